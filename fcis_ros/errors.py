@@ -1,0 +1,9 @@
+"""The one exception that means "your input is wrong", as opposed to "our code is wrong"."""
+
+
+class InputError(ValueError):
+    """Something from outside (a file, a frame, a parameter) cannot be used.
+
+    The message is one line that names the thing and says what is wrong with it. The command line prints it and exits with
+    status 2; the node counts it and serves the next frame.
+    """

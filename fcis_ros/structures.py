@@ -1,0 +1,90 @@
+"""What the stages hand to each other. Arrays are NumPy here: these types cross the border to users, files and messages."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """One annotated image.
+
+    Attributes:
+        image: [H, W, 3] uint8, RGB.
+        masks: [G, H, W] bool, one full-resolution mask per object.
+        labels: [G] int64, 1..C (0 is background and never stored).
+        crowd: [G] bool, True where the annotation is a region to ignore, not an object.
+        name: file name without its folder, or a generated one; matches annotations to frames.
+    """
+
+    image: np.ndarray
+    masks: np.ndarray
+    labels: np.ndarray
+    crowd: np.ndarray
+    name: str
+
+    def __post_init__(self):
+        height, width = self.image.shape[:2]
+        count = len(self.labels)
+        if self.masks.shape != (count, height, width) or self.crowd.shape != (count,):
+            raise ValueError(
+                f"sample {self.name}: image {self.image.shape}, masks {self.masks.shape}, labels {self.labels.shape} "
+                f"and crowd {self.crowd.shape} do not belong together"
+            )
+
+
+@dataclass(frozen=True, eq=False)
+class Instances:
+    """The objects found in one image, best score first.
+
+    Attributes:
+        height: image height in pixels.
+        width: image width in pixels.
+        boxes: [N, 4] int32, tight box of each mask as x1, y1, x2, y2 in pixels of the image; x2 and y2 are exclusive, so
+            ``crop.shape == (y2 - y1, x2 - x1)``.
+        scores: [N] float32 in 0..1.
+        labels: [N] int64, 1..C; ``class_names[label - 1]`` is the name.
+        crops: N bool arrays, each the mask inside its box, [y2 - y1, x2 - x1]; never empty of foreground.
+        class_names: the C names of the foreground classes.
+    """
+
+    height: int
+    width: int
+    boxes: np.ndarray
+    scores: np.ndarray
+    labels: np.ndarray
+    crops: tuple[np.ndarray, ...]
+    class_names: tuple[str, ...]
+
+    def __post_init__(self):
+        count = len(self.crops)
+        if self.boxes.shape != (count, 4) or self.scores.shape != (count,) or self.labels.shape != (count,):
+            raise ValueError(
+                f"instances: boxes {self.boxes.shape}, scores {self.scores.shape} and labels {self.labels.shape} "
+                f"do not belong to {count} masks"
+            )
+
+    def __len__(self) -> int:
+        return len(self.crops)
+
+    @cached_property
+    def masks(self) -> np.ndarray:
+        """[N, H, W] bool: the masks at the resolution of the image."""
+        masks = np.zeros((len(self), self.height, self.width), dtype=bool)
+        for mask, (x1, y1, x2, y2), crop in zip(masks, self.boxes, self.crops, strict=True):
+            mask[y1:y2, x1:x2] = crop
+        return masks
+
+    def select(self, keep: np.ndarray) -> "Instances":
+        """The instances that ``keep`` (indices or a boolean mask over N) names, in that order."""
+        index = np.arange(len(self))[keep]
+        return Instances(
+            self.height,
+            self.width,
+            self.boxes[index],
+            self.scores[index],
+            self.labels[index],
+            tuple(self.crops[i] for i in index),
+            self.class_names,
+        )
