@@ -1,0 +1,52 @@
+"""Box arithmetic of the released FCIS: boxes are x1, y1, x2, y2 of the first and last pixel, so a side is x2 - x1 + 1.
+
+Only boxes inside the network follow this convention; ``structures.Instances`` has half-open boxes.
+"""
+
+import torch
+from torch import Tensor
+
+
+def area(boxes: Tensor) -> Tensor:
+    """[..., 4] -> [...], in pixels."""
+    return (boxes[..., 2] - boxes[..., 0] + 1) * (boxes[..., 3] - boxes[..., 1] + 1)
+
+
+def intersection(a: Tensor, b: Tensor) -> Tensor:
+    """[A, 4] and [B, 4] -> [A, B], the common area of every pair in pixels."""
+    top_left = torch.maximum(a[:, None, :2], b[None, :, :2])
+    bottom_right = torch.minimum(a[:, None, 2:], b[None, :, 2:])
+    return (bottom_right - top_left + 1).clamp(min=0).prod(dim=-1)
+
+
+def iou(a: Tensor, b: Tensor) -> Tensor:
+    """[A, 4] and [B, 4] -> [A, B], intersection over union."""
+    common = intersection(a, b)
+    return common / (area(a)[:, None] + area(b)[None, :] - common)
+
+
+def encode(boxes: Tensor, targets: Tensor) -> Tensor:
+    """The deltas (dx, dy, dw, dh) that ``decode`` turns back into ``targets``; both [R, 4]."""
+    size = boxes[:, 2:] - boxes[:, :2] + 1
+    centre = boxes[:, :2] + 0.5 * (size - 1)
+    target_size = targets[:, 2:] - targets[:, :2] + 1
+    target_centre = targets[:, :2] + 0.5 * (target_size - 1)
+    return torch.cat([(target_centre - centre) / size, torch.log(target_size / size)], dim=1)
+
+
+def decode(boxes: Tensor, deltas: Tensor) -> Tensor:
+    """Moves boxes [R, 4] by deltas [R, 4]; computed in float64, returned in the dtype of ``boxes``.
+
+    The growth of a side is limited to 1000/16, which no trained network reaches and which keeps exp() finite.
+    """
+    wide, deltas = boxes.double(), deltas.double()
+    size = wide[:, 2:] - wide[:, :2] + 1
+    centre = wide[:, :2] + 0.5 * (size - 1) + deltas[:, :2] * size
+    size = torch.exp(deltas[:, 2:].clamp(max=4.135166556742356)) * size
+    return torch.cat([centre - 0.5 * (size - 1), centre + 0.5 * (size - 1)], dim=1).to(boxes.dtype)
+
+
+def clip(boxes: Tensor, height: float, width: float) -> Tensor:
+    """Boxes [R, 4] limited to the pixels 0..width-1 and 0..height-1."""
+    limit = boxes.new_tensor([width - 1, height - 1, width - 1, height - 1])
+    return torch.minimum(boxes.clamp(min=0), limit)

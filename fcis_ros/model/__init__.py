@@ -1,0 +1,1 @@
+"""From an RGB image to instances."""

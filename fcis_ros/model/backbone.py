@@ -1,0 +1,118 @@
+"""ResNet up to conv5, dilated so that conv4 and conv5 share stride 16. Parameter names are torchvision's."""
+
+from collections import OrderedDict
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from fcis_ros.config import ModelConfig
+
+STRIDE = 16
+BLOCKS = {
+    "resnet18": (2, 2, 2, 2),
+    "resnet34": (3, 4, 6, 3),
+    "resnet50": (3, 4, 6, 3),
+    "resnet101": (3, 4, 23, 3),
+    "resnet152": (3, 8, 36, 3),
+}
+
+
+def conv3x3(inputs: int, outputs: int, stride: int, dilation: int) -> nn.Conv2d:
+    return nn.Conv2d(inputs, outputs, 3, stride, padding=dilation, dilation=dilation, bias=False)
+
+
+def projection(inputs: int, outputs: int, stride: int) -> nn.Sequential | None:
+    """The shortcut where shapes change."""
+    if stride == 1 and inputs == outputs:
+        return None
+    return nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs))
+
+
+class BasicBlock(nn.Module):
+    """Two 3x3 convolutions (ResNet-18 and 34)."""
+
+    expansion = 1
+
+    def __init__(self, inputs: int, channels: int, stride: int, dilation: int, stride_in_1x1: bool):
+        super().__init__()
+        self.conv1 = conv3x3(inputs, channels, stride, dilation)
+        self.bn1 = nn.BatchNorm2d(channels)
+        self.conv2 = conv3x3(channels, channels, 1, dilation)
+        self.bn2 = nn.BatchNorm2d(channels)
+        self.downsample = projection(inputs, channels, stride)
+
+    def forward(self, x: Tensor) -> Tensor:
+        shortcut = x if self.downsample is None else self.downsample(x)
+        x = F.relu(self.bn1(self.conv1(x)), inplace=True)
+        return F.relu(self.bn2(self.conv2(x)) + shortcut, inplace=True)
+
+
+class Bottleneck(nn.Module):
+    """1x1, 3x3, 1x1 (ResNet-50 and deeper)."""
+
+    expansion = 4
+
+    def __init__(self, inputs: int, channels: int, stride: int, dilation: int, stride_in_1x1: bool):
+        super().__init__()
+        first, second = (stride, 1) if stride_in_1x1 else (1, stride)
+        self.conv1 = nn.Conv2d(inputs, channels, 1, first, bias=False)
+        self.bn1 = nn.BatchNorm2d(channels)
+        self.conv2 = conv3x3(channels, channels, second, dilation)
+        self.bn2 = nn.BatchNorm2d(channels)
+        self.conv3 = nn.Conv2d(channels, channels * self.expansion, 1, bias=False)
+        self.bn3 = nn.BatchNorm2d(channels * self.expansion)
+        self.downsample = projection(inputs, channels * self.expansion, stride)
+
+    def forward(self, x: Tensor) -> Tensor:
+        shortcut = x if self.downsample is None else self.downsample(x)
+        x = F.relu(self.bn1(self.conv1(x)), inplace=True)
+        x = F.relu(self.bn2(self.conv2(x)), inplace=True)
+        return F.relu(self.bn3(self.conv3(x)) + shortcut, inplace=True)
+
+
+class ResNet(nn.Module):
+    """[N, 3, H, W] -> conv4 [N, C4, h, w] and conv5 [N, C5, h, w], both at stride 16.
+
+    conv5 keeps the stride of conv4 and dilates all its 3x3 convolutions by two instead (section 3.1; [0032]).
+    """
+
+    def __init__(self, config: ModelConfig):
+        super().__init__()
+        block = BasicBlock if config.backbone in ("resnet18", "resnet34") else Bottleneck
+        channels = config.width
+        self.conv1 = nn.Conv2d(3, channels, 7, 2, padding=3, bias=False)
+        self.bn1 = nn.BatchNorm2d(channels)
+        ceil = config.pool1 == "pad0_ceil"
+        self.maxpool = nn.MaxPool2d(3, 2, padding=0 if ceil else 1, ceil_mode=ceil)
+        inputs, stages = channels, []
+        for depth, (blocks, stride, dilation) in enumerate(
+            zip(BLOCKS[config.backbone], (1, 2, 2, 1), (1, 1, 1, 2), strict=True)
+        ):
+            layers = OrderedDict()
+            for i in range(blocks):
+                layers[str(i)] = block(inputs, channels << depth, stride if i == 0 else 1, dilation, config.stride_in_1x1)
+                inputs = (channels << depth) * block.expansion
+            stages.append(nn.Sequential(layers))
+        self.layer1, self.layer2, self.layer3, self.layer4 = stages
+        self.c4_channels, self.c5_channels = inputs // 2, inputs
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        x = self.maxpool(F.relu(self.bn1(self.conv1(images)), inplace=True))
+        c4 = self.layer3(self.layer2(self.layer1(x)))
+        return c4, self.layer4(c4)
+
+
+def fold_batch_norm(model: nn.Module) -> None:
+    """Folds every BatchNorm2d, with its running statistics, into the convolution before it; for inference only."""
+    for module in model.modules():
+        children = list(module.named_children())
+        for (_, conv), (name, norm) in zip(children, children[1:], strict=False):
+            if not (isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d)):
+                continue
+            factor = norm.weight.data / (norm.running_var + norm.eps).sqrt()
+            conv.weight.data *= factor[:, None, None, None]
+            conv.bias = nn.Parameter(norm.bias.data - norm.running_mean * factor)
+            setattr(module, name, nn.Identity())

@@ -1,0 +1,111 @@
+"""One ``.safetensors`` file per model: weights, and in its metadata the format version, configuration and provenance."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from fcis_ros.config import ModelConfig
+from fcis_ros.errors import InputError
+from fcis_ros.model.fcis import FCIS
+
+FORMAT_VERSION = "1"
+DEFAULT_NAME = "fcis_road_r18.safetensors"
+
+
+def default_checkpoint() -> Path:
+    """Where the checkpoint that comes with the package lies: beside the sources, in the package, or under ``share/``.
+
+    Raises:
+        InputError: it was not installed.
+    """
+    package = Path(__file__).resolve().parents[1]
+    places = [package.parent / "weights", package / "weights"]
+    places += [prefix / "share" / "fcis_ros" / "weights" for prefix in Path(__file__).parents]
+    places += [Path(p) / "share" / "fcis_ros" / "weights" for p in os.environ.get("AMENT_PREFIX_PATH", "").split(":") if p]
+    for place in places:
+        if (place / DEFAULT_NAME).is_file():
+            return place / DEFAULT_NAME
+    raise InputError(f"checkpoint {DEFAULT_NAME}: not found in {places[0]} or any installed share/fcis_ros/weights")
+
+
+def save(path: str | Path, model: FCIS, provenance: dict[str, Any]) -> None:
+    """Writes a checkpoint beside ``path`` and renames it, so that ``path`` is always whole.
+
+    Args:
+        path: the ``.safetensors`` file.
+        model: its weights and configuration are stored; BatchNorm must not be folded.
+        provenance: what it was trained on and how, JSON types.
+    """
+    path = Path(path)
+    aside = path.with_name(path.name + ".partial")
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    metadata = {
+        "format_version": FORMAT_VERSION,
+        "config": json.dumps(model.config.to_dict()),
+        "provenance": json.dumps(provenance),
+    }
+    save_file(tensors, aside, metadata)
+    os.replace(aside, path)
+
+
+def read_metadata(path: str | Path) -> tuple[ModelConfig, dict[str, Any]]:
+    """Configuration and provenance of a checkpoint, without loading its weights.
+
+    Raises:
+        InputError: the file is missing, damaged, of another format version or not ours.
+    """
+    with _open(path) as file:
+        return _parse(path, file.metadata() or {})
+
+
+def load(path: str | Path) -> FCIS:
+    """Reads a model, in evaluation mode, on the CPU.
+
+    Raises:
+        InputError: as for ``read_metadata``, or the weights do not fit the configuration.
+    """
+    with _open(path) as file:
+        config, _ = _parse(path, file.metadata() or {})
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+    model = FCIS(config)
+    expected = model.state_dict()
+    for name in sorted(expected.keys() | tensors.keys()):
+        if name not in tensors:
+            raise InputError(f"checkpoint {path}: tensor {name} is missing")
+        if name not in expected:
+            raise InputError(f"checkpoint {path}: unexpected tensor {name}")
+        if tensors[name].shape != expected[name].shape:
+            raise InputError(
+                f"checkpoint {path}: {name} has shape {list(tensors[name].shape)}, "
+                f"its {len(config.class_names)} classes and configuration need {list(expected[name].shape)}"
+            )
+        if not torch.isfinite(tensors[name]).all():
+            raise InputError(f"checkpoint {path}: {name} holds values that are not finite")
+    model.load_state_dict(tensors)
+    return model.eval()
+
+
+def _open(path: str | Path):
+    if not Path(path).is_file():
+        raise InputError(f"checkpoint {path}: no such file")
+    try:
+        return safe_open(path, framework="pt", device="cpu")
+    except (SafetensorError, OSError) as error:
+        raise InputError(f"checkpoint {path}: not a readable safetensors file ({error})") from None
+
+
+def _parse(path: str | Path, metadata: dict[str, str]) -> tuple[ModelConfig, dict[str, Any]]:
+    version = metadata.get("format_version")
+    if version is None or "config" not in metadata:
+        raise InputError(f"checkpoint {path}: not an fcis_ros checkpoint (its metadata has no format_version or config)")
+    if version != FORMAT_VERSION:
+        raise InputError(f"checkpoint {path}: format version {version}, this release reads version {FORMAT_VERSION}")
+    try:
+        return ModelConfig.from_dict(json.loads(metadata["config"])), json.loads(metadata.get("provenance", "{}"))
+    except (json.JSONDecodeError, AttributeError, InputError) as error:
+        raise InputError(f"checkpoint {path}: {error}") from None

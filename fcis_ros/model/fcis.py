@@ -1,0 +1,85 @@
+"""The path of an image through the network, as code."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from fcis_ros import boxes, ops
+from fcis_ros.config import ModelConfig
+from fcis_ros.model.backbone import STRIDE, ResNet
+from fcis_ros.model.fusion import FusedRois, fuse
+from fcis_ros.model.proposals import RPN, propose
+from fcis_ros.model.score_maps import ScoreMaps
+from fcis_ros.model.voting import vote
+from fcis_ros.structures import Instances
+
+
+def with_image_index(box: Tensor, index: int = 0) -> Tensor:
+    """Boxes [R, 4] -> ROIs [R, 5] of one image."""
+    return torch.cat([box.new_full((len(box), 1), index), box], dim=1)
+
+
+class FCIS(nn.Module):
+    """Fully convolutional instance-aware semantic segmentation: three convolutional parts, no parameters per ROI."""
+
+    def __init__(self, config: ModelConfig):
+        super().__init__()
+        self.config = config
+        self.backbone = ResNet(config)
+        self.rpn = RPN(self.backbone.c4_channels, config)
+        self.score_maps = ScoreMaps(self.backbone.c5_channels, config)
+
+    @torch.inference_mode()
+    def forward(
+        self,
+        image: Tensor,
+        scale: float,
+        size: tuple[int, int],
+        score_floor: float = 0.0,
+        mark: Callable[[str], None] = lambda stage: None,
+    ) -> Instances:
+        """Finds the instances in one image.
+
+        Args:
+            image: [1, 3, H', W'] float32, as ``preprocess`` makes it.
+            scale: resized pixels per original pixel.
+            size: height and width of the original image.
+            score_floor: least score of a returned instance; ``config.score_floor`` holds as well.
+            mark: called with the name of each stage when it ends.
+
+        Returns:
+            Instances in the original image.
+        """
+        config, (height, width) = self.config, image.shape[2:]
+        c4, c5 = self.backbone(image)
+        mark("backbone")
+        logits, deltas = self.rpn(c4)
+        proposals = propose(logits[0], deltas[0], self.rpn.anchors, height, width, config)
+        mark("proposals")
+        score_maps, box_maps = self.score_maps(c5)
+        mark("score_maps")
+        fused = self.fuse_rounds(proposals.boxes, score_maps, box_maps, height, width)
+        mark("rois")
+
+        def masks_of_class(label: int) -> Tensor:
+            labels = torch.full((len(fused.boxes),), label, device=image.device)
+            pair = ops.class_masks(score_maps, with_image_index(fused.boxes), labels, config.bins, config.grid, STRIDE)
+            return torch.sigmoid(pair[:, 1] - pair[:, 0])
+
+        instances = vote(fused, masks_of_class, scale, *size, config, score_floor)
+        mark("voting")
+        return instances
+
+    def fuse_rounds(self, proposals: Tensor, score_maps: Tensor, box_maps: Tensor, height: int, width: int) -> FusedRois:
+        """Scores and masks of the proposals [R, 4] and, in a second round, of the same boxes after regression (section 3.3).
+
+        Both rounds read the same maps; the box reported for an ROI is the ROI itself.
+        """
+        config = self.config
+        rois = with_image_index(proposals)
+        if config.rounds == 2:
+            deltas = ops.box_deltas(box_maps, rois, config.bins, config.grid, STRIDE) * rois.new_tensor(config.box_stds)
+            moved = boxes.clip(boxes.decode(proposals, deltas), height, width)
+            rois = torch.cat([rois, with_image_index(moved)])
+        return fuse(score_maps, rois, config)

@@ -1,0 +1,38 @@
+"""Assembled inside/outside scores -> class probabilities and mask probabilities (section 3.2; [0029])."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from fcis_ros import ops
+from fcis_ros.config import ModelConfig
+from fcis_ros.model.backbone import STRIDE
+
+
+@dataclass(frozen=True)
+class FusedRois:
+    """What the network says about every ROI of one image.
+
+    Attributes:
+        boxes: [R, 4] float32, first and last pixel in the resized image.
+        scores: [R, C+1] float32 probabilities, background first.
+        masks: [R, S, S] float32, foreground probability of the ROI's best foreground class.
+    """
+
+    boxes: Tensor
+    scores: Tensor
+    masks: Tensor
+
+
+def fuse(score_maps: Tensor, rois: Tensor, config: ModelConfig) -> FusedRois:
+    """Joint scores and masks of ROIs [R, 5] from the maps of one image, [1, (C+1)*2*k*k, h, w].
+
+    The class is decided by the softmax over classes of the mean of max(outside, inside); the mask is the softmax of the pair
+    of the best class other than background, the lower label winning a tie.
+    """
+    geometry = (config.bins, config.grid, STRIDE)
+    scores = torch.softmax(ops.class_scores(score_maps, rois, *geometry), dim=1)
+    labels = scores[:, 1:].argmax(dim=1) + 1
+    pair = ops.class_masks(score_maps, rois, labels, *geometry)
+    return FusedRois(rois[:, 1:], scores, torch.sigmoid(pair[:, 1] - pair[:, 0]))

@@ -1,0 +1,102 @@
+"""From an RGB array to instances: the public Python API."""
+
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from fcis_ros.config import ModelConfig
+from fcis_ros.errors import InputError
+from fcis_ros.model import checkpoint
+from fcis_ros.model.backbone import fold_batch_norm
+from fcis_ros.model.fcis import FCIS
+from fcis_ros.model.preprocess import check_image, preprocess
+from fcis_ros.structures import Instances
+
+
+def choose_device(name: str) -> torch.device:
+    """``auto``, ``cpu``, ``cuda`` or ``cuda:N`` -> a device that exists.
+
+    Raises:
+        InputError: a CUDA device was asked for by name and is not there; there is no silent fall-back to the CPU.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise InputError(f"device {name!r}: expected auto, cpu, cuda or cuda:N") from None
+    if device.type not in ("cpu", "cuda"):
+        raise InputError(f"device {name!r}: expected auto, cpu, cuda or cuda:N")
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise InputError(f"device {name!r}: not available, PyTorch sees {torch.cuda.device_count()} CUDA devices")
+    return device
+
+
+class Predictor:
+    """Finds instances in images, one image at a time.
+
+    Attributes:
+        config: the model's configuration.
+        name: the model's name, the checkpoint's file name without its ending.
+        device: where it computes.
+        precision: of the convolutions, ``fp32``.
+        stage_ms: milliseconds each stage of the last call took, in order; on CUDA the stages are not synchronised, so only
+            their sum is exact.
+    """
+
+    def __init__(self, model: FCIS, name: str, device: torch.device):
+        fold_batch_norm(model)
+        self._model = model.eval().to(device, memory_format=torch.channels_last)
+        self.config: ModelConfig = model.config
+        self.name = name
+        self.device = device
+        self.precision = "fp32"
+        self.stage_ms: dict[str, float] = {}
+
+    @classmethod
+    def from_checkpoint(cls, path: str | Path | None = None, device: str = "auto", threads: int | None = None) -> "Predictor":
+        """Loads a checkpoint.
+
+        Args:
+            path: a ``.safetensors`` file of this project; None for the one that comes with the package.
+            device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+            threads: CPU threads of PyTorch in this process; None leaves its setting alone.
+
+        Raises:
+            InputError: the file is missing, damaged, of another version, or the device is not there.
+        """
+        chosen = choose_device(device)
+        if threads is not None:
+            torch.set_num_threads(threads)
+        path = Path(path) if path else checkpoint.default_checkpoint()
+        return cls(checkpoint.load(path), path.stem, chosen)
+
+    def __call__(self, image: np.ndarray, score_floor: float = 0.0) -> Instances:
+        """Finds the instances in one image.
+
+        Args:
+            image: [H, W, 3] uint8, RGB, each side at least 2 pixels.
+            score_floor: leave out instances below this score, and the work of making their masks.
+
+        Returns:
+            Instances with full-resolution masks, best score first.
+
+        Raises:
+            InputError: not such an array.
+        """
+        check_image(image)
+        self.stage_ms = {}
+        last = time.perf_counter()
+
+        def mark(stage: str) -> None:
+            nonlocal last
+            now = time.perf_counter()
+            self.stage_ms[stage] = (now - last) * 1000
+            last = now
+
+        tensor, scale = preprocess(image, self.config)
+        tensor = tensor.to(self.device, memory_format=torch.channels_last)
+        mark("preprocess")
+        return self._model(tensor, scale, image.shape[:2], score_floor, mark)

@@ -1,0 +1,47 @@
+"""RGB image -> input tensor."""
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from fcis_ros.config import ModelConfig
+from fcis_ros.errors import InputError
+
+MAX_ASPECT = 20  # beyond this one side of the resized image would be shorter than a few feature cells
+
+
+def resize_scale(height: int, width: int, config: ModelConfig) -> float:
+    """Factor that brings the short side to ``short_side`` without the long one exceeding ``max_side``."""
+    scale = config.short_side / min(height, width)
+    if round(scale * max(height, width)) > config.max_side:
+        scale = config.max_side / max(height, width)
+    return scale
+
+
+def check_image(image: np.ndarray) -> None:
+    """Raises InputError unless ``image`` is a [H, W, 3] uint8 array that the network can use."""
+    if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+        found = f"{image.dtype} {image.shape}" if isinstance(image, np.ndarray) else type(image).__name__
+        raise InputError(f"image: expected a uint8 array [H, W, 3], found {found}")
+    height, width = image.shape[:2]
+    if min(height, width) < 2:
+        raise InputError(f"image: {width}x{height} is too small, each side needs at least 2 pixels")
+    if max(height, width) > MAX_ASPECT * min(height, width):
+        raise InputError(f"image: {width}x{height} is too elongated, the sides may differ by a factor of {MAX_ASPECT} at most")
+
+
+def normalise(image: np.ndarray, config: ModelConfig) -> Tensor:
+    """[H, W, 3] uint8 or float RGB -> [3, H, W] float32 tensor, mean subtracted, divided by std."""
+    values = (image.astype(np.float32) - np.float32(config.mean)) / np.float32(config.std)
+    return torch.from_numpy(values).permute(2, 0, 1)
+
+
+def preprocess(image: np.ndarray, config: ModelConfig) -> tuple[Tensor, float]:
+    """[H, W, 3] uint8 RGB -> ([1, 3, H', W'] float32, scale).
+
+    OpenCV is given the factor, not the size, so that it samples at 1/scale as the released code does.
+    """
+    scale = resize_scale(*image.shape[:2], config)
+    resized = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_LINEAR) if scale != 1 else image
+    return normalise(resized, config)[None], scale

@@ -1,0 +1,98 @@
+"""conv4 features -> proposals: anchors, the region proposal network, and its decoding."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from fcis_ros import boxes, ops
+from fcis_ros.config import ModelConfig
+from fcis_ros.model.backbone import STRIDE
+
+
+@dataclass(frozen=True)
+class Proposals:
+    """ROIs of one image, best first.
+
+    Attributes:
+        boxes: [R, 4] float32, first and last pixel in the resized image.
+        scores: [R] float32, probability of being an object.
+    """
+
+    boxes: Tensor
+    scores: Tensor
+
+
+def base_anchors(config: ModelConfig) -> Tensor:
+    """[A, 4] anchors of the feature cell at the origin, ratio by ratio, then scale by scale.
+
+    Released ``generate_anchors.py``: sides of the ratio step are rounded half to even, so the sizes of section 4 of the
+    paper come out to the pixel.
+    """
+    centre = 0.5 * (STRIDE - 1)
+    anchors = []
+    for ratio in config.anchor_ratios:
+        width = np.round(np.sqrt(STRIDE * STRIDE / ratio))
+        height = np.round(width * ratio)
+        for scale in config.anchor_scales:
+            half_width, half_height = 0.5 * (width * scale - 1), 0.5 * (height * scale - 1)
+            anchors.append([centre - half_width, centre - half_height, centre + half_width, centre + half_height])
+    return torch.tensor(anchors, dtype=torch.float32)
+
+
+def grid_anchors(base: Tensor, height: int, width: int) -> Tensor:
+    """[A, 4] -> [height*width*A, 4]: the anchors of every feature cell, row by row."""
+    y, x = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
+    shift = (torch.stack([x, y, x, y], dim=-1) * STRIDE).to(base)
+    return (shift[:, :, None, :] + base).reshape(-1, 4)
+
+
+class RPN(nn.Module):
+    """conv4 [N, C4, h, w] -> logits [N, 2A, h, w] (A background, then A foreground) and deltas [N, 4A, h, w]."""
+
+    def __init__(self, inputs: int, config: ModelConfig):
+        super().__init__()
+        self.conv = nn.Conv2d(inputs, config.rpn_channels, 3, padding=1)
+        self.score = nn.Conv2d(config.rpn_channels, 2 * config.num_anchors, 1)
+        self.delta = nn.Conv2d(config.rpn_channels, 4 * config.num_anchors, 1)
+        self.register_buffer("anchors", base_anchors(config), persistent=False)
+        nn.init.kaiming_normal_(self.conv.weight, nonlinearity="relu")
+        for layer in (self.score, self.delta):
+            nn.init.normal_(layer.weight, std=0.01)
+        for layer in (self.conv, self.score, self.delta):
+            nn.init.zeros_(layer.bias)
+
+    def forward(self, c4: Tensor) -> tuple[Tensor, Tensor]:
+        x = F.relu(self.conv(c4), inplace=True)
+        return self.score(x), self.delta(x)
+
+
+@torch.no_grad()
+def propose(logits: Tensor, deltas: Tensor, anchors: Tensor, height: int, width: int, config: ModelConfig) -> Proposals:
+    """Decodes, clips, filters and suppresses the RPN's output for one image.
+
+    Args:
+        logits: [2A, h, w].
+        deltas: [4A, h, w].
+        anchors: [A, 4] base anchors.
+        height: of the resized image.
+        width: of the resized image.
+        config: limits and thresholds.
+
+    Returns:
+        At most ``rpn_post_nms`` proposals. Only floor(height/16) x floor(width/16) cells propose, as released.
+    """
+    rows, columns = max(height // STRIDE, 1), max(width // STRIDE, 1)
+    count = len(anchors)
+    logits = logits[:, :rows, :columns].float()
+    scores = torch.softmax(logits.reshape(2, count, rows, columns), dim=0)[1].permute(1, 2, 0).reshape(-1)
+    moves = deltas[:, :rows, :columns].float().reshape(count, 4, rows, columns).permute(2, 3, 0, 1).reshape(-1, 4)
+    candidates = boxes.clip(boxes.decode(grid_anchors(anchors, rows, columns), moves), height, width)
+    sides = candidates[:, 2:] - candidates[:, :2] + 1
+    valid = torch.nonzero((sides >= config.rpn_min_size).all(dim=1) & torch.isfinite(scores))[:, 0]
+    order = torch.argsort(scores[valid], descending=True, stable=True)[: config.rpn_pre_nms]
+    best = valid[order]
+    keep = best[ops.nms(candidates[best], scores[best], config.rpn_nms, config.rpn_post_nms)]
+    return Proposals(candidates[keep], scores[keep])

@@ -1,0 +1,30 @@
+"""conv5 features -> position-sensitive inside/outside score maps and box maps."""
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from fcis_ros.config import ModelConfig
+
+
+class ScoreMaps(nn.Module):
+    """The whole head: a 1x1 reduction and two sibling 1x1 convolutions; nothing is computed per ROI (section 3.1; [0034]).
+
+    Outputs score maps [N, (C+1)*2*k*k, h, w], channel ((class*2 + s)*k + i)*k + j with s = 0 outside and 1 inside, and box
+    maps [N, 4*k*k, h, w], channel (d*k + i)*k + j. The released model has 8*k*k box channels of which only these are used.
+    """
+
+    def __init__(self, inputs: int, config: ModelConfig):
+        super().__init__()
+        cells = config.bins * config.bins
+        self.reduce = nn.Conv2d(inputs, config.reduced_channels, 1)
+        self.score = nn.Conv2d(config.reduced_channels, 2 * config.num_classes * cells, 1)
+        self.box = nn.Conv2d(config.reduced_channels, 4 * cells, 1)
+        nn.init.kaiming_normal_(self.reduce.weight, nonlinearity="relu")
+        for layer in (self.score, self.box):
+            nn.init.normal_(layer.weight, std=0.01)
+        for layer in (self.reduce, self.score, self.box):
+            nn.init.zeros_(layer.bias)
+
+    def forward(self, c5: Tensor) -> tuple[Tensor, Tensor]:
+        x = F.relu(self.reduce(c5), inplace=True)
+        return self.score(x), self.box(x)
