@@ -1,0 +1,149 @@
+"""Annotated image -> training item: copy-paste, colour, flip, scale and crop, from a seeded generator."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from fcis_ros.config import ModelConfig
+from fcis_ros.model.preprocess import normalise, resize_scale
+from fcis_ros.structures import Sample
+
+MIN_PIXELS = 48  # of the crop: smaller remains of an object are ignored, neither object nor background
+MIN_VISIBLE = 0.3  # of an object's pixels, after something was pasted over it
+
+
+@dataclass(frozen=True)
+class TrainItem:
+    """One training crop of h x w pixels.
+
+    Attributes:
+        image: [3, h, w] float32, normalised.
+        boxes: [G, 4] float32, first and last pixel.
+        labels: [G] int64, 1..C.
+        masks: [G, h, w] uint8, 0 or 1.
+        ignore: [h, w] uint8, 1 where crowds are.
+    """
+
+    image: Tensor
+    boxes: Tensor
+    labels: Tensor
+    masks: Tensor
+    ignore: Tensor
+
+
+def tight_box(mask: np.ndarray) -> tuple[int, int, int, int]:
+    """First and last column and row of a mask that is not empty: x1, y1, x2, y2."""
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    return int(columns[0]), int(rows[0]), int(columns[-1]), int(rows[-1])
+
+
+def paste_objects(target: Sample, source: Sample, rng: np.random.Generator, most: int = 5) -> Sample:
+    """Pastes objects of one image into another of the same camera (Ghiasi et al., Simple Copy-Paste, CVPR 2021).
+
+    They keep their height above the road: moved sideways at will, up and down by a few pixels only, since size and row go
+    together for a camera that drives. Rare classes are as likely to be chosen as frequent ones.
+    """
+    height, width = target.image.shape[:2]
+    objects = np.flatnonzero(~source.crowd)
+    if source.image.shape != target.image.shape or not len(objects):
+        return target
+    _, inverse, count = np.unique(source.labels[objects], return_inverse=True, return_counts=True)
+    weight = 1 / count[inverse]
+    chosen = rng.choice(objects, size=min(len(objects), int(rng.integers(1, most + 1))), replace=False, p=weight / weight.sum())
+    image, masks, labels, crowd = target.image.copy(), list(target.masks.copy()), list(target.labels), list(target.crowd)
+    before = [int(mask.sum()) for mask in masks]
+    for index in chosen:
+        x1, y1, x2, y2 = tight_box(source.masks[index])
+        pixels, alpha = source.image[y1 : y2 + 1, x1 : x2 + 1], source.masks[index][y1 : y2 + 1, x1 : x2 + 1]
+        if rng.random() < 0.5:
+            pixels, alpha = pixels[:, ::-1], alpha[:, ::-1]
+        gain = rng.uniform(0.85, 1.15)
+        high, wide = alpha.shape
+        left = int(rng.integers(-wide // 3, max(width - 2 * wide // 3, -wide // 3 + 1)))
+        top = y1 + int(rng.integers(-3, 4))
+        ax, ay, bx, by = max(left, 0), max(top, 0), min(left + wide, width), min(top + high, height)
+        if bx - ax < 3 or by - ay < 3:
+            continue
+        alpha = alpha[ay - top : by - top, ax - left : bx - left]
+        pixels = pixels[ay - top : by - top, ax - left : bx - left]
+        if alpha.sum() < 30:
+            continue
+        soft = cv2.GaussianBlur(alpha.astype(np.float32), (3, 3), 0)[..., None]
+        under = image[ay:by, ax:bx]
+        image[ay:by, ax:bx] = np.clip(soft * pixels * gain + (1 - soft) * under, 0, 255).astype(np.uint8)
+        for mask in masks:
+            mask[ay:by, ax:bx] &= ~alpha
+        mask = np.zeros((height, width), dtype=bool)
+        mask[ay:by, ax:bx] = alpha
+        masks.append(mask)
+        labels.append(source.labels[index])
+        crowd.append(False)
+        before.append(int(mask.sum()))
+    seen = [bool(mask.sum() >= max(30, MIN_VISIBLE * full)) for mask, full in zip(masks, before, strict=True)]
+    return Sample(
+        image,
+        np.array([m for m, ok in zip(masks, seen, strict=True) if ok], dtype=bool).reshape(-1, height, width),
+        np.array([v for v, ok in zip(labels, seen, strict=True) if ok], dtype=np.int64),
+        np.array([v for v, ok in zip(crowd, seen, strict=True) if ok], dtype=bool),
+        target.name,
+    )
+
+
+def jitter_colour(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Random gain per channel, contrast, saturation, brightness and, now and then, noise; uint8 in, float32 0..255 out."""
+    values = image.astype(np.float32)
+    grey = values.mean(axis=2, keepdims=True)
+    values = grey + (values - grey) * rng.uniform(0.5, 1.5)
+    mean = values.mean()
+    values = mean + (values - mean) * rng.uniform(0.7, 1.35)
+    values = values * rng.uniform(0.93, 1.07, size=3).astype(np.float32) * rng.uniform(0.7, 1.35)
+    if rng.random() < 0.2:
+        values += rng.normal(0, rng.uniform(1, 8), size=values.shape).astype(np.float32)
+    return np.clip(values, 0, 255, out=values).astype(np.float32)
+
+
+def make_item(
+    sample: Sample,
+    config: ModelConfig,
+    crop: tuple[int, int],
+    scale_jitter: tuple[float, float],
+    rng: np.random.Generator,
+) -> TrainItem:
+    """Flips, scales and crops a sample to a training item of ``crop`` = (height, width) pixels."""
+    height, width = sample.image.shape[:2]
+    high, wide = crop
+    low, top_factor = np.log(scale_jitter[0]), np.log(scale_jitter[1])
+    scale = resize_scale(height, width, config) * float(np.exp(rng.uniform(low, top_factor)))
+    flip = rng.random() < 0.5
+    # Where the crop starts in the scaled image; a scaled image that is smaller lies anywhere inside the crop.
+    free_x, free_y = scale * width - wide, scale * height - high
+    offset_x, offset_y = rng.uniform(min(free_x, 0), max(free_x, 0)), rng.uniform(min(free_y, 0), max(free_y, 0))
+    matrix = np.array([[scale, 0, 0.5 * scale - 0.5 - offset_x], [0, scale, 0.5 * scale - 0.5 - offset_y]])
+    if flip:
+        matrix = matrix @ np.array([[-1, 0, width - 1], [0, 1, 0], [0, 0, 1]])
+
+    def warp(values: np.ndarray, fill) -> np.ndarray:
+        return cv2.warpAffine(values, matrix, (wide, high), flags=cv2.INTER_LINEAR, borderValue=fill)
+
+    image = warp(jitter_colour(sample.image, rng), tuple(float(v) for v in config.mean))
+    ignore = np.zeros((high, wide), dtype=np.uint8)
+    masks, labels, boxes = [], [], []
+    for mask, label, crowd in zip(sample.masks, sample.labels, sample.crowd, strict=True):
+        warped = warp(mask.astype(np.uint8) * 255, 0) >= 128
+        pixels = int(warped.sum())
+        if crowd or pixels < MIN_PIXELS:
+            ignore |= warped
+        else:
+            masks.append(warped.astype(np.uint8))
+            labels.append(int(label))
+            boxes.append(tight_box(warped))
+    return TrainItem(
+        normalise(image, config).contiguous(),
+        torch.tensor(boxes, dtype=torch.float32).reshape(-1, 4),
+        torch.tensor(labels, dtype=torch.int64),
+        torch.from_numpy(np.array(masks, dtype=np.uint8).reshape(-1, high, wide)),
+        torch.from_numpy(ignore),
+    )

@@ -1,0 +1,44 @@
+"""The stream of training batches: batch i depends on the seed and i alone, so a resumed run sees what it would have seen."""
+
+from collections.abc import Callable, Sequence
+
+import cv2
+import numpy as np
+from torch.utils.data import Dataset
+
+from fcis_ros.structures import Sample
+from fcis_ros.training.augment import TrainItem, make_item, paste_objects
+from fcis_ros.training.config import TrainConfig
+
+
+class Batches(Dataset):
+    """Indexed by step; each entry is a list of ``config.batch`` training items.
+
+    Args:
+        config: the run.
+        photos: annotated images; may be empty if ``config.synthetic`` is 1.
+        render: index -> a rendered scene; used for the ``config.synthetic`` fraction.
+    """
+
+    def __init__(self, config: TrainConfig, photos: Sequence[Sample], render: Callable[[int], Sample]):
+        self.config, self.photos, self.render = config, photos, render
+
+    def __len__(self) -> int:
+        return self.config.steps
+
+    def __getitem__(self, step: int) -> list[TrainItem]:
+        cv2.setNumThreads(0)  # one process of several
+        return [self._item(step * self.config.batch + i) for i in range(self.config.batch)]
+
+    def _item(self, index: int) -> TrainItem:
+        config = self.config
+        rng = np.random.default_rng((config.seed, index))
+        if rng.random() < config.synthetic or not len(self.photos):
+            sample = self.render(index)
+        else:
+            # A new permutation every epoch: every photo is seen equally often.
+            epoch, place = divmod(index, len(self.photos))
+            sample = self.photos[int(np.random.default_rng((config.seed, 7, epoch)).permutation(len(self.photos))[place])]
+            if rng.random() < config.paste:
+                sample = paste_objects(sample, self.photos[int(rng.integers(len(self.photos)))], rng)
+        return make_item(sample, config.model, config.crop, config.scale_jitter, rng)

@@ -1,0 +1,69 @@
+"""The three losses of the ROIs, ranked by OHEM, and the two of the RPN."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from fcis_ros.training.targets import RPN_SAMPLES
+
+
+def smooth_l1(prediction: Tensor, target: Tensor, sigma: float) -> Tensor:
+    """0.5 (sigma x)^2 below 1/sigma^2, |x| - 0.5/sigma^2 above; elementwise."""
+    return F.smooth_l1_loss(prediction, target, reduction="none", beta=1 / sigma**2)
+
+
+def rpn_losses(logits: Tensor, deltas: Tensor, labels: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    """Softmax cross-entropy averaged over the sampled anchors, and smooth L1 (sigma 3) summed over positives / 256.
+
+    Args:
+        logits: [2A, h, w], backgrounds first.
+        deltas: [4A, h, w].
+        labels: [h*w*A], 1, 0 or -1 for ignored.
+        targets: [h*w*A, 4].
+    """
+    count = logits.shape[0] // 2
+    pairs = logits.float().reshape(2, count, *logits.shape[1:]).permute(2, 3, 1, 0).reshape(-1, 2)
+    moves = deltas.float().reshape(count, 4, *deltas.shape[1:]).permute(2, 3, 0, 1).reshape(-1, 4)
+    used = labels >= 0
+    score = F.cross_entropy(pairs[used], labels[used], reduction="sum") / max(int(used.sum()), 1)
+    positive = labels == 1
+    return score, smooth_l1(moves[positive], targets[positive], sigma=3).sum() / RPN_SAMPLES
+
+
+def roi_losses(
+    class_logits: Tensor,
+    pairs: Tensor,
+    deltas: Tensor,
+    labels: Tensor,
+    mask_targets: Tensor,
+    delta_targets: Tensor,
+    ohem: int,
+    mask_weight: float,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Class, mask and box loss of one image's ROIs (section 3.2 of the paper), over the ``ohem`` hardest of them.
+
+    Online hard example mining ranks ROIs by the sum that is minimised; the others get no gradient.
+
+    Args:
+        class_logits: [R, C+1].
+        pairs: [R, 2, S, S], outside and inside of each ROI's labelled class (anything for background).
+        deltas: [R, 4].
+        labels: [R], -1 for ignored.
+        mask_targets: [R, S, S], 0 or 1.
+        delta_targets: [R, 4].
+        ohem: ROIs kept.
+        mask_weight: of the mask loss in rank and sum.
+
+    Returns:
+        Three scalars, each summed over its ROIs and divided by the number kept; the mask loss already weighted.
+    """
+    valid, foreground = labels >= 0, labels > 0
+    by_class = F.cross_entropy(class_logits, labels.clamp(min=0), reduction="none") * valid
+    by_mask = mask_weight * F.cross_entropy(pairs, mask_targets, reduction="none").mean(dim=(1, 2)) * foreground
+    by_box = smooth_l1(deltas, delta_targets, sigma=1).sum(dim=1) * foreground
+    rank = (by_class + by_mask + by_box).detach()
+    rank[~valid] = -1
+    hardest = torch.argsort(rank, descending=True, stable=True)[:ohem]
+    hardest = hardest[valid[hardest]]
+    kept = max(len(hardest), 1)
+    return by_class[hardest].sum() / kept, by_mask[hardest].sum() / kept, by_box[hardest].sum() / kept

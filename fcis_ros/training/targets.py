@@ -1,0 +1,134 @@
+"""What the RPN and the ROIs should answer, given the annotations of one training crop (section 1.4 and 1.9 of the released code)."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from fcis_ros import boxes
+from fcis_ros.training.augment import TrainItem
+
+IGNORED = -1
+RPN_SAMPLES = 256
+RPN_POSITIVE_IOU, RPN_NEGATIVE_IOU = 0.7, 0.3
+ROI_POSITIVE_IOU = 0.5
+CROWD_COVER = 0.3  # a box with this much of its area inside a crowd is no background example
+MASK_TARGET_THRESHOLD = 0.4
+
+
+def crowd_cover(box: Tensor, ignore: Tensor) -> Tensor:
+    """[B] fraction of each box [B, 4] that lies on ignored pixels [h, w]."""
+    if not ignore.any():
+        return box.new_zeros(len(box))
+    height, width = ignore.shape
+    integral = torch.zeros(height + 1, width + 1)
+    integral[1:, 1:] = ignore.float().cumsum(0).cumsum(1)
+    x1, y1 = box[:, 0].round().clamp(0, width).long().cpu(), box[:, 1].round().clamp(0, height).long().cpu()
+    x2, y2 = (box[:, 2].round() + 1).clamp(0, width).long().cpu(), (box[:, 3].round() + 1).clamp(0, height).long().cpu()
+    covered = integral[y2, x2] - integral[y1, x2] - integral[y2, x1] + integral[y1, x1]
+    return covered.to(box) / boxes.area(box).clamp(min=1)
+
+
+def rpn_targets(anchors: Tensor, item: TrainItem, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Labels and deltas of every anchor.
+
+    An anchor wholly inside the image is positive with IoU >= 0.7, or as the best (ties included) for an object, negative
+    below 0.3; 256 are sampled, at most half of them positive. Anchors on crowds are not used as negatives.
+
+    Args:
+        anchors: [B, 4].
+        item: the training crop.
+        generator: for the sampling.
+
+    Returns:
+        labels [B] int64 (1, 0 or IGNORED) and deltas [B, 4], which mean something where the label is 1.
+    """
+    height, width = item.image.shape[1:]
+    inside = (anchors[:, 0] >= 0) & (anchors[:, 1] >= 0) & (anchors[:, 2] < width) & (anchors[:, 3] < height)
+    labels = torch.full((len(anchors),), IGNORED, dtype=torch.int64, device=anchors.device)
+    deltas = torch.zeros_like(anchors)
+    if len(item.boxes):
+        overlaps = boxes.iou(anchors, item.boxes) * inside[:, None]
+        best, match = overlaps.max(dim=1)
+        labels[inside & (best < RPN_NEGATIVE_IOU)] = 0
+        column = overlaps.max(dim=0).values
+        # An object that no inside anchor touches has a column maximum of 0 and must not make every anchor positive.
+        labels[((overlaps == column) & (column > 0)).any(dim=1)] = 1
+        labels[inside & (best >= RPN_POSITIVE_IOU)] = 1
+        deltas = boxes.encode(anchors, item.boxes[match])
+    else:
+        labels[inside] = 0
+    labels[(labels == 0) & (crowd_cover(anchors, item.ignore) > CROWD_COVER)] = IGNORED
+    _thin(labels, 1, RPN_SAMPLES // 2, generator)
+    _thin(labels, 0, RPN_SAMPLES - int((labels == 1).sum()), generator)
+    return labels, deltas
+
+
+def _thin(labels: Tensor, value: int, most: int, generator: torch.Generator) -> None:
+    """Sets a random choice of the entries equal to ``value`` to IGNORED until ``most`` are left."""
+    index = torch.nonzero(labels == value)[:, 0]
+    if len(index) > most:
+        drop = torch.randperm(len(index), generator=generator)[: len(index) - most].to(index.device)
+        labels[index[drop]] = IGNORED
+
+
+@dataclass(frozen=True)
+class RoiTargets:
+    """What R ROIs should answer.
+
+    Attributes:
+        rois: [R, 4] float32: proposals and ground-truth boxes.
+        labels: [R] int64: class, 0 background, IGNORED on crowds.
+        deltas: [R, 4] normalised; mean something where the label is positive.
+        masks: [R, S, S] int64, 0 or 1; mean something where the label is positive.
+    """
+
+    rois: Tensor
+    labels: Tensor
+    deltas: Tensor
+    masks: Tensor
+
+
+def roi_targets(proposals: Tensor, item: TrainItem, stds: tuple[float, ...], grid: int) -> RoiTargets:
+    """Assigns each ROI the object it overlaps most, from IoU 0.5; the others are background or, on crowds, ignored.
+
+    Args:
+        proposals: [R, 4]; the ground-truth boxes are appended.
+        item: the training crop.
+        stds: normalisation of the deltas.
+        grid: S.
+    """
+    rois = torch.cat([proposals, item.boxes])
+    labels = torch.zeros(len(rois), dtype=torch.int64, device=rois.device)
+    deltas = torch.zeros_like(rois)
+    masks = torch.zeros(len(rois), grid, grid, dtype=torch.int64, device=rois.device)
+    if len(item.boxes):
+        best, match = boxes.iou(rois.double(), item.boxes.double()).max(dim=1)
+        positive = torch.nonzero(best >= ROI_POSITIVE_IOU)[:, 0]
+        labels[positive] = item.labels[match[positive]]
+        matched = item.boxes[match[positive]]
+        deltas[positive] = boxes.encode(rois[positive], matched) / rois.new_tensor(stds)
+        object_masks = item.masks.cpu().numpy()
+        for index, object_index, box in zip(
+            positive.tolist(), match[positive].tolist(), rois[positive].cpu().numpy(), strict=True
+        ):
+            target = mask_target(object_masks[object_index], item.boxes[object_index].cpu().numpy(), box, grid)
+            masks[index] = torch.from_numpy(target).to(masks)
+    labels[(labels == 0) & (crowd_cover(rois, item.ignore) > CROWD_COVER)] = IGNORED
+    return RoiTargets(rois, labels, deltas, masks)
+
+
+def mask_target(mask: np.ndarray, object_box: np.ndarray, roi: np.ndarray, grid: int) -> np.ndarray:
+    """The part of an object's mask inside a rounded ROI, resized bilinearly to [S, S] and thresholded; 0 or 1.
+
+    What lies outside the object's rounded box is zero.
+    """
+    x1, y1, x2, y2 = np.rint(roi).astype(int)
+    left, top = np.maximum([x1, y1], np.rint(object_box[:2]).astype(int))
+    right, bottom = np.minimum([x2, y2], np.rint(object_box[2:]).astype(int))
+    window = np.zeros((y2 - y1 + 1, x2 - x1 + 1), dtype=np.float32)
+    if right >= left and bottom >= top:
+        window[top - y1 : bottom - y1 + 1, left - x1 : right - x1 + 1] = mask[top : bottom + 1, left : right + 1]
+    return (cv2.resize(window, (grid, grid), interpolation=cv2.INTER_LINEAR) >= MASK_TARGET_THRESHOLD).astype(np.int64)
