@@ -1,0 +1,8 @@
+"""``python -m fcis_ros``."""
+
+import sys
+
+from fcis_ros.cli.main import main
+
+if __name__ == "__main__":
+    sys.exit(main())

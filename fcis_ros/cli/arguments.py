@@ -1,0 +1,34 @@
+"""Options that several commands share, and values that argparse should refuse by itself."""
+
+import argparse
+
+
+def positive(text: str) -> float:
+    """A finite number above zero."""
+    value = float(text)
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} is not a positive number")
+    return value
+
+
+def count(text: str) -> int:
+    """A whole number of at least one."""
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not at least 1")
+    return value
+
+
+def unit(text: str) -> float:
+    """A number in 0..1."""
+    value = float(text)
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"{text} does not lie in 0..1")
+    return value
+
+
+def add_model(parser: argparse.ArgumentParser) -> None:
+    """``--checkpoint``, ``--device`` and ``--threads``."""
+    parser.add_argument("--checkpoint", metavar="FILE", help="the model, a .safetensors file (default: the one that comes along)")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: %(default)s)")
+    parser.add_argument("--threads", type=count, help="CPU threads of the network (default: PyTorch's choice)")

@@ -1,0 +1,61 @@
+"""Play a clip to a running node over ROS 2 in real time; write video, bags and a report.
+
+INPUT is recorded as a rosbag2 (MCAP) and replayed to fcis_node, a process of its own; its masks and overlays are recorded to
+another bag. DIR gets input_bag, output_bag, overlay.mp4, report.json and report.html. AP is measured over the frames that the
+node answered, where annotations are given (by file name; frames of videos and bags are named 000000, 000001 ...) and always
+for the synthetic clip. Frames that the node did not get to are reported as dropped.
+"""
+
+import argparse
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+from fcis_ros.cli.arguments import count, positive, unit
+from fcis_ros.data.frames import SYNTHETIC, Frame, FrameSource, open_source
+from fcis_ros.errors import InputError
+
+REPORT = "report.json"
+AP_SCORE = 0.02  # instances below it change AP by less than 0.001
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "input", nargs="?", default=SYNTHETIC, metavar="INPUT",
+        help="rosbag2 folder, video, image folder, image, camera index, or 'synthetic', a rendered clip (default)",
+    )  # fmt: skip
+    parser.add_argument("--annotations", metavar="JSON", help="COCO instance file of the input's frames, for AP")
+    parser.add_argument("--rate", type=positive, help="frames per second (default: the input's own; still images 5, synthetic 10)")
+    parser.add_argument("--frames", type=count, help="use only the first so many frames (synthetic, camera: 150 unless given)")
+    parser.add_argument("--out", default="out/demo", metavar="DIR", help="folder for the results (default: %(default)s)")
+    parser.add_argument("--score", type=unit, default=0.5, help="draw instances from this score (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="of the synthetic clip (default: %(default)s)")
+    parser.add_argument("--checkpoint", metavar="FILE", help="the model, a .safetensors file (default: the one that comes along)")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: %(default)s)")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    from fcis_ros.cli.output import finished_folder
+    from fcis_ros.evaluation.report import table
+    from fcis_ros.evaluation.truth import Truth
+    from fcis_ros.model.checkpoint import default_checkpoint, load
+    from fcis_ros.model.predictor import choose_device
+
+    model = Path(arguments.checkpoint) if arguments.checkpoint else default_checkpoint()
+    names = load(model).config.class_names  # a damaged file is refused before anything is recorded
+    choose_device(arguments.device)
+    truth = Truth.load(Path(arguments.annotations), names) if arguments.annotations else None
+    source = _open(arguments)
+    with finished_folder(Path(arguments.out), proof=REPORT) as folder:
+        report = _demo(arguments, source, model, names, truth, folder)
+    print(table(report))
+    print(f"-> {Path(arguments.out) / 'report.html'} (also report.json, overlay.mp4, input_bag, output_bag)")
+
+
+def _open(arguments: argparse.Namespace) -> FrameSource:
+    from fcis_ros.ros.clip_bag import is_bag, open_bag
+
+    path = Path(arguments.input)
+    if is_bag(path):
+        return open_bag(path, arguments.rate, arguments.frames)
+    return open_source(arguments.input, arguments.rate, arguments.frames, arguments.seed)

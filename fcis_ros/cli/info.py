@@ -1,0 +1,42 @@
+"""Print what a checkpoint is: configuration, provenance, and the versions and device here."""
+
+import argparse
+import json
+from pathlib import Path
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("checkpoint", nargs="?", metavar="CHECKPOINT", help="a .safetensors file (default: the one that comes along)")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    from fcis_ros.evaluation.report import versions
+    from fcis_ros.model.checkpoint import default_checkpoint, read_metadata
+    from fcis_ros.model.predictor import choose_device
+
+    path = Path(arguments.checkpoint) if arguments.checkpoint else default_checkpoint()
+    config, provenance = read_metadata(path)
+    about = {
+        "checkpoint": {"file": str(path), "bytes": path.stat().st_size},
+        "config": config.to_dict(),
+        "provenance": provenance,
+        "versions": versions(),
+        "device": str(choose_device("auto")),
+    }
+    if arguments.json:
+        print(json.dumps(about, indent=2))
+        return
+    for title, content in about.items():
+        if isinstance(content, dict):
+            print(f"{title}:")
+            for key, value in content.items():
+                print(f"  {key:<24} {_text(value)}")
+        else:
+            print(f"{title}: {content}")
+
+
+def _text(value: object) -> str:
+    if isinstance(value, list | tuple):
+        return ", ".join(str(entry) for entry in value)
+    return json.dumps(value) if isinstance(value, dict) else str(value)

@@ -1,0 +1,49 @@
+"""The parser of ``python -m fcis_ros COMMAND`` (``fcis`` after installation)."""
+
+import argparse
+import signal
+import sys
+from collections.abc import Sequence
+
+from fcis_ros.cli import demo, evaluate, info, predict, train
+from fcis_ros.errors import InputError
+
+COMMANDS = {"demo": demo, "predict": predict, "evaluate": evaluate, "train": train, "info": info}
+
+
+def parser() -> argparse.ArgumentParser:
+    """The whole command line."""
+    top = argparse.ArgumentParser(
+        prog="fcis", description="Instance masks from camera images with FCIS, on ROS 2 and off it.",
+        epilog="Each command explains itself: fcis COMMAND --help. Exit status: 0 done, 2 unusable input (one line says what).",
+    )  # fmt: skip
+    commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name, module in COMMANDS.items():
+        first_line = module.__doc__.strip().splitlines()[0]
+        own = commands.add_parser(
+            name, help=first_line, description=module.__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        )
+        module.add_arguments(own)
+    return top
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command.
+
+    Args:
+        arguments: of the command line, without the program's name; None takes the process's own.
+
+    Returns:
+        The exit status: 0, or 2 for unusable input.
+    """
+    chosen = parser().parse_args(arguments)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # unwinds, so that nothing partial and no process stays
+    try:
+        COMMANDS[chosen.command].run(chosen)
+    except InputError as error:
+        print(f"fcis: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("fcis: interrupted", file=sys.stderr)
+        return 130
+    return 0

@@ -1,0 +1,71 @@
+"""Find instances in image files; write pictures with masks and a COCO result file.
+
+DIR gets one overlay picture per image (NAME.overlay.jpg), results.json (the list that pycocotools' loadRes reads) and
+images.json (which id is which file, and the categories).
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+from fcis_ros.cli.arguments import add_model, unit
+from fcis_ros.errors import InputError
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("images", nargs="+", metavar="IMAGES", help="image files, or folders of them")
+    parser.add_argument("--out", required=True, metavar="DIR", help="folder for the results, created")
+    parser.add_argument("--annotations", metavar="JSON", help="COCO file whose image and category ids the results take")
+    parser.add_argument("--score", type=unit, default=0.5, help="draw instances from this score (default: %(default)s)")
+    parser.add_argument("--min-score", type=unit, default=0.001, help="store instances from this score (default: %(default)s)")
+    add_model(parser)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    import cv2
+    from tqdm import tqdm
+
+    from fcis_ros import overlay
+    from fcis_ros.cli.output import finished_folder
+    from fcis_ros.data.frames import list_images, read_image
+    from fcis_ros.evaluation.coco import to_results
+    from fcis_ros.evaluation.truth import Truth
+    from fcis_ros.model.predictor import Predictor
+
+    given = [Path(image) for image in arguments.images]
+    paths = [path for entry in given for path in (list_images(entry) if entry.is_dir() else [entry])]
+    require_distinct_names(paths)
+    predictor = Predictor.from_checkpoint(arguments.checkpoint, arguments.device, arguments.threads)
+    names = predictor.config.class_names
+    ids, categories = range(1, len(paths) + 1), list(range(1, len(names) + 1))
+    if arguments.annotations:
+        truth = Truth.load(Path(arguments.annotations), names)
+        ids, categories = [image_id_of(truth, path) for path in paths], truth.category_ids
+    results, images = [], []
+    with finished_folder(Path(arguments.out), proof="results.json") as folder:
+        for path, image_id in zip(tqdm(paths, unit="image"), ids, strict=True):
+            image = read_image(path)
+            instances = predictor(image, arguments.min_score)
+            results += to_results(instances, image_id, categories)
+            images.append({"id": image_id, "file_name": path.name, "height": image.shape[0], "width": image.shape[1]})
+            drawn = overlay.draw(image, instances.select(instances.scores >= arguments.score))
+            cv2.imwrite(str(folder / f"{path.name}.overlay.jpg"), cv2.cvtColor(drawn, cv2.COLOR_RGB2BGR))
+        named = [{"id": number, "name": name} for number, name in zip(categories, names, strict=True) if number is not None]
+        (folder / "images.json").write_text(json.dumps({"images": images, "categories": named}, indent=1), encoding="utf-8")
+        (folder / "results.json").write_text(json.dumps(results), encoding="utf-8")
+    print(f"{len(results)} instances in {len(paths)} images -> {arguments.out}")
+
+
+def require_distinct_names(paths: list[Path]) -> None:
+    """The file name is what ties results, pictures and annotations together."""
+    seen: dict[str, Path] = {}
+    for path in paths:
+        if seen.setdefault(path.name, path) is not path:
+            raise InputError(f"{path}: another image has the same file name ({seen[path.name]}); run them apart")
+
+
+def image_id_of(truth, path: Path) -> int:
+    name = truth.find(path.name)
+    if name is None:
+        raise InputError(f"{path}: not among the images of the annotations")
+    return truth.image_ids[name]

@@ -1,0 +1,92 @@
+"""Train a model on COCO instance annotations, rendered driving scenes, or both.
+
+DIR gets model.safetensors (averaged weights), log.jsonl, curves.png and state.pt, from which --resume continues.
+"""
+
+import argparse
+import dataclasses
+import sys
+from pathlib import Path
+
+from fcis_ros.cli.arguments import count, unit
+from fcis_ros.errors import InputError
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--config", required=True, metavar="JSON", help="model and schedule, such as config/train_road.json")
+    parser.add_argument("--annotations", metavar="JSON", help="COCO instance file to train on; without it all images are rendered")
+    parser.add_argument("--images", metavar="DIR", help="folder of its images")
+    parser.add_argument("--out", required=True, metavar="DIR", help="folder of the run, created")
+    parser.add_argument("--eval-annotations", metavar="JSON", help="COCO instance file to measure AP on as training goes")
+    parser.add_argument("--eval-images", metavar="DIR", help="folder of its images")
+    parser.add_argument("--eval-limit", type=count, default=100, help="measure on so many images (default: %(default)s)")
+    parser.add_argument("--steps", type=count, help="optimiser steps, instead of the configuration's")
+    parser.add_argument("--batch", type=count, help="images per step, instead of the configuration's")
+    parser.add_argument("--synthetic", type=unit, help="fraction of rendered images, instead of the configuration's")
+    parser.add_argument("--seed", type=int, help="of weights, order and augmentation, instead of the configuration's")
+    parser.add_argument("--resume", action="store_true", help="continue the run in DIR")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: %(default)s)")
+    parser.add_argument("--threads", type=count, help="CPU threads (default: PyTorch's choice)")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    import torch
+
+    from fcis_ros.data.synthetic import CLASS_NAMES, SyntheticScenes
+    from fcis_ros.model.predictor import choose_device
+    from fcis_ros.training.batches import Batches
+    from fcis_ros.training.config import TrainConfig
+    from fcis_ros.training.loop import NonFiniteLoss, train
+
+    config = TrainConfig.read(arguments.config)
+    overrides = {name: getattr(arguments, name) for name in ("steps", "batch", "synthetic", "seed")}
+    config = dataclasses.replace(config, **{name: value for name, value in overrides.items() if value is not None})
+    names = config.model.class_names
+    photos = _dataset("", arguments.annotations, arguments.images, names)
+    if photos is None:
+        config = dataclasses.replace(config, synthetic=1.0)
+    if config.synthetic > 0 and names != CLASS_NAMES:
+        raise InputError(
+            f"training config {arguments.config}: rendered images have the classes {', '.join(CLASS_NAMES)}, "
+            f"the model {', '.join(names)}; use --synthetic 0 and --annotations"
+        )
+    held_out = _dataset("eval-", arguments.eval_annotations, arguments.eval_images, names)
+    device = choose_device(arguments.device)
+    if arguments.threads:
+        torch.set_num_threads(arguments.threads)
+    trained_on = {
+        "annotations": Path(arguments.annotations).name if photos is not None else None,
+        "images": len(photos or ()),
+        "synthetic": config.synthetic,
+    }
+    batches = Batches(config, photos if photos is not None else (), SyntheticScenes(config.seed).sample)
+    measure = None if held_out is None else _measure(held_out, arguments.eval_limit, device)
+    try:
+        print(train(config, batches, Path(arguments.out), device, {"trained_on": trained_on}, measure, arguments.resume))
+    except NonFiniteLoss as error:
+        sys.exit(f"fcis: training diverged at {error}")
+
+
+def _dataset(prefix: str, annotations: str | None, images: str | None, names: tuple[str, ...]):
+    from fcis_ros.data.coco import CocoDataset
+
+    if (annotations is None) != (images is None):
+        raise InputError(f"--{prefix}annotations and --{prefix}images belong together, one of them is missing")
+    return None if annotations is None else CocoDataset(annotations, images, names)
+
+
+def _measure(dataset, limit: int, device):
+    """model -> figures for the log; the model is copied, for the predictor folds its normalisation."""
+    import copy
+
+    from fcis_ros.evaluation.coco import evaluate
+    from fcis_ros.model.predictor import Predictor
+
+    def measure(model) -> dict[str, float]:
+        predictor = Predictor(copy.deepcopy(model), "training", device)
+        samples = [dataset[index] for index in range(min(limit, len(dataset)))]
+        ap = evaluate(samples, (predictor(sample.image) for sample in samples), predictor.config.class_names)
+        figures = {**ap["segm"], **{f"AP50 {name}": value for name, value in ap["per_class"].items()}}
+        return {name: value for name, value in figures.items() if value is not None}
+
+    return measure

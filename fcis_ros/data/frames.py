@@ -1,0 +1,198 @@
+"""Frames from wherever they come: a video, a folder of images, one image, a camera, or the synthetic clip.
+
+rosbag2 folders are the remaining kind of input; they need message conversion and are read by ``fcis_ros.ros.clip_bag``.
+"""
+
+import re
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from fcis_ros.data.synthetic import SyntheticScenes
+from fcis_ros.errors import InputError
+from fcis_ros.model.preprocess import check_image
+from fcis_ros.structures import Sample
+
+SYNTHETIC = "synthetic"
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
+FOLDER_RATE = 5.0  # Hz, for still images
+CLIP_RATE = 10.0  # Hz, for the synthetic clip
+CLIP_FRAMES = 150  # where the input itself has no end: synthetic clip, camera
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """One frame of a clip.
+
+    Attributes:
+        name: file name for an image file, else the frame's six-digit number in its source; annotations are matched by it.
+        stamp: acquisition time, nanoseconds since the epoch, strictly increasing; files count from the time of reading.
+        image: [H, W, 3] uint8, RGB.
+        truth: the frame with its exact annotation, where the source draws it (synthetic clip).
+    """
+
+    name: str
+    stamp: int
+    image: np.ndarray
+    truth: Sample | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class FrameSource:
+    """A sequence of frames that can be opened again and again.
+
+    Attributes:
+        description: the input in a few words, for reports.
+        rate: frames per second.
+        count: number of frames, None if only the end of the input tells.
+        frames: opens the input and yields its frames in order; raises InputError where one cannot be read.
+    """
+
+    description: str
+    rate: float
+    count: int | None
+    frames: Callable[[], Iterator[Frame]]
+
+
+def natural_key(path: Path) -> list:
+    """Sorts ``frame9`` before ``frame10``."""
+    return [int(part) if part.isdigit() else part.lower() for part in re.split(r"(\d+)", path.name)]
+
+
+def read_image(path: Path) -> np.ndarray:
+    """The image file as [H, W, 3] uint8 RGB.
+
+    Raises:
+        InputError: missing, not an image, or too small for the network.
+    """
+    if not path.is_file():
+        raise InputError(f"{path}: no such image file")
+    data = np.fromfile(path, dtype=np.uint8)
+    image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
+    if image is None:
+        raise InputError(f"{path}: not an image that can be decoded")
+    try:
+        check_image(image)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+
+
+def list_images(folder: Path) -> list[Path]:
+    """The image files directly inside ``folder``, in natural order.
+
+    Raises:
+        InputError: no such folder, or no image in it.
+    """
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder")
+    paths = sorted((path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES), key=natural_key)
+    if not paths:
+        raise InputError(f"{folder}: no images in this folder (looked for {' '.join(IMAGE_SUFFIXES)})")
+    return paths
+
+
+def open_source(spec: str, rate: float | None = None, frames: int | None = None, seed: int = 0) -> FrameSource:
+    """Finds out what ``spec`` is and prepares to read it.
+
+    Args:
+        spec: ``synthetic``, a camera index, or the path of a folder of images, an image or a video.
+        rate: frames per second instead of the input's own (videos: their own; folders 5 Hz, synthetic clip 10 Hz).
+        frames: stop after this many; None takes all (150 of the synthetic clip or a camera).
+        seed: which synthetic scene.
+
+    Raises:
+        InputError: ``spec`` is none of these or holds no frames.
+    """
+    if rate is not None and not 0 < rate <= 1000:
+        raise InputError(f"rate {rate}: must lie in 0..1000 Hz")
+    if frames is not None and frames < 1:
+        raise InputError(f"frames {frames}: must be at least 1")
+    if spec == SYNTHETIC:
+        return _synthetic(seed, rate or CLIP_RATE, frames or CLIP_FRAMES)
+    if spec.isdigit():
+        return _camera(int(spec), rate, frames or CLIP_FRAMES)
+    path = Path(spec)
+    if path.is_dir():
+        return _images(f"images in {path}", list_images(path)[:frames], rate or FOLDER_RATE)
+    if not path.is_file():
+        raise InputError(f"{spec}: no such file or folder, and not a camera index")
+    if path.suffix.lower() in IMAGE_SUFFIXES:
+        return _images(f"image {path}", [path], rate or FOLDER_RATE)
+    return _video(path, rate, frames)
+
+
+def _stamps(rate: float) -> Iterator[int]:
+    start, index = time.time_ns(), 0
+    while True:
+        yield start + round(index * 1e9 / rate)
+        index += 1
+
+
+def _synthetic(seed: int, rate: float, count: int) -> FrameSource:
+    def read():
+        samples = SyntheticScenes(seed).clip(0, count, rate=rate)
+        for sample, stamp in zip(samples, _stamps(rate), strict=False):
+            yield Frame(sample.name, stamp, sample.image, sample)
+
+    return FrameSource(f"synthetic clip (seed {seed})", rate, count, read)
+
+
+def _images(description: str, paths: list[Path], rate: float) -> FrameSource:
+    def read():
+        for path, stamp in zip(paths, _stamps(rate), strict=False):
+            yield Frame(path.name, stamp, read_image(path))
+
+    return FrameSource(description, rate, len(paths), read)
+
+
+def _video(path: Path, rate: float | None, frames: int | None) -> FrameSource:
+    capture = cv2.VideoCapture(str(path))
+    readable = capture.isOpened() and capture.grab()
+    own_rate = capture.get(cv2.CAP_PROP_FPS)
+    count = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
+    capture.release()
+    if not readable:
+        raise InputError(f"{path}: not a video (or image) that can be decoded")
+    rate = rate or (own_rate if 0 < own_rate <= 1000 else 30.0)
+    count = min(count, frames or count) if count > 0 else None
+
+    def read():
+        capture = cv2.VideoCapture(str(path))
+        try:
+            yield from _captured(capture, str(path), _stamps(rate), frames)
+        finally:
+            capture.release()
+
+    return FrameSource(f"video {path}", rate, count, read)
+
+
+def _camera(index: int, rate: float | None, count: int) -> FrameSource:
+    def read():
+        capture = cv2.VideoCapture(index)
+        try:
+            if not capture.isOpened():
+                raise InputError(f"camera {index}: cannot be opened")
+            if rate:
+                capture.set(cv2.CAP_PROP_FPS, rate)
+            yield from _captured(capture, f"camera {index}", iter(time.time_ns, None), count)
+        finally:
+            capture.release()
+
+    return FrameSource(f"camera {index}", rate or 30.0, count, read)
+
+
+def _captured(capture: cv2.VideoCapture, what: str, stamps: Iterator[int], limit: int | None) -> Iterator[Frame]:
+    index = 0
+    while limit is None or index < limit:
+        ok, image = capture.read()
+        if not ok:
+            if index == 0:
+                raise InputError(f"{what}: no frame can be read")
+            return
+        yield Frame(f"{index:06d}", next(stamps), cv2.cvtColor(image, cv2.COLOR_BGR2RGB))
+        index += 1

@@ -1,0 +1,1 @@
+"""COCO AP, mAP^r and the report that shows them."""

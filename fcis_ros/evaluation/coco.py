@@ -1,0 +1,205 @@
+"""How good the instances are: COCO average precision (pycocotools) and the paper's mAP^r."""
+
+import contextlib
+import io
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from pycocotools import mask as rle
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
+
+from fcis_ros.structures import Instances, Sample
+
+MAX_DETECTIONS = 100
+VOC_IOUS = (0.5, 0.7)
+
+
+def encode_mask(mask: np.ndarray) -> dict[str, Any]:
+    """[H, W] bool -> COCO's compressed RLE with ``counts`` as text, ready for JSON."""
+    encoded = rle.encode(np.asfortranarray(mask, dtype=np.uint8))
+    return {"size": [int(side) for side in encoded["size"]], "counts": encoded["counts"].decode("ascii")}
+
+
+def to_results(instances: Instances, image_id: int, category_ids: Iterable[int | None] | None = None) -> list[dict[str, Any]]:
+    """Instances as entries of a COCO result file.
+
+    Args:
+        instances: what was found in one image.
+        image_id: the image's id in the annotation file.
+        category_ids: category id of each class, None for a class to leave out; by default the classes are numbered 1..C.
+    """
+    categories = list(category_ids or range(1, len(instances.class_names) + 1))
+    results = []
+    for (x1, y1, x2, y2), score, label, crop in zip(
+        instances.boxes.tolist(), instances.scores.tolist(), instances.labels.tolist(), instances.crops, strict=True
+    ):
+        if categories[label - 1] is None:
+            continue
+        mask = np.zeros((instances.height, instances.width), dtype=bool)
+        mask[y1:y2, x1:x2] = crop
+        results.append(
+            {
+                "image_id": image_id,
+                "category_id": categories[label - 1],
+                "segmentation": encode_mask(mask),
+                "bbox": [x1, y1, x2 - x1, y2 - y1],
+                "score": score,
+            }
+        )
+    return results
+
+
+def to_annotations(sample: Sample, image_id: int, first_id: int) -> list[dict[str, Any]]:
+    """A sample's objects as COCO annotations, numbered from ``first_id``; category ids are the labels."""
+    annotations = []
+    for offset, (mask, label, crowd) in enumerate(zip(sample.masks, sample.labels, sample.crowd, strict=True)):
+        segmentation = encode_mask(mask)
+        annotations.append(
+            {
+                "id": first_id + offset,
+                "image_id": image_id,
+                "category_id": int(label),
+                "segmentation": segmentation,
+                "bbox": rle.toBbox(segmentation).tolist(),
+                "area": int(mask.sum()),
+                "iscrowd": int(crowd),
+            }
+        )
+    return annotations
+
+
+def evaluate(ground_truth: Iterable[Sample], predictions: Iterable[Instances], class_names: Iterable[str]) -> dict[str, Any]:
+    """AP of predictions against samples; see ``evaluate_annotations`` for what comes back."""
+    images, annotations, results = [], [], []
+    for image_id, (sample, instances) in enumerate(zip(ground_truth, predictions, strict=True), start=1):
+        height, width = sample.image.shape[:2]
+        images.append({"id": image_id, "height": height, "width": width})
+        annotations += to_annotations(sample, image_id, first_id=len(annotations) + 1)
+        results += to_results(instances, image_id)
+    return evaluate_annotations(images, annotations, results, class_names)
+
+
+def evaluate_annotations(
+    images: list[dict], annotations: list[dict], results: list[dict], class_names: Iterable[str]
+) -> dict[str, Any]:
+    """AP of COCO results against COCO annotations, over all areas with at most 100 instances per image.
+
+    Args:
+        images: entries with ``id``, ``height`` and ``width``.
+        annotations: COCO annotations (polygons or RLE, ``iscrowd`` regions are ignored); category ids are labels 1..C.
+        results: COCO results with masks as RLE; category ids are labels 1..C.
+        class_names: the C class names.
+
+    Returns:
+        ``segm`` and ``bbox``: {AP, AP50, AP75}; ``per_class``: {name: AP50 of masks}; ``mAPr``: {"0.5", "0.7"}, VOC-style
+        11-point AP of masks, mean over classes. None stands where no object of the class (or of any class) is annotated.
+    """
+    names = tuple(class_names)
+    truth = _Quiet(images, annotations, names)
+    precision = {kind: truth.precision(results, kind) for kind in ("segm", "bbox")}
+    voc = {str(iou): voc_map(images, truth.annotations, results, len(names), iou) for iou in VOC_IOUS}
+    per_class = {name: _mean(precision["segm"][0, :, index]) for index, name in enumerate(names)}
+    return {**{kind: _summary(values) for kind, values in precision.items()}, "per_class": per_class, "mAPr": voc}
+
+
+class _Quiet:
+    """pycocotools without its prints and without changes to the caller's dicts."""
+
+    def __init__(self, images: list[dict], annotations: list[dict], names: tuple[str, ...]):
+        self._coco = COCO()
+        self._coco.dataset = {
+            "images": [dict(image) for image in images],
+            "annotations": [dict(annotation) for annotation in annotations],
+            "categories": [{"id": label, "name": name} for label, name in enumerate(names, start=1)],
+        }
+        with contextlib.redirect_stdout(io.StringIO()):
+            self._coco.createIndex()
+        self.annotations = [
+            {**annotation, "segmentation": self._coco.annToRLE(annotation)} for annotation in self._coco.dataset["annotations"]
+        ]
+
+    def precision(self, results: list[dict], kind: str) -> np.ndarray:
+        """[10 IoUs 0.5..0.95, 101 recalls, C] precision; -1 for classes without annotations."""
+        thresholds, recalls = 10, 101
+        categories = len(self._coco.dataset["categories"])
+        if not results:  # pycocotools refuses an empty list
+            labels = [annotation["category_id"] for annotation in self.annotations if not annotation.get("iscrowd", 0)]
+            present = np.isin(np.arange(1, categories + 1), labels)
+            return np.broadcast_to(np.where(present, 0.0, -1.0), (thresholds, recalls, categories))
+        with contextlib.redirect_stdout(io.StringIO()):
+            evaluation = COCOeval(self._coco, self._coco.loadRes([dict(result) for result in results]), kind)
+            evaluation.params.areaRng, evaluation.params.areaRngLbl = [[0, 1e10]], ["all"]
+            evaluation.params.maxDets = [MAX_DETECTIONS]
+            evaluation.evaluate()
+            evaluation.accumulate()
+        return evaluation.eval["precision"][:, :, :, 0, 0]
+
+
+def _mean(precision: np.ndarray) -> float | None:
+    known = precision[precision > -1]
+    return float(known.mean()) if known.size else None
+
+
+def _summary(precision: np.ndarray) -> dict[str, float | None]:
+    return {"AP": _mean(precision), "AP50": _mean(precision[0]), "AP75": _mean(precision[5])}
+
+
+def voc_map(images: list[dict], annotations: list[dict], results: list[dict], num_classes: int, iou: float) -> float | None:
+    """mAP^r: VOC average precision of masks at one IoU, mean over the classes that occur (None if none does).
+
+    Hariharan et al. 2014, as the paper reports it: results of a class in order of score; each takes its best annotation of
+    that class in its image, right if that one's IoU is at least ``iou`` and it is not taken yet. Results that lie in a crowd
+    region are left out of the count.
+
+    Args:
+        images: entries with ``id``.
+        annotations: as for ``evaluate_annotations``, with RLE masks.
+        results: as for ``evaluate_annotations``.
+        num_classes: C.
+        iou: least mask IoU of a right result.
+    """
+    averages = []
+    for label in range(1, num_classes + 1):
+        flags, total = [], 0
+        for image in images:
+            own = [a for a in annotations if a["image_id"] == image["id"] and a["category_id"] == label]
+            found = [r for r in results if r["image_id"] == image["id"] and r["category_id"] == label]
+            total += sum(not a.get("iscrowd", 0) for a in own)
+            flags += _match(own, sorted(found, key=lambda r: -r["score"])[:MAX_DETECTIONS], iou)
+        if total:
+            right = [hit for _, hit in sorted(flags, key=lambda flag: -flag[0])]
+            averages.append(eleven_point_ap(right, total))
+    return float(np.mean(averages)) if averages else None
+
+
+def _match(annotations: list[dict], results: list[dict], iou: float) -> list[tuple[float, bool]]:
+    """(score, right or wrong) of one image's results, which come best first; those in crowd regions are left out."""
+    if not annotations or not results:
+        return [(result["score"], False) for result in results]
+    crowd = np.array([annotation.get("iscrowd", 0) for annotation in annotations])
+    overlaps = rle.iou([r["segmentation"] for r in results], [a["segmentation"] for a in annotations], crowd.tolist())
+    taken, flags = set(), []
+    for result, row in zip(results, overlaps, strict=True):
+        objects = np.where(crowd == 0, row, -1.0)
+        best = int(objects.argmax())
+        if objects[best] >= iou:
+            flags.append((result["score"], best not in taken))
+            taken.add(best)
+        elif row.max() < iou:  # else: in a crowd region
+            flags.append((result["score"], False))
+    return flags
+
+
+def eleven_point_ap(right: list[bool], total: int) -> float:
+    """VOC 2007 average precision: mean over recalls 0, 0.1 .. 1 of the best precision at that recall or beyond.
+
+    Args:
+        right: whether each result is right, best score first.
+        total: number of annotated objects.
+    """
+    hits = np.cumsum(np.asarray(right, dtype=np.float64))
+    recall = hits / total
+    precision = hits / np.arange(1, len(hits) + 1)
+    return float(np.mean([precision[recall >= level - 1e-9].max(initial=0.0) for level in np.linspace(0, 1, 11)]))
