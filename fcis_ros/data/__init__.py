@@ -1,0 +1,1 @@
+"""Datasets: COCO instance JSON and synthetic driving scenes."""

@@ -1,0 +1,347 @@
+"""Synthetic driving scenes: seeded dash-cam frames with exact instance masks, rendered fast enough to train from on the fly."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+
+from fcis_ros.data.canvas import NEAR, Camera, Canvas
+from fcis_ros.data.people import Look, draw_bicyclist, draw_pedestrian, make_look
+from fcis_ros.data.street import Street, draw_building, draw_ground, draw_prop, draw_sky, draw_tree, make_street
+from fcis_ros.data.vehicles import Vehicle, make_vehicle, shadow_below
+from fcis_ros.structures import Sample
+
+CLASS_NAMES = ("car", "pedestrian", "bicyclist")
+CAR, PEDESTRIAN, BICYCLIST = 1, 2, 3
+MIN_PIXELS = 30
+_FAR = 95.0
+_SCENERY = 255
+
+
+@dataclass(frozen=True, eq=False)
+class Actor:
+    """Something with a mask, and how it moves: straight on along its heading.
+
+    Attributes:
+        label: 1 car, 2 pedestrian, 3 bicyclist.
+        body: what it looks like.
+        x, z: position on the ground at the start, metres.
+        yaw: heading in radians, 0 away from the camera.
+        speed: metres per second.
+        phase: start of the walking or pedalling cycle, radians.
+    """
+
+    label: int
+    body: Vehicle | Look
+    x: float
+    z: float
+    yaw: float
+    speed: float = 0.0
+    phase: float = 0.0
+
+    def after(self, seconds: float) -> "Actor":
+        """The same actor later."""
+        way = self.speed * seconds
+        return replace(self, x=self.x + way * np.sin(self.yaw), z=self.z + way * np.cos(self.yaw), phase=self.phase + way * 4.4)
+
+
+@dataclass(frozen=True, eq=False)
+class Weather:
+    """Light and camera: ``sun`` [3] is the direction to the sun times its strength, colours are RGB 0..255."""
+
+    sun: np.ndarray
+    ambient: float
+    sky_top: np.ndarray
+    sky_bottom: np.ndarray
+    tint: np.ndarray
+    gain: float
+    gamma: float
+    blur: float
+    noise: float
+    quality: int
+    road_grain: float
+    clouds: tuple[int, int]
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """One street with its traffic, weather and the camera driving through it."""
+
+    street: Street
+    actors: tuple[Actor, ...]
+    weather: Weather
+    camera: Camera
+    speed: float
+    sway: float
+
+
+class SyntheticScenes:
+    """Frames of a car's camera in streets that never were.
+
+    The same (seed, index) gives the same pixels, whatever was rendered before. Labels are 1 car (vans, lorries and buses
+    included), 2 pedestrian, 3 bicyclist (rider and bicycle as one). Masks are the visible pixels: disjoint, and cut by whatever
+    stands in front. An object with fewer than ``MIN_PIXELS`` visible pixels has no mask.
+
+    Args:
+        seed: of everything random.
+        height: image height, pixels.
+        width: image width, pixels.
+    """
+
+    def __init__(self, seed: int, height: int = 360, width: int = 480):
+        self.seed, self.height, self.width = seed, height, width
+        rng = np.random.default_rng([seed, 1 << 20])
+        # One tile of every kind of noise; frames take it at random offsets, which costs nothing.
+        self._grain = rng.standard_normal((1024, 1024), np.float32)
+        octaves = [cv2.resize(rng.standard_normal((n, n), np.float32), (512, 512), interpolation=cv2.INTER_CUBIC) for n in (8, 32, 128, 512)]
+        self._texture = (sum(w * o for w, o in zip((0.8, 0.5, 0.5, 0.9), octaves, strict=True)) / 1.4).astype(np.float32)
+        self._clouds = cv2.GaussianBlur(sum(octaves[:3]) / 1.8, (0, 0), 3).astype(np.float32)
+
+    def sample(self, index: int) -> Sample:
+        """An independent random frame."""
+        rng = np.random.default_rng([self.seed, index, 0])
+        scene = self._scene(rng, 0.0)
+        return self._render(scene, 0.0, rng, f"synthetic_{self.seed}_{index:06d}.png")
+
+    def clip(self, index: int, frames: int, rate: float = 30.0) -> Iterator[Sample]:
+        """One moving scene: the camera drives on and everything keeps its own speed.
+
+        Args:
+            index: which scene.
+            frames: how many frames.
+            rate: frames per second.
+        """
+        rng = np.random.default_rng([self.seed, index, 1])
+        scene = self._scene(rng, frames / rate)
+        for frame in range(frames):
+            noise = np.random.default_rng([self.seed, index, 2, frame])
+            yield self._render(scene, frame / rate, noise, f"clip_{self.seed}_{index:03d}_{frame:05d}.png")
+
+    def _scene(self, rng: np.random.Generator, seconds: float) -> Scene:
+        speed = rng.uniform(4, 9) if seconds else 0.0
+        side = 1 if rng.random() < 0.7 else -1
+        near_parking, far_parking = (rng.choice((0.0, 2.3, 5.2), p=(0.35, 0.55, 0.10)) for _ in range(2))
+        near, far = rng.uniform(1.8, 2.8) + near_parking, rng.uniform(4.8, 7.5) + far_parking
+        length = _FAR + speed * seconds
+        street = make_street(rng, -near if side > 0 else -far, far if side > 0 else near, length)
+        actors = _traffic(rng, street, side, near, far, near_parking, far_parking, length, speed)
+        camera = Camera(0.0, rng.uniform(1.15, 1.5), 0.0, rng.normal(0, 0.07), rng.uniform(0.85, 1.25) * self.width,
+                        self.height * rng.uniform(0.42, 0.56), self.height, self.width)
+        return Scene(street, tuple(actors), _weather(rng), camera, speed, rng.uniform(0, 0.02))
+
+    def _render(self, scene: Scene, seconds: float, rng: np.random.Generator, name: str) -> Sample:
+        weather, street = scene.weather, scene.street
+        camera = replace(scene.camera, z=scene.speed * seconds, yaw=scene.camera.yaw + scene.sway * np.sin(0.9 * seconds),
+                         horizon=scene.camera.horizon + 40 * scene.sway * np.sin(5.1 * seconds))
+        actors = [actor.after(seconds) for actor in scene.actors]
+        canvas = Canvas(camera)
+        canvas.owner = _SCENERY
+        top, left = weather.clouds
+        draw_sky(canvas, weather.sky_top, weather.sky_bottom, self._clouds[top : top + 120, left : left + 240])
+        canvas.pixels[..., 3] = _SCENERY
+        canvas.pixels[int(2 * camera.horizon) + 1 :, :, 3] = 0
+        light = weather.ambient + max(0.0, float(weather.sun[1]))
+        draw_ground(canvas, street, light, _SCENERY)
+        canvas.owner = _SCENERY
+        for house in sorted(street.buildings, key=lambda house: -house.near):
+            draw_building(canvas, house, weather.sun, weather.ambient)
+        things = [(float(camera.view(np.array([actor.x, 0.0, actor.z]))[2]), i) for i, actor in enumerate(actors)]
+        things += [(thing.z - camera.z, thing) for thing in (*street.trees, *street.props)]
+        for depth, thing in sorted(things, key=lambda pair: -pair[0]):
+            if isinstance(thing, int):
+                canvas.owner = thing + 1
+                _draw_actor(canvas, actors[thing], depth, weather)
+            else:
+                canvas.owner = _SCENERY
+                draw = draw_tree if hasattr(thing, "branches") else draw_prop
+                draw(canvas, thing, weather.ambient + 0.5 * float(np.linalg.norm(weather.sun)))
+        image, owner = canvas.finish()
+        image = self._develop(image, owner, camera, actors, scene, rng)
+        count = np.bincount(owner.ravel(), minlength=256)
+        shown = [i for i in range(len(actors)) if count[i + 1] >= MIN_PIXELS]
+        masks = owner[None] == np.array([i + 1 for i in shown], np.uint8)[:, None, None]
+        labels = np.array([actors[i].label for i in shown], np.int64)
+        return Sample(image, masks.reshape(len(shown), self.height, self.width), labels, np.zeros(len(shown), bool), name)
+
+    def _develop(self, image, owner, camera, actors, scene, rng) -> np.ndarray:
+        """Ground texture and shadows, then what lens, sensor and codec do."""
+        weather = scene.weather
+        first = max(int(camera.horizon) + 1, 0)
+        ground = self._ground(camera, actors, scene, first)
+        picture = image.astype(np.float32)
+        lower = picture[first:]
+        free = owner[first:] == 0
+        lower[free] *= ground[free][:, None]
+        # A little texture on everything, so that no surface is flat.
+        y, x = rng.integers(0, 512, 2)
+        texture = np.take(np.take(self._texture, np.arange(y, y + self.height) % 512, 0), np.arange(x, x + self.width) % 512, 1)
+        picture *= (1 + 0.045 * texture)[..., None]
+        picture += 1.5 * texture[..., None]
+        curve = (np.clip(np.arange(256) / 255 * weather.gain, 0, 1) ** weather.gamma * 255)[:, None] * weather.tint
+        if weather.blur > 0.25:
+            picture = cv2.GaussianBlur(picture, (0, 0), weather.blur)
+        picture = cv2.convertScaleAbs(np.maximum(picture, 0))
+        picture = cv2.LUT(picture, np.clip(curve, 0, 255).astype(np.uint8)[:, None, :])
+        y, x = rng.integers(0, 1024 - self.height, 1)[0] if self.height < 1024 else 0, rng.integers(0, 400)
+        rows = np.arange(y, y + self.height) % 1024
+        grain = np.take(self._grain, rows, 0)
+        grain = np.take(grain, np.arange(x, x + self.width) % 1024, 1)
+        noisy = picture + (weather.noise * grain)[..., None]
+        picture = np.clip(noisy, 0, 255).astype(np.uint8)
+        if weather.quality < 96:
+            coded = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, weather.quality])[1]
+            picture = cv2.imdecode(coded, cv2.IMREAD_COLOR)
+        return np.ascontiguousarray(picture)
+
+    def _ground(self, camera, actors, scene, first) -> np.ndarray:
+        """[H - first, W]: what to multiply the ground with for its grain and the shadows on it."""
+        weather = scene.weather
+        to_image = camera.ground_homography()
+        to_image = np.diag([1.0, 1.0, 1.0]) @ to_image
+        shift = np.array([[1, 0, 0], [0, 1, -first], [0, 0, 1.0]])
+        tile = np.array([[1 / 24, 0, -256 / 24 + (-camera.x % (512 / 24))], [0, 1 / 24, -camera.z % (512 / 24) - 512 / 24], [0, 0, 1.0]])
+        size = (self.width, self.height - first)
+        grain = cv2.warpPerspective(self._texture, shift @ to_image @ tile, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
+        shade = np.full(size[::-1], 255, np.uint8)
+        strength = float(np.linalg.norm(weather.sun))
+        dark = int(255 * weather.ambient / (weather.ambient + strength * 0.8))
+        outlines = []
+        for house in scene.street.buildings:
+            if strength > 0.2 and house.side * weather.sun[0] > 0 and camera.z < house.far < camera.z + 90:
+                reach = house.height * -weather.sun[0] / weather.sun[1]
+                outlines.append(np.array([(house.x, 0, house.near), (house.x, 0, house.far), (house.x + reach, 0, house.far),
+                                          (house.x + reach, 0, house.near)]))
+        below = []
+        for actor in actors:
+            if not -2 < actor.z - camera.z < 60:
+                continue
+            if actor.label == CAR:
+                base, *cast = shadow_below(camera, actor.body, actor.x, actor.z, actor.yaw, weather.sun)
+                below.append(base)
+                outlines += cast if strength > 0.2 else []
+            else:
+                spread = np.array([(-0.28, 0, -0.22), (0.28, 0, -0.22), (0.28, 0, 0.22), (-0.28, 0, 0.22)])
+                below.append(spread + [actor.x, 0, actor.z])
+                if strength > 0.2:
+                    away = np.array([-weather.sun[0], 0, -weather.sun[2]]) / max(weather.sun[1], 0.15) * 1.6
+                    across = np.array([away[2], 0, -away[0]]) / (np.linalg.norm(away) + 1e-6) * 0.22
+                    foot = np.array([actor.x, 0, actor.z])
+                    outlines.append(np.array([foot + across, foot - across, foot - across + away, foot + across + away]))
+        for polygons, value in ((outlines, dark), (below, int(0.32 * dark))):
+            for polygon in polygons:
+                pixels = _ground_pixels(camera, polygon)
+                if pixels is not None:
+                    cv2.fillConvexPoly(shade, cv2.convexHull(np.rint((pixels - [0, first]) * 8).astype(np.int32)), value, cv2.LINE_AA, 3)
+        shade = cv2.GaussianBlur(shade, (0, 0), 1.2)
+        return shade.astype(np.float32) / 255 * (1 + weather.road_grain * np.clip(grain, -2.5, 2.5))
+
+
+def _ground_pixels(camera: Camera, polygon: np.ndarray) -> np.ndarray | None:
+    from fcis_ros.data.canvas import SCALE, clip_near
+
+    viewed = clip_near(camera.view(polygon))
+    return camera.project(viewed) / SCALE if len(viewed) > 2 else None
+
+
+def _draw_actor(canvas: Canvas, actor: Actor, depth: float, weather: Weather):
+    camera = canvas.camera
+    view = camera.view(np.array([actor.x, 0.0, actor.z]))
+    reach = actor.body.length / 2 if actor.label == CAR else 0.9
+    if depth + reach < NEAR or depth > _FAR or abs(view[0]) - reach - 1 > (depth + reach) * camera.width / (2 * camera.focal):
+        return
+    if actor.label == CAR:
+        actor.body.draw(canvas, actor.x, actor.z, actor.yaw, weather.sun, weather.ambient)
+    elif actor.label == PEDESTRIAN:
+        draw_pedestrian(canvas, actor.body, actor.phase, actor.x, actor.z, actor.yaw, weather.sun, weather.ambient)
+    else:
+        draw_bicyclist(canvas, actor.body, actor.phase, actor.x, actor.z, actor.yaw, weather.sun, weather.ambient)
+
+
+def _traffic(rng, street, side, near, far, near_parking, far_parking, length, speed) -> list[Actor]:
+    """Parked and moving vehicles, cyclists and pedestrians; nobody stands inside another."""
+    actors: list[Actor] = []
+
+    def add(label, x, z, yaw, pace=0.0, style=None):
+        body = make_vehicle(rng, style) if label == CAR else make_look(rng, label == BICYCLIST)
+        if label == CAR:
+            along = abs(np.cos(yaw)) * body.length + abs(np.sin(yaw)) * body.width
+            across = abs(np.sin(yaw)) * body.length + abs(np.cos(yaw)) * body.width
+        else:
+            along = across = 0.6 if label == PEDESTRIAN else 1.2
+        for other in actors:
+            size = other.body.length * 0.5 if other.label == CAR else 0.3
+            if abs(other.z - z) < along / 2 + size and abs(other.x - x) < across / 2 + (0.9 if other.label == CAR else 0.3):
+                return
+        if len(actors) < 250 and abs(x) > (0.0 if z > 5 else 1.6):
+            actors.append(Actor(label, body, x, z, yaw, pace, rng.uniform(0, 6.28)))
+
+    scale = length / _FAR
+    for way, kerb, parking in ((-side, near, near_parking), (side, far, far_parking)):
+        z = rng.uniform(-1, 14)
+        full = rng.uniform(0.4, 1.0)
+        while parking and z < min(length, _FAR * scale) * 0.75:
+            ahead = 0.0 if rng.random() < (0.85 if way == -side else 0.3) else np.pi
+            yaw = ahead + rng.normal(0, 0.04)
+            depth = 1.0
+            step = rng.uniform(5.0, 7.0)
+            if parking > 4:
+                yaw, depth, step = way * np.pi / 2 * (1 if rng.random() < 0.6 else -1) + rng.normal(0, 0.08), 2.5, rng.uniform(2.4, 3.2)
+            if rng.random() < full:
+                add(CAR, way * (kerb - depth) + rng.normal(0, 0.1), z, yaw, style=None if step > 5.8 or parking > 4 else "hatchback")
+            z += step
+    z = rng.uniform(6, 30)
+    for _ in range(rng.poisson(0.9)):
+        add(CAR, rng.normal(0, 0.25), z, rng.normal(0, 0.03), max(speed * rng.uniform(0.95, 1.1), speed))
+        z += rng.uniform(7, 25)
+    for _ in range(rng.poisson(1.8 * scale)):
+        add(CAR, side * rng.uniform(2.9, 3.7), rng.uniform(7, 70 * scale * 1.5), np.pi + rng.normal(0, 0.04), rng.uniform(4, 9))
+    for _ in range(rng.poisson(0.6)):
+        z = rng.uniform(9, 45) + 3 * speed
+        add(CAR, rng.uniform(-0.5, 0.5) * z, z, rng.uniform(0, 2 * np.pi) if rng.random() < 0.4 else rng.choice((-1, 1)) * np.pi / 2, 3.0)
+
+    def distance(median):
+        reach = float(np.clip(np.exp(rng.normal(np.log(median), 0.5)), 4.0, 75.0))
+        return reach + rng.uniform(0, length - _FAR) if length > _FAR else reach
+
+    for _ in range(rng.poisson(3.2 * scale)):
+        way, kerb = ((-side, near), (side, far))[rng.integers(2)]
+        x, z = way * (kerb + rng.uniform(0.4, street.pavement)), distance(20)
+        yaw = (0 if rng.random() < 0.5 else np.pi) + rng.normal(0, 0.25)
+        if rng.random() < 0.2:
+            x, yaw = rng.uniform(-near, far) * side, rng.choice((-1, 1)) * np.pi / 2 + rng.normal(0, 0.3)
+        pace = rng.uniform(0.9, 1.6)
+        for _ in range(1 + (rng.random() < 0.3) + (rng.random() < 0.1)):
+            add(PEDESTRIAN, x, z, yaw + rng.normal(0, 0.1), pace)
+            x, z = x + way * rng.uniform(0.5, 0.8), z + rng.normal(0, 0.4)
+    for _ in range(rng.poisson(1.3 * scale)):
+        z = distance(15)
+        draw = rng.random()
+        if draw < 0.55:
+            add(BICYCLIST, -side * (near - near_parking - rng.uniform(0.3, 0.9)), z, rng.normal(0, 0.1), rng.uniform(3, 6))
+        elif draw < 0.85:
+            add(BICYCLIST, side * (far - far_parking - rng.uniform(0.4, 1.2)), z, np.pi + rng.normal(0, 0.1), rng.uniform(3, 6))
+        else:
+            add(BICYCLIST, rng.uniform(-near, far) * side, z, rng.uniform(0, 2 * np.pi), rng.uniform(2, 4))
+    return actors
+
+
+def _weather(rng: np.random.Generator) -> Weather:
+    """Bright, overcast or dusk; then the camera that looks at it."""
+    kind = rng.choice(3, p=(0.4, 0.3, 0.3))
+    azimuth, elevation = rng.uniform(0, 2 * np.pi), rng.uniform(0.3, 0.9)
+    direction = np.array([np.cos(elevation) * np.sin(azimuth), np.sin(elevation), np.cos(elevation) * np.cos(azimuth)])
+    if kind == 0:
+        sun, ambient = direction * rng.uniform(0.4, 0.8), rng.uniform(0.5, 0.7)
+        top, bottom = np.array((130.0, 185, 235)) * rng.uniform(0.9, 1.2), np.array((238.0, 244, 250)) * rng.uniform(0.95, 1.1)
+    elif kind == 1:
+        sun, ambient = direction * rng.uniform(0.0, 0.15), rng.uniform(0.7, 1.0)
+        top = np.array((225.0, 230, 235)) * rng.uniform(0.85, 1.1)
+        bottom = np.array((242.0, 244, 246)) * rng.uniform(0.9, 1.1)
+    else:
+        sun, ambient = direction * rng.uniform(0.0, 0.1), rng.uniform(0.28, 0.55)
+        top, bottom = np.array((95.0, 105, 112)) * rng.uniform(0.6, 1.3), np.array((150.0, 160, 158)) * rng.uniform(0.8, 1.25)
+    return Weather(
+        sun, ambient, np.clip(top, 0, 255), np.clip(bottom, 0, 255), 1 + rng.normal(0, 0.025, 3), rng.uniform(0.85, 1.2),
+        rng.uniform(0.85, 1.25), rng.uniform(0.2, 0.85), rng.uniform(0.5, 4.0), int(rng.integers(70, 110)), rng.uniform(0.03, 0.11),
+        (int(rng.integers(0, 380)), int(rng.integers(0, 260))))
