@@ -1,0 +1,70 @@
+import pytest
+import torch
+from torch import nn
+
+from fcis_ros.config import ModelConfig
+from fcis_ros.model.backbone import ResNet, fold_batch_norm
+
+
+def resnet(**changes) -> ResNet:
+    return ResNet(ModelConfig(class_names=("car",), **{"width": 8, **changes})).eval()
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    # torchvision's counts without the classifier.
+    [("resnet18", 11_176_512), ("resnet34", 21_284_672), ("resnet50", 23_508_032), ("resnet101", 42_500_160),
+     ("resnet152", 58_143_808)],
+)  # fmt: skip
+def test_parameters_are_those_of_torchvision(name, parameters):
+    with torch.device("meta"):
+        model = ResNet(ModelConfig(class_names=("car",), backbone=name))
+    assert sum(p.numel() for p in model.parameters()) == parameters
+
+
+def test_parameter_names_are_those_of_torchvision():
+    names = set(resnet(backbone="resnet50").state_dict())
+    assert {"conv1.weight", "bn1.running_var", "layer1.0.downsample.0.weight", "layer3.5.conv3.weight", "layer4.2.bn2.bias"} <= names
+
+
+@pytest.mark.parametrize(("pool1", "size"), [("pad0_ceil", (38, 63)), ("pad1_floor", (38, 63))])
+def test_conv4_and_conv5_share_stride_16(pool1, size):
+    c4, c5 = resnet(backbone="resnet18", pool1=pool1)(torch.zeros(1, 3, 600, 1000))
+    assert c4.shape == (1, 32, *size) and c5.shape == (1, 64, *size)
+
+
+def test_pool1_conventions_differ():
+    image = torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    a, b = resnet(backbone="resnet18", pool1="pad0_ceil"), resnet(backbone="resnet18", pool1="pad1_floor")
+    b.load_state_dict(a.state_dict())
+    assert not torch.allclose(a(image)[0], b(image)[0])
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_stride_sits_where_the_configuration_says(first):
+    block = resnet(backbone="resnet50", stride_in_1x1=first).layer2[0]
+    assert (block.conv1.stride, block.conv2.stride) == (((2, 2), (1, 1)) if first else ((1, 1), (2, 2)))
+
+
+def test_conv5_is_dilated_throughout():
+    dilations = [m.dilation for m in resnet(backbone="resnet50").layer4.modules() if isinstance(m, nn.Conv2d) and m.kernel_size == (3, 3)]
+    assert dilations == [(2, 2)] * 3
+
+
+@pytest.mark.parametrize("name", ["resnet18", "resnet50"])
+def test_folding_keeps_the_function(name):
+    generator = torch.Generator().manual_seed(0)
+    model = resnet(backbone=name)
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.running_mean.normal_(generator=generator)
+            module.running_var.uniform_(0.5, 2, generator=generator)
+            module.weight.data.uniform_(0.5, 1.5, generator=generator)
+    image = torch.randn(1, 3, 64, 96, generator=generator)
+    with torch.no_grad():
+        before = model(image)
+        fold_batch_norm(model)
+        after = model(image)
+    assert not any(isinstance(m, nn.BatchNorm2d) for m in model.modules())
+    for a, b in zip(before, after, strict=True):
+        assert torch.allclose(a, b, rtol=1e-3, atol=1e-3 * float(a.abs().max()))

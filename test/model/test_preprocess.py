@@ -1,0 +1,41 @@
+import numpy as np
+import pytest
+import torch
+
+from fcis_ros.config import ModelConfig
+from fcis_ros.errors import InputError
+from fcis_ros.model.preprocess import check_image, preprocess, resize_scale
+
+RELEASED = ModelConfig(class_names=("car",))
+
+
+@pytest.mark.parametrize(
+    ("size", "resized"), [((480, 640), (600, 800)), ((360, 480), (600, 800)), ((1080, 1920), (562, 1000)), ((600, 1000), (600, 1000))]
+)
+def test_size_of_the_input_tensor(size, resized):
+    tensor, scale = preprocess(np.zeros((*size, 3), np.uint8), RELEASED)
+    assert tensor.shape == (1, 3, *resized)
+    assert scale == resize_scale(*size, RELEASED)
+
+
+def test_mean_is_rgb():
+    tensor, _ = preprocess(np.full((600, 1000, 3), (200, 100, 50), np.uint8), RELEASED)
+    expected = torch.tensor([200 - 123.15, 100 - 115.90, 50 - 103.06])
+    assert torch.allclose(tensor[0, :, 300, 500], expected, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("image", "named"),
+    [
+        (np.zeros((1, 1, 3), np.uint8), "1x1 is too small"),
+        (np.zeros((0, 5, 3), np.uint8), "5x0 is too small"),
+        (np.zeros((4, 4), np.uint8), r"\(4, 4\)"),
+        (np.zeros((4, 4, 4), np.uint8), r"\(4, 4, 4\)"),
+        (np.zeros((4, 4, 3), np.float32), "float32"),
+        (np.zeros((2, 400, 3), np.uint8), "400x2 is too elongated"),
+        ("picture.png", "str"),
+    ],
+)
+def test_bad_image_is_named(image, named):
+    with pytest.raises(InputError, match=named):
+        check_image(image)

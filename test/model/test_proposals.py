@@ -1,0 +1,66 @@
+import pytest
+import torch
+
+from fcis_ros.config import ModelConfig
+from fcis_ros.model.proposals import base_anchors, grid_anchors, propose
+
+# Ratio by ratio (0.5, 1, 2), then scale by scale (4, 8, 16, 32); VOC leaves out the smallest scale.
+COCO = [
+    [-38, -16, 53, 31], [-84, -40, 99, 55], [-176, -88, 191, 103], [-360, -184, 375, 199],
+    [-24, -24, 39, 39], [-56, -56, 71, 71], [-120, -120, 135, 135], [-248, -248, 263, 263],
+    [-14, -36, 29, 51], [-36, -80, 51, 95], [-80, -168, 95, 183], [-168, -344, 183, 359],
+]  # fmt: skip
+
+
+def config(**changes) -> ModelConfig:
+    return ModelConfig(class_names=("car",), **changes)
+
+
+@pytest.mark.parametrize(("scales", "expected"), [((4, 8, 16, 32), COCO), ((8, 16, 32), [a for i, a in enumerate(COCO) if i % 4])])
+def test_anchors_of_the_released_models(scales, expected):
+    assert base_anchors(config(anchor_scales=scales)).tolist() == expected
+
+
+def test_grid_is_row_by_row():
+    anchors = grid_anchors(torch.tensor([[0.0, 0, 15, 15]]), height=2, width=3)
+    assert anchors[:, 0].tolist() == [0, 16, 32, 0, 16, 32]
+    assert anchors[:, 1].tolist() == [0, 0, 0, 16, 16, 16]
+
+
+def outputs(anchors: int, height: int, width: int):
+    return torch.zeros(2 * anchors, height, width), torch.zeros(4 * anchors, height, width)
+
+
+def test_best_anchor_comes_first_and_is_clipped():
+    settings = config(anchor_scales=(4,), anchor_ratios=(1.0,))
+    logits, deltas = outputs(1, 3, 4)
+    logits[1, 0, 2] = 5
+    proposals = propose(logits, deltas, base_anchors(settings), 48, 64, settings)
+    # The 64x64 anchor around cell (0, 2) is centred at x = 39.5, y = 7.5.
+    assert proposals.boxes[0].tolist() == [8, 0, 63, 39]
+    assert proposals.scores[0] == torch.sigmoid(torch.tensor(5.0))
+
+
+def test_last_partial_row_and_column_do_not_propose():
+    settings = config(anchor_scales=(1,), anchor_ratios=(1.0,))
+    logits, deltas = outputs(1, 3, 4)
+    logits[1, 2, :] = 9
+    logits[1, :, 3] = 9
+    # 40x56 pixels make 3x4 cells, of which floor(40/16) x floor(56/16) = 2x3 propose.
+    proposals = propose(logits, deltas, base_anchors(settings), 40, 56, settings)
+    assert len(proposals.boxes) == 6 and proposals.scores.max() == 0.5
+
+
+def test_small_and_non_finite_candidates_are_dropped():
+    settings = config(anchor_scales=(1,), anchor_ratios=(1.0,), rpn_min_size=10)
+    logits, deltas = outputs(1, 1, 2)
+    deltas[2, 0, 0] = -3  # shrinks the first to less than one pixel
+    assert len(propose(logits, deltas, base_anchors(settings), 16, 32, settings).boxes) == 1
+    logits[1, 0, 1] = float("nan")
+    assert len(propose(logits, deltas, base_anchors(settings), 16, 32, settings).boxes) == 0
+
+
+def test_never_more_than_asked():
+    settings = config(rpn_post_nms=7, rpn_nms=1.0)
+    logits, deltas = outputs(12, 5, 5)
+    assert len(propose(logits, deltas, base_anchors(settings), 80, 80, settings).boxes) == 7

@@ -1,0 +1,90 @@
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from fcis_ros.config import ModelConfig
+from fcis_ros.model.fusion import FusedRois
+from fcis_ros.model.voting import vote
+
+CONFIG = ModelConfig(class_names=("car", "pedestrian"), bins=1, grid=4, rpn_min_size=1)
+BOXES = torch.tensor([[0.0, 0, 3, 3], [0, 0, 3, 2], [10, 10, 13, 13]])
+# Background, car, pedestrian. The second ROI's own class is pedestrian although it overlaps the car.
+SCORES = torch.tensor([[0.1, 0.6, 0.3], [0.2, 0.2, 0.6], [0.05, 0.9, 0.05]])
+
+
+def left_half() -> torch.Tensor:
+    return torch.tensor([[1.0, 1, 0, 0]] * 4)
+
+
+def run(config=CONFIG, masks=None, masks_of_class=None, scale=1.0, floor=0.5, size=(20, 20)):
+    masks = torch.stack([left_half(), torch.ones(4, 4), torch.ones(4, 4)]) if masks is None else masks
+    return vote(FusedRois(BOXES, SCORES, masks), masks_of_class, scale, *size, config, floor)
+
+
+def test_votes_of_the_released_code_by_hand():
+    found = run()
+    assert found.labels.tolist() == [1, 1, 2] and np.allclose(found.scores, [0.9, 0.6, 0.6])
+    assert found.boxes[0].tolist() == [10, 10, 14, 14] and found.crops[0].all()
+    # Car: IoU of the first two boxes is 12/16. Weights 0.6 and 0.2 become 0.75 and 0.25: the full mask of the second ROI
+    # adds only 0.25 in the right half, below 0.4, so the left half stays.
+    assert found.boxes[1].tolist() == [0, 0, 2, 4] and found.crops[1].all()
+    # Pedestrian: weights 0.3 and 0.6 become 1/3 and 2/3: the three rows of the second ROI win, its fourth row gets 1/3.
+    assert found.boxes[2].tolist() == [0, 0, 4, 3] and found.crops[2].all()
+
+
+def test_category_votes_average_probabilities_of_the_voted_class():
+    config = dataclasses.replace(CONFIG, voting="category", mask_threshold=0.5)
+    asked = []
+
+    def masks_of_class(label):
+        asked.append(label)
+        return torch.full((3, 4, 4), 0.9 if label == 1 else 0.1)
+
+    found = run(config, masks_of_class=masks_of_class)
+    # Cars are foreground everywhere (fourth row 0.75 * 0.9), pedestrians nowhere: they yield no instance.
+    assert found.labels.tolist() == [1, 1] and found.boxes[1].tolist() == [0, 0, 4, 4]
+    assert sorted(asked) == [1, 2]
+
+
+def test_boxes_go_back_to_the_original_image():
+    found = run(scale=2.0, size=(10, 10))
+    assert found.boxes[0].tolist() == [5, 5, 7, 7]  # last pixel 13/2 = 6.5, rounded half to even
+
+
+def test_score_floor_changes_nothing_above_it():
+    everything = run(floor=0.0)
+    kept = everything.select(everything.scores >= 0.5)
+    some = run(floor=0.5)
+    assert np.array_equal(kept.masks, some.masks) and np.array_equal(kept.scores, some.scores)
+
+
+def test_at_most_max_instances_but_ties_stay():
+    assert len(run(dataclasses.replace(CONFIG, max_instances=1))) == 1
+    assert len(run(dataclasses.replace(CONFIG, max_instances=2))) == 3  # 0.6 and 0.6
+
+
+def test_one_pixel_wide_masks_are_kept_or_dropped_as_configured():
+    thin = torch.zeros(3, 4, 4)
+    thin[:, :, 1] = 1
+    assert len(run(masks=thin)) == 3
+    assert len(run(dataclasses.replace(CONFIG, mask_output="released"), masks=thin)) == 0
+
+
+def test_released_output_goes_through_the_grid():
+    found = run(dataclasses.replace(CONFIG, mask_output="released"))
+    assert found.boxes[0].tolist() == [10, 10, 14, 14] and found.crops[0].all()
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_roi_without_finite_scores_is_left_out(bad):
+    scores = SCORES.clone()
+    scores[2] = bad
+    found = vote(FusedRois(BOXES, scores, torch.ones(3, 4, 4)), None, 1.0, 20, 20, CONFIG, 0.5)
+    assert found.boxes[:, 0].max() == 0
+
+
+def test_nothing_found():
+    found = run(floor=1.0)
+    assert len(found) == 0 and found.masks.shape == (0, 20, 20) and found.boxes.shape == (0, 4)

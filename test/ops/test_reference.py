@@ -1,0 +1,205 @@
+"""The operators against loops over pixels, the golden bins of the released code, and cases worked by hand."""
+
+import math
+from fractions import Fraction
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fcis_ros import ops
+from fcis_ros.ops import reference
+
+# Extents in image pixels and the cells of their 21 bins at stride 16, from psroi_pooling.cu run on them.
+GOLDEN = {
+    (0, 335): (range(0, 21), range(1, 22)),
+    (137, 469): (range(8, 29), range(10, 31)),
+    (0, 47): ([0] * 7 + [1] * 7 + [2] * 7, [1] * 7 + [2] * 7 + [3] * 6 + [4]),  # exact arithmetic would end at 3
+    (5, 5): ([0] * 21, [1] * 21),
+}
+
+
+@pytest.mark.parametrize("extent", GOLDEN)
+def test_bin_edges_golden(extent):
+    start, end = reference.bin_edges(torch.tensor([float(extent[0])]), torch.tensor([float(extent[1])]), 21, 63, 16)
+    assert start[0].tolist() == list(GOLDEN[extent][0])
+    assert end[0].tolist() == list(GOLDEN[extent][1])
+
+
+@pytest.mark.parametrize("extent", [(0, 95), (0, 175), (0, 191), (0, 351), (0, 383), (0, 703), (0, 743), (288, 991), (309, 991)])
+def test_bin_edges_are_float32(extent):
+    """On these extents float32 and exact arithmetic differ; NumPy's float32 is the independent witness."""
+    start, end = reference.bin_edges(torch.tensor([float(extent[0])]), torch.tensor([float(extent[1])]), 21, 63, 16)
+    low = np.float32(extent[0]) * np.float32(0.0625)
+    side = (np.float32(extent[1] + 1) * np.float32(0.0625) - low) / np.float32(21)
+    for p in range(21):
+        assert start[0, p] == min(max(math.floor(np.float32(p) * side + low), 0), 63)
+        assert end[0, p] == min(max(math.ceil(np.float32(p + 1) * side + low), 0), 63)
+    side, low = Fraction(extent[1] + 1 - extent[0], 16 * 21), Fraction(extent[0], 16)
+    exact_start = [min(math.floor(p * side + low), 63) for p in range(21)]
+    exact_end = [min(math.ceil((p + 1) * side + low), 63) for p in range(21)]
+    assert (start[0].tolist(), end[0].tolist()) != (exact_start, exact_end)
+
+
+def test_rounding_is_half_away_from_zero():
+    low = torch.tensor([0.5, -0.5, 1.5, 2.5, 0.49999997])
+    start, _ = reference.bin_edges(low * 1.0, low + 400, 1, 1000, 1)
+    assert start[:, 0].tolist() == [1, 0, 2, 3, 0]  # -1 is clipped to 0
+
+
+def assemble_by_loops(maps, rois, bins, size, stride):
+    """Pixel by pixel in NumPy, float32 edges and float64 sums: shares nothing with the operator but the definition."""
+    _, channels, height, width = maps.shape
+    groups = channels // bins**2
+    out = np.zeros((len(rois), groups, size, size))
+    scale = np.float32(1 / stride)
+
+    def away(v):
+        return np.float32(math.copysign(math.floor(abs(float(v)) + 0.5), v))
+
+    for r, (image, x1, y1, x2, y2) in enumerate(rois):
+        left, top = away(x1) * scale, away(y1) * scale
+        right, bottom = (away(x2) + np.float32(1)) * scale, (away(y2) + np.float32(1)) * scale
+        bin_w = max(right - left, np.float32(0.1)) / np.float32(size)
+        bin_h = max(bottom - top, np.float32(0.1)) / np.float32(size)
+        for i in range(size):
+            ya = min(max(math.floor(np.float32(i) * bin_h + top), 0), height)
+            yb = min(max(math.ceil(np.float32(i + 1) * bin_h + top), 0), height)
+            for j in range(size):
+                xa = min(max(math.floor(np.float32(j) * bin_w + left), 0), width)
+                xb = min(max(math.ceil(np.float32(j + 1) * bin_w + left), 0), width)
+                if yb <= ya or xb <= xa:
+                    continue
+                for g in range(groups):
+                    channel = (g * bins + i * bins // size) * bins + j * bins // size
+                    out[r, g, i, j] = maps[int(image), channel, ya:yb, xa:xb].astype(np.float64).mean()
+    return out
+
+
+ROIS = st.lists(
+    st.tuples(st.integers(0, 1), st.floats(-60, 200, width=32), st.floats(-60, 160, width=32), st.floats(-5, 150, width=32),
+              st.floats(-5, 150, width=32)),
+    max_size=5,
+)
+
+
+@settings(max_examples=40, deadline=None)
+@given(rois=ROIS, bins_size=st.sampled_from([(1, 1), (2, 4), (3, 9), (7, 21)]), seed=st.integers(0, 99))
+def test_assembling_matches_loops(rois, bins_size, seed):
+    """ROIs inside, on, past and wholly outside the border, turned inside out, in two images, and none at all."""
+    bins, size = bins_size
+    maps = np.random.default_rng(seed).normal(size=(2, 2 * bins * bins, 7, 9)).astype(np.float32)
+    boxes = np.array([(n, x, y, x + w, y + h) for n, x, y, w, h in rois], dtype=np.float32).reshape(-1, 5)
+    result = reference.psroi_assemble(torch.from_numpy(maps), torch.from_numpy(boxes), bins, size, 16)
+    np.testing.assert_allclose(result.numpy(), assemble_by_loops(maps, boxes, bins, size, 16), atol=1e-5)
+
+
+def test_class_scores_by_hand():
+    """k = 1, one cell: the logit is max(outside, inside) of each class."""
+    maps = torch.tensor([1.0, 2.0, 5.0, -1.0]).reshape(1, 4, 1, 1)
+    rois = torch.tensor([[0.0, 0, 0, 15, 15]])
+    assert ops.class_scores(maps, rois, 1, 1, 16).tolist() == [[2, 5]]
+
+
+def test_class_scores_average_bins_before_the_maximum():
+    """The max of means, not the mean of maxima: two cells in one bin cancel."""
+    maps = torch.zeros(1, 4, 1, 2)
+    maps[0, 1, 0] = torch.tensor([4.0, -4.0])
+    rois = torch.tensor([[0.0, 0, 0, 31, 15]])
+    assert ops.class_scores(maps, rois, 1, 1, 16)[0, 0] == 0
+
+
+def test_class_scores_without_rois():
+    assert ops.class_scores(torch.zeros(1, 8, 2, 2), torch.zeros(0, 5), 1, 1, 16).shape == (0, 4)
+
+
+def test_tie_gives_its_gradient_to_outside():
+    maps = torch.ones(1, 2, 1, 1, requires_grad=True)
+    ops.class_scores(maps, torch.tensor([[0.0, 0, 0, 15, 15]]), 1, 1, 16).sum().backward()
+    assert maps.grad.flatten().tolist() == [1, 0]
+
+
+def test_class_masks_are_the_slices_of_the_whole_tensor():
+    generator = torch.Generator().manual_seed(0)
+    maps = torch.randn(2, 3 * 2 * 9, 6, 8, generator=generator)
+    rois = torch.tensor([[0, 3.0, 2, 90, 70], [1, 40, 40, 120, 90], [0, 0, 0, 15, 15], [1, -20, 8, 60, 200]])
+    labels = torch.tensor([2, 0, 1, 2])
+    whole = reference.psroi_assemble(maps, rois, 3, 9, 16).reshape(4, 3, 2, 9, 9)
+    pairs = ops.class_masks(maps, rois, labels, 3, 9, 16)
+    assert torch.allclose(pairs, whole[torch.arange(4), labels])
+
+
+def test_box_deltas_are_the_mean_over_bins():
+    maps = torch.arange(4 * 4, dtype=torch.float32).reshape(1, 16, 1, 1).expand(1, 16, 2, 2).contiguous()
+    deltas = ops.box_deltas(maps, torch.tensor([[0.0, 0, 0, 31, 31]]), 2, 4, 16)
+    assert deltas.tolist() == [[1.5, 5.5, 9.5, 13.5]]
+
+
+@pytest.mark.filterwarnings("ignore:Input #0 requires gradient")
+@pytest.mark.parametrize("name", ["class_scores", "class_masks", "box_deltas"])
+def test_gradients(name):
+    generator = torch.Generator().manual_seed(1)
+    channels = 4 * 4 if name == "box_deltas" else 2 * 2 * 4
+    maps = torch.randn(1, channels, 4, 5, generator=generator, dtype=torch.float32).requires_grad_()
+    rois = torch.tensor([[0, 2.0, 3, 50, 60], [0, -9, 20, 200, 61]])
+    arguments = (torch.tensor([1, 0]),) if name == "class_masks" else ()
+
+    def run(values):
+        return getattr(ops, name)(values, rois, *arguments, 2, 4, 16)
+
+    # The operators accumulate in float32, so the finite differences are coarse.
+    assert torch.autograd.gradcheck(run, maps, eps=1e-2, atol=1e-2, rtol=1e-2)
+
+
+def nms_by_definition(boxes, scores, threshold):
+    kept = []
+    for i in sorted(range(len(boxes)), key=lambda i: (-scores[i], i)):
+        a = boxes[i]
+        for j in kept:
+            b = boxes[j]
+            w = max(min(a[2], b[2]) - max(a[0], b[0]) + 1, 0)
+            h = max(min(a[3], b[3]) - max(a[1], b[1]) + 1, 0)
+            areas = sum((c[2] - c[0] + 1) * (c[3] - c[1] + 1) for c in (a, b))
+            if w * h / (areas - w * h) > threshold:
+                break
+        else:
+            kept.append(i)
+    return kept
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.tuples(*[st.integers(0, 40)] * 2, *[st.integers(0, 30)] * 2, st.sampled_from([0.1, 0.5, 0.5, 0.9])), max_size=20),
+    st.sampled_from([0.3, 0.5, 0.7]),
+)
+def test_nms_matches_the_definition(rows, threshold):
+    boxes = [(x, y, x + w, y + h) for x, y, w, h, _ in rows]
+    scores = [row[4] for row in rows]
+    kept = ops.nms(torch.tensor(boxes, dtype=torch.float32).reshape(-1, 4), torch.tensor(scores), threshold, 100)
+    assert kept.tolist() == nms_by_definition(boxes, scores, threshold)
+
+
+def test_nms_keeps_a_pair_exactly_at_the_threshold():
+    # 10x10 boxes that share 5x10: IoU 50/150, kept at 1/3 (only above is suppressed), dropped just below it.
+    boxes = torch.tensor([[0.0, 0, 9, 9], [5, 0, 14, 9]])
+    scores = torch.tensor([0.9, 0.8])
+    assert ops.nms(boxes, scores, 50 / 150, 10).tolist() == [0, 1]
+    assert ops.nms(boxes, scores, 0.333, 10).tolist() == [0]
+
+
+def test_votes_by_hand():
+    """Two 2x1 boxes that share a column: weights 0.75 and 0.25, everything above the threshold counts fully."""
+    boxes = np.array([[0, 0, 1, 0], [1, 0, 2, 0]])
+    masks = np.array([[[0.9]], [[0.5]]], dtype=np.float32)
+    weights = np.array([0.75, 0.25])
+    votes, corner = ops.vote_masks(boxes, masks, weights, 4, 4, 0.4, binarise_first=True)
+    assert corner == (0, 0) and votes.tolist() == [[0.75, 1.0, 0.25]]
+    votes, _ = ops.vote_masks(boxes, masks, weights, 4, 4, 0.4, binarise_first=False)
+    np.testing.assert_allclose(votes, [[0.675, 0.8, 0.125]], rtol=1e-6)
+
+
+def test_votes_refuse_boxes_outside_the_image():
+    with pytest.raises(ValueError, match="outside an image of 4x4"):
+        ops.vote_masks(np.array([[0, 0, 4, 0]]), np.ones((1, 1, 1), np.float32), np.ones(1), 4, 4, 0.4, True)

@@ -1,0 +1,44 @@
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fcis_ros import boxes
+
+SIDE = st.floats(1, 500)
+PLACE = st.floats(-300, 900)
+
+
+def test_area_counts_first_and_last_pixel():
+    assert boxes.area(torch.tensor([[0.0, 0.0, 15.0, 15.0], [3.0, 3.0, 3.0, 3.0]])).tolist() == [256, 1]
+
+
+def test_iou_by_hand():
+    a = torch.tensor([[0.0, 0.0, 9.0, 9.0]])
+    b = torch.tensor([[5.0, 0.0, 14.0, 9.0], [10.0, 0.0, 19.0, 9.0], [0.0, 0.0, 9.0, 9.0]])
+    assert torch.allclose(boxes.iou(a, b), torch.tensor([[50 / 150, 0, 1]]))
+
+
+def test_decode_by_hand():
+    # 16 x 16 box around 7.5; moved by half its width, twice as wide.
+    box = torch.tensor([[0.0, 0.0, 15.0, 15.0]])
+    deltas = torch.tensor([[0.5, 0.0, 0.6931471805599453, 0.0]])
+    assert torch.allclose(boxes.decode(box, deltas), torch.tensor([[0.0, 0.0, 31.0, 15.0]]), atol=1e-5)
+
+
+def test_decode_stays_finite():
+    assert torch.isfinite(boxes.decode(torch.tensor([[0.0, 0.0, 15.0, 15.0]]), torch.full((1, 4), 1e4))).all()
+
+
+def test_clip():
+    box = torch.tensor([[-3.0, 2.0, 700.0, 480.0]])
+    assert boxes.clip(box, height=480, width=640).tolist() == [[0, 2, 639, 479]]
+
+
+@given(st.tuples(PLACE, PLACE, SIDE, SIDE), st.tuples(PLACE, PLACE, SIDE, SIDE))
+def test_encode_is_the_inverse_of_decode(box, target):
+    def to_tensor(v):
+        return torch.tensor([[v[0], v[1], v[0] + v[2] - 1, v[1] + v[3] - 1]], dtype=torch.float64)
+
+    a, b = to_tensor(box), to_tensor(target)
+    if (b[0, 2:] - b[0, :2] + 1).div(a[0, 2:] - a[0, :2] + 1).max() < 60:  # beyond, decode limits the growth
+        assert torch.allclose(boxes.decode(a, boxes.encode(a, b)), b, atol=1e-6)
