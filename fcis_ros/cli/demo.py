@@ -3,25 +3,19 @@
 INPUT is recorded as a rosbag2 (MCAP) and replayed to fcis_node, a process of its own; its masks and overlays are recorded to
 another bag. DIR gets input_bag, output_bag, overlay.mp4, report.json and report.html. AP is measured over the frames that the
 node answered, where annotations are given (by file name; frames of videos and bags are named 000000, 000001 ...) and always
-for the synthetic clip. Frames that the node did not get to are reported as dropped.
+for the synthetic clip, whose annotations.json is written too. Frames that the node did not get to are reported as dropped.
 """
 
 import argparse
-import json
-from collections.abc import Iterator
 from pathlib import Path
 
 from fcis_ros.cli.arguments import count, positive, unit
-from fcis_ros.data.frames import SYNTHETIC, Frame, FrameSource, open_source
 from fcis_ros.errors import InputError
-
-REPORT = "report.json"
-AP_SCORE = 0.02  # instances below it change AP by less than 0.001
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "input", nargs="?", default=SYNTHETIC, metavar="INPUT",
+        "input", nargs="?", default="synthetic", metavar="INPUT",
         help="rosbag2 folder, video, image folder, image, camera index, or 'synthetic', a rendered clip (default)",
     )  # fmt: skip
     parser.add_argument("--annotations", metavar="JSON", help="COCO instance file of the input's frames, for AP")
@@ -36,26 +30,36 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     from fcis_ros.cli.output import finished_folder
+    from fcis_ros.data.frames import SYNTHETIC, open_source
     from fcis_ros.evaluation.report import table
     from fcis_ros.evaluation.truth import Truth
     from fcis_ros.model.checkpoint import default_checkpoint, load
     from fcis_ros.model.predictor import choose_device
+    from fcis_ros.ros.clip_bag import is_bag, open_bag
 
     model = Path(arguments.checkpoint) if arguments.checkpoint else default_checkpoint()
     names = load(model).config.class_names  # a damaged file is refused before anything is recorded
-    choose_device(arguments.device)
+    device = choose_device(arguments.device)
     truth = Truth.load(Path(arguments.annotations), names) if arguments.annotations else None
-    source = _open(arguments)
-    with finished_folder(Path(arguments.out), proof=REPORT) as folder:
-        report = _demo(arguments, source, model, names, truth, folder)
+    if is_bag(Path(arguments.input)):
+        source = open_bag(Path(arguments.input), arguments.rate, arguments.frames)
+    else:
+        source = open_source(arguments.input, arguments.rate, arguments.frames, arguments.seed)
+    try:
+        from fcis_ros.ros.demo import run_demo
+    except ImportError as error:
+        raise InputError(f"ROS 2: {error}; source a ROS 2 and build the package, or use make") from None
+    with finished_folder(Path(arguments.out), proof="report.json") as folder:
+        report = run_demo(
+            source,
+            folder,
+            model=model.resolve(),
+            class_names=names,
+            device=str(device),
+            truth=truth,
+            rate=arguments.rate,
+            score=arguments.score,
+            seed=arguments.seed if arguments.input == SYNTHETIC else None,
+        )
     print(table(report))
-    print(f"-> {Path(arguments.out) / 'report.html'} (also report.json, overlay.mp4, input_bag, output_bag)")
-
-
-def _open(arguments: argparse.Namespace) -> FrameSource:
-    from fcis_ros.ros.clip_bag import is_bag, open_bag
-
-    path = Path(arguments.input)
-    if is_bag(path):
-        return open_bag(path, arguments.rate, arguments.frames)
-    return open_source(arguments.input, arguments.rate, arguments.frames, arguments.seed)
+    print(f"-> {Path(arguments.out) / 'report.html'} (beside it report.json, overlay.mp4, input_bag, output_bag)")

@@ -67,11 +67,12 @@ class Truth:
                 truth._annotations[files[image_id][0]].append({**annotation, "category_id": label})
         return truth
 
-    def add(self, sample: Sample) -> None:
-        """Takes over the objects of a sample whose labels are the model's."""
-        image_id = len(self.image_ids) + 1
-        first = sum(map(len, self._annotations.values())) + 1
-        self._add(sample.name, image_id, sample.image.shape[:2], to_annotations(sample, image_id, first))
+    def add(self, sample: Sample, class_names: tuple[str, ...]) -> None:
+        """Takes over the objects of a sample, whose labels number ``class_names``, as far as the model knows their classes."""
+        labels = {own: self.class_names.index(name) + 1 for own, name in enumerate(class_names, 1) if name in self.class_names}
+        known = to_annotations(sample, len(self.image_ids) + 1, sum(map(len, self._annotations.values())) + 1)
+        known = [{**a, "category_id": labels[a["category_id"]]} for a in known if a["category_id"] in labels]
+        self._add(sample.name, len(self.image_ids) + 1, sample.image.shape[:2], known)
 
     def _add(self, name: str, image_id: int, size: tuple[int, int], annotations: list[dict]) -> None:
         self.image_ids[name] = image_id
@@ -83,12 +84,12 @@ class Truth:
         """The annotated file that a frame is, None if there is none: same name, or the same but for the image ending."""
         return frame_name if frame_name in self.image_ids else self._stems.get(_stem(frame_name))
 
-    def require_match(self, frame_names: Iterable[str], what: str) -> None:
+    def require_match(self, frame_names: Iterable[str]) -> None:
         """Raises InputError if no frame is annotated."""
         names = list(frame_names)
         if not any(self.find(name) for name in names):
             raise InputError(
-                f"annotations {what}: none of its {len(self.image_ids)} file names (such as {next(iter(self.image_ids), 'none')}) "
+                f"annotations: none of their {len(self.image_ids)} file names (such as {next(iter(self.image_ids), 'none')}) "
                 f"is a frame of the input (such as {names[0]})"
             )
 

@@ -1,0 +1,49 @@
+"""Frames -> mp4."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+CODECS = ("vp09", "mp4v")  # VP9 plays in browsers; MPEG-4 part 2 is what every OpenCV can write
+
+
+def write_video(path: Path, frames: Iterable[np.ndarray], rate: float) -> None:
+    """Writes an mp4 of the first frame's size; others are scaled to fit, with black margins.
+
+    Args:
+        path: the file.
+        frames: [H, W, 3] uint8 RGB.
+        rate: frames per second.
+    """
+    writer = None
+    try:
+        for frame in frames:
+            if writer is None:
+                size = tuple(max(2, side - side % 2) for side in frame.shape[1::-1])  # 4:2:0 needs even sides
+                writer = _open(path, size, rate)
+            writer.write(cv2.cvtColor(fit(frame, *size), cv2.COLOR_RGB2BGR))
+    finally:
+        if writer is not None:
+            writer.release()
+
+
+def fit(image: np.ndarray, width: int, height: int) -> np.ndarray:
+    """The image scaled to lie centred in width x height, with black margins."""
+    if image.shape[1::-1] == (width, height):
+        return image
+    scale = min(width / image.shape[1], height / image.shape[0])
+    inner = [max(1, round(side * scale)) for side in image.shape[1::-1]]
+    canvas = np.zeros((height, width, 3), dtype=np.uint8)
+    left, top = (width - inner[0]) // 2, (height - inner[1]) // 2
+    canvas[top : top + inner[1], left : left + inner[0]] = cv2.resize(image, inner, interpolation=cv2.INTER_AREA)
+    return canvas
+
+
+def _open(path: Path, size: tuple[int, int], rate: float) -> cv2.VideoWriter:
+    for codec in CODECS:
+        writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*codec), rate, size)
+        if writer.isOpened():
+            return writer
+    raise RuntimeError(f"{path}: OpenCV can write neither of {', '.join(CODECS)}")
