@@ -5,6 +5,7 @@ channels, red, green, blue and the number of the object that owns the pixel, so 
 and its exact mask. It is drawn at twice the size of the image and reduced at the end.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -47,16 +48,14 @@ class Camera:
 
     def view(self, points: np.ndarray) -> np.ndarray:
         """World points [..., 3] in the camera's axes: right, up, forward."""
-        cos, sin = np.cos(self.yaw), np.sin(self.yaw)
-        x, y, z = points[..., 0] - self.x, points[..., 1] - self.y, points[..., 2] - self.z
-        return np.stack([cos * x - sin * z, y, sin * x + cos * z], axis=-1)
+        cos, sin = math.cos(self.yaw), math.sin(self.yaw)
+        return (points - (self.x, self.y, self.z)) @ np.array(((cos, 0.0, sin), (0.0, 1.0, 0.0), (-sin, 0.0, cos)))
 
     def project(self, viewed: np.ndarray) -> np.ndarray:
         """Points [..., 3] in the camera's axes as [..., 2] positions on the (doubled) surface."""
-        factor = SCALE * self.focal / np.maximum(viewed[..., 2], 1e-3)
-        u = SCALE * self.width / 2 + factor * viewed[..., 0]
-        v = SCALE * self.horizon - factor * viewed[..., 1]
-        return np.clip(np.stack([u, v], axis=-1), -_LIMIT, _LIMIT)
+        factor = (SCALE * self.focal) / np.maximum(viewed[..., 2:], 1e-3)
+        position = viewed[..., :2] * factor * (1.0, -1.0) + (SCALE * self.width / 2, SCALE * self.horizon)
+        return np.minimum(np.maximum(position, -_LIMIT), _LIMIT)
 
     def ground_homography(self) -> np.ndarray:
         """[3, 3]: (x, z, 1) on the ground in metres, relative to the camera, to a pixel of the image."""
@@ -98,6 +97,7 @@ class Canvas:
         self.pixels = np.zeros((SCALE * camera.height, SCALE * camera.width, 4), np.uint8)
         self.owner = 0
 
+    # OpenCV saturates: colours above 255 need no clipping.
     def _colour(self, colour: Colour) -> tuple[float, float, float, float]:
         return float(colour[0]), float(colour[1]), float(colour[2]), float(self.owner)
 
@@ -106,6 +106,13 @@ class Canvas:
         fixed = [np.rint(points * (1 << _SHIFT)).astype(np.int32) for points in polygons if len(points) > 2]
         if fixed:
             cv2.fillPoly(self.pixels, fixed, self._colour(colour), cv2.LINE_8, _SHIFT)
+
+    def fill_each(self, points: np.ndarray, spans: Sequence[slice], colours: np.ndarray):
+        """Fills many polygons, each a span of ``points`` [V, 2], one colour [3] each, in order."""
+        fixed = np.rint(points * (1 << _SHIFT)).astype(np.int32)
+        owner = float(self.owner)
+        for span, (red, green, blue) in zip(spans, colours.tolist(), strict=True):
+            cv2.fillPoly(self.pixels, [fixed[span]], (red, green, blue, owner), cv2.LINE_8, _SHIFT)
 
     def face(self, points: np.ndarray, colour: Colour):
         """Fills one planar polygon [N, 3] of the world."""
@@ -149,7 +156,7 @@ class Canvas:
         for i in sorted(range(len(groups)), key=depth.__getitem__):
             for lit, rims in enumerate(outlines):
                 hull = cv2.convexHull(rims[groups[i]].reshape(-1, 2))
-                colour = np.minimum(colours[i] * 1.22 + 4, 255) if lit else colours[i]
+                colour = colours[i] * 1.22 + 4 if lit else colours[i]
                 cv2.fillConvexPoly(self.pixels, hull, self._colour(colour), cv2.LINE_8, _SHIFT)
 
     def _rims(self, viewed: np.ndarray, radii: np.ndarray) -> np.ndarray:

@@ -208,7 +208,7 @@ def _draw_body(canvas: Canvas, body: _Body, x, z, yaw, scale, sun, ambient):
     spheres[:, :3] = _to_world(spheres[:, :3], x, z, yaw, scale)
     spheres[:, 3] *= scale
     light = ambient + 0.4 * float(np.linalg.norm(sun))
-    lit = np.clip(np.array(body.colours) * light, 0, 255)
+    lit = np.array(body.colours) * light
     depth = float(canvas.camera.view(np.array([x, 0.9, z]))[2])
     glint = 0.38 * np.array([0.8 * np.sign(sun[0]), 0.4, -0.6]) if NEAR < depth < 22 else None
     canvas.blobs(spheres, body.groups, lit, glint)
@@ -222,7 +222,7 @@ def draw_pedestrian(canvas: Canvas, look: Look, phase: float, x: float, z: float
 def draw_bicyclist(canvas: Canvas, look: Look, phase: float, x: float, z: float, yaw: float, sun: np.ndarray, ambient: float):
     """Paints a rider and the bicycle as one object; ``phase`` (radians) is the angle of the pedals."""
     light = ambient + 0.4 * float(np.linalg.norm(sun))
-    frame = np.clip(np.array(look.bicycle) * light, 0, 255)
+    frame = np.array(look.bicycle) * light
     rubber = np.array((22.0, 22.0, 23.0)) * light
 
     def place(points):

@@ -8,6 +8,8 @@ import numpy as np
 from fcis_ros.data.canvas import NEAR, SCALE, Canvas
 
 _WALLS = ((112, 84, 66), (136, 112, 84), (160, 146, 120), (178, 170, 158), (196, 192, 182), (120, 118, 116), (92, 70, 60), (146, 96, 72))
+TREES = 40
+_PANE = np.array([(0.0, 0.0), (0.0, 1.0), (1.0, 1.0), (1.0, 0.0)])
 _FRONTS = ((30, 40, 80), (120, 24, 24), (24, 60, 44), (20, 20, 22), (190, 180, 160), (60, 90, 120), (150, 110, 40), (90, 30, 70))
 
 
@@ -31,11 +33,12 @@ class Building:
 
 @dataclass(frozen=True, eq=False)
 class Tree:
-    x: float
-    z: float
+    """Branches by thickness, [P, 2, 3] segments in metres from the foot of the trunk, and leaves [L, 4] (centre, radius)."""
+
     branches: tuple[tuple[float, np.ndarray], ...]
     colour: np.ndarray
     leaves: np.ndarray
+    shades: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +59,8 @@ class Street:
         pavement: width on both sides, metres.
         lane: x of the line between the directions.
         marks: kind of road marks.
-        buildings, trees, props: what stands there.
+        buildings, props: what stands there.
+        trees: x, z and the number of the tree.
         colours: name to RGB of road, mark, pavement, kerb, verge, far.
         skyline: [N, 2] azimuth (radians) and elevation of the far silhouette.
     """
@@ -68,7 +72,7 @@ class Street:
     marks: int
     verge: bool
     buildings: tuple[Building, ...]
-    trees: tuple[Tree, ...]
+    trees: tuple[tuple[float, float, int], ...]
     props: tuple[Prop, ...]
     colours: dict[str, np.ndarray]
     skyline: np.ndarray
@@ -96,9 +100,12 @@ def make_street(rng: np.random.Generator, left: float, right: float, length: flo
                     rng.uniform(0, 3.5) if rng.random() < 0.6 else 0.0, floors, rng.uniform(1.6, 3.2), rng.random() < 0.5,
                     _grey(rng, 20, 80)))
             z += size + (rng.uniform(0, 1) if density > 0.9 else rng.uniform(0, 8))
-    trees = [_make_tree(rng, side * -1 * rng.uniform(0, 5) * -1 + (left - pavement * 0.7 if side < 0 else right + pavement * 0.7), z)
-             for side in (-1, 1) if rng.random() < 0.6
-             for z in np.arange(rng.uniform(4, 16), length + 30, rng.uniform(9, 30))]
+    trees = []
+    for side, kerb in ((-1, left), (1, right)):
+        if rng.random() < 0.55:
+            row = kerb + side * rng.uniform(0.5, pavement + 4)
+            trees += [(row + rng.normal(0, 0.4), float(z), int(rng.integers(TREES)))
+                      for z in np.cumsum(rng.uniform(9, 30, int(length / 12))) if z < length + 30]
     props = []
     for side, kerb in ((-1, left), (1, right)):
         for z in np.cumsum(rng.uniform(2, 14, int(length / 5))):
@@ -116,30 +123,29 @@ def make_street(rng: np.random.Generator, left: float, right: float, length: flo
         np.stack([azimuth, hills + steps + rng.uniform(0, 0.012, 160)], axis=1))
 
 
-def _make_tree(rng, x, z) -> Tree:
-    """A bare crown of branches that halve, or one with clumps of leaves."""
-    height = rng.uniform(5, 12)
-    segments: dict[int, list] = {}
-    tips = [(np.zeros(3), np.array([0, 0.28 * height, 0.0]) + rng.normal(0, 0.1, 3) * [1, 0, 1])]
-    leaves = []
-    for level in range(6):
-        grown = []
-        for base, step in tips:
-            end = base + step
-            segments.setdefault(level, []).append((base, end))
-            for _ in range(2 if level else 3):
-                bent = step * rng.uniform(0.6, 0.9) + rng.normal(0, 0.42, 3) * np.linalg.norm(step)
-                bent[1] = abs(bent[1]) * 0.9 + 0.05
-                grown.append((end, bent))
-        tips = grown
-        if level > 2:
-            leaves += [end for end, _ in tips]
-    leafy = rng.random() < 0.35
-    crown = np.array(leaves)[rng.permutation(len(leaves))[:60]] if leafy else np.zeros((0, 3))
-    kept = 4 if leafy else 6
-    branches = tuple((0.035 * height * 0.56**k, np.array(segments[k]) + [x, 0, z]) for k in range(kept))
-    colour = np.array((62, 52, 44)) * rng.uniform(0.5, 1.3) if not leafy else np.array((62, 78, 40)) * rng.uniform(0.5, 1.2)
-    return Tree(x, z, branches, colour, crown + [x, 0, z])
+def make_tree(rng: np.random.Generator) -> Tree:
+    """A bare crown of branches that fork, or a trunk below a cloud of leaves."""
+    height, leafy = rng.uniform(5, 12), rng.random() < 0.4
+    base, step = np.zeros((1, 3)), np.array([[rng.normal(0, 0.02), 0.26, rng.normal(0, 0.02)]]) * height
+    branches = []
+    for level in range(3 if leafy else 6):
+        branches.append((0.03 * height * 0.6**level, np.stack([base, base + step], axis=1)))
+        forks = 4 if level == 0 else 3 if level < 3 else 2
+        base, step = np.repeat(base + step, forks, axis=0), np.repeat(step, forks, axis=0)
+        reach = np.linalg.norm(step, axis=1, keepdims=True)
+        step = step * rng.uniform(0.5, 0.85, (len(step), 1)) + rng.normal(0, 0.33, step.shape) * reach
+        step[:, 1] = np.abs(step[:, 1]) * 0.8 + 0.12 * reach[:, 0]
+    leaves, shades = np.zeros((0, 4)), np.zeros((0, 3))
+    colour = np.array((58, 50, 44)) * rng.uniform(0.5, 1.3)
+    if leafy:
+        count = 110
+        ball = rng.normal(0, 1, (count, 3))
+        ball *= (rng.uniform(0.3, 1, (count, 1)) ** 0.4) / np.linalg.norm(ball, axis=1, keepdims=True)
+        centre = ball * np.array((0.34, 0.36, 0.34)) * height + np.array((0, 0.66 * height, 0))
+        leaves = np.concatenate([centre, rng.uniform(0.03, 0.085, (count, 1)) * height], axis=1)
+        green = np.array(((58, 74, 36), (48, 58, 40), (86, 80, 46))[rng.integers(3)]) * rng.uniform(0.5, 1.1)
+        shades = green * (rng.uniform(0.6, 1.1, (count, 1)) + 0.35 * ball[:, 1:2])
+    return Tree(tuple(branches), colour, leaves, shades)
 
 
 def _upright(x, z, width, low, high):
@@ -194,22 +200,20 @@ def _make_prop(rng, x, z, side) -> Prop:
 
 
 def draw_sky(canvas: Canvas, top: np.ndarray, bottom: np.ndarray, clouds: np.ndarray):
-    """Fills the upper part: a gradient from ``top`` to ``bottom`` with ``clouds`` [h, w] (-1..1, stretched) over it."""
-    camera = canvas.camera
-    rows = min(camera.height, int(camera.horizon) + 2)
-    ramp = np.linspace(0, 1, rows)[:, None, None]
-    texture = cv2.resize(clouds, (camera.width, rows), interpolation=cv2.INTER_LINEAR)
-    picture = (1 - ramp) * top + ramp * bottom + texture[..., None] * 28
-    picture = cv2.convertScaleAbs(np.clip(picture, 0, 255))
-    canvas.pixels[: SCALE * rows, :, :3] = cv2.resize(picture, None, fx=SCALE, fy=SCALE, interpolation=cv2.INTER_NEAREST)
-    canvas.pixels[SCALE * rows :, :, :3] = bottom.astype(np.uint8)
+    """Fills the surface: a gradient from ``top`` to ``bottom`` at the horizon, with ``clouds`` [h, w] (-1..1, stretched) over it."""
+    height, width = canvas.pixels.shape[:2]
+    rows = min(height, max(int(SCALE * canvas.camera.horizon) + 4, 1))
+    ramp = np.linspace(0, 1, len(clouds), dtype=np.float32)[:, None, None]
+    picture = np.clip((1 - ramp) * top + ramp * bottom + clouds[..., None] * 28, 0, 255).astype(np.uint8)
+    owner = np.full(clouds.shape, canvas.owner, np.uint8)
+    cv2.resize(np.dstack([picture, owner]), (width, rows), canvas.pixels[:rows], interpolation=cv2.INTER_LINEAR)
 
 
 def draw_ground(canvas: Canvas, street: Street, light: float, scenery: int):
     """Fills the far silhouette (owner ``scenery``), pavements, road and marks (owner 0)."""
     camera = canvas.camera
     near, far = camera.z - 8, camera.z + 260
-    colours = {name: np.clip(colour * light, 0, 255) for name, colour in street.colours.items()}
+    colours = {name: colour * light for name, colour in street.colours.items()}
 
     def band(x0, x1, colour, y=0.0):
         canvas.face(np.array([(x0, y, near), (x1, y, near), (x1, y, far), (x0, y, far)]), colour)
@@ -228,7 +232,7 @@ def draw_ground(canvas: Canvas, street: Street, light: float, scenery: int):
         band(kerb, kerb + side * 0.14, colours["kerb"])
         band(kerb - side * 0.02, kerb + side * 0.01, colours["kerb"] * 0.6)
         if street.marks & 1:
-            band(kerb - side * 0.25, kerb - side * 0.35, np.clip(np.array((170, 150, 70)) * light, 0, 255))
+            band(kerb - side * 0.25, kerb - side * 0.35, np.array((170, 150, 70)) * light)
     starts = np.arange(6.0 * np.floor(near / 6), camera.z + 90, 6.0)
     long, half = (2.0, 0.06) if street.marks != 2 else (4.0, 0.05)
     corners = np.array([(-half, 0, 0), (half, 0, 0), (half, 0, long), (-half, 0, long)])
@@ -244,7 +248,7 @@ def draw_ground(canvas: Canvas, street: Street, light: float, scenery: int):
 def draw_building(canvas: Canvas, house: Building, sun: np.ndarray, ambient: float):
     """Paints the front, the end wall towards the camera, the roof, windows and shop front of a building."""
     camera = canvas.camera
-    if house.far < camera.z + 1 or house.near > camera.z + 160:
+    if house.far < camera.z + 1 or house.near > camera.z + 140:
         return
     near = max(house.near, camera.z + NEAR)
     light = ambient + max(0.0, -house.side * sun[0])
@@ -252,13 +256,13 @@ def draw_building(canvas: Canvas, house: Building, sun: np.ndarray, ambient: flo
     x, side, top = house.x, house.side, house.height
     deep = x + side * 12
     canvas.face(np.array([(x, 0, house.near), (deep, 0, house.near), (deep, top, house.near), (x, top, house.near)]),
-                np.clip(house.wall * end_light * 0.85, 0, 255))
+                house.wall * end_light * 0.85)
     if house.roof:
         canvas.face(np.array([(x, top, house.near), (deep, top, house.near), (x + side * 6, top + house.roof, house.near)]),
-                    np.clip(house.wall * end_light * 0.8, 0, 255))
+                    house.wall * end_light * 0.8)
         canvas.face(np.array([(x - side * 0.3, top, near), (x - side * 0.3, top, house.far), (x + side * 6, top + house.roof, house.far),
-                              (x + side * 6, top + house.roof, near)]), np.clip(np.array((70, 66, 66)) * light, 0, 255))
-    canvas.face(np.array([(x, 0, near), (x, 0, house.far), (x, top, house.far), (x, top, near)]), np.clip(house.wall * light, 0, 255))
+                              (x + side * 6, top + house.roof, near)]), np.array((70, 66, 66)) * light)
+    canvas.face(np.array([(x, 0, near), (x, 0, house.far), (x, top, house.far), (x, top, near)]), house.wall * light)
     columns = np.arange(house.near + 0.6, house.far - 1.2, house.bay)
     columns = columns[columns > camera.z + NEAR]
     if not len(columns):
@@ -268,41 +272,47 @@ def draw_building(canvas: Canvas, house: Building, sun: np.ndarray, ambient: flo
     z, y = (grid.ravel() for grid in np.meshgrid(columns, sills))
 
     def panes(z, y, wide, tall):
-        return np.stack([np.stack([np.full_like(z, x - side * 0.02), y + v * tall, z + u * wide], axis=1)
-                         for u, v in ((0, 0), (1, 0), (1, 1), (0, 1))], axis=1)
+        corners = np.empty((len(z), 4, 3))
+        corners[..., 0] = x - side * 0.02
+        corners[..., 1] = y[:, None] + tall * _PANE[:, 0]
+        corners[..., 2] = z[:, None] + wide * _PANE[:, 1]
+        return corners
 
+    fine = house.near < camera.z + 60
     if len(z):
         wide = house.bay * 0.5
-        canvas.faces(panes(z - 0.08, y - 0.08, wide + 0.16, storey * 0.55 + 0.16), np.clip(house.wall * light * 1.25, 0, 255))
-        canvas.faces(panes(z, y, wide, storey * 0.55), np.clip(house.glass * (0.5 + 0.5 * light), 0, 255))
-        canvas.faces(panes(z, y + storey * 0.26, wide, 0.07), np.clip(house.wall * light * 1.2, 0, 255))
+        if fine:
+            canvas.faces(panes(z - 0.08, y - 0.08, wide + 0.16, storey * 0.55 + 0.16), house.wall * light * 1.25)
+        canvas.faces(panes(z, y, wide, storey * 0.55), house.glass * (0.5 + 0.5 * light))
+        if fine:
+            canvas.faces(panes(z, y + storey * 0.26, wide, 0.07), house.wall * light * 1.2)
     if house.shop:
         canvas.face(np.array([(x - side * 0.05, 2.5, near), (x - side * 0.05, 2.5, house.far), (x - side * 0.05, 3.1, house.far),
-                              (x - side * 0.05, 3.1, near)]), np.clip(house.front * light, 0, 255))
-        canvas.faces(panes(columns, np.full_like(columns, 0.5), house.bay * 0.85, 1.9), np.clip(house.glass * light * 0.8, 0, 255))
-        canvas.faces(panes(columns + 0.3, np.full_like(columns, 0.7), house.bay * 0.3, 0.9), np.clip(house.front * light * 0.6 + 40, 0, 255))
+                              (x - side * 0.05, 3.1, near)]), house.front * light)
+        canvas.faces(panes(columns, np.full_like(columns, 0.5), house.bay * 0.85, 1.9), house.glass * light * 0.8)
+        canvas.faces(panes(columns + 0.3, np.full_like(columns, 0.7), house.bay * 0.3, 0.9), house.front * light * 0.6 + 40)
     else:
-        canvas.faces(panes(columns, np.full_like(columns, 1.0), house.bay * 0.5, 1.4), np.clip(house.glass * light, 0, 255))
+        canvas.faces(panes(columns, np.full_like(columns, 1.0), house.bay * 0.5, 1.4), house.glass * light)
 
 
-def draw_tree(canvas: Canvas, tree: Tree, ambient: float):
-    """Paints trunk, branches and leaves; twigs thinner than a pixel are left out."""
+def draw_tree(canvas: Canvas, tree: Tree, x: float, z: float, ambient: float):
+    """Paints trunk, branches and leaves; twigs thinner than a fraction of a pixel are left out."""
     camera = canvas.camera
-    distance = tree.z - camera.z
-    if distance < 1:
+    distance = z - camera.z
+    if not 1 < distance < 110:
         return
-    colour = np.clip(tree.colour * ambient, 0, 255)
+    foot = np.array([x, 0.0, z])
     for thickness, segments in tree.branches:
-        if SCALE * camera.focal * thickness / distance > 0.25:
-            canvas.lines(segments, thickness, colour)
+        if SCALE * camera.focal * thickness / distance > 0.35:
+            canvas.lines(segments + foot, thickness, tree.colour * ambient)
     if len(tree.leaves):
-        size = np.full((len(tree.leaves), 1), 0.75)
-        shades = tree.colour * ambient * (0.7 + 0.09 * (np.arange(len(tree.leaves)) % 7))[:, None]
-        canvas.blobs(np.concatenate([tree.leaves, size], axis=1), [slice(i, i + 1) for i in range(len(size))], np.clip(shades, 0, 255))
+        step = 1 if distance < 50 else 2
+        canvas.blobs(tree.leaves[::step] + [*foot, 0.0], [slice(i, i + 1) for i in range(len(tree.leaves[::step]))],
+                     tree.shades[::step] * ambient)
 
 
 def draw_prop(canvas: Canvas, prop: Prop, ambient: float):
     """Paints street furniture."""
     if canvas.camera.z + 1 < prop.z < canvas.camera.z + 80:
         for points, colour in prop.faces:
-            canvas.face(points, np.clip(colour * ambient, 0, 255))
+            canvas.face(points, colour * ambient)

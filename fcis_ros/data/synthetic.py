@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import cv2
 import numpy as np
 
 from fcis_ros.data.canvas import NEAR, Camera, Canvas
 from fcis_ros.data.people import Look, draw_bicyclist, draw_pedestrian, make_look
-from fcis_ros.data.street import Street, draw_building, draw_ground, draw_prop, draw_sky, draw_tree, make_street
+from fcis_ros.data.street import TREES, Street, draw_building, draw_ground, draw_prop, draw_sky, draw_tree, make_street, make_tree
 from fcis_ros.data.vehicles import Vehicle, make_vehicle, shadow_below
 from fcis_ros.structures import Sample
 
@@ -17,6 +18,8 @@ CAR, PEDESTRIAN, BICYCLIST = 1, 2, 3
 MIN_PIXELS = 30
 _FAR = 95.0
 _SCENERY = 255
+_SPARE = 256
+_VEHICLES = 400
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,11 +95,15 @@ class SyntheticScenes:
     def __init__(self, seed: int, height: int = 360, width: int = 480):
         self.seed, self.height, self.width = seed, height, width
         rng = np.random.default_rng([seed, 1 << 20])
-        # One tile of every kind of noise; frames take it at random offsets, which costs nothing.
-        self._grain = rng.standard_normal((1024, 1024), np.float32)
-        octaves = [cv2.resize(rng.standard_normal((n, n), np.float32), (512, 512), interpolation=cv2.INTER_CUBIC) for n in (8, 32, 128, 512)]
-        self._texture = (sum(w * o for w, o in zip((0.8, 0.5, 0.5, 0.9), octaves, strict=True)) / 1.4).astype(np.float32)
-        self._clouds = cv2.GaussianBlur(sum(octaves[:3]) / 1.8, (0, 0), 3).astype(np.float32)
+        # One tile of every kind of noise, larger than the frame: frames cut it out at random offsets, which costs nothing.
+        tall, wide = height + _SPARE, width + _SPARE
+        self._grain = rng.standard_normal((tall, wide), np.float32)
+        self._soil = _octaves(rng, 512, 512, (8, 32, 128, 512))
+        self._texture = _octaves(rng, tall, wide, (8, 32, 128, 512))
+        self._clouds = _octaves(rng, 512, 512, (8, 32, 128))
+        # Vehicles and trees are built when first met; which one a number means depends on the seed alone.
+        self._vehicle = lru_cache(_VEHICLES)(lambda number: make_vehicle(np.random.default_rng([seed, 1 << 21, number])))
+        self._tree = lru_cache(TREES)(lambda number: make_tree(np.random.default_rng([seed, 1 << 22, number])))
 
     def sample(self, index: int) -> Sample:
         """An independent random frame."""
@@ -125,7 +132,7 @@ class SyntheticScenes:
         near, far = rng.uniform(1.8, 2.8) + near_parking, rng.uniform(4.8, 7.5) + far_parking
         length = _FAR + speed * seconds
         street = make_street(rng, -near if side > 0 else -far, far if side > 0 else near, length)
-        actors = _traffic(rng, street, side, near, far, near_parking, far_parking, length, speed)
+        actors = _traffic(rng, self._vehicle, street, side, near, far, near_parking, far_parking, length, speed)
         camera = Camera(0.0, rng.uniform(1.15, 1.5), 0.0, rng.normal(0, 0.07), rng.uniform(0.85, 1.25) * self.width,
                         self.height * rng.uniform(0.42, 0.56), self.height, self.width)
         return Scene(street, tuple(actors), _weather(rng), camera, speed, rng.uniform(0, 0.02))
@@ -139,23 +146,25 @@ class SyntheticScenes:
         canvas.owner = _SCENERY
         top, left = weather.clouds
         draw_sky(canvas, weather.sky_top, weather.sky_bottom, self._clouds[top : top + 120, left : left + 240])
-        canvas.pixels[..., 3] = _SCENERY
-        canvas.pixels[int(2 * camera.horizon) + 1 :, :, 3] = 0
         light = weather.ambient + max(0.0, float(weather.sun[1]))
         draw_ground(canvas, street, light, _SCENERY)
         canvas.owner = _SCENERY
         for house in sorted(street.buildings, key=lambda house: -house.near):
             draw_building(canvas, house, weather.sun, weather.ambient)
         things = [(float(camera.view(np.array([actor.x, 0.0, actor.z]))[2]), i) for i, actor in enumerate(actors)]
-        things += [(thing.z - camera.z, thing) for thing in (*street.trees, *street.props)]
+        things += [(tree[1] - camera.z, tree) for tree in street.trees]
+        things += [(prop.z - camera.z, prop) for prop in street.props]
+        haze = weather.ambient + 0.5 * float(np.linalg.norm(weather.sun))
         for depth, thing in sorted(things, key=lambda pair: -pair[0]):
+            canvas.owner = _SCENERY
             if isinstance(thing, int):
                 canvas.owner = thing + 1
                 _draw_actor(canvas, actors[thing], depth, weather)
+            elif isinstance(thing, tuple):
+                x, z, number = thing
+                draw_tree(canvas, self._tree(number), x, z, haze)
             else:
-                canvas.owner = _SCENERY
-                draw = draw_tree if hasattr(thing, "branches") else draw_prop
-                draw(canvas, thing, weather.ambient + 0.5 * float(np.linalg.norm(weather.sun)))
+                draw_prop(canvas, thing, haze)
         image, owner = canvas.finish()
         image = self._develop(image, owner, camera, actors, scene, rng)
         count = np.bincount(owner.ravel(), minlength=256)
@@ -167,32 +176,26 @@ class SyntheticScenes:
     def _develop(self, image, owner, camera, actors, scene, rng) -> np.ndarray:
         """Ground texture and shadows, then what lens, sensor and codec do."""
         weather = scene.weather
-        first = max(int(camera.horizon) + 1, 0)
-        ground = self._ground(camera, actors, scene, first)
-        picture = image.astype(np.float32)
-        lower = picture[first:]
-        free = owner[first:] == 0
-        lower[free] *= ground[free][:, None]
+        first = min(max(int(camera.horizon) + 1, 0), self.height - 1)
         # A little texture on everything, so that no surface is flat.
-        y, x = rng.integers(0, 512, 2)
-        texture = np.take(np.take(self._texture, np.arange(y, y + self.height) % 512, 0), np.arange(x, x + self.width) % 512, 1)
-        picture *= (1 + 0.045 * texture)[..., None]
-        picture += 1.5 * texture[..., None]
-        curve = (np.clip(np.arange(256) / 255 * weather.gain, 0, 1) ** weather.gamma * 255)[:, None] * weather.tint
+        factor = 1 + 0.045 * self._window(self._texture, rng)
+        factor[first:] *= np.where(owner[first:] == 0, self._ground(camera, actors, scene, first), 1)
+        picture = cv2.multiply(image, cv2.merge([factor] * 3), dtype=cv2.CV_8U)
         if weather.blur > 0.25:
             picture = cv2.GaussianBlur(picture, (0, 0), weather.blur)
-        picture = cv2.convertScaleAbs(np.maximum(picture, 0))
+        curve = (np.minimum(np.arange(256) / 255 * weather.gain, 1) ** weather.gamma * 255)[:, None] * weather.tint
         picture = cv2.LUT(picture, np.clip(curve, 0, 255).astype(np.uint8)[:, None, :])
-        y, x = rng.integers(0, 1024 - self.height, 1)[0] if self.height < 1024 else 0, rng.integers(0, 400)
-        rows = np.arange(y, y + self.height) % 1024
-        grain = np.take(self._grain, rows, 0)
-        grain = np.take(grain, np.arange(x, x + self.width) % 1024, 1)
-        noisy = picture + (weather.noise * grain)[..., None]
-        picture = np.clip(noisy, 0, 255).astype(np.uint8)
+        grain = weather.noise * self._window(self._grain, rng)
+        picture = cv2.add(picture, cv2.merge([grain] * 3), dtype=cv2.CV_8U)
         if weather.quality < 96:
             coded = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, weather.quality])[1]
             picture = cv2.imdecode(coded, cv2.IMREAD_COLOR)
-        return np.ascontiguousarray(picture)
+        return picture
+
+    def _window(self, tile: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """[H, W] of a noise tile, from a random place."""
+        y, x = rng.integers(0, _SPARE, 2)
+        return tile[y : y + self.height, x : x + self.width]
 
     def _ground(self, camera, actors, scene, first) -> np.ndarray:
         """[H - first, W]: what to multiply the ground with for its grain and the shadows on it."""
@@ -202,7 +205,7 @@ class SyntheticScenes:
         shift = np.array([[1, 0, 0], [0, 1, -first], [0, 0, 1.0]])
         tile = np.array([[1 / 24, 0, -256 / 24 + (-camera.x % (512 / 24))], [0, 1 / 24, -camera.z % (512 / 24) - 512 / 24], [0, 0, 1.0]])
         size = (self.width, self.height - first)
-        grain = cv2.warpPerspective(self._texture, shift @ to_image @ tile, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
+        grain = cv2.warpPerspective(self._soil, shift @ to_image @ tile, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
         shade = np.full(size[::-1], 255, np.uint8)
         strength = float(np.linalg.norm(weather.sun))
         dark = int(255 * weather.ambient / (weather.ambient + strength * 0.8))
@@ -237,6 +240,14 @@ class SyntheticScenes:
         return shade.astype(np.float32) / 255 * (1 + weather.road_grain * np.clip(grain, -2.5, 2.5))
 
 
+def _octaves(rng: np.random.Generator, height: int, width: int, sizes: tuple[int, ...]) -> np.ndarray:
+    """[height, width] float32 noise of unit variance, as a sum of grids of ``sizes`` cells, coarse to fine."""
+    total = np.zeros((height, width), np.float32)
+    for size in sizes:
+        total += cv2.resize(rng.standard_normal((size, size), np.float32), (width, height), interpolation=cv2.INTER_CUBIC)
+    return total / total.std()
+
+
 def _ground_pixels(camera: Camera, polygon: np.ndarray) -> np.ndarray | None:
     from fcis_ros.data.canvas import SCALE, clip_near
 
@@ -258,12 +269,12 @@ def _draw_actor(canvas: Canvas, actor: Actor, depth: float, weather: Weather):
         draw_bicyclist(canvas, actor.body, actor.phase, actor.x, actor.z, actor.yaw, weather.sun, weather.ambient)
 
 
-def _traffic(rng, street, side, near, far, near_parking, far_parking, length, speed) -> list[Actor]:
+def _traffic(rng, vehicle, street, side, near, far, near_parking, far_parking, length, speed) -> list[Actor]:
     """Parked and moving vehicles, cyclists and pedestrians; nobody stands inside another."""
     actors: list[Actor] = []
 
-    def add(label, x, z, yaw, pace=0.0, style=None):
-        body = make_vehicle(rng, style) if label == CAR else make_look(rng, label == BICYCLIST)
+    def add(label, x, z, yaw, pace=0.0):
+        body = vehicle(int(rng.integers(_VEHICLES))) if label == CAR else make_look(rng, label == BICYCLIST)
         if label == CAR:
             along = abs(np.cos(yaw)) * body.length + abs(np.sin(yaw)) * body.width
             across = abs(np.sin(yaw)) * body.length + abs(np.cos(yaw)) * body.width
@@ -288,7 +299,7 @@ def _traffic(rng, street, side, near, far, near_parking, far_parking, length, sp
             if parking > 4:
                 yaw, depth, step = way * np.pi / 2 * (1 if rng.random() < 0.6 else -1) + rng.normal(0, 0.08), 2.5, rng.uniform(2.4, 3.2)
             if rng.random() < full:
-                add(CAR, way * (kerb - depth) + rng.normal(0, 0.1), z, yaw, style=None if step > 5.8 or parking > 4 else "hatchback")
+                add(CAR, way * (kerb - depth) + rng.normal(0, 0.1), z, yaw)
             z += step
     z = rng.uniform(6, 30)
     for _ in range(rng.poisson(0.9)):

@@ -5,6 +5,7 @@ A profile lists corners from the lower rear edge over the roof to the lower fron
 narrows.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -65,6 +66,10 @@ _PAINTS = (
 )
 
 
+_TURN = np.arange(14) * (2 * np.pi / 14)
+_RIM = np.stack([np.cos(_TURN), np.sin(_TURN), np.zeros(14)])
+
+
 @dataclass(frozen=True, eq=False)
 class Vehicle:
     """A vehicle as coloured planar faces in its own axes: forward, up, right; metres, the origin on the ground below its middle.
@@ -106,17 +111,14 @@ class Vehicle:
         seen = np.flatnonzero(np.einsum("fi,fi->f", normals, towards) > 0)
         # The sky lights what faces up: without it roofs and bonnets would look like doors.
         light = ambient * (0.8 + 0.45 * normals[:, 1]) + np.maximum(normals @ sun, 0)
-        shaded = np.clip(np.where(self.glow[:, None], self.colours, self.colours * light[:, None]), 0, 255)
+        shaded = np.where(self.glow[:, None], self.colours, self.colours * light[:, None])
         viewed = camera.view(world)
+        spans = [slice(self.spans[i], self.spans[i + 1]) for i in seen]
         if viewed[:, 2].min() > NEAR:
-            points = camera.project(viewed)
-            for i in seen:
-                canvas.fill([points[self.spans[i] : self.spans[i + 1]]], shaded[i])
+            canvas.fill_each(camera.project(viewed), spans, shaded[seen])
         else:
-            for i in seen:
-                part = clip_near(viewed[self.spans[i] : self.spans[i + 1]])
-                if len(part) > 2:
-                    canvas.fill([camera.project(part)], shaded[i])
+            for span, colour in zip(spans, shaded[seen], strict=True):
+                canvas.fill([camera.project(clip_near(viewed[span]))], colour)
 
     def footprint(self, x: float, z: float, yaw: float) -> np.ndarray:
         """[4, 3]: the ground below the vehicle, in the world."""
@@ -130,40 +132,35 @@ class _Builder:
 
     def __init__(self, style: Style, length: float, height: float):
         self.style, self.length, self.height, self.half = style, length, height, style.width / 2
-        self.s, self.h = np.array(style.profile).T
-        self.belt = float(self.h[list(style.belt)].mean())
-        self.faces: list[tuple[np.ndarray, tuple, np.ndarray, bool]] = []
+        self.s, self.h = zip(*style.profile, strict=True)
+        self.belt = 0.5 * (self.h[style.belt[0]] + self.h[style.belt[1]])
+        self.faces: list[tuple[Sequence, Sequence, Sequence, bool]] = []
 
-    def across(self, s: np.ndarray, h: np.ndarray) -> np.ndarray:
+    def across(self, s: float, h: float) -> float:
         """Half the width there, metres."""
-        top = np.clip((h - self.belt) / (1 - self.belt), 0, 1)
-        ends = np.clip((np.abs(s) - 0.40) / 0.1, 0, 1)
+        top = min(max((h - self.belt) / (1 - self.belt), 0.0), 1.0)
+        ends = min(max((abs(s) - 0.40) / 0.1, 0.0), 1.0)
         return self.half * (1 - self.style.narrow * top) * (1 - 0.07 * ends)
 
     def add(self, points, colour, normal, glow=False):
-        self.faces.append((np.asarray(points, float), tuple(colour), np.asarray(normal, float), glow))
+        self.faces.append((points, colour, normal, glow))
 
-    def side(self, s, h, colour, glow=False, out=0.0):
+    def side(self, s, h, colour, out=0.0):
         """A polygon on both sides of the body."""
-        s, h = np.asarray(s, float), np.asarray(h, float)
-        t = self.across(s, h) + out
+        up = 0.35 if sum(h) > self.belt * len(h) else 0.08
         for sign in (1, -1):
-            up = 0.35 if h.mean() > self.belt else 0.08
-            self.add(np.stack([s * self.length, h * self.height, sign * t], axis=1), colour, (0, up, sign), glow)
+            points = [(a * self.length, b * self.height, sign * (self.across(a, b) + out)) for a, b in zip(s, h, strict=True)]
+            self.add(points, colour, (0, up, sign))
 
     def strip(self, i, colour, u=(0.0, 1.0), v=(0.0, 1.0), glow=False):
         """Part of the face between corners i and i + 1 of the profile; u runs across it, v along it."""
-        rows = []
-        for t in v:
-            s = self.s[i] + (self.s[i + 1] - self.s[i]) * t
-            h = self.h[i] + (self.h[i + 1] - self.h[i]) * t
-            rows.append((s * self.length, h * self.height, float(self.across(np.array(s), np.array(h)))))
-        (s0, h0, w0), (s1, h1, w1) = rows
-        corners = [(s0, h0, w0 * (2 * u[0] - 1)), (s0, h0, w0 * (2 * u[1] - 1)),
-                   (s1, h1, w1 * (2 * u[1] - 1)), (s1, h1, w1 * (2 * u[0] - 1))]
-        ds, dh = (self.s[i + 1] - self.s[i]) * self.length, (self.h[i + 1] - self.h[i]) * self.height
-        norm = np.hypot(ds, dh) + 1e-9
-        self.add(corners, colour, (-dh / norm, ds / norm, 0), glow)
+        ds, dh = self.s[i + 1] - self.s[i], self.h[i + 1] - self.h[i]
+        corners = []
+        for t, sides in ((v[0], u), (v[1], u[::-1])):
+            s, h = self.s[i] + ds * t, self.h[i] + dh * t
+            half = self.across(s, h)
+            corners += [(s * self.length, h * self.height, half * (2 * side - 1)) for side in sides]
+        self.add(corners, colour, (-dh * self.height, ds * self.length, 0), glow)
 
     def edge(self, h, front):
         """Fraction of the length where the glass ends at height h."""
@@ -173,14 +170,12 @@ class _Builder:
         return float(np.interp(h, self.h[first : first + 3], self.s[first : first + 3]))
 
     def wheel(self, s, radius, hub):
-        centre = s * self.length
-        angles = np.arange(14) * (2 * np.pi / 14)
-        for sign in (1, -1):
-            for ratio, colour, out in ((1.16, (12, 12, 13), 0.004), (1.0, (24, 24, 25), 0.008), (0.66, hub, 0.012),
-                                       (0.40, tuple(0.55 * c for c in hub), 0.013), (0.16, hub, 0.014)):
-                y = np.maximum(radius + radius * ratio * np.sin(angles), 0.0)
-                points = np.stack([centre + radius * ratio * np.cos(angles), y, np.full(14, sign * (self.half + out))], axis=1)
-                self.add(points, colour, (0, 0, sign))
+        for ratio, colour, out in ((1.16, (12, 12, 13), 0.004), (1.0, (24, 24, 25), 0.008), (0.66, hub, 0.012),
+                                   (0.40, hub * 0.55, 0.013), (0.16, hub, 0.014)):
+            ring = np.stack([s * self.length + radius * ratio * _RIM[0], radius + radius * ratio * _RIM[1], _RIM[2]], axis=1)
+            np.maximum(ring, [-np.inf, 0, 0], out=ring)
+            for sign in (1, -1):
+                self.add(ring + [0, 0, sign * (self.half + out)], colour, (0, 0, sign))
 
     def tyre(self, s, radius):
         """The treads that show below the body from the front and the rear."""
@@ -228,13 +223,13 @@ def make_vehicle(rng: np.random.Generator, style: str | None = None) -> Vehicle:
             shade = 0.55
         build.strip(i, plastic * shade if i in (0, 1, count - 3, count - 2) else paint)
     lower = [*range(first + 1), *range(last, count)]
-    build.side(build.s[lower], np.minimum(build.h[lower], belt), paint)
+    build.side([build.s[i] for i in lower], [min(build.h[i], belt) for i in lower], paint)
     build.side((-0.48, -0.48, 0.48, 0.48), (0.16, 0.30, 0.30, 0.16), paint * 0.78)
     build.side((-0.47, -0.47, 0.47, 0.47), (0.15, 0.19, 0.19, 0.15), dark)
     if rng.random() < 0.6:
         build.side((-0.44, -0.44, 0.44, 0.44), (0.37, 0.385, 0.385, 0.37), paint * 0.6 if rng.random() < 0.6 else dark)
-    upper = list(range(first, last + 1))
-    build.side(build.s[upper], np.maximum(build.h[upper], belt), paint * 0.95)
+    upper = range(first, last + 1)
+    build.side([build.s[i] for i in upper], [max(build.h[i], belt) for i in upper], paint * 0.95)
     # Side windows and door gaps.
     low, high = belt + 0.02, 0.93 if not large else 0.85
     rear = (build.edge(low, False) + 0.025, build.edge(high, False) + 0.03)
