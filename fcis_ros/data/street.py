@@ -92,7 +92,8 @@ def make_street(rng: np.random.Generator, left: float, right: float, length: flo
         while z < length + 40:
             size = rng.uniform(6, 20)
             if rng.random() < density:
-                wall = np.clip(np.array(_WALLS[rng.integers(len(_WALLS))]) * rng.uniform(0.6, 1.1) + rng.normal(0, 6, 3), 10, 235)
+                wall = np.array(_WALLS[rng.integers(len(_WALLS))], float)
+                wall = np.clip((0.75 * wall + 0.25 * wall.mean()) * rng.uniform(0.6, 1.1) + rng.normal(0, 4, 3), 10, 235)
                 front = np.clip(np.array(_FRONTS[rng.integers(len(_FRONTS))]) * rng.uniform(0.6, 1.2), 5, 235)
                 floors = int(rng.integers(1, 5))
                 buildings.append(Building(
@@ -113,8 +114,8 @@ def make_street(rng: np.random.Generator, left: float, right: float, length: flo
                 props.append(_make_prop(rng, kerb + side * rng.uniform(0.3, pavement - 0.3), float(z), side))
     road = _grey(rng, 70, 125, 3)
     azimuth = np.linspace(-1.2, 1.2, 160)
-    hills = np.interp(azimuth, np.linspace(-1.2, 1.2, 24), rng.uniform(0.0, 0.11, 24))
-    steps = np.repeat(rng.uniform(0, 0.05, 40), 4)
+    hills = np.interp(azimuth, np.linspace(-1.2, 1.2, 24), rng.uniform(0.0, 0.06, 24))
+    steps = np.repeat(rng.uniform(0, 0.04, 40), 4)
     return Street(
         left, right, pavement, rng.uniform(1.5, 1.9) * (1 if right > -left else -1), int(rng.integers(0, 4)),
         bool(rng.random() < 0.25), tuple(buildings), tuple(trees), tuple(props),
@@ -204,7 +205,7 @@ def draw_sky(canvas: Canvas, top: np.ndarray, bottom: np.ndarray, clouds: np.nda
     height, width = canvas.pixels.shape[:2]
     rows = min(height, max(int(SCALE * canvas.camera.horizon) + 4, 1))
     ramp = np.linspace(0, 1, len(clouds), dtype=np.float32)[:, None, None]
-    picture = np.clip((1 - ramp) * top + ramp * bottom + clouds[..., None] * 28, 0, 255).astype(np.uint8)
+    picture = np.clip((1 - ramp) * top + ramp * bottom + clouds[..., None] * 11, 0, 255).astype(np.uint8)
     owner = np.full(clouds.shape, canvas.owner, np.uint8)
     cv2.resize(np.dstack([picture, owner]), (width, rows), canvas.pixels[:rows], interpolation=cv2.INTER_LINEAR)
 
@@ -263,6 +264,8 @@ def draw_building(canvas: Canvas, house: Building, sun: np.ndarray, ambient: flo
         canvas.face(np.array([(x - side * 0.3, top, near), (x - side * 0.3, top, house.far), (x + side * 6, top + house.roof, house.far),
                               (x + side * 6, top + house.roof, near)]), np.array((70, 66, 66)) * light)
     canvas.face(np.array([(x, 0, near), (x, 0, house.far), (x, top, house.far), (x, top, near)]), house.wall * light)
+    if near > camera.z + 30 and camera.focal * abs(x - camera.x) * (1 / (near - camera.z) - 1 / (house.far - camera.z)) < 4:
+        return
     columns = np.arange(house.near + 0.6, house.far - 1.2, house.bay)
     columns = columns[columns > camera.z + NEAR]
     if not len(columns):
@@ -278,7 +281,7 @@ def draw_building(canvas: Canvas, house: Building, sun: np.ndarray, ambient: flo
         corners[..., 2] = z[:, None] + wide * _PANE[:, 1]
         return corners
 
-    fine = house.near < camera.z + 60
+    fine = house.near < camera.z + 45
     if len(z):
         wide = house.bay * 0.5
         if fine:

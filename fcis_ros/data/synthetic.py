@@ -98,8 +98,8 @@ class SyntheticScenes:
         # One tile of every kind of noise, larger than the frame: frames cut it out at random offsets, which costs nothing.
         tall, wide = height + _SPARE, width + _SPARE
         self._grain = rng.standard_normal((tall, wide), np.float32)
-        self._soil = _octaves(rng, 512, 512, (8, 32, 128, 512))
-        self._texture = _octaves(rng, tall, wide, (8, 32, 128, 512))
+        self._soil = _octaves(rng, 512, 512, (4, 16, 128, 512, 512, 512))
+        self._texture = _octaves(rng, tall, wide, (8, 32, 128, 512, 512))
         self._clouds = _octaves(rng, 512, 512, (8, 32, 128))
         # Vehicles and trees are built when first met; which one a number means depends on the seed alone.
         self._vehicle = lru_cache(_VEHICLES)(lambda number: make_vehicle(np.random.default_rng([seed, 1 << 21, number])))
@@ -354,5 +354,5 @@ def _weather(rng: np.random.Generator) -> Weather:
         top, bottom = np.array((95.0, 105, 112)) * rng.uniform(0.6, 1.3), np.array((150.0, 160, 158)) * rng.uniform(0.8, 1.25)
     return Weather(
         sun, ambient, np.clip(top, 0, 255), np.clip(bottom, 0, 255), 1 + rng.normal(0, 0.025, 3), rng.uniform(0.85, 1.2),
-        rng.uniform(0.85, 1.25), rng.uniform(0.2, 0.85), rng.uniform(0.5, 4.0), int(rng.integers(70, 110)), rng.uniform(0.03, 0.11),
+        rng.uniform(0.85, 1.25), rng.uniform(0.2, 0.85), rng.uniform(0.5, 4.0), int(rng.integers(70, 122)), rng.uniform(0.02, 0.07),
         (int(rng.integers(0, 380)), int(rng.integers(0, 260))))

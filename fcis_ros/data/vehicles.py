@@ -113,12 +113,16 @@ class Vehicle:
         light = ambient * (0.8 + 0.45 * normals[:, 1]) + np.maximum(normals @ sun, 0)
         shaded = np.where(self.glow[:, None], self.colours, self.colours * light[:, None])
         viewed = camera.view(world)
-        spans = [slice(self.spans[i], self.spans[i + 1]) for i in seen]
         if viewed[:, 2].min() > NEAR:
-            canvas.fill_each(camera.project(viewed), spans, shaded[seen])
+            points = camera.project(viewed)
+            low, high = (reduce.reduceat(points, self.spans[:-1], axis=0) for reduce in (np.minimum, np.maximum))
+            # Details of less than a pixel and faces beside the frame cost as much as the rest.
+            shown = ((high - low).max(axis=1) > 2) & (high > 0).all(axis=1) & (low < canvas.pixels.shape[1::-1]).all(axis=1)
+            seen = seen[shown[seen]]
+            canvas.fill_each(points, [slice(self.spans[i], self.spans[i + 1]) for i in seen], shaded[seen])
         else:
-            for span, colour in zip(spans, shaded[seen], strict=True):
-                canvas.fill([camera.project(clip_near(viewed[span]))], colour)
+            for i in seen:
+                canvas.fill([camera.project(clip_near(viewed[self.spans[i] : self.spans[i + 1]]))], shaded[i])
 
     def footprint(self, x: float, z: float, yaw: float) -> np.ndarray:
         """[4, 3]: the ground below the vehicle, in the world."""
@@ -203,7 +207,7 @@ def make_vehicle(rng: np.random.Generator, style: str | None = None) -> Vehicle:
         paint = np.array((215.0, 216.0, 214.0))
     if style == "bus":
         paint = np.array(((60, 110, 160), (160, 30, 35), (220, 215, 200), (30, 90, 60))[rng.integers(4)], float)
-    paint = np.clip(paint * rng.uniform(0.85, 1.15) + rng.normal(0, 6, 3), 8, 245)
+    paint = np.clip((0.85 * paint + 0.15 * paint.mean()) * rng.uniform(0.8, 1.15) + rng.normal(0, 5, 3), 8, 245)
     glass = np.clip(np.array((34, 40, 46)) * rng.uniform(0.5, 1.6), 5, 120)
     sky = np.clip(glass + rng.uniform(10, 90), 0, 190)
     plastic = paint * 0.92 if rng.random() < 0.65 else np.array((44.0, 45.0, 47.0))
