@@ -1,5 +1,10 @@
 """Instance masks for robots and vehicles: FCIS in PyTorch, and a ROS 2 node around it."""
 
+import pkgutil
+
+# The build generates fcis_ros.msg into the installed package. Python started in the source tree finds the sources first
+# (`python -m fcis_ros` here, pytest); with this line it still finds the messages.
+__path__ = pkgutil.extend_path(__path__, __name__)
 __version__ = "0.1.0"
 __all__ = ["InputError", "Instances", "Predictor"]
 

@@ -1,0 +1,47 @@
+# Every target does its own set-up: `make demo` and `make test` work on a bare machine (see the README).
+
+SHELL := /bin/bash
+PYTHON ?= python3
+OUT ?= out/demo
+
+# What the user gives goes to the command through the environment, literally: no quoting can go wrong.
+override INPUT := $(value INPUT)
+override ANNOTATIONS := $(value ANNOTATIONS)
+override RATE := $(value RATE)
+override OUT := $(value OUT)
+export PYTHON INPUT ANNOTATIONS RATE OUT
+
+# Nodes started from here neither hear nor disturb a robot: this host only, in a domain that other runs do not share, whatever
+# the environment says (`make demo ROS_DOMAIN_ID=7` does choose one).
+export ROS_DOMAIN_ID := $(shell echo $$((1 + $$$$ % 101)))
+export ROS_AUTOMATIC_DISCOVERY_RANGE := LOCALHOST
+ifeq ($(ROS_DISTRO),humble)
+export ROS_LOCALHOST_ONLY := 1
+endif
+unexport ROS_STATIC_PEERS ROS_DISCOVERY_SERVER
+
+# local_setup.sh adds what was built to the ROS that is there, or to the wheels in .venv.
+RUN := source .venv/local_setup.sh && .venv/bin/python
+
+.PHONY: setup demo test lint train-road clean
+
+setup:
+	@tools/setup.sh
+
+demo: setup
+	@$(RUN) -m fcis_ros demo $${ANNOTATIONS:+--annotations="$$ANNOTATIONS"} $${RATE:+--rate="$$RATE"} --out="$$OUT" \
+		-- $${INPUT:+"$$INPUT"}
+
+# A ROS test that cannot run is a failure here: set-up has just installed what it needs.
+test: setup
+	FCIS_REQUIRE_ROS=1 $(RUN) -m pytest
+
+lint: setup
+	.venv/bin/ruff check .
+
+train-road: setup
+	$(RUN) -m fcis_ros train
+
+clean:
+	rm -rf .venv build install log out .pytest_cache .ruff_cache .hypothesis *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,43 @@
+"""All skipping in one place: what a test needs, and the variable that turns "skipped" into a failure where it is promised."""
+
+import importlib
+import os
+from pathlib import Path
+
+import pytest
+
+SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+def _no_ros() -> str | None:
+    for module in ("rclpy", "fcis_ros.msg"):
+        try:
+            importlib.import_module(module)
+        except ImportError as error:
+            return f"{module} cannot be imported ({error}); `make test` installs it"
+    return None
+
+
+def _no_cuda() -> str | None:
+    import torch
+
+    return None if torch.cuda.is_available() else "no CUDA device"
+
+
+NEEDS = {"ros": (_no_ros, "FCIS_REQUIRE_ROS"), "cuda": (_no_cuda, "FCIS_REQUIRE_CUDA")}
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    for marker, (missing, variable) in NEEDS.items():
+        if item.get_closest_marker(marker) and (reason := missing()):
+            if os.environ.get(variable) == "1":
+                pytest.fail(f"{reason}, and {variable}=1 demands it", pytrace=False)
+            pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder with CamVid and COCO images, which is not part of the repository."""
+    if not SHARED_DATA.is_dir():
+        pytest.skip("../shared/data is not there")
+    return SHARED_DATA

@@ -1,0 +1,62 @@
+"""Imports point one way: boxes, structures, config <- ops <- model <- data | training | evaluation <- ros <- cli."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).resolve().parents[1] / "fcis_ros"
+ROOT = {"errors", "boxes", "structures", "config", "overlay"}  # single files that everything may use
+MODEL = ROOT | {"ops", "model"}
+ALLOWED = {
+    **{name: ROOT for name in ROOT},
+    "ops": ROOT | {"ops"},
+    "model": MODEL,
+    "data": MODEL | {"data"},
+    "evaluation": MODEL | {"evaluation"},
+    "training": MODEL | {"data", "training"},
+    "ros": MODEL | {"ros"},
+    "cli": MODEL | {"data", "evaluation", "training", "ros", "cli"},
+    "__main__": {"cli", "errors"},
+    "__init__": ROOT | {"model"},
+}
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+
+def imports(path: Path) -> set[str]:
+    """Full names of all modules that a file imports, wherever in the file; ``from a import b`` counts as a and a.b."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            folder = list(path.relative_to(PACKAGE.parent).parts[:-1])
+            base = folder[: len(folder) - node.level + 1] if node.level else []
+            module = ".".join([*base, *([node.module] if node.module else [])])
+            names |= {module} | {f"{module}.{alias.name}" for alias in node.names}
+    return names
+
+
+def layer(path: Path) -> str:
+    first = path.relative_to(PACKAGE).parts[0]
+    return first.removesuffix(".py")
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_point_one_way(path):
+    here = layer(path)
+    assert here in ALLOWED, f"{here} has no place among the layers"
+    inside = {name.split(".")[1] for name in imports(path) if name.startswith("fcis_ros.")}
+    layers = {layer(file) for file in FILES}
+    assert (inside & layers) <= ALLOWED[here]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_only_ros_imports_ros(path):
+    if layer(path) != "ros":
+        used = {name for name in imports(path) if name.split(".")[0] in ("rclpy", "cv_bridge") or name.startswith("fcis_ros.msg")}
+        assert not used
+
+
+def test_no_generated_module_in_the_sources():
+    assert not (PACKAGE / "msg").exists()  # the build generates fcis_ros.msg; sources of that name would hide it

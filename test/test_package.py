@@ -1,0 +1,94 @@
+"""What the build files say about the package: one version, the executables, the messages as promised."""
+
+import ast
+import re
+import subprocess
+import sys
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+import pytest
+
+import fcis_ros
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE_XML = ElementTree.parse(ROOT / "package.xml").getroot()
+
+MASK_FIELDS = [
+    "uint32 id",
+    "uint16 class_id",
+    "string class_name",
+    "float32 score",
+    "sensor_msgs/RegionOfInterest roi",
+    "uint32 area",
+    "uint32[] rle",
+]
+ARRAY_FIELDS = ["std_msgs/Header header", "uint32 height", "uint32 width", "string model", "InstanceMask[] masks"]
+
+
+def fields(path: Path) -> list[str]:
+    lines = (line.split("#")[0].strip() for line in path.read_text().splitlines())
+    return [line for line in lines if line]
+
+
+def test_one_version():
+    assert PACKAGE_XML.findtext("version") == fcis_ros.__version__
+    first = re.search(r"^(\d+\.\d+\.\d+)\b", (ROOT / "CHANGELOG.rst").read_text(), re.MULTILINE)
+    assert first and first[1] == fcis_ros.__version__
+
+
+def test_setup_py_takes_that_version():
+    run = subprocess.run([sys.executable, "setup.py", "--version"], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert run.stdout.split()[-1:] == [fcis_ros.__version__], run.stderr
+
+
+def test_one_name():
+    assert PACKAGE_XML.get("format") == "3"
+    assert PACKAGE_XML.findtext("name") == "fcis_ros"
+    assert PACKAGE_XML.findtext("export/build_type") == "ament_cmake"
+    assert [group.text for group in PACKAGE_XML.findall("member_of_group")] == ["rosidl_interface_packages"]
+    assert "project(fcis_ros)" in (ROOT / "CMakeLists.txt").read_text()
+
+
+@pytest.mark.parametrize("name, expected", [("InstanceMask", MASK_FIELDS), ("InstanceMaskArray", ARRAY_FIELDS)])
+def test_message_definition(name, expected):
+    assert fields(ROOT / "msg" / f"{name}.msg") == expected
+
+
+def test_cmake_lists_every_message_and_package_xml_its_dependencies():
+    cmake = (ROOT / "CMakeLists.txt").read_text()
+    for path in (ROOT / "msg").iterdir():
+        assert f"msg/{path.name}" in cmake
+    found = set(re.findall(r"find_package\((\w+) REQUIRED\)", cmake))
+    declared = {element.text for element in PACKAGE_XML if element.tag.endswith("depend")}
+    assert found <= declared
+
+
+def test_imported_ros_packages_are_declared():
+    declared = {element.text for element in PACKAGE_XML if element.tag.endswith("depend")}
+    for path in (ROOT / "fcis_ros" / "ros").glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module] if isinstance(node, ast.ImportFrom) and node.module else []
+            ros = {name.split(".")[0] for name in names if re.match(r"rclpy|cv_bridge|launch|\w+_(msgs|interfaces)(\.|$)", name)}
+            assert ros <= declared, path.name
+
+
+@pytest.mark.ros
+@pytest.mark.parametrize("name, expected", [("InstanceMask", MASK_FIELDS), ("InstanceMaskArray", ARRAY_FIELDS)])
+def test_built_messages_are_these(name, expected):
+    import fcis_ros.msg
+
+    message = getattr(fcis_ros.msg, name)
+    assert list(message.get_fields_and_field_types()) == [field.split()[1] for field in expected]
+
+
+@pytest.mark.ros
+@pytest.mark.parametrize("executable", ["fcis_node", "camera_source", "fcis"])
+def test_executable_is_installed_for_this_python(executable):
+    from ament_index_python.packages import get_package_prefix
+
+    path = Path(get_package_prefix("fcis_ros")) / "lib" / "fcis_ros" / executable
+    help_ = subprocess.run([path, "--help"], capture_output=True, text=True, timeout=120)
+    assert path.read_text().startswith("#!/") and "@" not in path.read_text()
+    assert "Traceback" not in help_.stderr

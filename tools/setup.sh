@@ -1,0 +1,95 @@
+#!/usr/bin/env bash
+# Makes .venv: Python packages, ROS 2, and this package built into it. Does again only what has changed since.
+#
+# Without a ROS 2 in the environment everything comes as wheels in the versions of constraints.txt. With one (ROS_DISTRO set)
+# that ROS is built against: no ROS wheel is installed, and a package that it brings (NumPy, OpenCV) stays the one that is used,
+# because its own compiled modules were made for it.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+python=${PYTHON:-python3}
+venv=$PWD/.venv
+
+runtime=(torch numpy opencv-python-headless pycocotools safetensors tqdm matplotlib Jinja2 rosbags)
+checks=(pytest pytest-timeout hypothesis ruff)
+ros=("ros-rclpy[fastrtps]" ros-{sensor,std,geometry,diagnostic,visualization,lifecycle}-msgs ros-rcl-interfaces)
+build=(ros-ament-{cmake,package,cmake-ros-core,cmake-include-directories,cmake-pytest}
+       ros-rosidl-{default,core}-generators catkin-pkg colcon-common-extensions setuptools)
+
+fail() { echo "set-up: $*" >&2; exit 1; }
+
+check_machine() {
+  local missing=()
+  "$python" -c "import sys; sys.exit(sys.version_info < (3, 10))" || fail "$python must be Python 3.10 or newer"
+  "$python" -c "import ensurepip, venv" 2>/dev/null || missing+=(python3-venv)
+  "$python" -c "import os, sysconfig; os.stat(sysconfig.get_path('include') + '/Python.h')" 2>/dev/null || missing+=(python3-dev)
+  command -v cmake >/dev/null || missing+=(cmake)
+  command -v "${CXX:-g++}" >/dev/null || missing+=(g++)
+  [ ${#missing[@]} = 0 ] || fail "missing: ${missing[*]} (sudo apt install ${missing[*]})"
+}
+
+# pip's list for a ROS that is there: what imports already is left alone, NumPy above all.
+install_beside_ros() {
+  local wanted=("${checks[@]}") limits=("setuptools<80" "pytest<9")  # launch_testing's pytest plugin ends with pytest 8
+  limits+=("$(grep '^torch==' constraints.txt)")
+  limits+=("$("$venv/bin/python" -c 'import numpy; print(f"numpy=={numpy.__version__}")' 2>/dev/null || echo 'numpy')")
+  "$venv/bin/python" -c "import cv2" 2>/dev/null || wanted+=(opencv-python-headless)
+  command -v colcon >/dev/null || wanted+=(colcon-common-extensions)
+  for name in "${runtime[@]}"; do [ "$name" = opencv-python-headless ] || wanted+=("$name"); done
+  "$venv/bin/python" -m pip install --quiet -c <(printf '%s\n' "${limits[@]}") "${wanted[@]}"
+}
+
+# The message packages' CMake files name the include folders of the machine that made the wheels.
+repair_exports() {
+  "$venv/bin/python" - "$venv"/share/*/cmake/export_*__rosidl_generator_pyExport.cmake <<'PY'
+import re, sys, sysconfig
+import numpy
+for path in sys.argv[1:]:
+    text = open(path).read()
+    text = re.sub(r'/opt/python/[^";]*/numpy/_core/include', numpy.get_include(), text)
+    text = re.sub(r'/opt/python/[^";]*/include/python3[^";]*', sysconfig.get_paths()["include"], text)
+    open(path, "w").write(text)
+PY
+}
+
+install_packages() {
+  echo "set-up: Python packages and ${ROS_DISTRO:-ROS 2 Kilted from wheels}, a few minutes the first time"
+  find "$venv" -mindepth 1 -maxdepth 1 ! -name .lock -exec rm -rf {} +
+  if [ -n "${ROS_DISTRO:-}" ]; then
+    "$python" -m venv --system-site-packages "$venv"
+    install_beside_ros
+  else
+    "$python" -m venv "$venv"
+    "$venv/bin/python" -m pip install --quiet -c constraints.txt "${runtime[@]}" "${checks[@]}" "${ros[@]}" "${build[@]}"
+    repair_exports
+  fi
+}
+
+build_package() {
+  echo "set-up: messages and package"
+  [ -n "${ROS_DISTRO:-}" ] || export AMENT_PREFIX_PATH=$venv CMAKE_PREFIX_PATH=$venv
+  # Into .venv, where a start-up hook of the wheels finds it; by links, so that an edited Python file counts at once.
+  PATH=$venv/bin:$PATH colcon --log-base "$venv/log" build --base-paths . --packages-select fcis_ros \
+    --merge-install --install-base "$venv" --build-base "$venv/build" --symlink-install \
+    --cmake-args -DPython3_EXECUTABLE="$venv/bin/python" -DBUILD_TESTING=OFF
+}
+
+# once STAMP KEY COMMAND: runs the command unless it succeeded before for this key.
+once() {
+  [ "$(cat "$venv/$1" 2>/dev/null)" = "$2" ] && return
+  rm -f "$venv/$1"
+  "$3"
+  echo "$2" >"$venv/$1"
+}
+
+mkdir -p "$venv"
+exec 9>"$venv/.lock"
+flock 9  # two `make` at once: the second waits
+"$python" -c "" 2>/dev/null || fail "$python: not found"
+packages_key=$({ echo "$PWD ${ROS_DISTRO:-}"; "$python" -VV; cat constraints.txt "$0"; } | sha256sum)
+build_key=$({ echo "$packages_key"; cat CMakeLists.txt package.xml msg/* scripts/*
+              find $(ls -d fcis_ros launch config weights 2>/dev/null) -type f ! -name "*.pyc" | LC_ALL=C sort
+            } | sha256sum)
+[ "$(cat "$venv/.built" 2>/dev/null)" = "$build_key" ] && exit
+check_machine
+once .packages "$packages_key" install_packages
+once .built "$build_key" build_package
