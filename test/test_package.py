@@ -70,7 +70,8 @@ def test_imported_ros_packages_are_declared():
         for node in ast.walk(ast.parse(path.read_text())):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             names += [node.module] if isinstance(node, ast.ImportFrom) and node.module else []
-            ros = {name.split(".")[0] for name in names if re.match(r"rclpy|cv_bridge|launch|\w+_(msgs|interfaces)(\.|$)", name)}
+            tops = {name.split(".")[0] for name in names}
+            ros = {top for top in tops if re.fullmatch(r"rclpy|cv_bridge|launch(_ros)?|\w+_(msgs|interfaces)", top)}
             assert ros <= declared, path.name
 
 
