@@ -159,7 +159,7 @@ def train(
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate(config, step)
             losses = compute_losses(model, items, config, seed=config.seed * 1_000_003 + step)
-            values = {name: float(value) for name, value in losses.items()}
+            values = {name: value.item() for name, value in losses.items()}
             if not all(math.isfinite(value) for value in values.values()):
                 raise NonFiniteLoss(f"step {step}: " + ", ".join(f"{name} {value}" for name, value in values.items()))
             optimizer.zero_grad(set_to_none=True)

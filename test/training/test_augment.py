@@ -1,0 +1,67 @@
+import numpy as np
+import pytest
+
+from fcis_ros.config import ModelConfig
+from fcis_ros.structures import Sample
+from fcis_ros.training.augment import make_item, paste_objects
+
+CONFIG = ModelConfig(class_names=("car", "pedestrian"), short_side=100, max_side=200)
+
+
+def sample(box, label=1, size=(100, 120), crowd=False, colour=255) -> Sample:
+    x1, y1, x2, y2 = box
+    mask = np.zeros((1, *size), bool)
+    mask[0, y1:y2, x1:x2] = True
+    image = np.zeros((*size, 3), np.uint8)
+    image[mask[0]] = colour
+    return Sample(image, mask, np.array([label]), np.array([crowd]), "x")
+
+
+def generator(seed=0):
+    return np.random.default_rng(seed)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_image_masks_and_boxes_stay_together(seed):
+    """A white object on black is found where its mask says, whatever the flip, scale and crop."""
+    item = make_item(sample((40, 30, 80, 70)), CONFIG, (96, 112), (0.8, 1.5), generator(seed))
+    assert item.image.shape == (3, 96, 112) and item.masks.shape == (1, 96, 112)
+    background = item.image[:, item.masks[0] == 0].mean()
+    assert item.image[:, item.masks[0] == 1].mean() > background + 50
+    rows, columns = np.nonzero(item.masks[0].numpy())
+    assert item.boxes[0].tolist() == [columns.min(), rows.min(), columns.max(), rows.max()]
+
+
+def test_same_seed_same_item():
+    a, b = (make_item(sample((40, 30, 80, 70)), CONFIG, (96, 112), (0.8, 1.5), generator(5)) for _ in range(2))
+    assert (a.image == b.image).all() and (a.masks == b.masks).all()
+
+
+def test_crowds_and_crumbs_are_ignored_not_learned():
+    crowd = make_item(sample((40, 30, 80, 70), crowd=True), CONFIG, (100, 120), (1, 1), generator())
+    assert len(crowd.boxes) == 0 and crowd.ignore.sum() == 1600
+    crumb = make_item(sample((40, 30, 44, 34)), CONFIG, (100, 120), (1, 1), generator())
+    assert len(crumb.boxes) == 0 and crumb.ignore.sum() == 16
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_pasting_keeps_masks_disjoint_and_rows(seed):
+    target, source = sample((0, 20, 120, 80)), sample((40, 40, 60, 70), label=2, colour=100)
+    pasted = paste_objects(target, source, generator(seed))
+    assert pasted.masks.sum(axis=0).max() == 1
+    assert pasted.labels.tolist() == [1, 2]
+    rows = np.flatnonzero(pasted.masks[1].any(axis=1))
+    assert abs(rows[0] - 40) <= 3 and abs(rows[-1] - 69) <= 3
+    assert 40 < pasted.image[pasted.masks[1]].mean() < 160  # its own pixels came along
+    assert target.image[target.masks[0]].min() == 255  # and the original is untouched
+
+
+def test_an_object_that_is_covered_disappears():
+    pasted = paste_objects(sample((50, 50, 58, 58)), sample((0, 40, 120, 70), label=2), generator())
+    assert pasted.labels.tolist() == [2]
+
+
+def test_images_of_other_sizes_and_without_objects_are_not_pasted():
+    target = sample((50, 50, 58, 58))
+    assert paste_objects(target, sample((1, 1, 9, 9), size=(50, 50)), generator()) is target
+    assert paste_objects(target, sample((1, 1, 9, 9), crowd=True), generator()) is target

@@ -1,0 +1,101 @@
+import math
+
+import pytest
+import torch
+
+from fcis_ros.training.losses import roi_losses, rpn_losses, smooth_l1
+
+
+def test_smooth_l1_by_hand():
+    values = torch.tensor([0.0, 0.05, 1.0, -2.0])
+    assert torch.allclose(smooth_l1(values, torch.zeros(4), sigma=3), torch.tensor([0, 4.5 * 0.0025, 1 - 1 / 18, 2 - 1 / 18]))
+    assert torch.allclose(smooth_l1(values, torch.zeros(4), sigma=1), torch.tensor([0, 0.00125, 0.5, 1.5]))
+
+
+def test_rpn_losses_by_hand():
+    """Two cells, one anchor: channels are background then foreground."""
+    logits = torch.tensor([[0.0, 0.0], [0.0, 2.0]]).reshape(2, 1, 2)
+    deltas = torch.zeros(4, 1, 2)
+    deltas[0, 0, 1] = 1.0
+    labels = torch.tensor([-1, 1])
+    score, box = rpn_losses(logits, deltas, labels, torch.zeros(2, 4))
+    assert math.isclose(score, math.log(1 + math.exp(-2)), rel_tol=1e-6)
+    assert math.isclose(box, (1 - 1 / 18) / 256, rel_tol=1e-6)
+
+
+def test_anchor_order_matches_the_channels():
+    """Label i belongs to anchor i % A of cell i // A."""
+    logits = torch.zeros(4, 1, 2)
+    logits[3, 0, 0] = 50.0  # foreground of anchor 1 in cell 0
+    labels = torch.tensor([-1, 1, -1, -1])
+    score, _ = rpn_losses(logits, torch.zeros(8, 1, 2), labels, torch.zeros(4, 4))
+    assert score < 1e-6
+
+
+def inputs(rois=6, classes=3, size=2):
+    generator = torch.Generator().manual_seed(0)
+    labels = torch.tensor([0, 1, 2, -1, 0, 1])
+    return (
+        torch.randn(rois, classes, generator=generator, dtype=torch.float64, requires_grad=True),
+        torch.randn(rois, 2, size, size, generator=generator, dtype=torch.float64, requires_grad=True),
+        torch.randn(rois, 4, generator=generator, dtype=torch.float64, requires_grad=True),
+        labels,
+        torch.randint(0, 2, (rois, size, size), generator=generator),
+        torch.randn(rois, 4, generator=generator, dtype=torch.float64),
+    )
+
+
+@pytest.mark.parametrize("ohem", [3, 100])
+def test_roi_losses_match_a_loop(ohem):
+    logits, pairs, deltas, labels, masks, boxes = inputs()
+    rows = []
+    for r in range(6):
+        if labels[r] < 0:
+            continue
+        by_class = -torch.log_softmax(logits[r], 0)[labels[r]].item()
+        by_mask = by_box = 0.0
+        if labels[r] > 0:
+            picked = -torch.log_softmax(pairs[r], 0).gather(0, masks[r][None])[0]
+            by_mask = 10 * picked.mean().item()
+            by_box = sum(0.5 * d * d if abs(d) < 1 else abs(d) - 0.5 for d in (deltas[r] - boxes[r]).tolist())
+        rows.append((by_class, by_mask, by_box))
+    rows.sort(key=lambda row: -sum(row))
+    rows = rows[:ohem]
+    expected = [sum(column) / len(rows) for column in zip(*rows, strict=True)]
+    found = roi_losses(logits, pairs, deltas, labels, masks, boxes, ohem, 10.0)
+    assert torch.allclose(torch.stack(found), torch.tensor(expected, dtype=torch.float64))
+
+
+def test_roi_loss_gradients():
+    logits, pairs, deltas, *targets = inputs()
+    assert torch.autograd.gradcheck(lambda a, b, c: roi_losses(a, b, c, *targets, 100, 10.0), (logits, pairs, deltas))
+
+
+def test_rpn_loss_gradients():
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(4, 2, 2, generator=generator).requires_grad_()
+    deltas = torch.randn(8, 2, 2, generator=generator).requires_grad_()
+    labels = torch.tensor([1, 0, -1, 1, 0, 0, -1, 1])
+    targets = torch.randn(8, 4, generator=generator)
+    for i in (0, 1):
+        rpn_losses(logits, deltas, labels, targets)[i].backward()
+    for tensor, index in ((logits, 0), (deltas, 1)):  # the losses compute in float32: finite differences by hand
+        flat = tensor.detach().clone()
+        for place in [(0, 0, 0), (1, 1, 0), (3, 1, 1)]:
+            up, down = flat.clone(), flat.clone()
+            up[place] += 1e-2
+            down[place] -= 1e-2
+            pair = [rpn_losses(*((v, deltas) if index == 0 else (logits, v)), labels, targets)[index] for v in (up, down)]
+            assert math.isclose((pair[0] - pair[1]) / 2e-2, tensor.grad[place], abs_tol=2e-3)
+
+
+def test_ignored_and_easy_rois_get_no_gradient():
+    logits, pairs, deltas, *targets = inputs()
+    sum(roi_losses(logits, pairs, deltas, *targets, 2, 10.0)).backward()
+    assert (logits.grad.abs().sum(1) > 0).sum() == 2 and logits.grad[3].abs().sum() == 0
+
+
+def test_all_ignored():
+    logits, pairs, deltas, _, masks, boxes = inputs()
+    losses = roi_losses(logits, pairs, deltas, torch.full((6,), -1), masks, boxes, 3, 10.0)
+    assert sum(losses) == 0

@@ -1,0 +1,88 @@
+import numpy as np
+import torch
+
+from fcis_ros.training.augment import TrainItem
+from fcis_ros.training.targets import crowd_cover, mask_target, roi_targets, rpn_targets
+
+
+def item(boxes, labels=None, size=(64, 64), ignore=None) -> TrainItem:
+    """Objects that fill their boxes."""
+    masks = torch.zeros(len(boxes), *size, dtype=torch.uint8)
+    for mask, (x1, y1, x2, y2) in zip(masks, boxes, strict=True):
+        mask[y1 : y2 + 1, x1 : x2 + 1] = 1
+    return TrainItem(
+        torch.zeros(3, *size),
+        torch.tensor(boxes, dtype=torch.float32).reshape(-1, 4),
+        torch.tensor(labels or [1] * len(boxes), dtype=torch.int64),
+        masks,
+        torch.zeros(size, dtype=torch.uint8) if ignore is None else ignore,
+    )
+
+
+def boxes(*rows) -> torch.Tensor:
+    return torch.tensor(rows, dtype=torch.float32)
+
+
+GENERATOR = torch.Generator().manual_seed(0)
+
+
+def test_anchors_by_hand():
+    anchors = boxes((0, 0, 15, 15), (0, 0, 15, 7), (32, 32, 47, 47), (-1, 0, 14, 15), (50, 50, 64, 63))
+    labels, deltas = rpn_targets(anchors, item([(0, 0, 15, 15)]), GENERATOR)
+    # Equal: positive. Half: between the thresholds. Far: negative. Reaching past the image on either side: ignored.
+    assert labels.tolist() == [1, -1, 0, -1, -1]
+    assert torch.equal(deltas[0], torch.zeros(4))
+
+
+def test_best_anchor_is_positive_even_below_the_threshold_with_all_ties():
+    anchors = boxes((0, 0, 15, 7), (0, 8, 15, 15), (40, 40, 50, 50))
+    labels, _ = rpn_targets(anchors, item([(0, 0, 15, 15)]), GENERATOR)
+    assert labels.tolist() == [1, 1, 0]
+
+
+def test_object_without_any_overlap_makes_nothing_positive():
+    """The released code would make every anchor with IoU 0 positive here."""
+    anchors = boxes((0, 0, 15, 15), (16, 16, 31, 31))
+    labels, _ = rpn_targets(anchors, item([(50, 50, 60, 60)]), GENERATOR)
+    assert labels.tolist() == [0, 0]
+
+
+def test_sampling_limits():
+    anchors = boxes(*[(0, 0, 15, 15)] * 200, *[(40, 40, 50, 50)] * 400)
+    labels, _ = rpn_targets(anchors, item([(0, 0, 15, 15)]), GENERATOR)
+    assert (labels == 1).sum() == 128 and (labels == 0).sum() == 128
+
+
+def test_crowds_are_not_background():
+    ignore = torch.zeros(64, 64, dtype=torch.uint8)
+    ignore[:, 32:] = 1
+    assert crowd_cover(boxes((0, 0, 31, 63), (16, 0, 47, 63), (32, 0, 63, 63)), ignore).tolist() == [0, 0.5, 1]
+    labels, _ = rpn_targets(boxes((0, 0, 15, 15), (40, 0, 55, 15)), item([], ignore=ignore), GENERATOR)
+    assert labels.tolist() == [0, -1]
+    assert roi_targets(boxes((0, 0, 15, 15), (40, 0, 55, 15)), item([], ignore=ignore), (1,) * 4, 3).labels.tolist() == [0, -1]
+
+
+def test_rois_by_hand():
+    truth = item([(0, 0, 15, 15), (32, 32, 47, 47)], labels=[2, 1])
+    targets = roi_targets(boxes((0, 0, 15, 7), (0, 0, 15, 6), (32, 32, 47, 47)), truth, (0.2, 0.2, 0.5, 0.5), 4)
+    # IoU 1/2 is positive, 7/16 is not; the ground truth itself is appended.
+    assert targets.labels.tolist() == [2, 0, 1, 2, 1]
+    # The 16x8 box must move down by half its height (0.5 / 0.2) and grow by ln 2 / 0.5.
+    assert torch.allclose(targets.deltas[0], torch.tensor([0, 2.5, 0, np.log(2) / 0.5], dtype=torch.float32))
+    assert targets.masks[0].all() and targets.masks[2].all()
+
+
+def test_mask_target_is_cropped_to_the_roi_and_the_object():
+    mask = np.zeros((32, 32), np.uint8)
+    mask[:, :16] = 1
+    roi = np.array([8.0, 0, 23, 15])
+    assert mask_target(mask, np.array([0, 0, 15, 31]), roi, 4).tolist() == [[1, 1, 0, 0]] * 4
+    # Pixels of the mask outside the object's box do not count.
+    assert mask_target(mask, np.array([0, 0, 11, 31]), roi, 4).tolist() == [[1, 0, 0, 0]] * 4
+    # An ROI that lies half outside the image is zero there.
+    assert mask_target(mask, np.array([0, 0, 15, 31]), np.array([-8.0, 0, 7, 15]), 4).tolist() == [[0, 0, 1, 1]] * 4
+
+
+def test_no_objects():
+    targets = roi_targets(boxes((0, 0, 15, 15)), item([]), (1,) * 4, 4)
+    assert targets.labels.tolist() == [0] and len(targets.rois) == 1
