@@ -30,25 +30,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     from fcis_ros.cli.output import finished_folder
-    from fcis_ros.data.frames import SYNTHETIC, open_source
+    from fcis_ros.data.frames import SYNTHETIC, is_bag, open_source
     from fcis_ros.evaluation.report import table
     from fcis_ros.evaluation.truth import Truth
     from fcis_ros.model.checkpoint import default_checkpoint, load
     from fcis_ros.model.predictor import choose_device
-    from fcis_ros.ros.clip_bag import is_bag, open_bag
 
     model = Path(arguments.checkpoint) if arguments.checkpoint else default_checkpoint()
     names = load(model).config.class_names  # a damaged file is refused before anything is recorded
     device = choose_device(arguments.device)
     truth = Truth.load(Path(arguments.annotations), names) if arguments.annotations else None
-    if is_bag(Path(arguments.input)):
-        source = open_bag(Path(arguments.input), arguments.rate, arguments.frames)
-    else:
+    bag = Path(arguments.input)
+    if not is_bag(bag):
         source = open_source(arguments.input, arguments.rate, arguments.frames, arguments.seed)
     try:
+        from fcis_ros.ros.clip_bag import open_bag
         from fcis_ros.ros.demo import run_demo
     except ImportError as error:
         raise InputError(f"ROS 2: {error}; source a ROS 2 and build the package, or use make") from None
+    if is_bag(bag):
+        source = open_bag(bag, arguments.rate, arguments.frames)
     with finished_folder(Path(arguments.out), proof="report.json") as folder:
         report = run_demo(
             source,

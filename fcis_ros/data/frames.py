@@ -96,6 +96,11 @@ def list_images(folder: Path) -> list[Path]:
     return paths
 
 
+def is_bag(path: Path) -> bool:
+    """Whether ``path`` is a rosbag2 folder."""
+    return (path / "metadata.yaml").is_file()
+
+
 def open_source(spec: str, rate: float | None = None, frames: int | None = None, seed: int = 0) -> FrameSource:
     """Finds out what ``spec`` is and prepares to read it.
 

@@ -110,11 +110,6 @@ def _require_room(folder: Path, clip: int) -> None:
         raise InputError(f"{folder}: the clip needs {2.2 * clip / 1e9:.1f} GB, {free / 1e9:.1f} GB are free; take fewer frames")
 
 
-def is_bag(path: Path) -> bool:
-    """Whether ``path`` is a rosbag2 folder."""
-    return (path / "metadata.yaml").is_file()
-
-
 def open_bag(folder: Path, rate: float | None = None, frames: int | None = None) -> FrameSource:
     """A rosbag2 folder (sqlite3 or MCAP) as a source of frames: its first image topic, raw or compressed.
 

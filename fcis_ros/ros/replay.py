@@ -29,7 +29,7 @@ NODE = "fcis_node"
 MASKS_TOPIC = f"/{NODE}/masks"
 OVERLAY_TOPIC = f"/{NODE}/overlay"
 MASKS = "fcis_ros/msg/InstanceMaskArray"
-DOMAIN = 74  # apart from a robot's, which is 0 unless set
+DOMAIN = "74"  # unless ROS_DOMAIN_ID is set: apart from a robot's, which is 0 by default
 START_SECONDS = 120.0  # loading a large model on a slow machine
 SILENCE_SECONDS = 10.0  # after the last frame: nothing for so long means that nothing will come
 
@@ -66,9 +66,10 @@ def share() -> Path:
 
 
 def isolate() -> None:
-    """Keeps this process, and nodes it starts, to this machine and to a domain of its own, with room for large images."""
+    """Keeps this process, and nodes it starts, to this machine and to a domain apart, with room for large images."""
     profile = str(share() / "config" / "fastdds_large_images.xml")
-    os.environ |= {"ROS_DOMAIN_ID": str(DOMAIN), "FASTDDS_DEFAULT_PROFILES_FILE": profile}
+    os.environ["FASTDDS_DEFAULT_PROFILES_FILE"] = profile
+    os.environ.setdefault("ROS_DOMAIN_ID", DOMAIN)
     if os.environ.get("ROS_DISTRO") == "humble":  # older names for the same settings
         os.environ |= {"ROS_LOCALHOST_ONLY": "1", "FASTRTPS_DEFAULT_PROFILES_FILE": profile}
     else:
@@ -152,7 +153,7 @@ class _Listener:
 
     def __init__(self, namespace: str, output: Path):
         self._context = rclpy.Context()
-        rclpy.init(context=self._context, domain_id=DOMAIN)
+        rclpy.init(context=self._context)
         self._node = rclpy.create_node("replay", namespace=namespace, context=self._context)
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self._node)

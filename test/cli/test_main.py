@@ -1,0 +1,256 @@
+"""The command line as people meet it: help, results, and one clear line for every kind of bad input."""
+
+import json
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+import pytest
+import safetensors
+import safetensors.torch
+import torch
+from pycocotools.coco import COCO
+
+from fcis_ros.cli.main import COMMANDS, main
+from fcis_ros.config import ModelConfig
+from fcis_ros.model import checkpoint
+from fcis_ros.model.fcis import FCIS
+
+CONFIG = ModelConfig(
+    class_names=("car", "pedestrian", "bicyclist"), backbone="resnet18", width=8, stride_in_1x1=False, short_side=64, max_side=128,
+    reduced_channels=16, rpn_channels=8, anchor_scales=(1.0, 2.0), rpn_pre_nms=50, rpn_post_nms=10,
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    """A tiny checkpoint with random weights."""
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp("model") / "tiny.safetensors"
+    checkpoint.save(path, FCIS(CONFIG), {"trained_on": "nothing at all"})
+    return path
+
+
+@pytest.fixture
+def images(tmp_path):
+    folder = tmp_path / "images"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for name in ("a.png", "b.png"):
+        cv2.imwrite(str(folder / name), rng.integers(0, 255, (48, 64, 3), dtype=np.uint8))
+    return folder
+
+
+@pytest.fixture
+def annotations(tmp_path):
+    path = tmp_path / "instances.json"
+    write_annotations(path)
+    return path
+
+
+def write_annotations(path, **changes):
+    content = {
+        "images": [{"id": 7, "file_name": "a.png", "height": 48, "width": 64}, {"id": 3, "file_name": "b.png", "height": 48, "width": 64}],
+        "categories": [{"id": 5, "name": "car"}, {"id": 2, "name": "pedestrian"}],
+        "annotations": [
+            {"id": 1, "image_id": 7, "category_id": 5, "bbox": [8, 8, 16, 16], "area": 256, "iscrowd": 0,
+             "segmentation": [[8, 8, 24, 8, 24, 24, 8, 24]]}
+        ],
+    }  # fmt: skip
+    path.write_text(json.dumps({**content, **changes}))
+    return path
+
+
+def damaged(model, path, **changes):
+    """The checkpoint with other metadata or tensors."""
+    tensors = safetensors.torch.load_file(model)
+    with safetensors.safe_open(model, "pt") as file:
+        metadata = file.metadata()
+    for key, value in changes.items():
+        if isinstance(value, torch.Tensor):
+            tensors[key] = value
+        else:
+            metadata[key] = value
+    safetensors.torch.save_file(tensors, path, metadata)
+    return path
+
+
+def refused(capfd, arguments, *says):
+    """The command exits with 2 and one line that says this."""
+    assert main([str(argument) for argument in arguments]) == 2
+    captured = capfd.readouterr()
+    lines = [line for line in captured.err.splitlines() if line.startswith("fcis: ")]
+    assert len(lines) == 1 and "Traceback" not in captured.err and captured.out == ""
+    for part in says:
+        assert str(part) in lines[0]
+
+
+@pytest.mark.parametrize("command", [None, *COMMANDS])
+def test_help(command, capsys):
+    with pytest.raises(SystemExit) as done:
+        main([command, "--help"] if command else ["--help"])
+    text = capsys.readouterr().out
+    assert done.value.code == 0
+    for name in COMMANDS if command is None else ():
+        assert name in text
+
+
+def test_info(model, capsys):
+    assert main(["info", str(model)]) == 0
+    text = capsys.readouterr().out
+    for part in ("car, pedestrian, bicyclist", "resnet18", "nothing at all", torch.__version__, "device"):
+        assert part in text
+    assert main(["info", str(model), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["config"]["width"] == 8
+
+
+def test_predict(model, images, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert main(["predict", str(images), "--out", str(out), "--checkpoint", str(model)]) == 0
+    assert sorted(path.name for path in out.iterdir()) == ["a.png.overlay.jpg", "b.png.overlay.jpg", "images.json", "results.json"]
+    assert cv2.imread(str(out / "a.png.overlay.jpg")).shape == (48, 64, 3)
+    listed = json.loads((out / "images.json").read_text())
+    assert [(image["id"], image["file_name"]) for image in listed["images"]] == [(1, "a.png"), (2, "b.png")]
+    for result in json.loads((out / "results.json").read_text()):
+        assert set(result) == {"image_id", "category_id", "segmentation", "bbox", "score"}
+    assert str(out) in capsys.readouterr().out
+
+
+def test_predict_takes_ids_from_annotations(model, images, annotations, tmp_path):
+    out = tmp_path / "out"
+    arguments = ["predict", images / "b.png", "--annotations", annotations, "--out", out, "--checkpoint", model, "--min-score", 0]
+    assert main([str(argument) for argument in arguments]) == 0
+    results = json.loads((out / "results.json").read_text())
+    assert {result["image_id"] for result in results} <= {3} and {result["category_id"] for result in results} <= {5, 2}
+    if results:
+        COCO(str(annotations)).loadRes(str(out / "results.json"))
+
+
+def test_evaluate(model, images, annotations, tmp_path, capsys):
+    out = tmp_path / "ap.json"
+    assert main(["evaluate", "--annotations", str(annotations), "--images", str(images), "--checkpoint", str(model), "--out", str(out)]) == 0
+    result = json.loads(out.read_text())
+    assert result["images"] == 2 and 0 <= result["ap"]["segm"]["AP50"] <= 1 and result["seconds_per_frame"] > 0
+    assert result["ap"]["per_class"]["pedestrian"] is None
+    assert "car" in capsys.readouterr().out
+
+
+def test_as_a_process():
+    command = [sys.executable, "-m", "fcis_ros", "info", "missing.safetensors"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 2 and done.stdout == ""
+    assert done.stderr.splitlines() == ["fcis: checkpoint missing.safetensors: no such file"]
+
+
+@pytest.mark.parametrize("command", ["info", "predict", "evaluate", "demo"])
+@pytest.mark.parametrize("kind", ["missing", "damaged", "version", "classes", "foreign"])
+def test_unusable_checkpoint(command, kind, model, images, annotations, tmp_path, capfd):
+    path = tmp_path / f"{kind}.safetensors"
+    says = {"missing": "no such file", "damaged": "not a readable safetensors", "version": "format version 99",
+            "classes": "classes", "foreign": "not an fcis_ros checkpoint"}[kind]  # fmt: skip
+    if kind == "damaged":
+        path.write_bytes(model.read_bytes()[:1000])
+    elif kind == "version":
+        damaged(model, path, format_version="99")
+    elif kind == "classes":
+        config = json.dumps({**CONFIG.to_dict(), "class_names": ["car", "pedestrian"]})
+        damaged(model, path, config=config)
+    elif kind == "foreign":
+        safetensors.torch.save_file({"x": torch.zeros(1)}, path)
+    out = tmp_path / "out"
+    arguments = {
+        "info": ["info", path],
+        "predict": ["predict", images, "--out", out, "--checkpoint", path],
+        "evaluate": ["evaluate", "--annotations", annotations, "--images", images, "--checkpoint", path, "--out", out],
+        "demo": ["demo", images, "--out", out, "--checkpoint", path],
+    }[command]
+    if (command, kind) == ("info", "classes"):
+        pytest.skip("info reads the metadata alone")
+    refused(capfd, arguments, path.name, says)
+    assert not list(tmp_path.glob("out*"))
+
+
+@pytest.mark.parametrize("command", ["predict", "demo"])
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("missing.png", None, "no such"),
+        ("empty", "folder", "no images"),
+        ("text.png", b"hello", "not an image"),
+        ("nothing.png", b"", "not an image"),
+        ("dot.png", (1, 1), "too small"),
+        ("line.png", (2, 300), "too elongated"),
+    ],
+)
+def test_unusable_image(command, name, content, says, model, tmp_path, capfd):
+    if command == "demo" and isinstance(content, bytes | tuple):
+        pytest.importorskip("rclpy", reason="the demo needs ROS 2 before it reads images")
+    path = tmp_path / name
+    if content == "folder":
+        path.mkdir()
+    elif isinstance(content, bytes):
+        path.write_bytes(content)
+    elif content:
+        cv2.imwrite(str(path), np.zeros((*content, 3), np.uint8))
+    refused(capfd, [command, path, "--out", tmp_path / "out", "--checkpoint", model], name, says)
+    assert not list(tmp_path.glob("out*"))
+
+
+def test_second_image_unusable_leaves_nothing(model, images, tmp_path, capfd):
+    (images / "c.png").write_bytes(b"broken")
+    refused(capfd, ["predict", images, "--out", tmp_path / "out", "--checkpoint", model], "c.png")
+    assert not list(tmp_path.glob("out*"))
+
+
+def test_unreadable_video(model, tmp_path, capfd):
+    (tmp_path / "clip.mp4").write_bytes(b"not a video" * 1000)
+    refused(capfd, ["demo", tmp_path / "clip.mp4", "--out", tmp_path / "out", "--checkpoint", model], "clip.mp4", "not a video")
+    assert not list(tmp_path.glob("out*"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"categories": [{"id": 5, "name": "boat"}, {"id": 2, "name": "plane"}]}, "boat, plane"),
+        ({"images": []}, "not listed"),
+        ({"annotations": 3}, "not a COCO instance file"),
+    ],
+)
+@pytest.mark.parametrize("command", ["evaluate", "predict", "demo"])
+def test_annotations_that_do_not_fit(command, changes, says, model, images, tmp_path, capfd):
+    path = write_annotations(tmp_path / "other.json", **changes)
+    rest = ["--images", images] if command == "evaluate" else [images, "--out", tmp_path / "out"]
+    refused(capfd, [command, *rest, "--annotations", path, "--checkpoint", model], "other.json", says)
+    assert not list(tmp_path.glob("out*"))
+
+
+def test_image_that_annotations_name_is_missing(model, images, annotations, capfd):
+    (images / "b.png").unlink()
+    refused(capfd, ["evaluate", "--images", images, "--annotations", annotations, "--checkpoint", model], "b.png", "no such image")
+
+
+def test_image_that_annotations_do_not_name(model, images, annotations, tmp_path, capfd):
+    (images / "a.png").rename(images / "z.png")
+    arguments = ["predict", images, "--annotations", annotations, "--out", tmp_path / "out", "--checkpoint", model]
+    refused(capfd, arguments, "z.png", "annotations")
+
+
+def test_output_that_is_something_else(model, images, tmp_path, capfd):
+    refused(capfd, ["predict", images, "--out", images, "--checkpoint", model], "not an earlier result")
+    assert len(list(images.iterdir())) == 2
+
+
+def test_same_name_twice(model, images, tmp_path, capfd):
+    refused(capfd, ["predict", images, images / "a.png", "--out", tmp_path / "out", "--checkpoint", model], "a.png", "same file name")
+
+
+def test_unknown_device(model, images, tmp_path, capfd):
+    refused(capfd, ["predict", images, "--out", tmp_path / "o", "--checkpoint", model, "--device", "tpu"], "tpu")
+
+
+@pytest.mark.parametrize("arguments", [["demo", "--rate", "0"], ["demo", "--rate", "inf"], ["demo", "--frames", "0"], ["nothing"], []])
+def test_unusable_options(arguments, capsys):
+    with pytest.raises(SystemExit) as done:
+        main(arguments)
+    assert done.value.code == 2 and "usage" in capsys.readouterr().err
