@@ -39,8 +39,13 @@ test: setup
 lint: setup
 	.venv/bin/ruff check .
 
+# CAMVID: a folder with train/, val/ and their instances_*.json. Goes on where an interrupted run stopped.
+CAMVID ?= ../shared/data/camvid
 train-road: setup
-	$(RUN) -m fcis_ros train
+	$(RUN) -m fcis_ros train --config config/train_road.json --out out/train-road \
+		--annotations $(CAMVID)/instances_train.json --images $(CAMVID)/train \
+		--eval-annotations $(CAMVID)/instances_val.json --eval-images $(CAMVID)/val --eval-limit 101 \
+		$(if $(wildcard out/train-road/state.pt),--resume)
 
 clean:
 	rm -rf .venv build install log out .pytest_cache .ruff_cache .hypothesis *.egg-info
