@@ -107,12 +107,27 @@ class Canvas:
         if fixed:
             cv2.fillPoly(self.pixels, fixed, self._colour(colour), cv2.LINE_8, _SHIFT)
 
-    def fill_each(self, points: np.ndarray, spans: Sequence[slice], colours: np.ndarray):
-        """Fills many polygons, each a span of ``points`` [V, 2], one colour [3] each, in order."""
-        fixed = np.rint(points * (1 << _SHIFT)).astype(np.int32)
-        owner = float(self.owner)
-        for span, (red, green, blue) in zip(spans, colours.tolist(), strict=True):
-            cv2.fillPoly(self.pixels, [fixed[span]], (red, green, blue, owner), cv2.LINE_8, _SHIFT)
+    def mesh(self, points: np.ndarray, spans: np.ndarray, colours: np.ndarray):
+        """Fills polygons of the world in order, leaving out what is smaller than a pixel or beside the frame.
+
+        Args:
+            points: [V, 3] corners of all polygons, one after the other.
+            spans: [F + 1] where each polygon starts, and V.
+            colours: [F, 3].
+        """
+        viewed = self.camera.view(points)
+        if viewed[:, 2].min() <= NEAR:
+            for i, colour in enumerate(colours):
+                self.fill([self.camera.project(clip_near(viewed[spans[i] : spans[i + 1]]))], colour)
+            return
+        pixels = self.camera.project(viewed)
+        low, high = np.minimum.reduceat(pixels, spans[:-1], axis=0), np.maximum.reduceat(pixels, spans[:-1], axis=0)
+        shown = ((high - low).max(axis=1) > SCALE) & (high > 0).all(axis=1) & (low < self.pixels.shape[1::-1]).all(axis=1)
+        fixed = np.rint(pixels * (1 << _SHIFT)).astype(np.int32)
+        owner, spans, colours = float(self.owner), spans.tolist(), colours.tolist()
+        for i in np.flatnonzero(shown).tolist():
+            red, green, blue = colours[i]
+            cv2.fillPoly(self.pixels, [fixed[spans[i] : spans[i + 1]]], (red, green, blue, owner), cv2.LINE_8, _SHIFT)
 
     def face(self, points: np.ndarray, colour: Colour):
         """Fills one planar polygon [N, 3] of the world."""
@@ -125,7 +140,8 @@ class Canvas:
         viewed = self.camera.view(points)
         viewed = viewed[(viewed[..., 2] > NEAR).all(axis=1)]
         if len(viewed):
-            self.fill(list(self.camera.project(viewed)), colour)
+            fixed = np.rint(self.camera.project(viewed) * (1 << _SHIFT)).astype(np.int32)
+            cv2.fillPoly(self.pixels, list(fixed), self._colour(colour), cv2.LINE_8, _SHIFT)
 
     def lines(self, points: np.ndarray, thickness: float, colour: Colour):
         """Draws segments [P, N, 3] of the world, ``thickness`` metres wide at the first point (at least one pixel)."""
@@ -155,7 +171,8 @@ class Canvas:
         depth = [-float(viewed[group, 2].mean()) for group in groups]
         for i in sorted(range(len(groups)), key=depth.__getitem__):
             for lit, rims in enumerate(outlines):
-                hull = cv2.convexHull(rims[groups[i]].reshape(-1, 2))
+                rim = rims[groups[i]]
+                hull = rim[0] if len(rim) == 1 else cv2.convexHull(rim.reshape(-1, 2))
                 colour = colours[i] * 1.22 + 4 if lit else colours[i]
                 cv2.fillConvexPoly(self.pixels, hull, self._colour(colour), cv2.LINE_8, _SHIFT)
 

@@ -43,11 +43,12 @@ class Tree:
 
 @dataclass(frozen=True, eq=False)
 class Prop:
-    """Street furniture: planar faces and lines that are no object of any class."""
+    """Street furniture, no object of any class: ``points`` [V, 3], ``spans`` [F + 1] and ``colours`` [F, 3] of its faces."""
 
-    x: float
     z: float
-    faces: tuple[tuple[np.ndarray, np.ndarray], ...]
+    points: np.ndarray
+    spans: np.ndarray
+    colours: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,7 +110,7 @@ def make_street(rng: np.random.Generator, left: float, right: float, length: flo
                       for z in np.cumsum(rng.uniform(9, 30, int(length / 12))) if z < length + 30]
     props = []
     for side, kerb in ((-1, left), (1, right)):
-        for z in np.cumsum(rng.uniform(2, 14, int(length / 5))):
+        for z in np.cumsum(rng.uniform(2, 18, int(length / 6))):
             if z < length + 20:
                 props.append(_make_prop(rng, kerb + side * rng.uniform(0.3, pavement - 0.3), float(z), side))
     road = _grey(rng, 70, 125, 3)
@@ -197,7 +198,8 @@ def _make_prop(rng, x, z, side) -> Prop:
         wide, tall = rng.uniform(1.0, 2.8), rng.uniform(2.0, 2.6)
         faces += [(_upright(x + side * 0.8, z, wide, 0, tall), grey * 0.5), (_upright(x + side * 0.8, z - 0.02, wide * 0.85, 0.4, tall - 0.3), grey),
                   (_upright(x + side * 0.8, z - 0.03, wide * 0.6, 0.9, tall - 0.6), vivid * 0.8)]
-    return Prop(x, z, tuple(faces))
+    points, colours = zip(*faces, strict=True)
+    return Prop(z, np.concatenate(points), np.cumsum([0, *map(len, points)]), np.array(colours))
 
 
 def draw_sky(canvas: Canvas, top: np.ndarray, bottom: np.ndarray, clouds: np.ndarray):
@@ -309,7 +311,7 @@ def draw_tree(canvas: Canvas, tree: Tree, x: float, z: float, ambient: float):
         if SCALE * camera.focal * thickness / distance > 0.35:
             canvas.lines(segments + foot, thickness, tree.colour * ambient)
     if len(tree.leaves):
-        step = 1 if distance < 50 else 2
+        step = 1 if distance < 25 else 2 if distance < 60 else 4
         canvas.blobs(tree.leaves[::step] + [*foot, 0.0], [slice(i, i + 1) for i in range(len(tree.leaves[::step]))],
                      tree.shades[::step] * ambient)
 
@@ -317,5 +319,4 @@ def draw_tree(canvas: Canvas, tree: Tree, x: float, z: float, ambient: float):
 def draw_prop(canvas: Canvas, prop: Prop, ambient: float):
     """Paints street furniture."""
     if canvas.camera.z + 1 < prop.z < canvas.camera.z + 80:
-        for points, colour in prop.faces:
-            canvas.face(points, colour * ambient)
+        canvas.mesh(prop.points, prop.spans, prop.colours * ambient)

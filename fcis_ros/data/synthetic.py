@@ -19,6 +19,7 @@ MIN_PIXELS = 30
 _FAR = 95.0
 _SCENERY = 255
 _SPARE = 256
+_GRAIN = 32.0
 _VEHICLES = 400
 
 
@@ -97,10 +98,10 @@ class SyntheticScenes:
         rng = np.random.default_rng([seed, 1 << 20])
         # One tile of every kind of noise, larger than the frame: frames cut it out at random offsets, which costs nothing.
         tall, wide = height + _SPARE, width + _SPARE
-        self._grain = rng.standard_normal((tall, wide), np.float32)
-        self._soil = _octaves(rng, 512, 512, (4, 16, 128, 512, 512, 512))
-        self._texture = _octaves(rng, tall, wide, (8, 32, 128, 512, 512))
-        self._clouds = _octaves(rng, 512, 512, (8, 32, 128))
+        self._grain = _centred(rng.standard_normal((tall, wide, 3), np.float32), _GRAIN)
+        self._texture = _centred(_octaves(rng, tall, wide, (8, 32, 128, 512, 512)), 6)
+        self._soil = _centred(_octaves(rng, 512, 512, (4, 16, 128, 512, 512, 512)), 32)
+        self._clouds = _octaves(rng, 256, 256, (4, 16, 64))
         # Vehicles and trees are built when first met; which one a number means depends on the seed alone.
         self._vehicle = lru_cache(_VEHICLES)(lambda number: make_vehicle(np.random.default_rng([seed, 1 << 21, number])))
         self._tree = lru_cache(TREES)(lambda number: make_tree(np.random.default_rng([seed, 1 << 22, number])))
@@ -145,7 +146,7 @@ class SyntheticScenes:
         canvas = Canvas(camera)
         canvas.owner = _SCENERY
         top, left = weather.clouds
-        draw_sky(canvas, weather.sky_top, weather.sky_bottom, self._clouds[top : top + 120, left : left + 240])
+        draw_sky(canvas, weather.sky_top, weather.sky_bottom, self._clouds[top : top + 60, left : left + 120])
         light = weather.ambient + max(0.0, float(weather.sun[1]))
         draw_ground(canvas, street, light, _SCENERY)
         canvas.owner = _SCENERY
@@ -177,31 +178,31 @@ class SyntheticScenes:
         """Ground texture and shadows, then what lens, sensor and codec do."""
         weather = scene.weather
         first = min(max(int(camera.horizon) + 1, 0), self.height - 1)
-        # A little texture on everything, so that no surface is flat.
-        factor = 1 + 0.045 * self._window(self._texture, rng)
-        factor[first:] *= np.where(owner[first:] == 0, self._ground(camera, actors, scene, first), 1)
-        picture = cv2.multiply(image, cv2.merge([factor] * 3), dtype=cv2.CV_8U)
+        # A little texture on everything, so that no surface is flat; 128 stands for 1 in the factors.
+        factor = self._window(self._texture, rng).copy()
+        ground = cv2.multiply(factor[first:], self._ground(camera, actors, scene, first), scale=1 / 128)
+        cv2.copyTo(ground, (owner[first:] == 0).view(np.uint8), factor[first:])
+        picture = cv2.multiply(image, cv2.merge([factor] * 3), scale=1 / 128)
         if weather.blur > 0.25:
             picture = cv2.GaussianBlur(picture, (0, 0), weather.blur)
         curve = (np.minimum(np.arange(256) / 255 * weather.gain, 1) ** weather.gamma * 255)[:, None] * weather.tint
         picture = cv2.LUT(picture, np.clip(curve, 0, 255).astype(np.uint8)[:, None, :])
-        grain = weather.noise * self._window(self._grain, rng)
-        picture = cv2.add(picture, cv2.merge([grain] * 3), dtype=cv2.CV_8U)
+        strength = weather.noise / _GRAIN
+        picture = cv2.addWeighted(picture, 1, self._window(self._grain, rng), strength, -128 * strength)
         if weather.quality < 96:
             coded = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, weather.quality])[1]
             picture = cv2.imdecode(coded, cv2.IMREAD_COLOR)
         return picture
 
     def _window(self, tile: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """[H, W] of a noise tile, from a random place."""
+        """[H, W, ...] of a noise tile, from a random place."""
         y, x = rng.integers(0, _SPARE, 2)
         return tile[y : y + self.height, x : x + self.width]
 
     def _ground(self, camera, actors, scene, first) -> np.ndarray:
-        """[H - first, W]: what to multiply the ground with for its grain and the shadows on it."""
+        """[H - first, W] uint8, 128 is 1: what to multiply the ground with for its grain and the shadows on it."""
         weather = scene.weather
         to_image = camera.ground_homography()
-        to_image = np.diag([1.0, 1.0, 1.0]) @ to_image
         shift = np.array([[1, 0, 0], [0, 1, -first], [0, 0, 1.0]])
         tile = np.array([[1 / 24, 0, -256 / 24 + (-camera.x % (512 / 24))], [0, 1 / 24, -camera.z % (512 / 24) - 512 / 24], [0, 0, 1.0]])
         size = (self.width, self.height - first)
@@ -220,7 +221,7 @@ class SyntheticScenes:
             if not -2 < actor.z - camera.z < 60:
                 continue
             if actor.label == CAR:
-                base, *cast = shadow_below(camera, actor.body, actor.x, actor.z, actor.yaw, weather.sun)
+                base, *cast = shadow_below(actor.body, actor.x, actor.z, actor.yaw, weather.sun)
                 below.append(base)
                 outlines += cast if strength > 0.2 else []
             else:
@@ -237,7 +238,9 @@ class SyntheticScenes:
                 if pixels is not None:
                     cv2.fillConvexPoly(shade, cv2.convexHull(np.rint((pixels - [0, first]) * 8).astype(np.int32)), value, cv2.LINE_AA, 3)
         shade = cv2.GaussianBlur(shade, (0, 0), 1.2)
-        return shade.astype(np.float32) / 255 * (1 + weather.road_grain * np.clip(grain, -2.5, 2.5))
+        coarse = 4 * weather.road_grain
+        grain = cv2.convertScaleAbs(grain, alpha=coarse, beta=128 * (1 - coarse))
+        return cv2.multiply(shade, grain, scale=1 / 255)
 
 
 def _octaves(rng: np.random.Generator, height: int, width: int, sizes: tuple[int, ...]) -> np.ndarray:
@@ -246,6 +249,11 @@ def _octaves(rng: np.random.Generator, height: int, width: int, sizes: tuple[int
     for size in sizes:
         total += cv2.resize(rng.standard_normal((size, size), np.float32), (width, height), interpolation=cv2.INTER_CUBIC)
     return total / total.std()
+
+
+def _centred(noise: np.ndarray, deviation: float) -> np.ndarray:
+    """The noise as uint8 around 128."""
+    return np.clip(noise * deviation + 128.5, 0, 255).astype(np.uint8)
 
 
 def _ground_pixels(camera: Camera, polygon: np.ndarray) -> np.ndarray | None:
@@ -355,4 +363,4 @@ def _weather(rng: np.random.Generator) -> Weather:
     return Weather(
         sun, ambient, np.clip(top, 0, 255), np.clip(bottom, 0, 255), 1 + rng.normal(0, 0.025, 3), rng.uniform(0.85, 1.2),
         rng.uniform(0.85, 1.25), rng.uniform(0.2, 0.85), rng.uniform(0.5, 4.0), int(rng.integers(70, 122)), rng.uniform(0.02, 0.07),
-        (int(rng.integers(0, 380)), int(rng.integers(0, 260))))
+        (int(rng.integers(0, 190)), int(rng.integers(0, 130))))

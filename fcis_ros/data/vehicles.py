@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fcis_ros.data.canvas import NEAR, Camera, Canvas, clip_near
+from fcis_ros.data.canvas import Canvas
 
 
 @dataclass(frozen=True)
@@ -108,21 +108,12 @@ class Vehicle:
         normals = self.normals @ turn
         camera = canvas.camera
         towards = np.array([camera.x, camera.y, camera.z]) - world[self.spans[:-1]]
-        seen = np.flatnonzero(np.einsum("fi,fi->f", normals, towards) > 0)
+        seen = np.einsum("fi,fi->f", normals, towards) > 0
         # The sky lights what faces up: without it roofs and bonnets would look like doors.
         light = ambient * (0.8 + 0.45 * normals[:, 1]) + np.maximum(normals @ sun, 0)
         shaded = np.where(self.glow[:, None], self.colours, self.colours * light[:, None])
-        viewed = camera.view(world)
-        if viewed[:, 2].min() > NEAR:
-            points = camera.project(viewed)
-            low, high = (reduce.reduceat(points, self.spans[:-1], axis=0) for reduce in (np.minimum, np.maximum))
-            # Details of less than a pixel and faces beside the frame cost as much as the rest.
-            shown = ((high - low).max(axis=1) > 2) & (high > 0).all(axis=1) & (low < canvas.pixels.shape[1::-1]).all(axis=1)
-            seen = seen[shown[seen]]
-            canvas.fill_each(points, [slice(self.spans[i], self.spans[i + 1]) for i in seen], shaded[seen])
-        else:
-            for i in seen:
-                canvas.fill([camera.project(clip_near(viewed[self.spans[i] : self.spans[i + 1]]))], shaded[i])
+        sizes = np.diff(self.spans)
+        canvas.mesh(world[np.repeat(seen, sizes)], np.concatenate([[0], np.cumsum(sizes[seen])]), shaded[seen])
 
     def footprint(self, x: float, z: float, yaw: float) -> np.ndarray:
         """[4, 3]: the ground below the vehicle, in the world."""
@@ -319,7 +310,7 @@ def _front(build, rng, glass, sky, dark, large):
     build.strip(count - 3, (60, 60, 60), (0.5 - 0.8 * half, 0.5 + 0.8 * half), (0.24, 0.34))
 
 
-def shadow_below(camera: Camera, vehicle: Vehicle, x: float, z: float, yaw: float, sun: np.ndarray) -> list[np.ndarray]:
+def shadow_below(vehicle: Vehicle, x: float, z: float, yaw: float, sun: np.ndarray) -> list[np.ndarray]:
     """Ground polygons [N, 3] that the vehicle darkens: right below it, and where the sun throws its outline."""
     base = vehicle.footprint(x, z, yaw)
     shift = np.array([-sun[0], 0, -sun[2]]) / max(sun[1], 0.15) * 1.2
