@@ -29,6 +29,6 @@ def unit(text: str) -> float:
 
 def add_model(parser: argparse.ArgumentParser) -> None:
     """``--checkpoint``, ``--device`` and ``--threads``."""
-    parser.add_argument("--checkpoint", metavar="FILE", help="the model, a .safetensors file (default: the one that comes along)")
+    parser.add_argument("--checkpoint", metavar="FILE", help="the model, a .safetensors file (default: the bundled one)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: %(default)s)")
     parser.add_argument("--threads", type=count, help="CPU threads of the network (default: PyTorch's choice)")

@@ -19,12 +19,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="rosbag2 folder, video, image folder, image, camera index, or 'synthetic', a rendered clip (default)",
     )  # fmt: skip
     parser.add_argument("--annotations", metavar="JSON", help="COCO instance file of the input's frames, for AP")
-    parser.add_argument("--rate", type=positive, help="frames per second (default: the input's own; still images 5, synthetic 10)")
+    parser.add_argument("--rate", type=positive, help="frames per second (default: the input's; still images 5, synthetic 10)")
     parser.add_argument("--frames", type=count, help="use only the first so many frames (synthetic, camera: 150 unless given)")
     parser.add_argument("--out", default="out/demo", metavar="DIR", help="folder for the results (default: %(default)s)")
     parser.add_argument("--score", type=unit, default=0.5, help="draw instances from this score (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="of the synthetic clip (default: %(default)s)")
-    parser.add_argument("--checkpoint", metavar="FILE", help="the model, a .safetensors file (default: the one that comes along)")
+    parser.add_argument("--checkpoint", metavar="FILE", help="the model, a .safetensors file (default: the bundled one)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: %(default)s)")
 
 

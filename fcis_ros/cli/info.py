@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("checkpoint", nargs="?", metavar="CHECKPOINT", help="a .safetensors file (default: the one that comes along)")
+    parser.add_argument("checkpoint", nargs="?", metavar="CHECKPOINT", help="a .safetensors file (default: the bundled one)")
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 

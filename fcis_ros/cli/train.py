@@ -14,7 +14,7 @@ from fcis_ros.errors import InputError
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", required=True, metavar="JSON", help="model and schedule, such as config/train_road.json")
-    parser.add_argument("--annotations", metavar="JSON", help="COCO instance file to train on; without it all images are rendered")
+    parser.add_argument("--annotations", metavar="JSON", help="COCO instance file; without it all images are rendered")
     parser.add_argument("--images", metavar="DIR", help="folder of its images")
     parser.add_argument("--out", required=True, metavar="DIR", help="folder of the run, created")
     parser.add_argument("--eval-annotations", metavar="JSON", help="COCO instance file to measure AP on as training goes")

@@ -5,7 +5,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from fcis_ros.data.frames import IMAGE_SUFFIXES
 from fcis_ros.errors import InputError
 from fcis_ros.evaluation.coco import evaluate_annotations, to_annotations, to_results
 from fcis_ros.structures import Instances, Sample
@@ -78,11 +77,13 @@ class Truth:
         self.image_ids[name] = image_id
         self._sizes[name] = size
         self._annotations[name] = annotations
-        self._stems[_stem(name)] = name
+        self._stems[Path(name).stem] = name
 
     def find(self, frame_name: str) -> str | None:
-        """The annotated file that a frame is, None if there is none: same name, or the same but for the image ending."""
-        return frame_name if frame_name in self.image_ids else self._stems.get(_stem(frame_name))
+        """The annotated file that a frame is, None if there is none: the same name, endings left aside if need be."""
+        if frame_name in self.image_ids:
+            return frame_name
+        return self._stems.get(frame_name) or self._stems.get(Path(frame_name).stem)
 
     def require_match(self, frame_names: Iterable[str]) -> None:
         """Raises InputError if no frame is annotated."""
@@ -124,8 +125,3 @@ class Truth:
             "annotations": [annotation for annotations in self._annotations.values() for annotation in annotations],
             "categories": [{"id": label, "name": name} for label, name in enumerate(self.class_names, start=1)],
         }
-
-
-def _stem(name: str) -> str:
-    path = Path(name)
-    return path.stem if path.suffix.lower() in IMAGE_SUFFIXES else name

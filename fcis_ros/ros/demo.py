@@ -109,9 +109,7 @@ def _keeping_truth(frames: Iterator[Frame], truth: Truth) -> Iterator[Frame]:
 def _dropped(measured: Measured) -> dict[str, int]:
     """Why frames got no answer: as the node counted, and the rest."""
     missing = len(measured.sent) - len(measured.answered)
-    counted = {
-        reason: int(measured.facts.get(f"frames_{reason}", 0)) for reason in ("overwritten", "rejected", "stale")
-    }
+    counted = {reason: int(measured.facts.get(f"frames_{reason}", 0)) for reason in ("overwritten", "rejected", "stale")}
     return {**counted, "lost on the way": max(0, missing - sum(counted.values()))}
 
 

@@ -18,8 +18,8 @@ from fcis_ros.model import checkpoint
 from fcis_ros.model.fcis import FCIS
 
 CONFIG = ModelConfig(
-    class_names=("car", "pedestrian", "bicyclist"), backbone="resnet18", width=8, stride_in_1x1=False, short_side=64, max_side=128,
-    reduced_channels=16, rpn_channels=8, anchor_scales=(1.0, 2.0), rpn_pre_nms=50, rpn_post_nms=10,
+    class_names=("car", "pedestrian", "bicyclist"), backbone="resnet18", width=8, stride_in_1x1=False, short_side=64,
+    max_side=128, reduced_channels=16, rpn_channels=8, anchor_scales=(1.0, 2.0), rpn_pre_nms=50, rpn_post_nms=10,
 )  # fmt: skip
 
 
@@ -51,7 +51,10 @@ def annotations(tmp_path):
 
 def write_annotations(path, **changes):
     content = {
-        "images": [{"id": 7, "file_name": "a.png", "height": 48, "width": 64}, {"id": 3, "file_name": "b.png", "height": 48, "width": 64}],
+        "images": [
+            {"id": 7, "file_name": "a.png", "height": 48, "width": 64},
+            {"id": 3, "file_name": "b.png", "height": 48, "width": 64},
+        ],
         "categories": [{"id": 5, "name": "car"}, {"id": 2, "name": "pedestrian"}],
         "annotations": [
             {"id": 1, "image_id": 7, "category_id": 5, "bbox": [8, 8, 16, 16], "area": 256, "iscrowd": 0,
@@ -108,7 +111,8 @@ def test_info(model, capsys):
 def test_predict(model, images, tmp_path, capsys):
     out = tmp_path / "out"
     assert main(["predict", str(images), "--out", str(out), "--checkpoint", str(model)]) == 0
-    assert sorted(path.name for path in out.iterdir()) == ["a.png.overlay.jpg", "b.png.overlay.jpg", "images.json", "results.json"]
+    pictures = ["a.png.overlay.jpg", "b.png.overlay.jpg"]
+    assert sorted(path.name for path in out.iterdir()) == [*pictures, "images.json", "results.json"]
     assert cv2.imread(str(out / "a.png.overlay.jpg")).shape == (48, 64, 3)
     listed = json.loads((out / "images.json").read_text())
     assert [(image["id"], image["file_name"]) for image in listed["images"]] == [(1, "a.png"), (2, "b.png")]
@@ -119,8 +123,8 @@ def test_predict(model, images, tmp_path, capsys):
 
 def test_predict_takes_ids_from_annotations(model, images, annotations, tmp_path):
     out = tmp_path / "out"
-    arguments = ["predict", images / "b.png", "--annotations", annotations, "--out", out, "--checkpoint", model, "--min-score", 0]
-    assert main([str(argument) for argument in arguments]) == 0
+    arguments = ["predict", images / "b.png", "--annotations", annotations, "--out", out, "--checkpoint", model]
+    assert main([str(argument) for argument in [*arguments, "--min-score", 0]]) == 0
     results = json.loads((out / "results.json").read_text())
     assert {result["image_id"] for result in results} <= {3} and {result["category_id"] for result in results} <= {5, 2}
     if results:
@@ -129,7 +133,8 @@ def test_predict_takes_ids_from_annotations(model, images, annotations, tmp_path
 
 def test_evaluate(model, images, annotations, tmp_path, capsys):
     out = tmp_path / "ap.json"
-    assert main(["evaluate", "--annotations", str(annotations), "--images", str(images), "--checkpoint", str(model), "--out", str(out)]) == 0
+    arguments = ["evaluate", "--annotations", annotations, "--images", images, "--checkpoint", model, "--out", out]
+    assert main([str(argument) for argument in arguments]) == 0
     result = json.loads(out.read_text())
     assert result["images"] == 2 and 0 <= result["ap"]["segm"]["AP50"] <= 1 and result["seconds_per_frame"] > 0
     assert result["ap"]["per_class"]["pedestrian"] is None
@@ -227,7 +232,8 @@ def test_annotations_that_do_not_fit(command, changes, says, model, images, tmp_
 
 def test_image_that_annotations_name_is_missing(model, images, annotations, capfd):
     (images / "b.png").unlink()
-    refused(capfd, ["evaluate", "--images", images, "--annotations", annotations, "--checkpoint", model], "b.png", "no such image")
+    arguments = ["evaluate", "--images", images, "--annotations", annotations, "--checkpoint", model]
+    refused(capfd, arguments, "b.png", "no such image")
 
 
 def test_image_that_annotations_do_not_name(model, images, annotations, tmp_path, capfd):
@@ -242,14 +248,17 @@ def test_output_that_is_something_else(model, images, tmp_path, capfd):
 
 
 def test_same_name_twice(model, images, tmp_path, capfd):
-    refused(capfd, ["predict", images, images / "a.png", "--out", tmp_path / "out", "--checkpoint", model], "a.png", "same file name")
+    arguments = ["predict", images, images / "a.png", "--out", tmp_path / "out", "--checkpoint", model]
+    refused(capfd, arguments, "a.png", "same file name")
 
 
 def test_unknown_device(model, images, tmp_path, capfd):
     refused(capfd, ["predict", images, "--out", tmp_path / "o", "--checkpoint", model, "--device", "tpu"], "tpu")
 
 
-@pytest.mark.parametrize("arguments", [["demo", "--rate", "0"], ["demo", "--rate", "inf"], ["demo", "--frames", "0"], ["nothing"], []])
+@pytest.mark.parametrize(
+    "arguments", [["demo", "--rate", "0"], ["demo", "--rate", "inf"], ["demo", "--frames", "0"], ["nothing"], []]
+)
 def test_unusable_options(arguments, capsys):
     with pytest.raises(SystemExit) as done:
         main(arguments)

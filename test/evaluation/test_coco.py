@@ -127,7 +127,14 @@ def test_results_use_given_categories():
 
 @pytest.mark.parametrize(
     ("right", "total", "expected"),
-    [([], 1, 0), ([True], 1, 1), ([False], 1, 0), ([True], 10, 2 / 11), ([False, True], 1, 0.5), ([True, False, True], 2, (6 + 5 * 2 / 3) / 11)],
+    [
+        ([], 1, 0),
+        ([True], 1, 1),
+        ([False], 1, 0),
+        ([True], 10, 2 / 11),
+        ([False, True], 1, 0.5),
+        ([True, False, True], 2, (6 + 5 * 2 / 3) / 11),
+    ],
 )
 def test_eleven_point_ap(right, total, expected):
     assert eleven_point_ap(right, total) == pytest.approx(expected)
