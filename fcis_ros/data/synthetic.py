@@ -9,7 +9,7 @@ import numpy as np
 
 from fcis_ros.data.canvas import NEAR, Camera, Canvas
 from fcis_ros.data.people import Look, draw_bicyclist, draw_pedestrian, make_look
-from fcis_ros.data.street import TREES, Street, draw_building, draw_ground, draw_prop, draw_sky, draw_tree, make_street, make_tree
+from fcis_ros.data.street import TREES, Street, Tree, draw_building, draw_ground, draw_prop, draw_sky, draw_tree, make_street, make_tree
 from fcis_ros.data.vehicles import Vehicle, make_vehicle, shadow_below
 from fcis_ros.structures import Sample
 
@@ -21,6 +21,17 @@ _SCENERY = 255
 _SPARE = 256
 _GRAIN = 32.0
 _VEHICLES = 400
+
+
+# Vehicles and trees are built when first met; which one a number means depends on the seed alone.
+@lru_cache(2 * _VEHICLES)
+def _vehicle(seed: int, number: int) -> Vehicle:
+    return make_vehicle(np.random.default_rng([seed, 1 << 21, number]))
+
+
+@lru_cache(2 * TREES)
+def _tree(seed: int, number: int) -> Tree:
+    return make_tree(np.random.default_rng([seed, 1 << 22, number]))
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,9 +113,6 @@ class SyntheticScenes:
         self._texture = _centred(_octaves(rng, tall, wide, (8, 32, 128, 512, 512)), 6)
         self._soil = _centred(_octaves(rng, 512, 512, (4, 16, 128, 512, 512, 512)), 32)
         self._clouds = _octaves(rng, 256, 256, (4, 16, 64))
-        # Vehicles and trees are built when first met; which one a number means depends on the seed alone.
-        self._vehicle = lru_cache(_VEHICLES)(lambda number: make_vehicle(np.random.default_rng([seed, 1 << 21, number])))
-        self._tree = lru_cache(TREES)(lambda number: make_tree(np.random.default_rng([seed, 1 << 22, number])))
 
     def sample(self, index: int) -> Sample:
         """An independent random frame."""
@@ -133,7 +141,7 @@ class SyntheticScenes:
         near, far = rng.uniform(1.8, 2.8) + near_parking, rng.uniform(4.8, 7.5) + far_parking
         length = _FAR + speed * seconds
         street = make_street(rng, -near if side > 0 else -far, far if side > 0 else near, length)
-        actors = _traffic(rng, self._vehicle, street, side, near, far, near_parking, far_parking, length, speed)
+        actors = _traffic(rng, self.seed, street, side, near, far, near_parking, far_parking, length, speed)
         camera = Camera(0.0, rng.uniform(1.15, 1.5), 0.0, rng.normal(0, 0.07), rng.uniform(0.85, 1.25) * self.width,
                         self.height * rng.uniform(0.42, 0.56), self.height, self.width)
         return Scene(street, tuple(actors), _weather(rng), camera, speed, rng.uniform(0, 0.02))
@@ -163,7 +171,7 @@ class SyntheticScenes:
                 _draw_actor(canvas, actors[thing], depth, weather)
             elif isinstance(thing, tuple):
                 x, z, number = thing
-                draw_tree(canvas, self._tree(number), x, z, haze)
+                draw_tree(canvas, _tree(self.seed, number), x, z, haze)
             else:
                 draw_prop(canvas, thing, haze)
         image, owner = canvas.finish()
@@ -277,12 +285,12 @@ def _draw_actor(canvas: Canvas, actor: Actor, depth: float, weather: Weather):
         draw_bicyclist(canvas, actor.body, actor.phase, actor.x, actor.z, actor.yaw, weather.sun, weather.ambient)
 
 
-def _traffic(rng, vehicle, street, side, near, far, near_parking, far_parking, length, speed) -> list[Actor]:
+def _traffic(rng, seed, street, side, near, far, near_parking, far_parking, length, speed) -> list[Actor]:
     """Parked and moving vehicles, cyclists and pedestrians; nobody stands inside another."""
     actors: list[Actor] = []
 
     def add(label, x, z, yaw, pace=0.0):
-        body = vehicle(int(rng.integers(_VEHICLES))) if label == CAR else make_look(rng, label == BICYCLIST)
+        body = _vehicle(seed, int(rng.integers(_VEHICLES))) if label == CAR else make_look(rng, label == BICYCLIST)
         if label == CAR:
             along = abs(np.cos(yaw)) * body.length + abs(np.sin(yaw)) * body.width
             across = abs(np.sin(yaw)) * body.length + abs(np.cos(yaw)) * body.width
