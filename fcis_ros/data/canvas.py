@@ -62,11 +62,13 @@ class Camera:
         cos, sin = np.cos(self.yaw), np.sin(self.yaw)
         ahead = np.array([sin, cos, 0.0])
         right = np.array([cos, -sin, 0.0])
-        return np.stack([
-            self.focal * right + self.width / 2 * ahead,
-            self.horizon * ahead + np.array([0.0, 0.0, self.focal * self.y]),
-            ahead,
-        ])
+        return np.stack(
+            [
+                self.focal * right + self.width / 2 * ahead,
+                self.horizon * ahead + np.array([0.0, 0.0, self.focal * self.y]),
+                ahead,
+            ]
+        )
 
 
 def clip_near(viewed: np.ndarray) -> np.ndarray:

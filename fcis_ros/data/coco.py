@@ -12,8 +12,11 @@ from fcis_ros.data.frames import read_image
 from fcis_ros.errors import InputError
 from fcis_ros.structures import Sample
 
-_KEYS = {"images": ("id", "file_name", "height", "width"), "annotations": ("image_id", "category_id", "segmentation"),
-         "categories": ("id", "name")}
+_KEYS = {
+    "images": ("id", "file_name", "height", "width"),
+    "annotations": ("image_id", "category_id", "segmentation"),
+    "categories": ("id", "name"),
+}
 
 
 class CocoDataset(Sequence):
@@ -42,8 +45,10 @@ class CocoDataset(Sequence):
         ids = {name: id_ for id_, name in names.items()}
         self.category_ids = list(names) if class_names is None else [ids.get(name) for name in self.class_names]
         if all(id_ is None for id_ in self.category_ids):
-            raise InputError(f"{self.path}: none of its categories ({', '.join(names.values()) or 'it has none'}) "
-                             f"is one of {', '.join(self.class_names) or 'no classes'}")
+            raise InputError(
+                f"{self.path}: none of its categories ({', '.join(names.values()) or 'it has none'}) "
+                f"is one of {', '.join(self.class_names) or 'no classes'}"
+            )
         self._label = {id_: label for label, id_ in enumerate(self.category_ids, start=1) if id_ is not None}
         self._images = content["images"]
         self._by_id: dict[int, list[dict]] = {image["id"]: [] for image in self._images}
@@ -71,8 +76,10 @@ class CocoDataset(Sequence):
         image = read_image(self.image_dir / entry["file_name"])
         height, width = image.shape[:2]
         if (height, width) != (entry["height"], entry["width"]):
-            raise InputError(f"{self.image_dir / entry['file_name']}: {width}x{height} pixels, but {self.path} says "
-                             f"{entry['width']}x{entry['height']}")
+            raise InputError(
+                f"{self.image_dir / entry['file_name']}: {width}x{height} pixels, but {self.path} says "
+                f"{entry['width']}x{entry['height']}"
+            )
         annotations = self._by_id[entry["id"]]
         masks = np.zeros((len(annotations), height, width), bool)
         for mask, annotation in zip(masks, annotations, strict=True):

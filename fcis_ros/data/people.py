@@ -12,10 +12,37 @@ from fcis_ros.data.canvas import NEAR, Canvas
 _SKIN = ((205, 160, 130), (190, 140, 110), (150, 105, 80), (95, 65, 50))
 _HAIR = ((30, 24, 20), (60, 42, 28), (110, 82, 50), (150, 145, 140), (20, 18, 18))
 _CLOTHES = (
-    (24, 24, 28), (38, 40, 46), (30, 34, 56), (58, 58, 62), (70, 62, 52), (96, 92, 86), (44, 52, 44), (120, 30, 32), (150, 60, 80),
-    (60, 84, 130), (200, 198, 192), (160, 150, 130), (86, 60, 40), (40, 70, 64),
+    (24, 24, 28),
+    (24, 24, 28),
+    (20, 22, 26),
+    (38, 40, 46),
+    (38, 40, 46),
+    (30, 34, 56),
+    (30, 34, 56),
+    (44, 40, 38),
+    (58, 58, 62),
+    (70, 62, 52),
+    (96, 92, 86),
+    (44, 52, 44),
+    (120, 30, 32),
+    (150, 60, 80),
+    (60, 84, 130),
+    (200, 198, 192),
+    (160, 150, 130),
+    (86, 60, 40),
+    (40, 70, 64),
 )
-_LEGS = ((26, 27, 32), (38, 46, 70), (52, 66, 100), (66, 66, 66), (96, 84, 66), (30, 28, 26), (120, 112, 96))
+_LEGS = (
+    (26, 27, 32),
+    (22, 23, 26),
+    (38, 46, 70),
+    (34, 40, 58),
+    (52, 66, 100),
+    (66, 66, 66),
+    (96, 84, 66),
+    (30, 28, 26),
+    (120, 112, 96),
+)
 _WHEEL = np.arange(20) * (2 * np.pi / 20)
 
 
@@ -76,7 +103,9 @@ def make_look(rng: np.random.Generator, cyclist: bool = False) -> Look:
         coat=float(rng.choice((-0.02, 0.05, 0.2, 0.42), p=(0.35, 0.35, 0.2, 0.1))) if not cyclist else 0.0,
         long_hair=bool(rng.random() < 0.35),
         skirt=bool(rng.random() < 0.12) and not cyclist,
-        bag=str(rng.choice(("none", "backpack", "shoulder", "hand"), p=(0.5, 0.3, 0, 0.2) if cyclist else (0.5, 0.16, 0.18, 0.16))),
+        bag=str(
+            rng.choice(("none", "backpack", "shoulder", "hand"), p=(0.5, 0.3, 0, 0.2) if cyclist else (0.5, 0.16, 0.18, 0.16))
+        ),
         stride=rng.uniform(0.3, 0.55) if rng.random() < 0.85 else 0.06,
         helmet=bool(cyclist and rng.random() < 0.45),
         bicycle=_pick(rng, ((25, 25, 28), (110, 20, 22), (25, 40, 90), (120, 122, 125), (30, 70, 50))),
@@ -119,7 +148,13 @@ class _Body:
     def backpack(self, look: Look, hips, shoulders):
         s = 0.5 * (hips[0] + shoulders[0]) - 0.2
         low, high = 0.7 * hips[1] + 0.3 * shoulders[1], shoulders[1] - 0.06
-        self.part(look.extra, ((s, low, -0.1), 0.1), ((s, low, 0.1), 0.1), ((s + 0.04, high, -0.09), 0.08), ((s + 0.04, high, 0.09), 0.08))
+        self.part(
+            look.extra,
+            ((s, low, -0.1), 0.1),
+            ((s, low, 0.1), 0.1),
+            ((s + 0.04, high, -0.09), 0.08),
+            ((s + 0.04, high, 0.09), 0.08),
+        )
 
 
 def _pedestrian(look: Look, phase: float) -> _Body:
@@ -134,8 +169,11 @@ def _pedestrian(look: Look, phase: float) -> _Body:
         bare = look.skirt
         body.limb(look.legs, (0.0, hip, 0.085 * side), 0.098, knee, 0.072)
         body.limb(look.skin if bare else look.legs, knee, 0.066, ankle, 0.05)
-        body.part(look.shoes, ((ankle[0] - 0.03, max(ankle[1] - 0.03, 0.04), ankle[2]), 0.045),
-                  ((ankle[0] + 0.15, max(ankle[1] - 0.05, 0.03), ankle[2]), 0.035))
+        body.part(
+            look.shoes,
+            ((ankle[0] - 0.03, max(ankle[1] - 0.03, 0.04), ankle[2]), 0.045),
+            ((ankle[0] + 0.15, max(ankle[1] - 0.05, 0.03), ankle[2]), 0.035),
+        )
         arm = -0.75 * angle
         start = (0.0, shoulder - 0.03, 0.205 * side * look.girth)
         elbow = _swing(start, 0.29, arm)
@@ -144,17 +182,33 @@ def _pedestrian(look: Look, phase: float) -> _Body:
         body.limb(look.top, elbow, 0.05, hand, 0.04)
         body.part(look.skin, (_swing(hand, 0.05, arm + 0.25), 0.042))
         if look.bag == "hand" and side == 1:
-            body.part(look.extra, ((hand[0] - 0.1, hand[1] - 0.18, hand[2] + 0.03), 0.05), ((hand[0] + 0.1, hand[1] - 0.18, hand[2] + 0.03), 0.05),
-                      ((hand[0] - 0.1, hand[1] - 0.4, hand[2] + 0.03), 0.05), ((hand[0] + 0.1, hand[1] - 0.4, hand[2] + 0.03), 0.05))
+            body.part(
+                look.extra,
+                ((hand[0] - 0.1, hand[1] - 0.18, hand[2] + 0.03), 0.05),
+                ((hand[0] + 0.1, hand[1] - 0.18, hand[2] + 0.03), 0.05),
+                ((hand[0] - 0.1, hand[1] - 0.4, hand[2] + 0.03), 0.05),
+                ((hand[0] + 0.1, hand[1] - 0.4, hand[2] + 0.03), 0.05),
+            )
     g = look.girth
     hem = hip - look.coat
-    body.part(look.top, ((0, shoulder - 0.03, 0.15 * g), 0.085), ((0, shoulder - 0.03, -0.15 * g), 0.085),
-              ((0.03, shoulder - 0.2, 0.1), 0.12 * g), ((0.03, shoulder - 0.2, -0.1), 0.12 * g),
-              ((0, hip + 0.02, 0.075), 0.11 * g), ((0, hip + 0.02, -0.075), 0.11 * g))
+    body.part(
+        look.top,
+        ((0, shoulder - 0.03, 0.15 * g), 0.085),
+        ((0, shoulder - 0.03, -0.15 * g), 0.085),
+        ((0.03, shoulder - 0.2, 0.1), 0.12 * g),
+        ((0.03, shoulder - 0.2, -0.1), 0.12 * g),
+        ((0, hip + 0.02, 0.075), 0.11 * g),
+        ((0, hip + 0.02, -0.075), 0.11 * g),
+    )
     if look.coat > 0.1 or look.skirt:
         low = min(hem, hip - 0.25) if look.skirt else hem
-        body.part(look.legs if look.skirt else look.top, ((0, hip, 0.08), 0.12 * g), ((0, hip, -0.08), 0.12 * g),
-                  ((0.05, low, 0.09), 0.12 * g), ((-0.05, low, -0.09), 0.12 * g))
+        body.part(
+            look.legs if look.skirt else look.top,
+            ((0, hip, 0.08), 0.12 * g),
+            ((0, hip, -0.08), 0.12 * g),
+            ((0.05, low, 0.09), 0.12 * g),
+            ((-0.05, low, -0.09), 0.12 * g),
+        )
     body.head(look, (0.03, 1.63 + bob, 0.0))
     if look.bag == "backpack":
         body.backpack(look, (0, hip, 0), (0, shoulder, 0))
@@ -186,8 +240,15 @@ def _rider(look: Look, phase: float) -> _Body:
         body.limb(look.top, elbow, 0.05, hand, 0.04)
         body.part(look.skin, (hand, 0.045))
     g = look.girth
-    body.part(look.top, ((0.1, 1.49, 0.14 * g), 0.085), ((0.1, 1.49, -0.14 * g), 0.085), ((0.0, 1.3, 0.1), 0.13 * g),
-              ((0.0, 1.3, -0.1), 0.13 * g), ((-0.18, 1.08, 0.07), 0.12 * g), ((-0.18, 1.08, -0.07), 0.12 * g))
+    body.part(
+        look.top,
+        ((0.1, 1.49, 0.14 * g), 0.085),
+        ((0.1, 1.49, -0.14 * g), 0.085),
+        ((0.0, 1.3, 0.1), 0.13 * g),
+        ((0.0, 1.3, -0.1), 0.13 * g),
+        ((-0.18, 1.08, 0.07), 0.12 * g),
+        ((-0.18, 1.08, -0.07), 0.12 * g),
+    )
     body.part(look.legs, ((-0.22, 1.0, 0.09), 0.12 * g), ((-0.22, 1.0, -0.09), 0.12 * g))
     body.head(look, (0.2, 1.72, 0.0))
     if look.bag == "backpack":
@@ -232,9 +293,15 @@ def draw_bicyclist(canvas: Canvas, look: Look, phase: float, x: float, z: float,
         ring = place(np.stack([s + 0.335 * np.cos(_WHEEL), 0.34 + 0.335 * np.sin(_WHEEL), np.zeros(20)], axis=1))
         canvas.veil(ring, (90 * light, 90 * light, 92 * light), 0.35)
         canvas.lines(np.concatenate([ring, ring[:1]])[None], 0.04, rubber)
-    tubes = (((-0.52, 0.34, 0), (-0.18, 0.9, 0)), ((-0.52, 0.34, 0), (-0.03, 0.3, 0)), ((-0.03, 0.3, 0), (-0.18, 0.98, 0)),
-             ((-0.03, 0.3, 0), (0.36, 0.85, 0)), ((-0.15, 0.85, 0), (0.36, 0.88, 0)), ((0.54, 0.34, 0), (0.36, 1.0, 0)),
-             ((0.42, 1.04, -0.27), (0.42, 1.04, 0.27)))
+    tubes = (
+        ((-0.52, 0.34, 0), (-0.18, 0.9, 0)),
+        ((-0.52, 0.34, 0), (-0.03, 0.3, 0)),
+        ((-0.03, 0.3, 0), (-0.18, 0.98, 0)),
+        ((-0.03, 0.3, 0), (0.36, 0.85, 0)),
+        ((-0.15, 0.85, 0), (0.36, 0.88, 0)),
+        ((0.54, 0.34, 0), (0.36, 1.0, 0)),
+        ((0.42, 1.04, -0.27), (0.42, 1.04, 0.27)),
+    )
     canvas.lines(place(tubes), 0.035, frame)
     if look.girth > 1.05:
         rear = place(((-0.52, 0.55, -0.05), (-0.52, 0.55, 0.05), (-0.5, 0.85, 0.05), (-0.5, 0.85, -0.05)))

@@ -7,63 +7,53 @@ from functools import lru_cache
 import cv2
 import numpy as np
 
-from fcis_ros.data.canvas import NEAR, Camera, Canvas
-from fcis_ros.data.people import Look, draw_bicyclist, draw_pedestrian, make_look
-from fcis_ros.data.street import TREES, Street, Tree, draw_building, draw_ground, draw_prop, draw_sky, draw_tree, make_street, make_tree
-from fcis_ros.data.vehicles import Vehicle, make_vehicle, shadow_below
+from fcis_ros.data.canvas import NEAR, SCALE, Camera, Canvas, clip_near
+from fcis_ros.data.people import draw_bicyclist, draw_pedestrian
+from fcis_ros.data.street import (
+    TREES,
+    Street,
+    Tree,
+    draw_building,
+    draw_ground,
+    draw_prop,
+    draw_sky,
+    draw_tree,
+    make_street,
+    make_tree,
+)
+from fcis_ros.data.traffic import CAR, FAR, PEDESTRIAN, Actor, make_traffic
+from fcis_ros.data.vehicles import shadow_below
 from fcis_ros.structures import Sample
 
 CLASS_NAMES = ("car", "pedestrian", "bicyclist")
-CAR, PEDESTRIAN, BICYCLIST = 1, 2, 3
 MIN_PIXELS = 30
-_FAR = 95.0
-_SCENERY = 255
+_SKY, _SCENERY = 255, 254  # owners of pixels that are no object; 0 is the ground
 _SPARE = 256
 _GRAIN = 32.0
-_VEHICLES = 400
 
 
-# Vehicles and trees are built when first met; which one a number means depends on the seed alone.
-@lru_cache(2 * _VEHICLES)
-def _vehicle(seed: int, number: int) -> Vehicle:
-    return make_vehicle(np.random.default_rng([seed, 1 << 21, number]))
-
-
+# Built when first met; which tree a number means depends on the seed alone.
 @lru_cache(2 * TREES)
 def _tree(seed: int, number: int) -> Tree:
     return make_tree(np.random.default_rng([seed, 1 << 22, number]))
 
 
 @dataclass(frozen=True, eq=False)
-class Actor:
-    """Something with a mask, and how it moves: straight on along its heading.
+class Weather:
+    """Light and camera.
 
     Attributes:
-        label: 1 car, 2 pedestrian, 3 bicyclist.
-        body: what it looks like.
-        x, z: position on the ground at the start, metres.
-        yaw: heading in radians, 0 away from the camera.
-        speed: metres per second.
-        phase: start of the walking or pedalling cycle, radians.
+        sun: [3] direction to the sun times its strength.
+        ambient: light from everywhere else.
+        sky_top, sky_bottom: RGB 0..255.
+        tint: white balance, RGB factors.
+        gain, gamma: exposure.
+        blur: standard deviation in pixels; negative sharpens.
+        noise: standard deviation in grey levels.
+        quality: of the JPEG coding; above 95 none.
+        road_grain: relative standard deviation of the road's texture.
+        clouds: where in the tile of clouds the sky is cut out.
     """
-
-    label: int
-    body: Vehicle | Look
-    x: float
-    z: float
-    yaw: float
-    speed: float = 0.0
-    phase: float = 0.0
-
-    def after(self, seconds: float) -> "Actor":
-        """The same actor later."""
-        way = self.speed * seconds
-        return replace(self, x=self.x + way * np.sin(self.yaw), z=self.z + way * np.cos(self.yaw), phase=self.phase + way * 4.4)
-
-
-@dataclass(frozen=True, eq=False)
-class Weather:
-    """Light and camera: ``sun`` [3] is the direction to the sun times its strength, colours are RGB 0..255."""
 
     sun: np.ndarray
     ambient: float
@@ -111,6 +101,7 @@ class SyntheticScenes:
         tall, wide = height + _SPARE, width + _SPARE
         self._grain = _centred(rng.standard_normal((tall, wide, 3), np.float32), _GRAIN)
         self._texture = _centred(_octaves(rng, tall, wide, (8, 32, 128, 512, 512)), 6)
+        self._rough = _centred(_octaves(rng, tall, wide, (8, 64, 300, 1024)), 22)
         self._soil = _centred(_octaves(rng, 512, 512, (4, 16, 128, 512, 512, 512)), 32)
         self._clouds = _octaves(rng, 256, 256, (4, 16, 64))
 
@@ -139,20 +130,32 @@ class SyntheticScenes:
         side = 1 if rng.random() < 0.7 else -1
         near_parking, far_parking = (rng.choice((0.0, 2.3, 5.2), p=(0.35, 0.55, 0.10)) for _ in range(2))
         near, far = rng.uniform(1.8, 2.8) + near_parking, rng.uniform(4.8, 7.5) + far_parking
-        length = _FAR + speed * seconds
+        length = FAR + speed * seconds
         street = make_street(rng, -near if side > 0 else -far, far if side > 0 else near, length)
-        actors = _traffic(rng, self.seed, street, side, near, far, near_parking, far_parking, length, speed)
-        camera = Camera(0.0, rng.uniform(1.15, 1.5), 0.0, rng.normal(0, 0.07), rng.uniform(0.85, 1.25) * self.width,
-                        self.height * rng.uniform(0.42, 0.56), self.height, self.width)
+        actors = make_traffic(rng, self.seed, side, (near, far), (near_parking, far_parking), street.pavement, length, speed)
+        camera = Camera(
+            0.0,
+            rng.uniform(1.15, 1.5),
+            0.0,
+            rng.normal(0, 0.07),
+            rng.uniform(0.85, 1.25) * self.width,
+            self.height * rng.uniform(0.42, 0.56),
+            self.height,
+            self.width,
+        )
         return Scene(street, tuple(actors), _weather(rng), camera, speed, rng.uniform(0, 0.02))
 
     def _render(self, scene: Scene, seconds: float, rng: np.random.Generator, name: str) -> Sample:
         weather, street = scene.weather, scene.street
-        camera = replace(scene.camera, z=scene.speed * seconds, yaw=scene.camera.yaw + scene.sway * np.sin(0.9 * seconds),
-                         horizon=scene.camera.horizon + 40 * scene.sway * np.sin(5.1 * seconds))
+        camera = replace(
+            scene.camera,
+            z=scene.speed * seconds,
+            yaw=scene.camera.yaw + scene.sway * np.sin(0.9 * seconds),
+            horizon=scene.camera.horizon + 40 * scene.sway * np.sin(5.1 * seconds),
+        )
         actors = [actor.after(seconds) for actor in scene.actors]
         canvas = Canvas(camera)
-        canvas.owner = _SCENERY
+        canvas.owner = _SKY
         top, left = weather.clouds
         draw_sky(canvas, weather.sky_top, weather.sky_bottom, self._clouds[top : top + 60, left : left + 120])
         light = weather.ambient + max(0.0, float(weather.sun[1]))
@@ -188,11 +191,14 @@ class SyntheticScenes:
         first = min(max(int(camera.horizon) + 1, 0), self.height - 1)
         # A little texture on everything, so that no surface is flat; 128 stands for 1 in the factors.
         factor = self._window(self._texture, rng).copy()
+        cv2.copyTo(self._window(self._rough, rng), (owner == _SCENERY).view(np.uint8), factor)
         ground = cv2.multiply(factor[first:], self._ground(camera, actors, scene, first), scale=1 / 128)
         cv2.copyTo(ground, (owner[first:] == 0).view(np.uint8), factor[first:])
         picture = cv2.multiply(image, cv2.merge([factor] * 3), scale=1 / 128)
         if weather.blur > 0.25:
             picture = cv2.GaussianBlur(picture, (0, 0), weather.blur)
+        elif weather.blur < 0:
+            picture = cv2.addWeighted(picture, 1 - weather.blur, cv2.GaussianBlur(picture, (0, 0), 0.8), weather.blur, 0)
         curve = (np.minimum(np.arange(256) / 255 * weather.gain, 1) ** weather.gamma * 255)[:, None] * weather.tint
         picture = cv2.LUT(picture, np.clip(curve, 0, 255).astype(np.uint8)[:, None, :])
         strength = weather.noise / _GRAIN
@@ -212,9 +218,13 @@ class SyntheticScenes:
         weather = scene.weather
         to_image = camera.ground_homography()
         shift = np.array([[1, 0, 0], [0, 1, -first], [0, 0, 1.0]])
-        tile = np.array([[1 / 24, 0, -256 / 24 + (-camera.x % (512 / 24))], [0, 1 / 24, -camera.z % (512 / 24) - 512 / 24], [0, 0, 1.0]])
+        tile = np.array(
+            [[1 / 24, 0, -256 / 24 + (-camera.x % (512 / 24))], [0, 1 / 24, -camera.z % (512 / 24) - 512 / 24], [0, 0, 1.0]]
+        )
         size = (self.width, self.height - first)
-        grain = cv2.warpPerspective(self._soil, shift @ to_image @ tile, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
+        grain = cv2.warpPerspective(
+            self._soil, shift @ to_image @ tile, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP
+        )
         shade = np.full(size[::-1], 255, np.uint8)
         strength = float(np.linalg.norm(weather.sun))
         dark = int(255 * weather.ambient / (weather.ambient + strength * 0.8))
@@ -222,8 +232,16 @@ class SyntheticScenes:
         for house in scene.street.buildings:
             if strength > 0.2 and house.side * weather.sun[0] > 0 and camera.z < house.far < camera.z + 90:
                 reach = house.height * -weather.sun[0] / weather.sun[1]
-                outlines.append(np.array([(house.x, 0, house.near), (house.x, 0, house.far), (house.x + reach, 0, house.far),
-                                          (house.x + reach, 0, house.near)]))
+                outlines.append(
+                    np.array(
+                        [
+                            (house.x, 0, house.near),
+                            (house.x, 0, house.far),
+                            (house.x + reach, 0, house.far),
+                            (house.x + reach, 0, house.near),
+                        ]
+                    )
+                )
         below = []
         for actor in actors:
             if not -2 < actor.z - camera.z < 60:
@@ -244,7 +262,9 @@ class SyntheticScenes:
             for polygon in polygons:
                 pixels = _ground_pixels(camera, polygon)
                 if pixels is not None:
-                    cv2.fillConvexPoly(shade, cv2.convexHull(np.rint((pixels - [0, first]) * 8).astype(np.int32)), value, cv2.LINE_AA, 3)
+                    cv2.fillConvexPoly(
+                        shade, cv2.convexHull(np.rint((pixels - [0, first]) * 8).astype(np.int32)), value, cv2.LINE_AA, 3
+                    )
         shade = cv2.GaussianBlur(shade, (0, 0), 1.2)
         coarse = 4 * weather.road_grain
         grain = cv2.convertScaleAbs(grain, alpha=coarse, beta=128 * (1 - coarse))
@@ -265,8 +285,6 @@ def _centred(noise: np.ndarray, deviation: float) -> np.ndarray:
 
 
 def _ground_pixels(camera: Camera, polygon: np.ndarray) -> np.ndarray | None:
-    from fcis_ros.data.canvas import SCALE, clip_near
-
     viewed = clip_near(camera.view(polygon))
     return camera.project(viewed) / SCALE if len(viewed) > 2 else None
 
@@ -275,7 +293,7 @@ def _draw_actor(canvas: Canvas, actor: Actor, depth: float, weather: Weather):
     camera = canvas.camera
     view = camera.view(np.array([actor.x, 0.0, actor.z]))
     reach = actor.body.length / 2 if actor.label == CAR else 0.9
-    if depth + reach < NEAR or depth > _FAR or abs(view[0]) - reach - 1 > (depth + reach) * camera.width / (2 * camera.focal):
+    if depth + reach < NEAR or depth > FAR or abs(view[0]) - reach - 1 > (depth + reach) * camera.width / (2 * camera.focal):
         return
     if actor.label == CAR:
         actor.body.draw(canvas, actor.x, actor.z, actor.yaw, weather.sun, weather.ambient)
@@ -285,90 +303,32 @@ def _draw_actor(canvas: Canvas, actor: Actor, depth: float, weather: Weather):
         draw_bicyclist(canvas, actor.body, actor.phase, actor.x, actor.z, actor.yaw, weather.sun, weather.ambient)
 
 
-def _traffic(rng, seed, street, side, near, far, near_parking, far_parking, length, speed) -> list[Actor]:
-    """Parked and moving vehicles, cyclists and pedestrians; nobody stands inside another."""
-    actors: list[Actor] = []
-
-    def add(label, x, z, yaw, pace=0.0):
-        body = _vehicle(seed, int(rng.integers(_VEHICLES))) if label == CAR else make_look(rng, label == BICYCLIST)
-        if label == CAR:
-            along = abs(np.cos(yaw)) * body.length + abs(np.sin(yaw)) * body.width
-            across = abs(np.sin(yaw)) * body.length + abs(np.cos(yaw)) * body.width
-        else:
-            along = across = 0.6 if label == PEDESTRIAN else 1.2
-        for other in actors:
-            size = other.body.length * 0.5 if other.label == CAR else 0.3
-            if abs(other.z - z) < along / 2 + size and abs(other.x - x) < across / 2 + (0.9 if other.label == CAR else 0.3):
-                return
-        if len(actors) < 250 and abs(x) > (0.0 if z > 5 else 1.6):
-            actors.append(Actor(label, body, x, z, yaw, pace, rng.uniform(0, 6.28)))
-
-    scale = length / _FAR
-    for way, kerb, parking in ((-side, near, near_parking), (side, far, far_parking)):
-        z = rng.uniform(-1, 14)
-        full = rng.uniform(0.4, 1.0)
-        while parking and z < min(length, _FAR * scale) * 0.75:
-            ahead = 0.0 if rng.random() < (0.85 if way == -side else 0.3) else np.pi
-            yaw = ahead + rng.normal(0, 0.04)
-            depth = 1.0
-            step = rng.uniform(5.0, 7.0)
-            if parking > 4:
-                yaw, depth, step = way * np.pi / 2 * (1 if rng.random() < 0.6 else -1) + rng.normal(0, 0.08), 2.5, rng.uniform(2.4, 3.2)
-            if rng.random() < full:
-                add(CAR, way * (kerb - depth) + rng.normal(0, 0.1), z, yaw)
-            z += step
-    z = rng.uniform(6, 30)
-    for _ in range(rng.poisson(0.9)):
-        add(CAR, rng.normal(0, 0.25), z, rng.normal(0, 0.03), max(speed * rng.uniform(0.95, 1.1), speed))
-        z += rng.uniform(7, 25)
-    for _ in range(rng.poisson(1.8 * scale)):
-        add(CAR, side * rng.uniform(2.9, 3.7), rng.uniform(7, 70 * scale * 1.5), np.pi + rng.normal(0, 0.04), rng.uniform(4, 9))
-    for _ in range(rng.poisson(0.6)):
-        z = rng.uniform(9, 45) + 3 * speed
-        add(CAR, rng.uniform(-0.5, 0.5) * z, z, rng.uniform(0, 2 * np.pi) if rng.random() < 0.4 else rng.choice((-1, 1)) * np.pi / 2, 3.0)
-
-    def distance(median):
-        reach = float(np.clip(np.exp(rng.normal(np.log(median), 0.5)), 4.0, 75.0))
-        return reach + rng.uniform(0, length - _FAR) if length > _FAR else reach
-
-    for _ in range(rng.poisson(3.2 * scale)):
-        way, kerb = ((-side, near), (side, far))[rng.integers(2)]
-        x, z = way * (kerb + rng.uniform(0.4, street.pavement)), distance(20)
-        yaw = (0 if rng.random() < 0.5 else np.pi) + rng.normal(0, 0.25)
-        if rng.random() < 0.2:
-            x, yaw = rng.uniform(-near, far) * side, rng.choice((-1, 1)) * np.pi / 2 + rng.normal(0, 0.3)
-        pace = rng.uniform(0.9, 1.6)
-        for _ in range(1 + (rng.random() < 0.3) + (rng.random() < 0.1)):
-            add(PEDESTRIAN, x, z, yaw + rng.normal(0, 0.1), pace)
-            x, z = x + way * rng.uniform(0.5, 0.8), z + rng.normal(0, 0.4)
-    for _ in range(rng.poisson(1.3 * scale)):
-        z = distance(15)
-        draw = rng.random()
-        if draw < 0.55:
-            add(BICYCLIST, -side * (near - near_parking - rng.uniform(0.3, 0.9)), z, rng.normal(0, 0.1), rng.uniform(3, 6))
-        elif draw < 0.85:
-            add(BICYCLIST, side * (far - far_parking - rng.uniform(0.4, 1.2)), z, np.pi + rng.normal(0, 0.1), rng.uniform(3, 6))
-        else:
-            add(BICYCLIST, rng.uniform(-near, far) * side, z, rng.uniform(0, 2 * np.pi), rng.uniform(2, 4))
-    return actors
-
-
 def _weather(rng: np.random.Generator) -> Weather:
     """Bright, overcast or dusk; then the camera that looks at it."""
     kind = rng.choice(3, p=(0.4, 0.3, 0.3))
     azimuth, elevation = rng.uniform(0, 2 * np.pi), rng.uniform(0.3, 0.9)
     direction = np.array([np.cos(elevation) * np.sin(azimuth), np.sin(elevation), np.cos(elevation) * np.cos(azimuth)])
     if kind == 0:
-        sun, ambient = direction * rng.uniform(0.4, 0.8), rng.uniform(0.5, 0.7)
-        top, bottom = np.array((130.0, 185, 235)) * rng.uniform(0.9, 1.2), np.array((238.0, 244, 250)) * rng.uniform(0.95, 1.1)
+        sun, ambient = direction * rng.uniform(0.4, 0.8), rng.uniform(0.45, 0.65)
+        top, bottom = np.array((165.0, 200, 232)) * rng.uniform(0.9, 1.3), np.array((240.0, 245, 250)) * rng.uniform(0.95, 1.1)
     elif kind == 1:
-        sun, ambient = direction * rng.uniform(0.0, 0.15), rng.uniform(0.7, 1.0)
-        top = np.array((225.0, 230, 235)) * rng.uniform(0.85, 1.1)
-        bottom = np.array((242.0, 244, 246)) * rng.uniform(0.9, 1.1)
+        sun, ambient = direction * rng.uniform(0.0, 0.15), rng.uniform(0.65, 0.95)
+        top = np.array((232.0, 236, 240)) * rng.uniform(0.9, 1.15)
+        bottom = np.array((244.0, 246, 248)) * rng.uniform(0.92, 1.1)
     else:
-        sun, ambient = direction * rng.uniform(0.0, 0.1), rng.uniform(0.28, 0.55)
-        top, bottom = np.array((95.0, 105, 112)) * rng.uniform(0.6, 1.3), np.array((150.0, 160, 158)) * rng.uniform(0.8, 1.25)
+        sun, ambient = direction * rng.uniform(0.0, 0.1), rng.uniform(0.25, 0.5)
+        top, bottom = np.array((112.0, 122, 128)) * rng.uniform(0.6, 1.4), np.array((165.0, 174, 170)) * rng.uniform(0.8, 1.3)
     return Weather(
-        sun, ambient, np.clip(top, 0, 255), np.clip(bottom, 0, 255), 1 + rng.normal(0, 0.025, 3), rng.uniform(0.85, 1.2),
-        rng.uniform(0.85, 1.25), rng.uniform(0.2, 0.85), rng.uniform(0.5, 4.0), int(rng.integers(70, 122)), rng.uniform(0.02, 0.07),
-        (int(rng.integers(0, 190)), int(rng.integers(0, 130))))
+        sun=sun,
+        ambient=ambient,
+        sky_top=np.clip(top, 0, 255),
+        sky_bottom=np.clip(bottom, 0, 255),
+        tint=1 + rng.normal(0, 0.025, 3),
+        gain=rng.uniform(0.95, 1.45),
+        gamma=rng.uniform(0.95, 1.4),
+        blur=rng.uniform(0.3, 0.7) if rng.random() < 0.4 else -rng.uniform(0, 1.3),
+        noise=rng.uniform(0.5, 4.0),
+        quality=int(rng.integers(70, 122)),
+        road_grain=rng.uniform(0.03, 0.09),
+        clouds=(int(rng.integers(0, 190)), int(rng.integers(0, 130))),
+    )

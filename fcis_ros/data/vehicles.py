@@ -1,70 +1,12 @@
-"""Motor vehicles of the synthetic scenes: a side profile drawn out across the width, with glass, lights, plates and wheels.
-
-A profile lists corners from the lower rear edge over the roof to the lower front edge, each as a fraction of the length
-(-0.5 rear .. 0.5 front) and of the height. Two of them are the ends of the belt line, where the glass begins and the body
-narrows.
-"""
+"""Motor vehicles of the synthetic scenes: a side profile drawn out across the width, with glass, lights, plates and wheels."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from fcis_ros.data.bodywork import FREQUENCY, PAINTS, STYLES, Style
 from fcis_ros.data.canvas import Canvas
-
-
-@dataclass(frozen=True)
-class Style:
-    """One body shape; sizes in metres as (low, high)."""
-
-    profile: tuple[tuple[float, float], ...]
-    belt: tuple[int, int]
-    length: tuple[float, float]
-    width: float
-    height: tuple[float, float]
-    wheel: float
-    windows: tuple[tuple[float, float], ...] = ((-0.5, -0.24), (-0.22, 0.0), (0.02, 0.5))
-    narrow: float = 0.2
-
-
-STYLES = {
-    "hatchback": Style(
-        ((-0.49, 0.15), (-0.5, 0.22), (-0.5, 0.40), (-0.485, 0.62), (-0.41, 0.92), (-0.35, 0.98), (-0.05, 1.0), (0.07, 0.965),
-         (0.26, 0.62), (0.42, 0.53), (0.48, 0.45), (0.5, 0.36), (0.49, 0.15)), (3, 8), (3.5, 4.1), 1.68, (1.38, 1.52), 0.30),
-    "saloon": Style(
-        ((-0.49, 0.16), (-0.5, 0.24), (-0.5, 0.42), (-0.485, 0.61), (-0.34, 0.64), (-0.20, 0.95), (-0.14, 0.985), (0.0, 1.0),
-         (0.07, 0.97), (0.24, 0.64), (0.43, 0.55), (0.48, 0.47), (0.5, 0.37), (0.49, 0.15)), (4, 9), (4.3, 4.9), 1.75,
-        (1.36, 1.46), 0.32, ((-0.5, -0.1), (-0.08, 0.5))),
-    "estate": Style(
-        ((-0.49, 0.15), (-0.5, 0.22), (-0.5, 0.40), (-0.49, 0.63), (-0.45, 0.93), (-0.41, 0.98), (-0.05, 1.0), (0.07, 0.965),
-         (0.25, 0.63), (0.43, 0.54), (0.48, 0.46), (0.5, 0.36), (0.49, 0.15)), (3, 8), (4.2, 4.7), 1.74, (1.42, 1.55), 0.32),
-    "suv": Style(
-        ((-0.49, 0.20), (-0.5, 0.28), (-0.5, 0.42), (-0.495, 0.61), (-0.46, 0.93), (-0.42, 0.98), (-0.05, 1.0), (0.08, 0.97),
-         (0.22, 0.62), (0.44, 0.57), (0.49, 0.50), (0.5, 0.40), (0.49, 0.20)), (3, 8), (4.1, 4.8), 1.85, (1.65, 1.85), 0.37),
-    "mpv": Style(
-        ((-0.49, 0.14), (-0.5, 0.2), (-0.5, 0.38), (-0.49, 0.58), (-0.46, 0.92), (-0.41, 0.98), (-0.1, 1.0), (0.06, 0.95),
-         (0.33, 0.56), (0.45, 0.48), (0.49, 0.41), (0.5, 0.33), (0.49, 0.14)), (3, 8), (4.0, 4.6), 1.76, (1.58, 1.72), 0.31),
-    "van": Style(
-        ((-0.495, 0.12), (-0.5, 0.18), (-0.5, 0.34), (-0.5, 0.52), (-0.49, 0.95), (-0.47, 0.99), (0.1, 1.0), (0.19, 0.96),
-         (0.36, 0.53), (0.46, 0.45), (0.49, 0.39), (0.5, 0.28), (0.49, 0.12)), (3, 8), (4.2, 5.6), 1.95, (1.9, 2.5), 0.33,
-        ((0.14, 0.5),), 0.1),
-    "lorry": Style(
-        ((-0.5, 0.12), (-0.5, 0.18), (-0.5, 0.25), (-0.5, 0.45), (-0.5, 0.99), (-0.49, 1.0), (0.2, 1.0), (0.47, 0.96),
-         (0.49, 0.45), (0.5, 0.40), (0.5, 0.35), (0.5, 0.25), (0.5, 0.10)), (3, 8), (6.0, 9.0), 2.4, (2.9, 3.6), 0.45,
-        ((0.30, 0.5),), 0.02),
-    "bus": Style(
-        ((-0.5, 0.10), (-0.5, 0.14), (-0.5, 0.22), (-0.5, 0.45), (-0.495, 0.97), (-0.48, 1.0), (0.2, 1.0), (0.49, 0.98),
-         (0.5, 0.42), (0.5, 0.38), (0.5, 0.33), (0.5, 0.22), (0.5, 0.10)), (3, 8), (9.0, 11.0), 2.5, (2.9, 4.2), 0.48,
-        tuple((-0.48 + 0.14 * i, -0.36 + 0.14 * i) for i in range(7)), 0.02),
-}
-_FREQUENCY = {"hatchback": 0.33, "saloon": 0.22, "estate": 0.13, "suv": 0.08, "mpv": 0.09, "van": 0.10, "lorry": 0.02, "bus": 0.03}
-
-_PAINTS = (
-    ((168, 172, 175), 0.22), ((120, 124, 128), 0.10), ((28, 30, 34), 0.17), ((48, 52, 60), 0.10), ((28, 42, 84), 0.10),
-    ((60, 88, 140), 0.05), ((140, 24, 26), 0.10), ((222, 222, 220), 0.09), ((24, 56, 46), 0.04), ((150, 140, 110), 0.02),
-    ((86, 20, 30), 0.03), ((70, 130, 150), 0.02), ((190, 160, 40), 0.01),
-)
-
 
 _TURN = np.arange(14) * (2 * np.pi / 14)
 _RIM = np.stack([np.cos(_TURN), np.sin(_TURN), np.zeros(14)])
@@ -72,7 +14,7 @@ _RIM = np.stack([np.cos(_TURN), np.sin(_TURN), np.zeros(14)])
 
 @dataclass(frozen=True, eq=False)
 class Vehicle:
-    """A vehicle as coloured planar faces in its own axes: forward, up, right; metres, the origin on the ground below its middle.
+    """Coloured planar faces in the vehicle's axes: forward, up, right; metres, the origin on the ground below its middle.
 
     Attributes:
         vertices: [V, 3] corners of all faces, face by face.
@@ -165,8 +107,13 @@ class _Builder:
         return float(np.interp(h, self.h[first : first + 3], self.s[first : first + 3]))
 
     def wheel(self, s, radius, hub):
-        for ratio, colour, out in ((1.16, (12, 12, 13), 0.004), (1.0, (24, 24, 25), 0.008), (0.66, hub, 0.012),
-                                   (0.40, hub * 0.55, 0.013), (0.16, hub, 0.014)):
+        for ratio, colour, out in (
+            (1.16, (12, 12, 13), 0.004),
+            (1.0, (24, 24, 25), 0.008),
+            (0.66, hub, 0.012),
+            (0.40, hub * 0.55, 0.013),
+            (0.16, hub, 0.014),
+        ):
             ring = np.stack([s * self.length + radius * ratio * _RIM[0], radius + radius * ratio * _RIM[1], _RIM[2]], axis=1)
             np.maximum(ring, [-np.inf, 0, 0], out=ring)
             for sign in (1, -1):
@@ -178,7 +125,11 @@ class _Builder:
             inner, outer = sign * (self.half - 0.19), sign * (self.half - 0.01)
             for end in (1, -1):
                 x = s * self.length + end * radius * 0.75
-                self.add([(x, 0, inner), (x, 0, outer), (x, 1.3 * radius, outer), (x, 1.3 * radius, inner)], (20, 20, 21), (end, 0, 0))
+                self.add(
+                    [(x, 0, inner), (x, 0, outer), (x, 1.3 * radius, outer), (x, 1.3 * radius, inner)],
+                    (20, 20, 21),
+                    (end, 0, 0),
+                )
 
 
 def _choose(rng: np.random.Generator, weights) -> int:
@@ -189,11 +140,11 @@ def _choose(rng: np.random.Generator, weights) -> int:
 def make_vehicle(rng: np.random.Generator, style: str | None = None) -> Vehicle:
     """A random vehicle; ``style`` names one of ``STYLES``, None draws one by how common it is."""
     if style is None:
-        style = list(_FREQUENCY)[_choose(rng, list(_FREQUENCY.values()))]
+        style = list(FREQUENCY)[_choose(rng, list(FREQUENCY.values()))]
     form = STYLES[style]
     large = style in ("lorry", "bus")
     build = _Builder(form, rng.uniform(*form.length), rng.uniform(*form.height))
-    paint = np.array(_PAINTS[_choose(rng, [weight for _, weight in _PAINTS])][0], float)
+    paint = np.array(PAINTS[_choose(rng, [weight for _, weight in PAINTS])][0], float)
     if style in ("van", "lorry") and rng.random() < 0.6:
         paint = np.array((215.0, 216.0, 214.0))
     if style == "bus":
@@ -209,8 +160,12 @@ def make_vehicle(rng: np.random.Generator, style: str | None = None) -> Vehicle:
     for s in (-0.30, 0.31):
         build.tyre(s, form.wheel)
     under = 0.6 * form.wheel / build.height
-    build.add([(-0.46 * build.length, under * build.height, t * build.half * 0.95) for t in (-1, 1)]
-              + [(-0.46 * build.length, 0.24 * build.height, t * build.half * 0.95) for t in (1, -1)], dark, (-1, 0, 0))
+    build.add(
+        [(-0.46 * build.length, under * build.height, t * build.half * 0.95) for t in (-1, 1)]
+        + [(-0.46 * build.length, 0.24 * build.height, t * build.half * 0.95) for t in (1, -1)],
+        dark,
+        (-1, 0, 0),
+    )
     # Body: rear, top and front strips, then the flanks in bands that darken towards the sill.
     for i in range(count - 1):
         shade = 1.0
@@ -233,11 +188,19 @@ def make_vehicle(rng: np.random.Generator, style: str | None = None) -> Vehicle:
         s = (max(a, rear[0]), max(a, rear[1]), min(b, front[1]), min(b, front[0]))
         if s[0] < s[3] - 0.01 and s[1] < s[2]:
             build.side(s, (low, high, high, low), glass, out=0.004)
-            build.side((s[0], 0.5 * s[0] + 0.5 * s[1], 0.5 * s[3] + 0.5 * s[2], s[3]),
-                       (low, 0.7 * low + 0.3 * high, 0.7 * low + 0.3 * high, low), 0.6 * glass + 0.4 * sky, out=0.005)
+            build.side(
+                (s[0], 0.5 * s[0] + 0.5 * s[1], 0.5 * s[3] + 0.5 * s[2], s[3]),
+                (low, 0.7 * low + 0.3 * high, 0.7 * low + 0.3 * high, low),
+                0.6 * glass + 0.4 * sky,
+                out=0.005,
+            )
         if not large:
-            build.side((b, b, b + 0.006, b + 0.006) if b < 0.4 else (a, a, a + 0.006, a + 0.006), (0.2, belt, belt, 0.2), paint * 0.45)
-            build.side((a + 0.02, a + 0.02, a + 0.06, a + 0.06), (belt - 0.07, belt - 0.045, belt - 0.045, belt - 0.07), paint * 0.5)
+            build.side(
+                (b, b, b + 0.006, b + 0.006) if b < 0.4 else (a, a, a + 0.006, a + 0.006), (0.2, belt, belt, 0.2), paint * 0.45
+            )
+            build.side(
+                (a + 0.02, a + 0.02, a + 0.06, a + 0.06), (belt - 0.07, belt - 0.045, belt - 0.045, belt - 0.07), paint * 0.5
+            )
     for s in (-0.30, 0.31):
         build.wheel(s, form.wheel, np.array((130.0, 132.0, 135.0)) * rng.uniform(0.4, 1.25))
 
@@ -281,7 +244,9 @@ def _rear(build, rng, style, glass, sky, plastic, dark):
     half = 0.26 / build.style.width
     tall = 0.11 / max((build.h[3] - build.h[2]) * build.height, 0.1)
     low = rng.uniform(0.1, 0.5)
-    build.strip(strip, (205, 175, 50) if rng.random() < 0.75 else (215, 215, 210), (0.5 - half, 0.5 + half), (low, min(low + tall, 1.0)))
+    build.strip(
+        strip, (205, 175, 50) if rng.random() < 0.75 else (215, 215, 210), (0.5 - half, 0.5 + half), (low, min(low + tall, 1.0))
+    )
     build.strip(strip, (50, 46, 30), (0.5 - 0.8 * half, 0.5 + 0.8 * half), (low + 0.35 * tall, min(low + 0.65 * tall, 1.0)))
     build.strip(1, plastic * 0.7, (0.03, 0.97), (0.75, 0.98))
     build.strip(1, dark, (0.1, 0.9), (0.0, 0.25))
