@@ -1,4 +1,4 @@
-"""The surroundings of the synthetic scenes: sky, ground with its marks, buildings, trees and street furniture."""
+"""The surroundings of the synthetic scenes: sky, ground with its marks, and buildings."""
 
 from dataclasses import dataclass
 
@@ -6,6 +6,8 @@ import cv2
 import numpy as np
 
 from fcis_ros.data.canvas import NEAR, SCALE, Canvas
+from fcis_ros.data.furniture import Prop, grey, make_prop
+from fcis_ros.data.trees import TREES
 
 _WALLS = (
     (112, 84, 66),
@@ -17,7 +19,6 @@ _WALLS = (
     (92, 70, 60),
     (146, 96, 72),
 )
-TREES = 40
 _PANE = np.array([(0.0, 0.0), (0.0, 1.0), (1.0, 1.0), (1.0, 0.0)])
 _FRONTS = (
     (30, 40, 80),
@@ -51,26 +52,6 @@ class Building:
 
 
 @dataclass(frozen=True, eq=False)
-class Tree:
-    """Branches by thickness, [P, 2, 3] segments in metres from the foot of the trunk, and leaves [L, 4] (centre, radius)."""
-
-    branches: tuple[tuple[float, np.ndarray], ...]
-    colour: np.ndarray
-    leaves: np.ndarray
-    shades: np.ndarray
-
-
-@dataclass(frozen=True, eq=False)
-class Prop:
-    """Street furniture, no object of any class, as far as ``z``: ``points`` [V, 3], ``spans`` [F + 1] and ``colours`` [F, 3] of its faces."""
-
-    z: float
-    points: np.ndarray
-    spans: np.ndarray
-    colours: np.ndarray
-
-
-@dataclass(frozen=True, eq=False)
 class Street:
     """What does not move.
 
@@ -96,10 +77,6 @@ class Street:
     props: tuple[Prop, ...]
     colours: dict[str, np.ndarray]
     skyline: np.ndarray
-
-
-def _grey(rng, low, high, tint=4.0):
-    return np.clip(rng.uniform(low, high) + rng.normal(0, tint, 3), 0, 255)
 
 
 def make_street(rng: np.random.Generator, left: float, right: float, length: float) -> Street:
@@ -129,7 +106,7 @@ def make_street(rng: np.random.Generator, left: float, right: float, length: flo
                         floors,
                         rng.uniform(1.6, 3.2),
                         rng.random() < 0.5,
-                        _grey(rng, 20, 80),
+                        grey(rng, 20, 80),
                         _make_clutter(rng, row, side, z, size),
                     )
                 )
@@ -147,8 +124,8 @@ def make_street(rng: np.random.Generator, left: float, right: float, length: flo
     for side, kerb in ((-1, left), (1, right)):
         for z in np.cumsum(rng.uniform(2, 18, int(length / 6))):
             if z < length + 20:
-                props.append(_make_prop(rng, kerb + side * rng.uniform(0.3, pavement - 0.3), float(z), side))
-    road = _grey(rng, 70, 125, 3)
+                props.append(make_prop(rng, kerb + side * rng.uniform(0.3, pavement - 0.3), float(z), side))
+    road = grey(rng, 70, 125, 3)
     azimuth = np.linspace(-1.2, 1.2, 160)
     hills = np.interp(azimuth, np.linspace(-1.2, 1.2, 24), rng.uniform(0.0, 0.06, 24))
     steps = np.repeat(rng.uniform(0, 0.04, 40), 4)
@@ -164,7 +141,7 @@ def make_street(rng: np.random.Generator, left: float, right: float, length: flo
         tuple(props),
         {
             "road": road,
-            "mark": _grey(rng, 170, 225, 3),
+            "mark": grey(rng, 170, 225, 3),
             "pavement": road * rng.uniform(0.95, 1.4),
             "kerb": road * rng.uniform(1.05, 1.5),
             "verge": np.array((70, 92, 44)) * rng.uniform(0.7, 1.2),
@@ -185,104 +162,6 @@ def _make_clutter(rng, x, side, z, size) -> tuple[np.ndarray, np.ndarray]:
     points[..., 2] = start[:, None] + wide[:, None] * _PANE[:, 1]
     colours = rng.uniform(10, 210, (count, 1)) + rng.normal(0, 14, (count, 3))
     return points, np.clip(colours, 5, 235)
-
-
-def make_tree(rng: np.random.Generator) -> Tree:
-    """A bare crown of branches that fork, or a trunk below a cloud of leaves."""
-    height, leafy = rng.uniform(5, 12), rng.random() < 0.4
-    base, step = np.zeros((1, 3)), np.array([[rng.normal(0, 0.02), 0.26, rng.normal(0, 0.02)]]) * height
-    branches = []
-    for level in range(3 if leafy else 6):
-        branches.append((0.03 * height * 0.6**level, np.stack([base, base + step], axis=1)))
-        forks = 4 if level == 0 else 3 if level < 3 else 2
-        base, step = np.repeat(base + step, forks, axis=0), np.repeat(step, forks, axis=0)
-        reach = np.linalg.norm(step, axis=1, keepdims=True)
-        step = step * rng.uniform(0.5, 0.85, (len(step), 1)) + rng.normal(0, 0.33, step.shape) * reach
-        step[:, 1] = np.abs(step[:, 1]) * 0.8 + 0.12 * reach[:, 0]
-    leaves, shades = np.zeros((0, 4)), np.zeros((0, 3))
-    colour = np.array((58, 50, 44)) * rng.uniform(0.5, 1.3)
-    if leafy:
-        count = 110
-        ball = rng.normal(0, 1, (count, 3))
-        ball *= (rng.uniform(0.3, 1, (count, 1)) ** 0.4) / np.linalg.norm(ball, axis=1, keepdims=True)
-        centre = ball * np.array((0.34, 0.36, 0.34)) * height + np.array((0, 0.66 * height, 0))
-        leaves = np.concatenate([centre, rng.uniform(0.03, 0.085, (count, 1)) * height], axis=1)
-        green = np.array(((58, 74, 36), (48, 58, 40), (86, 80, 46))[rng.integers(3)]) * rng.uniform(0.5, 1.1)
-        shades = green * (rng.uniform(0.6, 1.1, (count, 1)) + 0.35 * ball[:, 1:2])
-    return Tree(tuple(branches), colour, leaves, shades)
-
-
-def _upright(x, z, width, low, high):
-    return np.array([(x - width / 2, low, z), (x + width / 2, low, z), (x + width / 2, high, z), (x - width / 2, high, z)])
-
-
-def _make_prop(rng, x, z, side) -> Prop:
-    """A pole, sign, traffic light, bollard, bin, box, board, fence or wall."""
-    kind = rng.integers(9)
-    grey = _grey(rng, 30, 150)
-    end = z
-    vivid = np.clip(
-        np.array(((200, 30, 30), (30, 60, 170), (235, 235, 230), (220, 190, 40), (30, 110, 60))[rng.integers(5)])
-        * rng.uniform(0.6, 1),
-        0,
-        255,
-    )
-    faces = []
-    if kind == 0:
-        tall = rng.uniform(5, 9)
-        faces += [(_upright(x, z, 0.13, 0, tall), grey), (_upright(x - side * 0.7, z, 1.4, tall - 0.12, tall), grey)]
-    elif kind == 1:
-        low = rng.uniform(1.6, 2.6)
-        faces.append((_upright(x, z, 0.07, 0, low), grey))
-        angles = np.arange(12) * np.pi / 6
-        disc = np.stack([x + 0.32 * np.cos(angles), low + 0.32 * np.sin(angles), np.full(12, z - 0.02)], axis=1)
-        shape = (
-            disc if rng.random() < 0.5 else _upright(x, z - 0.02, rng.uniform(0.4, 0.9), low - 0.3, low + rng.uniform(0.2, 0.6))
-        )
-        inner = shape.mean(axis=0) + (shape - shape.mean(axis=0)) * 0.72 - [0, 0, 0.01]
-        faces += [(shape, vivid), (inner, np.array((225.0, 225, 220)) if rng.random() < 0.6 else vivid * 0.8)]
-    elif kind == 2:
-        faces += [(_upright(x, z, 0.12, 0, 2.3), grey * 0.5), (_upright(x, z - 0.02, 0.32, 2.2, 3.1), np.array((18.0, 18, 20)))]
-        lamp = int(rng.integers(3))
-        shine = np.array(((60.0, 230, 170), (235, 160, 40), (240, 40, 40))[lamp])
-        faces.append((_upright(x, z - 0.04, 0.2, 2.3 + 0.28 * lamp, 2.5 + 0.28 * lamp), shine))
-    elif kind in (3, 4):
-        wide, tall = (0.16, rng.uniform(0.8, 1.1)) if kind == 3 else (rng.uniform(0.4, 0.7), rng.uniform(0.9, 1.7))
-        body = vivid * 0.6 if rng.random() < 0.35 else grey * 0.6
-        faces += [
-            (_upright(x, z, wide, 0, tall), body),
-            (_upright(x, z - 0.01, wide * 1.1, tall * 0.82, tall * 0.9), body * 1.5),
-        ]
-        faces.append((_upright(x + 0.3 * wide, z - 0.01, 0.4 * wide, 0, tall * 0.8), body * 0.75))
-    elif kind == 5:
-        faces += [
-            (_upright(x, z, 0.6, 0.1, 1.1), vivid),
-            (_upright(x, z - 0.01, 0.48, 0.2, 1.0), np.array((210.0, 208, 200)) * rng.uniform(0.3, 1)),
-            (_upright(x, z - 0.02, 0.4, 0.6, 0.75), vivid * 0.5),
-        ]
-    elif kind == 6:
-        long = rng.uniform(4, 12)
-        end = z + long
-        for i in np.arange(0, long, 0.5):
-            faces.append((np.array([(x, 0, z + i), (x, 0, z + i + 0.06), (x, 1.0, z + i + 0.06), (x, 1.0, z + i)]), grey * 0.6))
-        faces.append((np.array([(x, 0.95, z), (x, 0.95, z + long), (x, 1.02, z + long), (x, 1.02, z)]), grey * 0.6))
-    elif kind == 7:
-        long, tall, out = rng.uniform(4, 15), rng.uniform(0.5, 2.0), x + side * 2.5
-        end = z + long
-        body = np.array((62.0, 74, 40)) * rng.uniform(0.5, 1.1) if rng.random() < 0.5 else _grey(rng, 60, 150, 12)
-        faces += [
-            (np.array([(out, 0, z), (out, 0, z + long), (out, tall, z + long), (out, tall, z)]), body),
-            (np.array([(out, 0, z), (out + side, 0, z), (out + side, tall, z), (out, tall, z)]), body * 0.8),
-        ]
-    else:
-        wide, tall = rng.uniform(1.0, 2.8), rng.uniform(2.0, 2.6)
-        faces += [
-            (_upright(x + side * 0.8, z, wide, 0, tall), grey * 0.5),
-            (_upright(x + side * 0.8, z - 0.02, wide * 0.85, 0.4, tall - 0.3), grey),
-            (_upright(x + side * 0.8, z - 0.03, wide * 0.6, 0.9, tall - 0.6), vivid * 0.8),
-        ]
-    points, colours = zip(*faces, strict=True)
-    return Prop(end, np.concatenate(points), np.cumsum([0, *map(len, points)]), np.array(colours))
 
 
 def draw_sky(canvas: Canvas, top: np.ndarray, bottom: np.ndarray, clouds: np.ndarray):
@@ -413,28 +292,3 @@ def draw_building(canvas: Canvas, house: Building, sun: np.ndarray, ambient: flo
     points, colours = house.clutter
     if fine:
         canvas.mesh(points.reshape(-1, 3), np.arange(0, 4 * len(points) + 1, 4), colours * light)
-
-
-def draw_tree(canvas: Canvas, tree: Tree, x: float, z: float, ambient: float):
-    """Paints trunk, branches and leaves; twigs thinner than a fraction of a pixel are left out."""
-    camera = canvas.camera
-    distance = z - camera.z
-    if not 1 < distance < 110:
-        return
-    foot = np.array([x, 0.0, z])
-    for thickness, segments in tree.branches:
-        if SCALE * camera.focal * thickness / distance > 0.35:
-            canvas.lines(segments + foot, thickness, tree.colour * ambient)
-    if len(tree.leaves):
-        step = 1 if distance < 25 else 2 if distance < 60 else 4
-        canvas.blobs(
-            tree.leaves[::step] + [*foot, 0.0],
-            [slice(i, i + 1) for i in range(len(tree.leaves[::step]))],
-            tree.shades[::step] * ambient,
-        )
-
-
-def draw_prop(canvas: Canvas, prop: Prop, ambient: float):
-    """Paints street furniture."""
-    if canvas.camera.z + 1 < prop.z < canvas.camera.z + 80:
-        canvas.mesh(prop.points, prop.spans, prop.colours * ambient)

@@ -1,6 +1,6 @@
 """Synthetic driving scenes: seeded dash-cam frames with exact instance masks, rendered fast enough to train from on the fly."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -8,20 +8,11 @@ import cv2
 import numpy as np
 
 from fcis_ros.data.canvas import NEAR, SCALE, Camera, Canvas, clip_near
+from fcis_ros.data.furniture import draw_prop
 from fcis_ros.data.people import draw_bicyclist, draw_pedestrian
-from fcis_ros.data.street import (
-    TREES,
-    Street,
-    Tree,
-    draw_building,
-    draw_ground,
-    draw_prop,
-    draw_sky,
-    draw_tree,
-    make_street,
-    make_tree,
-)
+from fcis_ros.data.street import Street, draw_building, draw_ground, draw_sky, make_street
 from fcis_ros.data.traffic import CAR, FAR, PEDESTRIAN, Actor, make_traffic
+from fcis_ros.data.trees import TREES, Tree, draw_tree, make_tree
 from fcis_ros.data.vehicles import shadow_below
 from fcis_ros.structures import Sample
 
@@ -52,7 +43,7 @@ class Weather:
         noise: standard deviation in grey levels.
         quality: of the JPEG coding; above 95 none.
         road_grain: relative standard deviation of the road's texture.
-        clouds: where in the tile of clouds the sky is cut out.
+        clouds: where in the tiles of clouds and textures the frame is cut out.
     """
 
     sun: np.ndarray
@@ -101,7 +92,7 @@ class SyntheticScenes:
         tall, wide = height + _SPARE, width + _SPARE
         self._grain = _centred(rng.standard_normal((tall, wide, 3), np.float32), _GRAIN)
         self._texture = _centred(_octaves(rng, tall, wide, (8, 32, 128, 512, 512)), 6)
-        self._rough = _centred(_octaves(rng, tall, wide, (8, 64, 300, 1024)), 22)
+        self._rough = _centred(_octaves(rng, tall, wide, (8, 64, 300, 1024)), 16)
         self._soil = _centred(_octaves(rng, 512, 512, (4, 16, 128, 512, 512, 512)), 32)
         self._clouds = _octaves(rng, 256, 256, (4, 16, 64))
 
@@ -146,7 +137,6 @@ class SyntheticScenes:
         return Scene(street, tuple(actors), _weather(rng), camera, speed, rng.uniform(0, 0.02))
 
     def _render(self, scene: Scene, seconds: float, rng: np.random.Generator, name: str) -> Sample:
-        weather, street = scene.weather, scene.street
         camera = replace(
             scene.camera,
             z=scene.speed * seconds,
@@ -154,6 +144,17 @@ class SyntheticScenes:
             horizon=scene.camera.horizon + 40 * scene.sway * np.sin(5.1 * seconds),
         )
         actors = [actor.after(seconds) for actor in scene.actors]
+        image, owner = self._draw(scene, camera, actors).finish()
+        image = self._develop(image, owner, camera, actors, scene, rng)
+        count = np.bincount(owner.ravel(), minlength=256)
+        shown = [i for i in range(len(actors)) if count[i + 1] >= MIN_PIXELS]
+        masks = owner[None] == np.array([i + 1 for i in shown], np.uint8)[:, None, None]
+        labels = np.array([actors[i].label for i in shown], np.int64)
+        return Sample(image, masks.reshape(len(shown), self.height, self.width), labels, np.zeros(len(shown), bool), name)
+
+    def _draw(self, scene: Scene, camera: Camera, actors: list[Actor]) -> Canvas:
+        """Everything from far to near; actor i owns its pixels as number i + 1."""
+        weather, street = scene.weather, scene.street
         canvas = Canvas(camera)
         canvas.owner = _SKY
         top, left = weather.clouds
@@ -177,21 +178,15 @@ class SyntheticScenes:
                 draw_tree(canvas, _tree(self.seed, number), x, z, haze)
             else:
                 draw_prop(canvas, thing, haze)
-        image, owner = canvas.finish()
-        image = self._develop(image, owner, camera, actors, scene, rng)
-        count = np.bincount(owner.ravel(), minlength=256)
-        shown = [i for i in range(len(actors)) if count[i + 1] >= MIN_PIXELS]
-        masks = owner[None] == np.array([i + 1 for i in shown], np.uint8)[:, None, None]
-        labels = np.array([actors[i].label for i in shown], np.int64)
-        return Sample(image, masks.reshape(len(shown), self.height, self.width), labels, np.zeros(len(shown), bool), name)
+        return canvas
 
     def _develop(self, image, owner, camera, actors, scene, rng) -> np.ndarray:
         """Ground texture and shadows, then what lens, sensor and codec do."""
         weather = scene.weather
         first = min(max(int(camera.horizon) + 1, 0), self.height - 1)
         # A little texture on everything, so that no surface is flat; 128 stands for 1 in the factors.
-        factor = self._window(self._texture, rng).copy()
-        cv2.copyTo(self._window(self._rough, rng), (owner == _SCENERY).view(np.uint8), factor)
+        factor = self._window(self._texture, weather.clouds).copy()
+        cv2.copyTo(self._window(self._rough, weather.clouds), (owner == _SCENERY).view(np.uint8), factor)
         ground = cv2.multiply(factor[first:], self._ground(camera, actors, scene, first), scale=1 / 128)
         cv2.copyTo(ground, (owner[first:] == 0).view(np.uint8), factor[first:])
         picture = cv2.multiply(image, cv2.merge([factor] * 3), scale=1 / 128)
@@ -202,15 +197,15 @@ class SyntheticScenes:
         curve = (np.minimum(np.arange(256) / 255 * weather.gain, 1) ** weather.gamma * 255)[:, None] * weather.tint
         picture = cv2.LUT(picture, np.clip(curve, 0, 255).astype(np.uint8)[:, None, :])
         strength = weather.noise / _GRAIN
-        picture = cv2.addWeighted(picture, 1, self._window(self._grain, rng), strength, -128 * strength)
+        picture = cv2.addWeighted(picture, 1, self._window(self._grain, rng.integers(0, _SPARE, 2)), strength, -128 * strength)
         if weather.quality < 96:
             coded = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, weather.quality])[1]
             picture = cv2.imdecode(coded, cv2.IMREAD_COLOR)
         return picture
 
-    def _window(self, tile: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """[H, W, ...] of a noise tile, from a random place."""
-        y, x = rng.integers(0, _SPARE, 2)
+    def _window(self, tile: np.ndarray, corner: Sequence[int]) -> np.ndarray:
+        """[H, W, ...] of a noise tile."""
+        y, x = corner
         return tile[y : y + self.height, x : x + self.width]
 
     def _ground(self, camera, actors, scene, first) -> np.ndarray:
@@ -326,7 +321,7 @@ def _weather(rng: np.random.Generator) -> Weather:
         tint=1 + rng.normal(0, 0.025, 3),
         gain=rng.uniform(0.95, 1.45),
         gamma=rng.uniform(0.95, 1.4),
-        blur=rng.uniform(0.3, 0.7) if rng.random() < 0.4 else -rng.uniform(0, 1.3),
+        blur=rng.uniform(0.3, 0.7) if rng.random() < 0.4 else -rng.uniform(0, 1.1),
         noise=rng.uniform(0.5, 4.0),
         quality=int(rng.integers(70, 122)),
         road_grain=rng.uniform(0.03, 0.09),

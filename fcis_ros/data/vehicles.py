@@ -99,12 +99,11 @@ class _Builder:
             corners += [(s * self.length, h * self.height, half * (2 * side - 1)) for side in sides]
         self.add(corners, colour, (-dh * self.height, ds * self.length, 0), glow)
 
-    def edge(self, h, front):
-        """Fraction of the length where the glass ends at height h."""
+    def edge(self, h: float, front: bool) -> float:
+        """Where along the length, as a fraction, the glass ends at height h."""
         first, last = self.style.belt
-        if front:
-            return float(np.interp(h, self.h[7 + (first == 4) : last + 1][::-1], self.s[7 + (first == 4) : last + 1][::-1]))
-        return float(np.interp(h, self.h[first : first + 3], self.s[first : first + 3]))
+        corners = range(last, last - 3, -1) if front else range(first, first + 3)
+        return float(np.interp(h, [self.h[i] for i in corners], [self.s[i] for i in corners]))
 
     def wheel(self, s, radius, hub):
         for ratio, colour, out in (
