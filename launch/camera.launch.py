@@ -2,8 +2,8 @@
 
 from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument, SetEnvironmentVariable
-from launch.conditions import IfCondition, LaunchConfigurationNotEquals
-from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
+from launch.conditions import IfCondition, UnlessCondition
+from launch.substitutions import EqualsSubstitution, LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 from launch_ros.substitutions import FindPackageShare
@@ -57,7 +57,7 @@ def generate_launch_description() -> LaunchDescription:
                 package="fcis_ros",
                 executable="camera_source",
                 namespace=namespace,
-                condition=LaunchConfigurationNotEquals("source", "none"),
+                condition=UnlessCondition(EqualsSubstitution(LaunchConfiguration("source"), "none")),
                 parameters=[
                     {
                         **common,

@@ -42,8 +42,6 @@ class FcisNode(LifecycleNode):
     def __init__(self) -> None:
         super().__init__("fcis_node")
         self.failed_to_start = False
-        self._settings = params.declare(self)
-        self.add_on_set_parameters_callback(self._set_parameters)
         self._predictor = None
         self._worker: threading.Thread | None = None
         self._mailbox: Mailbox[Image] = Mailbox()
@@ -52,6 +50,8 @@ class FcisNode(LifecycleNode):
         self._reported: set[str] = set()
         self._stages: dict[str, deque[float]] = {}
         self._state = "unconfigured"
+        self._settings = params.declare(self)
+        self.add_on_set_parameters_callback(self._set_parameters)
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
         self.create_timer(DIAGNOSTIC_PERIOD, self._publish_diagnostics)
         if self.get_parameter("autostart").value:
