@@ -19,6 +19,7 @@ _WALLS = (
     (92, 70, 60),
     (146, 96, 72),
 )
+_SLATE = np.array((70.0, 66.0, 66.0))
 _PANE = np.array([(0.0, 0.0), (0.0, 1.0), (1.0, 1.0), (1.0, 0.0)])
 _FRONTS = (
     (30, 40, 80),
@@ -225,30 +226,30 @@ def draw_building(canvas: Canvas, house: Building, sun: np.ndarray, ambient: flo
     near = max(house.near, camera.z + NEAR)
     light = ambient + max(0.0, -house.side * sun[0])
     end_light = ambient + max(0.0, -sun[2])
-    x, side, top = house.x, house.side, house.height
-    deep = x + side * 12
-    canvas.face(
-        np.array([(x, 0, house.near), (deep, 0, house.near), (deep, top, house.near), (x, top, house.near)]),
-        house.wall * end_light * 0.85,
-    )
-    if house.roof:
-        canvas.face(
-            np.array([(x, top, house.near), (deep, top, house.near), (x + side * 6, top + house.roof, house.near)]),
-            house.wall * end_light * 0.8,
-        )
-        canvas.face(
-            np.array(
-                [
-                    (x - side * 0.3, top, near),
-                    (x - side * 0.3, top, house.far),
-                    (x + side * 6, top + house.roof, house.far),
-                    (x + side * 6, top + house.roof, near),
-                ]
-            ),
-            np.array((70, 66, 66)) * light,
-        )
-    canvas.face(np.array([(x, 0, near), (x, 0, house.far), (x, top, house.far), (x, top, near)]), house.wall * light)
-    if near > camera.z + 30 and camera.focal * abs(x - camera.x) * (1 / (near - camera.z) - 1 / (house.far - camera.z)) < 4:
+    x, side, top, ridge = house.x, house.side, house.height, house.height + house.roof
+    front = camera.view(np.array([(x, 0, near), (x, 0, house.far)]))
+    shown = np.abs(front[:, 0]) < front[:, 2] * camera.width / (2 * camera.focal)
+
+    def upright(low, high, x=x):
+        return [(x, low, near), (x, low, house.far), (x, high, house.far), (x, high, near)]
+
+    deep, middle, eave = x + side * 12, x + side * 6, x - side * 0.3
+    walls = [
+        (
+            [(x, 0, house.near), (deep, 0, house.near), (deep, top, house.near), (x, top, house.near)],
+            house.wall * end_light * 0.85,
+        ),
+        ([(x, top, house.near), (deep, top, house.near), (middle, ridge, house.near)], house.wall * end_light * 0.8),
+        ([(eave, top, near), (eave, top, house.far), (middle, ridge, house.far), (middle, ridge, near)], _SLATE * light),
+        (upright(0, top), house.wall * light),
+    ]
+    if house.shop:
+        walls.append((upright(2.5, 3.1), house.front * light))
+    points, colours = zip(*walls, strict=True)
+    canvas.mesh(np.concatenate(points), np.cumsum([0, *map(len, points)]), np.array(colours))
+    # Fronts beside the frame, or so oblique that they are a few pixels wide, need no windows.
+    spread = camera.focal * abs(x - camera.x) * (1 / (near - camera.z) - 1 / (house.far - camera.z))
+    if not shown.any() or (near > camera.z + 30 and spread < 5):
         return
     columns = np.arange(house.near + 0.6, house.far - 1.2, house.bay)
     columns = columns[columns > camera.z + NEAR]
@@ -274,17 +275,6 @@ def draw_building(canvas: Canvas, house: Building, sun: np.ndarray, ambient: flo
         if fine:
             canvas.faces(panes(z, y + storey * 0.26, wide, 0.07), house.wall * light * 1.2)
     if house.shop:
-        canvas.face(
-            np.array(
-                [
-                    (x - side * 0.05, 2.5, near),
-                    (x - side * 0.05, 2.5, house.far),
-                    (x - side * 0.05, 3.1, house.far),
-                    (x - side * 0.05, 3.1, near),
-                ]
-            ),
-            house.front * light,
-        )
         canvas.faces(panes(columns, np.full_like(columns, 0.5), house.bay * 0.85, 1.9), house.glass * light * 0.8)
         canvas.faces(panes(columns + 0.3, np.full_like(columns, 0.7), house.bay * 0.3, 0.9), house.front * light * 0.6 + 40)
     else:

@@ -51,6 +51,9 @@ def draw_tree(canvas: Canvas, tree: Tree, x: float, z: float, ambient: float):
     if not 1 < distance < 110:
         return
     foot = np.array([x, 0.0, z])
+    across, _, ahead = camera.view(foot)
+    if abs(across) - 7 > ahead * camera.width / (2 * camera.focal):
+        return
     for thickness, segments in tree.branches:
         if SCALE * camera.focal * thickness / distance > 0.35:
             canvas.lines(segments + foot, thickness, tree.colour * ambient)
