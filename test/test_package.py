@@ -3,7 +3,6 @@
 import ast
 import re
 import subprocess
-import sys
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
