@@ -1,5 +1,7 @@
 """A camera and the node that finds instance masks in its images: ``ros2 launch fcis_ros camera.launch.py --show-args``."""
 
+import os
+
 from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument, SetEnvironmentVariable
 from launch.conditions import IfCondition, UnlessCondition
@@ -9,6 +11,8 @@ from launch_ros.parameter_descriptions import ParameterValue
 from launch_ros.substitutions import FindPackageShare
 
 SHARE = FindPackageShare("fcis_ros")
+# Humble's name for it; later releases warn about the old one.
+FASTDDS_VARIABLE = "FASTRTPS_DEFAULT_PROFILES_FILE" if os.environ.get("ROS_DISTRO") == "humble" else "FASTDDS_DEFAULT_PROFILES_FILE"
 BOOLEAN = ["true", "false"]
 
 
@@ -51,8 +55,7 @@ def generate_launch_description() -> LaunchDescription:
                 PathJoinSubstitution([SHARE, "config", "fastdds_large_images.xml"]),
                 "Fast DDS profile with room for large images; other image publishers on this host need it too.",
             ),
-            SetEnvironmentVariable("FASTDDS_DEFAULT_PROFILES_FILE", LaunchConfiguration("fastdds_profile")),
-            SetEnvironmentVariable("FASTRTPS_DEFAULT_PROFILES_FILE", LaunchConfiguration("fastdds_profile")),  # Humble
+            SetEnvironmentVariable(FASTDDS_VARIABLE, LaunchConfiguration("fastdds_profile")),
             Node(
                 package="fcis_ros",
                 executable="camera_source",

@@ -26,16 +26,18 @@ class CameraSource(Node):
     def __init__(self) -> None:
         super().__init__("camera_source")
 
-        def declare(name: str, default, description: str, **ranges):
-            descriptor = ParameterDescriptor(description=description, read_only=True, **ranges)
+        def declare(name: str, default, description: str, **details):
+            descriptor = ParameterDescriptor(description=description, read_only=True, **details)
             try:
                 return self.declare_parameter(name, default, descriptor).value
             except Exception as error:  # noqa: BLE001 (rclpy has one exception per kind of mistake, differing by distribution)
                 raise InputError(f"parameter {name}: {' '.join(str(error).split())}") from None
 
         source = declare(
-            "source", "synthetic", "Camera index, video file, folder of images, one image, or 'synthetic' for a rendered street."
-        )
+            "source", "synthetic", "Camera index, video file, folder of images, one image, or 'synthetic' for a rendered street.",
+            dynamic_typing=True,  # a camera index on the command line is a number
+        )  # fmt: skip
+        source = str(source)
         rate = declare(
             "rate", 0.0, "Frames per second; 0 for the source's own (images 5, synthetic 10).",
             floating_point_range=[FloatingPointRange(from_value=0.0, to_value=1000.0)],

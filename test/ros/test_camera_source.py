@@ -1,0 +1,65 @@
+import cv2
+import numpy as np
+import pytest
+
+pytestmark = pytest.mark.ros
+
+
+@pytest.fixture
+def camera(graph):
+    from rclpy.qos import qos_profile_sensor_data
+    from sensor_msgs.msg import CameraInfo, Image
+
+    images, infos = [], []
+    graph.create_subscription(Image, "image_raw", images.append, qos_profile_sensor_data)
+    graph.create_subscription(CameraInfo, "camera_info", infos.append, qos_profile_sensor_data)
+    return images, infos
+
+
+def test_folder_in_natural_order_at_its_rate(camera, start, tmp_path, wait_for):
+    from fcis_ros.ros.convert import to_rgb
+
+    images, infos = camera
+    for number in (10, 9, 8):
+        cv2.imwrite(str(tmp_path / f"frame{number}.png"), np.full((48, 64, 3), number, np.uint8))
+    process = start("camera_source", {"source": tmp_path, "rate": 10.0})
+    wait_for(lambda: len(images) >= 5 and len(infos) >= 5, "five frames")
+    values = [int(to_rgb(image)[0, 0, 0]) for image in images]
+    assert all((b - a) % 3 == 1 for a, b in zip(values, values[1:], strict=False))  # 8 9 10 8 ...: repeated, in order
+    assert images[0].header.frame_id == "camera_optical_frame"
+    stamps = [image.header.stamp.sec + image.header.stamp.nanosec / 1e9 for image in images]
+    assert np.median(np.diff(stamps)) == pytest.approx(0.1, abs=0.05)
+    known = {(info.header.stamp.sec, info.header.stamp.nanosec): info for info in infos}
+    pairs = [(image, known[key]) for image in images if (key := (image.header.stamp.sec, image.header.stamp.nanosec)) in known]
+    assert pairs and all(info.header == image.header and (info.width, info.height) == (64, 48) for image, info in pairs)
+    assert process.interrupt() == 0, process.output
+
+
+def test_ends_after_its_source_when_told_not_to_loop(camera, start, tmp_path):
+    cv2.imwrite(str(tmp_path / "only.png"), np.zeros((48, 64, 3), np.uint8))
+    assert start("camera_source", {"source": tmp_path, "rate": 20.0, "loop": False}).wait() == 0
+
+
+def test_synthetic_street(camera, start, wait_for):
+    images, _ = camera
+    process = start("camera_source", {"source": "synthetic"})
+    wait_for(lambda: images, "a frame")
+    assert (images[0].width, images[0].height, images[0].encoding) == (480, 360, "rgb8")
+    assert process.interrupt() == 0, process.output
+
+
+@pytest.mark.parametrize(
+    ("make", "named"),
+    [
+        (lambda path: path / "nothing.mp4", "no such file or folder"),
+        (lambda path: path, "no images in this folder"),
+        (lambda path: (path / "broken.mp4", (path / "broken.mp4").write_bytes(b"no video"))[0], "not a video"),
+        (lambda path: (path / "broken.png", (path / "broken.png").write_bytes(b"no image"))[0], "not an image"),
+        (lambda path: 97, "camera 97: cannot be opened"),
+    ],
+)
+def test_unusable_source_ends_with_one_line(graph, start, tmp_path, make, named):
+    process = start("camera_source", {"source": make(tmp_path)})
+    assert process.wait() == 2
+    lines = [line for line in process.output.splitlines() if line.startswith("camera_source:")]
+    assert len(lines) == 1 and named in lines[0] and "Traceback" not in process.output
