@@ -87,7 +87,7 @@ flock 9  # two `make` at once: the second waits
 "$python" -c "" 2>/dev/null || fail "$python: not found"
 packages_key=$({ echo "$PWD ${ROS_DISTRO:-}"; "$python" -VV; cat constraints.txt "$0"; } | sha256sum)
 build_key=$({ echo "$packages_key"; cat CMakeLists.txt package.xml msg/* scripts/*
-              find $(ls -d fcis_ros launch config weights 2>/dev/null) -type f ! -name "*.pyc" | LC_ALL=C sort
+              find fcis_ros include launch config weights -type f ! -name "*.pyc" | LC_ALL=C sort
             } | sha256sum)
 [ "$(cat "$venv/.built" 2>/dev/null)" = "$build_key" ] && exit
 check_machine
