@@ -14,7 +14,7 @@ def _no_ros() -> str | None:
         try:
             importlib.import_module(module)
         except ImportError as error:
-            return f"{module} cannot be imported ({error}); `make test` installs it"
+            return f"{module} cannot be imported ({str(error).splitlines()[0]}); `make test` installs it"
     return None
 
 
