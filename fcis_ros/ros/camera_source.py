@@ -13,7 +13,6 @@ from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from sensor_msgs.msg import CameraInfo, Image
 
-from fcis_ros.data.frames import FrameSource, open_source
 from fcis_ros.errors import InputError
 from fcis_ros.ros.convert import fill_image
 
@@ -25,6 +24,8 @@ class CameraSource(Node):
 
     def __init__(self) -> None:
         super().__init__("camera_source")
+        # Takes seconds to import: an interrupt meanwhile finds a node that can end cleanly.
+        from fcis_ros.data.frames import open_source
 
         def declare(name: str, default, description: str, **details):
             descriptor = ParameterDescriptor(description=description, read_only=True, **details)
@@ -46,7 +47,7 @@ class CameraSource(Node):
         self._loop = declare("loop", True, "Start again at the end of a video, folder or clip.")
         self._live = source.isdigit()
         # A live camera has no end; frames is only a bound where the source itself has none.
-        self._source: FrameSource = open_source(source, rate or None, 2**31 if self._live else None)
+        self._source = open_source(source, rate or None, 2**31 if self._live else None)
         self._images = self.create_publisher(Image, "image_raw", QoSProfile(depth=1))
         self._infos = self.create_publisher(CameraInfo, "camera_info", QoSProfile(depth=1))
 
@@ -102,20 +103,21 @@ def main() -> int:
     node = None
     try:
         node = CameraSource()
-        with contextlib.suppress(KeyboardInterrupt, ExternalShutdownException):
-            node.run()
-        return 0
+        node.run()
+    except (KeyboardInterrupt, ExternalShutdownException):
+        pass
     except InputError as error:
         print(f"camera_source: {error}", file=sys.stderr)
         return 2
     except Exception:
         if rclpy.ok():
-            raise
-        return 0  # interrupted while publishing
+            raise  # else interrupted while publishing
     finally:
         if node is not None:
-            node.destroy_node()
+            with contextlib.suppress(KeyboardInterrupt):
+                node.destroy_node()
         rclpy.try_shutdown()
+    return 0
 
 
 if __name__ == "__main__":

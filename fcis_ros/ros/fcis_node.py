@@ -63,15 +63,15 @@ class FcisNode(LifecycleNode):
         self._start.cancel()
         configured = self.trigger_configure() == TransitionCallbackReturn.SUCCESS
         if not configured or self.trigger_activate() != TransitionCallbackReturn.SUCCESS:
-            self.failed_to_start = True
+            self.failed_to_start = self.context.ok()  # after a signal no transition succeeds: not a failure
             raise ExternalShutdownException
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Loads the model, runs it once on an empty frame, creates the publishers."""
-        # PyTorch takes seconds to import: the node is visible before.
-        from fcis_ros.model.predictor import Predictor
-
         try:
+            # PyTorch takes seconds to import: the node is visible before.
+            from fcis_ros.model.predictor import Predictor
+
             predictor = Predictor.from_checkpoint(
                 self.get_parameter("model").value or None,
                 self.get_parameter("device").value,
@@ -81,6 +81,9 @@ class FcisNode(LifecycleNode):
             predictor(np.zeros((predictor.config.short_side, predictor.config.short_side, 3), np.uint8))
         except InputError as error:
             self.get_logger().error(f"cannot start: {error}")
+            return TransitionCallbackReturn.FAILURE
+        except Exception as error:  # noqa: BLE001 (rclpy swallows what a transition raises: no PyTorch, no memory, ...)
+            self.get_logger().error(f"cannot start: {type(error).__name__}: {error}")
             return TransitionCallbackReturn.FAILURE
         self._predictor = predictor
         self._masks = self.create_lifecycle_publisher(InstanceMaskArray, "~/masks", OUTPUT)
@@ -254,17 +257,21 @@ def main() -> int:
         node = FcisNode()
         executor = SingleThreadedExecutor()
         executor.add_node(node)
-        with contextlib.suppress(KeyboardInterrupt, ExternalShutdownException):
-            executor.spin()
-        return 2 if node.failed_to_start else 0
+        executor.spin()
+    except (KeyboardInterrupt, ExternalShutdownException):
+        pass
     except InputError as error:
         print(f"fcis_node: {error}", file=sys.stderr)
         return 2
+    except Exception:
+        if rclpy.ok():
+            raise  # else interrupted while starting
     finally:
         if node is not None:
             with contextlib.suppress(KeyboardInterrupt):
                 node.destroy_node()
         rclpy.try_shutdown()
+    return 2 if node is not None and node.failed_to_start else 0
 
 
 if __name__ == "__main__":
