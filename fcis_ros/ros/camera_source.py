@@ -35,7 +35,7 @@ class CameraSource(Node):
                 raise InputError(f"parameter {name}: {' '.join(str(error).split())}") from None
 
         source = declare(
-            "source", "synthetic", "Camera index, video file, folder of images, one image, or 'synthetic' for a rendered street.",
+            "source", "synthetic", "Camera index, video, folder of images, one image, or 'synthetic' for a rendered street.",
             dynamic_typing=True,  # a camera index on the command line is a number
         )  # fmt: skip
         source = str(source)
