@@ -19,6 +19,7 @@ fail() { echo "set-up: $*" >&2; exit 1; }
 
 check_machine() {
   local missing=()
+  [[ $PWD != *[[:space:]]* ]] || fail "$PWD: ROS 2 cannot be built in a path with spaces"
   "$python" -c "import sys; sys.exit(sys.version_info < (3, 10))" || fail "$python must be Python 3.10 or newer"
   "$python" -c "import ensurepip, venv" 2>/dev/null || missing+=(python3-venv)
   "$python" -c "import os, sysconfig; os.stat(sysconfig.get_path('include') + '/Python.h')" 2>/dev/null || missing+=(python3-dev)
@@ -85,8 +86,9 @@ mkdir -p "$venv"
 exec 9>"$venv/.lock"
 flock 9  # two `make` at once: the second waits
 "$python" -c "" 2>/dev/null || fail "$python: not found"
-packages_key=$({ echo "$PWD ${ROS_DISTRO:-}"; "$python" -VV; cat constraints.txt "$0"; } | sha256sum)
-build_key=$({ echo "$packages_key"; cat CMakeLists.txt package.xml msg/* scripts/*
+packages_key=$({ echo "$PWD ${ROS_DISTRO:-}"; "$python" -VV; cat constraints.txt
+                 declare -p runtime checks ros build; declare -f install_packages install_beside_ros repair_exports; } | sha256sum)
+build_key=$({ echo "$packages_key"; declare -f build_package; cat CMakeLists.txt package.xml msg/* scripts/*
               find fcis_ros include launch config weights -type f ! -name "*.pyc" | LC_ALL=C sort
             } | sha256sum)
 [ "$(cat "$venv/.built" 2>/dev/null)" = "$build_key" ] && exit
