@@ -2,7 +2,6 @@
 
 import os
 
-from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument, SetEnvironmentVariable
 from launch.conditions import IfCondition, UnlessCondition
 from launch.substitutions import EqualsSubstitution, LaunchConfiguration, PathJoinSubstitution
@@ -10,9 +9,12 @@ from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 from launch_ros.substitutions import FindPackageShare
 
+from launch import LaunchDescription
+
 SHARE = FindPackageShare("fcis_ros")
 # Humble's name for it; later releases warn about the old one.
-FASTDDS_VARIABLE = "FASTRTPS_DEFAULT_PROFILES_FILE" if os.environ.get("ROS_DISTRO") == "humble" else "FASTDDS_DEFAULT_PROFILES_FILE"
+PREFIX = "FASTRTPS" if os.environ.get("ROS_DISTRO") == "humble" else "FASTDDS"
+FASTDDS_VARIABLE = f"{PREFIX}_DEFAULT_PROFILES_FILE"
 BOOLEAN = ["true", "false"]
 
 
@@ -31,7 +33,7 @@ def generate_launch_description() -> LaunchDescription:
     logging = ["--ros-args", "--log-level", LaunchConfiguration("log_level")]
     return LaunchDescription(
         [
-            argument("source", "0", "What to publish: camera index, video, image folder, image, 'synthetic'; 'none' for nothing."),
+            argument("source", "0", "Camera index, video, image folder, image or 'synthetic'; 'none' to publish nothing."),
             argument("rate", "0.0", "Frames per second of the source; 0.0 for its own."),
             argument("loop", "true", "Start the source again at its end.", BOOLEAN),
             argument("frame_id", "camera_optical_frame", "Optical frame in the source's headers (REP-103)."),

@@ -53,7 +53,9 @@ def test_grey(encoding):
 
 
 @pytest.mark.parametrize("big", [False, True])
-@pytest.mark.parametrize(("encoding", "shape"), [("mono16", (4, 4)), ("16UC1", (4, 4)), ("rgb16", (4, 4, 3)), ("bgr16", (4, 4, 3))])
+@pytest.mark.parametrize(
+    ("encoding", "shape"), [("mono16", (4, 4)), ("16UC1", (4, 4)), ("rgb16", (4, 4, 3)), ("bgr16", (4, 4, 3))]
+)
 def test_sixteen_bits_keep_the_upper_eight_in_either_byte_order(encoding, shape, big):
     values = (np.arange(np.prod(shape)).reshape(shape) * 1201 + 255).astype(np.uint16)
     data = values.astype(">u2" if big else "<u2").view(np.uint8)
