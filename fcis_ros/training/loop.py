@@ -135,7 +135,8 @@ def train(
     out.mkdir(parents=True, exist_ok=True)
     state_file, log_file, model_file = out / "state.pt", out / "log.jsonl", out / "model.safetensors"
     if resume != state_file.exists():
-        raise InputError(f"{out}: " + ("no run to resume there" if resume else "holds a run already; use --resume or another folder"))
+        problem = "no run to resume there" if resume else "holds a run already; use --resume or another folder"
+        raise InputError(f"{out}: {problem}")
     torch.manual_seed(config.seed)
     model = FCIS(config.model).to(device, memory_format=torch.channels_last)
     average = copy.deepcopy(model).eval()

@@ -1,4 +1,4 @@
-"""What the RPN and the ROIs should answer, given the annotations of one training crop (section 1.4 and 1.9 of the released code)."""
+"""What the RPN and the ROIs should answer, given the annotations of one training crop, as in the released code."""
 
 from dataclasses import dataclass
 

@@ -24,7 +24,8 @@ def test_parameters_are_those_of_torchvision(name, parameters):
 
 def test_parameter_names_are_those_of_torchvision():
     names = set(resnet(backbone="resnet50").state_dict())
-    assert {"conv1.weight", "bn1.running_var", "layer1.0.downsample.0.weight", "layer3.5.conv3.weight", "layer4.2.bn2.bias"} <= names
+    some = {"conv1.weight", "bn1.running_var", "layer1.0.downsample.0.weight", "layer3.5.conv3.weight", "layer4.2.bn2.bias"}
+    assert some <= names
 
 
 @pytest.mark.parametrize(("pool1", "size"), [("pad0_ceil", (38, 63)), ("pad1_floor", (38, 63))])
@@ -47,7 +48,8 @@ def test_stride_sits_where_the_configuration_says(first):
 
 
 def test_conv5_is_dilated_throughout():
-    dilations = [m.dilation for m in resnet(backbone="resnet50").layer4.modules() if isinstance(m, nn.Conv2d) and m.kernel_size == (3, 3)]
+    convolutions = [m for m in resnet(backbone="resnet50").layer4.modules() if isinstance(m, nn.Conv2d)]
+    dilations = [m.dilation for m in convolutions if m.kernel_size == (3, 3)]
     assert dilations == [(2, 2)] * 3
 
 

@@ -10,7 +10,8 @@ RELEASED = ModelConfig(class_names=("car",))
 
 
 @pytest.mark.parametrize(
-    ("size", "resized"), [((480, 640), (600, 800)), ((360, 480), (600, 800)), ((1080, 1920), (562, 1000)), ((600, 1000), (600, 1000))]
+    ("size", "resized"),
+    [((480, 640), (600, 800)), ((360, 480), (600, 800)), ((1080, 1920), (562, 1000)), ((600, 1000), (600, 1000))],
 )
 def test_size_of_the_input_tensor(size, resized):
     tensor, scale = preprocess(np.zeros((*size, 3), np.uint8), RELEASED)

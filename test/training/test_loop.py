@@ -17,7 +17,8 @@ from fcis_ros.training.config import TrainConfig
 CPU = torch.device("cpu")
 MODEL = ModelConfig(
     class_names=("box", "disc"), backbone="resnet18", width=8, short_side=96, max_side=160, reduced_channels=32,
-    rpn_channels=32, anchor_scales=(1.5, 2.5, 4.0), anchor_ratios=(0.7, 1.0, 1.4), rpn_pre_nms=300, rpn_post_nms=40, bins=3, grid=9,
+    rpn_channels=32, anchor_scales=(1.5, 2.5, 4.0), anchor_ratios=(0.7, 1.0, 1.4), rpn_pre_nms=300, rpn_post_nms=40,
+    bins=3, grid=9,
 )  # fmt: skip
 
 
@@ -95,7 +96,8 @@ def test_stops_when_a_loss_is_not_finite(tmp_path, monkeypatch):
 
 
 def test_images_without_objects_train_too(tmp_path):
-    empty = Sample(np.zeros((96, 128, 3), np.uint8), np.zeros((0, 96, 128), bool), np.zeros(0, np.int64), np.zeros(0, bool), "e")
+    nothing = np.zeros(0, bool)
+    empty = Sample(np.zeros((96, 128, 3), np.uint8), np.zeros((0, 96, 128), bool), nothing.astype(np.int64), nothing, "e")
     settings = config(steps=2)
     assert loop.train(settings, Batches(settings, [empty], scene), tmp_path / "run", CPU, {}).exists()
 
