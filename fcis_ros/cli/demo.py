@@ -19,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="rosbag2 folder, video, image folder, image, camera index, or 'synthetic', a rendered clip (default)",
     )  # fmt: skip
     parser.add_argument("--annotations", metavar="JSON", help="COCO instance file of the input's frames, for AP")
-    parser.add_argument("--rate", type=positive, help="frames per second (default: the input's; still images 5, synthetic 10)")
+    parser.add_argument("--rate", type=positive, help="frames per second (default: the input's; still images 5, synthetic 6)")
     parser.add_argument("--frames", type=count, help="use only the first so many frames (synthetic, camera: 150 unless given)")
     parser.add_argument("--out", default="out/demo", metavar="DIR", help="folder for the results (default: %(default)s)")
     parser.add_argument("--score", type=unit, default=0.5, help="draw instances from this score (default: %(default)s)")

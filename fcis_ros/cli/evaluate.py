@@ -36,7 +36,8 @@ def run(arguments: argparse.Namespace) -> None:
 
     def predictions():
         for name in tqdm(names, unit="image"):
-            image = read_image(folder / name)
+            path = folder / truth.paths[name]
+            image = read_image(path if path.is_file() else folder / name)
             start = time.perf_counter()
             instances = predictor(image)
             seconds.append(time.perf_counter() - start)

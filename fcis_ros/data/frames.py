@@ -20,7 +20,7 @@ from fcis_ros.structures import Sample
 SYNTHETIC = "synthetic"
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
 FOLDER_RATE = 5.0  # Hz, for still images
-CLIP_RATE = 10.0  # Hz, for the synthetic clip
+CLIP_RATE = 6.0  # Hz, for the synthetic clip: about what two CPU cores keep up with
 CLIP_FRAMES = 150  # where the input itself has no end: synthetic clip, camera
 
 
@@ -106,7 +106,7 @@ def open_source(spec: str, rate: float | None = None, frames: int | None = None,
 
     Args:
         spec: ``synthetic``, a camera index, or the path of a folder of images, an image or a video.
-        rate: frames per second instead of the input's own (videos: their own; folders 5 Hz, synthetic clip 10 Hz).
+        rate: frames per second instead of the input's own (videos: their own; folders 5 Hz, synthetic clip 6 Hz).
         frames: stop after this many; None takes all (150 of the synthetic clip or a camera).
         seed: which synthetic scene.
 

@@ -41,6 +41,7 @@ def summarise(
     precision: str,
     model: str,
     source: str,
+    rate: float,
     ap: Mapping[str, Any] | None,
     seed: int | None,
     dropped: Mapping[str, int] | None = None,
@@ -56,6 +57,7 @@ def summarise(
         precision: arithmetic of the network, ``fp32`` for instance.
         model: name of the model.
         source: the input in a few words.
+        rate: frames per second at which the input was played.
         ap: result of ``evaluation.coco.evaluate``, None without ground truth.
         seed: seed of the synthetic clip, None for other inputs.
         dropped: the reasons, as the node counted them.
@@ -77,6 +79,7 @@ def summarise(
         "precision": precision,
         "model": model,
         "input": source,
+        "input_fps": round(rate, 2),
         "ap": None if ap is None else {key: ap[key] for key in ("segm", "bbox", "per_class")},
         "mAPr": None if ap is None else ap["mAPr"],
         "seed": seed,
@@ -93,7 +96,7 @@ def rows(report: Mapping[str, Any]) -> list[tuple[str, str]]:
     """The report as (what, value) lines for people."""
     latency = report["latency_ms"]
     lines = [
-        ("input", report["input"]),
+        ("input", f"{report['input']}, {report['input_fps']:g} frames/s"),
         ("model", f"{report['model']} on {report['device']}, {report['precision']}"),
         ("frames in / out / dropped", f"{report['frames_in']} / {report['frames_out']} / {report['frames_dropped']}"),
     ]

@@ -15,12 +15,14 @@ class Truth:
 
     Attributes:
         image_ids: {file name: id in the annotation file}.
+        paths: {file name: path as the annotation file has it, which may name folders}.
         category_ids: the annotation file's id of each of the model's classes, None where it has no such class.
     """
 
     def __init__(self, class_names: tuple[str, ...]):
         self.class_names = class_names
         self.image_ids: dict[str, int] = {}
+        self.paths: dict[str, str] = {}
         self.category_ids: list[int | None] = list(range(1, len(class_names) + 1))
         self._sizes: dict[str, tuple[int, int]] = {}
         self._annotations: dict[str, list[dict]] = {}
@@ -37,7 +39,7 @@ class Truth:
             content = json.loads(path.read_text(encoding="utf-8"))
             names = {int(category["id"]): str(category["name"]) for category in content["categories"]}
             files = {
-                int(image["id"]): (Path(str(image["file_name"])).name, (int(image["height"]), int(image["width"])))
+                int(image["id"]): (str(image["file_name"]), (int(image["height"]), int(image["width"])))
                 for image in content["images"]
             }
             annotations = [dict(annotation) for annotation in content["annotations"]]
@@ -56,14 +58,14 @@ class Truth:
                 f"annotations {path}: none of its categories ({', '.join(sorted(names.values()))}) "
                 f"is a class of the model ({', '.join(class_names)})"
             )
-        for image_id, (name, size) in files.items():
-            truth._add(name, image_id, size, [])
+        for image_id, (path_inside, size) in files.items():
+            truth._add(path_inside, image_id, size, [])
         for annotation, (image_id, category_id) in zip(annotations, owners, strict=True):
             if image_id not in files:
                 raise InputError(f"annotations {path}: an annotation belongs to image {image_id}, which is not listed")
             if category_id in truth.category_ids:
                 label = truth.category_ids.index(category_id) + 1
-                truth._annotations[files[image_id][0]].append({**annotation, "category_id": label})
+                truth._annotations[Path(files[image_id][0]).name].append({**annotation, "category_id": label})
         return truth
 
     def add(self, sample: Sample, class_names: tuple[str, ...]) -> None:
@@ -73,7 +75,9 @@ class Truth:
         known = [{**a, "category_id": labels[a["category_id"]]} for a in known if a["category_id"] in labels]
         self._add(sample.name, len(self.image_ids) + 1, sample.image.shape[:2], known)
 
-    def _add(self, name: str, image_id: int, size: tuple[int, int], annotations: list[dict]) -> None:
+    def _add(self, path: str, image_id: int, size: tuple[int, int], annotations: list[dict]) -> None:
+        name = Path(path).name
+        self.paths[name] = path
         self.image_ids[name] = image_id
         self._sizes[name] = size
         self._annotations[name] = annotations

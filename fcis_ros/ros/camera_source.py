@@ -40,7 +40,7 @@ class CameraSource(Node):
         )  # fmt: skip
         source = str(source)
         rate = declare(
-            "rate", 0.0, "Frames per second; 0 for the source's own (images 5, synthetic 10).",
+            "rate", 0.0, "Frames per second; 0 for the source's own (images 5, synthetic 6).",
             floating_point_range=[FloatingPointRange(from_value=0.0, to_value=1000.0)],
         )  # fmt: skip
         self._frame_id = declare("frame_id", "camera_optical_frame", "Optical frame of the camera (REP-103), for the headers.")

@@ -63,7 +63,7 @@ def run_demo(
         InputError: the input cannot be used, the annotations are not its, or the node does not run or answers nothing.
     """
     drawn = Truth(class_names)
-    frames = tqdm(_keeping_truth(source.frames(), drawn), "record", source.count, unit="frame")
+    frames = tqdm(_keeping_truth(source.frames(), drawn), "record", source.count, unit="frame", mininterval=0.5)
     names = record(frames, folder / "input_bag", source.count)
     if truth:
         truth.require_match(names.values())
@@ -72,7 +72,7 @@ def run_demo(
         (folder / "annotations.json").write_text(json.dumps(drawn.to_json()), encoding="utf-8")
 
     parameters = {"model": str(model), "device": device, "score_threshold": AP_SCORE, "overlay_score_threshold": score}
-    with tqdm(desc="replay", total=len(names), unit="frame") as bar:
+    with tqdm(desc="replay", total=len(names), unit="frame", mininterval=0.5) as bar:
         measured = replay(folder / "input_bag", folder / "output_bag", parameters, folder / "node.log", rate, bar.update)
     if not measured.answered:
         raise InputError(f"the node answered none of {len(names)} frames; its counters: {_dropped(measured) or 'none'}")
@@ -87,6 +87,7 @@ def run_demo(
         precision=measured.facts.get("precision", "fp32"),
         model=model.stem,
         source=source.description,
+        rate=rate or source.rate,
         ap=truth.evaluate((names[stamp], found) for stamp, found in answers.items()) if truth else None,
         seed=seed,
         dropped=_dropped(measured),
@@ -109,7 +110,8 @@ def _keeping_truth(frames: Iterator[Frame], truth: Truth) -> Iterator[Frame]:
 def _dropped(measured: Measured) -> dict[str, int]:
     """Why frames got no answer: as the node counted, and the rest."""
     missing = len(measured.sent) - len(measured.answered)
-    counted = {reason: int(measured.facts.get(f"frames_{reason}", 0)) for reason in ("overwritten", "rejected", "stale")}
+    reasons = ("overwritten", "rejected", "stale", "failed")
+    counted = {reason: int(measured.facts.get(f"frames_{reason}", 0)) for reason in reasons}
     return {**counted, "lost on the way": max(0, missing - sum(counted.values()))}
 
 
@@ -147,7 +149,7 @@ def _write_overlays(
                 pictures.append((_caption(names[stamp], answers[stamp], score), latest))
             yield latest
 
-    write_video(folder / "overlay.mp4", tqdm(frames(), "video", len(stamps), unit="frame"), rate)
+    write_video(folder / "overlay.mp4", tqdm(frames(), "video", len(stamps), unit="frame", mininterval=0.5), rate)
     return pictures
 
 

@@ -165,6 +165,7 @@ class _Listener:
         self._stages: dict[str, list[float]] = {}
         self._facts: dict[str, str] = {}
         self._last_arrival = 0.0
+        self._last_facts = 0.0
 
         store = message_types(share() / "msg")
         self._writer = mcap_writer(output)
@@ -209,6 +210,7 @@ class _Listener:
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
         for status in message.status:
             if self._path in (status.hardware_id, status.name.split(":")[0]):
+                self._last_facts = time.monotonic()
                 self._facts |= {entry.key: entry.value for entry in status.values}
                 for entry in status.values:
                     if entry.key.startswith("stage_ms."):
@@ -239,10 +241,10 @@ class _Listener:
         self._frames.publish(raw)
 
     def wait_for_answers(self, check: Callable[[], None]) -> None:
-        """The node always gets to the newest frame: its masks and overlay are the end."""
+        """The node always gets to the newest frame: its masks and overlay are the end, and the counters after it."""
         last, self._last_arrival = next(reversed(self._sent)), time.monotonic()
         while time.monotonic() - self._last_arrival < SILENCE_SECONDS:
-            if last in self._arrived and last in self._overlays:
+            if last in self._arrived and last in self._overlays and self._last_facts > self._last_arrival:
                 return
             check()
             time.sleep(0.02)

@@ -19,7 +19,7 @@ AP = {
 def summary(**changes):
     values = dict(
         frames_in=5, latencies=[100.0, 110.0, 120.0, 400.0], seconds=2.0, stage_ms={"backbone": 50.123}, device="cpu",
-        precision="fp32", model="fcis_road_r18", source="video <b>x</b>.mp4", ap=AP, seed=None, dropped={"overwritten": 1},
+        precision="fp32", model="fcis_road_r18", source="video <b>x</b>.mp4", rate=2.5, ap=AP, seed=None, dropped={"overwritten": 1},
     )  # fmt: skip
     return reports.summarise(**{**values, **changes})
 
@@ -43,7 +43,14 @@ def test_without_answers_and_truth():
 
 def test_table_names_everything():
     text = reports.table(summary())
-    for part in ("5 / 4 / 1", "1 overwritten", "0.250 / 0.500 / 0.200", "car 0.500, pedestrian –", "0.400 / 0.300"):
+    for part in (
+        "2.5 frames/s",
+        "5 / 4 / 1",
+        "1 overwritten",
+        "0.250 / 0.500 / 0.200",
+        "car 0.500, pedestrian –",
+        "0.400 / 0.300",
+    ):
         assert part in text
 
 
