@@ -13,6 +13,9 @@ from typing import Any
 import cv2
 import jinja2
 import numpy as np
+import torch
+
+import fcis_ros
 
 PICTURE_WIDTH = 640  # pixels; wider pictures are scaled down so that the page stays small
 
@@ -20,11 +23,12 @@ PICTURE_WIDTH = 640  # pixels; wider pictures are scaled down so that the page s
 def versions() -> dict[str, str]:
     """Versions of what computed the numbers."""
     found = {"python": platform.python_version(), "system": platform.platform(terse=True)}
-    for package in ("fcis_ros", "torch", "numpy", "opencv-python-headless", "pycocotools", "rosbags"):
+    for package in ("numpy", "opencv-python-headless", "pycocotools", "rosbags"):
         try:
             found[package] = metadata.version(package)
         except metadata.PackageNotFoundError:
             continue
+    found |= {"fcis_ros": fcis_ros.__version__, "torch": torch.__version__}  # torch's own says for which CUDA it was built
     found.setdefault("opencv-python-headless", cv2.__version__)
     if distribution := os.environ.get("ROS_DISTRO"):
         found["ros"] = distribution

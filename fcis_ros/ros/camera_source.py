@@ -107,8 +107,9 @@ def main() -> int:
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
     except InputError as error:
-        print(f"camera_source: {error}", file=sys.stderr)
-        return 2
+        if rclpy.ok():  # else interrupted while declaring parameters
+            print(f"camera_source: {error}", file=sys.stderr)
+            return 2
     except Exception:
         if rclpy.ok():
             raise  # else interrupted while publishing

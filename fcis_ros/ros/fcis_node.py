@@ -261,8 +261,9 @@ def main() -> int:
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
     except InputError as error:
-        print(f"fcis_node: {error}", file=sys.stderr)
-        return 2
+        if rclpy.ok():  # else interrupted while declaring parameters
+            print(f"fcis_node: {error}", file=sys.stderr)
+            return 2
     except Exception:
         if rclpy.ok():
             raise  # else interrupted while starting
