@@ -19,7 +19,8 @@ AP = {
 def summary(**changes):
     values = dict(
         frames_in=5, latencies=[100.0, 110.0, 120.0, 400.0], seconds=2.0, stage_ms={"backbone": 50.123}, device="cpu",
-        precision="fp32", model="fcis_road_r18", source="video <b>x</b>.mp4", rate=2.5, ap=AP, seed=None, dropped={"overwritten": 1},
+        precision="fp32", model="fcis_road_r18", source="video <b>x</b>.mp4", rate=2.5, ap=AP, seed=None,
+        dropped={"overwritten": 1},
     )  # fmt: skip
     return reports.summarise(**{**values, **changes})
 
