@@ -21,6 +21,7 @@ class Truth:
 
     def __init__(self, class_names: tuple[str, ...]):
         self.class_names = class_names
+        self._origin = "annotations"
         self.image_ids: dict[str, int] = {}
         self.paths: dict[str, str] = {}
         self.category_ids: list[int | None] = list(range(1, len(class_names) + 1))
@@ -52,6 +53,7 @@ class Truth:
         if not whole:
             raise InputError(f"annotations {path}: not a COCO instance file (an annotation lacks bbox, area or segmentation)")
         truth = cls(class_names)
+        truth._origin = f"annotations {path}"
         truth.category_ids = [next((id_ for id_, name in names.items() if name == own), None) for own in class_names]
         if not any(id_ is not None for id_ in truth.category_ids):
             raise InputError(
@@ -93,8 +95,9 @@ class Truth:
         """Raises InputError if no frame is annotated."""
         names = list(frame_names)
         if not any(self.find(name) for name in names):
+            example = next(iter(self.image_ids), "none")
             raise InputError(
-                f"annotations: none of their {len(self.image_ids)} file names (such as {next(iter(self.image_ids), 'none')}) "
+                f"{self._origin}: none of the {len(self.image_ids)} file names in it (such as {example}) "
                 f"is a frame of the input (such as {names[0]})"
             )
 
@@ -112,7 +115,7 @@ class Truth:
             height, width = self._sizes[name]
             if (instances.height, instances.width) != (height, width):
                 raise InputError(
-                    f"frame {frame_name}: {instances.width}x{instances.height} pixels, its annotations are for {width}x{height}"
+                    f"{self._origin}: {name} is {width}x{height} there, the frame {instances.width}x{instances.height}"
                 )
             images.append({"id": image_id, "height": height, "width": width})
             annotations += self._annotations[name]

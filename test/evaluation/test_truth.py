@@ -86,12 +86,12 @@ def test_missing_file(tmp_path):
 def test_no_frame_matches(tmp_path):
     truth = load(tmp_path, annotations())
     truth.require_match(["b.jpg", "a.jpg"])
-    with pytest.raises(InputError, match=r"a\.jpg.*is a frame of the input.*b\.jpg"):
+    with pytest.raises(InputError, match=r"instances\.json.*a\.jpg.*is a frame of the input.*b\.jpg"):
         truth.require_match(["b.jpg"])
 
 
 def test_size_differs(tmp_path):
-    with pytest.raises(InputError, match="80x61 pixels, its annotations are for 80x60"):
+    with pytest.raises(InputError, match=r"instances\.json: a\.jpg is 80x60 there, the frame 80x61"):
         load(tmp_path, annotations()).evaluate([("a.jpg", found(height=61))])
 
 

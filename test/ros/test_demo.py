@@ -22,6 +22,7 @@ def demo(out, *arguments) -> dict:
     report = json.loads((out / "report.json").read_text())
     assert set(report) >= KEYS
     assert report["frames_in"] == report["frames_out"] + report["frames_dropped"]
+    assert sum(report["dropped"].values()) == report["frames_dropped"]
     return report
 
 
