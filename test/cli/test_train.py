@@ -1,0 +1,49 @@
+"""The train command: a run from nothing but rendered scenes, its resumption, and what it refuses."""
+
+import json
+
+import pytest
+
+from fcis_ros.cli.main import main
+from fcis_ros.model.checkpoint import read_metadata
+
+MODEL = {
+    "class_names": ["car", "pedestrian", "bicyclist"], "backbone": "resnet18", "width": 8, "stride_in_1x1": False,
+    "short_side": 90, "max_side": 160, "reduced_channels": 16, "rpn_channels": 8, "rpn_pre_nms": 50, "rpn_post_nms": 10,
+}  # fmt: skip
+
+
+def config(path, **changes):
+    run = {"model": MODEL, "steps": 2, "batch": 1, "crop": [96, 128], "rois": 10, "ohem": 8, "warmup": 1, "eval_every": 2}
+    path.write_text(json.dumps({**run, **changes}))
+    return str(path)
+
+
+def test_trains_and_resumes(tmp_path, capsys):
+    arguments = ["train", "--config", config(tmp_path / "run.json"), "--out", str(tmp_path / "run"), "--device", "cpu"]
+    assert main(arguments) == 0
+    assert "model.safetensors" in capsys.readouterr().out
+    found, provenance = read_metadata(tmp_path / "run" / "model.safetensors")
+    assert found.class_names == ("car", "pedestrian", "bicyclist")
+    assert provenance["trained_on"] == {"annotations": None, "images": 0, "synthetic": 1.0} and provenance["steps"] == 2
+    assert main(arguments) == 2  # a finished run is not overwritten
+    assert main([*arguments, "--resume", "--steps", "3"]) == 0
+    assert read_metadata(tmp_path / "run" / "model.safetensors")[1]["steps"] == 3
+
+
+@pytest.mark.parametrize(
+    ("changes", "extra", "says"),
+    [
+        ({"stepz": 1}, [], "stepz"),
+        ({}, ["--annotations", "a.json"], "--images"),
+        ({}, ["--annotations", "missing.json", "--images", "."], "missing.json"),
+        ({"model": {**MODEL, "class_names": ["boat"]}}, [], "boat"),
+        ({}, ["--device", "tpu"], "tpu"),
+        ({}, ["--resume"], "no run to resume"),
+    ],
+)
+def test_refuses(tmp_path, capsys, changes, extra, says):
+    assert main(["train", "--config", config(tmp_path / "run.json", **changes), "--out", str(tmp_path / "run"), *extra]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("fcis: ") and says in line
+    assert not (tmp_path / "run" / "model.safetensors").exists()
