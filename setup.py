@@ -1,9 +1,43 @@
-"""What pip needs beyond pyproject.toml: the weights become package data."""
+"""What pip needs beyond pyproject.toml: the weights become package data, the operators of csrc/ a library beside fcis_ros/ops.
+
+The one recipe for the operators: ``python setup.py build_ext --inplace`` in the source tree, and CMake calls the same. It needs
+the torch that will load them, so pip wants ``--no-build-isolation``. FCIS_BUILD_OPS is AUTO (where torch can be imported), ON or OFF.
+"""
+
+import os
+from glob import glob
 
 from setuptools import find_packages, setup
+
+
+def operators() -> dict:
+    wanted = os.environ.get("FCIS_BUILD_OPS", "AUTO").upper()
+    if wanted not in ("AUTO", "ON", "OFF"):
+        raise SystemExit(f"FCIS_BUILD_OPS: expected AUTO, ON or OFF, got {wanted}")
+    if wanted == "OFF":
+        return {}
+    try:
+        from torch.utils import cpp_extension
+    except ImportError:
+        if wanted == "ON":
+            raise SystemExit("FCIS_BUILD_OPS=ON needs torch where this builds (pip: --no-build-isolation)") from None
+        return {}
+    # Contraction would round a*b+c once where the definition rounds twice: bin edges are compared bit by bit.
+    flags = ["-O3", "-ffp-contract=off", "-fopenmp", "-Wno-psabi"]
+    extension = cpp_extension.CppExtension(
+        "fcis_ros._C",
+        ["csrc/schemas.cpp", *sorted(glob("csrc/cpu/*.cpp"))],
+        depends=glob("csrc/**/*.h", recursive=True),
+        extra_compile_args=flags,
+        extra_link_args=["-fopenmp"],
+    )
+    build = cpp_extension.BuildExtension.with_options(no_python_abi_suffix=True)
+    return {"ext_modules": [extension], "cmdclass": {"build_ext": build}}
+
 
 setup(
     packages=[*find_packages(include=["fcis_ros", "fcis_ros.*"]), "fcis_ros.weights"],
     package_dir={"fcis_ros.weights": "weights"},
     package_data={"": ["*.j2"], "fcis_ros.weights": ["*"]},
+    **operators(),
 )
