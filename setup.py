@@ -1,13 +1,24 @@
-"""What pip needs beyond pyproject.toml: the weights become package data, the operators of csrc/ a library beside fcis_ros/ops.
+"""What pip needs beyond pyproject.toml: the weights become package data, the operators of csrc/ the library fcis_ros/_C.
 
-The one recipe for the operators: ``python setup.py build_ext --inplace`` in the source tree, and CMake calls the same. It needs
-the torch that will load them, so pip wants ``--no-build-isolation``. FCIS_BUILD_OPS is AUTO (where torch can be imported), ON or OFF.
+The one recipe for the operators: ``python setup.py build_ext --inplace`` in the source tree; CMake calls the same. It needs the
+torch that will load them, so pip wants ``--no-build-isolation``. FCIS_BUILD_OPS is AUTO (wherever torch can be imported), ON or
+OFF; CUDA kernels are built where nvcc and a CUDA torch are.
 """
 
+import importlib.util
 import os
 from glob import glob
 
 from setuptools import find_packages, setup
+
+
+def digest() -> str:
+    """Of the operators' sources, as fcis_ros/ops/library.py computes it."""
+    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "fcis_ros", "ops", "library.py")
+    spec = importlib.util.spec_from_file_location("library", path)
+    library = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(library)
+    return library.digest()
 
 
 def operators() -> dict:
@@ -22,14 +33,14 @@ def operators() -> dict:
         if wanted == "ON":
             raise SystemExit("FCIS_BUILD_OPS=ON needs torch where this builds (pip: --no-build-isolation)") from None
         return {}
-    # Contraction would round a*b+c once where the definition rounds twice: bin edges are compared bit by bit.
-    flags = ["-O3", "-ffp-contract=off", "-fopenmp", "-Wno-psabi"]
+    # Contraction would round a*b+c once where the definition rounds twice: bin edges are compared bit by bit. OpenMP is not linked:
+    # its symbols are found in the one that PyTorch brings, a second one would have threads of its own.
+    flags = ["-O3", "-g0", "-std=c++17", "-ffp-contract=off", "-fopenmp", "-Wno-psabi", "-fvisibility=hidden", f'-DFCIS_SOURCES="{digest()}"']
     extension = cpp_extension.CppExtension(
         "fcis_ros._C",
         ["csrc/schemas.cpp", *sorted(glob("csrc/cpu/*.cpp"))],
         depends=glob("csrc/**/*.h", recursive=True),
         extra_compile_args=flags,
-        extra_link_args=["-fopenmp"],
     )
     build = cpp_extension.BuildExtension.with_options(no_python_abi_suffix=True)
     return {"ext_modules": [extension], "cmdclass": {"build_ext": build}}

@@ -1,20 +1,38 @@
-// Every operator of the extension on one page. Shapes are described in fcis_ros/ops.
+// Every operator of the extension on one page. Shapes and units are described in fcis_ros/ops, one file per operator.
+//
+// N images, R ROIs, C+1 classes, k*k cells of the position-sensitive partition, S*S bins, h*w feature cells. Channels are
+// cell-major: ((i*k + j)*2 + side)*(C+1) + class for score maps, (i*k + j)*D + d for box maps.
 #include <torch/library.h>
 
+#ifndef FCIS_SOURCES
+#error "FCIS_SOURCES, the digest of csrc/, is given by setup.py"
+#endif
+
 TORCH_LIBRARY(fcis_ros, m) {
-  // maps [N, (C+1)*2*k*k, h, w], rois [R, 5] -> [R, C+1]
+  // maps [N, k*k*2*(C+1), h, w], rois [R, 5] -> [R, C+1]
   m.def("class_scores(Tensor maps, Tensor rois, int bins, int size, int stride) -> Tensor");
   m.def("class_scores_backward(Tensor grad, Tensor maps, Tensor rois, int bins, int size, int stride) -> Tensor");
-  // labels [R] -> [R, 2, S, S]
+  // and labels [R] -> [R, 2, S, S]
   m.def("class_masks(Tensor maps, Tensor rois, Tensor labels, int bins, int size, int stride) -> Tensor");
   m.def("class_masks_backward(Tensor grad, Tensor maps, Tensor rois, Tensor labels, int bins, int size, int stride) -> Tensor");
-  // maps [N, D*k*k, h, w] -> [R, D]
+  // maps [N, k*k*D, h, w] -> [R, D]
   m.def("box_deltas(Tensor maps, Tensor rois, int bins, int size, int stride) -> Tensor");
   m.def("box_deltas_backward(Tensor grad, Tensor maps, Tensor rois, int bins, int size, int stride) -> Tensor");
-  // boxes [R, 4], scores [R] -> indices of the kept
+
+  // boxes [R, 4], scores [R] -> indices [limit], -1 behind the last
   m.def("nms(Tensor boxes, Tensor scores, float threshold, int limit) -> Tensor");
-  // The bins themselves, for tests: low, high [R] -> [R, S, 2]
+  // boxes [R, 4], scores [R, C+1] -> rois [limit], labels [limit], -1 behind the last
+  m.def("class_nms(Tensor boxes, Tensor scores, float threshold, float floor, int limit) -> (Tensor, Tensor)");
+  // boxes [R, 4] int32, masks [M, S, S], index [W, R] int32, weights [W, R] -> boxes [W, 4], runs [T], ends [W], all int32
+  m.def("vote_masks(Tensor boxes, Tensor masks, Tensor index, Tensor weights, int height, int width, float threshold, "
+        "bool binarise_first, int resample) -> (Tensor, Tensor, Tensor)");
+  // instances as above, best first -> [H, W] uint16, the best instance at every pixel counted from 1
+  m.def("label_map(Tensor boxes, Tensor runs, Tensor ends, int height, int width) -> Tensor");
+  // image [H, W, 3] uint8, labels [H, W] uint16, colours [W, 3] uint8 -> [H, W, 3] uint8
+  m.def("paint(Tensor image, Tensor labels, Tensor colours, float alpha) -> Tensor");
+
+  // The bins themselves, for tests: low [R], high [R] -> [R, S, 2]
   m.def("bin_edges(Tensor low, Tensor high, int size, int length, int stride) -> Tensor");
-  // fcis_ros/ops/library.py expects this number; raise both whenever a schema or its meaning changes.
-  m.def("version() -> int", [] { return static_cast<int64_t>(1); });
+  // What this was built from: fcis_ros/ops/library.py compares it with the sources that are there.
+  m.def("sources() -> str", [] { return std::string(FCIS_SOURCES); });
 }

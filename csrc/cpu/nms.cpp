@@ -1,63 +1,99 @@
-// Greedy non-maximum suppression in float32; equal scores keep their input order, NaN scores come last.
-#include <torch/library.h>
-
+// Greedy non-maximum suppression in float32, of one list and of all classes from one overlap matrix. Ties are decided by the
+// place in the input, boxes that are not finite or have no score are never kept.
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 
-#include "common.h"
+#include "kernels.h"
 
 namespace fcis {
 namespace {
 
-// The corners and areas of all boxes, best first, one array each.
-struct Sorted {
+// Corners and areas, one array each.
+struct Boxes {
   std::vector<float> x1, y1, x2, y2, area;
-  std::vector<int> alive;
+  Boxes(const float* boxes, const std::vector<int64_t>& order) {
+    for (auto* array : {&x1, &y1, &x2, &y2, &area}) array->resize(order.size());
+    for (size_t i = 0; i < order.size(); ++i) {
+      const float* box = boxes + order[i] * 4;
+      x1[i] = box[0], y1[i] = box[1], x2[i] = box[2], y2[i] = box[3];
+      area[i] = (box[2] - box[0] + 1.0f) * (box[3] - box[1] + 1.0f);
+    }
+  }
 };
 
-FCIS_CLONES void suppress(const float* x1, const float* y1, const float* x2, const float* y2, const float* area, int* alive,
-                          int64_t i, int64_t count, float threshold) {
+// overlaps[j] = 1 where box j has an IoU above the threshold with box i, for j in first..count-1.
+FCIS_CLONES void find_overlaps(const float* x1, const float* y1, const float* x2, const float* y2, const float* area, int64_t i,
+                               int64_t first, int64_t count, float threshold, uint8_t* overlaps) {
   const float left = x1[i], top = y1[i], right = x2[i], bottom = y2[i], own = area[i];
-  for (int64_t j = i + 1; j < count; ++j) {
+  for (int64_t j = first; j < count; ++j) {
     const float width = (right < x2[j] ? right : x2[j]) - (left > x1[j] ? left : x1[j]) + 1.0f;
     const float height = (bottom < y2[j] ? bottom : y2[j]) - (top > y1[j] ? top : y1[j]) + 1.0f;
     const float common = (width > 0.0f ? width : 0.0f) * (height > 0.0f ? height : 0.0f);
-    alive[j] &= common / (own + area[j] - common) <= threshold;
+    overlaps[j] |= !(common / (own + area[j] - common) <= threshold);
   }
 }
 
-at::Tensor nms(const at::Tensor& boxes, const at::Tensor& scores, double threshold, int64_t limit) {
-  TORCH_CHECK_VALUE(boxes.dim() == 2 && boxes.size(1) == 4, "boxes: expected [R, 4], got ", boxes.sizes());
-  TORCH_CHECK_VALUE(scores.dim() == 1 && scores.size(0) == boxes.size(0), "scores: expected [", boxes.size(0), "], got ",
-                    scores.sizes());
-  TORCH_CHECK_VALUE(scores.device() == boxes.device(), "scores: on ", scores.device(), ", but boxes on ", boxes.device());
-  const int64_t count = boxes.size(0);
-  const at::Tensor box = boxes.to(at::kFloat).contiguous(), score = scores.to(at::kDouble).contiguous();
-  const float* b = box.const_data_ptr<float>();
-  const double* s = score.const_data_ptr<double>();
-  std::vector<int64_t> order(count);
-  std::iota(order.begin(), order.end(), 0);
-  std::stable_sort(order.begin(), order.end(), [s](int64_t i, int64_t j) { return s[i] > s[j] || (s[i] == s[i] && s[j] != s[j]); });
-  Sorted a;
-  for (auto* array : {&a.x1, &a.y1, &a.x2, &a.y2, &a.area}) array->resize(count);
-  a.alive.assign(count, 1);
-  for (int64_t i = 0; i < count; ++i) {
-    const float* p = b + order[i] * 4;
-    a.x1[i] = p[0], a.y1[i] = p[1], a.x2[i] = p[2], a.y2[i] = p[3];
-    a.area[i] = (p[2] - p[0] + 1.0f) * (p[3] - p[1] + 1.0f);
-  }
-  std::vector<int64_t> kept;
-  for (int64_t i = 0; i < count && static_cast<int64_t>(kept.size()) < limit; ++i) {
-    if (!a.alive[i]) continue;
-    kept.push_back(order[i]);
-    suppress(a.x1.data(), a.y1.data(), a.x2.data(), a.y2.data(), a.area.data(), a.alive.data(), i, count,
-             static_cast<float>(threshold));
-  }
-  return at::tensor(kept, at::kLong);
+bool is_finite(const float* box) {
+  return std::isfinite(box[0]) && std::isfinite(box[1]) && std::isfinite(box[2]) && std::isfinite(box[3]);
 }
 
 }  // namespace
 
-TORCH_LIBRARY_IMPL(fcis_ros, CPU, m) { m.impl("nms", nms); }
+std::vector<int64_t> nms(const float* boxes, const float* scores, int64_t count, float threshold, int64_t limit) {
+  std::vector<int64_t> order;
+  for (int64_t i = 0; i < count; ++i) {
+    if (std::isfinite(scores[i]) && is_finite(boxes + i * 4)) order.push_back(i);
+  }
+  std::stable_sort(order.begin(), order.end(), [scores](int64_t i, int64_t j) { return scores[i] > scores[j]; });
+  const Boxes b(boxes, order);
+  const int64_t able = static_cast<int64_t>(order.size());
+  std::vector<uint8_t> suppressed(able, 0);
+  std::vector<int64_t> kept;
+  for (int64_t i = 0; i < able && static_cast<int64_t>(kept.size()) < limit; ++i) {
+    if (suppressed[i]) continue;
+    kept.push_back(order[i]);
+    find_overlaps(b.x1.data(), b.y1.data(), b.x2.data(), b.y2.data(), b.area.data(), i, i + 1, able, threshold, suppressed.data());
+  }
+  return kept;
+}
+
+std::vector<Winner> class_nms(const float* boxes, const float* scores, int64_t count, int64_t classes, float threshold, float floor,
+                              int64_t limit) {
+  std::vector<int64_t> able;
+  for (int64_t i = 0; i < count; ++i) {
+    if (is_finite(boxes + i * 4)) able.push_back(i);
+  }
+  const Boxes b(boxes, able);
+  const int64_t n = static_cast<int64_t>(able.size());
+  std::vector<uint8_t> overlaps(n * n, 0), found(n, 0), suppressed;
+  std::vector<int64_t> order;
+  std::vector<Winner> winners;
+  for (int64_t label = 1; label < classes; ++label) {
+    const auto score = [&](int64_t i) { return scores[able[i] * classes + label]; };
+    order.clear();
+    for (int64_t i = 0; i < n; ++i) {
+      if (score(i) >= floor && std::isfinite(score(i))) order.push_back(i);
+    }
+    std::stable_sort(order.begin(), order.end(), [&](int64_t i, int64_t j) { return score(i) > score(j); });
+    suppressed.assign(n, 0);
+    int64_t kept = 0;
+    for (size_t at = 0; at < order.size() && kept < limit; ++at) {
+      const int64_t i = order[at];
+      if (suppressed[i]) continue;
+      ++kept;
+      winners.push_back({score(i), label, able[i]});
+      uint8_t* row = overlaps.data() + i * n;
+      if (!found[i]) {  // one row of the matrix serves every class that keeps this box
+        find_overlaps(b.x1.data(), b.y1.data(), b.x2.data(), b.y2.data(), b.area.data(), i, 0, n, threshold, row);
+        found[i] = 1;
+      }
+      for (int64_t j = 0; j < n; ++j) suppressed[j] |= row[j];
+    }
+  }
+  std::stable_sort(winners.begin(), winners.end(), [](const Winner& a, const Winner& b) { return a.score > b.score; });
+  if (static_cast<int64_t>(winners.size()) > limit) winners.resize(limit);
+  return winners;
+}
 
 }  // namespace fcis

@@ -1,14 +1,20 @@
 """The operators in plain PyTorch and NumPy: the definition that faster kernels are compared with.
 
-Letters in shapes: N images, R ROIs, C + 1 classes with background, k bins of the position-sensitive grid per side,
-S side of the assembled map (a multiple of k), h x w the feature map.
-ROIs are [R, 5]: image index, then x1, y1, x2, y2 of the first and last pixel of the input image.
+Letters in shapes: N images, R ROIs, C + 1 classes with background, k cells of the position-sensitive partition per side,
+S side of the assembled map (a multiple of k), h x w the feature map, W winners of NMS.
+ROIs are [R, 5]: image index, then x1, y1, x2, y2 of the first and last pixel of the input image; an ROI of no image (index -1)
+or with a coordinate that is not finite gives zeros. Channels are cell-major: all channels of the first cell of the k x k
+partition, then those of the second.
 """
 
 import cv2
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
+
+from fcis_ros import boxes as box_arithmetic
+from fcis_ros import rle
 
 CHUNK = 64  # ROIs assembled at a time by class_scores, to bound memory
 
@@ -58,7 +64,7 @@ def psroi_assemble(maps: Tensor, rois: Tensor, bins: int, size: int, stride: int
     mean of the feature cells it touches. Differentiable with respect to ``maps``.
 
     Args:
-        maps: [N, G*k*k, h, w], channel (g*k + i)*k + j.
+        maps: [N, k*k*G, h, w], channel (i*k + j)*G + g.
         rois: [R, 5].
         bins: k.
         size: S.
@@ -69,8 +75,10 @@ def psroi_assemble(maps: Tensor, rois: Tensor, bins: int, size: int, stride: int
     """
     images, channels, height, width = maps.shape
     groups, per_cell = channels // (bins * bins), size // bins
-    maps = maps.float().reshape(images, groups, bins, bins, height, width)
+    maps = maps.float().reshape(images, bins, bins, groups, height, width)
     rois = rois.float()
+    ignored = ~torch.isfinite(rois).all(dim=1)
+    rois = torch.where(ignored[:, None], rois.new_tensor([-1.0, 0, 0, 0, 0]), rois)
     rows = _averaging_matrix(*bin_edges(rois[:, 2], rois[:, 4], size, height, stride), height)
     columns = _averaging_matrix(*bin_edges(rois[:, 1], rois[:, 3], size, width, stride), width)
     assembled = maps.new_zeros(len(rois), groups, bins, per_cell, bins, per_cell)
@@ -82,7 +90,7 @@ def psroi_assemble(maps: Tensor, rois: Tensor, bins: int, size: int, stride: int
         row = rows[chosen].reshape(-1, bins, per_cell, height)
         column = columns[chosen].reshape(-1, bins, per_cell, width)
         # Rows first: per cell row i one matrix product over all ROIs, groups and cell columns at once.
-        by_row = torch.einsum("ripy,gijyx->rigjpx", row, maps[image])
+        by_row = torch.einsum("ripy,ijgyx->rigjpx", row, maps[image])
         parts.append(torch.einsum("rigjpx,rjqx->rgipjq", by_row, column))
         order.append(chosen)
     if parts:
@@ -94,7 +102,7 @@ def class_scores(score_maps: Tensor, rois: Tensor, bins: int, size: int, stride:
     """Logits of every ROI and class: per bin max(outside, inside), then the mean over all bins (section 3.2).
 
     Args:
-        score_maps: [N, (C+1)*2*k*k, h, w], channel ((class*2 + s)*k + i)*k + j with s = 0 outside, 1 inside.
+        score_maps: [N, k*k*2*(C+1), h, w], channel ((i*k + j)*2 + s)*(C+1) + class with s = 0 outside, 1 inside.
         rois: [R, 5].
         bins: k.
         size: S.
@@ -112,7 +120,7 @@ def class_scores(score_maps: Tensor, rois: Tensor, bins: int, size: int, stride:
 
 
 def _max_mean(assembled: Tensor) -> Tensor:
-    outside, inside = assembled[:, 0::2], assembled[:, 1::2]
+    outside, inside = assembled.chunk(2, dim=1)
     return torch.where(inside > outside, inside, outside).mean(dim=(2, 3))
 
 
@@ -131,24 +139,25 @@ def class_masks(score_maps: Tensor, rois: Tensor, labels: Tensor, bins: int, siz
         [R, 2, S, S] float32, outside then inside; the mask probability is the softmax over dimension 1.
     """
     images, channels, height, width = score_maps.shape
-    pair_channels = 2 * bins * bins
-    classes = channels // pair_channels
-    pairs = score_maps.new_zeros(len(rois), 2, size, size, dtype=torch.float32)
-    # Each (image, class) that occurs is one small set of maps: regard it as an image of its own.
-    unit = rois[:, 0].long() * classes + labels
-    used, local = torch.unique(unit, return_inverse=True)
+    classes = channels // (2 * bins * bins)
+    # Each class of each image is one small set of maps: regard it as an image of its own.
+    maps = score_maps.reshape(images, bins * bins * 2, classes, height, width).transpose(1, 2)
+    maps = maps.reshape(images * classes, bins * bins * 2, height, width)
+    known = (rois[:, 0] >= 0) & (rois[:, 0] < images) & (labels >= 0) & (labels < classes)
+    unit = torch.where(known, rois[:, 0].nan_to_num().long() * classes + labels, -1)
+    used, local = torch.unique(unit[known], return_inverse=True)
     if not len(used):
-        return pairs
-    maps = score_maps.reshape(images * classes, pair_channels, height, width)[used]
-    local_rois = torch.cat([local[:, None].to(rois.dtype), rois[:, 1:]], dim=1)
-    return psroi_assemble(maps, local_rois, bins, size, stride)
+        return score_maps.new_zeros(len(rois), 2, size, size, dtype=torch.float32)
+    index = torch.full_like(unit, -1).masked_scatter(known, local)
+    local_rois = torch.cat([index[:, None].to(rois.dtype), rois[:, 1:]], dim=1)
+    return psroi_assemble(maps[used], local_rois, bins, size, stride)
 
 
 def box_deltas(box_maps: Tensor, rois: Tensor, bins: int, size: int, stride: int) -> Tensor:
     """Position-sensitive average of the box maps: normalised deltas of every ROI.
 
     Args:
-        box_maps: [N, 4*k*k, h, w], channel (d*k + i)*k + j.
+        box_maps: [N, k*k*4, h, w], channel (i*k + j)*4 + d.
         rois: [R, 5].
         bins: k.
         size: S.
@@ -164,64 +173,201 @@ def nms(boxes: Tensor, scores: Tensor, threshold: float, limit: int) -> Tensor:
     """Greedy non-maximum suppression; equal scores keep their input order.
 
     Args:
-        boxes: [R, 4], first and last pixel.
-        scores: [R].
+        boxes: [R, 4] float32, first and last pixel. A box or score that is not finite is never kept.
+        scores: [R] float32.
         threshold: a box with IoU above this against a kept box is dropped.
-        limit: stop after this many kept boxes.
+        limit: most boxes to keep.
 
     Returns:
-        Indices of the kept boxes, best first.
+        [limit] int64: indices of the kept boxes, best first, then -1: the size is known before the result.
     """
-    order = np.argsort(-scores.detach().cpu().numpy(), kind="stable")
-    x1, y1, x2, y2 = boxes.detach().float().cpu().numpy()[order].T.copy()
-    areas = (x2 - x1 + 1) * (y2 - y1 + 1)
-    alive = np.ones(len(order), dtype=bool)
+    able = np.flatnonzero((torch.isfinite(boxes).all(dim=1) & torch.isfinite(scores)).numpy())
+    order = able[np.argsort(-scores.numpy()[able], kind="stable")]
+    overlaps = box_arithmetic.iou(boxes[order], boxes[order]).numpy()
+    kept = _greedy(overlaps, threshold, limit)
+    result = torch.full((limit,), -1, dtype=torch.long)
+    result[: len(kept)] = torch.as_tensor(order[kept])
+    return result
+
+
+def _greedy(overlaps: np.ndarray, threshold: float, limit: int) -> list[int]:
+    alive = np.ones(len(overlaps), dtype=bool)
     kept = []
-    for i in range(len(order)):
-        if not alive[i]:
-            continue
-        kept.append(order[i])
-        if len(kept) == limit:
-            break
-        width = np.minimum(x2[i], x2[i + 1 :]) - np.maximum(x1[i], x1[i + 1 :]) + 1
-        height = np.minimum(y2[i], y2[i + 1 :]) - np.maximum(y1[i], y1[i + 1 :]) + 1
-        common = np.maximum(width, 0) * np.maximum(height, 0)
-        alive[i + 1 :] &= common / (areas[i] + areas[i + 1 :] - common) <= threshold
-    return torch.as_tensor(np.asarray(kept, dtype=np.int64), device=boxes.device)
+    for i in range(len(overlaps)):
+        if alive[i] and len(kept) < limit:
+            kept.append(i)
+            alive &= overlaps[i] <= threshold
+    return kept
+
+
+def class_nms(boxes: Tensor, scores: Tensor, threshold: float, floor: float, limit: int) -> tuple[Tensor, Tensor]:
+    """NMS of every class by itself, then the best of all classes (released ``tester.py``).
+
+    Args:
+        boxes: [R, 4] float32, the same for all classes.
+        scores: [R, C+1] float32, background first.
+        threshold: as for ``nms``.
+        floor: least score that takes part. NMS is greedy from the top: what is below it cannot change what is above.
+        limit: most results; among equal scores the lower label, then the lower index comes first.
+
+    Returns:
+        [limit] int64 indices of boxes and [limit] int64 labels, best first, then -1.
+    """
+    winners = []
+    for label in range(1, scores.shape[1]):
+        own = torch.where(scores[:, label] >= floor, scores[:, label], torch.nan)
+        kept = nms(boxes, own, threshold, limit)
+        winners += [(-float(own[i]), label, place, int(i)) for place, i in enumerate(kept) if i >= 0]
+    winners = sorted(winners)[:limit]
+    result = torch.full((2, limit), -1, dtype=torch.long)
+    for place, (_, label, _, index) in enumerate(winners):
+        result[0, place], result[1, place] = index, label
+    return result[0], result[1]
 
 
 def vote_masks(
-    boxes: np.ndarray,
-    masks: np.ndarray,
-    weights: np.ndarray,
+    boxes: Tensor,
+    masks: Tensor,
+    index: Tensor,
+    weights: Tensor,
     height: int,
     width: int,
     threshold: float,
     binarise_first: bool,
-) -> tuple[np.ndarray, tuple[int, int]] | None:
-    """One instance's vote map: the weighted mean of its candidates' masks, each rendered over its box.
+    resample: int,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Every winner's mask: the weighted mean of its voters' masks, each rendered over its own box, then thresholded.
 
     Args:
-        boxes: [M, 4] whole numbers, first and last pixel of each candidate, inside the image.
+        boxes: [R, 4] int32, first and last pixel, inside the image.
         masks: [M, S, S] float32 probabilities.
-        weights: [M] summing to 1.
+        index: [W, R] int32, which of the masks an ROI casts for a winner; -1: none.
+        weights: [W, R] float32, summing to 1 over the voters of a winner.
         height: of the image.
         width: of the image.
-        threshold: from which a rendered probability counts, if ``binarise_first``.
+        threshold: for masks.
         binarise_first: threshold every candidate before averaging (released code) or average probabilities (patent).
+        resample: 0 takes the vote map as it is; otherwise it is shrunk to this many samples a side and enlarged again, and masks
+            one pixel wide or high are dropped (released code).
 
     Returns:
-        The vote map over the union of the boxes, [h', w'] float32, and its top left corner (x, y).
+        [W, 4] int32 tight half-open boxes (zeros where no pixel won); [T] int32 run lengths of all masks, down the columns of
+        the box, background first; [W] int32 where each winner's runs end.
     """
+    found, runs, ends = [], [np.zeros(0, np.int32)], []
+    for chosen, weight in zip(index.numpy(), weights.numpy(), strict=True):
+        placed = None
+        if (chosen >= 0).any():
+            voters = np.flatnonzero(chosen >= 0)
+            votes, corner = _vote(
+                boxes.numpy()[voters], masks.numpy()[chosen[voters]], weight[voters], height, width, threshold, binarise_first
+            )
+            placed = _tight(votes, corner, threshold, resample)
+        box, mask = placed or ((0, 0, 0, 0), None)
+        found.append(box)
+        if mask is not None:
+            runs.append(rle.encode(mask).astype(np.int32))
+        ends.append(sum(map(len, runs)))
+    return (
+        torch.tensor(found, dtype=torch.int32).reshape(-1, 4),
+        torch.from_numpy(np.concatenate(runs)),
+        torch.tensor(ends, dtype=torch.int32),
+    )
+
+
+def _vote(boxes, masks, weights, height, width, threshold, binarise_first) -> tuple[np.ndarray, tuple[int, int]]:
+    """The vote map over the union of the boxes, [h', w'] float32, and its top left corner (x, y)."""
     x1, y1 = (int(v) for v in boxes[:, :2].min(axis=0))
     x2, y2 = (int(v) for v in boxes[:, 2:].max(axis=0))
     if x1 < 0 or y1 < 0 or x2 >= width or y2 >= height:
-        raise ValueError(f"vote_masks: boxes reach to ({x1}, {y1}, {x2}, {y2}), outside an image of {width}x{height}")
+        raise ValueError(f"boxes: ({x1}, {y1}, {x2}, {y2}) is not inside the {width}x{height} image")
     votes = np.zeros((y2 - y1 + 1, x2 - x1 + 1), dtype=np.float32)
     for (left, top, right, bottom), mask, weight in zip(boxes.astype(int), masks, weights, strict=True):
         # INTER_LINEAR is half-pixel bilinear sampling with edge clamp, without smoothing when it shrinks.
         rendered = cv2.resize(mask, (right - left + 1, bottom - top + 1), interpolation=cv2.INTER_LINEAR)
         if binarise_first:
-            rendered = (rendered >= threshold).astype(np.float32)
+            rendered = (rendered >= np.float32(threshold)).astype(np.float32)
         votes[top - y1 : bottom - y1 + 1, left - x1 : right - x1 + 1] += np.float32(weight) * rendered
     return votes, (x1, y1)
+
+
+def _tight(
+    votes: np.ndarray, corner: tuple[int, int], threshold: float, resample: int
+) -> tuple[tuple[int, int, int, int], np.ndarray] | None:
+    """The vote map as a mask in its tight box; None when no pixel gets enough votes."""
+    mask = votes >= np.float32(threshold)
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    if not len(rows):
+        return None
+    y1, y2, x1, x2 = rows[0], rows[-1], columns[0], columns[-1]
+    mask = mask[y1 : y2 + 1, x1 : x2 + 1]
+    if resample:
+        if x2 <= x1 or y2 <= y1:
+            return None
+        # Samples may read past the tight box.
+        small = _sample(votes, (x1, y1, x2, y2), resample)
+        mask = cv2.resize(small, (int(x2 - x1 + 1), int(y2 - y1 + 1)), interpolation=cv2.INTER_LINEAR) >= np.float32(threshold)
+        if not mask.any():
+            return None
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    crop = np.ascontiguousarray(mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1])
+    left, top = int(corner[0] + x1 + columns[0]), int(corner[1] + y1 + rows[0])
+    return (left, top, left + crop.shape[1], top + crop.shape[0]), crop
+
+
+def _sample(votes: np.ndarray, box: tuple[int, int, int, int], size: int) -> np.ndarray:
+    """Half-pixel bilinear samples of a vote map on a size x size grid over a box; 0 past the map's edge."""
+    x1, y1, x2, y2 = box
+    padded = torch.from_numpy(np.pad(votes, 1))
+    height, width = padded.shape
+    xs = 1 + x1 + (torch.arange(size, dtype=torch.float64) + 0.5) * float(x2 - x1 + 1) / size - 0.5
+    ys = 1 + y1 + (torch.arange(size, dtype=torch.float64) + 0.5) * float(y2 - y1 + 1) / size - 0.5
+    grid_y, grid_x = torch.meshgrid(2 * ys / (height - 1) - 1, 2 * xs / (width - 1) - 1, indexing="ij")
+    grid = torch.stack([grid_x, grid_y], dim=-1)[None]
+    return F.grid_sample(padded.double()[None, None], grid, align_corners=True)[0, 0].float().numpy()
+
+
+def label_map(boxes: Tensor, runs: Tensor, ends: Tensor, height: int, width: int) -> Tensor:
+    """[H, W] uint16: at every pixel the number of the best instance there, counted from 1; 0 where there is none.
+
+    Args:
+        boxes: [W, 4] int32 half-open, best instance first.
+        runs: [T] int32, as ``vote_masks`` gives them.
+        ends: [W] int32.
+        height: of the image.
+        width: of the image.
+    """
+    labels = np.zeros((height, width), dtype=np.uint16)
+    starts = [0, *ends.tolist()]
+    for number in reversed(range(len(boxes))):
+        x1, y1, x2, y2 = boxes[number].tolist()
+        mask = rle.decode(runs[starts[number] : starts[number + 1]].numpy(), y2 - y1, x2 - x1)
+        labels[y1:y2, x1:x2][mask] = number + 1
+    return torch.from_numpy(labels)
+
+
+def paint(image: Tensor, labels: Tensor, colours: Tensor, alpha: float) -> Tensor:
+    """The overlay: every labelled pixel blended with its instance's colour, in full colour at the instance's visible edge.
+
+    Args:
+        image: [H, W, 3] uint8.
+        labels: [H, W] uint16, as ``label_map`` gives it.
+        colours: [W, 3] uint8, one per instance.
+        alpha: opacity, 0..1, in steps of 1/256.
+
+    Returns:
+        [H, W, 3] uint8.
+    """
+    number, own = labels.numpy().astype(int), int(alpha * 256 + 0.5)
+    edge = np.zeros(number.shape, dtype=bool)
+    for axis in (0, 1):
+        differs = np.diff(number, axis=axis) != 0
+        before = [slice(None)] * 2
+        after = list(before)
+        before[axis], after[axis] = slice(None, -1), slice(1, None)
+        edge[tuple(before)] |= differs
+        edge[tuple(after)] |= differs
+    tint = np.concatenate([np.zeros((1, 3), int), colours.numpy()])[number]
+    blended = (image.numpy().astype(int) * (256 - own) + tint * own + 128) >> 8
+    result = np.where(edge[..., None], tint, blended)
+    return torch.from_numpy(np.where(number[..., None] > 0, result, image.numpy()).astype(np.uint8))

@@ -1,0 +1,306 @@
+// The CPU operators for PyTorch: arguments checked, layouts read, work divided among PyTorch's threads. Results do not depend on
+// their number: cells of the partition own disjoint channels, and partial sums are a fixed number.
+#include <ATen/Parallel.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/empty_like.h>
+#include <ATen/ops/full.h>
+#include <ATen/ops/full_like.h>
+#include <ATen/ops/zeros.h>
+#include <ATen/ops/zeros_like.h>
+#include <torch/library.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "../checks.h"
+#include "kernels.h"
+
+namespace fcis {
+namespace {
+
+constexpr int64_t kPartialSums = 8;
+
+at::Tensor as_float(const at::Tensor& maps) { return maps.to(at::kFloat); }
+
+Maps view(const at::Tensor& maps) {
+  const bool channels_last = !maps.is_contiguous();
+  return {maps.const_data_ptr<float>(), maps.size(0), maps.size(1), maps.size(2), maps.size(3), channels_last};
+}
+
+Rois bins_of(const at::Tensor& rois, int64_t bins, int64_t size, int64_t stride, const Maps& maps) {
+  return find_bins(rois.const_data_ptr<float>(), rois.size(0), static_cast<int>(bins), static_cast<int>(size),
+                   static_cast<int>(stride), maps);
+}
+
+at::Tensor class_scores(const at::Tensor& maps_in, const at::Tensor& rois_in, int64_t bins, int64_t size, int64_t stride) {
+  const int64_t cells = bins * bins;
+  check_maps(maps_in, rois_in, bins, size, stride, 2 * cells);
+  const at::Tensor held = as_float(maps_in);
+  const Maps maps = view(held);
+  const int64_t classes = maps.channels / (2 * cells);
+  const Rois rois = bins_of(rois_in, bins, size, stride, maps);
+  const int64_t groups = std::min(kPartialSums, cells);
+  at::Tensor partial = at::zeros({groups, rois.count, classes}, held.options());
+  float* sums = partial.mutable_data_ptr<float>();
+  at::parallel_for(0, groups, 1, [&](int64_t begin, int64_t end) {
+    std::vector<float> buffer;
+    for (int64_t group = begin; group < end; ++group) {
+      for (int64_t cell = group; cell < cells; cell += groups) {
+        add_class_scores(maps, rois, classes, static_cast<int>(cell), buffer, sums + group * rois.count * classes);
+      }
+    }
+  });
+  return partial.sum(0).div_(static_cast<double>(size * size));
+}
+
+at::Tensor class_scores_backward(const at::Tensor& grad_in, const at::Tensor& maps_in, const at::Tensor& rois_in, int64_t bins,
+                                 int64_t size, int64_t stride) {
+  const int64_t cells = bins * bins;
+  check_maps(maps_in, rois_in, bins, size, stride, 2 * cells);
+  const at::Tensor held = as_float(maps_in);
+  const Maps maps = view(held);
+  const int64_t classes = maps.channels / (2 * cells);
+  check_grad(grad_in, maps_in, {rois_in.size(0), classes});
+  const at::Tensor grad = grad_in.div(static_cast<double>(size * size)).contiguous();
+  const Rois rois = bins_of(rois_in, bins, size, stride, maps);
+  at::Tensor result = at::zeros_like(held);
+  float* out = result.mutable_data_ptr<float>();
+  at::parallel_for(0, cells, 1, [&](int64_t begin, int64_t end) {
+    std::vector<float> buffer, result_buffer;
+    for (int64_t cell = begin; cell < end; ++cell) {
+      class_scores_gradient(grad.const_data_ptr<float>(), maps, rois, classes, static_cast<int>(cell), buffer, result_buffer, out);
+    }
+  });
+  return result.to(maps_in.scalar_type());
+}
+
+at::Tensor class_masks(const at::Tensor& maps_in, const at::Tensor& rois_in, const at::Tensor& labels, int64_t bins, int64_t size,
+                       int64_t stride) {
+  check_maps(maps_in, rois_in, bins, size, stride, 2 * bins * bins);
+  check_labels(labels, rois_in);
+  const at::Tensor held = as_float(maps_in), label = labels.contiguous();
+  const Maps maps = view(held);
+  const Rois rois = bins_of(rois_in, bins, size, stride, maps);
+  at::Tensor pairs = at::zeros({rois.count, 2, size, size}, held.options().memory_format(at::MemoryFormat::Contiguous));
+  float* out = pairs.mutable_data_ptr<float>();
+  const int64_t* wanted = label.const_data_ptr<int64_t>();
+  at::parallel_for(0, rois.count, 8, [&](int64_t begin, int64_t end) {
+    for (int64_t r = begin; r < end; ++r) {
+      class_mask(maps, rois, maps.channels / (2 * bins * bins), r, wanted[r], out + r * 2 * size * size);
+    }
+  });
+  return pairs;
+}
+
+at::Tensor class_masks_backward(const at::Tensor& grad_in, const at::Tensor& maps_in, const at::Tensor& rois_in,
+                                const at::Tensor& labels, int64_t bins, int64_t size, int64_t stride) {
+  const int64_t cells = bins * bins;
+  check_maps(maps_in, rois_in, bins, size, stride, 2 * cells);
+  check_labels(labels, rois_in);
+  check_grad(grad_in, maps_in, {rois_in.size(0), 2, size, size});
+  const at::Tensor grad = grad_in.contiguous(), label = labels.contiguous();
+  at::Tensor result = at::zeros_like(maps_in, maps_in.options().dtype(at::kFloat));
+  const Maps shape = view(result);
+  const Rois rois = bins_of(rois_in, bins, size, stride, shape);
+  float* out = result.mutable_data_ptr<float>();
+  at::parallel_for(0, cells, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t cell = begin; cell < end; ++cell) {
+      class_masks_gradient(grad.const_data_ptr<float>(), label.const_data_ptr<int64_t>(), shape, rois, shape.channels / (2 * cells),
+                           static_cast<int>(cell), out);
+    }
+  });
+  return result.to(maps_in.scalar_type());
+}
+
+at::Tensor box_deltas(const at::Tensor& maps_in, const at::Tensor& rois_in, int64_t bins, int64_t size, int64_t stride) {
+  check_maps(maps_in, rois_in, bins, size, stride, bins * bins);
+  const at::Tensor held = as_float(maps_in);
+  const Maps maps = view(held);
+  const int64_t outputs = maps.channels / (bins * bins);
+  const Rois rois = bins_of(rois_in, bins, size, stride, maps);
+  at::Tensor deltas = at::zeros({rois.count, outputs}, held.options().memory_format(at::MemoryFormat::Contiguous));
+  float* out = deltas.mutable_data_ptr<float>();
+  at::parallel_for(0, rois.count, 8, [&](int64_t begin, int64_t end) {
+    for (int64_t r = begin; r < end; ++r) add_box_deltas(maps, rois, outputs, r, out + r * outputs);
+  });
+  return deltas.div_(static_cast<double>(size * size));
+}
+
+at::Tensor box_deltas_backward(const at::Tensor& grad_in, const at::Tensor& maps_in, const at::Tensor& rois_in, int64_t bins,
+                               int64_t size, int64_t stride) {
+  const int64_t cells = bins * bins;
+  check_maps(maps_in, rois_in, bins, size, stride, cells);
+  const int64_t outputs = maps_in.size(1) / cells;
+  check_grad(grad_in, maps_in, {rois_in.size(0), outputs});
+  const at::Tensor grad = grad_in.div(static_cast<double>(size * size)).contiguous();
+  at::Tensor result = at::zeros_like(maps_in, maps_in.options().dtype(at::kFloat));
+  const Maps shape = view(result);
+  const Rois rois = bins_of(rois_in, bins, size, stride, shape);
+  float* out = result.mutable_data_ptr<float>();
+  at::parallel_for(0, cells, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t cell = begin; cell < end; ++cell) {
+      box_deltas_gradient(grad.const_data_ptr<float>(), shape, rois, outputs, static_cast<int>(cell), out);
+    }
+  });
+  return result.to(maps_in.scalar_type());
+}
+
+at::Tensor nms_indices(const at::Tensor& boxes_in, const at::Tensor& scores_in, double threshold, int64_t limit) {
+  check_boxes(boxes_in, scores_in, 1, limit);
+  const at::Tensor boxes = boxes_in.contiguous(), scores = scores_in.contiguous();
+  const std::vector<int64_t> kept = nms(boxes.const_data_ptr<float>(), scores.const_data_ptr<float>(), boxes.size(0),
+                                        static_cast<float>(threshold), limit);
+  at::Tensor result = at::full({limit}, -1, boxes.options().dtype(at::kLong));
+  std::copy(kept.begin(), kept.end(), result.mutable_data_ptr<int64_t>());
+  return result;
+}
+
+std::tuple<at::Tensor, at::Tensor> class_nms_indices(const at::Tensor& boxes_in, const at::Tensor& scores_in, double threshold,
+                                                     double floor, int64_t limit) {
+  check_boxes(boxes_in, scores_in, 2, limit);
+  const at::Tensor boxes = boxes_in.contiguous(), scores = scores_in.contiguous();
+  const std::vector<Winner> winners =
+      class_nms(boxes.const_data_ptr<float>(), scores.const_data_ptr<float>(), boxes.size(0), scores.size(1),
+                static_cast<float>(threshold), static_cast<float>(floor), limit);
+  at::Tensor rois = at::full({limit}, -1, boxes.options().dtype(at::kLong)), labels = at::full_like(rois, -1);
+  for (size_t i = 0; i < winners.size(); ++i) {
+    rois.mutable_data_ptr<int64_t>()[i] = winners[i].roi;
+    labels.mutable_data_ptr<int64_t>()[i] = winners[i].label;
+  }
+  return {rois, labels};
+}
+
+std::tuple<at::Tensor, at::Tensor, at::Tensor> vote_masks(const at::Tensor& boxes_in, const at::Tensor& masks_in,
+                                                          const at::Tensor& index_in, const at::Tensor& weights_in, int64_t height,
+                                                          int64_t width, double threshold, bool binarise_first, int64_t resample) {
+  check_votes(boxes_in, masks_in, index_in, weights_in, height, width, resample);
+  const at::Tensor boxes = boxes_in.contiguous(), masks = masks_in.contiguous(), index = index_in.contiguous(),
+                   weights = weights_in.contiguous();
+  const int32_t *box = boxes.const_data_ptr<int32_t>(), *chosen = index.const_data_ptr<int32_t>();
+  const int64_t winners = index.size(0), rois = index.size(1);
+  for (int64_t i = 0; i < winners * rois; ++i) {
+    if (chosen[i] < 0) continue;
+    TORCH_CHECK_VALUE(chosen[i] < masks.size(0), "index: ", chosen[i], ", there are ", masks.size(0), " masks");
+    const int32_t* b = box + i % rois * 4;
+    TORCH_CHECK_VALUE(b[0] >= 0 && b[1] >= 0 && b[0] <= b[2] && b[1] <= b[3] && b[2] < width && b[3] < height, "boxes: (", b[0],
+                      ", ", b[1], ", ", b[2], ", ", b[3], ") is not inside the ", width, "x", height, " image");
+  }
+  std::vector<Placed> placed(winners);
+  at::parallel_for(0, winners, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      placed[i] = vote({box, masks.const_data_ptr<float>(), chosen + i * rois, weights.const_data_ptr<float>() + i * rois, rois,
+                        masks.size(1), static_cast<float>(threshold), binarise_first, static_cast<int>(resample)});
+    }
+  });
+  int64_t total = 0;
+  for (const Placed& p : placed) total += static_cast<int64_t>(p.runs.size());
+  const auto options = boxes.options();
+  at::Tensor tight = at::zeros({winners, 4}, options), runs = at::empty({total}, options), ends = at::empty({winners}, options);
+  int32_t* run = runs.mutable_data_ptr<int32_t>();
+  int64_t filled = 0;
+  for (int64_t i = 0; i < winners; ++i) {
+    const int32_t corners[4] = {placed[i].x1, placed[i].y1, placed[i].x2, placed[i].y2};
+    std::copy_n(corners, 4, tight.mutable_data_ptr<int32_t>() + i * 4);
+    std::copy(placed[i].runs.begin(), placed[i].runs.end(), run + filled);
+    filled += static_cast<int64_t>(placed[i].runs.size());
+    ends.mutable_data_ptr<int32_t>()[i] = static_cast<int32_t>(filled);
+  }
+  return {tight, runs, ends};
+}
+
+at::Tensor label_map(const at::Tensor& boxes_in, const at::Tensor& runs_in, const at::Tensor& ends_in, int64_t height,
+                     int64_t width) {
+  TORCH_CHECK_VALUE(boxes_in.dim() == 2 && boxes_in.size(1) == 4 && boxes_in.scalar_type() == at::kInt,
+                    "boxes: expected int32 [W, 4], got ", boxes_in.scalar_type(), " ", boxes_in.sizes());
+  TORCH_CHECK_VALUE(runs_in.dim() == 1 && runs_in.scalar_type() == at::kInt, "runs: expected int32 [T], got ",
+                    runs_in.scalar_type(), " ", runs_in.sizes());
+  TORCH_CHECK_VALUE(ends_in.dim() == 1 && ends_in.size(0) == boxes_in.size(0) && ends_in.scalar_type() == at::kInt,
+                    "ends: expected int32 [", boxes_in.size(0), "], got ", ends_in.scalar_type(), " ", ends_in.sizes());
+  TORCH_CHECK_VALUE(boxes_in.size(0) < 65536, "boxes: ", boxes_in.size(0), " instances, a label map numbers 65535");
+  TORCH_CHECK_VALUE(height >= 1 && width >= 1 && height <= (1 << 15) && width <= (1 << 15),
+                    "height, width: expected 1..32768, got ", height, " x ", width);
+  const at::Tensor boxes = boxes_in.contiguous(), runs = runs_in.contiguous(), ends = ends_in.contiguous();
+  const int32_t *box = boxes.const_data_ptr<int32_t>(), *run = runs.const_data_ptr<int32_t>(), *stop = ends.const_data_ptr<int32_t>();
+  at::Tensor labels = at::zeros({height, width}, boxes.options().dtype(at::kUInt16));
+  uint16_t* out = labels.mutable_data_ptr<uint16_t>();
+  std::vector<uint8_t> mask;
+  for (int64_t i = boxes.size(0) - 1; i >= 0; --i) {  // worst first, so that the best lies on top
+    const int32_t* b = box + i * 4;
+    const int64_t begin = i > 0 ? stop[i - 1] : 0, end = stop[i];
+    TORCH_CHECK_VALUE(b[0] >= 0 && b[1] >= 0 && b[0] <= b[2] && b[1] <= b[3] && b[2] <= width && b[3] <= height, "boxes: (", b[0],
+                      ", ", b[1], ", ", b[2], ", ", b[3], ") is not inside the ", width, "x", height, " image");
+    TORCH_CHECK_VALUE(begin >= 0 && begin <= end && end <= runs.size(0), "ends: ", end, " of instance ", i, " is out of order");
+    const int64_t h = b[3] - b[1], w = b[2] - b[0];
+    int64_t sum = 0;
+    for (int64_t k = begin; k < end; ++k) {
+      TORCH_CHECK_VALUE(run[k] >= 0, "runs: ", run[k], " is negative");
+      sum += run[k];
+    }
+    TORCH_CHECK_VALUE(sum == h * w, "runs: ", sum, " pixels of instance ", i, ", its box has ", h * w);
+    mask.resize(h * w);
+    if (h > 0 && w > 0) fill_runs(run + begin, end - begin, h, w, mask.data());
+    for (int64_t y = 0; y < h; ++y) {
+      uint16_t* row = out + (b[1] + y) * width + b[0];
+      for (int64_t x = 0; x < w; ++x) row[x] = mask[y * w + x] ? static_cast<uint16_t>(i + 1) : row[x];
+    }
+  }
+  return labels;
+}
+
+at::Tensor paint_overlay(const at::Tensor& image_in, const at::Tensor& labels_in, const at::Tensor& colours_in, double alpha) {
+  TORCH_CHECK_VALUE(image_in.dim() == 3 && image_in.size(2) == 3 && image_in.scalar_type() == at::kByte,
+                    "image: expected uint8 [H, W, 3], got ", image_in.scalar_type(), " ", image_in.sizes());
+  TORCH_CHECK_VALUE(labels_in.dim() == 2 && labels_in.size(0) == image_in.size(0) && labels_in.size(1) == image_in.size(1) &&
+                        labels_in.scalar_type() == at::kUInt16, "labels: expected uint16 [", image_in.size(0), ", ",
+                    image_in.size(1), "], got ", labels_in.scalar_type(), " ", labels_in.sizes());
+  TORCH_CHECK_VALUE(colours_in.dim() == 2 && colours_in.size(1) == 3 && colours_in.scalar_type() == at::kByte,
+                    "colours: expected uint8 [W, 3], got ", colours_in.scalar_type(), " ", colours_in.sizes());
+  TORCH_CHECK_VALUE(alpha >= 0.0 && alpha <= 1.0, "alpha: expected 0..1, got ", alpha);
+  const at::Tensor image = image_in.contiguous(), labels = labels_in.contiguous(), colours = colours_in.contiguous();
+  const uint16_t* label = labels.const_data_ptr<uint16_t>();
+  const uint16_t most = labels.numel() ? *std::max_element(label, label + labels.numel()) : 0;
+  TORCH_CHECK_VALUE(most <= colours.size(0), "labels: instance ", most, ", there are ", colours.size(0), " colours");
+  at::Tensor result = at::empty_like(image);
+  at::parallel_for(0, image.size(0), 64, [&](int64_t begin, int64_t end) {
+    paint(image.const_data_ptr<uint8_t>(), label, colours.const_data_ptr<uint8_t>(), static_cast<float>(alpha), image.size(0),
+          image.size(1), begin, end, result.mutable_data_ptr<uint8_t>());
+  });
+  return result;
+}
+
+at::Tensor bin_edges(const at::Tensor& low, const at::Tensor& high, int64_t size, int64_t length, int64_t stride) {
+  TORCH_CHECK_VALUE(low.dim() == 1 && low.sizes() == high.sizes(), "low, high: expected [R], got ", low.sizes(), high.sizes());
+  const at::Tensor from = low.to(at::kFloat).contiguous(), to = high.to(at::kFloat).contiguous();
+  at::Tensor edges = at::empty({low.size(0), size, 2}, low.options().dtype(at::kLong));
+  int64_t* out = edges.mutable_data_ptr<int64_t>();
+  for (int64_t r = 0; r < low.size(0); ++r) {
+    const Axis axis = make_axis(from.const_data_ptr<float>()[r], to.const_data_ptr<float>()[r], static_cast<int>(size),
+                                static_cast<int>(length), static_cast<float>(1.0 / static_cast<double>(stride)));
+    for (int p = 0; p < size; ++p) {
+      const Range bin = bin_range(axis, p);
+      *out++ = bin.begin;
+      *out++ = bin.end;
+    }
+  }
+  return edges;
+}
+
+}  // namespace
+
+TORCH_LIBRARY_IMPL(fcis_ros, CPU, m) {
+  m.impl("class_scores", class_scores);
+  m.impl("class_scores_backward", class_scores_backward);
+  m.impl("class_masks", class_masks);
+  m.impl("class_masks_backward", class_masks_backward);
+  m.impl("box_deltas", box_deltas);
+  m.impl("box_deltas_backward", box_deltas_backward);
+  m.impl("nms", nms_indices);
+  m.impl("class_nms", class_nms_indices);
+  m.impl("vote_masks", vote_masks);
+  m.impl("label_map", label_map);
+  m.impl("paint", paint_overlay);
+  m.impl("bin_edges", bin_edges);
+}
+
+}  // namespace fcis

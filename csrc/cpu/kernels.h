@@ -1,0 +1,110 @@
+// The CPU operators without PyTorch: pointers, shapes and one thread. bindings.cpp checks arguments and divides the work.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "../geometry.h"
+
+// Hot loops are compiled for several instruction sets and the loader picks; without contraction all give the same bits.
+#if defined(__x86_64__) && defined(__GNUC__) && defined(__linux__) && !defined(FCIS_NO_CLONES)
+#define FCIS_CLONES __attribute__((target_clones("avx512f", "avx2", "default")))
+#else
+#define FCIS_CLONES
+#endif
+#define FCIS_INLINE __attribute__((always_inline)) inline
+
+namespace fcis {
+
+// Score or box maps, float32: [images, channels, height, width] in one of two memory layouts.
+struct Maps {
+  const float* data;
+  int64_t images, channels, height, width;
+  bool channels_last;
+  int64_t pixels() const { return height * width; }
+  int64_t channel_step() const { return channels_last ? 1 : pixels(); }
+  int64_t pixel_step() const { return channels_last ? channels : 1; }
+};
+
+// The ROIs of one call with the feature cells of all their bins.
+struct Rois {
+  int64_t count;
+  int bins, size, per_cell;
+  std::vector<int> image;                  // -1: ignored (no such image, or a box that is not finite)
+  std::vector<Range> rows, columns;        // [count, size]
+  std::vector<std::vector<int>> of_image;  // indices of each image's ROIs, in order
+  const Range* row(int64_t r, int cell) const { return &rows[r * size + cell / bins * per_cell]; }
+  const Range* column(int64_t r, int cell) const { return &columns[r * size + cell % bins * per_cell]; }
+};
+
+Rois find_bins(const float* rois, int64_t count, int bins, int size, int stride, const Maps& maps);
+
+// One cell's channels of one image, [pixel][channel] with `step` floats from pixel to pixel.
+struct Cell {
+  float* data;
+  int64_t step;
+  int width;
+  float* at(int y, int x) const { return data + (static_cast<int64_t>(y) * width + x) * step; }
+};
+
+// The maps themselves where they are channels-last, else a transposed copy in `buffer`, which stays in the cache while all ROIs
+// are read from it. `groups` is the number of channels of a cell.
+Cell read_cell(const Maps& maps, int64_t image, int cell, int64_t groups, std::vector<float>& buffer);
+// The same for a result: zeroed by the caller where channels-last, zeroed here where it is a buffer.
+Cell open_cell(const Maps& shape, float* result, int64_t image, int cell, int64_t groups, std::vector<float>& buffer);
+// Writes the buffer back, if there is one.
+void close_cell(const Maps& shape, float* result, int64_t image, int cell, int64_t groups, const Cell& opened);
+
+// Adds what one cell of the partition contributes to the scores: sums [R, classes], still to be divided by size * size.
+void add_class_scores(const Maps& maps, const Rois& rois, int64_t classes, int cell, std::vector<float>& buffer, float* sums);
+// Gradient of one cell's channels; grad [R, classes] is already divided by size * size.
+void class_scores_gradient(const float* grad, const Maps& maps, const Rois& rois, int64_t classes, int cell,
+                           std::vector<float>& buffer, std::vector<float>& result_buffer, float* result);
+
+// pair [2, size, size] of one ROI and class; zeros are there already.
+void class_mask(const Maps& maps, const Rois& rois, int64_t classes, int64_t roi, int64_t label, float* pair);
+// Gradient of one cell's channels; grad [R, 2, size, size], labels [R], result as large as the maps and zero.
+void class_masks_gradient(const float* grad, const int64_t* labels, const Maps& shape, const Rois& rois, int64_t classes, int cell,
+                          float* result);
+
+// deltas [outputs] of one ROI, still to be divided by size * size.
+void add_box_deltas(const Maps& maps, const Rois& rois, int64_t outputs, int64_t roi, float* deltas);
+void box_deltas_gradient(const float* grad, const Maps& shape, const Rois& rois, int64_t outputs, int cell, float* result);
+
+// Greedy suppression of boxes [count, 4]; indices of the kept, best first, at most `limit`.
+std::vector<int64_t> nms(const float* boxes, const float* scores, int64_t count, float threshold, int64_t limit);
+struct Winner {
+  float score;
+  int64_t label, roi;
+};
+// NMS of every class but the background over scores [count, classes] >= floor, then the best `limit` of all.
+std::vector<Winner> class_nms(const float* boxes, const float* scores, int64_t count, int64_t classes, float threshold, float floor,
+                              int64_t limit);
+
+// A mask in its tight half-open box: run lengths down the columns, background first. Empty where no pixel won.
+struct Placed {
+  int32_t x1 = 0, y1 = 0, x2 = 0, y2 = 0;
+  std::vector<int32_t> runs;
+};
+struct Vote {
+  const int32_t* boxes;   // [R, 4] first and last pixel, inside the image
+  const float* masks;     // [M, size, size]
+  const int32_t* index;   // [R] which mask an ROI casts, -1: none
+  const float* weights;   // [R]
+  int64_t count, size;
+  float threshold;
+  bool binarise_first;
+  int resample;           // 0: the vote map itself is the mask; else it is first shrunk to this many samples a side (released)
+};
+Placed vote(const Vote& vote);
+
+// A mask [height, width] of 0 and 1 as runs down its columns, background first; and back.
+void find_runs(const uint8_t* mask, int64_t stride, int64_t height, int64_t width, std::vector<int32_t>& runs);
+void fill_runs(const int32_t* runs, int64_t count, int64_t height, int64_t width, uint8_t* mask);
+
+// The overlay of rows begin..end-1: labelled pixels blended with their instance's colour, in that colour at the instance's edge.
+void paint(const uint8_t* image, const uint16_t* labels, const uint8_t* colours, float alpha, int64_t height, int64_t width,
+           int64_t begin, int64_t end, uint8_t* result);
+
+}  // namespace fcis

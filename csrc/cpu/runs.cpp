@@ -1,0 +1,69 @@
+// Masks <-> run lengths down the columns, without walking down the columns: rows are compared as a whole, and only the places
+// where something changes are touched one by one.
+#include <cstring>
+
+#include "kernels.h"
+
+namespace fcis {
+
+void find_runs(const uint8_t* mask, int64_t stride, int64_t height, int64_t width, std::vector<int32_t>& runs) {
+  // changes of every column from the row above, sorted by column (counting sort); row 0 is compared with the column before.
+  std::vector<int64_t> columns, rows, starts(width + 1, 0);
+  const auto note = [&](int64_t y, int64_t x) {
+    columns.push_back(x);
+    rows.push_back(y);
+    ++starts[x + 1];
+  };
+  const uint8_t* bottom = mask + (height - 1) * stride;
+  for (int64_t x = 0; x < width; ++x) {
+    if (mask[x] != (x > 0 ? bottom[x - 1] : 0)) note(0, x);
+  }
+  for (int64_t y = 1; y < height; ++y) {
+    const uint8_t *above = mask + (y - 1) * stride, *row = mask + y * stride;
+    int64_t x = 0;
+    for (; x + 8 <= width; x += 8) {
+      uint64_t a, b;
+      std::memcpy(&a, above + x, 8);
+      std::memcpy(&b, row + x, 8);
+      if (a == b) continue;
+      for (int64_t i = x; i < x + 8; ++i) {
+        if (above[i] != row[i]) note(y, i);
+      }
+    }
+    for (; x < width; ++x) {
+      if (above[x] != row[x]) note(y, x);
+    }
+  }
+  for (int64_t x = 0; x < width; ++x) starts[x + 1] += starts[x];
+  std::vector<int64_t> places(columns.size());
+  for (size_t i = 0; i < columns.size(); ++i) places[starts[columns[i]]++] = columns[i] * height + rows[i];
+  int64_t last = 0;
+  runs.clear();
+  runs.reserve(places.size() + 1);
+  for (const int64_t place : places) {
+    runs.push_back(static_cast<int32_t>(place - last));
+    last = place;
+  }
+  runs.push_back(static_cast<int32_t>(height * width - last));
+}
+
+void fill_runs(const int32_t* runs, int64_t count, int64_t height, int64_t width, uint8_t* mask) {
+  std::memset(mask, 0, height * width);
+  int64_t place = 0;
+  for (int64_t i = 0; i < count; ++i) {
+    const int64_t end = place + runs[i];
+    if (i % 2 == 1 && runs[i] > 0) {
+      mask[place % height * width + place / height] ^= 1;                               // begins
+      for (int64_t x = place / height + 1; x <= (end - 1) / height; ++x) mask[x] ^= 1;  // goes on at the top of a column
+      if (end % height != 0) mask[end % height * width + end / height] ^= 1;            // ends, unless at a column's foot
+    }
+    place = end;
+  }
+  for (int64_t y = 1; y < height; ++y) {
+    const uint8_t* above = mask + (y - 1) * width;
+    uint8_t* row = mask + y * width;
+    for (int64_t x = 0; x < width; ++x) row[x] ^= above[x];
+  }
+}
+
+}  // namespace fcis

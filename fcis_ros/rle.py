@@ -1,0 +1,30 @@
+"""Masks as run lengths down the columns, background first: COCO's uncompressed order."""
+
+from typing import Any
+
+import numpy as np
+
+from fcis_ros.errors import InputError
+
+
+def encode(mask: np.ndarray) -> np.ndarray:
+    """[h, w] bool -> uint32 run lengths; the first is 0 where the first pixel is foreground."""
+    pixels = mask.ravel(order="F")
+    changes = np.flatnonzero(pixels[1:] != pixels[:-1]) + 1
+    edges = np.concatenate([[0], changes, [pixels.size]])
+    if pixels.size and pixels[0]:
+        edges = np.concatenate([[0], edges])
+    return np.diff(edges).astype(np.uint32)
+
+
+def decode(runs: Any, height: int, width: int) -> np.ndarray:
+    """The inverse of ``encode``: run lengths -> [height, width] bool.
+
+    Raises:
+        InputError: the runs do not fill the box.
+    """
+    lengths = np.asarray(runs, dtype=np.int64)
+    if lengths.ndim != 1 or (lengths < 0).any() or lengths.sum() != height * width:
+        raise InputError(f"rle: runs sum to {int(lengths.sum())}, a box of {width}x{height} needs {height * width}")
+    values = np.arange(len(lengths)) % 2 == 1
+    return np.repeat(values, lengths).reshape((height, width), order="F")
