@@ -12,13 +12,13 @@ from glob import glob
 from setuptools import find_packages, setup
 
 
-def digest() -> str:
-    """Of the operators' sources, as fcis_ros/ops/library.py computes it."""
+def digest(kind: str) -> str:
+    """Of the operators' sources, by fcis_ros/ops/library.py, which compares it when it loads them."""
     path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "fcis_ros", "ops", "library.py")
     spec = importlib.util.spec_from_file_location("library", path)
     library = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(library)
-    return library.digest()
+    return library.digest(kind)
 
 
 def operators() -> dict:
@@ -35,7 +35,7 @@ def operators() -> dict:
         return {}
     # Contraction would round a*b+c once where the definition rounds twice: bin edges are compared bit by bit. OpenMP is not linked:
     # its symbols are found in the one that PyTorch brings, a second one would have threads of its own.
-    flags = ["-O3", "-g0", "-std=c++17", "-ffp-contract=off", "-fopenmp", "-Wno-psabi", "-fvisibility=hidden", f'-DFCIS_SOURCES="{digest()}"']
+    flags = ["-O3", "-g0", "-std=c++17", "-ffp-contract=off", "-fopenmp", "-Wno-psabi", "-fvisibility=hidden", f'-DFCIS_SOURCES="{digest("cpu")}"']
     extension = cpp_extension.CppExtension(
         "fcis_ros._C",
         ["csrc/schemas.cpp", *sorted(glob("csrc/cpu/*.cpp"))],

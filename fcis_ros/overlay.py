@@ -1,10 +1,14 @@
 """Instances drawn on the image, and as an image of instance numbers."""
 
 import colorsys
+import warnings
 
 import cv2
 import numpy as np
+import torch
+from torch import Tensor
 
+from fcis_ros import ops
 from fcis_ros.structures import Instances
 
 FONT, MARGIN = cv2.FONT_HERSHEY_SIMPLEX, 2
@@ -19,33 +23,25 @@ def colour(label: int, number: int) -> tuple[int, int, int]:
 
 
 def draw(image: np.ndarray, instances: Instances, alpha: float = 0.5) -> np.ndarray:
-    """Blends every mask over the image, outlines it and writes class and score above it.
-
-    Each instance costs the area of its box, not of the image.
+    """Blends every mask over the image, outlines what is visible of it and writes class and score above it.
 
     Args:
         image: [H, W, 3] uint8, RGB; left as it is.
-        instances: of this image.
+        instances: of this image; where masks overlap the best is on top.
         alpha: opacity of the masks, 0..1.
 
     Returns:
         [H, W, 3] uint8, RGB.
     """
-    drawn = np.array(image)
+    tints = [colour(int(label), number) for number, label in enumerate(instances.labels)]
+    colours = torch.tensor(tints, dtype=torch.uint8).reshape(-1, 3)
+    with warnings.catch_warnings():  # a view of a message cannot be written, and is not
+        warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
+        drawn = ops.paint(torch.from_numpy(np.ascontiguousarray(image)), _label_map(instances), colours, alpha).numpy()
     size = min(max(min(image.shape[:2]) / 1000, 0.35), 1.0)
-    # Worst first, so that the best lies on top.
     for index in reversed(range(len(instances))):
-        x1, y1, x2, y2 = instances.boxes[index].tolist()
-        crop, tint = instances.crops[index], colour(int(instances.labels[index]), index)
-        window = drawn[y1:y2, x1:x2]
-        blended = cv2.addWeighted(window, 1 - alpha, np.full_like(window, tint), alpha, 0)
-        np.copyto(window, blended, where=crop[..., None])
-        outlines, _ = cv2.findContours(crop.view(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
-        cv2.drawContours(window, outlines, -1, tint, 1)
-    for index in reversed(range(len(instances))):
-        label = int(instances.labels[index])
-        text = f"{instances.class_names[label - 1]} {instances.scores[index]:.2f}"
-        _write(drawn, text, instances.boxes[index], colour(label, index), size)
+        text = f"{instances.class_names[instances.labels[index] - 1]} {instances.scores[index]:.2f}"
+        _write(drawn, text, instances.boxes[index], tints[index], size)
     return drawn
 
 
@@ -61,8 +57,11 @@ def _write(drawn: np.ndarray, text: str, box: np.ndarray, tint: tuple[int, int, 
 
 def label_map(instances: Instances) -> np.ndarray:
     """[H, W] uint16: at every pixel the number of the best instance there, counted from 1; 0 where there is none."""
-    labels = np.zeros((instances.height, instances.width), dtype=np.uint16)
-    for index in reversed(range(len(instances))):
-        x1, y1, x2, y2 = instances.boxes[index].tolist()
-        labels[y1:y2, x1:x2][instances.crops[index]] = index + 1
-    return labels
+    return _label_map(instances).numpy()
+
+
+def _label_map(instances: Instances) -> Tensor:
+    runs = np.concatenate([np.zeros(0, np.uint32), *instances.runs]).astype(np.int32)
+    ends = np.cumsum([len(own) for own in instances.runs], dtype=np.int32)
+    boxes = torch.from_numpy(np.ascontiguousarray(instances.boxes, dtype=np.int32))
+    return ops.label_map(boxes, torch.from_numpy(runs), torch.from_numpy(ends), instances.height, instances.width)

@@ -17,8 +17,8 @@ def encode(mask: np.ndarray) -> np.ndarray:
     return np.diff(edges).astype(np.uint32)
 
 
-def decode(runs: Any, height: int, width: int) -> np.ndarray:
-    """The inverse of ``encode``: run lengths -> [height, width] bool.
+def check(runs: Any, height: int, width: int) -> np.ndarray:
+    """Run lengths of a mask of this size, from anywhere -> uint32.
 
     Raises:
         InputError: the runs do not fill the box.
@@ -26,5 +26,14 @@ def decode(runs: Any, height: int, width: int) -> np.ndarray:
     lengths = np.asarray(runs, dtype=np.int64)
     if lengths.ndim != 1 or (lengths < 0).any() or lengths.sum() != height * width:
         raise InputError(f"rle: runs sum to {int(lengths.sum())}, a box of {width}x{height} needs {height * width}")
-    values = np.arange(len(lengths)) % 2 == 1
-    return np.repeat(values, lengths).reshape((height, width), order="F")
+    return lengths.astype(np.uint32)
+
+
+def decode(runs: Any, height: int, width: int) -> np.ndarray:
+    """The inverse of ``encode``: run lengths -> [height, width] bool.
+
+    Raises:
+        InputError: the runs do not fill the box.
+    """
+    lengths = check(runs, height, width)
+    return np.repeat(np.arange(len(lengths)) % 2 == 1, lengths).reshape((height, width), order="F")

@@ -5,6 +5,8 @@ from functools import cached_property
 
 import numpy as np
 
+from fcis_ros import rle
+
 
 @dataclass(frozen=True, eq=False)
 class Sample:
@@ -41,11 +43,10 @@ class Instances:
     Attributes:
         height: image height in pixels.
         width: image width in pixels.
-        boxes: [N, 4] int32, tight box of each mask as x1, y1, x2, y2 in pixels of the image; x2 and y2 are exclusive, so
-            ``crop.shape == (y2 - y1, x2 - x1)``.
+        boxes: [N, 4] int32, tight box of each mask as x1, y1, x2, y2 in pixels of the image; x2 and y2 are exclusive.
         scores: [N] float32 in 0..1.
         labels: [N] int64, 1..C; ``class_names[label - 1]`` is the name.
-        crops: N bool arrays, each the mask inside its box, [y2 - y1, x2 - x1]; never empty of foreground.
+        runs: N uint32 arrays, each mask inside its box as run lengths (see ``rle``); never empty of foreground.
         class_names: the C names of the foreground classes.
     """
 
@@ -54,11 +55,11 @@ class Instances:
     boxes: np.ndarray
     scores: np.ndarray
     labels: np.ndarray
-    crops: tuple[np.ndarray, ...]
+    runs: tuple[np.ndarray, ...]
     class_names: tuple[str, ...]
 
     def __post_init__(self):
-        count = len(self.crops)
+        count = len(self.runs)
         if self.boxes.shape != (count, 4) or self.scores.shape != (count,) or self.labels.shape != (count,):
             raise ValueError(
                 f"instances: boxes {self.boxes.shape}, scores {self.scores.shape} and labels {self.labels.shape} "
@@ -66,7 +67,14 @@ class Instances:
             )
 
     def __len__(self) -> int:
-        return len(self.crops)
+        return len(self.runs)
+
+    @cached_property
+    def crops(self) -> tuple[np.ndarray, ...]:
+        """N bool arrays, each the mask inside its box, [y2 - y1, x2 - x1]."""
+        return tuple(
+            rle.decode(runs, y2 - y1, x2 - x1) for runs, (x1, y1, x2, y2) in zip(self.runs, self.boxes.tolist(), strict=True)
+        )
 
     @cached_property
     def masks(self) -> np.ndarray:
@@ -85,6 +93,6 @@ class Instances:
             self.boxes[index],
             self.scores[index],
             self.labels[index],
-            tuple(self.crops[i] for i in index),
+            tuple(self.runs[i] for i in index),
             self.class_names,
         )

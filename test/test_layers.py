@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).resolve().parents[1] / "fcis_ros"
-ROOT = {"errors", "boxes", "structures", "config", "overlay"}  # single files that everything may use
-MODEL = ROOT | {"ops", "model"}
+ROOT = {"errors", "boxes", "rle", "structures", "config"}  # single files that everything may use
+MODEL = ROOT | {"ops", "overlay", "model"}
 ALLOWED = {
     **{name: ROOT for name in ROOT},
     "ops": ROOT | {"ops"},
+    "overlay": ROOT | {"ops"},
     "model": MODEL,
     "data": MODEL | {"data"},
     "evaluation": MODEL | {"evaluation"},

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from fcis_ros import rle
 from fcis_ros.overlay import colour, draw, label_map
 from fcis_ros.structures import Instances
 
@@ -12,9 +13,10 @@ NAMES = ("car", "pedestrian", "bicyclist")
 def instances(height: int, width: int, *found: tuple[int, tuple[int, int, int, int], np.ndarray | None]) -> Instances:
     """(label, box, crop) of each, best first; no crop stands for the whole box."""
     boxes = np.array([box for _, box, _ in found], np.int32).reshape(-1, 4)
-    crops = tuple(np.ones((y2 - y1, x2 - x1), bool) if crop is None else crop for _, (x1, y1, x2, y2), crop in found)
+    crops = [np.ones((y2 - y1, x2 - x1), bool) if crop is None else crop for _, (x1, y1, x2, y2), crop in found]
+    runs = tuple(map(rle.encode, crops))
     scores = np.linspace(0.9, 0.5, len(found), dtype=np.float32)
-    return Instances(height, width, boxes, scores, np.array([label for label, _, _ in found], np.int64), crops, NAMES)
+    return Instances(height, width, boxes, scores, np.array([label for label, _, _ in found], np.int64), runs, NAMES)
 
 
 def test_label_map_puts_the_best_on_top():

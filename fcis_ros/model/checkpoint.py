@@ -13,7 +13,7 @@ from fcis_ros.config import ModelConfig
 from fcis_ros.errors import InputError
 from fcis_ros.model.fcis import FCIS
 
-FORMAT_VERSION = "1"
+FORMAT_VERSION = "2"
 DEFAULT_NAME = "fcis_road_r18.safetensors"
 
 

@@ -11,7 +11,7 @@ from fcis_ros.model.backbone import STRIDE, ResNet
 from fcis_ros.model.fusion import FusedRois, fuse
 from fcis_ros.model.proposals import RPN, propose
 from fcis_ros.model.score_maps import ScoreMaps
-from fcis_ros.model.voting import vote
+from fcis_ros.model.voting import Votes, to_instances, vote
 from fcis_ros.structures import Instances
 
 
@@ -21,7 +21,12 @@ def with_image_index(box: Tensor, index: int = 0) -> Tensor:
 
 
 class FCIS(nn.Module):
-    """Fully convolutional instance-aware semantic segmentation: three convolutional parts, no parameters per ROI."""
+    """Fully convolutional instance-aware semantic segmentation: three convolutional parts, no parameters per ROI.
+
+    Attributes:
+        ignored_rois: ROIs of the last image that were left out because their box or scores were not finite; a healthy network
+            has none.
+    """
 
     def __init__(self, config: ModelConfig):
         super().__init__()
@@ -29,6 +34,8 @@ class FCIS(nn.Module):
         self.backbone = ResNet(config)
         self.rpn = RPN(self.backbone.c4_channels, config)
         self.score_maps = ScoreMaps(self.backbone.c5_channels, config)
+        self.register_buffer("box_stds", torch.tensor(config.box_stds), persistent=False)
+        self.ignored_rois = 0
 
     @torch.inference_mode()
     def forward(
@@ -51,6 +58,19 @@ class FCIS(nn.Module):
         Returns:
             Instances in the original image.
         """
+        votes, ignored = self.compute(image, scale, size, score_floor, mark)
+        instances = to_instances(votes, *size, self.config.class_names)
+        self.ignored_rois = int(ignored)
+        mark("voting")
+        return instances
+
+    def compute(
+        self, image: Tensor, scale: float, size: tuple[int, int], score_floor: float, mark: Callable[[str], None]
+    ) -> tuple[Votes, Tensor]:
+        """All that ``forward`` does before the download, and the number of ROIs that were not finite ([] int64).
+
+        No shape depends on a value and nothing waits for the device (with ``voting: released``).
+        """
         config, (height, width) = self.config, image.shape[2:]
         c4, c5 = self.backbone(image)
         mark("backbone")
@@ -62,24 +82,22 @@ class FCIS(nn.Module):
         fused = self.fuse_rounds(proposals.boxes, score_maps, box_maps, height, width)
         mark("rois")
 
-        def masks_of_class(label: int) -> Tensor:
-            labels = torch.full((len(fused.boxes),), label, device=image.device)
-            pair = ops.class_masks(score_maps, with_image_index(fused.boxes), labels, config.bins, config.grid, STRIDE)
+        def masks_of_class(index: Tensor, labels: Tensor) -> Tensor:
+            pair = ops.class_masks(score_maps, with_image_index(fused.boxes[index]), labels, config.bins, config.grid, STRIDE)
             return torch.sigmoid(pair[:, 1] - pair[:, 0])
 
-        instances = vote(fused, masks_of_class, scale, *size, config, score_floor)
-        mark("voting")
-        return instances
+        votes = vote(fused, masks_of_class, scale, *size, config, score_floor)
+        return votes, config.rounds * torch.isfinite(proposals.scores).sum() - fused.finite.sum()
 
     def fuse_rounds(self, proposals: Tensor, score_maps: Tensor, box_maps: Tensor, height: int, width: int) -> FusedRois:
         """Scores and masks of the proposals [R, 4] and, in a second round, of the same boxes after regression (section 3.3).
 
-        Both rounds read the same maps; the box reported for an ROI is the ROI itself.
+        Both rounds read the same maps in one call; the box reported for an ROI is the ROI itself.
         """
         config = self.config
         rois = with_image_index(proposals)
         if config.rounds == 2:
-            deltas = ops.box_deltas(box_maps, rois, config.bins, config.grid, STRIDE) * rois.new_tensor(config.box_stds)
+            deltas = ops.box_deltas(box_maps, rois, config.bins, config.grid, STRIDE) * self.box_stds
             moved = boxes.clip(boxes.decode(proposals, deltas), height, width)
             rois = torch.cat([rois, with_image_index(moved)])
         return fuse(score_maps, rois, config)

@@ -15,7 +15,7 @@ class FusedRois:
     """What the network says about every ROI of one image.
 
     Attributes:
-        boxes: [R, 4] float32, first and last pixel in the resized image.
+        boxes: [R, 4] float32, first and last pixel in the resized image; rows of NaN are no ROIs.
         scores: [R, C+1] float32 probabilities, background first.
         masks: [R, S, S] float32, foreground probability of the ROI's best foreground class.
     """
@@ -24,9 +24,14 @@ class FusedRois:
     scores: Tensor
     masks: Tensor
 
+    @property
+    def finite(self) -> Tensor:
+        """[R] bool: ROIs that say something."""
+        return torch.isfinite(self.boxes).all(dim=1) & torch.isfinite(self.scores).all(dim=1)
+
 
 def fuse(score_maps: Tensor, rois: Tensor, config: ModelConfig) -> FusedRois:
-    """Joint scores and masks of ROIs [R, 5] from the maps of one image, [1, (C+1)*2*k*k, h, w].
+    """Joint scores and masks of ROIs [R, 5] from the maps of one image, [1, k*k*2*(C+1), h, w].
 
     The class is decided by the softmax over classes of the mean of max(outside, inside); the mask is the softmax of the pair
     of the best class other than background, the lower label winning a tie.

@@ -17,7 +17,8 @@ class Proposals:
     """ROIs of one image, best first.
 
     Attributes:
-        boxes: [R, 4] float32, first and last pixel in the resized image.
+        boxes: [R, 4] float32, first and last pixel in the resized image; R is always ``rpn_post_nms``, so that nothing has to
+            wait for a count, and rows behind the last proposal are NaN: every operator ignores them.
         scores: [R] float32, probability of being an object.
     """
 
@@ -82,7 +83,7 @@ def propose(logits: Tensor, deltas: Tensor, anchors: Tensor, height: int, width:
         config: limits and thresholds.
 
     Returns:
-        At most ``rpn_post_nms`` proposals. Only floor(height/16) x floor(width/16) cells propose, as released.
+        At most ``rpn_post_nms`` proposals, then NaN. Only floor(height/16) x floor(width/16) cells propose, as released.
     """
     rows, columns = max(height // STRIDE, 1), max(width // STRIDE, 1)
     count = len(anchors)
@@ -91,8 +92,11 @@ def propose(logits: Tensor, deltas: Tensor, anchors: Tensor, height: int, width:
     moves = deltas[:, :rows, :columns].float().reshape(count, 4, rows, columns).permute(2, 3, 0, 1).reshape(-1, 4)
     candidates = boxes.clip(boxes.decode(grid_anchors(anchors, rows, columns), moves), height, width)
     sides = candidates[:, 2:] - candidates[:, :2] + 1
-    valid = torch.nonzero((sides >= config.rpn_min_size).all(dim=1) & torch.isfinite(scores))[:, 0]
-    order = torch.argsort(scores[valid], descending=True, stable=True)[: config.rpn_pre_nms]
-    best = valid[order]
-    keep = best[ops.nms(candidates[best], scores[best], config.rpn_nms, config.rpn_post_nms)]
-    return Proposals(candidates[keep], scores[keep])
+    valid = (sides >= config.rpn_min_size).all(dim=1) & torch.isfinite(scores)
+    # What is not valid goes behind everything else, and NMS never keeps it.
+    scores, order = torch.sort(torch.where(valid, scores, -torch.inf), descending=True, stable=True)
+    scores, candidates = scores[: config.rpn_pre_nms], candidates[order[: config.rpn_pre_nms]]
+    kept = ops.nms(candidates, scores, config.rpn_nms, config.rpn_post_nms)
+    there = kept >= 0
+    best = candidates[kept.clamp(min=0)]
+    return Proposals(torch.where(there[:, None], best, torch.nan), torch.where(there, scores[kept.clamp(min=0)], torch.nan))

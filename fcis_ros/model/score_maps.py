@@ -9,8 +9,9 @@ from fcis_ros.config import ModelConfig
 class ScoreMaps(nn.Module):
     """The whole head: a 1x1 reduction and two sibling 1x1 convolutions; nothing is computed per ROI (section 3.1; [0034]).
 
-    Outputs score maps [N, (C+1)*2*k*k, h, w], channel ((class*2 + s)*k + i)*k + j with s = 0 outside and 1 inside, and box
-    maps [N, 4*k*k, h, w], channel (d*k + i)*k + j. The released model has 8*k*k box channels of which only these are used.
+    Outputs score maps [N, k*k*2*(C+1), h, w], channel ((i*k + j)*2 + s)*(C+1) + class with s = 0 outside and 1 inside, and box
+    maps [N, k*k*4, h, w], channel (i*k + j)*4 + d. The released model orders class, side, cell; here cells come first, so that
+    what an ROI reads at a pixel of a cell lies together in channels-last maps. It has 8*k*k box channels, of which 4*k*k are used.
     """
 
     def __init__(self, inputs: int, config: ModelConfig):

@@ -1,8 +1,8 @@
 """Fused ROIs -> instances: NMS per class, then mask voting (section 3.3; [0036]; released ``tester.py`` and ``lib/mask``)."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor
@@ -13,113 +13,90 @@ from fcis_ros.model.fusion import FusedRois
 from fcis_ros.structures import Instances
 
 
+@dataclass(frozen=True)
+class Votes:
+    """The instances of one image on the network's device, best first; W is always ``max_instances``.
+
+    Attributes:
+        scores: [W] float32.
+        labels: [W] int64; -1 behind the last.
+        boxes: [W, 4] int32 tight half-open boxes in the original image; zeros where there is no mask.
+        runs: [T] int32 run lengths of all masks.
+        ends: [W] int32, where each instance's runs end.
+    """
+
+    scores: Tensor
+    labels: Tensor
+    boxes: Tensor
+    runs: Tensor
+    ends: Tensor
+
+
 def vote(
     fused: FusedRois,
-    masks_of_class: Callable[[int], Tensor],
+    masks_of_class: Callable[[Tensor, Tensor], Tensor],
     scale: float,
     height: int,
     width: int,
     config: ModelConfig,
     score_floor: float,
-) -> Instances:
+) -> Votes:
     """Turns the ROIs of both rounds into instances of the original image.
 
+    At most ``max_instances`` are left, one ROI possibly in several classes. With ``voting: released`` nothing here waits for a
+    result; ``category`` needs to know the number of votes.
+
     Args:
-        fused: the ROIs in the resized image.
-        masks_of_class: label -> [R, S, S] mask probabilities of that class; called for ``voting: category`` only.
+        fused: the ROIs in the resized image; rows of NaN are no ROIs.
+        masks_of_class: (indices of ROIs [P], labels [P]) -> [P, S, S] mask probabilities; called for ``voting: category`` only.
         scale: resized pixels per original pixel.
         height: of the original image.
         width: of the original image.
         config: thresholds and the voting formulation.
         score_floor: instances below this score are left out before any work is spent on them.
-
-    Returns:
-        At most ``max_instances`` instances, best first. One ROI may survive in several classes.
     """
     sides = fused.boxes[:, 2:] - fused.boxes[:, :2] + 1
-    large = (sides >= config.rpn_min_size).all(dim=1) & torch.isfinite(fused.scores).all(dim=1)
-    candidates = boxes.clip(fused.boxes[large] / scale, height, width)
-    scores = fused.scores[large]
-    winners = _winners(candidates, scores, config, score_floor)
-    overlaps = boxes.iou(candidates.double(), candidates.double()) >= config.vote_iou
-    pixel_boxes = np.rint(candidates.cpu().numpy()).astype(np.int64)
-    own = fused.masks[large].cpu().numpy() if config.voting == "released" else None
-    by_class = {}
-    found = []
-    for score, label, index in winners:
-        voters = torch.nonzero(overlaps[index])[:, 0]
-        weights = scores[voters, label].double().cpu().numpy()
-        voters = voters.cpu().numpy()
-        if own is None and label not in by_class:
-            by_class[label] = masks_of_class(label)[large].cpu().numpy()
-        masks = by_class[label] if own is None else own
-        votes, corner = ops.vote_masks(
-            pixel_boxes[voters],
-            masks[voters],
-            weights / weights.sum(),
-            height,
-            width,
-            config.mask_threshold,
-            binarise_first=config.voting == "released",
-        )
-        if (placed := _tight(votes, corner, config, height, width)) is not None:
-            found.append((score, label, *placed))
+    able = fused.finite & (sides >= config.rpn_min_size).all(dim=1)
+    candidates = torch.where(able[:, None], boxes.clip(fused.boxes / scale, height, width), torch.nan)
+    floor = max(score_floor, config.score_floor)
+    rois, labels = ops.class_nms(candidates, fused.scores, config.nms, floor, config.max_instances)
+    found, winners, classes = (rois >= 0)[:, None], rois.clamp(min=0), labels.clamp(min=0)
+    voters = (boxes.iou(candidates[winners].double(), candidates.double()) >= config.vote_iou) & found
+    weights = torch.where(voters, fused.scores.T[classes].double(), 0)
+    weights = (weights / weights.sum(dim=1, keepdim=True)).float()
+    if config.voting == "released":
+        masks = fused.masks
+        index = torch.where(voters, torch.arange(len(masks), device=masks.device, dtype=torch.int32), -1)
+    else:
+        pairs = torch.nonzero(voters)
+        masks = masks_of_class(pairs[:, 1], classes[pairs[:, 0]])
+        index = torch.full(voters.shape, -1, dtype=torch.int32, device=masks.device)
+        index[voters] = torch.arange(len(pairs), dtype=torch.int32, device=masks.device)
+    placed = ops.vote_masks(
+        torch.nan_to_num(candidates).round().int(),
+        masks,
+        index,
+        weights,
+        height,
+        width,
+        config.mask_threshold,
+        config.voting == "released",
+        config.grid if config.mask_output == "released" else 0,
+    )
+    return Votes(fused.scores[winners, classes], labels, *placed)
+
+
+def to_instances(votes: Votes, height: int, width: int, class_names: tuple[str, ...]) -> Instances:
+    """Downloads the result and leaves out what got no mask."""
+    found = votes.boxes.cpu().numpy()
+    runs = np.split(votes.runs.cpu().numpy().astype(np.uint32), votes.ends.cpu().numpy()[:-1])
+    keep = np.flatnonzero((found[:, 2] > found[:, 0]) & (votes.labels.cpu().numpy() > 0))
     return Instances(
         height,
         width,
-        np.array([box for _, _, box, _ in found], dtype=np.int32).reshape(-1, 4),
-        np.array([score for score, *_ in found], dtype=np.float32),
-        np.array([label for _, label, *_ in found], dtype=np.int64),
-        tuple(crop for *_, crop in found),
-        config.class_names,
+        found[keep],
+        votes.scores.cpu().numpy()[keep],
+        votes.labels.cpu().numpy()[keep],
+        tuple(runs[i] for i in keep),
+        class_names,
     )
-
-
-def _winners(candidates: Tensor, scores: Tensor, config: ModelConfig, score_floor: float) -> list[tuple[float, int, int]]:
-    """(score, label, ROI) of what NMS leaves over all classes, best first; ties at the last place may exceed the limit."""
-    winners = []
-    for label in range(1, config.num_classes):
-        # NMS is greedy from the top, so ROIs below the floor cannot change what happens above it.
-        able = torch.nonzero(scores[:, label] >= max(score_floor, config.score_floor))[:, 0]
-        kept = able[ops.nms(candidates[able], scores[able, label], config.nms, config.max_instances)]
-        winners += [(float(scores[i, label]), label, int(i)) for i in kept]
-    winners.sort(key=lambda winner: -winner[0])
-    if len(winners) > config.max_instances:
-        last = winners[config.max_instances - 1][0]
-        winners = [winner for winner in winners if winner[0] >= last]
-    return winners
-
-
-def _tight(
-    votes: np.ndarray, corner: tuple[int, int], config: ModelConfig, height: int, width: int
-) -> tuple[tuple[int, int, int, int], np.ndarray] | None:
-    """The vote map as a mask in its tight box; None when no pixel gets enough votes."""
-    mask = votes >= np.float32(config.mask_threshold)
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    if not len(rows):
-        return None
-    y1, y2, x1, x2 = rows[0], rows[-1], columns[0], columns[-1]
-    if config.mask_output == "released":
-        if x2 <= x1 or y2 <= y1:  # the released GPU path drops masks one pixel wide or high
-            return None
-        # The vote map is shrunk to the grid and enlarged again; samples may bleed past the tight box.
-        small = _sample(votes, (x1, y1, x2, y2), config.grid)
-        mask = cv2.resize(small, (int(x2 - x1 + 1), int(y2 - y1 + 1)), interpolation=cv2.INTER_LINEAR) >= config.mask_threshold
-        if not mask.any():
-            return None
-    else:
-        mask = mask[y1 : y2 + 1, x1 : x2 + 1]
-    left, top = int(corner[0] + x1), int(corner[1] + y1)
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    crop = np.ascontiguousarray(mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1])
-    left, top = left + int(columns[0]), top + int(rows[0])
-    return (left, top, left + crop.shape[1], top + crop.shape[0]), crop
-
-
-def _sample(votes: np.ndarray, box: tuple[int, int, int, int], size: int) -> np.ndarray:
-    """Half-pixel bilinear samples of a vote map on a size x size grid over a box, clamped at the map's edge, not the box's."""
-    x1, y1, x2, y2 = box
-    xs = x1 + (np.arange(size, dtype=np.float32) + 0.5) * (x2 - x1 + 1) / size - 0.5
-    ys = y1 + (np.arange(size, dtype=np.float32) + 0.5) * (y2 - y1 + 1) / size - 0.5
-    grid_x, grid_y = np.meshgrid(xs.astype(np.float32), ys.astype(np.float32))
-    return cv2.remap(votes, grid_x, grid_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=0)

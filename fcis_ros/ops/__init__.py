@@ -1,5 +1,17 @@
-"""The per-ROI operators of FCIS. The model imports them from here and nowhere else."""
+"""The per-ROI operators of FCIS, compiled from csrc/. The model imports them from here and nowhere else.
 
-from fcis_ros.ops.reference import box_deltas, class_masks, class_scores, nms, vote_masks
+``reference.py`` defines what each computes, with shapes and units; the files beside it register shapes and gradients.
+"""
 
-__all__ = ["box_deltas", "class_masks", "class_scores", "nms", "vote_masks"]
+from fcis_ros.ops import library
+
+library.load()
+
+from fcis_ros.ops.box_deltas import box_deltas  # noqa: E402 (they exist once the library is loaded)
+from fcis_ros.ops.class_masks import class_masks  # noqa: E402
+from fcis_ros.ops.class_scores import class_scores  # noqa: E402
+from fcis_ros.ops.nms import class_nms, nms  # noqa: E402
+from fcis_ros.ops.overlay import label_map, paint  # noqa: E402
+from fcis_ros.ops.vote_masks import vote_masks  # noqa: E402
+
+__all__ = ["box_deltas", "class_masks", "class_nms", "class_scores", "label_map", "nms", "paint", "vote_masks"]

@@ -7,16 +7,17 @@ PACKAGE = Path(__file__).resolve().parents[1]
 BUILD = "FCIS_BUILD_OPS=ON python setup.py build_ext --inplace"
 
 
-def digest() -> str | None:
-    """Of the operators' sources beside the package; None where there are none (an installed package)."""
+def digest(kind: str) -> str | None:
+    """Of the sources that a ``cpu`` or ``cuda`` build is made from; None where there are none (an installed package)."""
     folder = PACKAGE.parent / "csrc"
-    files = sorted(path for path in folder.rglob("*") if path.suffix in (".h", ".cpp", ".cu"))
+    parts = ("*", "cpu/*", "cuda/*") if kind == "cuda" else ("*", "cpu/*")
+    files = sorted(path for part in parts for path in folder.glob(part) if path.suffix in (".h", ".cpp", ".cu"))
     if not files:
         return None
-    found = hashlib.sha256()
+    found = hashlib.sha256(kind.encode())
     for path in files:
         found.update(path.relative_to(folder).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
-    return found.hexdigest()[:16]
+    return f"{kind}-{found.hexdigest()[:16]}"
 
 
 def load() -> None:
@@ -35,6 +36,6 @@ def load() -> None:
         torch.ops.load_library(path)
     except OSError as error:
         raise ImportError(f"{path} does not fit PyTorch {torch.__version__} ({error}); build it again {where}") from None
-    built, wanted = torch.ops.fcis_ros.sources(), digest()
-    if wanted is not None and built != wanted:
+    built = torch.ops.fcis_ros.sources()
+    if digest(built.split("-")[0]) not in (None, built):
         raise ImportError(f"{path} was built from other sources than csrc/ has now; build it again {where}")

@@ -143,7 +143,8 @@ def class_masks(score_maps: Tensor, rois: Tensor, labels: Tensor, bins: int, siz
     # Each class of each image is one small set of maps: regard it as an image of its own.
     maps = score_maps.reshape(images, bins * bins * 2, classes, height, width).transpose(1, 2)
     maps = maps.reshape(images * classes, bins * bins * 2, height, width)
-    known = (rois[:, 0] >= 0) & (rois[:, 0] < images) & (labels >= 0) & (labels < classes)
+    whole = rois[:, 0] == rois[:, 0].floor()
+    known = whole & (rois[:, 0] >= 0) & (rois[:, 0] < images) & (labels >= 0) & (labels < classes)
     unit = torch.where(known, rois[:, 0].nan_to_num().long() * classes + labels, -1)
     used, local = torch.unique(unit[known], return_inverse=True)
     if not len(used):

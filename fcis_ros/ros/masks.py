@@ -5,31 +5,9 @@ from typing import Any
 
 import numpy as np
 
+from fcis_ros import rle
 from fcis_ros.errors import InputError
 from fcis_ros.structures import Instances
-
-
-def encode_rle(crop: np.ndarray) -> np.ndarray:
-    """[h, w] bool -> uint32 run lengths down the columns, background first (0 where the first pixel is foreground)."""
-    pixels = crop.ravel(order="F")
-    changes = np.flatnonzero(pixels[1:] != pixels[:-1]) + 1
-    edges = np.concatenate([[0], changes, [pixels.size]])
-    if pixels.size and pixels[0]:
-        edges = np.concatenate([[0], edges])
-    return np.diff(edges).astype(np.uint32)
-
-
-def decode_rle(runs: Any, height: int, width: int) -> np.ndarray:
-    """The inverse of ``encode_rle``: run lengths -> [height, width] bool.
-
-    Raises:
-        InputError: the runs do not fill the box.
-    """
-    lengths = np.asarray(runs, dtype=np.int64)
-    if lengths.ndim != 1 or (lengths < 0).any() or lengths.sum() != height * width:
-        raise InputError(f"rle: runs sum to {int(lengths.sum())}, a box of {width}x{height} needs {height * width}")
-    values = np.arange(len(lengths)) % 2 == 1
-    return np.repeat(values, lengths).reshape((height, width), order="F")
 
 
 def to_message(instances: Instances, header: Any, model: str) -> Any:
@@ -43,12 +21,12 @@ def to_message(instances: Instances, header: Any, model: str) -> Any:
     from fcis_ros.msg import InstanceMask, InstanceMaskArray
 
     message = InstanceMaskArray(header=header, height=instances.height, width=instances.width, model=model)
-    for box, score, label, crop in zip(instances.boxes, instances.scores, instances.labels, instances.crops, strict=True):
+    for box, score, label, runs in zip(instances.boxes, instances.scores, instances.labels, instances.runs, strict=True):
         x1, y1, x2, y2 = box.tolist()
         mask = InstanceMask(class_id=int(label), class_name=instances.class_names[label - 1], score=float(score))
         mask.roi.x_offset, mask.roi.y_offset, mask.roi.width, mask.roi.height = x1, y1, x2 - x1, y2 - y1
-        mask.area = int(np.count_nonzero(crop))
-        mask.rle = array("I", encode_rle(crop).tobytes())
+        mask.area = int(runs[1::2].sum())
+        mask.rle = array("I", runs.tobytes())
         message.masks.append(mask)
     return message
 
@@ -63,20 +41,20 @@ def from_message(message: Any, class_names: tuple[str, ...] | None = None) -> In
     Raises:
         InputError: a box outside the image, runs that do not fill it, or a class number that has no name.
     """
-    boxes, crops = [], []
+    boxes, runs = [], []
     for number, mask in enumerate(message.masks):
         x1, y1 = mask.roi.x_offset, mask.roi.y_offset
         x2, y2 = x1 + mask.roi.width, y1 + mask.roi.height
         if not (x1 < x2 <= message.width and y1 < y2 <= message.height):
             raise InputError(f"mask {number}: box {x1},{y1},{x2},{y2} is not inside the {message.width}x{message.height} image")
         try:
-            crop = decode_rle(mask.rle, y2 - y1, x2 - x1)
+            lengths = rle.check(mask.rle, y2 - y1, x2 - x1)
         except InputError as error:
             raise InputError(f"mask {number}: {error}") from None
-        if int(crop.sum()) != mask.area:
-            raise InputError(f"mask {number}: area {mask.area}, its runs have {int(crop.sum())} foreground pixels")
+        if int(lengths[1::2].sum()) != mask.area:
+            raise InputError(f"mask {number}: area {mask.area}, its runs have {int(lengths[1::2].sum())} foreground pixels")
         boxes.append((x1, y1, x2, y2))
-        crops.append(crop)
+        runs.append(lengths)
     labels = np.array([mask.class_id for mask in message.masks], dtype=np.int64)
     if class_names is None:
         known = {mask.class_id: mask.class_name for mask in message.masks}
@@ -89,6 +67,6 @@ def from_message(message: Any, class_names: tuple[str, ...] | None = None) -> In
         np.array(boxes, dtype=np.int32).reshape(-1, 4),
         np.array([mask.score for mask in message.masks], dtype=np.float32),
         labels,
-        tuple(crops),
+        tuple(runs),
         class_names,
     )

@@ -6,6 +6,7 @@ import math
 import os
 import time
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -54,29 +55,25 @@ def compute_losses(model: FCIS, items: list[TrainItem], config: TrainConfig, see
     generator = torch.Generator().manual_seed(seed)
     totals = {name: images.new_zeros(()) for name in LOSSES}
     geometry = (model.config.bins, model.config.grid, STRIDE)
+    items = [TrainItem(*(getattr(item, field.name).to(device) for field in fields(item))) for item in items]
+    rpn, targets = [], []
     for i, item in enumerate(items):
-        item = TrainItem(*(getattr(item, name).to(device) for name in ("image", "boxes", "labels", "masks", "ignore")))
-        rpn = rpn_losses(logits[i], deltas[i], *rpn_targets(anchors, item, generator))
-        proposals = propose(logits[i].detach(), deltas[i].detach(), model.rpn.anchors, height, width, model.config)
-        targets = roi_targets(proposals.boxes[: config.rois], item, model.config.box_stds, model.config.grid)
-        rois = with_image_index(targets.rois)
-        maps, boxes_of_image = score_maps[i : i + 1].float(), box_maps[i : i + 1].float()
-        foreground = torch.nonzero(targets.labels > 0)[:, 0]
-        pairs = maps.new_zeros(len(rois), 2, model.config.grid, model.config.grid)
-        pairs = pairs.index_copy(0, foreground, ops.class_masks(maps, rois[foreground], targets.labels[foreground], *geometry))
-        moves = maps.new_zeros(len(rois), 4)
-        moves = moves.index_copy(0, foreground, ops.box_deltas(boxes_of_image, rois[foreground], *geometry))
+        rpn.append(rpn_losses(logits[i], deltas[i], *rpn_targets(anchors, item, generator)))
+        proposals = propose(logits[i].detach(), deltas[i].detach(), model.rpn.anchors, height, width, model.config).boxes
+        proposals = proposals[torch.isfinite(proposals).all(dim=1)][: config.rois]
+        targets.append(roi_targets(proposals, item, model.config.box_stds, model.config.grid))
+    # All images in one call of each operator: each makes one gradient as large as the maps.
+    rois = torch.cat([with_image_index(target.rois, i) for i, target in enumerate(targets)])
+    labels = torch.cat([target.labels for target in targets])
+    counts = [len(target.rois) for target in targets]
+    scores = ops.class_scores(score_maps, rois, *geometry).split(counts)
+    pairs = ops.class_masks(score_maps, rois, torch.where(labels > 0, labels, -1), *geometry).split(counts)  # -1: zeros
+    moves = ops.box_deltas(box_maps, rois, *geometry).split(counts)
+    for i, target in enumerate(targets):
         roi = roi_losses(
-            ops.class_scores(maps, rois, *geometry),
-            pairs,
-            moves,
-            targets.labels,
-            targets.masks,
-            targets.deltas,
-            config.ohem,
-            config.mask_weight,
+            scores[i], pairs[i], moves[i], target.labels, target.masks, target.deltas, config.ohem, config.mask_weight
         )
-        for name, value in zip(LOSSES, (*rpn, *roi), strict=True):
+        for name, value in zip(LOSSES, (*rpn[i], *roi), strict=True):
             totals[name] = totals[name] + value / len(items)
     return totals
 

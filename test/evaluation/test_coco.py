@@ -34,7 +34,7 @@ def instances(*found):
         boxes=np.array([box for _, box, _ in found], dtype=np.int32).reshape(-1, 4),
         scores=np.array([score for _, _, score in found], dtype=np.float32),
         labels=np.array([label for label, _, _ in found], dtype=np.int64),
-        crops=tuple(np.ones((y2 - y1, x2 - x1), dtype=bool) for _, (x1, y1, x2, y2), _ in found),
+        runs=tuple(np.array([0, (y2 - y1) * (x2 - x1)], dtype=np.uint32) for _, (x1, y1, x2, y2), _ in found),
         class_names=NAMES,
     )
 

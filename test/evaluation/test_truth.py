@@ -37,7 +37,7 @@ def found(height=60, width=80):
     x1, y1, x2, y2 = SQUARE
     return Instances(
         height, width, np.array([SQUARE], np.int32), np.array([0.9], np.float32), np.array([1]),
-        (np.ones((y2 - y1, x2 - x1), bool),), NAMES,
+        (np.array([0, (y2 - y1) * (x2 - x1)], np.uint32),), NAMES,
     )  # fmt: skip
 
 

@@ -22,7 +22,7 @@ def saved(tmp_path):
 
 
 def rewrite(path, tensors=None, **metadata):
-    values = {"format_version": "1", "config": json.dumps(TINY.to_dict()), **metadata}
+    values = {"format_version": checkpoint.FORMAT_VERSION, "config": json.dumps(TINY.to_dict()), **metadata}
     save_file(tensors or load_file(path), path, {k: v for k, v in values.items() if v is not None})
 
 
@@ -65,8 +65,8 @@ def test_not_ours(saved):
 
 def test_other_version(saved):
     path, _ = saved
-    rewrite(path, format_version="2")
-    with pytest.raises(InputError, match="format version 2, this release reads version 1"):
+    rewrite(path, format_version="1")
+    with pytest.raises(InputError, match="format version 1, this release reads version 2"):
         checkpoint.load(path)
 
 

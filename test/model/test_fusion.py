@@ -8,7 +8,7 @@ ONE_CELL = ModelConfig(class_names=("car", "pedestrian"), bins=1, grid=1)
 
 def maps(*values: float) -> torch.Tensor:
     """One feature cell: (outside, inside) of background, car, pedestrian."""
-    return torch.tensor(values).reshape(1, 6, 1, 1)
+    return torch.tensor(values, dtype=torch.float32).reshape(3, 2).T.reshape(1, 6, 1, 1).contiguous()
 
 
 ROI = torch.tensor([[0.0, 0, 0, 15, 15]])

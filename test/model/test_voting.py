@@ -6,7 +6,7 @@ import torch
 
 from fcis_ros.config import ModelConfig
 from fcis_ros.model.fusion import FusedRois
-from fcis_ros.model.voting import vote
+from fcis_ros.model.voting import to_instances, vote
 
 CONFIG = ModelConfig(class_names=("car", "pedestrian"), bins=1, grid=4, rpn_min_size=1)
 BOXES = torch.tensor([[0.0, 0, 3, 3], [0, 0, 3, 2], [10, 10, 13, 13]])
@@ -20,7 +20,11 @@ def left_half() -> torch.Tensor:
 
 def run(config=CONFIG, masks=None, masks_of_class=None, scale=1.0, floor=0.5, size=(20, 20)):
     masks = torch.stack([left_half(), torch.ones(4, 4), torch.ones(4, 4)]) if masks is None else masks
-    return vote(FusedRois(BOXES, SCORES, masks), masks_of_class, scale, *size, config, floor)
+    return found_by(FusedRois(BOXES, SCORES, masks), masks_of_class, scale, size, config, floor)
+
+
+def found_by(fused, masks_of_class=None, scale=1.0, size=(20, 20), config=CONFIG, floor=0.5):
+    return to_instances(vote(fused, masks_of_class, scale, *size, config, floor), *size, config.class_names)
 
 
 def test_votes_of_the_released_code_by_hand():
@@ -38,14 +42,15 @@ def test_category_votes_average_probabilities_of_the_voted_class():
     config = dataclasses.replace(CONFIG, voting="category", mask_threshold=0.5)
     asked = []
 
-    def masks_of_class(label):
-        asked.append(label)
-        return torch.full((3, 4, 4), 0.9 if label == 1 else 0.1)
+    def masks_of_class(rois, labels):
+        asked.extend(zip(rois.tolist(), labels.tolist(), strict=True))
+        return torch.where(labels == 1, 0.9, 0.1)[:, None, None].expand(-1, 4, 4)
 
     found = run(config, masks_of_class=masks_of_class)
     # Cars are foreground everywhere (fourth row 0.75 * 0.9), pedestrians nowhere: they yield no instance.
     assert found.labels.tolist() == [1, 1] and found.boxes[1].tolist() == [0, 0, 4, 4]
-    assert sorted(asked) == [1, 2]
+    # Voters and the class they are asked for: the lone car, the two of the car, the two of the pedestrian.
+    assert asked == [(2, 1), (0, 1), (1, 1), (0, 2), (1, 2)]
 
 
 def test_boxes_go_back_to_the_original_image():
@@ -60,9 +65,9 @@ def test_score_floor_changes_nothing_above_it():
     assert np.array_equal(kept.masks, some.masks) and np.array_equal(kept.scores, some.scores)
 
 
-def test_at_most_max_instances_but_ties_stay():
+def test_at_most_max_instances_and_ties_have_an_order():
     assert len(run(dataclasses.replace(CONFIG, max_instances=1))) == 1
-    assert len(run(dataclasses.replace(CONFIG, max_instances=2))) == 3  # 0.6 and 0.6
+    assert run(dataclasses.replace(CONFIG, max_instances=2)).labels.tolist() == [1, 1]  # of two 0.6 the lower label
 
 
 def test_one_pixel_wide_masks_are_kept_or_dropped_as_configured():
@@ -81,8 +86,15 @@ def test_released_output_goes_through_the_grid():
 def test_roi_without_finite_scores_is_left_out(bad):
     scores = SCORES.clone()
     scores[2] = bad
-    found = vote(FusedRois(BOXES, scores, torch.ones(3, 4, 4)), None, 1.0, 20, 20, CONFIG, 0.5)
+    found = found_by(FusedRois(BOXES, scores, torch.ones(3, 4, 4)))
     assert found.boxes[:, 0].max() == 0
+
+
+def test_rows_of_nan_are_no_rois():
+    boxes = BOXES.clone()
+    boxes[2] = torch.nan
+    found = found_by(FusedRois(boxes, SCORES, torch.ones(3, 4, 4)))
+    assert len(found) == 2 and found.boxes[:, 0].max() == 0
 
 
 def test_nothing_found():

@@ -9,7 +9,6 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fcis_ros import ops
 from fcis_ros.ops import reference
 
 # Extents in image pixels and the cells of their 21 bins at stride 16, from psroi_pooling.cu run on them.
@@ -76,7 +75,7 @@ def assemble_by_loops(maps, rois, bins, size, stride):
                 if yb <= ya or xb <= xa:
                     continue
                 for g in range(groups):
-                    channel = (g * bins + i * bins // size) * bins + j * bins // size
+                    channel = (i * bins // size * bins + j * bins // size) * groups + g
                     out[r, g, i, j] = maps[int(image), channel, ya:yb, xa:xb].astype(np.float64).mean()
     return out
 
@@ -101,26 +100,26 @@ def test_assembling_matches_loops(rois, bins_size, seed):
 
 def test_class_scores_by_hand():
     """k = 1, one cell: the logit is max(outside, inside) of each class."""
-    maps = torch.tensor([1.0, 2.0, 5.0, -1.0]).reshape(1, 4, 1, 1)
+    maps = torch.tensor([1.0, 5.0, 2.0, -1.0]).reshape(1, 4, 1, 1)  # outside of both classes, then inside
     rois = torch.tensor([[0.0, 0, 0, 15, 15]])
-    assert ops.class_scores(maps, rois, 1, 1, 16).tolist() == [[2, 5]]
+    assert reference.class_scores(maps, rois, 1, 1, 16).tolist() == [[2, 5]]
 
 
 def test_class_scores_average_bins_before_the_maximum():
     """The max of means, not the mean of maxima: two cells in one bin cancel."""
     maps = torch.zeros(1, 4, 1, 2)
-    maps[0, 1, 0] = torch.tensor([4.0, -4.0])
+    maps[0, 2, 0] = torch.tensor([4.0, -4.0])  # inside of class 0
     rois = torch.tensor([[0.0, 0, 0, 31, 15]])
-    assert ops.class_scores(maps, rois, 1, 1, 16)[0, 0] == 0
+    assert reference.class_scores(maps, rois, 1, 1, 16)[0, 0] == 0
 
 
 def test_class_scores_without_rois():
-    assert ops.class_scores(torch.zeros(1, 8, 2, 2), torch.zeros(0, 5), 1, 1, 16).shape == (0, 4)
+    assert reference.class_scores(torch.zeros(1, 8, 2, 2), torch.zeros(0, 5), 1, 1, 16).shape == (0, 4)
 
 
 def test_tie_gives_its_gradient_to_outside():
     maps = torch.ones(1, 2, 1, 1, requires_grad=True)
-    ops.class_scores(maps, torch.tensor([[0.0, 0, 0, 15, 15]]), 1, 1, 16).sum().backward()
+    reference.class_scores(maps, torch.tensor([[0.0, 0, 0, 15, 15]]), 1, 1, 16).sum().backward()
     assert maps.grad.flatten().tolist() == [1, 0]
 
 
@@ -129,31 +128,15 @@ def test_class_masks_are_the_slices_of_the_whole_tensor():
     maps = torch.randn(2, 3 * 2 * 9, 6, 8, generator=generator)
     rois = torch.tensor([[0, 3.0, 2, 90, 70], [1, 40, 40, 120, 90], [0, 0, 0, 15, 15], [1, -20, 8, 60, 200]])
     labels = torch.tensor([2, 0, 1, 2])
-    whole = reference.psroi_assemble(maps, rois, 3, 9, 16).reshape(4, 3, 2, 9, 9)
-    pairs = ops.class_masks(maps, rois, labels, 3, 9, 16)
-    assert torch.allclose(pairs, whole[torch.arange(4), labels])
+    whole = reference.psroi_assemble(maps, rois, 3, 9, 16).reshape(4, 2, 3, 9, 9)
+    pairs = reference.class_masks(maps, rois, labels, 3, 9, 16)
+    assert torch.allclose(pairs, whole[torch.arange(4), :, labels])
 
 
 def test_box_deltas_are_the_mean_over_bins():
     maps = torch.arange(4 * 4, dtype=torch.float32).reshape(1, 16, 1, 1).expand(1, 16, 2, 2).contiguous()
-    deltas = ops.box_deltas(maps, torch.tensor([[0.0, 0, 0, 31, 31]]), 2, 4, 16)
-    assert deltas.tolist() == [[1.5, 5.5, 9.5, 13.5]]
-
-
-@pytest.mark.filterwarnings("ignore:Input #0 requires gradient")
-@pytest.mark.parametrize("name", ["class_scores", "class_masks", "box_deltas"])
-def test_gradients(name):
-    generator = torch.Generator().manual_seed(1)
-    channels = 4 * 4 if name == "box_deltas" else 2 * 2 * 4
-    maps = torch.randn(1, channels, 4, 5, generator=generator, dtype=torch.float32).requires_grad_()
-    rois = torch.tensor([[0, 2.0, 3, 50, 60], [0, -9, 20, 200, 61]])
-    arguments = (torch.tensor([1, 0]),) if name == "class_masks" else ()
-
-    def run(values):
-        return getattr(ops, name)(values, rois, *arguments, 2, 4, 16)
-
-    # The operators accumulate in float32, so the finite differences are coarse.
-    assert torch.autograd.gradcheck(run, maps, eps=1e-2, atol=1e-2, rtol=1e-2)
+    deltas = reference.box_deltas(maps, torch.tensor([[0.0, 0, 0, 31, 31]]), 2, 4, 16)
+    assert deltas.tolist() == [[6, 7, 8, 9]]  # channels 0, 4, 8 and 12 are the cells of dx
 
 
 def nms_by_definition(boxes, scores, threshold):
@@ -182,29 +165,49 @@ def nms_by_definition(boxes, scores, threshold):
 def test_nms_matches_the_definition(rows, threshold):
     boxes = [(x, y, x + w, y + h) for x, y, w, h, _ in rows]
     scores = [row[4] for row in rows]
-    kept = ops.nms(torch.tensor(boxes, dtype=torch.float32).reshape(-1, 4), torch.tensor(scores), threshold, 100)
-    assert kept.tolist() == nms_by_definition(boxes, scores, threshold)
+    kept = reference.nms(torch.tensor(boxes, dtype=torch.float32).reshape(-1, 4), torch.tensor(scores), threshold, 100).tolist()
+    expected = nms_by_definition(boxes, scores, threshold)
+    assert kept == expected + [-1] * (100 - len(expected))
 
 
 def test_nms_keeps_a_pair_exactly_at_the_threshold():
     # 10x10 boxes that share 5x10: IoU 50/150, kept at 1/3 (only above is suppressed), dropped just below it.
     boxes = torch.tensor([[0.0, 0, 9, 9], [5, 0, 14, 9]])
     scores = torch.tensor([0.9, 0.8])
-    assert ops.nms(boxes, scores, 50 / 150, 10).tolist() == [0, 1]
-    assert ops.nms(boxes, scores, 0.333, 10).tolist() == [0]
+    assert reference.nms(boxes, scores, 50 / 150, 3).tolist() == [0, 1, -1]
+    assert reference.nms(boxes, scores, 0.333, 2).tolist() == [0, -1]
+
+
+def test_class_nms_by_hand():
+    # Boxes 0 and 1 are nearly the same. Class 1 keeps 0 and 2, class 2 keeps 1 (0 is below the floor) and 2.
+    boxes = torch.tensor([[0.0, 0, 9, 9], [0, 0, 9, 8], [20, 20, 29, 29]])
+    scores = torch.tensor([[0.0, 0.9, 0.05], [0.0, 0.8, 0.5], [0.0, 0.3, 0.5]])
+    rois, labels = reference.class_nms(boxes, scores, 0.3, 0.1, 6)
+    assert rois.tolist() == [0, 1, 2, 2, -1, -1] and labels.tolist() == [1, 2, 2, 1, -1, -1]
+    assert reference.class_nms(boxes, scores, 0.3, 0.1, 2)[0].tolist() == [0, 1]
+
+
+def votes(boxes, masks, weights, threshold=0.4, binarise_first=True, resample=0):
+    """One winner for whom every box votes with the mask of its number."""
+    index = torch.arange(len(boxes), dtype=torch.int32)[None]
+    box, runs, ends = reference.vote_masks(
+        torch.tensor(boxes, dtype=torch.int32), torch.tensor(masks), index, torch.tensor([weights]), 4, 4, threshold,
+        binarise_first, resample,
+    )  # fmt: skip
+    assert ends.tolist() == [len(runs)]
+    return box[0].tolist(), runs.tolist()
 
 
 def test_votes_by_hand():
     """Two 2x1 boxes that share a column: weights 0.75 and 0.25, everything above the threshold counts fully."""
-    boxes = np.array([[0, 0, 1, 0], [1, 0, 2, 0]])
-    masks = np.array([[[0.9]], [[0.5]]], dtype=np.float32)
-    weights = np.array([0.75, 0.25])
-    votes, corner = ops.vote_masks(boxes, masks, weights, 4, 4, 0.4, binarise_first=True)
-    assert corner == (0, 0) and votes.tolist() == [[0.75, 1.0, 0.25]]
-    votes, _ = ops.vote_masks(boxes, masks, weights, 4, 4, 0.4, binarise_first=False)
-    np.testing.assert_allclose(votes, [[0.675, 0.8, 0.125]], rtol=1e-6)
+    pair = ([[0, 0, 1, 0], [1, 0, 2, 0]], [[[0.9]], [[0.5]]], [0.75, 0.25])
+    assert votes(*pair) == ([0, 0, 2, 1], [0, 2])  # votes 0.75, 1, 0.25
+    assert votes(*pair, threshold=0.45) == ([0, 0, 2, 1], [0, 2])
+    assert votes(*pair, threshold=0.7, binarise_first=False) == ([1, 0, 2, 1], [0, 1])  # 0.675, 0.8, 0.125
+    assert votes(*pair, threshold=0.9, binarise_first=False) == ([0, 0, 0, 0], [])
+    assert votes(*pair, resample=21) == ([0, 0, 0, 0], [])  # one pixel high
 
 
 def test_votes_refuse_boxes_outside_the_image():
-    with pytest.raises(ValueError, match="outside an image of 4x4"):
-        ops.vote_masks(np.array([[0, 0, 4, 0]]), np.ones((1, 1, 1), np.float32), np.ones(1), 4, 4, 0.4, True)
+    with pytest.raises(ValueError, match="not inside the 4x4 image"):
+        votes([[0, 0, 4, 0]], [[[1.0]]], [1.0])

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fcis_ros.ros.masks import encode_rle
+from fcis_ros import rle
 
 HERE = Path(__file__).parent
 INCLUDE = HERE.parents[1] / "include"
@@ -65,7 +65,7 @@ def test_random_masks_agree_with_python(program):
         mask = np.zeros((height, width), np.uint8)
         mask[y : y + h, x : x + w] = crop
         cases.append({"height": height, "width": width, "roi": [x, y, w, h], "area": int(crop.sum()),
-                      "rle": encode_rle(crop).tolist()})  # fmt: skip
+                      "rle": rle.encode(crop).tolist()})  # fmt: skip
         expected.append("ok same " + "".join(map(str, mask.ravel())) + " " + "".join(map(str, 1 - mask.ravel())))
     assert run(program, cases) == expected
 

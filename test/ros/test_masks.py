@@ -12,7 +12,8 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from pycocotools import mask as coco
 
 from fcis_ros.errors import InputError
-from fcis_ros.ros.masks import decode_rle, encode_rle, from_message, to_message
+from fcis_ros import rle
+from fcis_ros.ros.masks import from_message, to_message
 from fcis_ros.structures import Instances
 
 VECTORS = json.loads((Path(__file__).parent / "mask_vectors.json").read_text())
@@ -45,7 +46,7 @@ def test_vectors_decode_to_their_picture(case):
 @pytest.mark.parametrize("case", VECTORS["valid"], ids=case_name)
 def test_vectors_encode_as_written(case):
     x, y, width, height = case["roi"]
-    runs = encode_rle(pixels(case["picture"])[y : y + height, x : x + width])
+    runs = rle.encode(pixels(case["picture"])[y : y + height, x : x + width])
     if 0 not in case["rle"][1:]:  # an encoder writes no empty runs but the first
         assert runs.tolist() == case["rle"]
     assert runs.dtype == np.uint32 and runs.sum() == width * height
@@ -60,13 +61,13 @@ def test_invalid_vectors_are_refused_in_one_line(case):
 
 @given(crops)
 def test_round_trip(crop):
-    assert np.array_equal(decode_rle(encode_rle(crop), *crop.shape), crop)
-    assert np.array_equal(decode_rle(encode_rle(np.asfortranarray(crop)), *crop.shape), crop)
+    assert np.array_equal(rle.decode(rle.encode(crop), *crop.shape), crop)
+    assert np.array_equal(rle.decode(rle.encode(np.asfortranarray(crop)), *crop.shape), crop)
 
 
 @given(crops)
 def test_order_is_cocos(crop):
-    counts = encode_rle(crop).tolist()
+    counts = rle.encode(crop).tolist()
     theirs = coco.frPyObjects({"size": list(crop.shape), "counts": counts}, *crop.shape)
     assert np.array_equal(coco.decode(theirs).astype(bool), crop)
     assert theirs == coco.encode(np.asfortranarray(crop.astype(np.uint8)))
@@ -75,7 +76,7 @@ def test_order_is_cocos(crop):
 @given(st.lists(st.integers(-3, 2**32 - 1), max_size=8), st.integers(0, 6), st.integers(0, 6))
 def test_any_runs_decode_or_are_refused(runs, height, width):
     try:
-        crop = decode_rle(runs, height, width)
+        crop = rle.decode(runs, height, width)
     except InputError:
         assert sum(runs) != height * width or min(runs, default=0) < 0
     else:
@@ -108,7 +109,7 @@ def instances(draw) -> Instances:
     count = len(cut)
     scores = np.sort(draw(arrays(np.float32, count, elements=st.floats(0, 1, width=32))))[::-1]
     labels = draw(arrays(np.int64, count, elements=st.integers(1, 3)))
-    return Instances(height, width, np.array(boxes, np.int32).reshape(-1, 4), scores, labels, tuple(cut), NAMES)
+    return Instances(height, width, np.array(boxes, np.int32).reshape(-1, 4), scores, labels, tuple(map(rle.encode, cut)), NAMES)
 
 
 @pytest.mark.ros

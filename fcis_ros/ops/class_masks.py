@@ -1,0 +1,35 @@
+"""The assembled outside/inside pair of one class per ROI."""
+
+import torch
+from torch import Tensor
+
+
+def class_masks(score_maps: Tensor, rois: Tensor, labels: Tensor, bins: int, size: int, stride: int) -> Tensor:
+    """As ``reference.class_masks``: [N, k*k*2*(C+1), h, w], [R, 5], [R] -> [R, 2, S, S]; differentiable in the maps.
+
+    Raises:
+        ValueError: an argument's dtype, rank, device, memory format or channel count does not fit; named in the message.
+    """
+    return torch.ops.fcis_ros.class_masks(score_maps, rois, labels, bins, size, stride)
+
+
+@torch.library.register_fake("fcis_ros::class_masks")
+def _(maps, rois, labels, bins, size, stride):
+    return maps.new_empty((rois.shape[0], 2, size, size), dtype=torch.float32)
+
+
+@torch.library.register_fake("fcis_ros::class_masks_backward")
+def _(grad, maps, rois, labels, bins, size, stride):
+    return torch.empty_like(maps)
+
+
+def _save(ctx, inputs, output):
+    maps, rois, labels, *ctx.geometry = inputs
+    ctx.save_for_backward(maps, rois, labels)
+
+
+def _backward(ctx, grad):
+    return torch.ops.fcis_ros.class_masks_backward(grad, *ctx.saved_tensors, *ctx.geometry), None, None, None, None, None
+
+
+torch.library.register_autograd("fcis_ros::class_masks", _backward, setup_context=_save)

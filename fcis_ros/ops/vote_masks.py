@@ -1,0 +1,30 @@
+"""Mask voting: from the masks of ROIs to run lengths of instances, without a picture per ROI."""
+
+import torch
+from torch import Tensor
+
+
+def vote_masks(
+    boxes: Tensor,
+    masks: Tensor,
+    index: Tensor,
+    weights: Tensor,
+    height: int,
+    width: int,
+    threshold: float,
+    binarise_first: bool,
+    resample: int,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """As ``reference.vote_masks``: [R, 4], [M, S, S], [W, R], [W, R] -> tight boxes [W, 4], runs [T], ends [W], all int32.
+
+    Raises:
+        ValueError: an argument's dtype, rank, device or content (a voter's box outside the image) does not fit; named in the
+            message.
+    """
+    return torch.ops.fcis_ros.vote_masks(boxes, masks, index, weights, height, width, threshold, binarise_first, resample)
+
+
+@torch.library.register_fake("fcis_ros::vote_masks")
+def _(boxes, masks, index, weights, height, width, threshold, binarise_first, resample):
+    total = torch.library.get_ctx().new_dynamic_size()
+    return boxes.new_empty((index.shape[0], 4)), boxes.new_empty((total,)), boxes.new_empty((index.shape[0],))

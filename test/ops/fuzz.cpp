@@ -1,0 +1,104 @@
+// Every CPU kernel on random shapes and boxes; to be built with -fsanitize=address,undefined. Values are not checked here.
+#include <cstdio>
+#include <cstdlib>
+#include <limits>
+#include <random>
+
+#include "kernels.h"
+
+using namespace fcis;
+
+namespace {
+
+std::mt19937 generator(1);
+int integer(int low, int high) { return std::uniform_int_distribution<int>(low, high)(generator); }
+float real(float low, float high) { return std::uniform_real_distribution<float>(low, high)(generator); }
+
+float coordinate() {
+  static const float odd[] = {0.0f, -0.0f, 0.5f, -0.5f, 1e9f, -1e9f, 3e38f, -3e38f, 1e-40f, 16777216.0f,
+                              std::numeric_limits<float>::infinity(), -std::numeric_limits<float>::infinity(),
+                              std::numeric_limits<float>::quiet_NaN()};
+  return integer(0, 4) == 0 ? odd[integer(0, 12)] : real(-80.0f, 300.0f);
+}
+
+std::vector<float> values(int64_t count) {
+  std::vector<float> result(count);
+  for (float& value : result) value = real(-1.0f, 1.0f);
+  return result;
+}
+
+void assembling() {
+  const int bins = integer(1, 4), size = bins * integer(1, 3), stride = integer(1, 32), cells = bins * bins;
+  const int64_t classes = integer(1, 40), images = integer(1, 2), height = integer(1, 12), width = integer(1, 12), count = integer(0, 8);
+  const bool channels_last = integer(0, 1) == 1;
+  std::vector<float> rois(count * 5);
+  std::vector<int64_t> labels(count);
+  for (int64_t r = 0; r < count; ++r) {
+    rois[r * 5] = integer(0, 3) == 0 ? coordinate() : static_cast<float>(integer(-1, 2));
+    for (int c = 1; c < 5; ++c) rois[r * 5 + c] = coordinate();
+    labels[r] = integer(-2, static_cast<int>(classes) + 1);
+  }
+  const std::vector<float> score_maps = values(images * cells * 2 * classes * height * width), box_maps = values(images * cells * 4 * height * width);
+  const Maps scores{score_maps.data(), images, cells * 2 * classes, height, width, channels_last};
+  const Maps boxes{box_maps.data(), images, cells * 4, height, width, channels_last};
+  const Rois found = find_bins(rois.data(), count, bins, size, stride, scores);
+  std::vector<float> buffer, result_buffer, sums(count * classes), pairs(count * 2 * size * size), deltas(count * 4);
+  std::vector<float> score_grad(score_maps.size()), mask_grad(score_maps.size()), box_grad(box_maps.size());
+  for (int cell = 0; cell < cells; ++cell) {
+    add_class_scores(scores, found, classes, cell, buffer, sums.data());
+    class_scores_gradient(sums.data(), scores, found, classes, cell, buffer, result_buffer, score_grad.data());
+    class_masks_gradient(pairs.data(), labels.data(), scores, found, classes, cell, mask_grad.data());
+    box_deltas_gradient(deltas.data(), boxes, found, 4, cell, box_grad.data());
+  }
+  for (int64_t r = 0; r < count; ++r) {
+    class_mask(scores, found, classes, r, labels[r], pairs.data() + r * 2 * size * size);
+    add_box_deltas(boxes, found, 4, r, deltas.data() + r * 4);
+  }
+}
+
+void suppressing() {
+  const int64_t count = integer(0, 40), classes = integer(1, 6);
+  std::vector<float> boxes(count * 4), scores(count * classes);
+  for (float& value : boxes) value = coordinate();
+  for (float& value : scores) value = integer(0, 5) == 0 ? coordinate() : real(0.0f, 1.0f);
+  nms(boxes.data(), scores.data(), count, real(0.0f, 1.0f), integer(0, 50));
+  class_nms(boxes.data(), scores.data(), count, classes, real(0.0f, 1.0f), real(0.0f, 0.5f), integer(0, 50));
+}
+
+void voting() {
+  const int height = integer(1, 60), width = integer(1, 60), size = integer(1, 23);
+  const int64_t count = integer(0, 6);
+  std::vector<int32_t> boxes, index;
+  for (int64_t r = 0; r < count; ++r) {
+    const int x = integer(0, width - 1), y = integer(0, height - 1);
+    boxes.insert(boxes.end(), {x, y, integer(x, width - 1), integer(y, height - 1)});
+    index.push_back(integer(-1, static_cast<int>(count) - 1));
+  }
+  const std::vector<float> masks = values(count * size * size), weights = values(count);
+  const Placed placed = vote({boxes.data(), masks.data(), index.data(), weights.data(), count, size, real(-0.2f, 0.5f),
+                              integer(0, 1) == 1, integer(0, 2) * integer(0, 21)});
+  if (placed.runs.empty()) return;
+  const int64_t h = placed.y2 - placed.y1, w = placed.x2 - placed.x1;
+  std::vector<uint8_t> mask(h * w);
+  fill_runs(placed.runs.data(), static_cast<int64_t>(placed.runs.size()), h, w, mask.data());
+  std::vector<int32_t> again;
+  find_runs(mask.data(), w, h, w, again);
+  if (again != placed.runs) std::abort();
+  std::vector<uint16_t> labels(h * w);
+  for (int64_t i = 0; i < h * w; ++i) labels[i] = mask[i];
+  const std::vector<uint8_t> image(h * w * 3), colours(3);
+  std::vector<uint8_t> result(h * w * 3);
+  paint(image.data(), labels.data(), colours.data(), real(0.0f, 1.0f), h, w, 0, h, result.data());
+}
+
+}  // namespace
+
+int main(int, char** arguments) {
+  const int rounds = std::atoi(arguments[1]);
+  for (int i = 0; i < rounds; ++i) {
+    assembling();
+    suppressing();
+    voting();
+  }
+  std::printf("%d rounds\n", rounds);
+}
