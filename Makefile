@@ -23,7 +23,7 @@ unexport ROS_STATIC_PEERS ROS_DISCOVERY_SERVER
 # local_setup.sh adds what was built to the ROS that is there, or to the wheels in .venv.
 RUN := source .venv/local_setup.sh && .venv/bin/python
 
-.PHONY: setup demo test lint train-road clean
+.PHONY: setup demo test lint train-road bench test-gpu clean
 
 setup:
 	@tools/setup.sh
@@ -46,6 +46,14 @@ train-road: setup
 		--annotations $(CAMVID)/instances_train.json --images $(CAMVID)/train \
 		--eval-annotations $(CAMVID)/instances_val.json --eval-images $(CAMVID)/val --eval-limit 101 \
 		$(if $(wildcard out/train-road/state.pt),--resume)
+
+# Prints a table and writes out/bench/*.json; on the GPU where there is one.
+bench: setup
+	$(RUN) -m benchmarks
+
+# Everything that needs a CUDA device; a test that cannot run is a failure.
+test-gpu: setup
+	FCIS_REQUIRE_CUDA=1 FCIS_REQUIRE_NVCC=1 $(RUN) -m pytest -m cuda
 
 clean:
 	rm -rf .venv build install log out .pytest_cache .ruff_cache .hypothesis *.egg-info

@@ -1,8 +1,8 @@
 """What pip needs beyond pyproject.toml: the weights become package data, the operators of csrc/ the library fcis_ros/_C.
 
-The one recipe for the operators: ``python setup.py build_ext --inplace`` in the source tree; CMake calls the same. It needs the
-torch that will load them, so pip wants ``--no-build-isolation``. FCIS_BUILD_OPS is AUTO (wherever torch can be imported), ON or
-OFF; CUDA kernels are built where nvcc and a CUDA torch are.
+The one recipe for the operators: CMake and pip both run its build_ext. It needs the very PyTorch that will load them: pip finds the
+installed one with ``--no-build-isolation``. FCIS_BUILD_OPS is AUTO (wherever torch can be imported), ON or OFF; CUDA kernels are
+built where nvcc and a CUDA torch are.
 """
 
 import importlib.util

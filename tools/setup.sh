@@ -71,7 +71,7 @@ build_package() {
   # Into .venv, where a start-up hook of the wheels finds it; by links, so that an edited Python file counts at once.
   PATH=$venv/bin:$PATH colcon --log-base "$venv/log" build --base-paths . --packages-select fcis_ros \
     --merge-install --install-base "$venv" --build-base "$venv/build" --symlink-install \
-    --cmake-args -DPython3_EXECUTABLE="$venv/bin/python" -DBUILD_TESTING=OFF
+    --cmake-args -DPython3_EXECUTABLE="$venv/bin/python" -DBUILD_TESTING=OFF -DFCIS_BUILD_OPS=ON
 }
 
 # once STAMP KEY COMMAND: runs the command unless it succeeded before for this key.
@@ -88,7 +88,8 @@ flock 9  # two `make` at once: the second waits
 "$python" -c "" 2>/dev/null || fail "$python: not found"
 packages_key=$({ echo "$PWD ${ROS_DISTRO:-}"; "$python" -VV; cat constraints.txt
                  declare -p runtime checks ros build; declare -f install_packages install_beside_ros repair_exports; } | sha256sum)
-build_key=$({ echo "$packages_key"; declare -f build_package; cat CMakeLists.txt package.xml msg/* scripts/*
+build_key=$({ echo "$packages_key"; declare -f build_package; cat CMakeLists.txt package.xml setup.py msg/* scripts/*
+              find csrc -type f -print0 | LC_ALL=C sort -z | xargs -0 cat
               find fcis_ros include launch config weights -type f ! -name "*.pyc" | LC_ALL=C sort
             } | sha256sum)
 [ "$(cat "$venv/.built" 2>/dev/null)" = "$build_key" ] && exit

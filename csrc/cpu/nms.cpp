@@ -66,23 +66,30 @@ std::vector<Winner> class_nms(const float* boxes, const float* scores, int64_t c
   }
   const Boxes b(boxes, able);
   const int64_t n = static_cast<int64_t>(able.size());
+  struct Candidate {
+    float score;
+    int64_t place;
+  };
   std::vector<uint8_t> overlaps(n * n, 0), found(n, 0), suppressed;
-  std::vector<int64_t> order;
+  std::vector<Candidate> candidates;
   std::vector<Winner> winners;
-  for (int64_t label = 1; label < classes; ++label) {
-    const auto score = [&](int64_t i) { return scores[able[i] * classes + label]; };
-    order.clear();
+  for (int64_t label = 1; label < classes && limit > 0; ++label) {
+    // Once `limit` winners are there, only what is better than the last of them can take part: NMS is greedy from the top.
+    const bool full = static_cast<int64_t>(winners.size()) == limit;
+    candidates.clear();
     for (int64_t i = 0; i < n; ++i) {
-      if (score(i) >= floor && std::isfinite(score(i))) order.push_back(i);
+      const float score = scores[able[i] * classes + label];
+      if (score >= floor && std::isfinite(score) && !(full && score <= winners.back().score)) candidates.push_back({score, i});
     }
-    std::stable_sort(order.begin(), order.end(), [&](int64_t i, int64_t j) { return score(i) > score(j); });
+    std::sort(candidates.begin(), candidates.end(), [](const Candidate& a, const Candidate& b) {
+      return a.score > b.score || (a.score == b.score && a.place < b.place);
+    });
     suppressed.assign(n, 0);
     int64_t kept = 0;
-    for (size_t at = 0; at < order.size() && kept < limit; ++at) {
-      const int64_t i = order[at];
+    for (const auto& [score, i] : candidates) {
       if (suppressed[i]) continue;
-      ++kept;
-      winners.push_back({score(i), label, able[i]});
+      if (kept++ == limit) break;
+      winners.push_back({score, label, able[i]});
       uint8_t* row = overlaps.data() + i * n;
       if (!found[i]) {  // one row of the matrix serves every class that keeps this box
         find_overlaps(b.x1.data(), b.y1.data(), b.x2.data(), b.y2.data(), b.area.data(), i, 0, n, threshold, row);
@@ -90,9 +97,9 @@ std::vector<Winner> class_nms(const float* boxes, const float* scores, int64_t c
       }
       for (int64_t j = 0; j < n; ++j) suppressed[j] |= row[j];
     }
+    std::stable_sort(winners.begin(), winners.end(), [](const Winner& a, const Winner& b) { return a.score > b.score; });
+    if (static_cast<int64_t>(winners.size()) > limit) winners.resize(limit);
   }
-  std::stable_sort(winners.begin(), winners.end(), [](const Winner& a, const Winner& b) { return a.score > b.score; });
-  if (static_cast<int64_t>(winners.size()) > limit) winners.resize(limit);
   return winners;
 }
 

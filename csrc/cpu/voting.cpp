@@ -4,34 +4,39 @@
 // of this instance is stored, over the union of the boxes.
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 
 #include "kernels.h"
 
 namespace fcis {
 namespace {
 
-// Half-pixel bilinear sampling along one axis, clamped at the edge: output i is low[i] + weight * (next - low).
+FCIS_CLONES void find_taps(int from, int to, int* low, int* high, float* weight) {
+  const double scale = static_cast<double>(from) / static_cast<double>(to);
+  for (int i = 0; i < to; ++i) {
+    const float at = static_cast<float>((static_cast<double>(i) + 0.5) * scale - 0.5);
+    const int first = static_cast<int>(std::floor(at));
+    low[i] = first < 0 ? 0 : (first < from ? first : from - 1);
+    high[i] = first + 1 < from ? first + 1 : from - 1;
+    weight[i] = first < 0 || first + 1 >= from ? 0.0f : at - static_cast<float>(first);
+  }
+}
+
+// Half-pixel bilinear sampling along one axis, clamped at the edge: output i is (1 - weight) * value[low] + weight * value[high].
 struct Taps {
   std::vector<int> low, high;
   std::vector<float> weight;
   Taps(int64_t from, int64_t to) : low(to), high(to), weight(to) {
-    const double scale = static_cast<double>(from) / static_cast<double>(to);
-    for (int64_t i = 0; i < to; ++i) {
-      const float at = static_cast<float>((static_cast<double>(i) + 0.5) * scale - 0.5);
-      const int first = static_cast<int>(std::floor(at));
-      low[i] = std::max(first, 0);
-      high[i] = std::min(first + 1, static_cast<int>(from) - 1);
-      weight[i] = first < 0 || first + 1 >= from ? 0.0f : at - static_cast<float>(first);
-      low[i] = std::min(low[i], static_cast<int>(from) - 1);
-    }
+    find_taps(static_cast<int>(from), static_cast<int>(to), low.data(), high.data(), weight.data());
   }
 };
 
+FCIS_CLONES void interpolate(const float* row, const int* low, const int* high, const float* weight, int64_t width, float* out) {
+  for (int64_t x = 0; x < width; ++x) out[x] = row[low[x]] * (1.0f - weight[x]) + row[high[x]] * weight[x];
+}
+
 void stretch(const float* row, const Taps& taps, float* out) {
-  const int64_t width = static_cast<int64_t>(taps.weight.size());
-  for (int64_t x = 0; x < width; ++x) {
-    out[x] = row[taps.low[x]] * (1.0f - taps.weight[x]) + row[taps.high[x]] * taps.weight[x];
-  }
+  interpolate(row, taps.low.data(), taps.high.data(), taps.weight.data(), static_cast<int64_t>(taps.weight.size()), out);
 }
 
 FCIS_CLONES void blend(const float* a, const float* b, float t, int64_t width, float* out) {
@@ -80,21 +85,23 @@ struct Window {
   int64_t y1, x1, y2, x2;  // half-open; empty where y1 == y2
 };
 
+FCIS_CLONES void merge(const uint8_t* row, int64_t width, uint8_t* any) {
+  for (int64_t x = 0; x < width; ++x) any[x] |= row[x];
+}
+
 Window tight(const uint8_t* mask, int64_t height, int64_t width) {
-  Window w{height, width, 0, 0};
+  Window w{height, 0, 0, width};
+  std::vector<uint8_t> any(width, 0);
   for (int64_t y = 0; y < height; ++y) {
-    const uint8_t* row = mask + y * width;
-    const uint8_t* end = row + width;
-    const uint8_t* first = std::find(row, end, 1);
-    if (first == end) continue;
-    const uint8_t* last = end - 1;
-    while (!*last) --last;
+    if (std::memchr(mask + y * width, 1, width) == nullptr) continue;
+    merge(mask + y * width, width, any.data());
     w.y1 = std::min(w.y1, y);
     w.y2 = y + 1;
-    w.x1 = std::min<int64_t>(w.x1, first - row);
-    w.x2 = std::max<int64_t>(w.x2, last - row + 1);
   }
-  return w.y2 == 0 ? Window{0, 0, 0, 0} : w;
+  if (w.y2 == 0) return {0, 0, 0, 0};
+  while (!any[w.x1]) ++w.x1;
+  while (!any[w.x2 - 1]) --w.x2;
+  return w;
 }
 
 // Half-pixel bilinear samples [size, size] of the votes over a window; samples read past the window and are 0 past the map.

@@ -9,6 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import fcis_ros
 from fcis_ros import ops
 from fcis_ros.ops import library, reference
 
@@ -291,21 +292,21 @@ def test_bad_labels_and_votes_are_named():
 
 
 def test_a_missing_library_names_the_build_command(tmp_path, monkeypatch):
-    monkeypatch.setattr(library, "PACKAGE", tmp_path)
-    with pytest.raises(ImportError, match="missing.*build_ext --inplace"):
+    monkeypatch.setattr(fcis_ros, "__path__", [str(tmp_path)])
+    with pytest.raises(ImportError, match="missing.*build them: `make setup`"):
         library.load()
 
 
 def test_a_stale_library_names_the_build_command(monkeypatch):
     monkeypatch.setattr(library, "digest", lambda kind: f"{kind}-of-today")
-    with pytest.raises(ImportError, match="built from other sources.*build_ext --inplace"):
+    with pytest.raises(ImportError, match="built from other sources.*build it again: `make setup`"):
         library.load()
 
 
 def test_a_library_of_another_pytorch_names_the_build_command(tmp_path, monkeypatch):
     (tmp_path / "_C.so").write_bytes(b"no library")
-    monkeypatch.setattr(library, "PACKAGE", tmp_path)
-    with pytest.raises(ImportError, match="does not fit PyTorch.*build_ext --inplace"):
+    monkeypatch.setattr(fcis_ros, "__path__", [str(tmp_path)])
+    with pytest.raises(ImportError, match="does not fit PyTorch.*build it again: `make setup`"):
         library.load()
 
 

@@ -1,0 +1,106 @@
+"""Timing of a call, the machine's copy bandwidth, and the rows that benchmarks print and write."""
+
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+
+OUT = Path("out/bench")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One measurement.
+
+    Attributes:
+        operator: what was called.
+        case: ``r101_coco`` (7938x38x63 maps, 600 ROIs), ``road`` (the default model), or what a growth row varies.
+        device: the processor's or GPU's name, with the number of threads.
+        dtype: of the maps.
+        median_ms: median wall time of a call.
+        ratio_to_eager: time of the same in plain PyTorch (``fcis_ros.ops.reference``), measured in turns, over this time.
+        bytes: that must be moved once: maps, ROIs and results.
+        ratio_to_bandwidth: this time over the time that copying these bytes takes here.
+    """
+
+    operator: str
+    case: str
+    device: str
+    dtype: str
+    median_ms: float
+    ratio_to_eager: float | None = None
+    bytes: int | None = None
+    ratio_to_bandwidth: float | None = None
+
+
+def device_name(device: torch.device) -> str:
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    model = platform.processor() or platform.machine()
+    if Path("/proc/cpuinfo").exists():
+        names = [line.split(":", 1)[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line]
+        model = names[0] if names else model
+    threads = torch.get_num_threads()
+    return f"{model}, {threads} thread{'s' * (threads > 1)}"
+
+
+def once(function: Callable[[], object], device: torch.device) -> float:
+    """Milliseconds of one call."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    start = time.perf_counter()
+    function()
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return (time.perf_counter() - start) * 1000
+
+
+def medians(functions: list[Callable[[], object]], device: torch.device, seconds: float = 1.0, most: int = 50) -> list[float]:
+    """Median milliseconds of several functions called in turns, so that a busy machine slows all of them alike."""
+    for function in functions:
+        once(function, device)
+    times = [[] for _ in functions]
+    end = time.perf_counter() + seconds
+    while len(times[0]) < 3 or (len(times[0]) < most and time.perf_counter() < end):
+        for own, function in zip(times, functions, strict=True):
+            own.append(once(function, device))
+    return [statistics.median(own) for own in times]
+
+
+def copy_bandwidth(device: torch.device) -> float:
+    """Bytes per millisecond that a copy between two large tensors reads and writes together."""
+    source = torch.ones(2**28 if device.type == "cuda" else 2**26, dtype=torch.uint8, device=device)
+    target = torch.empty_like(source)
+    return 2 * source.numel() / medians([lambda: target.copy_(source)], device)[0]
+
+
+def versions() -> dict[str, str]:
+    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()
+    return {"torch": torch.__version__, "python": platform.python_version(), "commit": commit, "date": time.strftime("%Y-%m-%d")}
+
+
+def write(name: str, rows: list) -> None:
+    """Writes ``out/bench/NAME.json`` aside and renames it."""
+    OUT.mkdir(parents=True, exist_ok=True)
+    path = OUT / f"{name}.json"
+    path.with_suffix(".partial").write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n")
+    os.replace(path.with_suffix(".partial"), path)
+    print(f"{len(rows)} rows in {path}", file=sys.stderr)
+
+
+def table(rows: list[Row]) -> str:
+    """The rows as Markdown."""
+    lines = ["| operator | case | device | dtype | median ms | plain PyTorch takes | over copy time |", "|---|---|---|---|---|---|---|"]
+    for row in rows:
+        eager = f"{row.ratio_to_eager:.1f}x" if row.ratio_to_eager else ""
+        copy = f"{row.ratio_to_bandwidth:.1f}x" if row.ratio_to_bandwidth else ""
+        lines.append(f"| {row.operator} | {row.case} | {row.device} | {row.dtype} | {row.median_ms:.3g} | {eager} | {copy} |")
+    return "\n".join(lines)

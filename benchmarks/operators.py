@@ -1,0 +1,167 @@
+"""Every operator, the whole per-ROI stage and its training, against plain PyTorch; and how the stage grows."""
+
+import resource
+import subprocess
+import sys
+from collections.abc import Callable
+
+import torch
+
+from benchmarks import cases
+from benchmarks.measure import Row, copy_bandwidth, device_name, medians
+from fcis_ros import boxes, ops
+from fcis_ros.ops import reference
+
+GEOMETRY = (cases.BINS, cases.GRID, cases.STRIDE)
+NMS, FLOOR, VOTE, THRESHOLD, LIMIT = 0.3, 1e-3, 0.5, 0.4, 100
+
+
+def roi_stage(case: cases.Case, with_ops=ops) -> Callable[[], object]:
+    """Boxes of round one, scores of both rounds, masks of the winners."""
+
+    def run():
+        with torch.inference_mode():
+            half = len(case.rois) // 2
+            deltas = with_ops.box_deltas(case.box_maps, case.rois[:half], *GEOMETRY)
+            scores = with_ops.class_scores(case.score_maps, case.rois, *GEOMETRY)
+            labels = scores[:, 1:].argmax(dim=1) + 1
+            return deltas, with_ops.class_masks(case.score_maps, case.rois, labels, *GEOMETRY)
+
+    return run
+
+
+def train_stage(case: cases.Case, with_ops=ops) -> Callable[[], object]:
+    """Forward and backward of all three for 300 ROIs, of which a quarter has masks and boxes."""
+    count = min(len(case.rois), 300)
+    rois, labels = case.rois[:count], torch.where(torch.arange(count, device=case.rois.device) % 4 == 0, case.labels[:count], -1)
+    score_maps, box_maps = case.score_maps.clone().requires_grad_(), case.box_maps.clone().requires_grad_()
+
+    def run():
+        score_maps.grad = box_maps.grad = None
+        loss = with_ops.class_scores(score_maps, rois, *GEOMETRY).logsumexp(dim=1).sum()
+        loss = loss + with_ops.class_masks(score_maps, rois, labels, *GEOMETRY).square().sum()
+        loss = loss + with_ops.box_deltas(box_maps, rois, *GEOMETRY).square().sum()
+        loss.backward()
+
+    return run
+
+
+def suppress_and_vote(election: cases.Election, with_ops=ops) -> Callable[[], object]:
+    """NMS of all 80 classes and the voted run lengths of up to 100 instances."""
+
+    def run():
+        with torch.inference_mode():
+            rois, labels = with_ops.class_nms(election.boxes, election.scores, NMS, FLOOR, LIMIT)
+            return with_ops.vote_masks(*ballots(election, rois, labels), election.height, election.width, THRESHOLD, True, 0)
+
+    return run
+
+
+def ballots(election: cases.Election, rois: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    voters = boxes.iou(election.boxes[rois.clamp(min=0)].double(), election.boxes.double()) >= VOTE
+    voters &= (rois >= 0)[:, None]
+    weights = torch.where(voters, election.scores.T[labels.clamp(min=0)], 0)
+    index = torch.where(voters, torch.arange(len(election.boxes), device=rois.device), -1).int()
+    return election.boxes.round().int(), election.masks, index, weights / weights.sum(dim=1, keepdim=True)
+
+
+def stage_bytes(case: cases.Case) -> int:
+    maps = (case.score_maps.numel() + case.box_maps.numel()) * case.score_maps.element_size()
+    results = len(case.rois) * (case.score_maps.shape[1] // (2 * cases.BINS**2) + 2 * cases.GRID**2 + 5) * 4
+    return maps + results
+
+
+def single(case: cases.Case) -> list[tuple[str, Callable, Callable, int]]:
+    """(operator, ours, plain PyTorch, bytes) of each operator of the stage."""
+    maps = case.score_maps.numel() * case.score_maps.element_size()
+    classes = case.score_maps.shape[1] // (2 * cases.BINS**2)
+    half = case.rois[: len(case.rois) // 2]
+    arguments = {
+        "class_scores": ((case.score_maps, case.rois, *GEOMETRY), maps + len(case.rois) * classes * 4),
+        "class_masks": ((case.score_maps, case.rois, case.labels, *GEOMETRY), len(case.rois) * 2 * cases.GRID**2 * 4),
+        "box_deltas": ((case.box_maps, half, *GEOMETRY), case.box_maps.numel() * case.box_maps.element_size() + len(half) * 16),
+    }
+    return [
+        (name, lambda n=name, a=a: getattr(ops, n)(*a), lambda n=name, a=a: getattr(reference, n)(*a), size)
+        for name, (a, size) in arguments.items()
+    ]
+
+
+def compare(operator, case, dtype, ours, eager, device, size=None, bandwidth=None) -> Row:
+    mine, theirs = medians([ours, eager], device, seconds=3.0)
+    copy = mine / (size / bandwidth) if size and bandwidth else None
+    return Row(operator, case, device_name(device), str(dtype).removeprefix("torch."), mine, theirs / mine, size, copy)
+
+
+def rows(device: torch.device) -> list[Row]:
+    """All comparisons on one device."""
+    bandwidth = copy_bandwidth(device)
+    found = []
+    for dtype in (torch.float32, torch.float16) if device.type == "cuda" else (torch.float32,):
+        for make in (cases.road, cases.r101_coco):
+            case = make(dtype, device)
+            for name, ours, eager, size in single(case):
+                found.append(compare(name, case.name, dtype, ours, eager, device, size, bandwidth))
+            pair = (roi_stage(case), roi_stage(case, reference))
+            found.append(compare("roi_stage", case.name, dtype, *pair, device, stage_bytes(case), bandwidth))
+            if dtype == torch.float32:
+                pair = (train_stage(case), train_stage(case, reference))
+                found.append(compare("roi_stage forward+backward", case.name, dtype, *pair, device, 3 * stage_bytes(case), bandwidth))
+    found += after_stage(device)
+    return found
+
+
+def after_stage(device: torch.device) -> list[Row]:
+    """NMS, voting and pictures, on one CPU thread or on the GPU."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        election = cases.full_hd(device)
+        name, kind = "1080p, 600 ROIs, 80 classes", torch.float32
+        many = cases.random_rois(6000, 600, 1000, torch.Generator().manual_seed(1))[:, 1:].contiguous().to(device)
+        score = torch.rand(6000, generator=torch.Generator().manual_seed(1)).to(device)
+        placed = suppress_and_vote(election)()
+        image = torch.zeros(election.height, election.width, 3, dtype=torch.uint8, device=device)
+        colours = torch.full((LIMIT, 3), 200, dtype=torch.uint8, device=device)
+        labels = ops.label_map(*placed, election.height, election.width)
+        size = (election.height, election.width)
+        calls = {
+            "nms": ("6000 boxes to 300", lambda o: o.nms(many, score, 0.7, 300)),
+            "class_nms": (name, lambda o: o.class_nms(election.boxes, election.scores, NMS, FLOOR, LIMIT)),
+            "class_nms + vote_masks": (name, lambda o: suppress_and_vote(election, o)()),
+            "label_map": ("1080p, 100 instances", lambda o: o.label_map(*placed, *size)),
+            "paint": ("1080p, 100 instances", lambda o: o.paint(image, labels, colours, 0.5)),
+        }
+        return [
+            compare(operator, case, kind, lambda c=call: c(ops), lambda c=call: c(reference), device)
+            for operator, (case, call) in calls.items()
+        ]
+    finally:
+        torch.set_num_threads(threads)
+
+
+def growth(device: torch.device) -> list[Row]:
+    """The per-ROI stage with more ROIs, classes and pixels than the COCO case."""
+    dtype = torch.float16 if device.type == "cuda" else torch.float32
+    varied = [(f"ROIs {count}", 80, count, 600, 1000) for count in (100, 300, 600, 1000, 2000, 4000)]
+    varied += [(f"classes {count}", count, 600, 600, 1000) for count in (3, 20, 80, 365)]
+    varied += [(f"image {height}x{width}", 80, 600, height, width) for height, width in ((300, 500), (600, 1000), (1200, 2000))]
+    found = []
+    for name, *size in varied:
+        case = cases.make(name, *size, dtype, device)
+        (time,) = medians([roi_stage(case)], device)
+        found.append(Row("roi_stage", name, device_name(device), str(dtype).removeprefix("torch."), time, bytes=stage_bytes(case)))
+    return found
+
+
+def peak_memory(with_ops: str) -> float:
+    """MB that forward and backward of the COCO case take on top of their inputs, in a process of its own."""
+    command = [sys.executable, "-m", "benchmarks.operators", with_ops]
+    return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
+if __name__ == "__main__":
+    run = train_stage(cases.r101_coco(), {"ops": ops, "reference": reference}[sys.argv[1]])
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    run()
+    print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)

@@ -1,0 +1,79 @@
+"""Our operators against the original's: stock MXNet's PSROIPooling and the group operators that follow it, on the same tensors.
+
+MXNet 1.9.1 needs an old NumPy and so a Python of its own (3.8 to 3.10 on x86-64):
+
+    python3.8 -m venv mxnet && mxnet/bin/pip install mxnet==1.9.1 numpy==1.23.5
+    python -m benchmarks.original mxnet/bin/python
+"""
+
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from benchmarks import cases
+from benchmarks.measure import Row, device_name, medians, table, write
+from benchmarks.operators import roi_stage, train_stage
+from fcis_ros import ops
+
+GEOMETRY = (cases.BINS, cases.GRID, cases.STRIDE)
+
+
+def released_order(maps: torch.Tensor, groups: tuple[int, ...]) -> np.ndarray:
+    """[1, k*k*G, h, w] cell-major -> [1, G*k*k, h, w] with the groups (side, class) turned to class, side."""
+    _, _, height, width = maps.shape
+    cells = cases.BINS * cases.BINS
+    split = maps.reshape(cells, *groups, height, width)
+    order = (2, 1, 0, 3, 4) if len(groups) == 2 else (1, 0, 2, 3)
+    return split.permute(order).reshape(1, -1, height, width).contiguous().numpy()
+
+
+def main() -> None:
+    if len(sys.argv) != 2 or not Path(sys.argv[1]).exists():
+        raise SystemExit(f"usage: python -m benchmarks.original MXNET_PYTHON\n\n{__doc__}")
+    case = cases.r101_coco()
+    labels = case.labels
+    scores = ops.class_scores(case.score_maps, case.rois, *GEOMETRY)
+    pairs = ops.class_masks(case.score_maps, case.rois, labels, *GEOMETRY)
+    deltas = ops.box_deltas(case.box_maps, case.rois, *GEOMETRY)
+    own = case.score_maps.clone().requires_grad_()
+    ops.class_scores(own, case.rois[:300], *GEOMETRY).square().sum().backward()
+    with tempfile.TemporaryDirectory() as folder:
+        np.savez(
+            Path(folder) / "inputs.npz",
+            score_maps=released_order(case.score_maps, (2, 81)),
+            box_maps=released_order(case.box_maps, (4,)),
+            rois=case.rois.numpy(),
+            labels=labels.numpy(),
+        )
+        device = torch.device("cpu")
+        before = medians([roi_stage(case), train_stage(case)], device)
+        script = Path(__file__).with_name("original_mxnet.py")
+        subprocess.run([sys.argv[1], script, folder, str(torch.get_num_threads())], check=True)
+        after = medians([roi_stage(case), train_stage(case)], device)
+        theirs = np.load(Path(folder) / "outputs.npz")
+        times = json.loads((Path(folder) / "times.json").read_text())
+    for name, value, expected in (
+        ("class scores", scores, theirs["scores"]),
+        ("winner masks", pairs, theirs["pairs"]),
+        ("box deltas", deltas, theirs["deltas"]),
+        ("gradient of the score maps", torch.from_numpy(released_order(own.grad, (2, 81))), theirs["grad"]),
+    ):
+        worst = np.abs(value.detach().numpy() - expected).max()
+        print(f"{name}: largest difference to MXNet {worst:.2g}, largest value {np.abs(expected).max():.2g}")
+    ours = [(a + b) / 2 for a, b in zip(before, after, strict=True)]
+    found = []
+    for (name, theirs_ms), mine in zip(times.items(), (ours[0], ours[0], ours[1]), strict=True):
+        found.append(Row(f"MXNet 1.9.1: {name}", case.name, device_name(device), "float32", theirs_ms))
+        print(f"{name}: MXNet {theirs_ms:.0f} ms, ours {mine:.1f} ms: {theirs_ms / mine:.1f}x")
+    found += [Row(name, case.name, device_name(device), "float32", mine) for name, mine in zip(("roi_stage", "roi_stage forward+backward"), ours, strict=True)]
+    print(table(found))
+    write("original", found)
+
+
+if __name__ == "__main__":
+    main()
