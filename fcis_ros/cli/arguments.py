@@ -28,7 +28,13 @@ def unit(text: str) -> float:
 
 
 def add_model(parser: argparse.ArgumentParser) -> None:
-    """``--checkpoint``, ``--device`` and ``--threads``."""
+    """``--checkpoint``, ``--device``, ``--threads`` and ``--precision``."""
     parser.add_argument("--checkpoint", metavar="FILE", help="the model, a .safetensors file (default: the bundled one)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: %(default)s)")
     parser.add_argument("--threads", type=count, help="CPU threads of the network (default: PyTorch's choice)")
+    parser.add_argument(
+        "--precision",
+        choices=["auto", "fp32", "bf16", "fp16"],
+        default="auto",
+        help="of the convolutions; auto: the fastest that the device has in hardware (default: %(default)s)",
+    )

@@ -24,7 +24,7 @@ def run(arguments: argparse.Namespace) -> None:
     from fcis_ros.evaluation.truth import Truth
     from fcis_ros.model.predictor import Predictor
 
-    predictor = Predictor.from_checkpoint(arguments.checkpoint, arguments.device, arguments.threads)
+    predictor = Predictor.from_checkpoint(arguments.checkpoint, arguments.device, arguments.threads, arguments.precision)
     truth = Truth.load(Path(arguments.annotations), predictor.config.class_names)
     folder = Path(arguments.images)
     if not folder.is_dir():

@@ -35,7 +35,7 @@ def run(arguments: argparse.Namespace) -> None:
     given = [Path(image) for image in arguments.images]
     paths = [path for entry in given for path in (list_images(entry) if entry.is_dir() else [entry])]
     require_distinct_names(paths)
-    predictor = Predictor.from_checkpoint(arguments.checkpoint, arguments.device, arguments.threads)
+    predictor = Predictor.from_checkpoint(arguments.checkpoint, arguments.device, arguments.threads, arguments.precision)
     names = predictor.config.class_names
     ids, categories = range(1, len(paths) + 1), list(range(1, len(names) + 1))
     if arguments.annotations:

@@ -11,6 +11,7 @@ from fcis_ros.errors import InputError
 from fcis_ros.model import checkpoint
 from fcis_ros.model.backbone import fold_batch_norm
 from fcis_ros.model.fcis import FCIS
+from fcis_ros.model.precision import DTYPES, cast, fastest
 from fcis_ros.model.preprocess import check_image, preprocess
 from fcis_ros.structures import Instances
 
@@ -41,28 +42,36 @@ class Predictor:
         config: the model's configuration.
         name: the model's name, the checkpoint's file name without its ending.
         device: where it computes.
-        precision: of the convolutions, ``fp32``.
+        precision: of the convolutions: ``fp32``, ``bf16`` or ``fp16``.
         stage_ms: milliseconds each stage of the last call took, in order; on CUDA the stages are not synchronised, so only
             their sum is exact.
     """
 
-    def __init__(self, model: FCIS, name: str, device: torch.device):
+    def __init__(self, model: FCIS, name: str, device: torch.device, precision: str = "fp32"):
         fold_batch_norm(model)
         self._model = model.eval().to(device, memory_format=torch.channels_last)
+        if precision == "auto":
+            frame = np.zeros((model.config.short_side, model.config.max_side, 3), dtype=np.uint8)
+            sample = preprocess(frame, model.config)[0].to(device, memory_format=torch.channels_last)
+            precision = fastest(model.backbone, sample)
+        cast(self._model, precision)
         self.config: ModelConfig = model.config
         self.name = name
         self.device = device
-        self.precision = "fp32"
+        self.precision = precision
         self.stage_ms: dict[str, float] = {}
 
     @classmethod
-    def from_checkpoint(cls, path: str | Path | None = None, device: str = "auto", threads: int | None = None) -> "Predictor":
+    def from_checkpoint(
+        cls, path: str | Path | None = None, device: str = "auto", threads: int | None = None, precision: str = "auto"
+    ) -> "Predictor":
         """Loads a checkpoint.
 
         Args:
             path: a ``.safetensors`` file of this project; None for the one that comes with the package.
             device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
             threads: CPU threads of PyTorch in this process; None leaves its setting alone.
+            precision: of the convolutions: ``fp32``, ``bf16``, ``fp16``, or ``auto``, the fastest that the device has in hardware.
 
         Raises:
             InputError: the file is missing, damaged, of another version, or the device is not there.
@@ -71,7 +80,12 @@ class Predictor:
         if threads is not None:
             torch.set_num_threads(threads)
         path = Path(path) if path else checkpoint.default_checkpoint()
-        return cls(checkpoint.load(path), path.stem, chosen)
+        return cls(checkpoint.load(path), path.stem, chosen, precision)
+
+    @property
+    def ignored_rois(self) -> int:
+        """ROIs of the last image that were left out because their box or scores were not finite; a healthy network has none."""
+        return self._model.ignored_rois
 
     def __call__(self, image: np.ndarray, score_floor: float = 0.0) -> Instances:
         """Finds the instances in one image.
@@ -97,6 +111,6 @@ class Predictor:
             last = now
 
         tensor, scale = preprocess(image, self.config)
-        tensor = tensor.to(self.device, memory_format=torch.channels_last)
+        tensor = tensor.to(self.device, DTYPES[self.precision], memory_format=torch.channels_last)
         mark("preprocess")
         return self._model(tensor, scale, image.shape[:2], score_floor, mark)

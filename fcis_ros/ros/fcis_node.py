@@ -76,6 +76,7 @@ class FcisNode(LifecycleNode):
                 self.get_parameter("model").value or None,
                 self.get_parameter("device").value,
                 self.get_parameter("threads").value or None,
+                self.get_parameter("precision").value,
             )
             params.check(self._settings, predictor.config.class_names)
             predictor(np.zeros((predictor.config.short_side, predictor.config.short_side, 3), np.uint8))
