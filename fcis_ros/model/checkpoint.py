@@ -50,6 +50,7 @@ def save(path: str | Path, model: FCIS, provenance: dict[str, Any]) -> None:
         "provenance": json.dumps(provenance),
     }
     save_file(tensors, aside, metadata)
+    aside.chmod(0o644)  # safetensors makes files that others cannot read; a model is installed for all users
     os.replace(aside, path)
 
 
