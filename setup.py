@@ -33,14 +33,18 @@ def operators() -> dict:
         if wanted == "ON":
             raise SystemExit("FCIS_BUILD_OPS=ON needs torch where this builds (pip: --no-build-isolation)") from None
         return {}
+    import torch
+
+    cuda = torch.version.cuda is not None and cpp_extension.CUDA_HOME is not None
     # Contraction would round a*b+c once where the definition rounds twice: bin edges are compared bit by bit. OpenMP is not linked:
     # its symbols are found in the one that PyTorch brings, a second one would have threads of its own.
-    flags = ["-O3", "-g0", "-std=c++17", "-ffp-contract=off", "-fopenmp", "-Wno-psabi", "-fvisibility=hidden", f'-DFCIS_SOURCES="{digest("cpu")}"']
-    extension = cpp_extension.CppExtension(
+    flags = ["-O3", "-g0", "-std=c++17", "-ffp-contract=off", "-fopenmp", "-Wno-psabi", "-fvisibility=hidden"]
+    flags.append(f'-DFCIS_SOURCES="{digest("cuda" if cuda else "cpu")}"')
+    extension = (cpp_extension.CUDAExtension if cuda else cpp_extension.CppExtension)(
         "fcis_ros._C",
-        ["csrc/schemas.cpp", *sorted(glob("csrc/cpu/*.cpp"))],
+        sorted(path for folder in ("csrc", "csrc/cpu", *["csrc/cuda"] * cuda) for path in glob(f"{folder}/*.c[pu]*")),
         depends=glob("csrc/**/*.h", recursive=True),
-        extra_compile_args=flags,
+        extra_compile_args={"cxx": flags, "nvcc": ["-O3", "-std=c++17"]} if cuda else flags,
     )
     build = cpp_extension.BuildExtension.with_options(no_python_abi_suffix=True)
     return {"ext_modules": [extension], "cmdclass": {"build_ext": build}}

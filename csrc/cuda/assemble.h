@@ -1,0 +1,149 @@
+// What the kernels that assemble share: maps and bins as they see them.
+//
+// Forward kernels give a block one ROI, whose bins its threads compute once into shared memory. Backward kernels gather: a thread
+// owns elements of the gradient and goes over the ROIs that reach them, so nothing is added to from two sides; they read the bins of
+// all ROIs from a table in global memory.
+#pragma once
+
+#include "../geometry.h"
+#include "common.h"
+#include "kernels.h"
+#include "launch.h"
+
+namespace fcis::cuda {
+
+// What a kernel needs to know of maps. T is const where they are read.
+template <typename T>
+struct View {
+  T* data;
+  int64_t image_step, channel_step, pixel_step;
+  int images, height, width;
+  __device__ __forceinline__ T* at(int image, int64_t channel, int y, int x) const {
+    return data + image * image_step + channel * channel_step + (static_cast<int64_t>(y) * width + x) * pixel_step;
+  }
+};
+
+template <typename T>
+View<T> view(const Maps& maps, T* data) {
+  return {data, maps.channels * maps.pixels(), maps.channels_last ? 1 : maps.pixels(), maps.channels_last ? maps.channels : 1,
+          static_cast<int>(maps.images), static_cast<int>(maps.height), static_cast<int>(maps.width)};
+}
+
+__device__ __forceinline__ float to_float(float value) { return value; }
+__device__ __forceinline__ float to_float(__half value) { return __half2float(value); }
+__device__ __forceinline__ float to_float(__nv_bfloat16 value) { return __bfloat162float(value); }
+
+__device__ __forceinline__ void store(float* at, float value) { *at = value; }
+__device__ __forceinline__ void store(__half* at, float value) { *at = __float2half(value); }
+__device__ __forceinline__ void store(__nv_bfloat16* at, float value) { *at = __float2bfloat16(value); }
+
+// Calls launch(T{}) with the type of the maps' elements.
+template <typename Launch>
+cudaError_t with_element(const Maps& maps, Launch launch) {
+  switch (maps.element) {
+    case Element::kFloat32: launch(float{}); break;
+    case Element::kFloat16: launch(__half{}); break;
+    case Element::kBFloat16: launch(__nv_bfloat16{}); break;
+    default: return cudaErrorInvalidValue;
+  }
+  return cudaGetLastError();
+}
+
+inline float scale_of(const Rois& rois) { return static_cast<float>(1.0 / rois.stride); }
+
+// Which image an ROI lies in and its axes.
+struct Box {
+  int image;  // -1: ignored (no such image, or a box that is not finite)
+  Axis y, x;
+};
+
+__device__ __forceinline__ Box read_box(const float* roi, int size, float scale, int images, int height, int width) {
+  const Axis y = make_axis(roi[2], roi[4], size, height, scale), x = make_axis(roi[1], roi[3], size, width, scale);
+  const bool known = roi[0] >= 0.0f && roi[0] < static_cast<float>(images) && roi[0] == floorf(roi[0]);
+  return {known && y.length > 0 && x.length > 0 ? static_cast<int>(roi[0]) : -1, y, x};
+}
+
+__device__ __forceinline__ float inverse(int count) { return count > 0 ? 1.0f / static_cast<float>(count) : 0.0f; }
+
+// A bin along one axis with its weight in a mean: one read from shared memory.
+struct __align__(16) Bin {
+  int begin, end;
+  float weight;
+  __device__ __forceinline__ Range range() const { return {begin, end}; }
+};
+
+// The whole block computes rows [size] and, behind them, columns [size] in shared memory; returns the image of the ROI, -1: ignored.
+template <typename T>
+__device__ __forceinline__ int find_bins(const View<T>& maps, const float* roi, int size, float scale, Bin* rows) {
+  const Box box = read_box(roi, size, scale, maps.images, maps.height, maps.width);
+  for (int p = threadIdx.x; p < 2 * size; p += blockDim.x) {
+    const Range bin = p < size ? bin_range(box.y, p) : bin_range(box.x, p - size);
+    rows[p] = {bin.begin, bin.end, inverse(bin.count())};
+  }
+  __syncthreads();
+  return box.image;
+}
+
+__device__ __forceinline__ bool holds(Range range, int i) { return i >= range.begin && i < range.end; }
+
+// How much feature cell i counts in the sum over these bins of their means, along one axis.
+__device__ __forceinline__ float weigh(const Bin* bins, int count, int i) {
+  float weight = 0.0f;
+#pragma unroll 1
+  for (int p = 0; p < count; ++p) weight += holds(bins[p].range(), i) ? bins[p].weight : 0.0f;
+  return weight;
+}
+// The same in a table, where `step` leads from bin to bin.
+__device__ __forceinline__ float weigh(const Range* bins, int count, int64_t step, int i) {
+  float weight = 0.0f;
+  for (int p = 0; p < count; ++p, bins += step) {
+    if (holds(*bins, i)) weight += inverse(bins->count());
+  }
+  return weight;
+}
+
+// The bins of all ROIs, in a workspace. ROIs run fastest: lanes look at 32 of them at once.
+struct Table {
+  int count, bins, size, per_cell;
+  Range *rows, *columns;  // [size, count]
+  int* image;             // [count]
+  __host__ __device__ __forceinline__ static int64_t bytes(int64_t count, int64_t size) {
+    return (count * (2 * size * static_cast<int64_t>(sizeof(Range)) + static_cast<int64_t>(sizeof(int))) + 15) / 16 * 16;
+  }
+  __device__ __forceinline__ const Range* row(int r, int p) const { return rows + static_cast<int64_t>(p) * count + r; }
+  __device__ __forceinline__ const Range* column(int r, int p) const { return columns + static_cast<int64_t>(p) * count + r; }
+  // Whether a bin of the cell of the partition in row i, column j holds feature cell (y, x). Bins leave no gap between them.
+  __device__ __forceinline__ bool reaches(int r, int from_image, int i, int j, int y, int x) const {
+    return image[r] == from_image && y >= row(r, i * per_cell)->begin && y < row(r, (i + 1) * per_cell - 1)->end &&
+           x >= column(r, j * per_cell)->begin && x < column(r, (j + 1) * per_cell - 1)->end;
+  }
+};
+
+// Fills the table: in cells.cu.
+Table open_table(const Maps& maps, const Rois& rois, void* workspace, cudaStream_t stream);
+
+// Which element of a gradient a warp of a gathering kernel owns: one feature cell, one cell of the partition, 32 classes. Blocks
+// count the feature cells in x and, kWarps at a time, the rest in y.
+struct Place {
+  static constexpr int kWarps = 8;
+  int image, y, x, cell, chunk;
+};
+
+__device__ __forceinline__ Place find_place(unsigned pixel, int unit, int height, int width, int chunks) {
+  const unsigned row = pixel / width;
+  return {static_cast<int>(row / height), static_cast<int>(row % height), static_cast<int>(pixel % width), unit / chunks,
+          unit % chunks};
+}
+
+// Calls add(r) in order for every ROI of the table that reaches the place; all lanes of the warp together.
+template <typename Add>
+__device__ __forceinline__ void for_each_roi(const Table& table, const Place& place, Add add) {
+  const int lane = threadIdx.x % kWarp, i = place.cell / table.bins, j = place.cell % table.bins;
+  for (int first = 0; first < table.count; first += kWarp) {
+    const int own = first + lane;
+    unsigned hits = ballot(own < table.count && table.reaches(own, place.image, i, j, place.y, place.x));
+    for (; hits; hits &= hits - 1) add(first + __ffs(static_cast<int>(hits)) - 1);
+  }
+}
+
+}  // namespace fcis::cuda

@@ -1,0 +1,103 @@
+// The assembled outside/inside pair of one class per ROI.
+#include "assemble.h"
+
+namespace fcis::cuda {
+namespace {
+
+constexpr int kMaskThreads = 128;
+
+// A thread is one bin of one side. An ROI is spread over several blocks: what they read lies scattered, and latency is all there is.
+template <typename T>
+__global__ void __launch_bounds__(kMaskThreads)
+    assemble_masks(View<const T> maps, const float* __restrict__ rois, const int64_t* __restrict__ labels, int bins, int size,
+                   float scale, int classes, int blocks_per_roi, float* __restrict__ pairs) {
+  const int roi = blockIdx.x / blocks_per_roi, at = blockIdx.x % blocks_per_roi * kMaskThreads + threadIdx.x;
+  const int side = at / (size * size), p = at / size % size, q = at % size, per_cell = size / bins;
+  FCIS_SHARED(Bin, rows);  // [size], then columns [size]
+  const int image = find_bins(maps, rois + static_cast<int64_t>(roi) * 5, size, scale, rows);
+  if (side > 1) return;
+  const int64_t label = labels[roi];
+  float mean = 0.0f;
+  if (image >= 0 && label >= 0 && label < classes) {
+    const Range row = rows[p].range(), column = rows[size + q].range();
+    const int64_t cell = p / per_cell * bins + q / per_cell;
+    if (row.count() > 0 && column.count() > 0) {
+      const T* line = maps.at(image, (cell * 2 + side) * classes + label, row.begin, column.begin);
+      float sum = 0.0f;
+      for (int y = row.begin; y < row.end; ++y, line += maps.width * maps.pixel_step) {
+        const T* pixel = line;
+#pragma unroll 4
+        for (int x = column.begin; x < column.end; ++x, pixel += maps.pixel_step) sum += to_float(*pixel);
+      }
+      mean = sum / static_cast<float>(row.count() * column.count());
+    }
+  }
+  pairs[static_cast<int64_t>(roi) * 2 * size * size + at] = mean;
+}
+
+// grad [R, 2, size, size]; a warp gathers the gradient of one feature cell, one cell of the partition and 32 classes of both sides:
+// what comes from an ROI goes to the lane of its label.
+template <typename T>
+__global__ void __launch_bounds__(Place::kWarps* kWarp, 4)
+    gather_masks(const float* __restrict__ grad, const int64_t* __restrict__ labels, View<T> result, Table table, int classes,
+                 int chunks) {
+  const int unit = blockIdx.y * Place::kWarps + threadIdx.x / kWarp;
+  if (unit >= table.bins * table.bins * chunks) return;  // the whole warp
+  const Place place = find_place(blockIdx.x, unit, result.height, result.width, chunks);
+  const int label = place.chunk * kWarp + static_cast<int>(threadIdx.x) % kWarp, size = table.size, per_cell = table.per_cell;
+  const int top = place.cell / table.bins * per_cell, left = place.cell % table.bins * per_cell;
+  float outside = 0.0f, inside = 0.0f;
+  for_each_roi(table, place, [&](int r) {
+    if (labels[r] != label || label >= classes) return;
+    const float* const wanted = grad + static_cast<int64_t>(r) * 2 * size * size;
+    for (int p = top; p < top + per_cell; ++p) {
+      const Range row = *table.row(r, p);
+      if (!holds(row, place.y)) continue;
+      for (int q = left; q < left + per_cell; ++q) {
+        const Range column = *table.column(r, q);
+        if (!holds(column, place.x)) continue;
+        const float area = static_cast<float>(row.count() * column.count());
+        outside += wanted[p * size + q] / area;
+        inside += wanted[(size + p) * size + q] / area;
+      }
+    }
+  });
+  if (label >= classes) return;
+  T* const at = result.at(place.image, static_cast<int64_t>(place.cell) * 2 * classes + label, place.y, place.x);
+  store(at, outside);
+  store(at + classes * result.channel_step, inside);
+}
+
+int64_t classes_of(const Maps& maps, const Rois& rois) { return maps.channels / (2 * rois.bins * rois.bins); }
+
+}  // namespace
+
+cudaError_t class_masks(const Maps& maps, const Rois& rois, const int64_t* labels, float* pairs, cudaStream_t stream) {
+  const int64_t blocks_per_roi = divide_up(2 * rois.size * rois.size, kMaskThreads);
+  if (rois.count * blocks_per_roi > 0x7fffffff) return cudaErrorInvalidValue;
+  if (rois.count == 0) return cudaSuccess;
+  return with_element(maps, [&](auto element) {
+    using T = decltype(element);
+    FCIS_LAUNCH((assemble_masks<T>), static_cast<unsigned>(rois.count * blocks_per_roi), kMaskThreads, 2 * rois.size * sizeof(Bin),
+                stream, view(maps, static_cast<const T*>(maps.data)), rois.data, labels, rois.bins, rois.size, scale_of(rois),
+                static_cast<int>(classes_of(maps, rois)), static_cast<int>(blocks_per_roi), pairs);
+  });
+}
+
+size_t class_masks_workspace(const Maps&, const Rois& rois) { return static_cast<size_t>(Table::bytes(rois.count, rois.size)); }
+
+cudaError_t class_masks_backward(const float* grad, const Maps& maps, const Rois& rois, const int64_t* labels, void* workspace,
+                                 void* result, cudaStream_t stream) {
+  const int64_t classes = classes_of(maps, rois), chunks = divide_up(classes, kWarp), pixels = maps.images * maps.pixels();
+  const int64_t units = divide_up(rois.bins * rois.bins * chunks, Place::kWarps);
+  if (rois.count > 0x7fffffff || pixels > 0x7fffffff || units > 65535) return cudaErrorInvalidValue;
+  if (pixels == 0) return cudaSuccess;
+  const Table table = open_table(maps, rois, workspace, stream);
+  return with_element(maps, [&](auto element) {
+    using T = decltype(element);
+    FCIS_LAUNCH((gather_masks<T>), dim3(static_cast<unsigned>(pixels), static_cast<unsigned>(units)), Place::kWarps* kWarp, 0, stream,
+                grad, labels, view(maps, static_cast<T*>(result)), table, static_cast<int>(classes), static_cast<int>(chunks));
+  });
+}
+
+}  // namespace fcis::cuda

@@ -1,0 +1,357 @@
+// Class scores straight from the score maps: per bin max(outside, inside), summed over the bins; nothing per bin is stored.
+//
+// Two forward kernels. scores_by_cell, for many classes in channels-last maps: a warp takes one cell of the partition and 32 classes,
+// so loads coalesce and all bounds are the same for the warp; the bins of the cell share the reads of its patch. scores_by_bin, for
+// everything else: a thread takes one bin and one class at a time, which keeps a GPU busy with few classes, too.
+#include "assemble.h"
+
+namespace fcis::cuda {
+namespace {
+
+constexpr int kRows = 4;          // feature rows that a thread of scores_by_cell sums at a time, all in registers
+constexpr int kCellWarps = 10;    // at most, in a block of scores_by_cell
+constexpr int kBinThreads = 512;  // at most, in a block of scores_by_bin
+constexpr int kWinnerThreads = 256;
+
+__device__ __forceinline__ float larger(float outside, float inside) { return inside > outside ? inside : outside; }
+
+// Sums of the outside and the inside map over one bin, in the order of the CPU; pixel_step and row_step in elements.
+template <typename T>
+__device__ __forceinline__ void sum_bin(const T* outside, const T* inside, Range row, Range column, int64_t row_step,
+                                        int64_t pixel_step, float& outside_sum, float& inside_sum) {
+  outside_sum = inside_sum = 0.0f;
+  for (int y = row.begin; y < row.end; ++y) {
+    int64_t at = y * row_step + column.begin * pixel_step;
+#pragma unroll 4
+    for (int x = column.begin; x < column.end; ++x, at += pixel_step) {
+      outside_sum += to_float(outside[at]);
+      inside_sum += to_float(inside[at]);
+    }
+  }
+}
+
+// Maps smaller than 4 GiB, channels-last: a 32-bit offset from a base that is the same for all threads takes one register and one
+// addition per row, a pointer twice that.
+template <typename T>
+struct Lane {
+  const char *outside, *inside;  // the same for all threads
+  unsigned pixel_step, row_step; // bytes
+  __device__ __forceinline__ float read(const char* base, unsigned offset) const {
+    return to_float(*reinterpret_cast<const T*>(base + offset));
+  }
+};
+
+// The part of a score that comes from one cell of the partition, whose patch has kHeight rows. Columns of the patch are read once,
+// from left to right: where two bins overlap they do so in one column (an edge rounded down and up), which is carried over.
+// weights [kRows][PER_CELL]: of a row in the mean of a bin along y, 0 outside of it.
+template <typename T, int PER_CELL, int kHeight>
+__device__ __forceinline__ float sum_patch(const Lane<T>& lane, unsigned offset, const Bin* columns, const float* weights) {
+  float total = 0.0f, last_outside[kHeight], last_inside[kHeight];
+  int x = columns[0].begin;
+  offset += x * lane.pixel_step;
+#pragma unroll
+  for (int r = 0; r < kHeight; ++r) last_outside[r] = last_inside[r] = 0.0f;
+#pragma unroll 1
+  for (int q = 0; q < PER_CELL; ++q) {
+    const Bin column = columns[q];
+    const bool carried = column.begin < x;
+    float outside[kHeight], inside[kHeight];
+#pragma unroll
+    for (int r = 0; r < kHeight; ++r) {
+      outside[r] = carried ? last_outside[r] : 0.0f;
+      inside[r] = carried ? last_inside[r] : 0.0f;
+    }
+#pragma unroll 1
+    for (; x < column.end; ++x, offset += lane.pixel_step) {
+#pragma unroll
+      for (int r = 0; r < kHeight; ++r) {
+        last_outside[r] = lane.read(lane.outside, offset + r * lane.row_step);
+        last_inside[r] = lane.read(lane.inside, offset + r * lane.row_step);
+      }
+#pragma unroll
+      for (int r = 0; r < kHeight; ++r) {
+        outside[r] += last_outside[r];
+        inside[r] += last_inside[r];
+      }
+    }
+    float best;
+    if (kHeight == 1) {  // all bins hold the same row: one comparison decides for all
+      float weight = weights[0];
+#pragma unroll
+      for (int p = 1; p < PER_CELL; ++p) weight += weights[p];
+      best = larger(outside[0], inside[0]) * weight;
+    } else {
+#pragma unroll
+      for (int p = 0; p < PER_CELL; ++p) {
+        float outside_mean = weights[p] * outside[0], inside_mean = weights[p] * inside[0];
+#pragma unroll
+        for (int r = 1; r < kHeight; ++r) {
+          outside_mean += weights[r * PER_CELL + p] * outside[r];
+          inside_mean += weights[r * PER_CELL + p] * inside[r];
+        }
+        const float mean = larger(outside_mean, inside_mean);
+        best = p == 0 ? mean : best + mean;
+      }
+    }
+    total += best * column.weight;
+  }
+  return total;
+}
+
+// The same for a patch of any height, kRows rows at a time; columns at which bins meet are read twice. `offset` is that of the first
+// row of the patch.
+template <typename T, int PER_CELL>
+__device__ __forceinline__ float sum_tall_patch(const Lane<T>& lane, unsigned offset, const Bin* rows, const Bin* columns) {
+  const int top = rows[0].begin, bottom = rows[PER_CELL - 1].end;
+  float total = 0.0f;
+#pragma unroll 1
+  for (int q = 0; q < PER_CELL; ++q) {
+    const Bin column = columns[q];
+    float outside_sum[PER_CELL] = {}, inside_sum[PER_CELL] = {};
+#pragma unroll 1
+    for (int y = top; y < bottom; y += kRows) {
+      float outside[kRows] = {}, inside[kRows] = {};
+      unsigned at = offset + (y - top) * lane.row_step + column.begin * lane.pixel_step;
+#pragma unroll 1
+      for (int x = column.begin; x < column.end; ++x, at += lane.pixel_step) {
+        float next_outside[kRows], next_inside[kRows];
+#pragma unroll
+        for (int r = 0; r < kRows; ++r) {
+          next_outside[r] = y + r < bottom ? lane.read(lane.outside, at + r * lane.row_step) : 0.0f;
+          next_inside[r] = y + r < bottom ? lane.read(lane.inside, at + r * lane.row_step) : 0.0f;
+        }
+#pragma unroll
+        for (int r = 0; r < kRows; ++r) {
+          outside[r] += next_outside[r];
+          inside[r] += next_inside[r];
+        }
+      }
+#pragma unroll
+      for (int p = 0; p < PER_CELL; ++p) {
+        const int begin = rows[p].begin - y, end = rows[p].end - y;
+#pragma unroll
+        for (int r = 0; r < kRows; ++r) {
+          if (r < begin || r >= end) continue;
+          outside_sum[p] += outside[r];
+          inside_sum[p] += inside[r];
+        }
+      }
+    }
+#pragma unroll
+    for (int p = 0; p < PER_CELL; ++p) total += larger(outside_sum[p], inside_sum[p]) * (rows[p].weight * column.weight);
+  }
+  return total;
+}
+
+// A block is an ROI and 32 classes; its warps take the cells in turn, with up to 8 loads of each in flight.
+template <typename T, int PER_CELL>
+__global__ void __launch_bounds__(kCellWarps* kWarp, 3)
+    scores_by_cell(View<const T> maps, const float* __restrict__ rois, int bins, float scale, int classes, int chunks,
+                   float* __restrict__ scores) {
+  const int size = bins * PER_CELL, roi = blockIdx.x / chunks, chunk = blockIdx.x % chunks;
+  const int warp = threadIdx.x / kWarp, warps = blockDim.x / kWarp, label = chunk * kWarp + static_cast<int>(threadIdx.x) % kWarp;
+  FCIS_SHARED(Bin, rows);                                           // [size]
+  Bin* const columns = rows + size;                                 // [size]
+  float* const weights = reinterpret_cast<float*>(columns + size);  // [bins, kRows, PER_CELL]
+  float* const sums = weights + bins * kRows * PER_CELL;            // [warps, 32]
+  const int image = find_bins(maps, rois + static_cast<int64_t>(roi) * 5, size, scale, rows);
+  for (int at = threadIdx.x; at < bins * kRows * PER_CELL; at += blockDim.x) {
+    const int p = at % PER_CELL, r = at / PER_CELL % kRows, i = at / PER_CELL / kRows, y = rows[i * PER_CELL].begin + r;
+    weights[at] = weigh(rows + i * PER_CELL + p, 1, y);
+  }
+  __syncthreads();
+
+  float total = 0.0f;
+  if (image >= 0 && label < classes) {
+    const unsigned row_step = static_cast<unsigned>(maps.width * maps.pixel_step * sizeof(T));
+    const Lane<T> lane{reinterpret_cast<const char*>(maps.data), reinterpret_cast<const char*>(maps.data + classes),
+                       static_cast<unsigned>(maps.pixel_step * sizeof(T)), row_step};
+    for (int cell = warp; cell < bins * bins; cell += warps) {
+      const Bin *const row = rows + cell / bins * PER_CELL, *const column = columns + cell % bins * PER_CELL;
+      const float* const weight = weights + cell / bins * kRows * PER_CELL;
+      const unsigned offset = static_cast<unsigned>((image * maps.image_step + cell * 2 * classes + label) * sizeof(T)) +
+                              row[0].begin * row_step;
+      switch (row[PER_CELL - 1].end - row[0].begin) {
+        case 0: break;
+        case 1: total += sum_patch<T, PER_CELL, 1>(lane, offset, column, weight); break;
+        case 2: total += sum_patch<T, PER_CELL, 2>(lane, offset, column, weight); break;
+        case 3: total += sum_patch<T, PER_CELL, 3>(lane, offset, column, weight); break;
+        case 4: total += sum_patch<T, PER_CELL, 4>(lane, offset, column, weight); break;
+        default: total += sum_tall_patch<T, PER_CELL>(lane, offset, row, column);
+      }
+    }
+  }
+  sums[threadIdx.x] = total;
+  __syncthreads();
+  if (warp > 0 || label >= classes) return;
+  for (int w = 1; w < warps; ++w) total += sums[w * kWarp + threadIdx.x];
+  scores[static_cast<int64_t>(roi) * classes + label] = total / static_cast<float>(size * size);
+}
+
+// A block is an ROI and `lanes` classes, a power of 2: as many as there are in channels-last maps, where they lie side by side, else
+// one, and neighbouring threads read neighbouring feature cells.
+template <typename T>
+__global__ void __launch_bounds__(kBinThreads)
+    scores_by_bin(View<const T> maps, const float* __restrict__ rois, int bins, int size, float scale, int classes, int lanes,
+                  int chunks, float* __restrict__ scores) {
+  const int roi = blockIdx.x / chunks, label = blockIdx.x % chunks * lanes + threadIdx.x % lanes;
+  const int group = threadIdx.x / lanes, groups = blockDim.x / lanes, per_cell = size / bins;
+  FCIS_SHARED(Bin, rows);                                        // [size]
+  Bin* const columns = rows + size;                              // [size]
+  float* const sums = reinterpret_cast<float*>(columns + size);  // [threads]
+  const int image = find_bins(maps, rois + static_cast<int64_t>(roi) * 5, size, scale, rows);
+  float total = 0.0f;
+  if (image >= 0 && label < classes) {
+    for (int bin = group; bin < size * size; bin += groups) {
+      const int p = bin / size, q = bin % size, cell = p / per_cell * bins + q / per_cell;
+      const T* const outside = maps.at(image, static_cast<int64_t>(cell) * 2 * classes + label, 0, 0);
+      float outside_sum, inside_sum;
+      sum_bin(outside, outside + classes * maps.channel_step, rows[p].range(), columns[q].range(), maps.width * maps.pixel_step,
+              maps.pixel_step, outside_sum, inside_sum);
+      total += larger(outside_sum, inside_sum) * (rows[p].weight * columns[q].weight);
+    }
+  }
+  sums[threadIdx.x] = total;
+  for (int left = groups; left > 1;) {  // halves, in a fixed order
+    const int half = (left + 1) / 2;
+    __syncthreads();
+    if (group < left - half) sums[threadIdx.x] += sums[threadIdx.x + half * lanes];
+    left = half;
+  }
+  if (group == 0 && label < classes) {
+    scores[static_cast<int64_t>(roi) * classes + label] = sums[threadIdx.x] / static_cast<float>(size * size);
+  }
+}
+
+// Which side wins: a bit per class in winners [R, size^2, chunks], set where the inside does. A warp is a bin and 32 classes. Sums are
+// added up in the order of the CPU, so that ties and near ties fall alike.
+template <typename T>
+__global__ void __launch_bounds__(kWinnerThreads, 4)
+    find_winners(View<const T> maps, Table table, int classes, int chunks, int blocks_per_roi, unsigned* __restrict__ winners) {
+  const int r = blockIdx.x / blocks_per_roi, block = blockIdx.x % blocks_per_roi;
+  const int unit = block * (kWinnerThreads / kWarp) + threadIdx.x / kWarp, bin = unit / chunks;
+  const int label = unit % chunks * kWarp + static_cast<int>(threadIdx.x) % kWarp;
+  if (bin >= table.size * table.size) return;  // the whole warp
+  const int p = bin / table.size, q = bin % table.size, cell = p / table.per_cell * table.bins + q / table.per_cell;
+  float outside_sum = 0.0f, inside_sum = 0.0f;
+  if (table.image[r] >= 0 && label < classes) {
+    const T* const outside = maps.at(table.image[r], static_cast<int64_t>(cell) * 2 * classes + label, 0, 0);
+    sum_bin(outside, outside + classes * maps.channel_step, *table.row(r, p), *table.column(r, q), maps.width * maps.pixel_step,
+            maps.pixel_step, outside_sum, inside_sum);
+  }
+  const unsigned word = ballot(inside_sum > outside_sum);
+  if (threadIdx.x % kWarp == 0) winners[(static_cast<int64_t>(r) * table.size * table.size + bin) * chunks + unit % chunks] = word;
+}
+
+// grad [R, classes]; a warp gathers the gradient of one feature cell, one cell of the partition and 32 classes of both sides.
+template <typename T>
+__global__ void __launch_bounds__(Place::kWarps* kWarp)
+    gather_scores(const float* __restrict__ grad, View<T> result, Table table, const unsigned* __restrict__ winners, int classes,
+                  int chunks) {
+  const int unit = blockIdx.y * Place::kWarps + threadIdx.x / kWarp, lane = threadIdx.x % kWarp;
+  if (unit >= table.bins * table.bins * chunks) return;  // the whole warp
+  const Place place = find_place(blockIdx.x, unit, result.height, result.width, chunks);
+  const int label = place.chunk * kWarp + lane, size = table.size, per_cell = table.per_cell;
+  const int top = place.cell / table.bins * per_cell, left = place.cell % table.bins * per_cell;
+  float outside = 0.0f, inside = 0.0f;
+  for_each_roi(table, place, [&](int r) {
+    const float wanted = label < classes ? grad[static_cast<int64_t>(r) * classes + label] / static_cast<float>(size * size) : 0.0f;
+    for (int p = top; p < top + per_cell; ++p) {
+      const Range row = *table.row(r, p);
+      if (!holds(row, place.y)) continue;
+      for (int q = left; q < left + per_cell; ++q) {
+        const Range column = *table.column(r, q);
+        if (!holds(column, place.x)) continue;
+        const unsigned word = winners[((static_cast<int64_t>(r) * size + p) * size + q) * chunks + place.chunk];
+        const float share = wanted * inverse(row.count() * column.count());
+        if (word >> lane & 1) {
+          inside += share;
+        } else {
+          outside += share;
+        }
+      }
+    }
+  });
+  if (label >= classes) return;
+  T* const at = result.at(place.image, static_cast<int64_t>(place.cell) * 2 * classes + label, place.y, place.x);
+  store(at, outside);
+  store(at + classes * result.channel_step, inside);
+}
+
+int64_t classes_of(const Maps& maps, const Rois& rois) { return maps.channels / (2 * rois.bins * rois.bins); }
+
+// Whether scores_by_cell can address the maps.
+bool is_small(const Maps& maps) {
+  const int64_t bytes = maps.element == Element::kFloat32 ? 4 : 2;
+  return maps.images * maps.channels * maps.pixels() * bytes < (int64_t{1} << 32);
+}
+
+template <typename T, int PER_CELL>
+void launch_by_cell(const Maps& maps, const Rois& rois, int64_t classes, float* scores, cudaStream_t stream) {
+  const int64_t cells = rois.bins * rois.bins, chunks = divide_up(classes, kWarp), warps = divide_up(cells, divide_up(cells, kCellWarps));
+  const size_t shared = 2 * rois.size * sizeof(Bin) + (rois.bins * kRows * PER_CELL + warps * kWarp) * sizeof(float);
+  FCIS_LAUNCH((scores_by_cell<T, PER_CELL>), static_cast<unsigned>(rois.count * chunks), static_cast<unsigned>(warps * kWarp), shared,
+              stream, view(maps, static_cast<const T*>(maps.data)), rois.data, rois.bins, scale_of(rois), static_cast<int>(classes),
+              static_cast<int>(chunks), scores);
+}
+
+template <typename T>
+void launch_by_bin(const Maps& maps, const Rois& rois, int64_t classes, float* scores, cudaStream_t stream) {
+  int64_t lanes = 1;
+  while (maps.channels_last && lanes < classes && lanes < kWarp) lanes *= 2;
+  const int64_t chunks = divide_up(classes, lanes);
+  int64_t threads = divide_up(divide_up(lanes * rois.size * rois.size, 2), kWarp) * kWarp;  // two bins per thread
+  threads = threads < kBinThreads ? threads : kBinThreads;
+  const size_t shared = 2 * rois.size * sizeof(Bin) + threads * sizeof(float);
+  FCIS_LAUNCH((scores_by_bin<T>), static_cast<unsigned>(rois.count * chunks), static_cast<unsigned>(threads), shared, stream,
+              view(maps, static_cast<const T*>(maps.data)), rois.data, rois.bins, rois.size, scale_of(rois),
+              static_cast<int>(classes), static_cast<int>(lanes), static_cast<int>(chunks), scores);
+}
+
+}  // namespace
+
+cudaError_t class_scores(const Maps& maps, const Rois& rois, float* scores, cudaStream_t stream) {
+  const int64_t classes = classes_of(maps, rois);
+  if (rois.count * classes > 0x7fffffff) return cudaErrorInvalidValue;
+  if (rois.count == 0) return cudaSuccess;
+  const int per_cell = rois.size / rois.bins;
+  const bool by_cell = maps.channels_last && classes > kWarp / 2 && is_small(maps) && (per_cell == 1 || per_cell == 3);
+  return with_element(maps, [&](auto element) {
+    using T = decltype(element);
+    if (by_cell && per_cell == 3) {
+      launch_by_cell<T, 3>(maps, rois, classes, scores, stream);
+    } else if (by_cell) {
+      launch_by_cell<T, 1>(maps, rois, classes, scores, stream);
+    } else {
+      launch_by_bin<T>(maps, rois, classes, scores, stream);
+    }
+  });
+}
+
+size_t class_scores_workspace(const Maps& maps, const Rois& rois) {
+  const int64_t words = rois.count * rois.size * rois.size * divide_up(classes_of(maps, rois), kWarp);
+  return static_cast<size_t>(Table::bytes(rois.count, rois.size) + words * static_cast<int64_t>(sizeof(unsigned)));
+}
+
+cudaError_t class_scores_backward(const float* grad, const Maps& maps, const Rois& rois, void* workspace, void* result,
+                                  cudaStream_t stream) {
+  const int64_t classes = classes_of(maps, rois), chunks = divide_up(classes, kWarp), pixels = maps.images * maps.pixels();
+  const int64_t units = divide_up(rois.bins * rois.bins * chunks, Place::kWarps);
+  const int64_t blocks_per_roi = divide_up(rois.size * rois.size * chunks, kWinnerThreads / kWarp);
+  if (rois.count * blocks_per_roi > 0x7fffffff || pixels > 0x7fffffff || units > 65535) return cudaErrorInvalidValue;
+  if (pixels == 0) return cudaSuccess;
+  const Table table = open_table(maps, rois, workspace, stream);
+  unsigned* const winners = reinterpret_cast<unsigned*>(static_cast<char*>(workspace) + Table::bytes(rois.count, rois.size));
+  return with_element(maps, [&](auto element) {
+    using T = decltype(element);
+    if (rois.count > 0) {
+      FCIS_LAUNCH((find_winners<T>), static_cast<unsigned>(rois.count * blocks_per_roi), kWinnerThreads, 0, stream,
+                  view(maps, static_cast<const T*>(maps.data)), table, static_cast<int>(classes), static_cast<int>(chunks),
+                  static_cast<int>(blocks_per_roi), winners);
+    }
+    FCIS_LAUNCH((gather_scores<T>), dim3(static_cast<unsigned>(pixels), static_cast<unsigned>(units)), Place::kWarps* kWarp, 0, stream,
+                grad, view(maps, static_cast<T*>(result)), table, winners, static_cast<int>(classes), static_cast<int>(chunks));
+  });
+}
+
+}  // namespace fcis::cuda

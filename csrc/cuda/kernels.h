@@ -1,0 +1,58 @@
+// The CUDA operators that assemble, without PyTorch. What follows them, from suppression on, is in post.h.
+//
+// All pointers are on the device. Nothing allocates, waits for the device or leaves its stream, so every call can be captured in a
+// graph; no atomics, so results repeat bit by bit. A workspace is as large as the function before the operator says, aligned to
+// 16 bytes, and free again when the stream has passed. Scores and masks expect maps without infinities.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#ifdef FCIS_EMULATE
+#include "emulator.h"
+#else
+#include <cuda_runtime_api.h>
+#endif
+
+namespace fcis::cuda {
+
+enum class Element : int32_t { kFloat32, kFloat16, kBFloat16 };
+
+// Score or box maps: [images, channels, height, width] in one of two memory layouts. Channels-last is the fast one.
+struct Maps {
+  const void* data;  // aligned to its elements; not read by backward functions that are linear in the maps
+  int64_t images, channels, height, width;
+  Element element;
+  bool channels_last;
+  int64_t pixels() const { return height * width; }
+};
+
+// [count, 5]: image, then first and last pixel; see fcis_ros/ops/reference.py.
+struct Rois {
+  const float* data;
+  int64_t count;
+  int32_t bins, size, stride;
+};
+
+// -> scores [R, classes], classes = channels / (2 * bins^2).
+cudaError_t class_scores(const Maps& maps, const Rois& rois, float* scores, cudaStream_t stream);
+// grad [R, classes] -> result, elements and layout of the maps; all of it is written.
+size_t class_scores_workspace(const Maps& maps, const Rois& rois);
+cudaError_t class_scores_backward(const float* grad, const Maps& maps, const Rois& rois, void* workspace, void* result,
+                                  cudaStream_t stream);
+
+// labels [R] -> pairs [R, 2, size, size].
+cudaError_t class_masks(const Maps& maps, const Rois& rois, const int64_t* labels, float* pairs, cudaStream_t stream);
+// grad [R, 2, size, size] -> result as above.
+size_t class_masks_workspace(const Maps& maps, const Rois& rois);
+cudaError_t class_masks_backward(const float* grad, const Maps& maps, const Rois& rois, const int64_t* labels, void* workspace,
+                                 void* result, cudaStream_t stream);
+
+// -> deltas [R, outputs], outputs = channels / bins^2.
+cudaError_t box_deltas(const Maps& maps, const Rois& rois, float* deltas, cudaStream_t stream);
+// grad [R, outputs] -> result as above.
+size_t box_deltas_workspace(const Maps& maps, const Rois& rois);
+cudaError_t box_deltas_backward(const float* grad, const Maps& maps, const Rois& rois, void* workspace, void* result,
+                                cudaStream_t stream);
+
+}  // namespace fcis::cuda

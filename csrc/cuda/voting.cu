@@ -1,0 +1,417 @@
+// Mask voting without a picture per ROI: every pixel of a winner adds up its voters in registers, only the outcome is stored, one
+// bit a pixel. Arithmetic is that of csrc/cpu/voting.cpp, bit by bit: operations rounded one by one, voters in ROI order.
+//
+// Bits lie down the columns, 32 rows in a word, because run lengths go down the columns: counting changes is a matter of shifts,
+// and neighbouring threads, which have neighbouring columns, read and write neighbouring words.
+//
+// The released double quantisation is a second vote: each winner's votes over its tight box, sampled on a grid, are the mask of
+// the only voter, whose box is that tight box.
+#include "common.h"
+#include "post.h"
+
+namespace fcis::cuda {
+namespace {
+
+constexpr int kRows = 32;  // in a word
+
+// Pixels x .. x + width - 1, y .. y + height - 1 of the image; a winner without voters has none.
+struct Frame {
+  int x, y, width, height;
+};
+
+// Half-open, within a frame; x1 >= x2 where no pixel has won.
+struct Window {
+  int x1, y1, x2, y2;
+};
+
+struct Voter {
+  int roi, mask;
+  float weight;
+};
+
+// One round of voting as the kernels see it.
+struct Round {
+  const int32_t* boxes;  // [rois, 4]
+  const float* masks;    // [.., size, size]
+  float* places;         // [rois, columns + rows]: where columns and rows of a box lie in its mask
+  Voter* voters;         // [winners, most]
+  int* counts;           // [winners]
+  Frame* frames;         // [winners]
+  Window* windows;       // [winners]
+  int most, size, width, height;
+  float threshold;
+};
+
+struct Tap {
+  int low, high;
+  float weight;
+};
+
+__device__ __forceinline__ Tap make_tap(float at, int size) {
+  const int first = static_cast<int>(floorf(at));
+  return {min(max(first, 0), size - 1), min(first + 1, size - 1),
+          first < 0 || first + 1 >= size ? 0.0f : __fsub_rn(at, static_cast<float>(first))};
+}
+
+__device__ __forceinline__ float mix(float a, float b, float t) {
+  return __fadd_rn(__fmul_rn(a, __fsub_rn(1.0f, t)), __fmul_rn(b, t));
+}
+
+__device__ __forceinline__ float add_vote(float sum, float value, const Voter& voter, float threshold, bool binarise) {
+  return __fadd_rn(sum, binarise ? (value >= threshold ? voter.weight : 0.0f) : __fmul_rn(voter.weight, value));
+}
+
+__device__ __forceinline__ bool is_inside(const int32_t* box, int width, int height) {
+  return box[0] >= 0 && box[1] >= 0 && box[0] <= box[2] && box[1] <= box[3] && box[2] < width && box[3] < height;
+}
+
+// One block a box. In double, as the CPU does it, and once: most GPUs have few units for it.
+__global__ __launch_bounds__(kThreads) void find_places(const Round round) {
+  const int32_t* box = round.boxes + static_cast<int64_t>(blockIdx.x) * 4;
+  if (!is_inside(box, round.width, round.height)) return;
+  float* places = round.places + static_cast<int64_t>(blockIdx.x) * (round.width + round.height);
+  for (int axis = 0; axis < 2; ++axis) {
+    const int length = box[axis + 2] - box[axis] + 1;
+    const double scale = static_cast<double>(round.size) / static_cast<double>(length);
+    for (int i = static_cast<int>(threadIdx.x); i < length; i += kThreads) {
+      places[axis * round.width + i] = static_cast<float>(__dadd_rn(__dmul_rn(static_cast<double>(i) + 0.5, scale), -0.5));
+    }
+  }
+}
+
+// One warp a winner: its voters in ROI order and the box around them.
+__global__ __launch_bounds__(kWarp) void gather_voters(const Round round, const int32_t* index, const float* weights, int rois,
+                                                       int64_t mask_count, int64_t* report) {
+  const int lane = static_cast<int>(threadIdx.x);
+  const int64_t winner = blockIdx.x;
+  Voter* voters = round.voters + winner * round.most;
+  int count = 0, x1 = INT32_MAX, y1 = INT32_MAX, x2 = -1, y2 = -1;
+  unsigned wrong = 0;
+  for (int begin = 0; begin < rois; begin += kWarp) {
+    const int roi = begin + lane, mask = roi < rois ? index[winner * rois + roi] : -1;
+    bool votes = mask >= 0;
+    if (votes) {
+      const int32_t* box = round.boxes + static_cast<int64_t>(roi) * 4;
+      const unsigned faults = (is_inside(box, round.width, round.height) ? 0 : 1) | (mask < mask_count ? 0 : 2);
+      wrong |= faults;
+      votes = faults == 0;
+      if (votes) x1 = min(x1, box[0]), y1 = min(y1, box[1]), x2 = max(x2, box[2]), y2 = max(y2, box[3]);
+    }
+    const unsigned all = ballot(votes);
+    if (votes) voters[count + __popc(all & ((1u << lane) - 1))] = {roi, mask, weights[winner * rois + roi]};
+    count += __popc(all);
+  }
+  for (int other = kWarp / 2; other > 0; other /= 2) {
+    x1 = min(x1, shuffle_xor(x1, other)), y1 = min(y1, shuffle_xor(y1, other));
+    x2 = max(x2, shuffle_xor(x2, other)), y2 = max(y2, shuffle_xor(y2, other));
+    wrong |= shuffle_xor(wrong, other);
+  }
+  if (lane > 0) return;
+  round.counts[winner] = count;
+  round.frames[winner] = count > 0 ? Frame{x1, y1, x2 - x1 + 1, y2 - y1 + 1} : Frame{0, 0, 0, 0};
+  round.windows[winner] = {INT32_MAX, INT32_MAX, 0, 0};
+  if (wrong != 0) atomicOr(reinterpret_cast<unsigned long long*>(report + 1), static_cast<unsigned long long>(wrong));
+}
+
+// One warp a tile of 32 x 32 pixels, one thread a column of it with 32 sums in registers; voters that miss the tile are skipped
+// by the whole warp. Rows of a mask are read at its columns' places once and serve all pixel rows between two of them. Three blocks
+// a multiprocessor leave the registers that it takes not to spill.
+template <bool kBinarise>
+__global__ __launch_bounds__(kThreads, 3) void cast_votes(const Round round, unsigned* bits) {
+  const int lane = static_cast<int>(threadIdx.x) % kWarp, warp = static_cast<int>(threadIdx.x) / kWarp;
+  const int64_t winner = blockIdx.y;
+  const Frame frame = round.frames[winner];
+  const int across = (frame.width + kWarp - 1) / kWarp, tiles = across * ((frame.height + kRows - 1) / kRows);
+  const Voter* voters = round.voters + winner * round.most;
+  const int count = round.counts[winner];
+  bits += winner * ((round.height + kRows - 1) / kRows) * round.width;
+  for (int tile = static_cast<int>(blockIdx.x) * kWarps + warp; tile < tiles; tile += static_cast<int>(gridDim.x) * kWarps) {
+    const int left = tile % across * kWarp, top = tile / across * kRows;
+    float sums[kRows];
+#pragma unroll
+    for (int i = 0; i < kRows; ++i) sums[i] = 0.0f;
+    for (int v = 0; v < count; ++v) {
+      const Voter voter = voters[v];
+      const int32_t* box = round.boxes + static_cast<int64_t>(voter.roi) * 4;
+      const int width = box[2] - box[0] + 1, height = box[3] - box[1] + 1;
+      const int column = frame.x + left - box[0], row = frame.y + top - box[1];  // of the tile's corner, in the box
+      if (column >= width || column + kWarp <= 0 || row >= height || row + kRows <= 0) continue;
+      const float* places = round.places + static_cast<int64_t>(voter.roi) * (round.width + round.height);
+      const float* mask = round.masks + static_cast<int64_t>(voter.mask) * round.size * round.size;
+      const bool inside = column + lane >= 0 && column + lane < width;
+      const Tap x = make_tap(places[min(max(column + lane, 0), width - 1)], round.size);
+      const Tap y = make_tap(places[round.width + min(max(row + lane, 0), height - 1)], round.size);  // of row `lane`
+      const auto stretch = [&](int line) {
+        return mix(mask[line * round.size + x.low], mask[line * round.size + x.high], x.weight);
+      };
+      const int lows_highs = y.low << 16 | y.high;
+      int above_line = -1, below_line = -1;
+      float above = 0.0f, below = 0.0f;
+#pragma unroll
+      for (int i = 0; i < kRows; ++i) {
+        const int lines = shuffle(lows_highs, i), low = lines >> 16, high = lines & 0xffff;
+        const float weight = shuffle(y.weight, i);
+        if (row + i < 0 || row + i >= height) continue;
+        if (low != above_line) above = low == below_line ? below : stretch(low);
+        if (high != below_line) below = stretch(high);
+        above_line = low, below_line = high;
+        if (inside) sums[i] = add_vote(sums[i], mix(above, below, weight), voter, round.threshold, kBinarise);
+      }
+    }
+    unsigned word = 0;
+#pragma unroll
+    for (int i = 0; i < kRows; ++i) word |= static_cast<unsigned>(sums[i] >= round.threshold && top + i < frame.height) << i;
+    if (left + lane < frame.width) {
+      bits[static_cast<int64_t>(top / kRows) * round.width + left + lane] = word;
+    } else {
+      word = 0;
+    }
+    const unsigned columns = ballot(word != 0);
+    unsigned rows = word;
+    for (int other = kWarp / 2; other > 0; other /= 2) rows |= shuffle_xor(rows, other);
+    if (lane == 0 && columns != 0) {
+      Window* window = round.windows + winner;
+      atomicMin(&window->x1, left + __ffs(static_cast<int>(columns)) - 1);
+      atomicMin(&window->y1, top + __ffs(static_cast<int>(rows)) - 1);
+      atomicMax(&window->x2, left + kWarp - __clz(static_cast<int>(columns)));
+      atomicMax(&window->y2, top + kRows - __clz(static_cast<int>(rows)));
+    }
+  }
+}
+
+// The votes of one pixel of a frame, 0 outside it.
+template <bool kBinarise>
+__device__ float find_votes(const Round& round, const Frame& frame, const Voter* voters, int count, int x, int y) {
+  float sum = 0.0f;
+  if (x < 0 || y < 0 || x >= frame.width || y >= frame.height) return sum;
+  for (int v = 0; v < count; ++v) {
+    const Voter voter = voters[v];
+    const int32_t* box = round.boxes + static_cast<int64_t>(voter.roi) * 4;
+    const int column = frame.x + x - box[0], row = frame.y + y - box[1];
+    if (column < 0 || row < 0 || column > box[2] - box[0] || row > box[3] - box[1]) continue;
+    const float* places = round.places + static_cast<int64_t>(voter.roi) * (round.width + round.height);
+    const Tap across = make_tap(places[column], round.size), down = make_tap(places[round.width + row], round.size);
+    const float *above = round.masks + (static_cast<int64_t>(voter.mask) * round.size + down.low) * round.size,
+                *below = round.masks + (static_cast<int64_t>(voter.mask) * round.size + down.high) * round.size;
+    const float value = mix(mix(above[across.low], above[across.high], across.weight),
+                            mix(below[across.low], below[across.high], across.weight), down.weight);
+    sum = add_vote(sum, value, voter, round.threshold, kBinarise);
+  }
+  return sum;
+}
+
+// Sample i of `size` along a window that begins at `from`, in the frame.
+__device__ __forceinline__ float find_sample(int from, int length, int i, int size) {
+  const float way = __fmul_rn(__fadd_rn(static_cast<float>(i), 0.5f), static_cast<float>(length));
+  return __fsub_rn(__fadd_rn(static_cast<float>(from), __fdiv_rn(way, static_cast<float>(size))), 0.5f);
+}
+
+// The votes over a window at size x size places, bilinear; they read past the window, and 0 past the frame. The released GPU path
+// drops masks one pixel wide or high.
+template <bool kBinarise>
+__global__ __launch_bounds__(kThreads) void sample_votes(const Round round, int size, float* samples) {
+  const int64_t winner = blockIdx.y;
+  const Window window = round.windows[winner];
+  const int at = static_cast<int>(blockIdx.x) * kThreads + static_cast<int>(threadIdx.x), width = window.x2 - window.x1,
+            height = window.y2 - window.y1;
+  if (at >= size * size || window.x2 == 0 || width < 2 || height < 2) return;
+  const Frame frame = round.frames[winner];
+  const Voter* voters = round.voters + winner * round.most;
+  const int count = round.counts[winner];
+  const float y = find_sample(window.y1, height, at / size, size), x = find_sample(window.x1, width, at % size, size);
+  const int row = static_cast<int>(floorf(y)), column = static_cast<int>(floorf(x));
+  float corners[4];
+  for (int i = 0; i < 4; ++i) corners[i] = find_votes<kBinarise>(round, frame, voters, count, column + i % 2, row + i / 2);
+  const float right = __fsub_rn(x, static_cast<float>(column)), down = __fsub_rn(y, static_cast<float>(row));
+  samples[winner * size * size + at] = mix(mix(corners[0], corners[1], right), mix(corners[2], corners[3], right), down);
+}
+
+// The second round: the samples vote, with weight 1, over the window of the first.
+__global__ __launch_bounds__(kThreads) void open_second_round(const Round first, const Round second, int32_t* boxes, int winners) {
+  const int winner = static_cast<int>(blockIdx.x) * kThreads + static_cast<int>(threadIdx.x);
+  if (winner >= winners) return;
+  const Window window = first.windows[winner];
+  Frame frame = first.frames[winner];
+  const int width = window.x2 - window.x1, height = window.y2 - window.y1;
+  const bool votes = window.x2 > 0 && width >= 2 && height >= 2;
+  frame = votes ? Frame{frame.x + window.x1, frame.y + window.y1, width, height} : Frame{0, 0, 0, 0};
+  second.frames[winner] = frame;
+  second.windows[winner] = {INT32_MAX, INT32_MAX, 0, 0};
+  second.counts[winner] = votes ? 1 : 0;
+  second.voters[winner] = {winner, winner, 1.0f};
+  const int32_t corners[4] = {frame.x, frame.y, frame.x + frame.width - 1, frame.y + frame.height - 1};  // empty: no box
+  for (int c = 0; c < 4; ++c) boxes[winner * 4 + c] = corners[c];
+}
+
+// Calls visit(row, bits) for the words of a column of a window: bits set where a pixel differs from the one before it, down the
+// columns. Pixels outside a window are 0.
+template <class Visit>
+__device__ __forceinline__ void visit_changes(const unsigned* bits, int stride, const Window& window, int column, Visit visit) {
+  const int first = window.y1 / kRows, last = (window.y2 - 1) / kRows, foot = (window.y2 - 1) % kRows;
+  const unsigned before = column > window.x1 ? bits[static_cast<int64_t>(last) * stride + column - 1] >> foot & 1 : 0;
+  unsigned carry = before << (window.y1 % kRows);
+  for (int w = first; w <= last; ++w) {
+    const unsigned word = bits[static_cast<int64_t>(w) * stride + column];
+    const unsigned changes = word ^ (word << 1 | carry);
+    visit(w * kRows, w == last ? changes & (0xffffffffu >> (kRows - 1 - foot)) : changes);
+    carry = word >> (kRows - 1);
+  }
+}
+
+// One block a winner: starts[x] = changes in the columns of its window before x, totals = its number of runs, and its tight box.
+__global__ __launch_bounds__(kThreads) void count_changes(const Round round, const unsigned* bits, int* starts, int* totals,
+                                                          int32_t* tight) {
+  const int64_t winner = blockIdx.x;
+  const Window window = round.windows[winner];
+  const Frame frame = round.frames[winner];
+  const bool won = window.x2 > 0;
+  bits += winner * ((round.height + kRows - 1) / kRows) * round.width;
+  starts += winner * round.width;
+  int64_t total = 0;
+  for (int begin = window.x1; won && begin < window.x2; begin += kThreads) {
+    const int column = begin + static_cast<int>(threadIdx.x);
+    int changes = 0;
+    if (column < window.x2) {
+      visit_changes(bits, round.width, window, column, [&](int, unsigned found) { changes += __popc(found); });
+    }
+    int64_t all;
+    const int64_t before = sum_before(changes, all);
+    if (column < window.x2) starts[column] = static_cast<int>(total + before);
+    total += all;
+  }
+  if (threadIdx.x > 0) return;
+  totals[winner] = won ? static_cast<int>(total) + 1 : 0;
+  const int32_t corners[4] = {frame.x + window.x1, frame.y + window.y1, frame.x + window.x2, frame.y + window.y2};
+  for (int c = 0; c < 4; ++c) tight[winner * 4 + c] = won ? corners[c] : 0;
+}
+
+// One block: ends[i] = runs of the winners up to i.
+__global__ __launch_bounds__(kThreads) void find_ends(const int* totals, int winners, int32_t* ends, int64_t* report) {
+  int64_t sum = 0;
+  for (int begin = 0; begin < winners; begin += kThreads) {
+    const int winner = begin + static_cast<int>(threadIdx.x);
+    const int own = winner < winners ? totals[winner] : 0;
+    int64_t all;
+    const int64_t end = sum + sum_before(own, all) + own;
+    if (winner < winners) ends[winner] = static_cast<int32_t>(min(end, static_cast<int64_t>(INT32_MAX)));
+    sum += all;
+  }
+  if (threadIdx.x > 0) return;
+  report[0] = sum;
+  if (sum > INT32_MAX) report[1] |= 4;
+}
+
+// One block a winner: first where the changes are, then from the last to the first the way from one to the next.
+__global__ __launch_bounds__(kThreads) void place_runs(const Round round, const unsigned* bits, const int* starts,
+                                                       const int* totals, const int32_t* ends, int32_t* runs, int64_t capacity) {
+  const int64_t winner = blockIdx.x;
+  const Window window = round.windows[winner];
+  const int count = totals[winner], thread = static_cast<int>(threadIdx.x), height = window.y2 - window.y1;
+  if (count == 0 || ends[winner] > capacity || ends[winner] == INT32_MAX) return;  // the whole block
+  bits += winner * ((round.height + kRows - 1) / kRows) * round.width;
+  starts += winner * round.width;
+  runs += ends[winner] - count;
+  for (int column = window.x1 + thread; column < window.x2; column += kThreads) {
+    int place = starts[column];
+    const int top = (column - window.x1) * height - window.y1;
+    visit_changes(bits, round.width, window, column, [&](int row, unsigned found) {
+      for (; found != 0; found &= found - 1) runs[place++] = top + row + __ffs(static_cast<int>(found)) - 1;
+    });
+  }
+  if (thread == 0) runs[count - 1] = (window.x2 - window.x1) * height;
+  __syncthreads();
+  for (int begin = (count - 1) / kThreads * kThreads; begin >= 0; begin -= kThreads) {
+    const int at = begin + thread;
+    const int length = at < count ? runs[at] - (at > 0 ? runs[at - 1] : 0) : 0;
+    __syncthreads();
+    if (at < count) runs[at] = length;
+  }
+}
+
+// What both steps find in the workspace.
+struct Arrays {
+  Round first, second, last;
+  unsigned* bits;
+  int *starts, *totals;
+  float* samples;
+  int32_t* boxes;  // of the second round
+  size_t size;
+  Arrays(const Votes& v, void* base) {
+    Workspace w{base};
+    const auto open = [&](int64_t boxes, int64_t most, int64_t size) {
+      Round round{};
+      round.places = w.take<float>(boxes * (v.width + v.height));
+      round.voters = w.take<Voter>(v.winners * most);
+      round.counts = w.take<int>(v.winners);
+      round.frames = w.take<Frame>(v.winners);
+      round.windows = w.take<Window>(v.winners);
+      round.most = static_cast<int>(most), round.size = static_cast<int>(size);
+      round.width = static_cast<int>(v.width), round.height = static_cast<int>(v.height), round.threshold = v.threshold;
+      return round;
+    };
+    first = open(v.rois, v.rois, v.size);
+    first.boxes = v.boxes, first.masks = v.masks;
+    if (v.resample > 0) {
+      samples = w.take<float>(v.winners * v.resample * v.resample);
+      boxes = w.take<int32_t>(v.winners * 4);
+      second = open(v.winners, 1, v.resample);
+      second.boxes = boxes, second.masks = samples;
+    }
+    last = v.resample > 0 ? second : first;
+    bits = w.take<unsigned>(v.winners * divide_up(v.height, kRows) * v.width);
+    starts = w.take<int>(v.winners * v.width);
+    totals = w.take<int>(v.winners);
+    size = w.used;
+  }
+};
+
+}  // namespace
+
+size_t voting_workspace(const Votes& votes) { return Arrays(votes, nullptr).size; }
+
+cudaError_t count_runs(const Votes& v, void* workspace, int32_t* tight, int32_t* ends, int64_t* report, cudaStream_t stream) {
+  if (const cudaError_t error = cudaMemsetAsync(report, 0, 2 * sizeof(int64_t), stream)) return error;
+  if (v.winners == 0) return cudaSuccess;
+  if (v.winners > 65535 || v.rois > INT32_MAX || v.size > 512 || v.resample > 512 || v.width > 32768 || v.height > 32768) {
+    return cudaErrorInvalidValue;
+  }
+  const Arrays w(v, workspace);
+  const unsigned winners = static_cast<unsigned>(v.winners);
+  // Tiles of the image bound those of a winner's box, which the host does not know: few blocks go over the tiles there are.
+  const int64_t tiles = divide_up(v.width, kWarp) * divide_up(v.height, kRows);
+  const dim3 shares(static_cast<unsigned>(min(divide_up(tiles, kWarps), int64_t{32})), winners);
+  if (v.rois > 0) FCIS_LAUNCH(find_places, static_cast<unsigned>(v.rois), kThreads, 0, stream, w.first);
+  FCIS_LAUNCH(gather_voters, winners, kWarp, 0, stream, w.first, v.index, v.weights, static_cast<int>(v.rois), v.mask_count,
+              report);
+  if (v.binarise_first) {
+    FCIS_LAUNCH(cast_votes<true>, shares, kThreads, 0, stream, w.first, w.bits);
+  } else {
+    FCIS_LAUNCH(cast_votes<false>, shares, kThreads, 0, stream, w.first, w.bits);
+  }
+  if (v.resample > 0) {
+    const int size = static_cast<int>(v.resample);
+    const dim3 grid(static_cast<unsigned>(divide_up(v.resample * v.resample, kThreads)), winners);
+    if (v.binarise_first) {
+      FCIS_LAUNCH(sample_votes<true>, grid, kThreads, 0, stream, w.first, size, w.samples);
+    } else {
+      FCIS_LAUNCH(sample_votes<false>, grid, kThreads, 0, stream, w.first, size, w.samples);
+    }
+    FCIS_LAUNCH(open_second_round, static_cast<unsigned>(divide_up(v.winners, kThreads)), kThreads, 0, stream, w.first, w.second,
+                w.boxes, static_cast<int>(v.winners));
+    FCIS_LAUNCH(find_places, winners, kThreads, 0, stream, w.second);
+    FCIS_LAUNCH(cast_votes<false>, shares, kThreads, 0, stream, w.second, w.bits);
+  }
+  FCIS_LAUNCH(count_changes, winners, kThreads, 0, stream, w.last, w.bits, w.starts, w.totals, tight);
+  FCIS_LAUNCH(find_ends, 1, kThreads, 0, stream, w.totals, static_cast<int>(v.winners), ends, report);
+  return cudaGetLastError();
+}
+
+cudaError_t write_runs(const Votes& v, void* workspace, const int32_t* ends, int32_t* runs, int64_t capacity, cudaStream_t stream) {
+  if (v.winners == 0) return cudaSuccess;
+  const Arrays w(v, workspace);
+  FCIS_LAUNCH(place_runs, static_cast<unsigned>(v.winners), kThreads, 0, stream, w.last, w.bits, w.starts, w.totals, ends, runs,
+              capacity);
+  return cudaGetLastError();
+}
+
+}  // namespace fcis::cuda

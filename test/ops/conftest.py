@@ -1,0 +1,98 @@
+"""CUDA sources run on the host: compiled against emulator/emulator.h, called with CPU tensors in place of a device's."""
+
+import ctypes
+import functools
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+HERE = Path(__file__).resolve().parent
+SOURCES = HERE.parents[1] / "csrc" / "cuda"
+# Set by tests that run others in a process with AddressSanitizer, which has to be loaded before Python.
+SANITIZE = "FCIS_EMULATE_SANITIZE"
+
+
+class Emulated:
+    """The functions of a compiled library by their C++ names; a launch function that fails raises RuntimeError."""
+
+    def __init__(self, path: Path):
+        self._library = ctypes.CDLL(str(path))
+        self._library.emulator_message.restype = ctypes.c_char_p
+        table = [
+            subprocess.run(
+                ["nm", "-D", "--defined-only", *how, path], check=True, capture_output=True, text=True
+            ).stdout.splitlines()
+            for how in ([], ["-C"])
+        ]
+        self._symbols = {
+            plain.split(maxsplit=2)[2].split("(")[0]: mangled.split(maxsplit=2)[2]
+            for mangled, plain in zip(*table, strict=True)
+        }
+
+    def __call__(self, name: str, *arguments: Any) -> int:
+        """Tensors become pointers, ``int`` int64_t, ``float`` float, None a null pointer (and the stream)."""
+        function = self._library[self._symbols[name]]
+        function.restype = ctypes.c_size_t if name.endswith("_workspace") else ctypes.c_int
+        result = function(*map(_convert, arguments))
+        if result and not name.endswith("_workspace"):
+            raise RuntimeError(f"{name}: error {result}, {self._library.emulator_message().decode()}")
+        return result
+
+    def order(self, seed: int) -> None:
+        """Of threads, warps and blocks from now on: 0 ascending, 1 descending, otherwise shuffled."""
+        self._library.emulator_order(ctypes.c_uint(seed))
+
+
+def _convert(value: Any) -> Any:
+    if isinstance(value, torch.Tensor):
+        assert value.is_contiguous() or value.is_contiguous(memory_format=torch.channels_last)
+        return ctypes.c_void_p(value.data_ptr())
+    if isinstance(value, ctypes.Structure):
+        return ctypes.byref(value)
+    kinds = {bool: ctypes.c_bool, int: ctypes.c_int64, float: ctypes.c_float, type(None): ctypes.c_void_p}
+    return kinds[type(value)](value)
+
+
+@pytest.fixture(scope="session")
+def emulate(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Emulated]:
+    """``emulate("nms.cu", ...)`` compiles sources of csrc/cuda, or any given by their whole path, once a session."""
+    folder = tmp_path_factory.mktemp("emulated")
+
+    @functools.cache
+    def build(*sources: str | Path) -> Emulated:
+        path = folder / ("_".join(Path(source).stem for source in sources) + ".so")
+        flags = ["-std=c++17", "-g1", "-ffp-contract=off", "-U_FORTIFY_SOURCE", "-DFCIS_EMULATE", "-shared", "-fPIC"]
+        if os.environ.get(SANITIZE):  # not optimised: compiling takes longer than running
+            flags += ["-O0", "-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"]
+        else:
+            flags += ["-O1"]
+        include = ["-I", HERE / "emulator", "-I", SOURCES]
+        command = ["g++", "-x", "c++", *flags, *include, *(SOURCES / source for source in sources), "-o", path]
+        done = subprocess.run(command, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return Emulated(path)
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def sanitized() -> Callable[[Path, str], None]:
+    """``sanitized(__file__, "part of test names")`` runs those tests with AddressSanitizer and fails if it finds anything."""
+
+    def run(file: str, chosen: str) -> None:
+        library = subprocess.run(
+            ["g++", "-print-file-name=libasan.so"], check=True, capture_output=True, text=True
+        ).stdout.strip()
+        options = "detect_leaks=0:detect_stack_use_after_return=0:abort_on_error=0:exitcode=99"
+        environment = os.environ | {"LD_PRELOAD": library, "ASAN_OPTIONS": options, SANITIZE: "1"}
+        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", file, "-k", chosen]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=HERE.parents[1])
+        assert done.returncode == 0, (done.stdout + done.stderr)[-6000:]
+
+    return run

@@ -1,0 +1,111 @@
+"""The CUDA operators on a device: against the CPU's answers, without waiting, captured in a graph."""
+
+import pytest
+import torch
+
+from fcis_ros import ops
+
+pytestmark = pytest.mark.cuda
+
+GEOMETRY = (7, 21, 16)
+LAYOUTS = pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last], ids=["nchw", "channels_last"])
+NAMES = pytest.mark.parametrize("name", ["class_scores", "class_masks", "box_deltas"])
+
+
+def inputs(name: str, classes: int, dtype=torch.float32, layout=torch.channels_last, count=300):
+    generator = torch.Generator().manual_seed(0)
+    channels = 49 * (4 if name == "box_deltas" else 2 * classes)
+    maps = torch.randn(2, channels, 38, 63, generator=generator).to(dtype).to(memory_format=layout)
+    corner = torch.rand(count, 2, generator=generator) * torch.tensor([1100.0, 700.0]) - 50
+    side = torch.rand(count, 2, generator=generator) ** 2 * 900 - 10
+    rois = torch.cat([torch.randint(0, 2, (count, 1), generator=generator).float(), corner, corner + side], dim=1)
+    rois[0, 1], rois[1, 0], rois[2, 4] = torch.nan, -1, torch.inf
+    labels = (torch.randint(-1, classes, (count,), generator=generator),) if name == "class_masks" else ()
+    return maps, rois, labels
+
+
+@NAMES
+@LAYOUTS
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("classes", [4, 21, 81])
+def test_assembling(name, layout, dtype, classes):
+    maps, rois, labels = inputs(name, classes, dtype, layout)
+    expected = getattr(ops, name)(maps, rois, *labels, *GEOMETRY)
+    own = maps.cuda().requires_grad_()
+    value = getattr(ops, name)(own, rois.cuda(), *(label.cuda() for label in labels), *GEOMETRY)
+    torch.testing.assert_close(value.detach().cpu(), expected, atol=1e-5, rtol=1e-4)
+    grad = torch.randn(value.shape, generator=torch.Generator().manual_seed(1))
+    value.backward(grad.cuda())
+    theirs = maps.clone().requires_grad_()
+    getattr(ops, name)(theirs, rois, *labels, *GEOMETRY).backward(grad)
+    tolerance = {"atol": 1e-4, "rtol": 1e-3} if dtype == torch.float32 else {"atol": 2e-2, "rtol": 2e-2}
+    torch.testing.assert_close(own.grad.cpu(), theirs.grad, **tolerance)
+
+
+@pytest.mark.parametrize("limit", [0, 7, 300])
+def test_suppression(limit):
+    _, rois, _ = inputs("box_deltas", 1, count=3000)
+    boxes = rois[:, 1:].contiguous()
+    scores = torch.rand(3000, 9, generator=torch.Generator().manual_seed(2)).round(decimals=2)
+    one = scores[:, 1].contiguous()
+    assert torch.equal(ops.nms(boxes.cuda(), one.cuda(), 0.7, limit).cpu(), ops.nms(boxes, one, 0.7, limit))
+    ours = ops.class_nms(boxes.cuda(), scores.cuda(), 0.3, 0.1, limit)
+    for own, expected in zip(ours, ops.class_nms(boxes, scores, 0.3, 0.1, limit), strict=True):
+        assert torch.equal(own.cpu(), expected)
+
+
+@pytest.mark.parametrize("binarise_first", [True, False])
+@pytest.mark.parametrize("resample", [0, 21])
+def test_voting_and_pictures(binarise_first, resample):
+    generator = torch.Generator().manual_seed(0)
+    corner = (torch.rand(80, 2, generator=generator) * torch.tensor([900.0, 500.0])).int()
+    boxes = torch.cat([corner, corner + (torch.rand(80, 2, generator=generator) * 200).int()], dim=1).int()
+    masks = torch.rand(80, 21, 21, generator=generator)
+    index = torch.where(torch.rand(40, 80, generator=generator) < 0.1, torch.arange(80), -1).int()
+    weights = torch.rand(40, 80, generator=generator) / 4
+    tail = (720, 1280, 0.4, binarise_first, resample)
+    expected = ops.vote_masks(boxes, masks, index, weights, *tail)
+    ours = ops.vote_masks(*(t.cuda() for t in (boxes, masks, index, weights)), *tail)
+    for own, theirs in zip(ours, expected, strict=True):
+        assert torch.equal(own.cpu(), theirs)
+    labels = ops.label_map(*ours, 720, 1280)
+    assert torch.equal(labels.cpu(), ops.label_map(*expected, 720, 1280))
+    image = torch.randint(0, 256, (720, 1280, 3), dtype=torch.uint8, generator=generator)
+    colours = torch.randint(0, 256, (40, 3), dtype=torch.uint8, generator=generator)
+    assert torch.equal(ops.paint(image.cuda(), labels, colours.cuda(), 0.4).cpu(), ops.paint(image, labels.cpu(), colours, 0.4))
+
+
+@NAMES
+def test_captured_in_a_graph(name):
+    maps, rois, labels = (
+        t if isinstance(t, tuple) else t.cuda() for t in inputs(name, 21)
+    )
+    labels = tuple(label.cuda() for label in labels)
+    expected = getattr(ops, name)(maps, rois, *labels, *GEOMETRY)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        value = getattr(ops, name)(maps, rois, *labels, *GEOMETRY)
+    value.zero_()
+    graph.replay()
+    torch.cuda.synchronize()
+    assert torch.equal(value, expected)
+
+
+def test_devices_that_differ_are_named():
+    maps, rois, _ = inputs("box_deltas", 1)
+    with pytest.raises(ValueError, match="rois: on cpu, but maps on cuda:0"):
+        ops.box_deltas(maps.cuda(), rois, *GEOMETRY)
+
+
+def test_the_default_model_finds_the_same_on_both_devices():
+    import numpy as np
+
+    from fcis_ros import Predictor
+    from fcis_ros.data.synthetic import SyntheticScenes
+
+    image = SyntheticScenes(0).sample(3).image
+    cpu = Predictor.from_checkpoint(device="cpu", precision="fp32")(image, 0.3)
+    gpu = Predictor.from_checkpoint(device="cuda", precision="fp32")(image, 0.25)
+    for box, score in zip(cpu.boxes, cpu.scores, strict=True):
+        near = np.abs(gpu.boxes - box).max(axis=1) <= 2
+        assert near.any() and np.abs(gpu.scores[near] - score).min() < 0.02

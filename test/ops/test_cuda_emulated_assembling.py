@@ -1,0 +1,161 @@
+"""The CUDA kernels that assemble, run on the host: against the slow reference and its gradients, and in any order of threads."""
+
+import ctypes
+
+import pytest
+import torch
+
+from fcis_ros import ops
+from fcis_ros.ops import reference
+
+LAYOUTS = pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last], ids=["nchw", "channels_last"])
+NAMES = ("class_scores", "class_masks", "box_deltas")
+ELEMENTS = {torch.float32: 0, torch.float16: 1, torch.bfloat16: 2}
+# Few and many classes; one, three and other numbers of bins per cell; a last warp of classes that is nearly empty.
+CASES = [(4, 3, 9), (21, 3, 9), (33, 2, 6), (1, 1, 4), (17, 3, 3), (18, 2, 4), (65, 1, 3)]
+
+
+class Maps(ctypes.Structure):
+    _fields_ = [
+        ("data", ctypes.c_void_p), ("images", ctypes.c_int64), ("channels", ctypes.c_int64), ("height", ctypes.c_int64),
+        ("width", ctypes.c_int64), ("element", ctypes.c_int32), ("channels_last", ctypes.c_bool),
+    ]  # fmt: skip
+
+
+class Rois(ctypes.Structure):
+    _fields_ = [
+        ("data", ctypes.c_void_p), ("count", ctypes.c_int64), ("bins", ctypes.c_int32), ("size", ctypes.c_int32),
+        ("stride", ctypes.c_int32),
+    ]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def assembling(emulate):
+    return emulate("cells.cu", "class_scores.cu", "class_masks.cu", "box_deltas.cu")
+
+
+def random_maps(name, images=2, classes=4, bins=3, height=7, width=9, seed=0) -> torch.Tensor:
+    channels = bins * bins * (4 if name == "box_deltas" else 2 * classes)
+    return torch.randn(images, channels, height, width, generator=torch.Generator().manual_seed(seed))
+
+
+def random_rois(count=25, images=2, seed=0) -> torch.Tensor:
+    """Inside, across and outside the border of a 112x144 image, of every size, some inside out, some that are no ROIs."""
+    generator = torch.Generator().manual_seed(seed)
+    corner = torch.rand(count, 2, generator=generator) * 240 - 60
+    side = torch.rand(count, 2, generator=generator) ** 2 * 260 - 10
+    image = torch.randint(0, images, (count, 1), generator=generator).float()
+    rois = torch.cat([image, corner, corner + side], dim=1)
+    for row, (column, value) in enumerate([(1, torch.nan), (4, torch.inf), (0, -1), (0, images), (2, -torch.inf), (3, 1e30), (0, 0.5)]):
+        if row < count:
+            rois[row, column] = value
+    rois[7:10] = torch.tensor([[0.0, 0, 0, 143, 111], [1, 40, 40, 41, 41], [1, -500, -500, 900, 900]])[: max(0, count - 7)]
+    return rois
+
+
+def describe(maps, rois, bins, size):
+    last = maps.is_contiguous(memory_format=torch.channels_last)
+    return Maps(maps.data_ptr(), *maps.shape, ELEMENTS[maps.dtype], last), Rois(rois.data_ptr(), len(rois), bins, size, 16)
+
+
+def labels_of(name, rois, classes) -> tuple[torch.Tensor, ...]:
+    """Some of no class."""
+    return (torch.arange(len(rois)) % (classes + 2) - 1,) if name == "class_masks" else ()
+
+
+def forward(assembling, name, maps, rois, labels, bins, size):
+    groups = maps.shape[1] // (bins * bins)
+    shape = {"class_scores": (groups // 2,), "class_masks": (2, size, size), "box_deltas": (groups,)}[name]
+    result = torch.full((len(rois), *shape), 7.0)
+    assembling(f"fcis::cuda::{name}", *describe(maps, rois, bins, size), *labels, result, None)
+    return result
+
+
+def backward(assembling, name, grad, maps, rois, labels, bins, size):
+    described = describe(maps, rois, bins, size)
+    workspace = torch.full((assembling(f"fcis::cuda::{name}_workspace", *described),), 0x5A, dtype=torch.uint8)
+    result = torch.full_like(maps, 7.0)
+    assembling(f"fcis::cuda::{name}_backward", grad, *described, *labels, workspace, result, None)
+    return result
+
+
+def check(assembling, name, maps, rois, classes, bins, size):
+    labels = labels_of(name, rois, classes)
+    own = maps.detach().clone().requires_grad_()
+    expected = getattr(reference, name)(own, rois, *labels, bins, size, 16)
+    torch.testing.assert_close(forward(assembling, name, maps, rois, labels, bins, size), expected.detach(), atol=5e-6, rtol=1e-5)
+    grad = torch.randn(expected.shape, generator=torch.Generator().manual_seed(3))
+    wanted = torch.autograd.grad(expected, own, grad)[0] if expected.requires_grad else torch.zeros_like(maps)
+    found = backward(assembling, name, grad, maps, rois, labels, bins, size)
+    torch.testing.assert_close(found, wanted, atol=5e-5, rtol=1e-4)
+
+
+@LAYOUTS
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(("classes", "bins", "size"), CASES)
+def test_assembling_and_its_gradient(assembling, name, classes, bins, size, layout):
+    maps = random_maps(name, classes=classes, bins=bins).to(memory_format=layout)
+    check(assembling, name, maps, random_rois(), classes, bins, size)
+
+
+@pytest.mark.parametrize("shape", [(40, 5), (5, 40), (1, 1), (12, 3)])
+@pytest.mark.parametrize("name", NAMES)
+def test_patches_of_any_height(assembling, name, shape):
+    """Taller than a thread of scores_by_cell sums at a time, and next to nothing."""
+    maps = random_maps(name, 1, 17, 2, *shape).to(memory_format=torch.channels_last)
+    rois = torch.tensor([[0.0, 0, 0, 16 * shape[1], 16 * shape[0]], [0, 3, 30, 60, 290], [0, 20, 100, 500, 340], [0, 0, 17, 9, 500]])
+    check(assembling, name, maps, rois, 17, 2, 6)
+
+
+@LAYOUTS
+@pytest.mark.parametrize("name", NAMES)
+def test_released_partition(assembling, name, layout):
+    maps = random_maps(name, 1, 17, 7, 5, 6).to(memory_format=layout)
+    check(assembling, name, maps, random_rois(14, images=1), 17, 7, 21)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_rois(assembling, name):
+    check(assembling, name, random_maps(name).to(memory_format=torch.channels_last), random_rois(0), 4, 3, 9)
+
+
+@LAYOUTS
+@pytest.mark.parametrize("classes", [4, 20])
+def test_ties_go_to_the_outside_as_on_the_cpu(assembling, classes, layout):
+    maps = random_maps("class_scores", classes=classes).mul(2).round().to(memory_format=layout)
+    rois, grad = random_rois(), torch.randn(25, classes, generator=torch.Generator().manual_seed(1))
+    found = backward(assembling, "class_scores", grad, maps, rois, (), 3, 9)
+    torch.testing.assert_close(found, torch.ops.fcis_ros.class_scores_backward(grad, maps, rois, 3, 9, 16), atol=1e-6, rtol=1e-5)
+
+
+@LAYOUTS
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("name", NAMES)
+def test_half_precision_maps_are_summed_in_float32(assembling, name, dtype, layout):
+    maps, rois = random_maps(name, classes=17).to(dtype).contiguous(memory_format=layout), random_rois()
+    labels = labels_of(name, rois, 17)
+    value = forward(assembling, name, maps, rois, labels, 3, 9)
+    assert torch.equal(value, forward(assembling, name, maps.float(), rois, labels, 3, 9))
+    grad = torch.randn(value.shape, generator=torch.Generator().manual_seed(2))
+    wide = backward(assembling, name, grad, maps.float(), rois, labels, 3, 9)
+    assert torch.equal(backward(assembling, name, grad, maps, rois, labels, 3, 9), wide.to(dtype))
+
+
+@pytest.mark.parametrize("order", [1, 7], ids=["descending", "shuffled"])
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("classes", [4, 20])
+def test_results_do_not_depend_on_the_order_of_threads(assembling, name, classes, order):
+    maps, rois = random_maps(name, classes=classes).to(memory_format=torch.channels_last), random_rois()
+    labels, results = labels_of(name, rois, classes), []
+    try:
+        for seed in (0, order):
+            assembling.order(seed)
+            value = forward(assembling, name, maps, rois, labels, 3, 9)
+            results.append((value, backward(assembling, name, torch.ones_like(value), maps, rois, labels, 3, 9)))
+    finally:
+        assembling.order(0)
+    assert all(map(torch.equal, *results))
+
+
+def test_with_address_sanitizer(sanitized):
+    sanitized(__file__, "any_height or no_rois")

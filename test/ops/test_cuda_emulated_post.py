@@ -1,0 +1,477 @@
+"""The CUDA kernels behind assembling, run on the host: against the slow reference and, bit by bit, the CPU operators."""
+
+import ctypes
+import os
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fcis_ros import ops
+from fcis_ros.ops import reference
+
+ORDERS = pytest.mark.parametrize("order", [0, 1, 7], ids=["ascending", "descending", "shuffled"])
+
+
+@pytest.fixture(scope="module")
+def post(emulate):
+    return emulate("nms.cu", "voting.cu", "overlay.cu")
+
+
+def workspace(size: int) -> torch.Tensor:
+    """Full of garbage, and exactly as large as asked for."""
+    return torch.full((size,), 0x5A, dtype=torch.uint8)
+
+
+def run_nms(post, boxes, scores, threshold, limit):
+    kept = torch.full((limit,), 7)
+    post(
+        "fcis::cuda::nms",
+        boxes,
+        scores,
+        len(boxes),
+        threshold,
+        limit,
+        workspace(post("fcis::cuda::nms_workspace", len(boxes))),
+        kept,
+        None,
+    )
+    return kept
+
+
+def run_class_nms(post, boxes, scores, threshold, floor, limit):
+    rois, labels = torch.full((2, limit), 7)
+    count, classes = scores.shape
+    space = workspace(post("fcis::cuda::class_nms_workspace", count, classes, limit))
+    post("fcis::cuda::class_nms", boxes, scores, count, classes, threshold, floor, limit, space, rois, labels, None)
+    return rois, labels
+
+
+def random_boxes(count: int, seed: int, spread: float = 200.0) -> torch.Tensor:
+    """Many overlap, some are equal, some inside out, some are no boxes."""
+    generator = torch.Generator().manual_seed(seed)
+    corner = torch.rand(count, 2, generator=generator) * spread
+    boxes = torch.cat([corner, corner + torch.rand(count, 2, generator=generator) * 80 - 5], dim=1)
+    if count > 20:
+        boxes[5] = boxes[9] = boxes[2]
+        boxes[3, 1], boxes[count // 2, 3], boxes[count - 1, 0] = torch.nan, torch.inf, -torch.inf
+        boxes[11:14] = boxes[11:14].round()
+        boxes[17, 2:] = boxes[17, :2] - 1  # no area at all
+    return boxes
+
+
+def random_scores(*shape: int, seed: int) -> torch.Tensor:
+    """Many ties, both zeros, negative ones, some that are no scores."""
+    generator = torch.Generator().manual_seed(seed)
+    scores = torch.round(torch.rand(*shape, generator=generator) * 40 - 4) / 32
+    flat = scores.view(-1)
+    for place, value in enumerate([0.0, -0.0, torch.nan, torch.inf, -torch.inf, -0.0, 0.0, 1e-45, -1e-45]):
+        if place * 3 < len(flat):
+            flat[place * 3] = value
+    return scores
+
+
+@pytest.mark.parametrize(
+    ("count", "threshold", "limit"),
+    [(0, 0.5, 5), (1, 0.5, 3), (64, 0.3, 64), (65, 0.7, 9), (700, 0.7, 60), (300, 0.0, 0), (130, 1.5, 200), (130, -1.0, 20)],
+)
+def test_nms(post, count, threshold, limit):
+    boxes, scores = random_boxes(count, seed=count), random_scores(count, seed=count + 1)
+    expected = reference.nms(boxes, scores, threshold, limit)
+    assert torch.equal(run_nms(post, boxes, scores, threshold, limit), expected)
+    assert torch.equal(ops.nms(boxes, scores, threshold, limit), expected)
+
+
+@ORDERS
+def test_nms_in_any_order_of_threads(post, order):
+    post.order(order)
+    for seed in (order, order + 1):  # other boxes every time: static shared memory still holds what was computed last
+        boxes, scores = random_boxes(400, seed=seed, spread=400), random_scores(400, seed=seed)
+        assert torch.equal(run_nms(post, boxes, scores, 0.5, 300), reference.nms(boxes, scores, 0.5, 300))
+        boxes, scores = random_boxes(150, seed=seed, spread=90), random_scores(150, 4, seed=seed)
+        found = run_class_nms(post, boxes, scores, 0.3, 0.1, 40)
+        assert all(map(torch.equal, found, reference.class_nms(boxes, scores, 0.3, 0.1, 40)))
+    post.order(0)
+
+
+@pytest.mark.parametrize(
+    ("count", "classes", "threshold", "floor", "limit"),
+    [
+        (0, 4, 0.3, 0.0, 5),
+        (9, 1, 0.3, 0.0, 5),
+        (40, 2, 0.3, -1.0, 3),
+        (100, 9, 0.3, 1e-3, 100),
+        (70, 21, 0.5, 1.0, 400),
+        (64, 3, 0.3, 2.0, 4),
+        (90, 4, 0.3, float("nan"), 8),
+        (30, 3, 0.3, 0.0, 0),
+    ],
+)
+def test_class_nms(post, count, classes, threshold, floor, limit):
+    boxes, scores = random_boxes(count, seed=count), random_scores(count, classes, seed=count + 1)
+    expected = reference.class_nms(boxes, scores, threshold, floor, limit)
+    assert all(map(torch.equal, run_class_nms(post, boxes, scores, threshold, floor, limit), expected))
+    assert all(map(torch.equal, ops.class_nms(boxes, scores, threshold, floor, limit), expected))
+
+
+def test_suppression_of_as_many_boxes_as_the_network_has(post):
+    boxes, scores = random_boxes(6000, seed=1, spread=900), random_scores(6000, seed=2)
+    assert torch.equal(run_nms(post, boxes, scores, 0.7, 300), ops.nms(boxes, scores, 0.7, 300))
+    boxes, scores = random_boxes(600, seed=3, spread=400), random_scores(600, 21, seed=4)
+    ours, expected = (run(boxes, scores, 0.3, 0.5, 100) for run in (lambda *a: run_class_nms(post, *a), ops.class_nms))
+    assert all(map(torch.equal, ours, expected))
+
+
+class Votes(ctypes.Structure):
+    """``struct Votes`` of post.h."""
+
+    _fields_ = [
+        *((name, ctypes.c_void_p) for name in ("boxes", "masks", "index", "weights")),
+        *((name, ctypes.c_int64) for name in ("winners", "rois", "mask_count", "size", "height", "width")),
+        ("threshold", ctypes.c_float),
+        ("binarise_first", ctypes.c_bool),
+        ("resample", ctypes.c_int64),
+    ]
+
+
+def run_vote_masks(post, boxes, masks, index, weights, height, width, threshold, binarise_first, resample, capacity=None):
+    """Tight boxes, runs, ends and the report; ``capacity`` None: as many runs as there are."""
+    pointers = [tensor.data_ptr() for tensor in (boxes, masks, index, weights)]
+    votes = Votes(*pointers, *index.shape, *masks.shape[:2], height, width, threshold, binarise_first, resample)
+    space = workspace(post("fcis::cuda::voting_workspace", votes))
+    tight, ends = torch.full((len(index), 4), 7, dtype=torch.int32), torch.full((len(index),), 7, dtype=torch.int32)
+    report = torch.full((2,), 7)
+    post("fcis::cuda::count_runs", votes, space, tight, ends, report, None)
+    runs = torch.full((int(report[0]) if capacity is None else capacity,), -7, dtype=torch.int32)
+    post("fcis::cuda::write_runs", votes, space, ends, runs, len(runs), None)
+    return tight, runs, ends, report.tolist()
+
+
+def random_election(seed: int, height: int, width: int, rois=6, winners=4, size=5) -> tuple:
+    """Masks smooth or noisy, boxes of one pixel to the whole image, weights that sum to 1, winners without a voter."""
+    random = np.random.default_rng(seed)
+    x, y = np.sort(random.integers(0, width, (2, rois)), axis=0), np.sort(random.integers(0, height, (2, rois)), axis=0)
+    boxes = np.stack([x[0], y[0], x[1], y[1]], axis=1).astype(np.int32)
+    if rois > 2:
+        boxes[0] = [0, 0, width - 1, height - 1]
+        boxes[1, 2:] = boxes[1, :2]
+    masks = random.normal(0.4, 1, (rois, size, size))
+    if seed % 2:
+        masks = masks.cumsum(axis=1).cumsum(axis=2)
+    masks = masks.clip(0, 1).astype(np.float32)
+    index = np.where(random.random((winners, rois)) < 0.6, random.integers(0, rois, (winners, rois)), -1).astype(np.int32)
+    weights = random.random((winners, rois)) * (index >= 0)
+    weights = (weights / np.maximum(weights.sum(axis=1, keepdims=True), 1e-9)).astype(np.float32)
+    return *map(torch.from_numpy, (boxes, masks, index, weights)), height, width
+
+
+ELECTIONS = st.builds(
+    random_election,
+    st.integers(0, 10**6),
+    st.integers(1, 70),
+    st.integers(1, 70),
+    rois=st.integers(1, 6),
+    winners=st.integers(0, 4),
+    size=st.sampled_from([1, 2, 5, 21]),
+)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    ELECTIONS, st.sampled_from([0.4, 0.4, 0.0, 1.0]), st.booleans(), st.sampled_from([0, 1, 7, 21]), st.sampled_from([0, 1, 7])
+)
+def test_vote_masks(post, election, threshold, binarise_first, resample, order):
+    arguments = (*election, threshold, binarise_first, resample)
+    post.order(order)
+    *found, report = run_vote_masks(post, *arguments)
+    post.order(0)
+    assert all(map(torch.equal, found, ops.vote_masks(*arguments)))
+    assert report == [len(found[1]), 0]
+
+
+@pytest.mark.parametrize("binarise_first", [True, False])
+@pytest.mark.parametrize("resample", [0, 21])
+def test_vote_masks_of_many_rois(post, binarise_first, resample):
+    """More ROIs than lanes, boxes across several tiles; the reference agrees too."""
+    arguments = (*random_election(3, 100, 130, rois=70, winners=9, size=21), 0.4, binarise_first, resample)
+    *found, _ = run_vote_masks(post, *arguments)
+    assert all(map(torch.equal, found, ops.vote_masks(*arguments)))
+    labels, expected = (reference.label_map(*masks, 100, 130) for masks in (found, reference.vote_masks(*arguments)))
+    assert (labels != expected).float().mean() <= 0.02  # where a vote meets the threshold within a rounding
+
+
+@pytest.mark.parametrize(
+    "box", [[0, 0, 0, 0], [39, 33, 39, 33], [0, 31, 39, 32], [31, 0, 32, 33], [39, 0, 39, 33], [0, 33, 39, 33], [0, 0, 39, 33]]
+)
+@pytest.mark.parametrize("resample", [0, 3])
+def test_vote_masks_at_the_border_and_of_one_pixel(post, box, resample):
+    """Boxes that end where a word of rows or a warp of columns does, one pixel wide, high or both."""
+    masks = torch.tensor(
+        [[[1.0, 0.0, 1.0], [0.0, 1.0, 1.0], [1.0, 1.0, 1.0]], [[1.0] * 3] * 3, [[0.0] * 3] * 3, [[torch.nan] * 3] * 3]
+    )
+    index = torch.tensor([[0], [1], [2], [3], [-1]], dtype=torch.int32)
+    arguments = (torch.tensor([box], dtype=torch.int32), masks, index, torch.ones(5, 1), 34, 40, 0.4, True, resample)
+    *found, _ = run_vote_masks(post, *arguments)
+    assert all(map(torch.equal, found, ops.vote_masks(*arguments)))
+    if not resample:
+        assert all(map(torch.equal, found, reference.vote_masks(*arguments)))
+
+
+@pytest.mark.parametrize("value", [0.1, 0.3, 0.4, 0.7])
+@pytest.mark.parametrize("binarise_first", [True, False])
+def test_votes_that_meet_the_threshold_but_for_rounding(post, binarise_first, value):
+    """Interpolating between equal values gives that value or its neighbour: every operation has to be the CPU's."""
+    boxes = torch.tensor(
+        [[x, x, x + side, x + side // 2 + 1] for x, side in [(0, 60), (3, 37), (20, 13), (33, 30)]], dtype=torch.int32
+    )
+    masks, index = torch.full((4, 7, 7), value), torch.arange(4, dtype=torch.int32).diag() + torch.eye(4, dtype=torch.int32) - 1
+    for resample in (0, 9):
+        arguments = (boxes, masks, index, torch.eye(4), 66, 66, value, binarise_first, resample)
+        *found, _ = run_vote_masks(post, *arguments)
+        assert all(map(torch.equal, found, ops.vote_masks(*arguments)))
+
+
+def test_runs_beyond_the_capacity_are_not_written(post):
+    arguments = (*random_election(8, 40, 50, winners=6), 0.4, True, 0)
+    tight, runs, ends = ops.vote_masks(*arguments)
+    room = int(ends[2]) + 1
+    assert room < len(runs)
+    found = run_vote_masks(post, *arguments, capacity=room)
+    assert found[3] == [len(runs), 0]
+    assert torch.equal(found[0], tight) and torch.equal(found[2], ends)
+    assert torch.equal(found[1][: room - 1], runs[: room - 1])
+    assert found[1][room - 1] == -7
+
+
+def test_wrong_voters_are_left_out_and_reported(post):
+    boxes, masks, index, weights, height, width = random_election(5, 30, 30)
+    index[0] = torch.tensor([0, 1, 2, 3, 4, 5])
+    good = index.clone()
+    good[:, 1], good[0, 3] = -1, -1
+    for wrong in ([-1, 0, 4, 4], [3, 3, 2, 5], [0, 0, 30, 4], [0, 0, 4, 2**31 - 1]):
+        boxes[1], index[0, 3] = torch.tensor(wrong), len(masks)
+        *found, report = run_vote_masks(post, boxes, masks, index, weights, height, width, 0.2, True, 0)
+        boxes[1] = 0
+        assert all(map(torch.equal, found, ops.vote_masks(boxes, masks, good, weights, height, width, 0.2, True, 0)))
+        assert report == [len(found[1]), 3]
+
+
+@pytest.mark.parametrize(("height", "width"), [(2160, 3840), (40, 32768)])
+def test_vote_masks_in_large_images(post, height, width):
+    boxes = torch.tensor(
+        [[width - 200, height - 40, width - 1, height - 1], [width - 3, 0, width - 1, height - 1]], dtype=torch.int32
+    )
+    masks = torch.rand(2, 3, 3, generator=torch.Generator().manual_seed(0))
+    index = torch.tensor([[-1, 0], [0, 1]], dtype=torch.int32)
+    arguments = (boxes, masks, index, torch.full((2, 2), 0.5), height, width, 0.2, True, 0)
+    *found, _ = run_vote_masks(post, *arguments)
+    assert all(map(torch.equal, found, ops.vote_masks(*arguments)))
+    assert found[0][:, 2].tolist() == [width, width]
+
+
+def run_label_map(post, boxes, runs, ends, height, width):
+    labels, wrong = torch.full((height, width), 7, dtype=torch.uint16), torch.full((1,), 7, dtype=torch.int32)
+    space = workspace(post("fcis::cuda::label_map_workspace", len(runs)))
+    post("fcis::cuda::label_map", boxes, runs, ends, len(boxes), len(runs), height, width, space, labels, wrong, None)
+    return labels, int(wrong)
+
+
+def run_paint(post, image, labels, colours, alpha):
+    result, wrong = torch.full_like(image, 7), torch.full((1,), 7, dtype=torch.int32)
+    post("fcis::cuda::paint", image, labels, colours, len(colours), alpha, *labels.shape, result, wrong, None)
+    return result, int(wrong)
+
+
+@settings(max_examples=25, deadline=None)
+@given(ELECTIONS, st.floats(0, 1, width=32), st.integers(0, 99))
+def test_label_map_and_paint(post, election, alpha, seed):
+    height, width = election[-2:]
+    masks = ops.vote_masks(*election, 0.4, True, 0)
+    labels, wrong = run_label_map(post, *masks, height, width)
+    assert torch.equal(labels, reference.label_map(*masks, height, width))
+    assert wrong == 0
+    generator = torch.Generator().manual_seed(seed)
+    image = torch.randint(0, 256, (height, width, 3), dtype=torch.uint8, generator=generator)
+    colours = torch.randint(0, 256, (len(election[2]), 3), dtype=torch.uint8, generator=generator)
+    result, wrong = run_paint(post, image, labels, colours, alpha)
+    assert torch.equal(result, reference.paint(image, labels, colours, alpha))
+    assert wrong == 0
+
+
+@ORDERS
+def test_label_map_of_many_instances(post, order):
+    """Overlapping instances in more than one round of 256, runs in more than one round too, runs of no length."""
+    random = np.random.default_rng(2)
+    boxes, runs, ends = [], [], []
+    for _ in range(300):
+        x, y = np.sort(random.integers(0, 61, 2)), np.sort(random.integers(0, 41, 2))
+        cuts = np.sort(random.integers(0, (x[1] - x[0]) * (y[1] - y[0]) + 1, 700 if len(boxes) == 299 else 6))
+        boxes.append([x[0], y[0], x[1], y[1]])
+        runs.append(np.diff(cuts, prepend=0, append=(x[1] - x[0]) * (y[1] - y[0])))
+        ends.append(sum(map(len, runs)))
+    instances = [torch.from_numpy(np.array(part).astype(np.int32)) for part in (boxes, np.concatenate(runs), ends)]
+    post.order(order)
+    labels, wrong = run_label_map(post, *instances, 40, 60)
+    post.order(0)
+    assert torch.equal(labels, reference.label_map(*instances, 40, 60))
+    assert wrong == 0
+
+
+@pytest.mark.parametrize(
+    ("box", "runs", "ends"),
+    [
+        ([0, 0, 2, 3], [1, 4], [2]),
+        ([0, 0, 2, 3], [7, -1], [2]),
+        ([0, 0, 9, 3], [0, 27], [2]),
+        ([-1, 0, 1, 3], [0, 6], [2]),
+        ([2, 0, 0, 3], [0, 6], [2]),
+        ([0, 0, 2, 3], [0, 6], [3]),
+        ([0, 0, 2, 3], [0, 6], [-1]),
+        ([0, 0, 8, 8], [2**31 - 1, 2**31 - 1], [2]),
+    ],
+)
+def test_wrong_instances_are_reported(post, box, runs, ends):
+    good = [[0, 0, 1, 1], [0, 1], [2]]
+    instances = [torch.tensor(part, dtype=torch.int32) for part in ([good[0], box], good[1] + runs, good[2] + [ends[0] + 2])]
+    labels, wrong = run_label_map(post, *instances, 8, 8)
+    assert wrong == 2
+    assert labels[0, 0] == 1
+
+
+def test_wrong_labels_are_reported(post):
+    labels = torch.tensor([[0, 1, 3, 2]], dtype=torch.int32).to(torch.uint16)
+    image, colours = torch.arange(12, dtype=torch.uint8).reshape(1, 4, 3), torch.full((2, 3), 200, dtype=torch.uint8)
+    result, wrong = run_paint(post, image, labels, colours, 1.0)
+    assert wrong == 3
+    assert result[0, :, 0].tolist() == [0, 200, 6, 200]
+
+
+KERNELS = """
+#include "launch.h"
+__global__ void exchanges(const float* in, float* out, int* votes) {
+  const int lane = threadIdx.x % 32;
+  out[threadIdx.x] = fcis::shuffle_xor(in[threadIdx.x], 1) + fcis::shuffle(in[threadIdx.x], 3);
+  const int own = fcis::ballot(in[threadIdx.x] > 0.5f) >> lane & 1;
+  votes[threadIdx.x] = own + 2 * fcis::shuffle_up(lane, 1);
+}
+__global__ void reverses(const float* in, float* out) {
+  FCIS_SHARED(float, all);
+  all[threadIdx.x] = in[threadIdx.x];
+  __syncthreads();
+  out[threadIdx.x] = all[blockDim.x - 1 - threadIdx.x];
+}
+__global__ void forgets_a_barrier(const float* in, float* out) {
+  FCIS_SHARED(float, all);
+  all[threadIdx.x] = in[threadIdx.x];
+  out[threadIdx.x] = all[blockDim.x - 1 - threadIdx.x];
+}
+__global__ void diverges(int how) {
+  if (how == 0 && threadIdx.x == 5) return;
+  if (how == 1 && threadIdx.x == 5) {
+    __syncthreads();
+  } else if (how == 1) {
+    __syncthreads();
+  }
+  if (how == 2 && threadIdx.x < 40) fcis::ballot(true);
+  __syncthreads();
+}
+__global__ void converts(const float* in, float* half, float* brain) {
+  half[threadIdx.x] = __half2float(__float2half(in[threadIdx.x]));
+  brain[threadIdx.x] = __bfloat162float(__float2bfloat16(in[threadIdx.x]));
+}
+extern "C" cudaError_t run(int64_t which, const float* in, float* out, float* more, int64_t count, int64_t bytes) {
+  if (which == 0) FCIS_LAUNCH(exchanges, 1, count, 0, nullptr, in, out, reinterpret_cast<int*>(more));
+  if (which == 1) FCIS_LAUNCH(reverses, 1, count, bytes, nullptr, in, out);
+  if (which == 2) FCIS_LAUNCH(forgets_a_barrier, 1, count, bytes, nullptr, in, out);
+  if (which == 3) FCIS_LAUNCH(diverges, 1, count, 0, nullptr, static_cast<int>(bytes));
+  if (which == 4) FCIS_LAUNCH(converts, 1, count, 0, nullptr, in, out, more);
+  return cudaGetLastError();
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def kernels(emulate, tmp_path_factory):
+    path = tmp_path_factory.mktemp("kernels") / "kernels.cu"
+    path.write_text(KERNELS)
+    return emulate(path)
+
+
+@ORDERS
+def test_emulator_runs_barriers_and_exchanges(kernels, order):
+    values, out = torch.rand(64, generator=torch.Generator().manual_seed(0)), torch.zeros(64)
+    more = torch.zeros(64, dtype=torch.int32)
+    kernels.order(order)
+    kernels("run", 0, values, out, more, 64, 0)
+    lanes = torch.arange(64)
+    assert torch.equal(out, values[lanes ^ 1] + values[lanes // 32 * 32 + 3])
+    assert torch.equal(more, (values > 0.5).int() + 2 * (lanes % 32 - 1).clamp(min=0).int())
+    kernels("run", 1, values, out, more, 64, 256)
+    assert torch.equal(out, values.flip(0))
+    kernels("run", 2, values, out, more, 64, 256)
+    assert not torch.equal(out, values.flip(0))
+    kernels.order(0)
+
+
+@pytest.mark.parametrize(
+    ("how", "message"),
+    [
+        (0, r"1 have returned, 63 wait in __syncthreads of line \d+"),
+        (1, r"1 wait in __syncthreads of line \d+, 63 wait in __syncthreads of line \d+"),
+        (2, "wait in __ballot_sync"),
+    ],
+)
+def test_emulator_reports_divergence(kernels, how, message):
+    nothing = torch.zeros(1)
+    with pytest.raises(RuntimeError, match=message):
+        kernels("run", 3, nothing, nothing, nothing, 64, how)
+    kernels("run", 3, nothing, nothing, nothing, 64, 3)  # and goes on
+
+
+def test_emulator_refuses_what_a_device_refuses(kernels):
+    nothing = torch.zeros(1)
+    for count, size in [(0, 0), (1025, 0), (64, 48 * 1024 + 1)]:
+        with pytest.raises(RuntimeError, match="error 9"):
+            kernels("run", 1, nothing, nothing, nothing, count, size)
+
+
+def test_emulator_converts_16_bit_floats(kernels):
+    values = torch.randn(1024, generator=torch.Generator().manual_seed(1)) * 10 ** torch.linspace(-9, 5, 1024)
+    values[:10] = torch.tensor([0.0, -0.0, torch.inf, -torch.inf, 65519.9, 65520.0, 6e-8, 2.9e-8, 6.097e-5, 1 + 2**-11])
+    half, brain = torch.zeros(2, 1024)
+    kernels("run", 4, values, half, brain, 1024, 0)
+    assert torch.equal(half, values.half().float())
+    assert torch.equal(brain, values.bfloat16().float())
+
+
+def test_under_sanitizer_emulator_finds_a_read_outside_an_array(kernels):
+    values, out = torch.zeros(64), torch.zeros(64)
+    for source, target, size in [(values[1:], out, 256), (values, out[1:], 256), (values, out, 252)]:
+        if (child := os.fork()) == 0:
+            kernels("run", 1, source, target, out, 64, size)
+            os._exit(0)
+        status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        assert not os.environ.get("FCIS_EMULATE_SANITIZE") or status == 99
+
+
+def test_under_sanitizer_nms(post):
+    for count in (1, 63, 65, 130):
+        test_nms(post, count, 0.4, 20)
+        test_class_nms(post, count, 3, 0.4, 0.1, 20)
+
+
+@pytest.mark.parametrize("resample", [0, 5])
+def test_under_sanitizer_pictures(post, resample):
+    for seed, height, width in [(0, 1, 1), (1, 33, 31), (2, 64, 65)]:
+        election = random_election(seed, height, width)
+        arguments = (*election, 0.4, seed % 2 == 0, resample)
+        *found, _ = run_vote_masks(post, *arguments)
+        assert all(map(torch.equal, found, ops.vote_masks(*arguments)))
+        labels, _ = run_label_map(post, *found, height, width)
+        run_paint(post, torch.zeros(height, width, 3, dtype=torch.uint8), labels, torch.zeros(4, 3, dtype=torch.uint8), 0.5)
+
+
+def test_kernels_stay_inside_their_arrays(sanitized):
+    sanitized(__file__, "under_sanitizer or wrong")

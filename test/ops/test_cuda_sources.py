@@ -1,0 +1,98 @@
+"""The CUDA sources compile for every target, without warnings or spilled registers; that needs nvcc, but no device."""
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+FOLDER = Path(__file__).resolve().parents[2] / "csrc" / "cuda"
+SOURCES = sorted(FOLDER.glob("*.cu"))
+TARGETS = ("75", "80", "86", "87", "89", "90", "100", "120")
+VARIABLE = "FCIS_REQUIRE_NVCC"
+
+pytestmark = pytest.mark.skipif(not SOURCES, reason="needs the sources, csrc/cuda")
+
+
+@pytest.fixture(scope="module")
+def nvcc() -> str:
+    path = shutil.which("nvcc")
+    if path is None:
+        if os.environ.get(VARIABLE) == "1":
+            pytest.fail(f"nvcc is not there, and {VARIABLE}=1 demands it", pytrace=False)
+        pytest.skip("nvcc is not there")
+    return path
+
+
+@pytest.fixture(scope="module")
+def targets(nvcc: str) -> list[str]:
+    """Those of TARGETS that this nvcc knows."""
+    known = subprocess.run([nvcc, "--list-gpu-arch"], check=True, capture_output=True, text=True).stdout.split()
+    found = [target for target in TARGETS if f"compute_{target}" in known]
+    assert found, f"nvcc knows none of {TARGETS}, only {known}"
+    return found
+
+
+def run(command: list) -> str:
+    done = subprocess.run(command, capture_output=True, text=True)
+    output = done.stdout + done.stderr
+    assert done.returncode == 0, output[-6000:]
+    return output
+
+
+def spills(report: str) -> list[str]:
+    """Kernels in the output of ptxas -v that keep registers in memory."""
+    found, kernel, target = [], "?", "?"
+    for line in report.splitlines():
+        if compiling := re.search(r"Compiling entry function '\S+' for '(\w+)'", line):
+            target = compiling[1]
+        elif named := re.search(r"Function properties for (\S+)", line):
+            kernel = named[1]
+        elif re.search(r"(?<!\d)[1-9]\d* bytes spill", line):
+            found.append(f"{kernel} on {target}: {line.strip()}")
+    return found
+
+
+def test_spills_are_found():
+    line = "    {} bytes stack frame, {} bytes spill stores, 0 bytes spill loads"
+    lines = ["Function properties for a", line.format(8, 0), "Compiling entry function 'b' for 'sm_90'"]
+    report = "\n".join([*lines, "Function properties for b", line.format(0, 20)])
+    assert [text.split(":")[0] for text in spills(report)] == ["b on sm_90"]
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.name)
+def test_compiles_for_every_target(source, nvcc, targets, tmp_path, record_property):
+    record_property("unknown to this nvcc", [target for target in TARGETS if target not in targets])
+    codes = [f"-gencode=arch=compute_{target},code=sm_{target}" for target in targets]
+    command = [nvcc, "-std=c++17", "-O3", "--threads=2", "-Werror=all-warnings", "-Xcompiler=-Wall,-Wextra", "-Xptxas=-v", *codes]
+    report = run([*command, "-c", source, "-o", tmp_path / "out.o"])
+    assert "warning" not in report, report
+    assert report.count("bytes spill stores") >= len(targets), report  # ptxas did report
+    assert not spills(report), "\n".join(spills(report))
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_target_is_known(target, nvcc, targets):
+    if target not in targets:
+        pytest.skip(f"this nvcc does not know sm_{target}")
+
+
+@pytest.mark.parametrize("path", [p for p in sorted(FOLDER.glob("*")) if p.suffix in (".cu", ".h")], ids=lambda path: path.name)
+def test_kernels_know_nothing_of_pytorch(path):
+    assert not re.findall(r"#\s*include\s*[<\"](?:torch|ATen|c10)/", path.read_text())
+
+
+@pytest.mark.timeout(600)
+def test_bindings_fit_pytorch(nvcc):
+    """Syntax and types only: a PyTorch without CUDA brings the headers, but nothing to link with."""
+    from torch.utils.cpp_extension import include_paths
+
+    # isystem: warnings are wanted for our own lines. The macro stands for a header that only a build of PyTorch with CUDA has.
+    include = [f"-isystem={path}" for path in include_paths()]
+    command = [nvcc, "-x=c++", "-std=c++17", "-DC10_USING_CUSTOM_GENERATED_MACROS", *include]
+    command += ["-Xcompiler=-fsyntax-only,-Wall,-Wno-unused-parameter,-Werror"]
+    report = run([*command, "-c", FOLDER / "bindings.cpp", "-o", os.devnull])
+    assert "warning" not in report, report
