@@ -1,8 +1,8 @@
 """What pip needs beyond pyproject.toml: the weights become package data, the operators of csrc/ the library fcis_ros/_C.
 
-The one recipe for the operators: CMake and pip both run its build_ext. It needs the very PyTorch that will load them: pip finds the
-installed one with ``--no-build-isolation``. FCIS_BUILD_OPS is AUTO (wherever torch can be imported), ON or OFF; CUDA kernels are
-built where nvcc and a CUDA torch are.
+The one recipe for the operators: CMake and pip both run its build_ext. It needs the very PyTorch that will load them: pip
+finds the installed one with ``--no-build-isolation``. FCIS_BUILD_OPS is AUTO (wherever torch can be imported), ON or OFF;
+CUDA kernels are built where nvcc and a CUDA torch are.
 """
 
 import importlib.util
@@ -36,8 +36,8 @@ def operators() -> dict:
     import torch
 
     cuda = torch.version.cuda is not None and cpp_extension.CUDA_HOME is not None
-    # Contraction would round a*b+c once where the definition rounds twice: bin edges are compared bit by bit. OpenMP is not linked:
-    # its symbols are found in the one that PyTorch brings, a second one would have threads of its own.
+    # Contraction would round a*b+c once where the definition rounds twice: bin edges are compared bit by bit. OpenMP is not
+    # linked: its symbols are found in the one that PyTorch brings, a second one would have threads of its own.
     flags = ["-O3", "-g0", "-std=c++17", "-ffp-contract=off", "-fopenmp", "-Wno-psabi", "-fvisibility=hidden"]
     flags.append(f'-DFCIS_SOURCES="{digest("cuda" if cuda else "cpu")}"')
     extension = (cpp_extension.CUDAExtension if cuda else cpp_extension.CppExtension)(

@@ -46,7 +46,8 @@ def device_name(device: torch.device) -> str:
         return torch.cuda.get_device_name(device)
     model = platform.processor() or platform.machine()
     if Path("/proc/cpuinfo").exists():
-        names = [line.split(":", 1)[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line]
+        facts = Path("/proc/cpuinfo").read_text().splitlines()
+        names = [line.split(":", 1)[1].strip() for line in facts if "model name" in line]
         model = names[0] if names else model
     threads = torch.get_num_threads()
     return f"{model}, {threads} thread{'s' * (threads > 1)}"
@@ -84,7 +85,8 @@ def copy_bandwidth(device: torch.device) -> float:
 
 def versions() -> dict[str, str]:
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()
-    return {"torch": torch.__version__, "python": platform.python_version(), "commit": commit, "date": time.strftime("%Y-%m-%d")}
+    versions = {"torch": torch.__version__, "python": platform.python_version()}
+    return {**versions, "commit": commit, "date": time.strftime("%Y-%m-%d")}
 
 
 def write(name: str, rows: list) -> None:
@@ -98,7 +100,7 @@ def write(name: str, rows: list) -> None:
 
 def table(rows: list[Row]) -> str:
     """The rows as Markdown."""
-    lines = ["| operator | case | device | dtype | median ms | plain PyTorch takes | over copy time |", "|---|---|---|---|---|---|---|"]
+    lines = ["| operator | case | device | dtype | median ms | plain PyTorch takes | over copy time |", "|---" * 7 + "|"]
     for row in rows:
         eager = f"{row.ratio_to_eager:.1f}x" if row.ratio_to_eager else ""
         copy = f"{row.ratio_to_bandwidth:.1f}x" if row.ratio_to_bandwidth else ""

@@ -33,7 +33,8 @@ def roi_stage(case: cases.Case, with_ops=ops) -> Callable[[], object]:
 def train_stage(case: cases.Case, with_ops=ops) -> Callable[[], object]:
     """Forward and backward of all three for 300 ROIs, of which a quarter has masks and boxes."""
     count = min(len(case.rois), 300)
-    rois, labels = case.rois[:count], torch.where(torch.arange(count, device=case.rois.device) % 4 == 0, case.labels[:count], -1)
+    positive = torch.arange(count, device=case.rois.device) % 4 == 0
+    rois, labels = case.rois[:count], torch.where(positive, case.labels[:count], -1)
     score_maps, box_maps = case.score_maps.clone().requires_grad_(), case.box_maps.clone().requires_grad_()
 
     def run():
@@ -106,7 +107,8 @@ def rows(device: torch.device) -> list[Row]:
             found.append(compare("roi_stage", case.name, dtype, *pair, device, stage_bytes(case), bandwidth))
             if dtype == torch.float32:
                 pair = (train_stage(case), train_stage(case, reference))
-                found.append(compare("roi_stage forward+backward", case.name, dtype, *pair, device, 3 * stage_bytes(case), bandwidth))
+                moved = 3 * stage_bytes(case)
+                found.append(compare("roi_stage forward+backward", case.name, dtype, *pair, device, moved, bandwidth))
     found += after_stage(device)
     return found
 
@@ -150,7 +152,8 @@ def growth(device: torch.device) -> list[Row]:
     for name, *size in varied:
         case = cases.make(name, *size, dtype, device)
         (time,) = medians([roi_stage(case)], device)
-        found.append(Row("roi_stage", name, device_name(device), str(dtype).removeprefix("torch."), time, bytes=stage_bytes(case)))
+        kind = str(dtype).removeprefix("torch.")
+        found.append(Row("roi_stage", name, device_name(device), kind, time, bytes=stage_bytes(case)))
     return found
 
 

@@ -70,7 +70,8 @@ def main() -> None:
     for (name, theirs_ms), mine in zip(times.items(), (ours[0], ours[0], ours[1]), strict=True):
         found.append(Row(f"MXNet 1.9.1: {name}", case.name, device_name(device), "float32", theirs_ms))
         print(f"{name}: MXNet {theirs_ms:.0f} ms, ours {mine:.1f} ms: {theirs_ms / mine:.1f}x")
-    found += [Row(name, case.name, device_name(device), "float32", mine) for name, mine in zip(("roi_stage", "roi_stage forward+backward"), ours, strict=True)]
+    names = ("roi_stage", "roi_stage forward+backward")
+    found += [Row(name, case.name, device_name(device), "float32", mine) for name, mine in zip(names, ours, strict=True)]
     print(table(found))
     write("original", found)
 

@@ -1,7 +1,7 @@
 """The half of ``original.py`` that runs in MXNet's Python: times the original's operator graph and writes its answers.
 
-The group operators (max over a pair of groups, softmax over it, picking a group) are the original's own, not in stock MXNet; stock
-operators with the same results stand for them.
+The group operators (max over a pair of groups, softmax over it, picking a group) are the original's own, not in stock MXNet;
+stock operators with the same results stand for them.
 """
 
 import json
@@ -86,7 +86,9 @@ def main():
         grad=data["score_maps"].grad.asnumpy(),
     )
     times = {
-        "PSROIPooling alone, both rounds": median_ms(lambda: [pool(data["score_maps"], r, 162) for r in (rois[:300], rois[300:])]),
+        "PSROIPooling alone, both rounds": median_ms(
+            lambda: [pool(data["score_maps"], r, 162) for r in (rois[:300], rois[300:])]
+        ),
         "PSROIPooling and group operators, both rounds": median_ms(lambda: inference(data)),
         "forward+backward, 300 ROIs": median_ms(lambda: training(data), times=1),
     }

@@ -49,4 +49,5 @@ def decode(boxes: Tensor, deltas: Tensor) -> Tensor:
 def clip(boxes: Tensor, height: float, width: float) -> Tensor:
     """Boxes [R, 4] limited to the pixels 0..width-1 and 0..height-1."""
     x1, y1, x2, y2 = boxes.unbind(dim=1)
-    return torch.stack([x1.clamp(0, width - 1), y1.clamp(0, height - 1), x2.clamp(0, width - 1), y2.clamp(0, height - 1)], dim=1)
+    right, bottom = width - 1, height - 1
+    return torch.stack([x1.clamp(0, right), y1.clamp(0, bottom), x2.clamp(0, right), y2.clamp(0, bottom)], dim=1)

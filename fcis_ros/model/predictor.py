@@ -71,7 +71,8 @@ class Predictor:
             path: a ``.safetensors`` file of this project; None for the one that comes with the package.
             device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
             threads: CPU threads of PyTorch in this process; None leaves its setting alone.
-            precision: of the convolutions: ``fp32``, ``bf16``, ``fp16``, or ``auto``, the fastest that the device has in hardware.
+            precision: of the convolutions: ``fp32``, ``bf16``, ``fp16``, or ``auto``, the fastest that the device has in
+                hardware.
 
         Raises:
             InputError: the file is missing, damaged, of another version, or the device is not there.

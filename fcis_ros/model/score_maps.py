@@ -11,7 +11,8 @@ class ScoreMaps(nn.Module):
 
     Outputs score maps [N, k*k*2*(C+1), h, w], channel ((i*k + j)*2 + s)*(C+1) + class with s = 0 outside and 1 inside, and box
     maps [N, k*k*4, h, w], channel (i*k + j)*4 + d. The released model orders class, side, cell; here cells come first, so that
-    what an ROI reads at a pixel of a cell lies together in channels-last maps. It has 8*k*k box channels, of which 4*k*k are used.
+    what an ROI reads at a pixel of a cell lies together in channels-last maps. It has 8*k*k box channels, of which 4*k*k are
+    used.
     """
 
     def __init__(self, inputs: int, config: ModelConfig):

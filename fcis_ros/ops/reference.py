@@ -248,8 +248,8 @@ def vote_masks(
         width: of the image.
         threshold: for masks.
         binarise_first: threshold every candidate before averaging (released code) or average probabilities (patent).
-        resample: 0 takes the vote map as it is; otherwise it is shrunk to this many samples a side and enlarged again, and masks
-            one pixel wide or high are dropped (released code).
+        resample: 0 takes the vote map as it is; otherwise it is shrunk to this many samples a side and enlarged again, and
+            masks one pixel wide or high are dropped (released code).
 
     Returns:
         [W, 4] int32 tight half-open boxes (zeros where no pixel won); [T] int32 run lengths of all masks, down the columns of

@@ -21,7 +21,6 @@ from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.time import Time
 from sensor_msgs.msg import Image
 
-from fcis_ros import overlay
 from fcis_ros.errors import InputError
 from fcis_ros.msg import InstanceMaskArray
 from fcis_ros.ros import masks, params
@@ -174,6 +173,8 @@ class FcisNode(LifecycleNode):
             self.get_logger().error(f"{problem} (counted in /diagnostics, logged once)")
 
     def _serve(self, image: Image, settings: params.Settings) -> None:
+        from fcis_ros import overlay  # imports PyTorch, like on_configure
+
         if settings.max_age_ms:
             age = self.get_clock().now() - Time.from_msg(image.header.stamp, self.get_clock().clock_type)
             if age.nanoseconds > settings.max_age_ms * 1_000_000:

@@ -1,11 +1,10 @@
-"""The CUDA kernels that assemble, run on the host: against the slow reference and its gradients, and in any order of threads."""
+"""The CUDA kernels that assemble, run on the host: against the slow reference and its gradients, in any order of threads."""
 
 import ctypes
 
 import pytest
 import torch
 
-from fcis_ros import ops
 from fcis_ros.ops import reference
 
 LAYOUTS = pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last], ids=["nchw", "channels_last"])
@@ -46,7 +45,8 @@ def random_rois(count=25, images=2, seed=0) -> torch.Tensor:
     side = torch.rand(count, 2, generator=generator) ** 2 * 260 - 10
     image = torch.randint(0, images, (count, 1), generator=generator).float()
     rois = torch.cat([image, corner, corner + side], dim=1)
-    for row, (column, value) in enumerate([(1, torch.nan), (4, torch.inf), (0, -1), (0, images), (2, -torch.inf), (3, 1e30), (0, 0.5)]):
+    bad = [(1, torch.nan), (4, torch.inf), (0, -1), (0, images), (2, -torch.inf), (3, 1e30), (0, 0.5)]
+    for row, (column, value) in enumerate(bad):
         if row < count:
             rois[row, column] = value
     rois[7:10] = torch.tensor([[0.0, 0, 0, 143, 111], [1, 40, 40, 41, 41], [1, -500, -500, 900, 900]])[: max(0, count - 7)]
@@ -83,7 +83,8 @@ def check(assembling, name, maps, rois, classes, bins, size):
     labels = labels_of(name, rois, classes)
     own = maps.detach().clone().requires_grad_()
     expected = getattr(reference, name)(own, rois, *labels, bins, size, 16)
-    torch.testing.assert_close(forward(assembling, name, maps, rois, labels, bins, size), expected.detach(), atol=5e-6, rtol=1e-5)
+    found = forward(assembling, name, maps, rois, labels, bins, size)
+    torch.testing.assert_close(found, expected.detach(), atol=5e-6, rtol=1e-5)
     grad = torch.randn(expected.shape, generator=torch.Generator().manual_seed(3))
     wanted = torch.autograd.grad(expected, own, grad)[0] if expected.requires_grad else torch.zeros_like(maps)
     found = backward(assembling, name, grad, maps, rois, labels, bins, size)
@@ -103,7 +104,8 @@ def test_assembling_and_its_gradient(assembling, name, classes, bins, size, layo
 def test_patches_of_any_height(assembling, name, shape):
     """Taller than a thread of scores_by_cell sums at a time, and next to nothing."""
     maps = random_maps(name, 1, 17, 2, *shape).to(memory_format=torch.channels_last)
-    rois = torch.tensor([[0.0, 0, 0, 16 * shape[1], 16 * shape[0]], [0, 3, 30, 60, 290], [0, 20, 100, 500, 340], [0, 0, 17, 9, 500]])
+    whole = [0.0, 0, 0, 16 * shape[1], 16 * shape[0]]
+    rois = torch.tensor([whole, [0, 3, 30, 60, 290], [0, 20, 100, 500, 340], [0, 0, 17, 9, 500]])
     check(assembling, name, maps, rois, 17, 2, 6)
 
 
@@ -125,7 +127,8 @@ def test_ties_go_to_the_outside_as_on_the_cpu(assembling, classes, layout):
     maps = random_maps("class_scores", classes=classes).mul(2).round().to(memory_format=layout)
     rois, grad = random_rois(), torch.randn(25, classes, generator=torch.Generator().manual_seed(1))
     found = backward(assembling, "class_scores", grad, maps, rois, (), 3, 9)
-    torch.testing.assert_close(found, torch.ops.fcis_ros.class_scores_backward(grad, maps, rois, 3, 9, 16), atol=1e-6, rtol=1e-5)
+    expected = torch.ops.fcis_ros.class_scores_backward(grad, maps, rois, 3, 9, 16)
+    torch.testing.assert_close(found, expected, atol=1e-6, rtol=1e-5)
 
 
 @LAYOUTS

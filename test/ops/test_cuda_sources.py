@@ -67,7 +67,8 @@ def test_spills_are_found():
 def test_compiles_for_every_target(source, nvcc, targets, tmp_path, record_property):
     record_property("unknown to this nvcc", [target for target in TARGETS if target not in targets])
     codes = [f"-gencode=arch=compute_{target},code=sm_{target}" for target in targets]
-    command = [nvcc, "-std=c++17", "-O3", "--threads=2", "-Werror=all-warnings", "-Xcompiler=-Wall,-Wextra", "-Xptxas=-v", *codes]
+    warnings = ["-Werror=all-warnings", "-Xcompiler=-Wall,-Wextra", "-Xptxas=-v"]
+    command = [nvcc, "-std=c++17", "-O3", "--threads=2", *warnings, *codes]
     report = run([*command, "-c", source, "-o", tmp_path / "out.o"])
     assert "warning" not in report, report
     assert report.count("bytes spill stores") >= len(targets), report  # ptxas did report

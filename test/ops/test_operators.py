@@ -30,7 +30,8 @@ def random_rois(count=40, images=2, seed=0) -> torch.Tensor:
     side = torch.rand(count, 2, generator=generator) ** 2 * 260 - 10
     image = torch.randint(0, images, (count, 1), generator=generator).float()
     rois = torch.cat([image, corner, corner + side], dim=1)
-    for row, (column, value) in enumerate([(1, torch.nan), (4, torch.inf), (0, -1), (0, images), (2, -torch.inf), (3, 1e30), (0, 0.5)]):
+    bad = [(1, torch.nan), (4, torch.inf), (0, -1), (0, images), (2, -torch.inf), (3, 1e30), (0, 0.5)]
+    for row, (column, value) in enumerate(bad):
         if row < count:
             rois[row, column] = value
     return rois
@@ -111,7 +112,7 @@ def test_results_do_not_depend_on_threads(name):
 
 
 def test_bins_of_every_extent():
-    """All 500 500 integer extents within 0..999, bit for bit as the reference, which the released kernel's golden cases check."""
+    """All 500 500 integer extents within 0..999, bit for bit as the reference; the released kernel's golden cases check it."""
     low = torch.arange(1000.0).repeat_interleave(1000)
     high = torch.arange(1000.0).repeat(1000)
     low, high = low[high >= low], high[high >= low]
@@ -191,7 +192,8 @@ def test_vote_masks_agrees_to_the_bit_on_many_boxes():
     weights = torch.rand(20, 60, generator=generator) / 6
     for resample in (0, 21):
         ours = ops.vote_masks(boxes, masks, index, weights, 150, 200, 0.4, True, resample)
-        for own, expected in zip(ours, reference.vote_masks(boxes, masks, index, weights, 150, 200, 0.4, True, resample), strict=True):
+        theirs = reference.vote_masks(boxes, masks, index, weights, 150, 200, 0.4, True, resample)
+        for own, expected in zip(ours, theirs, strict=True):
             assert torch.equal(own, expected)
 
 
@@ -286,7 +288,7 @@ def test_bad_labels_and_votes_are_named():
     with pytest.raises(ValueError, match="boxes: expected float32"):
         ops.nms(box, torch.ones(1), 0.5, 3)
     with pytest.raises(ValueError, match="runs: 3 pixels of instance 0, its box has 4"):
-        ops.label_map(torch.tensor([[0, 0, 2, 2]], dtype=torch.int32), torch.tensor([1, 2]).int(), torch.tensor([2]).int(), 4, 4)
+        ops.label_map(torch.tensor([[0, 0, 2, 2]]).int(), torch.tensor([1, 2]).int(), torch.tensor([2]).int(), 4, 4)
     with pytest.raises(ValueError, match="labels: instance 2, there are 1 colours"):
         ops.paint(torch.zeros(1, 1, 3).byte(), torch.full((1, 1), 2).to(torch.uint16), torch.zeros(1, 3).byte(), 0.5)
 
@@ -317,10 +319,11 @@ ROOT = Path(__file__).resolve().parents[2]
 def test_fuzz_under_address_sanitizer(tmp_path):
     """Every CPU kernel on random shapes and boxes, degenerate and enormous ones included, built with ASan and UBSan."""
     program = tmp_path / "fuzz"
-    sources = [ROOT / "test" / "ops" / "fuzz.cpp", *(p for p in (ROOT / "csrc" / "cpu").glob("*.cpp") if p.name != "bindings.cpp")]
+    kernels = [path for path in (ROOT / "csrc" / "cpu").glob("*.cpp") if path.name != "bindings.cpp"]
+    sources = [ROOT / "test" / "ops" / "fuzz.cpp", *kernels]
     subprocess.run(
-        ["g++", "-std=c++17", "-O1", "-g", "-ffp-contract=off", "-Wno-psabi", "-DFCIS_NO_CLONES", "-fsanitize=address,undefined",
-         "-fno-sanitize-recover=all", "-I", ROOT / "csrc" / "cpu", *sources, "-o", program],
+        ["g++", "-std=c++17", "-O1", "-g", "-ffp-contract=off", "-Wno-psabi", "-DFCIS_NO_CLONES",
+         "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-I", ROOT / "csrc" / "cpu", *sources, "-o", program],
         check=True,
     )  # fmt: skip
     done = subprocess.run([program, "400"], capture_output=True, text=True, timeout=300)

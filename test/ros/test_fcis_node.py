@@ -110,7 +110,8 @@ def test_overload_drops_and_counts_and_answers_the_newest(client, start, tiny_ch
     process = start("fcis_node", {"model": tiny_checkpoint, "score_threshold": 1.0}, REMAP)
     wait_for(client.connected, "the node")
     # A burst may be cut short before it reaches the node (the reader's queue holds one image): go on until the node says so.
-    wait_for(lambda: client.send(IMAGE) and client.count("overwritten") > 0, "an overwritten frame")
+    large = np.tile(IMAGE, (8, 8, 1))
+    wait_for(lambda: [client.send(large) for _ in range(5)] and client.count("overwritten") > 0, "an overwritten frame")
     last = client.send(IMAGE)
     wait_for(lambda: client.masks and client.masks[-1].header == last.header, "the newest frame's answer")
     wait_for(lambda: client.count("out") == len(client.masks), "the counters")

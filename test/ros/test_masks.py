@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from pycocotools import mask as coco
 
-from fcis_ros.errors import InputError
 from fcis_ros import rle
+from fcis_ros.errors import InputError
 from fcis_ros.ros.masks import from_message, to_message
 from fcis_ros.structures import Instances
 
@@ -109,7 +109,8 @@ def instances(draw) -> Instances:
     count = len(cut)
     scores = np.sort(draw(arrays(np.float32, count, elements=st.floats(0, 1, width=32))))[::-1]
     labels = draw(arrays(np.int64, count, elements=st.integers(1, 3)))
-    return Instances(height, width, np.array(boxes, np.int32).reshape(-1, 4), scores, labels, tuple(map(rle.encode, cut)), NAMES)
+    boxes = np.array(boxes, np.int32).reshape(-1, 4)
+    return Instances(height, width, boxes, scores, labels, tuple(map(rle.encode, cut)), NAMES)
 
 
 @pytest.mark.ros
