@@ -7,6 +7,7 @@ MXNet 1.9.1 needs an old NumPy and so a Python of its own (3.8 to 3.10 on x86-64
 """
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -53,7 +54,8 @@ def main() -> None:
         device = torch.device("cpu")
         before = medians([roi_stage(case), train_stage(case)], device)
         script = Path(__file__).with_name("original_mxnet.py")
-        subprocess.run([sys.argv[1], script, folder, str(torch.get_num_threads())], check=True)
+        clean = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}  # of another Python
+        subprocess.run([sys.argv[1], script, folder, str(torch.get_num_threads())], check=True, env=clean)
         after = medians([roi_stage(case), train_stage(case)], device)
         theirs = np.load(Path(folder) / "outputs.npz")
         times = json.loads((Path(folder) / "times.json").read_text())

@@ -14,9 +14,11 @@ def area(boxes: Tensor) -> Tensor:
 
 def intersection(a: Tensor, b: Tensor) -> Tensor:
     """[A, 4] and [B, 4] -> [A, B], the common area of every pair in pixels."""
-    top_left = torch.maximum(a[:, None, :2], b[None, :, :2])
-    bottom_right = torch.minimum(a[:, None, 2:], b[None, :, 2:])
-    return (bottom_right - top_left + 1).clamp(min=0).prod(dim=-1)
+    # One coordinate at a time: with x and y side by side in the last dimension this takes five times as long.
+    left, top, right, bottom = a.T.contiguous()[:, :, None]
+    other_left, other_top, other_right, other_bottom = b.T.contiguous()[:, None, :]
+    width = (torch.minimum(right, other_right) - torch.maximum(left, other_left) + 1).clamp(min=0)
+    return width * (torch.minimum(bottom, other_bottom) - torch.maximum(top, other_top) + 1).clamp(min=0)
 
 
 def iou(a: Tensor, b: Tensor) -> Tensor:

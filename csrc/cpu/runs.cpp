@@ -5,10 +5,24 @@
 #include "kernels.h"
 
 namespace fcis {
+namespace {
+
+constexpr int64_t kChunk = 16;
+
+bool same(const uint8_t* a, const uint8_t* b) {
+  uint64_t first[2], second[2];
+  std::memcpy(first, a, kChunk);
+  std::memcpy(second, b, kChunk);
+  return ((first[0] ^ second[0]) | (first[1] ^ second[1])) == 0;
+}
+
+}  // namespace
 
 void find_runs(const uint8_t* mask, int64_t stride, int64_t height, int64_t width, std::vector<int32_t>& runs) {
   // changes of every column from the row above, sorted by column (counting sort); row 0 is compared with the column before.
   std::vector<int64_t> columns, rows, starts(width + 1, 0);
+  columns.reserve(4 * width);
+  rows.reserve(4 * width);
   const auto note = [&](int64_t y, int64_t x) {
     columns.push_back(x);
     rows.push_back(y);
@@ -21,12 +35,9 @@ void find_runs(const uint8_t* mask, int64_t stride, int64_t height, int64_t widt
   for (int64_t y = 1; y < height; ++y) {
     const uint8_t *above = mask + (y - 1) * stride, *row = mask + y * stride;
     int64_t x = 0;
-    for (; x + 8 <= width; x += 8) {
-      uint64_t a, b;
-      std::memcpy(&a, above + x, 8);
-      std::memcpy(&b, row + x, 8);
-      if (a == b) continue;
-      for (int64_t i = x; i < x + 8; ++i) {
+    for (; x + kChunk <= width; x += kChunk) {
+      if (same(above + x, row + x)) continue;
+      for (int64_t i = x; i < x + kChunk; ++i) {
         if (above[i] != row[i]) note(y, i);
       }
     }
