@@ -30,7 +30,8 @@ def scores_of(maps, rois):
 
 
 def picked(pairs, labels):
-    return mx.nd.stack(*[pairs[i, int(label)] for i, label in enumerate(labels.asnumpy())])
+    """[R, C, 2, S, S] -> [R, 2, S, S] of each ROI's label."""
+    return mx.nd.gather_nd(pairs, mx.nd.stack(mx.nd.arange(len(labels)), labels))
 
 
 def inference(data):
@@ -41,8 +42,7 @@ def inference(data):
         pairs, scores = scores_of(data["score_maps"], rois)
         probabilities = mx.nd.softmax(pairs, axis=2)
         labels = mx.nd.argmax(mx.nd.softmax(scores)[:, 1:], axis=1) + 1
-        masks = mx.nd.pick(mx.nd.moveaxis(probabilities[:, :, 1], 1, -1), labels.reshape((-1, 1, 1)), axis=-1)
-        masks.wait_to_read()
+        picked(probabilities, labels).wait_to_read()
     deltas.wait_to_read()
 
 
@@ -52,7 +52,7 @@ def training(data):
         data[name].attach_grad()
     with mx.autograd.record():
         pairs, scores = scores_of(data["score_maps"], rois)
-        wanted = mx.nd.pick(mx.nd.moveaxis(pairs, 1, -1), labels.reshape((-1, 1, 1, 1)), axis=-1)
+        wanted = picked(pairs, labels)
         deltas = mx.nd.mean(pool(data["box_maps"], rois, 4), axis=(2, 3))
         loss = scores.square().sum() + wanted.square().sum() + deltas.square().sum()
     loss.backward()

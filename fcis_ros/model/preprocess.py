@@ -1,5 +1,7 @@
 """RGB image -> input tensor."""
 
+import functools
+
 import cv2
 import numpy as np
 import torch
@@ -31,9 +33,18 @@ def check_image(image: np.ndarray) -> None:
         raise InputError(f"image: {width}x{height} is too elongated, the sides may differ by a factor of {MAX_ASPECT} at most")
 
 
+@functools.lru_cache
+def _table(mean: tuple[float, float, float], std: tuple[float, float, float]) -> np.ndarray:
+    """[1, 256, 3] float32: what becomes of every value of every channel."""
+    return ((np.arange(256, dtype=np.float32)[:, None] - np.float32(mean)) / np.float32(std))[None]
+
+
 def normalise(image: np.ndarray, config: ModelConfig) -> Tensor:
     """[H, W, 3] uint8 or float RGB -> [3, H, W] float32 tensor, mean subtracted, divided by std."""
-    values = (image.astype(np.float32) - np.float32(config.mean)) / np.float32(config.std)
+    if image.dtype == np.uint8:  # a tenth of the time
+        values = cv2.LUT(image, _table(tuple(config.mean), tuple(config.std)))
+    else:
+        values = (image.astype(np.float32) - np.float32(config.mean)) / np.float32(config.std)
     return torch.from_numpy(values).permute(2, 0, 1)
 
 

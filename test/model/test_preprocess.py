@@ -4,7 +4,7 @@ import torch
 
 from fcis_ros.config import ModelConfig
 from fcis_ros.errors import InputError
-from fcis_ros.model.preprocess import check_image, preprocess, resize_scale
+from fcis_ros.model.preprocess import check_image, normalise, preprocess, resize_scale
 
 RELEASED = ModelConfig(class_names=("car",))
 
@@ -23,6 +23,12 @@ def test_mean_is_rgb():
     tensor, _ = preprocess(np.full((600, 1000, 3), (200, 100, 50), np.uint8), RELEASED)
     expected = torch.tensor([200 - 123.15, 100 - 115.90, 50 - 103.06])
     assert torch.allclose(tensor[0, :, 300, 500], expected, atol=1e-4)
+
+
+def test_bytes_are_normalised_like_floats():
+    image = np.arange(256 * 3, dtype=np.uint8).reshape(16, 16, 3)
+    for config in (RELEASED, ModelConfig(class_names=("car",), mean=(116, 118, 119), std=(58, 57, 56))):
+        assert torch.equal(normalise(image, config), normalise(image.astype(np.float32), config))
 
 
 @pytest.mark.parametrize(
