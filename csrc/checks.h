@@ -3,6 +3,8 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <optional>
+
 namespace fcis {
 
 inline void check_maps(const at::Tensor& maps, const at::Tensor& rois, int64_t bins, int64_t size, int64_t stride,
@@ -49,7 +51,7 @@ inline void check_boxes(const at::Tensor& boxes, const at::Tensor& scores, int64
 }
 
 inline void check_votes(const at::Tensor& boxes, const at::Tensor& masks, const at::Tensor& index, const at::Tensor& weights,
-                        int64_t height, int64_t width, int64_t resample) {
+                        int64_t height, int64_t width, int64_t resample, std::optional<int64_t> capacity) {
   TORCH_CHECK_VALUE(boxes.dim() == 2 && boxes.size(1) == 4, "boxes: expected [R, 4], got ", boxes.sizes());
   TORCH_CHECK_VALUE(boxes.scalar_type() == at::kInt, "boxes: expected int32, got ", boxes.scalar_type());
   TORCH_CHECK_VALUE(masks.dim() == 3 && masks.size(1) == masks.size(2) && masks.size(1) >= 1 && masks.size(1) <= 512,
@@ -66,6 +68,8 @@ inline void check_votes(const at::Tensor& boxes, const at::Tensor& masks, const 
   TORCH_CHECK_VALUE(height >= 1 && width >= 1 && height <= (1 << 15) && width <= (1 << 15),
                     "height, width: expected 1..32768, got ", height, " x ", width);
   TORCH_CHECK_VALUE(resample >= 0 && resample <= 512, "resample: expected 0..512, got ", resample);
+  TORCH_CHECK_VALUE(!capacity || (*capacity >= 0 && *capacity <= INT32_MAX), "capacity: expected 0..2^31-1, got ",
+                    capacity.value_or(0));
 }
 
 }  // namespace fcis

@@ -23,9 +23,10 @@ TORCH_LIBRARY(fcis_ros, m) {
   m.def("nms(Tensor boxes, Tensor scores, float threshold, int limit) -> Tensor");
   // boxes [R, 4], scores [R, C+1] -> rois [limit], labels [limit], -1 behind the last
   m.def("class_nms(Tensor boxes, Tensor scores, float threshold, float floor, int limit) -> (Tensor, Tensor)");
-  // boxes [R, 4] int32, masks [M, S, S], index [W, R] int32, weights [W, R] -> boxes [W, 4], runs [T], ends [W], all int32
+  // boxes [R, 4] int32, masks [M, S, S], index [W, R] int32, weights [W, R] -> boxes [W, 4], runs [T], ends [W], all int32;
+  // with a capacity runs are [capacity], and a winner whose runs do not fit has none there
   m.def("vote_masks(Tensor boxes, Tensor masks, Tensor index, Tensor weights, int height, int width, float threshold, "
-        "bool binarise_first, int resample) -> (Tensor, Tensor, Tensor)");
+        "bool binarise_first, int resample, int? capacity=None) -> (Tensor, Tensor, Tensor)");
   // instances as above, best first -> [H, W] uint16, the best instance at every pixel counted from 1
   m.def("label_map(Tensor boxes, Tensor runs, Tensor ends, int height, int width) -> Tensor");
   // image [H, W, 3] uint8, labels [H, W] uint16, colours [W, 3] uint8 -> [H, W, 3] uint8

@@ -12,6 +12,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <optional>
 
 #include "../checks.h"
 #include "kernels.h"
@@ -173,8 +174,9 @@ std::tuple<at::Tensor, at::Tensor> class_nms_indices(const at::Tensor& boxes_in,
 
 std::tuple<at::Tensor, at::Tensor, at::Tensor> vote_masks(const at::Tensor& boxes_in, const at::Tensor& masks_in,
                                                           const at::Tensor& index_in, const at::Tensor& weights_in, int64_t height,
-                                                          int64_t width, double threshold, bool binarise_first, int64_t resample) {
-  check_votes(boxes_in, masks_in, index_in, weights_in, height, width, resample);
+                                                          int64_t width, double threshold, bool binarise_first, int64_t resample,
+                                                          std::optional<int64_t> capacity) {
+  check_votes(boxes_in, masks_in, index_in, weights_in, height, width, resample, capacity);
   const at::Tensor boxes = boxes_in.contiguous(), masks = masks_in.contiguous(), index = index_in.contiguous(),
                    weights = weights_in.contiguous();
   const int32_t *box = boxes.const_data_ptr<int32_t>(), *chosen = index.const_data_ptr<int32_t>();
@@ -196,14 +198,16 @@ std::tuple<at::Tensor, at::Tensor, at::Tensor> vote_masks(const at::Tensor& boxe
   int64_t total = 0;
   for (const Placed& p : placed) total += static_cast<int64_t>(p.runs.size());
   const auto options = boxes.options();
-  at::Tensor tight = at::zeros({winners, 4}, options), runs = at::empty({total}, options), ends = at::empty({winners}, options);
+  const int64_t room = capacity.value_or(total);
+  at::Tensor tight = at::zeros({winners, 4}, options), runs = at::zeros({room}, options), ends = at::empty({winners}, options);
   int32_t* run = runs.mutable_data_ptr<int32_t>();
   int64_t filled = 0;
   for (int64_t i = 0; i < winners; ++i) {
     const int32_t corners[4] = {placed[i].x1, placed[i].y1, placed[i].x2, placed[i].y2};
     std::copy_n(corners, 4, tight.mutable_data_ptr<int32_t>() + i * 4);
-    std::copy(placed[i].runs.begin(), placed[i].runs.end(), run + filled);
-    filled += static_cast<int64_t>(placed[i].runs.size());
+    const int64_t size = static_cast<int64_t>(placed[i].runs.size());
+    if (filled + size <= room) std::copy(placed[i].runs.begin(), placed[i].runs.end(), run + filled);
+    filled += size;
     ends.mutable_data_ptr<int32_t>()[i] = static_cast<int32_t>(filled);
   }
   return {tight, runs, ends};

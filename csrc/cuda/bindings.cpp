@@ -1,6 +1,6 @@
 // The CUDA operators for PyTorch: arguments checked, memory taken from PyTorch's allocator, kernels launched on the current stream.
-// Nothing waits for the device but what has to look at a result: vote_masks, whose run lengths are as many as they are, and errors in
-// values, which label_map and paint look for unless a graph is being captured.
+// Nothing waits for the device but what has to look at a result: vote_masks without a capacity, whose run lengths are as many as they
+// are, and errors in values, which label_map and paint look for unless a graph is being captured.
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
@@ -10,6 +10,7 @@
 #include <c10/cuda/CUDAStream.h>
 #include <torch/library.h>
 
+#include <optional>
 #include <tuple>
 
 #include "../checks.h"
@@ -146,8 +147,9 @@ std::tuple<at::Tensor, at::Tensor> class_nms_indices(const at::Tensor& boxes_in,
 
 std::tuple<at::Tensor, at::Tensor, at::Tensor> vote_masks(const at::Tensor& boxes_in, const at::Tensor& masks_in,
                                                           const at::Tensor& index_in, const at::Tensor& weights_in, int64_t height,
-                                                          int64_t width, double threshold, bool binarise_first, int64_t resample) {
-  check_votes(boxes_in, masks_in, index_in, weights_in, height, width, resample);
+                                                          int64_t width, double threshold, bool binarise_first, int64_t resample,
+                                                          std::optional<int64_t> capacity) {
+  check_votes(boxes_in, masks_in, index_in, weights_in, height, width, resample, capacity);
   const Call call(boxes_in);
   const at::Tensor boxes = boxes_in.contiguous(), masks = masks_in.contiguous(), index = index_in.contiguous(),
                    weights = weights_in.contiguous();
@@ -158,14 +160,17 @@ std::tuple<at::Tensor, at::Tensor, at::Tensor> vote_masks(const at::Tensor& boxe
              report = take({2}, at::kLong, boxes), workspace = take_workspace(voting_workspace(votes), boxes);
   C10_CUDA_CHECK(count_runs(votes, workspace.mutable_data_ptr(), tight.mutable_data_ptr<int32_t>(),
                             ends.mutable_data_ptr<int32_t>(), report.mutable_data_ptr<int64_t>(), call.stream));
-  const at::Tensor found = report.cpu();  // waits
-  const int64_t total = found.const_data_ptr<int64_t>()[0], wrong = found.const_data_ptr<int64_t>()[1];
-  TORCH_CHECK_VALUE(!(wrong & 2), "index: one is too high, there are ", masks.size(0), " masks");
-  TORCH_CHECK_VALUE(!(wrong & 1), "boxes: one that votes is not inside the ", width, "x", height, " image");
-  TORCH_CHECK_VALUE(!(wrong & 4), "masks: more run lengths than an int32 counts");
-  at::Tensor runs = take({total}, at::kInt, boxes);
+  if (!capacity) {
+    const at::Tensor found = report.cpu();  // waits
+    const int64_t wrong = found.const_data_ptr<int64_t>()[1];
+    TORCH_CHECK_VALUE(!(wrong & 2), "index: one is too high, there are ", masks.size(0), " masks");
+    TORCH_CHECK_VALUE(!(wrong & 1), "boxes: one that votes is not inside the ", width, "x", height, " image");
+    TORCH_CHECK_VALUE(!(wrong & 4), "masks: more run lengths than an int32 counts");
+    capacity = found.const_data_ptr<int64_t>()[0];
+  }
+  at::Tensor runs = take({*capacity}, at::kInt, boxes);
   C10_CUDA_CHECK(write_runs(votes, workspace.mutable_data_ptr(), ends.const_data_ptr<int32_t>(), runs.mutable_data_ptr<int32_t>(),
-                            total, call.stream));
+                            *capacity, call.stream));
   return {tight, runs, ends};
 }
 

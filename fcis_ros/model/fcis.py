@@ -20,6 +20,12 @@ def with_image_index(box: Tensor, index: int = 0) -> Tensor:
     return torch.cat([box.new_full((len(box), 1), index), box], dim=1)
 
 
+def run_capacity(device: torch.device, width: int, instances: int) -> int | None:
+    """Room for the run lengths of an image: on a GPU, where counting them first would make the host wait, four times what as
+    many smooth masks as wide as the image need; on the CPU as much as it takes."""
+    return None if device.type == "cpu" else 8 * width * instances
+
+
 class FCIS(nn.Module):
     """Fully convolutional instance-aware semantic segmentation: three convolutional parts, no parameters per ROI.
 
@@ -58,18 +64,28 @@ class FCIS(nn.Module):
         Returns:
             Instances in the original image.
         """
-        votes, ignored = self.compute(image, scale, size, score_floor, mark)
+        arguments = (image, scale, size, score_floor, mark)
+        room = run_capacity(image.device, size[1], self.config.max_instances)
+        votes, ignored = self.compute(*arguments, room)
+        if room is not None and votes.ends[-1] > room:
+            votes, ignored = self.compute(*arguments, None)
         instances = to_instances(votes, *size, self.config.class_names)
         self.ignored_rois = int(ignored)
         mark("voting")
         return instances
 
     def compute(
-        self, image: Tensor, scale: float, size: tuple[int, int], score_floor: float, mark: Callable[[str], None]
+        self,
+        image: Tensor,
+        scale: float,
+        size: tuple[int, int],
+        score_floor: float,
+        mark: Callable[[str], None],
+        run_capacity: int | None,
     ) -> tuple[Votes, Tensor]:
         """All that ``forward`` does before the download, and the number of ROIs that were not finite ([] int64).
 
-        No shape depends on a value and nothing waits for the device (with ``voting: released``).
+        With ``voting: released`` and a ``run_capacity`` no shape depends on a value and nothing waits for the device.
         """
         config, (height, width) = self.config, image.shape[2:]
         c4, c5 = self.backbone(image)
@@ -86,7 +102,7 @@ class FCIS(nn.Module):
             pair = ops.class_masks(score_maps, with_image_index(fused.boxes[index]), labels, config.bins, config.grid, STRIDE)
             return torch.sigmoid(pair[:, 1] - pair[:, 0])
 
-        votes = vote(fused, masks_of_class, scale, *size, config, score_floor)
+        votes = vote(fused, masks_of_class, scale, *size, config, score_floor, run_capacity)
         return votes, config.rounds * torch.isfinite(proposals.scores).sum() - fused.finite.sum()
 
     def fuse_rounds(self, proposals: Tensor, score_maps: Tensor, box_maps: Tensor, height: int, width: int) -> FusedRois:

@@ -45,7 +45,8 @@ def base_anchors(config: ModelConfig) -> Tensor:
 
 def grid_anchors(base: Tensor, height: int, width: int) -> Tensor:
     """[A, 4] -> [height*width*A, 4]: the anchors of every feature cell, row by row."""
-    y, x = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
+    rows, columns = torch.arange(height, device=base.device), torch.arange(width, device=base.device)
+    y, x = torch.meshgrid(rows, columns, indexing="ij")
     shift = (torch.stack([x, y, x, y], dim=-1) * STRIDE).to(base)
     return (shift[:, :, None, :] + base).reshape(-1, 4)
 

@@ -21,7 +21,7 @@ class Votes:
         scores: [W] float32.
         labels: [W] int64; -1 behind the last.
         boxes: [W, 4] int32 tight half-open boxes in the original image; zeros where there is no mask.
-        runs: [T] int32 run lengths of all masks.
+        runs: [T] int32 run lengths of all masks; T is the capacity where one was given.
         ends: [W] int32, where each instance's runs end.
     """
 
@@ -40,11 +40,12 @@ def vote(
     width: int,
     config: ModelConfig,
     score_floor: float,
+    run_capacity: int | None,
 ) -> Votes:
     """Turns the ROIs of both rounds into instances of the original image.
 
-    At most ``max_instances`` are left, one ROI possibly in several classes. With ``voting: released`` nothing here waits for a
-    result; ``category`` needs to know the number of votes.
+    At most ``max_instances`` are left, one ROI possibly in several classes. With ``voting: released`` and a ``run_capacity``
+    nothing here waits for a result; ``category`` needs to know the number of votes.
 
     Args:
         fused: the ROIs in the resized image; rows of NaN are no ROIs.
@@ -54,6 +55,7 @@ def vote(
         width: of the original image.
         config: thresholds and the voting formulation.
         score_floor: instances below this score are left out before any work is spent on them.
+        run_capacity: room for run lengths; None for as many as there are, which a GPU has to be waited for.
     """
     sides = fused.boxes[:, 2:] - fused.boxes[:, :2] + 1
     able = fused.finite & (sides >= config.rpn_min_size).all(dim=1)
@@ -82,14 +84,15 @@ def vote(
         config.mask_threshold,
         config.voting == "released",
         config.grid if config.mask_output == "released" else 0,
+        run_capacity,
     )
     return Votes(fused.scores[winners, classes], labels, *placed)
 
 
 def to_instances(votes: Votes, height: int, width: int, class_names: tuple[str, ...]) -> Instances:
     """Downloads the result and leaves out what got no mask."""
-    found = votes.boxes.cpu().numpy()
-    runs = np.split(votes.runs.cpu().numpy().astype(np.uint32), votes.ends.cpu().numpy()[:-1])
+    found, ends = votes.boxes.cpu().numpy(), votes.ends.cpu().numpy()
+    runs = np.split(votes.runs[: ends[-1]].cpu().numpy().astype(np.uint32), ends[:-1])
     keep = np.flatnonzero((found[:, 2] > found[:, 0]) & (votes.labels.cpu().numpy() > 0))
     return Instances(
         height,

@@ -1,12 +1,15 @@
 """The path of an image as a whole: fixed sizes, nothing that waits, and what is ignored is counted."""
 
+import numpy as np
 import pytest
 import torch
 from torch._subclasses.fake_tensor import DynamicOutputShapeException, FakeTensorMode
 from torch.fx.experimental.symbolic_shapes import ShapeEnv
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
-from fcis_ros import ops
 from fcis_ros.config import ModelConfig
+from fcis_ros.model import fcis
 from fcis_ros.model.fcis import FCIS
 
 TINY = ModelConfig(
@@ -17,7 +20,7 @@ TINY = ModelConfig(
 
 def compute(model: FCIS, image: torch.Tensor):
     with torch.inference_mode(False), torch.no_grad():
-        return model.compute(image, 1.6, (60, 100), 0.0, lambda stage: None)
+        return model.compute(image, 1.6, (60, 100), 0.0, lambda stage: None, 99)
 
 
 def fake(**changes):
@@ -26,17 +29,43 @@ def fake(**changes):
         return compute(FCIS(ModelConfig(**{**TINY.to_dict(), **changes})).eval(), torch.zeros(1, 3, 96, 160))
 
 
-def test_nothing_between_upload_and_download_waits_for_a_value(monkeypatch):
-    def vote_masks(boxes, masks, index, *others):
-        return boxes.new_empty((len(index), 4)), boxes.new_empty((99,)), boxes.new_empty((len(index),))
-
-    # The number of run lengths is the only size that depends on the image, and the last thing computed.
-    monkeypatch.setattr(ops, "vote_masks", vote_masks)
+def test_nothing_between_upload_and_download_waits_for_a_value():
     votes, _ = fake()
+    assert votes.runs.shape == (99,)
     assert votes.scores.shape == votes.labels.shape == (TINY.max_instances,)
     assert votes.boxes.shape == (TINY.max_instances, 4)
     with pytest.raises(DynamicOutputShapeException):
         fake(voting="category")  # needs to know the number of votes, as its docstring says
+
+
+class OnOneDevice(TorchDispatchMode):
+    """Raises where an operation takes or gives a tensor of another device than ``meta``."""
+
+    def __torch_dispatch__(self, operation, types, args=(), kwargs=None):
+        result = operation(*args, **(kwargs or {}))
+        tensors = [t for t in tree_leaves((args, kwargs, result)) if isinstance(t, torch.Tensor)]
+        assert {t.device.type for t in tensors} <= {"meta"}, f"{operation} on {[t.device for t in tensors]}"
+        return result
+
+
+def test_nothing_is_computed_elsewhere_and_copied_to_the_device():
+    """A copy from the host's memory waits for the device, and cannot be captured in a graph."""
+    model = FCIS(ModelConfig(**{**TINY.to_dict(), "voting": "released"})).eval().to("meta")
+    image = torch.zeros(1, 3, 96, 160, device="meta")
+    with OnOneDevice():
+        votes, _ = compute(model, image)
+    assert votes.runs.device.type == "meta"
+
+
+def test_masks_with_more_runs_than_there_is_room_for_are_not_lost(monkeypatch):
+    torch.manual_seed(0)
+    model, image = FCIS(TINY).eval(), torch.randn(1, 3, 96, 160)
+    expected = model(image, 1.6, (60, 100))
+    assert len(expected) > 1
+    for room in (0, sum(map(len, expected.runs)) // 2, 10**6):
+        monkeypatch.setattr(fcis, "run_capacity", lambda *_, room=room: room)
+        found = model(image, 1.6, (60, 100))
+        assert np.array_equal(found.masks, expected.masks) and np.array_equal(found.scores, expected.scores)
 
 
 def test_rois_that_are_not_finite_are_ignored_and_counted():

@@ -91,6 +91,35 @@ def test_captured_in_a_graph(name):
     assert torch.equal(value, expected)
 
 
+def test_the_whole_frame_is_captured_in_a_graph():
+    """From the uploaded image to voted run lengths: nothing waits, and the replay finds what the call found."""
+    from fcis_ros.model import checkpoint
+    from fcis_ros.model.fcis import run_capacity
+
+    model = checkpoint.load(checkpoint.default_checkpoint()).eval().cuda()
+    image = torch.randn(1, 3, 640, 853, device="cuda")
+    room = run_capacity(image.device, 480, model.config.max_instances)
+
+    def compute():
+        return model.compute(image, 640 / 360, (360, 480), 0.0, lambda stage: None, room)[0]
+
+    with torch.inference_mode():
+        stream = torch.cuda.Stream()
+        stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(stream):  # libraries set themselves up outside the graph
+            expected = compute()
+        torch.cuda.current_stream().wait_stream(stream)
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            votes = compute()
+        graph.replay()
+    torch.cuda.synchronize()
+    count = int(expected.ends[-1])
+    assert 0 < count <= room
+    assert torch.equal(votes.ends, expected.ends) and torch.equal(votes.boxes, expected.boxes)
+    assert torch.equal(votes.runs[:count], expected.runs[:count])
+
+
 def test_devices_that_differ_are_named():
     maps, rois, _ = inputs("box_deltas", 1)
     with pytest.raises(ValueError, match="rois: on cpu, but maps on cuda:0"):

@@ -223,6 +223,19 @@ def test_paint(election, alpha, seed):
     assert torch.equal(ops.paint(image, labels, colours, alpha), reference.paint(image, labels, colours, alpha))
 
 
+def test_runs_beyond_the_capacity_are_left_out():
+    boxes = torch.tensor([[0, 0, 3, 3], [1, 1, 6, 6]], dtype=torch.int32)
+    votes = (boxes, torch.ones(2, 1, 1), torch.tensor([[0, -1], [-1, 1]]).int(), torch.ones(2, 2), 8, 8, 0.4, True, 0)
+    tight, runs, ends = ops.vote_masks(*votes)
+    assert runs.tolist() == [0, 16, 0, 36] and ends.tolist() == [2, 4]
+    for capacity, expected in ((6, [0, 16, 0, 36, 0, 0]), (4, [0, 16, 0, 36]), (3, [0, 16, 0]), (1, [0])):
+        found = ops.vote_masks(*votes, capacity=capacity)
+        assert torch.equal(found[0], tight) and torch.equal(found[2], ends)
+        assert found[1].tolist() == expected
+    with pytest.raises(ValueError, match="capacity: expected"):
+        ops.vote_masks(*votes, capacity=-1)
+
+
 def samples() -> dict[str, tuple]:
     """Arguments of every operator, for PyTorch's own checks of schema, fake kernel and gradient."""
     rois = random_rois(6)
@@ -243,6 +256,7 @@ def samples() -> dict[str, tuple]:
         "nms": (boxes, scores[:, 1].contiguous(), 0.5, 10),
         "class_nms": (boxes, scores, 0.5, 0.1, 10),
         "vote_masks": (*votes, 0.4, True, 0),
+        "vote_masks with a capacity": (*votes, 0.4, True, 0, 99),
         "label_map": (*placed, 12, 14),
         "paint": (torch.zeros(12, 14, 3, dtype=torch.uint8), labels, torch.ones(3, 3, dtype=torch.uint8), 0.5),
     }
@@ -250,7 +264,7 @@ def samples() -> dict[str, tuple]:
 
 @pytest.mark.parametrize("name", samples())
 def test_opcheck(name):
-    torch.library.opcheck(getattr(torch.ops.fcis_ros, name).default, samples()[name])
+    torch.library.opcheck(getattr(torch.ops.fcis_ros, name.split()[0]).default, samples()[name])
 
 
 MAPS, ROIS = torch.zeros(1, 18 * 2, 4, 4), torch.zeros(2, 5)
