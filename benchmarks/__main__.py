@@ -1,11 +1,11 @@
-"""``make bench``: measures everything that this machine can, prints a table and writes ``out/bench/*.json``."""
+"""``make bench``: measures everything that this machine can, prints a table, writes ``out/bench/*.json`` and a plot."""
 
 import argparse
 import json
 
 import torch
 
-from benchmarks import frame, operators
+from benchmarks import frame, operators, plot
 from benchmarks.measure import OUT, Row, device_name, table, versions, write
 
 
@@ -20,6 +20,8 @@ def main() -> None:
         found = measure(device)
         print(f"\n{table(found)}", flush=True)
         write(name, found)
+        if name == "growth":
+            plot.draw(found, OUT / "growth.png")
         everything += found
     if device.type == "cpu":
         ours, eager = operators.peak_memory("ops"), operators.peak_memory("reference")
