@@ -2,11 +2,13 @@
 
 The one recipe for the operators: CMake and pip both run its build_ext. It needs the very PyTorch that will load them: pip
 finds the installed one with ``--no-build-isolation``. FCIS_BUILD_OPS is AUTO (wherever torch can be imported), ON or OFF;
-CUDA kernels are built where nvcc and a CUDA torch are.
+CUDA kernels are built where a CUDA torch and an nvcc for it are.
 """
 
 import importlib.util
 import os
+import re
+import subprocess
 from glob import glob
 
 from setuptools import find_packages, setup
@@ -19,6 +21,21 @@ def digest(kind: str) -> str:
     library = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(library)
     return library.digest(kind)
+
+
+def compiles(cuda_home: str | None, version: str) -> bool:
+    """Whether the nvcc that PyTorch finds is of the major version that PyTorch was built with: another is refused."""
+    if cuda_home is None:
+        return False
+    try:
+        about = subprocess.run([os.path.join(cuda_home, "bin", "nvcc"), "--version"], capture_output=True, text=True).stdout
+    except OSError:
+        return False
+    release = re.search(r"release (\d+)", about)
+    if release is None or release[1] != version.split(".")[0]:
+        print(f"operators: without CUDA, because PyTorch has {version} and nvcc in {cuda_home} is {release and release[0]}")
+        return False
+    return True
 
 
 def operators() -> dict:
@@ -35,7 +52,7 @@ def operators() -> dict:
         return {}
     import torch
 
-    cuda = torch.version.cuda is not None and cpp_extension.CUDA_HOME is not None
+    cuda = torch.version.cuda is not None and compiles(cpp_extension.CUDA_HOME, torch.version.cuda)
     # Contraction would round a*b+c once where the definition rounds twice: bin edges are compared bit by bit. OpenMP is not
     # linked: its symbols are found in the one that PyTorch brings, a second one would have threads of its own.
     flags = ["-O3", "-g0", "-std=c++17", "-ffp-contract=off", "-fopenmp", "-Wno-psabi", "-fvisibility=hidden"]

@@ -1,6 +1,7 @@
 """From an RGB array to instances: the public Python API."""
 
 import time
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -13,17 +14,23 @@ from fcis_ros.model.backbone import fold_batch_norm
 from fcis_ros.model.fcis import FCIS
 from fcis_ros.model.precision import DTYPES, cast, fastest
 from fcis_ros.model.preprocess import check_image, preprocess
+from fcis_ros.ops import library
 from fcis_ros.structures import Instances
 
 
 def choose_device(name: str) -> torch.device:
-    """``auto``, ``cpu``, ``cuda`` or ``cuda:N`` -> a device that exists.
+    """``auto``, ``cpu``, ``cuda`` or ``cuda:N`` -> a device that exists and that the operators were built for.
+
+    ``auto`` warns where there is a CUDA device but the operators were built without nvcc and so without CUDA.
 
     Raises:
-        InputError: a CUDA device was asked for by name and is not there; there is no silent fall-back to the CPU.
+        InputError: a CUDA device was asked for by name and cannot be used; there is no silent fall-back to the CPU.
     """
+    without = f"the operators were built without CUDA; with nvcc installed, build them again: {library.BUILD}"
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        if torch.cuda.is_available() and not library.has_cuda():
+            warnings.warn(f"a CUDA device is there but not used: {without}", stacklevel=2)
+        return torch.device("cuda" if torch.cuda.is_available() and library.has_cuda() else "cpu")
     try:
         device = torch.device(name)
     except RuntimeError:
@@ -32,6 +39,8 @@ def choose_device(name: str) -> torch.device:
         raise InputError(f"device {name!r}: expected auto, cpu, cuda or cuda:N")
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise InputError(f"device {name!r}: not available, PyTorch sees {torch.cuda.device_count()} CUDA devices")
+    if device.type == "cuda" and not library.has_cuda():
+        raise InputError(f"device {name!r}: {without}")
     return device
 
 

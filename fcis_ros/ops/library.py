@@ -19,6 +19,13 @@ def digest(kind: str) -> str | None:
     return f"{kind}-{found.hexdigest()[:16]}"
 
 
+def has_cuda() -> bool:
+    """Whether the operators that are loaded have CUDA kernels."""
+    import torch
+
+    return torch.ops.fcis_ros.sources().startswith("cuda-")
+
+
 def load() -> None:
     """Registers ``torch.ops.fcis_ros`` from the library ``_C.so`` of this package, wherever its parts lie.
 
