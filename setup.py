@@ -56,6 +56,7 @@ def operators() -> dict:
     # Contraction would round a*b+c once where the definition rounds twice: bin edges are compared bit by bit. OpenMP is not
     # linked: its symbols are found in the one that PyTorch brings, a second one would have threads of its own.
     flags = ["-O3", "-g0", "-std=c++17", "-ffp-contract=off", "-fopenmp", "-Wno-psabi", "-fvisibility=hidden"]
+    flags.append("-Wno-c++20-extensions")  # in the headers of PyTorch
     flags.append(f'-DFCIS_SOURCES="{digest("cuda" if cuda else "cpu")}"')
     extension = (cpp_extension.CUDAExtension if cuda else cpp_extension.CppExtension)(
         "fcis_ros._C",
