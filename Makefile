@@ -23,7 +23,7 @@ unexport ROS_STATIC_PEERS ROS_DISCOVERY_SERVER
 # local_setup.sh adds what was built to the ROS that is there, or to the wheels in .venv.
 RUN := source .venv/local_setup.sh && .venv/bin/python
 
-.PHONY: setup demo test lint train-road bench test-gpu clean
+.PHONY: setup demo test lint train-road bench test-gpu sanitize-gpu clean
 
 setup:
 	@tools/setup.sh
@@ -54,6 +54,11 @@ bench: setup
 # Everything that needs a CUDA device; a test that cannot run is a failure.
 test-gpu: setup
 	FCIS_REQUIRE_CUDA=1 FCIS_REQUIRE_NVCC=1 $(RUN) -m pytest -m cuda
+
+# The same operators under NVIDIA's checker of memory accesses: every tensor in an allocation of its own, which graphs cannot have.
+sanitize-gpu: setup
+	source .venv/local_setup.sh && FCIS_REQUIRE_CUDA=1 PYTORCH_NO_CUDA_MEMORY_CACHING=1 \
+		compute-sanitizer --error-exitcode 1 .venv/bin/python -m pytest -m cuda test/ops -k "not graph"
 
 clean:
 	rm -rf .venv build install log out .pytest_cache .ruff_cache .hypothesis *.egg-info
