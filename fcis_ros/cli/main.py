@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from fcis_ros.cli import demo, evaluate, info, predict, train
 from fcis_ros.errors import InputError
+from fcis_ros.threads import wait_politely
 
 COMMANDS = {"demo": demo, "predict": predict, "evaluate": evaluate, "train": train, "info": info}
 
@@ -37,6 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit status: 0, or 2 for unusable input.
     """
     chosen = parser().parse_args(arguments)
+    wait_politely()  # commands import PyTorch when they run
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # unwinds, so that nothing partial and no process stays
     try:
         COMMANDS[chosen.command].run(chosen)

@@ -27,6 +27,7 @@ from fcis_ros.ros import masks, params
 from fcis_ros.ros.convert import fill_image, to_rgb
 from fcis_ros.ros.mailbox import Mailbox
 from fcis_ros.structures import Instances
+from fcis_ros.threads import wait_politely
 
 NEWEST_BEST_EFFORT = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
 OUTPUT = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=5, reliability=ReliabilityPolicy.RELIABLE)
@@ -253,6 +254,7 @@ def main() -> int:
     Returns:
         0 after an interrupt, 2 if a parameter or the model cannot be used.
     """
+    wait_politely()
     rclpy.init()
     node = None
     try:

@@ -18,6 +18,15 @@ def test_a_signal_while_starting_is_a_clean_end(graph, start, tiny_checkpoint, w
     assert "Traceback" not in process.output and "cannot start" not in process.output
 
 
+def test_threads_do_not_spin(start, tiny_checkpoint, wait_for, monkeypatch):
+    """OpenMP says what it was told when PyTorch loads it; the node has told it before."""
+    monkeypatch.delenv("GOMP_SPINCOUNT", raising=False)
+    monkeypatch.setenv("OMP_DISPLAY_ENV", "VERBOSE")
+    process = start("fcis_node", {"model": tiny_checkpoint})
+    wait_for(lambda: "GOMP_SPINCOUNT = '1000'" in process.output, "the settings of OpenMP")
+    assert process.interrupt() == 0
+
+
 def test_missing_pytorch_is_named(graph, start, tmp_path, monkeypatch):
     """rclpy swallows exceptions of lifecycle transitions; this one must be heard."""
     (tmp_path / "torch.py").write_text("raise ImportError('No module named torch')\n")
