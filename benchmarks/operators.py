@@ -9,7 +9,7 @@ import torch
 
 from benchmarks import cases
 from benchmarks.measure import Row, copy_bandwidth, device_name, medians
-from fcis_ros import boxes, ops
+from fcis_ros import ops
 from fcis_ros.ops import reference
 
 GEOMETRY = (cases.BINS, cases.GRID, cases.STRIDE)
@@ -52,18 +52,13 @@ def suppress_and_vote(election: cases.Election, with_ops=ops) -> Callable[[], ob
 
     def run():
         with torch.inference_mode():
-            rois, labels = with_ops.class_nms(election.boxes, election.scores, NMS, FLOOR, LIMIT)
-            return with_ops.vote_masks(*ballots(election, rois, labels), election.height, election.width, THRESHOLD, True, 0)
+            size = (election.height, election.width)
+            placed, pixels, _ = with_ops.place_rois(election.boxes, election.scores, 1.0, 1.0, *size)
+            rois, labels = with_ops.class_nms(placed, election.scores, NMS, FLOOR, LIMIT)
+            voters, weights, _ = with_ops.elect(placed, election.scores, rois, labels, VOTE)
+            return with_ops.vote_masks(pixels, election.masks, voters, weights, *size, THRESHOLD, True, 0)
 
     return run
-
-
-def ballots(election: cases.Election, rois: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, ...]:
-    voters = boxes.iou(election.boxes[rois.clamp(min=0)].double(), election.boxes.double()) >= VOTE
-    voters &= (rois >= 0)[:, None]
-    weights = torch.where(voters, election.scores.T[labels.clamp(min=0)], 0)
-    index = torch.where(voters, torch.arange(len(election.boxes), device=rois.device), -1).int()
-    return election.boxes.round().int(), election.masks, index, weights / weights.sum(dim=1, keepdim=True)
 
 
 def stage_bytes(case: cases.Case) -> int:

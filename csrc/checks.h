@@ -40,6 +40,53 @@ inline void check_grad(const at::Tensor& grad, const at::Tensor& maps, at::IntAr
   TORCH_CHECK_VALUE(grad.device() == maps.device(), "grad: on ", grad.device(), ", but maps on ", maps.device());
 }
 
+inline void check_size(int64_t height, int64_t width) {
+  TORCH_CHECK_VALUE(height >= 1 && width >= 1 && height <= (1 << 15) && width <= (1 << 15),
+                    "height, width: expected 1..32768, got ", height, " x ", width);
+}
+
+// A float32 tensor of `shape`, in which -1 stands for any length.
+inline void check_floats(const char* name, const at::Tensor& tensor, at::IntArrayRef shape) {
+  bool fits = tensor.dim() == static_cast<int64_t>(shape.size());
+  for (size_t i = 0; fits && i < shape.size(); ++i) fits = shape[i] < 0 || tensor.size(static_cast<int64_t>(i)) == shape[i];
+  TORCH_CHECK_VALUE(fits, name, ": expected ", shape, " (-1: any), got ", tensor.sizes());
+  TORCH_CHECK_VALUE(tensor.scalar_type() == at::kFloat, name, ": expected float32, got ", tensor.scalar_type());
+}
+
+inline void check_anchors(const at::Tensor& logits, const at::Tensor& deltas, const at::Tensor& anchors, int64_t stride,
+                          int64_t height, int64_t width) {
+  check_floats("anchors", anchors, {-1, 4});
+  check_floats("logits", logits, {2 * anchors.size(0), -1, -1});
+  check_floats("deltas", deltas, {4 * anchors.size(0), logits.size(1), logits.size(2)});
+  TORCH_CHECK_VALUE(deltas.device() == logits.device() && anchors.device() == logits.device(), "logits: on ", logits.device(),
+                    ", deltas on ", deltas.device(), ", anchors on ", anchors.device());
+  TORCH_CHECK_VALUE(stride >= 1 && stride <= 4096, "stride: expected 1..4096, got ", stride);
+  check_size(height, width);
+}
+
+inline void check_deltas(const at::Tensor& rois, const at::Tensor& deltas, at::ArrayRef<double> stds, int64_t height, int64_t width) {
+  check_floats("rois", rois, {-1, 5});
+  check_floats("deltas", deltas, {rois.size(0), 4});
+  TORCH_CHECK_VALUE(deltas.device() == rois.device(), "deltas: on ", deltas.device(), ", but rois on ", rois.device());
+  TORCH_CHECK_VALUE(stds.size() == 4, "stds: expected 4, got ", stds.size());
+  check_size(height, width);
+}
+
+inline void check_scored(const at::Tensor& boxes, const at::Tensor& scores) {
+  check_floats("boxes", boxes, {-1, 4});
+  check_floats("scores", scores, {boxes.size(0), -1});
+  TORCH_CHECK_VALUE(scores.device() == boxes.device(), "scores: on ", scores.device(), ", but boxes on ", boxes.device());
+}
+
+inline void check_winners(const at::Tensor& boxes, const at::Tensor& winners, const at::Tensor& labels) {
+  TORCH_CHECK_VALUE(winners.dim() == 1 && winners.scalar_type() == at::kLong, "winners: expected int64 [W], got ",
+                    winners.scalar_type(), " ", winners.sizes());
+  TORCH_CHECK_VALUE(labels.sizes() == winners.sizes() && labels.scalar_type() == at::kLong, "labels: expected int64 ",
+                    winners.sizes(), ", got ", labels.scalar_type(), " ", labels.sizes());
+  TORCH_CHECK_VALUE(winners.device() == boxes.device() && labels.device() == boxes.device(), "boxes: on ", boxes.device(),
+                    ", winners on ", winners.device(), ", labels on ", labels.device());
+}
+
 inline void check_boxes(const at::Tensor& boxes, const at::Tensor& scores, int64_t score_dims, int64_t limit) {
   TORCH_CHECK_VALUE(boxes.dim() == 2 && boxes.size(1) == 4, "boxes: expected [R, 4], got ", boxes.sizes());
   TORCH_CHECK_VALUE(boxes.scalar_type() == at::kFloat, "boxes: expected float32, got ", boxes.scalar_type());
@@ -65,8 +112,7 @@ inline void check_votes(const at::Tensor& boxes, const at::Tensor& masks, const 
   for (const auto* other : {&masks, &index, &weights}) {
     TORCH_CHECK_VALUE(other->device() == boxes.device(), "boxes: on ", boxes.device(), ", others on ", other->device());
   }
-  TORCH_CHECK_VALUE(height >= 1 && width >= 1 && height <= (1 << 15) && width <= (1 << 15),
-                    "height, width: expected 1..32768, got ", height, " x ", width);
+  check_size(height, width);
   TORCH_CHECK_VALUE(resample >= 0 && resample <= 512, "resample: expected 0..512, got ", resample);
   TORCH_CHECK_VALUE(!capacity || (*capacity >= 0 && *capacity <= INT32_MAX), "capacity: expected 0..2^31-1, got ",
                     capacity.value_or(0));

@@ -19,6 +19,16 @@ TORCH_LIBRARY(fcis_ros, m) {
   m.def("box_deltas(Tensor maps, Tensor rois, int bins, int size, int stride) -> Tensor");
   m.def("box_deltas_backward(Tensor grad, Tensor maps, Tensor rois, int bins, int size, int stride) -> Tensor");
 
+  // logits [2A, h, w], deltas [4A, h, w], anchors [A, 4] -> boxes [h*w*A, 4], scores [h*w*A]
+  m.def("decode_anchors(Tensor logits, Tensor deltas, Tensor anchors, int stride, int height, int width, float min_size) "
+        "-> (Tensor, Tensor)");
+  // rois [R, 5], deltas [R, 4] -> [R, 5]
+  m.def("decode_rois(Tensor rois, Tensor deltas, float[] stds, int height, int width) -> Tensor");
+  // rois [R, 4], scores [R, C+1] -> boxes [R, 4], pixels [R, 4] int32, finite [R] bool
+  m.def("place_rois(Tensor rois, Tensor scores, float scale, float min_size, int height, int width) -> (Tensor, Tensor, Tensor)");
+  // boxes [R, 4], scores [R, C+1], winners [W], labels [W] -> voters [W, R] int32, weights [W, R], scores [W]
+  m.def("elect(Tensor boxes, Tensor scores, Tensor winners, Tensor labels, float threshold) -> (Tensor, Tensor, Tensor)");
+
   // boxes [R, 4], scores [R] -> indices [limit], -1 behind the last
   m.def("nms(Tensor boxes, Tensor scores, float threshold, int limit) -> Tensor");
   // boxes [R, 4], scores [R, C+1] -> rois [limit], labels [limit], -1 behind the last

@@ -1,4 +1,4 @@
-// The CPU operators for PyTorch: arguments checked, layouts read, work divided among PyTorch's threads. Results do not depend on
+// The CPU operators on maps and masks for PyTorch (those on boxes: box_bindings.cpp): arguments checked, layouts read, work divided among PyTorch's threads. Results do not depend on
 // their number: cells of the partition own disjoint channels, and partial sums are a fixed number.
 #include <ATen/Parallel.h>
 #include <ATen/core/Tensor.h>
@@ -147,31 +147,6 @@ at::Tensor box_deltas_backward(const at::Tensor& grad_in, const at::Tensor& maps
   return result.to(maps_in.scalar_type());
 }
 
-at::Tensor nms_indices(const at::Tensor& boxes_in, const at::Tensor& scores_in, double threshold, int64_t limit) {
-  check_boxes(boxes_in, scores_in, 1, limit);
-  const at::Tensor boxes = boxes_in.contiguous(), scores = scores_in.contiguous();
-  const std::vector<int64_t> kept = nms(boxes.const_data_ptr<float>(), scores.const_data_ptr<float>(), boxes.size(0),
-                                        static_cast<float>(threshold), limit);
-  at::Tensor result = at::full({limit}, -1, boxes.options().dtype(at::kLong));
-  std::copy(kept.begin(), kept.end(), result.mutable_data_ptr<int64_t>());
-  return result;
-}
-
-std::tuple<at::Tensor, at::Tensor> class_nms_indices(const at::Tensor& boxes_in, const at::Tensor& scores_in, double threshold,
-                                                     double floor, int64_t limit) {
-  check_boxes(boxes_in, scores_in, 2, limit);
-  const at::Tensor boxes = boxes_in.contiguous(), scores = scores_in.contiguous();
-  const std::vector<Winner> winners =
-      class_nms(boxes.const_data_ptr<float>(), scores.const_data_ptr<float>(), boxes.size(0), scores.size(1),
-                static_cast<float>(threshold), static_cast<float>(floor), limit);
-  at::Tensor rois = at::full({limit}, -1, boxes.options().dtype(at::kLong)), labels = at::full_like(rois, -1);
-  for (size_t i = 0; i < winners.size(); ++i) {
-    rois.mutable_data_ptr<int64_t>()[i] = winners[i].roi;
-    labels.mutable_data_ptr<int64_t>()[i] = winners[i].label;
-  }
-  return {rois, labels};
-}
-
 std::tuple<at::Tensor, at::Tensor, at::Tensor> vote_masks(const at::Tensor& boxes_in, const at::Tensor& masks_in,
                                                           const at::Tensor& index_in, const at::Tensor& weights_in, int64_t height,
                                                           int64_t width, double threshold, bool binarise_first, int64_t resample,
@@ -222,8 +197,7 @@ at::Tensor label_map(const at::Tensor& boxes_in, const at::Tensor& runs_in, cons
   TORCH_CHECK_VALUE(ends_in.dim() == 1 && ends_in.size(0) == boxes_in.size(0) && ends_in.scalar_type() == at::kInt,
                     "ends: expected int32 [", boxes_in.size(0), "], got ", ends_in.scalar_type(), " ", ends_in.sizes());
   TORCH_CHECK_VALUE(boxes_in.size(0) < 65536, "boxes: ", boxes_in.size(0), " instances, a label map numbers 65535");
-  TORCH_CHECK_VALUE(height >= 1 && width >= 1 && height <= (1 << 15) && width <= (1 << 15),
-                    "height, width: expected 1..32768, got ", height, " x ", width);
+  check_size(height, width);
   const at::Tensor boxes = boxes_in.contiguous(), runs = runs_in.contiguous(), ends = ends_in.contiguous();
   const int32_t *box = boxes.const_data_ptr<int32_t>(), *run = runs.const_data_ptr<int32_t>(), *stop = ends.const_data_ptr<int32_t>();
   at::Tensor labels = at::zeros({height, width}, boxes.options().dtype(at::kUInt16));
@@ -299,8 +273,6 @@ TORCH_LIBRARY_IMPL(fcis_ros, CPU, m) {
   m.impl("class_masks_backward", class_masks_backward);
   m.impl("box_deltas", box_deltas);
   m.impl("box_deltas_backward", box_deltas_backward);
-  m.impl("nms", nms_indices);
-  m.impl("class_nms", class_nms_indices);
   m.impl("vote_masks", vote_masks);
   m.impl("label_map", label_map);
   m.impl("paint", paint_overlay);

@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "../geometry.h"
+#include "../boxes.h"
 
 // Hot loops are compiled for several instruction sets and the loader picks; without contraction all give the same bits.
 #if defined(__x86_64__) && defined(__GNUC__) && defined(__linux__) && !defined(FCIS_NO_CLONES)
@@ -71,6 +71,16 @@ void class_masks_gradient(const float* grad, const int64_t* labels, const Maps& 
 // deltas [outputs] of one ROI, still to be divided by size * size.
 void add_box_deltas(const Maps& maps, const Rois& rois, int64_t outputs, int64_t roi, float* deltas);
 void box_deltas_gradient(const float* grad, const Maps& shape, const Rois& rois, int64_t outputs, int cell, float* result);
+
+// Candidates begin..end-1 of the RPN -> boxes [.., 4], scores.
+void decode_anchors(const Rpn& rpn, int64_t begin, int64_t end, float* boxes, float* scores);
+// rois [count, 5], deltas [count, 4] -> moved [count, 5].
+void decode_rois(const float* rois, const float* deltas, int64_t count, const Stds& stds, float height, float width, float* moved);
+// rois [count, 4], scores [count, classes] -> boxes [count, 4] in the original image, pixels [count, 4], finite [count].
+void place_rois(const float* rois, const float* scores, int64_t count, int64_t classes, float scale, float min_size, float height,
+                float width, float* boxes, int32_t* pixels, bool* finite);
+// -> voters [count] (the ROI itself or -1), weights [count], and the winner's own score.
+void elect(const Election& election, int64_t winner, int32_t* voters, float* weights, float* best);
 
 // Greedy suppression of boxes [count, 4]; indices of the kept, best first, at most `limit`.
 std::vector<int64_t> nms(const float* boxes, const float* scores, int64_t count, float threshold, int64_t limit);

@@ -15,9 +15,9 @@ struct Boxes {
   Boxes(const float* boxes, const std::vector<int64_t>& order) {
     for (auto* array : {&x1, &y1, &x2, &y2, &area}) array->resize(order.size());
     for (size_t i = 0; i < order.size(); ++i) {
-      const float* box = boxes + order[i] * 4;
-      x1[i] = box[0], y1[i] = box[1], x2[i] = box[2], y2[i] = box[3];
-      area[i] = (box[2] - box[0] + 1.0f) * (box[3] - box[1] + 1.0f);
+      const Box<float> box = load_box(boxes, order[i]);
+      x1[i] = box.x1, y1[i] = box.y1, x2[i] = box.x2, y2[i] = box.y2;
+      area[i] = find_area(box);
     }
   }
 };
@@ -25,17 +25,11 @@ struct Boxes {
 // overlaps[j] = 1 where box j has an IoU above the threshold with box i, for j in first..count-1.
 FCIS_CLONES void find_overlaps(const float* x1, const float* y1, const float* x2, const float* y2, const float* area, int64_t i,
                                int64_t first, int64_t count, float threshold, uint8_t* overlaps) {
-  const float left = x1[i], top = y1[i], right = x2[i], bottom = y2[i], own = area[i];
+  const Box<float> own{x1[i], y1[i], x2[i], y2[i]};
+  const float own_area = area[i];
   for (int64_t j = first; j < count; ++j) {
-    const float width = (right < x2[j] ? right : x2[j]) - (left > x1[j] ? left : x1[j]) + 1.0f;
-    const float height = (bottom < y2[j] ? bottom : y2[j]) - (top > y1[j] ? top : y1[j]) + 1.0f;
-    const float common = (width > 0.0f ? width : 0.0f) * (height > 0.0f ? height : 0.0f);
-    overlaps[j] |= !(common / (own + area[j] - common) <= threshold);
+    overlaps[j] |= !(find_iou(own, own_area, {x1[j], y1[j], x2[j], y2[j]}, area[j]) <= threshold);
   }
-}
-
-bool is_finite(const float* box) {
-  return std::isfinite(box[0]) && std::isfinite(box[1]) && std::isfinite(box[2]) && std::isfinite(box[3]);
 }
 
 }  // namespace
@@ -43,7 +37,7 @@ bool is_finite(const float* box) {
 std::vector<int64_t> nms(const float* boxes, const float* scores, int64_t count, float threshold, int64_t limit) {
   std::vector<int64_t> order;
   for (int64_t i = 0; i < count; ++i) {
-    if (std::isfinite(scores[i]) && is_finite(boxes + i * 4)) order.push_back(i);
+    if (std::isfinite(scores[i]) && is_finite(load_box(boxes, i))) order.push_back(i);
   }
   std::stable_sort(order.begin(), order.end(), [scores](int64_t i, int64_t j) { return scores[i] > scores[j]; });
   const Boxes b(boxes, order);
@@ -62,7 +56,7 @@ std::vector<Winner> class_nms(const float* boxes, const float* scores, int64_t c
                               int64_t limit) {
   std::vector<int64_t> able;
   for (int64_t i = 0; i < count; ++i) {
-    if (is_finite(boxes + i * 4)) able.push_back(i);
+    if (is_finite(load_box(boxes, i))) able.push_back(i);
   }
   const Boxes b(boxes, able);
   const int64_t n = static_cast<int64_t>(able.size());

@@ -52,12 +52,12 @@ cudaError_t with_element(const Maps& maps, Launch launch) {
 inline float scale_of(const Rois& rois) { return static_cast<float>(1.0 / rois.stride); }
 
 // Which image an ROI lies in and its axes.
-struct Box {
+struct Extent {
   int image;  // -1: ignored (no such image, or a box that is not finite)
   Axis y, x;
 };
 
-__device__ __forceinline__ Box read_box(const float* roi, int size, float scale, int images, int height, int width) {
+__device__ __forceinline__ Extent read_extent(const float* roi, int size, float scale, int images, int height, int width) {
   const Axis y = make_axis(roi[2], roi[4], size, height, scale), x = make_axis(roi[1], roi[3], size, width, scale);
   const bool known = roi[0] >= 0.0f && roi[0] < static_cast<float>(images) && roi[0] == floorf(roi[0]);
   return {known && y.length > 0 && x.length > 0 ? static_cast<int>(roi[0]) : -1, y, x};
@@ -75,7 +75,7 @@ struct __align__(16) Bin {
 // The whole block computes rows [size] and, behind them, columns [size] in shared memory; returns the image of the ROI, -1: ignored.
 template <typename T>
 __device__ __forceinline__ int find_bins(const View<T>& maps, const float* roi, int size, float scale, Bin* rows) {
-  const Box box = read_box(roi, size, scale, maps.images, maps.height, maps.width);
+  const Extent box = read_extent(roi, size, scale, maps.images, maps.height, maps.width);
   for (int p = threadIdx.x; p < 2 * size; p += blockDim.x) {
     const Range bin = p < size ? bin_range(box.y, p) : bin_range(box.x, p - size);
     rows[p] = {bin.begin, bin.end, inverse(bin.count())};

@@ -1,40 +1,21 @@
-// The CUDA operators for PyTorch: arguments checked, memory taken from PyTorch's allocator, kernels launched on the current stream.
-// Nothing waits for the device but what has to look at a result: vote_masks without a capacity, whose run lengths are as many as they
+// The CUDA operators on maps and masks for PyTorch (those on boxes: box_bindings.cpp): arguments checked, memory taken from PyTorch's
+// allocator, kernels launched on the current stream. Nothing waits for the device but what has to look at a result: vote_masks without a capacity, whose run lengths are as many as they
 // are, and errors in values, which label_map and paint look for unless a graph is being captured.
 #include <ATen/core/Tensor.h>
-#include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
-#include <c10/cuda/CUDAException.h>
 #include <c10/cuda/CUDAGraphsC10Utils.h>
-#include <c10/cuda/CUDAGuard.h>
-#include <c10/cuda/CUDAStream.h>
 #include <torch/library.h>
 
 #include <optional>
 #include <tuple>
 
 #include "../checks.h"
+#include "binding.h"
 #include "kernels.h"
 #include "post.h"
 
 namespace fcis::cuda {
 namespace {
-
-// The device of the arguments is made current; everything below is launched on its current stream.
-struct Call {
-  explicit Call(const at::Tensor& argument) : guard(argument.device()), stream(c10::cuda::getCurrentCUDAStream().stream()) {}
-  c10::cuda::CUDAGuard guard;
-  cudaStream_t stream;
-};
-
-// Memory for one call: when it is let go, PyTorch lends it to others behind this call on the stream.
-at::Tensor take_workspace(size_t bytes, const at::Tensor& like) {
-  return at::empty({static_cast<int64_t>(bytes)}, like.options().dtype(at::kByte).memory_format(at::MemoryFormat::Contiguous));
-}
-
-at::Tensor take(at::IntArrayRef shape, at::ScalarType type, const at::Tensor& like) {
-  return at::empty(shape, like.options().dtype(type).memory_format(at::MemoryFormat::Contiguous));
-}
 
 Maps view(const at::Tensor& maps) {
   const at::ScalarType type = maps.scalar_type();
@@ -121,30 +102,6 @@ at::Tensor box_deltas_gradient(const at::Tensor& grad_in, const at::Tensor& maps
   return result;
 }
 
-at::Tensor nms_indices(const at::Tensor& boxes_in, const at::Tensor& scores_in, double threshold, int64_t limit) {
-  check_boxes(boxes_in, scores_in, 1, limit);
-  const Call call(boxes_in);
-  const at::Tensor boxes = boxes_in.contiguous(), scores = scores_in.contiguous();
-  at::Tensor kept = take({limit}, at::kLong, boxes), workspace = take_workspace(nms_workspace(boxes.size(0)), boxes);
-  C10_CUDA_CHECK(nms(boxes.const_data_ptr<float>(), scores.const_data_ptr<float>(), boxes.size(0), static_cast<float>(threshold),
-                     limit, workspace.mutable_data_ptr(), kept.mutable_data_ptr<int64_t>(), call.stream));
-  return kept;
-}
-
-std::tuple<at::Tensor, at::Tensor> class_nms_indices(const at::Tensor& boxes_in, const at::Tensor& scores_in, double threshold,
-                                                     double floor, int64_t limit) {
-  check_boxes(boxes_in, scores_in, 2, limit);
-  const Call call(boxes_in);
-  const at::Tensor boxes = boxes_in.contiguous(), scores = scores_in.contiguous();
-  const int64_t count = boxes.size(0), classes = scores.size(1);
-  at::Tensor rois = take({limit}, at::kLong, boxes), labels = take({limit}, at::kLong, boxes),
-             workspace = take_workspace(class_nms_workspace(count, classes, limit), boxes);
-  C10_CUDA_CHECK(class_nms(boxes.const_data_ptr<float>(), scores.const_data_ptr<float>(), count, classes,
-                           static_cast<float>(threshold), static_cast<float>(floor), limit, workspace.mutable_data_ptr(),
-                           rois.mutable_data_ptr<int64_t>(), labels.mutable_data_ptr<int64_t>(), call.stream));
-  return {rois, labels};
-}
-
 std::tuple<at::Tensor, at::Tensor, at::Tensor> vote_masks(const at::Tensor& boxes_in, const at::Tensor& masks_in,
                                                           const at::Tensor& index_in, const at::Tensor& weights_in, int64_t height,
                                                           int64_t width, double threshold, bool binarise_first, int64_t resample,
@@ -192,8 +149,7 @@ at::Tensor label_map_of(const at::Tensor& boxes_in, const at::Tensor& runs_in, c
   TORCH_CHECK_VALUE(runs_in.device() == boxes_in.device() && ends_in.device() == boxes_in.device(), "boxes: on ",
                     boxes_in.device(), ", runs on ", runs_in.device(), ", ends on ", ends_in.device());
   TORCH_CHECK_VALUE(boxes_in.size(0) < 65536, "boxes: ", boxes_in.size(0), " instances, a label map numbers 65535");
-  TORCH_CHECK_VALUE(height >= 1 && width >= 1 && height <= (1 << 15) && width <= (1 << 15),
-                    "height, width: expected 1..32768, got ", height, " x ", width);
+  check_size(height, width);
   const Call call(boxes_in);
   const at::Tensor boxes = boxes_in.contiguous(), runs = runs_in.contiguous(), ends = ends_in.contiguous();
   at::Tensor labels = take({height, width}, at::kUInt16, boxes), wrong = take({1}, at::kInt, boxes),
@@ -238,8 +194,6 @@ TORCH_LIBRARY_IMPL(fcis_ros, CUDA, m) {
   m.impl("class_masks_backward", class_masks_gradient);
   m.impl("box_deltas", box_deltas_of);
   m.impl("box_deltas_backward", box_deltas_gradient);
-  m.impl("nms", nms_indices);
-  m.impl("class_nms", class_nms_indices);
   m.impl("vote_masks", vote_masks);
   m.impl("label_map", label_map_of);
   m.impl("paint", paint_overlay);

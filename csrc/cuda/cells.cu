@@ -7,7 +7,7 @@ namespace {
 __global__ void fill_table(Table table, const float* __restrict__ rois, float scale, int images, int height, int width) {
   const int r = blockIdx.x * blockDim.x + threadIdx.x;
   if (r >= table.count) return;
-  const Box box = read_box(rois + static_cast<int64_t>(r) * 5, table.size, scale, images, height, width);
+  const Extent box = read_extent(rois + static_cast<int64_t>(r) * 5, table.size, scale, images, height, width);
   if (blockIdx.y == 0) table.image[r] = box.image;
   for (int p = blockIdx.y; p < table.size; p += gridDim.y) {
     table.rows[static_cast<int64_t>(p) * table.count + r] = bin_range(box.y, p);

@@ -3,6 +3,7 @@
 //
 // Candidates are ordered by counting, for each, how many come before it. That is n^2 comparisons, but parallel ones, fewer in
 // cost than the n^2 / 2 overlaps which follow, and neither shared memory nor the number of boxes limits it.
+#include "../boxes.h"
 #include "common.h"
 #include "post.h"
 
@@ -18,28 +19,6 @@ __device__ __forceinline__ uint64_t make_key(float score, uint32_t rank) {
   return static_cast<uint64_t>(~rising) << 32 | rank;
 }
 
-// By single floats: a slice of a tensor need not be aligned to 16 bytes.
-__device__ __forceinline__ float4 load(const float* boxes, int box) {
-  const float* corners = boxes + static_cast<int64_t>(box) * 4;
-  return make_float4(corners[0], corners[1], corners[2], corners[3]);
-}
-
-__device__ __forceinline__ bool is_finite(float4 box) {
-  return isfinite(box.x) && isfinite(box.y) && isfinite(box.z) && isfinite(box.w);
-}
-
-__device__ __forceinline__ float find_area(float4 box) {
-  return __fmul_rn(__fadd_rn(__fsub_rn(box.z, box.x), 1.0f), __fadd_rn(__fsub_rn(box.w, box.y), 1.0f));
-}
-
-// The expression of the CPU, each operation rounded; symmetric in its boxes.
-__device__ __forceinline__ bool overlap(float4 a, float area, float4 b, float other, float threshold) {
-  const float width = __fadd_rn(__fsub_rn(a.z < b.z ? a.z : b.z, a.x > b.x ? a.x : b.x), 1.0f);
-  const float height = __fadd_rn(__fsub_rn(a.w < b.w ? a.w : b.w, a.y > b.y ? a.y : b.y), 1.0f);
-  const float common = __fmul_rn(width > 0.0f ? width : 0.0f, height > 0.0f ? height : 0.0f);
-  return !(__fdiv_rn(common, __fsub_rn(__fadd_rn(area, other), common)) <= threshold);
-}
-
 // Lists the boxes that may be kept, one list of keys per class from `first` on. Places in the lists are as threads arrive, which
 // the order found later does not depend on.
 __global__ __launch_bounds__(kThreads) void list_candidates(const float* boxes, const float* scores, int count, int classes,
@@ -48,7 +27,7 @@ __global__ __launch_bounds__(kThreads) void list_candidates(const float* boxes, 
   for (int64_t at = static_cast<int64_t>(blockIdx.x) * kThreads + threadIdx.x; at < all; at += step) {
     const int box = static_cast<int>(at / classes), list = static_cast<int>(at % classes) - first;
     const float score = scores[at];
-    if (list < 0 || !(score >= floor) || !isfinite(score) || !is_finite(load(boxes, box))) continue;
+    if (list < 0 || !(score >= floor) || !isfinite(score) || !is_finite(load_box(boxes, box))) continue;
     keys[static_cast<int64_t>(list) * count + atomicAdd(found + list, 1)] = make_key(score, static_cast<uint32_t>(box));
   }
 }
@@ -80,7 +59,7 @@ __global__ __launch_bounds__(kThreads) void sort_boxes(const float* boxes, const
   if (at >= *found) return;
   const int box = static_cast<int>(keys[at] & 0xffffffffu);
   const int place = ranks[at];
-  for (int c = 0; c < 4; ++c) sorted[static_cast<int64_t>(place) * 4 + c] = boxes[static_cast<int64_t>(box) * 4 + c];
+  store_box(load_box(boxes, box), sorted, place);
   order[place] = box;
 }
 
@@ -97,23 +76,23 @@ __global__ __launch_bounds__(kThreads) void sort_keys(const uint64_t* keys, cons
 // where all threads read the same one. With `behind` only j > i matters, and words without such stay as they are.
 __global__ __launch_bounds__(kTile) void find_overlaps(const float* boxes, const int* found, int most, int words, float threshold,
                                                        bool behind, uint64_t* matrix) {
-  __shared__ float4 columns[kTile];
+  __shared__ Box<float> columns[kTile];
   __shared__ float areas[kTile];
   const int count = found ? *found : most, thread = static_cast<int>(threadIdx.x);
   const int row = static_cast<int>(blockIdx.y) * kTile + thread, first = static_cast<int>(blockIdx.x) * kTile;
   if (first >= count || static_cast<int>(blockIdx.y) * kTile >= count || (behind && blockIdx.x < blockIdx.y)) return;
   const int here = min(count - first, kTile);
   if (thread < here) {
-    columns[thread] = load(boxes, first + thread);
+    columns[thread] = load_box(boxes, first + thread);
     areas[thread] = find_area(columns[thread]);
   }
   __syncthreads();
   if (row >= count) return;
-  const float4 box = load(boxes, row);
+  const Box<float> box = load_box(boxes, row);
   const float area = find_area(box);
   uint64_t bits = 0;
   for (int j = 0; j < here; ++j) {
-    bits |= static_cast<uint64_t>(overlap(box, area, columns[j], areas[j], threshold)) << j;
+    bits |= static_cast<uint64_t>(!(find_iou(box, area, columns[j], areas[j]) <= threshold)) << j;
   }
   matrix[static_cast<int64_t>(row) * words + blockIdx.x] = bits;
 }

@@ -1,4 +1,4 @@
-// The CUDA operators behind assembling, without PyTorch: suppression, voting to run lengths, pictures.
+// The CUDA operators around assembling, without PyTorch: decoding, suppression, voting to run lengths, pictures.
 //
 // All pointers are on the device; arguments and results are those of the CPU operators, bit for bit. Nothing allocates, waits for
 // the device or leaves its stream, so every call can be captured in a graph. `workspace` is at least as large as the function
@@ -14,7 +14,20 @@
 #include <cuda_runtime_api.h>
 #endif
 
+#include "../boxes.h"
+
 namespace fcis::cuda {
+
+// -> boxes [size, 4], scores [size] of all candidates of the RPN.
+cudaError_t decode_anchors(const Rpn& rpn, float* boxes, float* scores, cudaStream_t stream);
+// rois [count, 5], deltas [count, 4] -> moved [count, 5].
+cudaError_t decode_rois(const float* rois, const float* deltas, int64_t count, const Stds& stds, float height, float width, float* moved,
+                        cudaStream_t stream);
+// rois [count, 4], scores [count, classes] -> boxes [count, 4], pixels [count, 4], finite [count].
+cudaError_t place_rois(const float* rois, const float* scores, int64_t count, int64_t classes, float scale, float min_size, float height,
+                       float width, float* boxes, int32_t* pixels, bool* finite, cudaStream_t stream);
+// -> voters and weights [winners, count], best [winners]; a winner or label that does not exist has no voters.
+cudaError_t elect(const Election& election, int64_t winners, int32_t* voters, float* weights, float* best, cudaStream_t stream);
 
 // boxes [count, 4], scores [count] -> kept [limit], -1 behind the last.
 size_t nms_workspace(int64_t count);

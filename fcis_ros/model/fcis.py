@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from fcis_ros import boxes, ops
+from fcis_ros import ops
 from fcis_ros.config import ModelConfig
 from fcis_ros.model.backbone import STRIDE, ResNet
 from fcis_ros.model.fusion import FusedRois, fuse
@@ -40,7 +40,6 @@ class FCIS(nn.Module):
         self.backbone = ResNet(config)
         self.rpn = RPN(self.backbone.c4_channels, config)
         self.score_maps = ScoreMaps(self.backbone.c5_channels, config)
-        self.register_buffer("box_stds", torch.tensor(config.box_stds), persistent=False)
         self.ignored_rois = 0
 
     @torch.inference_mode()
@@ -66,11 +65,11 @@ class FCIS(nn.Module):
         """
         arguments = (image, scale, size, score_floor, mark)
         room = run_capacity(image.device, size[1], self.config.max_instances)
-        votes, ignored = self.compute(*arguments, room)
+        votes = self.compute(*arguments, room).cpu()
         if room is not None and votes.ends[-1] > room:
-            votes, ignored = self.compute(*arguments, None)
+            votes = self.compute(*arguments, None).cpu()
+        self.ignored_rois = int(votes.ignored)
         instances = to_instances(votes, *size, self.config.class_names)
-        self.ignored_rois = int(ignored)
         mark("voting")
         return instances
 
@@ -82,8 +81,8 @@ class FCIS(nn.Module):
         score_floor: float,
         mark: Callable[[str], None],
         run_capacity: int | None,
-    ) -> tuple[Votes, Tensor]:
-        """All that ``forward`` does before the download, and the number of ROIs that were not finite ([] int64).
+    ) -> Votes:
+        """All that ``forward`` does before the download.
 
         With ``voting: released`` and a ``run_capacity`` no shape depends on a value and nothing waits for the device.
         """
@@ -102,8 +101,7 @@ class FCIS(nn.Module):
             pair = ops.class_masks(score_maps, with_image_index(fused.boxes[index]), labels, config.bins, config.grid, STRIDE)
             return torch.sigmoid(pair[:, 1] - pair[:, 0])
 
-        votes = vote(fused, masks_of_class, scale, *size, config, score_floor, run_capacity)
-        return votes, config.rounds * torch.isfinite(proposals.scores).sum() - fused.finite.sum()
+        return vote(fused, masks_of_class, scale, *size, config, score_floor, run_capacity)
 
     def fuse_rounds(self, proposals: Tensor, score_maps: Tensor, box_maps: Tensor, height: int, width: int) -> FusedRois:
         """Scores and masks of the proposals [R, 4] and, in a second round, of the same boxes after regression (section 3.3).
@@ -113,7 +111,6 @@ class FCIS(nn.Module):
         config = self.config
         rois = with_image_index(proposals)
         if config.rounds == 2:
-            deltas = ops.box_deltas(box_maps, rois, config.bins, config.grid, STRIDE) * self.box_stds
-            moved = boxes.clip(boxes.decode(proposals, deltas), height, width)
-            rois = torch.cat([rois, with_image_index(moved)])
+            deltas = ops.box_deltas(box_maps, rois, config.bins, config.grid, STRIDE)
+            rois = torch.cat([rois, ops.decode_rois(rois, deltas, config.box_stds, height, width)])
         return fuse(score_maps, rois, config)

@@ -24,11 +24,6 @@ class FusedRois:
     scores: Tensor
     masks: Tensor
 
-    @property
-    def finite(self) -> Tensor:
-        """[R] bool: ROIs that say something."""
-        return torch.isfinite(self.boxes).all(dim=1) & torch.isfinite(self.scores).all(dim=1)
-
 
 def fuse(score_maps: Tensor, rois: Tensor, config: ModelConfig) -> FusedRois:
     """Joint scores and masks of ROIs [R, 5] from the maps of one image, [1, k*k*2*(C+1), h, w].

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fcis_ros import boxes, ops
+from fcis_ros import ops
 from fcis_ros.config import ModelConfig
 from fcis_ros.model.backbone import STRIDE
 
@@ -87,17 +87,11 @@ def propose(logits: Tensor, deltas: Tensor, anchors: Tensor, height: int, width:
         At most ``rpn_post_nms`` proposals, then NaN. Only floor(height/16) x floor(width/16) cells propose, as released.
     """
     rows, columns = max(height // STRIDE, 1), max(width // STRIDE, 1)
-    count = len(anchors)
-    logits = logits[:, :rows, :columns].float()
-    scores = torch.softmax(logits.reshape(2, count, rows, columns), dim=0)[1].permute(1, 2, 0).reshape(-1)
-    moves = deltas[:, :rows, :columns].float().reshape(count, 4, rows, columns).permute(2, 3, 0, 1).reshape(-1, 4)
-    candidates = boxes.clip(boxes.decode(grid_anchors(anchors, rows, columns), moves), height, width)
-    sides = candidates[:, 2:] - candidates[:, :2] + 1
-    valid = (sides >= config.rpn_min_size).all(dim=1) & torch.isfinite(scores)
-    # What is not valid goes behind everything else, and NMS never keeps it.
-    scores, order = torch.sort(torch.where(valid, scores, -torch.inf), descending=True, stable=True)
+    logits, deltas = logits[:, :rows, :columns].float(), deltas[:, :rows, :columns].float()
+    candidates, scores = ops.decode_anchors(logits, deltas, anchors, STRIDE, height, width, config.rpn_min_size)
+    # What is not valid, with a score of -inf, goes behind everything else, and NMS never keeps it.
+    scores, order = torch.sort(scores, descending=True, stable=True)
     scores, candidates = scores[: config.rpn_pre_nms], candidates[order[: config.rpn_pre_nms]]
     kept = ops.nms(candidates, scores, config.rpn_nms, config.rpn_post_nms)
-    there = kept >= 0
-    best = candidates[kept.clamp(min=0)]
-    return Proposals(torch.where(there[:, None], best, torch.nan), torch.where(there, scores[kept.clamp(min=0)], torch.nan))
+    # -1, none, is also the index of the last row: one of NaN.
+    return Proposals(F.pad(candidates, (0, 0, 0, 1), value=torch.nan)[kept], F.pad(scores, (0, 1), value=torch.nan)[kept])

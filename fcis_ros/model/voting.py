@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fcis_ros import boxes, ops
+from fcis_ros import ops
 from fcis_ros.config import ModelConfig
 from fcis_ros.model.fusion import FusedRois
 from fcis_ros.structures import Instances
@@ -15,14 +15,15 @@ from fcis_ros.structures import Instances
 
 @dataclass(frozen=True)
 class Votes:
-    """The instances of one image on the network's device, best first; W is always ``max_instances``.
+    """The instances of one image, best first; W is always ``max_instances``.
 
     Attributes:
         scores: [W] float32.
-        labels: [W] int64; -1 behind the last.
+        labels: [W] int32; -1 behind the last.
         boxes: [W, 4] int32 tight half-open boxes in the original image; zeros where there is no mask.
         runs: [T] int32 run lengths of all masks; T is the capacity where one was given.
         ends: [W] int32, where each instance's runs end.
+        ignored: [1] int32, ROIs that were left out because their box or scores were not finite.
     """
 
     scores: Tensor
@@ -30,6 +31,18 @@ class Votes:
     boxes: Tensor
     runs: Tensor
     ends: Tensor
+    ignored: Tensor
+
+    def cpu(self) -> "Votes":
+        """The same on the host, in two copies; of the room for runs only what is filled."""
+        small = {name: part for name, part in vars(self).items() if name != "runs"}
+        packed = torch.cat([part.reshape(-1).view(torch.int32) for part in small.values()]).cpu()
+        parts = packed.split([part.numel() for part in small.values()])
+        host = {
+            name: part.view(like.dtype).reshape(like.shape)
+            for (name, like), part in zip(small.items(), parts, strict=True)
+        }
+        return Votes(runs=self.runs[: int(host["ends"][-1])].cpu(), **host)
 
 
 def vote(
@@ -57,27 +70,19 @@ def vote(
         score_floor: instances below this score are left out before any work is spent on them.
         run_capacity: room for run lengths; None for as many as there are, which a GPU has to be waited for.
     """
-    sides = fused.boxes[:, 2:] - fused.boxes[:, :2] + 1
-    able = fused.finite & (sides >= config.rpn_min_size).all(dim=1)
-    candidates = torch.where(able[:, None], boxes.clip(fused.boxes / scale, height, width), torch.nan)
+    candidates, pixels, finite = ops.place_rois(fused.boxes, fused.scores, scale, config.rpn_min_size, height, width)
     floor = max(score_floor, config.score_floor)
     rois, labels = ops.class_nms(candidates, fused.scores, config.nms, floor, config.max_instances)
-    found, winners, classes = (rois >= 0)[:, None], rois.clamp(min=0), labels.clamp(min=0)
-    voters = (boxes.iou(candidates[winners].double(), candidates.double()) >= config.vote_iou) & found
-    weights = torch.where(voters, fused.scores.T[classes].double(), 0)
-    weights = (weights / weights.sum(dim=1, keepdim=True)).float()
-    if config.voting == "released":
-        masks = fused.masks
-        index = torch.where(voters, torch.arange(len(masks), device=masks.device, dtype=torch.int32), -1)
-    else:
-        pairs = torch.nonzero(voters)
-        masks = masks_of_class(pairs[:, 1], classes[pairs[:, 0]])
-        index = torch.full(voters.shape, -1, dtype=torch.int32, device=masks.device)
-        index[voters] = torch.arange(len(pairs), dtype=torch.int32, device=masks.device)
+    voters, weights, scores = ops.elect(candidates, fused.scores, rois, labels, config.vote_iou)
+    masks = fused.masks
+    if config.voting == "category":
+        winners, rois = torch.nonzero(voters >= 0, as_tuple=True)
+        masks = masks_of_class(rois, labels[winners])
+        voters[winners, rois] = torch.arange(len(masks), dtype=torch.int32, device=masks.device)
     placed = ops.vote_masks(
-        torch.nan_to_num(candidates).round().int(),
+        pixels,
         masks,
-        index,
+        voters,
         weights,
         height,
         width,
@@ -86,20 +91,23 @@ def vote(
         config.grid if config.mask_output == "released" else 0,
         run_capacity,
     )
-    return Votes(fused.scores[winners, classes], labels, *placed)
+    first_round = fused.boxes[: len(fused.boxes) // config.rounds, 0]
+    there = first_round == first_round  # NaN is not: no proposal
+    ignored = (config.rounds * there.sum() - finite.sum()).int().reshape(1)
+    return Votes(scores, labels.int(), *placed, ignored)
 
 
 def to_instances(votes: Votes, height: int, width: int, class_names: tuple[str, ...]) -> Instances:
-    """Downloads the result and leaves out what got no mask."""
-    found, ends = votes.boxes.cpu().numpy(), votes.ends.cpu().numpy()
-    runs = np.split(votes.runs[: ends[-1]].cpu().numpy().astype(np.uint32), ends[:-1])
-    keep = np.flatnonzero((found[:, 2] > found[:, 0]) & (votes.labels.cpu().numpy() > 0))
+    """Leaves out what got no mask; ``votes`` on the host."""
+    boxes, ends = votes.boxes.numpy(), votes.ends.numpy()
+    runs = np.split(votes.runs.numpy().astype(np.uint32), ends[:-1])
+    keep = np.flatnonzero((boxes[:, 2] > boxes[:, 0]) & (votes.labels.numpy() > 0))
     return Instances(
         height,
         width,
-        found[keep],
-        votes.scores.cpu().numpy()[keep],
-        votes.labels.cpu().numpy()[keep],
+        boxes[keep],
+        votes.scores.numpy()[keep],
+        votes.labels.numpy()[keep].astype(np.int64),
         tuple(runs[i] for i in keep),
         class_names,
     )

@@ -10,8 +10,13 @@ library.load()
 from fcis_ros.ops.box_deltas import box_deltas  # noqa: E402 (they exist once the library is loaded)
 from fcis_ros.ops.class_masks import class_masks  # noqa: E402
 from fcis_ros.ops.class_scores import class_scores  # noqa: E402
+from fcis_ros.ops.decode import decode_anchors, decode_rois  # noqa: E402
+from fcis_ros.ops.elect import elect, place_rois  # noqa: E402
 from fcis_ros.ops.nms import class_nms, nms  # noqa: E402
 from fcis_ros.ops.overlay import label_map, paint  # noqa: E402
 from fcis_ros.ops.vote_masks import vote_masks  # noqa: E402
 
-__all__ = ["box_deltas", "class_masks", "class_nms", "class_scores", "label_map", "nms", "paint", "vote_masks"]
+__all__ = [
+    "box_deltas", "class_masks", "class_nms", "class_scores", "decode_anchors", "decode_rois", "elect", "label_map", "nms",
+    "paint", "place_rois", "vote_masks",
+]  # fmt: skip

@@ -170,6 +170,100 @@ def box_deltas(box_maps: Tensor, rois: Tensor, bins: int, size: int, stride: int
     return psroi_assemble(box_maps, rois, bins, size, stride).mean(dim=(2, 3))
 
 
+def decode_anchors(
+    logits: Tensor, deltas: Tensor, anchors: Tensor, stride: int, height: int, width: int, min_size: float
+) -> tuple[Tensor, Tensor]:
+    """The RPN's candidates: the anchors of every feature cell, regressed and clipped, and their probability of being an object.
+
+    Args:
+        logits: [2A, h, w], A background, then A object.
+        deltas: [4A, h, w], dx, dy, dw, dh of the first anchor, then of the second.
+        anchors: [A, 4] of the cell at the origin.
+        stride: input pixels per feature cell.
+        height: of the resized image, to which candidates are clipped.
+        width: of the resized image.
+        min_size: least width and height of a candidate.
+
+    Returns:
+        [h*w*A, 4] boxes and [h*w*A] scores, cell by cell, row by row; the score of what is too small or not finite is -inf.
+    """
+    count, rows, columns = len(anchors), *logits.shape[1:]
+    y, x = torch.meshgrid(torch.arange(rows), torch.arange(columns), indexing="ij")
+    shift = (torch.stack([x, y, x, y], dim=-1) * stride).to(anchors)
+    base = (shift[:, :, None, :] + anchors).reshape(-1, 4)
+    moves = deltas.reshape(count, 4, rows, columns).permute(2, 3, 0, 1).reshape(-1, 4)
+    found = box_arithmetic.clip(box_arithmetic.decode(base, moves), height, width)
+    pairs = logits.double().reshape(2, count, rows, columns)
+    probabilities = torch.where(torch.isfinite(pairs).all(dim=0), torch.softmax(pairs, dim=0)[1].float(), -torch.inf)
+    scores = probabilities.permute(1, 2, 0).reshape(-1)
+    valid = (found[:, 2:] - found[:, :2] + 1 >= min_size).all(dim=1)
+    return found, torch.where(valid, scores, -torch.inf)
+
+
+def decode_rois(rois: Tensor, deltas: Tensor, stds: tuple[float, ...], height: int, width: int) -> Tensor:
+    """The ROIs of the second round: those of the first, regressed and clipped.
+
+    Args:
+        rois: [R, 5].
+        deltas: [R, 4] as ``box_deltas`` gives them.
+        stds: four factors for the deltas.
+        height: of the resized image.
+        width: of the resized image.
+
+    Returns:
+        [R, 5]; the image index stays.
+    """
+    moved = box_arithmetic.decode(rois[:, 1:], deltas * torch.tensor(stds, dtype=torch.float32))
+    return torch.cat([rois[:, :1], box_arithmetic.clip(moved, height, width)], dim=1)
+
+
+def place_rois(
+    rois: Tensor, scores: Tensor, scale: float, min_size: float, height: int, width: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Boxes of ROIs in the original image.
+
+    Args:
+        rois: [R, 4] in the resized image.
+        scores: [R, C+1].
+        scale: resized pixels per original pixel.
+        min_size: least width and height in the resized image.
+        height: of the original image, to which boxes are clipped.
+        width: of the original image.
+
+    Returns:
+        [R, 4] boxes, NaN for an ROI that is too small or not finite; [R, 4] int32, the same to the nearest pixel, then 0; [R]
+        bool, whether box and scores are finite.
+    """
+    finite = torch.isfinite(rois).all(dim=1) & torch.isfinite(scores).all(dim=1)
+    able = finite & (rois[:, 2:] - rois[:, :2] + 1 >= min_size).all(dim=1)
+    boxes = torch.where(able[:, None], box_arithmetic.clip(rois / scale, height, width), torch.nan)
+    return boxes, boxes.nan_to_num().round().int(), finite
+
+
+def elect(boxes: Tensor, scores: Tensor, winners: Tensor, labels: Tensor, threshold: float) -> tuple[Tensor, Tensor, Tensor]:
+    """Who votes for each winner of NMS, and with which weight (released ``mask_voting``; [0036] of the patent).
+
+    Args:
+        boxes: [R, 4] in the original image, NaN where an ROI is none.
+        scores: [R, C+1] probabilities.
+        winners: [W] int64 ROIs, -1: none.
+        labels: [W] int64, the winners' classes.
+        threshold: least IoU of a voter with the winner.
+
+    Returns:
+        [W, R] int32, the ROI itself where it votes, else -1; [W, R] weights, a voter's share in the sum of all voters of its
+        winner, by their scores in the winner's class, else 0; [W] the winner's own score, 0 for none.
+    """
+    found, winner, label = winners >= 0, winners.clamp(min=0), labels.clamp(min=0)
+    if not len(boxes):
+        return *(torch.zeros(len(winners), 0, dtype=dtype) for dtype in (torch.int32, torch.float32)), torch.zeros(len(winners))
+    votes = found[:, None] & (box_arithmetic.iou(boxes[winner].double(), boxes.double()) >= threshold)
+    weights = torch.where(votes, scores.T[label].double(), 0)
+    shares = torch.where(votes, weights / weights.sum(dim=1, keepdim=True), 0).float()
+    voters = torch.where(votes, torch.arange(len(boxes)), -1).int()
+    return voters, shares, torch.where(found, scores[winner, label], 0)
+
+
 def nms(boxes: Tensor, scores: Tensor, threshold: float, limit: int) -> Tensor:
     """Greedy non-maximum suppression; equal scores keep their input order.
 

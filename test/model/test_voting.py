@@ -24,7 +24,7 @@ def run(config=CONFIG, masks=None, masks_of_class=None, scale=1.0, floor=0.5, si
 
 
 def found_by(fused, masks_of_class=None, scale=1.0, size=(20, 20), config=CONFIG, floor=0.5):
-    return to_instances(vote(fused, masks_of_class, scale, *size, config, floor, None), *size, config.class_names)
+    return to_instances(vote(fused, masks_of_class, scale, *size, config, floor, None).cpu(), *size, config.class_names)
 
 
 def test_votes_of_the_released_code_by_hand():

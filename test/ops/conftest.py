@@ -44,6 +44,10 @@ class Emulated:
             raise RuntimeError(f"{name}: error {result}, {self._library.emulator_message().decode()}")
         return result
 
+    def workspace(self, name: str, *arguments: Any) -> torch.Tensor:
+        """What a function wants as its workspace: exactly that large, and full of garbage."""
+        return torch.full((self(f"fcis::cuda::{name}_workspace", *arguments),), 0x5A, dtype=torch.uint8)
+
     def order(self, seed: int) -> None:
         """Of threads, warps and blocks from now on: 0 ascending, 1 descending, otherwise shuffled."""
         self._library.emulator_order(ctypes.c_uint(seed))

@@ -2,6 +2,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <limits>
+#include <memory>
 #include <random>
 
 #include "kernels.h"
@@ -56,6 +57,38 @@ void assembling() {
   }
 }
 
+void regressing() {
+  const int64_t count = integer(1, 4), rows = integer(0, 6), columns = integer(1, 6), rois = integer(0, 20), classes = integer(1, 5);
+  const auto odd_values = [](int64_t size) {
+    std::vector<float> result(size);
+    for (float& value : result) value = coordinate();
+    return result;
+  };
+  const std::vector<float> logits = odd_values(2 * count * rows * columns), deltas = odd_values(4 * count * rows * columns),
+                           anchors = odd_values(count * 4);
+  const int64_t cells = rows * columns;
+  const Rpn rpn{{logits.data(), cells, columns, 1}, {deltas.data(), 1, columns * 4 * count, 4 * count}, anchors.data(), count, rows,
+                columns, static_cast<float>(integer(1, 32)), static_cast<float>(integer(1, 99)), static_cast<float>(integer(1, 99)),
+                coordinate()};
+  std::vector<float> boxes(rpn.size() * 4), scores(rpn.size());
+  decode_anchors(rpn, 0, rpn.size(), boxes.data(), scores.data());
+
+  const std::vector<float> first = odd_values(rois * 5), moves = odd_values(rois * 4), probabilities = odd_values(rois * classes);
+  std::vector<float> moved(rois * 5), placed(rois * 4), weights(rois);
+  decode_rois(first.data(), moves.data(), rois, {{0.1f, 0.1f, 0.2f, 0.2f}}, 60.0f, 90.0f, moved.data());
+  std::vector<int32_t> pixels(rois * 4), voters(rois);
+  const std::unique_ptr<bool[]> finite(new bool[rois]);
+  place_rois(moves.data(), probabilities.data(), rois, classes, coordinate(), coordinate(), 60.0f, 90.0f, placed.data(), pixels.data(),
+             finite.get());
+  for (int64_t i = 0; i < rois * 4; ++i) {
+    if (pixels[i] < 0 || pixels[i] > (i % 2 ? 59 : 89)) std::abort();
+  }
+  const int64_t winner = integer(-1, static_cast<int>(rois) - 1), label = integer(-1, static_cast<int>(classes) - 1);
+  float best;
+  elect({placed.data(), probabilities.data(), &winner, &label, rois, classes, real(-0.5f, 1.5f)}, 0, voters.data(), weights.data(),
+        &best);
+}
+
 void suppressing() {
   const int64_t count = integer(0, 40), classes = integer(1, 6);
   std::vector<float> boxes(count * 4), scores(count * classes);
@@ -97,6 +130,7 @@ int main(int, char** arguments) {
   const int rounds = std::atoi(arguments[1]);
   for (int i = 0; i < rounds; ++i) {
     assembling();
+    regressing();
     suppressing();
     voting();
   }

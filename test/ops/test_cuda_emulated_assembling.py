@@ -73,7 +73,7 @@ def forward(assembling, name, maps, rois, labels, bins, size):
 
 def backward(assembling, name, grad, maps, rois, labels, bins, size):
     described = describe(maps, rois, bins, size)
-    workspace = torch.full((assembling(f"fcis::cuda::{name}_workspace", *described),), 0x5A, dtype=torch.uint8)
+    workspace = assembling.workspace(name, *described)
     result = torch.full_like(maps, 7.0)
     assembling(f"fcis::cuda::{name}_backward", grad, *described, *labels, workspace, result, None)
     return result

@@ -1,4 +1,4 @@
-"""The CUDA kernels behind assembling, run on the host: against the slow reference and, bit by bit, the CPU operators."""
+"""The CUDA kernels of voting and pictures, run on the host: against the slow reference and, bit by bit, the CPU operators."""
 
 import ctypes
 import os
@@ -17,111 +17,7 @@ ORDERS = pytest.mark.parametrize("order", [0, 1, 7], ids=["ascending", "descendi
 
 @pytest.fixture(scope="module")
 def post(emulate):
-    return emulate("nms.cu", "voting.cu", "overlay.cu")
-
-
-def workspace(size: int) -> torch.Tensor:
-    """Full of garbage, and exactly as large as asked for."""
-    return torch.full((size,), 0x5A, dtype=torch.uint8)
-
-
-def run_nms(post, boxes, scores, threshold, limit):
-    kept = torch.full((limit,), 7)
-    post(
-        "fcis::cuda::nms",
-        boxes,
-        scores,
-        len(boxes),
-        threshold,
-        limit,
-        workspace(post("fcis::cuda::nms_workspace", len(boxes))),
-        kept,
-        None,
-    )
-    return kept
-
-
-def run_class_nms(post, boxes, scores, threshold, floor, limit):
-    rois, labels = torch.full((2, limit), 7)
-    count, classes = scores.shape
-    space = workspace(post("fcis::cuda::class_nms_workspace", count, classes, limit))
-    post("fcis::cuda::class_nms", boxes, scores, count, classes, threshold, floor, limit, space, rois, labels, None)
-    return rois, labels
-
-
-def random_boxes(count: int, seed: int, spread: float = 200.0) -> torch.Tensor:
-    """Many overlap, some are equal, some inside out, some are no boxes."""
-    generator = torch.Generator().manual_seed(seed)
-    corner = torch.rand(count, 2, generator=generator) * spread
-    boxes = torch.cat([corner, corner + torch.rand(count, 2, generator=generator) * 80 - 5], dim=1)
-    if count > 20:
-        boxes[5] = boxes[9] = boxes[2]
-        boxes[3, 1], boxes[count // 2, 3], boxes[count - 1, 0] = torch.nan, torch.inf, -torch.inf
-        boxes[11:14] = boxes[11:14].round()
-        boxes[17, 2:] = boxes[17, :2] - 1  # no area at all
-    return boxes
-
-
-def random_scores(*shape: int, seed: int) -> torch.Tensor:
-    """Many ties, both zeros, negative ones, some that are no scores."""
-    generator = torch.Generator().manual_seed(seed)
-    scores = torch.round(torch.rand(*shape, generator=generator) * 40 - 4) / 32
-    flat = scores.view(-1)
-    for place, value in enumerate([0.0, -0.0, torch.nan, torch.inf, -torch.inf, -0.0, 0.0, 1e-45, -1e-45]):
-        if place * 3 < len(flat):
-            flat[place * 3] = value
-    return scores
-
-
-@pytest.mark.parametrize(
-    ("count", "threshold", "limit"),
-    [(0, 0.5, 5), (1, 0.5, 3), (64, 0.3, 64), (65, 0.7, 9), (700, 0.7, 60), (300, 0.0, 0), (130, 1.5, 200), (130, -1.0, 20)],
-)
-def test_nms(post, count, threshold, limit):
-    boxes, scores = random_boxes(count, seed=count), random_scores(count, seed=count + 1)
-    expected = reference.nms(boxes, scores, threshold, limit)
-    assert torch.equal(run_nms(post, boxes, scores, threshold, limit), expected)
-    assert torch.equal(ops.nms(boxes, scores, threshold, limit), expected)
-
-
-@ORDERS
-def test_nms_in_any_order_of_threads(post, order):
-    post.order(order)
-    for seed in (order, order + 1):  # other boxes every time: static shared memory still holds what was computed last
-        boxes, scores = random_boxes(400, seed=seed, spread=400), random_scores(400, seed=seed)
-        assert torch.equal(run_nms(post, boxes, scores, 0.5, 300), reference.nms(boxes, scores, 0.5, 300))
-        boxes, scores = random_boxes(150, seed=seed, spread=90), random_scores(150, 4, seed=seed)
-        found = run_class_nms(post, boxes, scores, 0.3, 0.1, 40)
-        assert all(map(torch.equal, found, reference.class_nms(boxes, scores, 0.3, 0.1, 40)))
-    post.order(0)
-
-
-@pytest.mark.parametrize(
-    ("count", "classes", "threshold", "floor", "limit"),
-    [
-        (0, 4, 0.3, 0.0, 5),
-        (9, 1, 0.3, 0.0, 5),
-        (40, 2, 0.3, -1.0, 3),
-        (100, 9, 0.3, 1e-3, 100),
-        (70, 21, 0.5, 1.0, 400),
-        (64, 3, 0.3, 2.0, 4),
-        (90, 4, 0.3, float("nan"), 8),
-        (30, 3, 0.3, 0.0, 0),
-    ],
-)
-def test_class_nms(post, count, classes, threshold, floor, limit):
-    boxes, scores = random_boxes(count, seed=count), random_scores(count, classes, seed=count + 1)
-    expected = reference.class_nms(boxes, scores, threshold, floor, limit)
-    assert all(map(torch.equal, run_class_nms(post, boxes, scores, threshold, floor, limit), expected))
-    assert all(map(torch.equal, ops.class_nms(boxes, scores, threshold, floor, limit), expected))
-
-
-def test_suppression_of_as_many_boxes_as_the_network_has(post):
-    boxes, scores = random_boxes(6000, seed=1, spread=900), random_scores(6000, seed=2)
-    assert torch.equal(run_nms(post, boxes, scores, 0.7, 300), ops.nms(boxes, scores, 0.7, 300))
-    boxes, scores = random_boxes(600, seed=3, spread=400), random_scores(600, 21, seed=4)
-    ours, expected = (run(boxes, scores, 0.3, 0.5, 100) for run in (lambda *a: run_class_nms(post, *a), ops.class_nms))
-    assert all(map(torch.equal, ours, expected))
+    return emulate("voting.cu", "overlay.cu")
 
 
 class Votes(ctypes.Structure):
@@ -140,7 +36,7 @@ def run_vote_masks(post, boxes, masks, index, weights, height, width, threshold,
     """Tight boxes, runs, ends and the report; ``capacity`` None: as many runs as there are."""
     pointers = [tensor.data_ptr() for tensor in (boxes, masks, index, weights)]
     votes = Votes(*pointers, *index.shape, *masks.shape[:2], height, width, threshold, binarise_first, resample)
-    space = workspace(post("fcis::cuda::voting_workspace", votes))
+    space = post.workspace("voting", votes)
     tight, ends = torch.full((len(index), 4), 7, dtype=torch.int32), torch.full((len(index),), 7, dtype=torch.int32)
     report = torch.full((2,), 7)
     post("fcis::cuda::count_runs", votes, space, tight, ends, report, None)
@@ -273,7 +169,7 @@ def test_vote_masks_in_large_images(post, height, width):
 
 def run_label_map(post, boxes, runs, ends, height, width):
     labels, wrong = torch.full((height, width), 7, dtype=torch.uint16), torch.full((1,), 7, dtype=torch.int32)
-    space = workspace(post("fcis::cuda::label_map_workspace", len(runs)))
+    space = post.workspace("label_map", len(runs))
     post("fcis::cuda::label_map", boxes, runs, ends, len(boxes), len(runs), height, width, space, labels, wrong, None)
     return labels, int(wrong)
 
@@ -454,12 +350,6 @@ def test_under_sanitizer_emulator_finds_a_read_outside_an_array(kernels):
             os._exit(0)
         status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
         assert not os.environ.get("FCIS_EMULATE_SANITIZE") or status == 99
-
-
-def test_under_sanitizer_nms(post):
-    for count in (1, 63, 65, 130):
-        test_nms(post, count, 0.4, 20)
-        test_class_nms(post, count, 3, 0.4, 0.1, 20)
 
 
 @pytest.mark.parametrize("resample", [0, 5])

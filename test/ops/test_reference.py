@@ -187,6 +187,43 @@ def test_class_nms_by_hand():
     assert reference.class_nms(boxes, scores, 0.3, 0.1, 2)[0].tolist() == [0, 1]
 
 
+def test_candidates_by_hand():
+    """Two cells of one anchor, 8x8 pixels: the first stays, the second moves a quarter to the right and doubles its height."""
+    deltas = torch.zeros(4, 1, 2)
+    deltas[0, 0, 1], deltas[3, 0, 1] = 0.25, math.log(2)
+    logits = torch.tensor([[[0.0, 0.0]], [[0.0, math.log(3)]]])
+    boxes, scores = reference.decode_anchors(logits, deltas, torch.tensor([[4.0, 4, 11, 11]]), 16, 20, 40, 1.0)
+    # Centres (7.5, 7.5) and (23.5, 7.5); the second becomes (25.5, 7.5), 8 wide and 16 high.
+    assert boxes.tolist() == [[4, 4, 11, 11], [22, 0, 29, 15]]
+    assert scores.tolist() == [0.5, 0.75]
+    _, scores = reference.decode_anchors(logits, deltas, torch.tensor([[4.0, 4, 11, 11]]), 16, 20, 28, 7.0)
+    assert scores.tolist() == [0.5, -math.inf]  # 6 pixels are left of its width
+
+
+def test_second_round_by_hand():
+    rois, deltas = torch.tensor([[1.0, 4, 4, 11, 11]]), torch.tensor([[5.0, -5.0, 0, 0]])
+    # 5 * 0.1 sides of 8 pixels to the right and up, where the image ends.
+    assert reference.decode_rois(rois, deltas, (0.1, 0.1, 0.2, 0.2), 20, 14).tolist() == [[1, 8, 0, 13, 7]]
+
+
+def test_places_by_hand():
+    rois = torch.tensor([[0.0, 2, 13, 13], [0, 0, 3, 9], [0, 0, torch.nan, 9], [0, 0, 9, 9]])
+    scores = torch.tensor([[0.5, 0.5]] * 3 + [[0.5, torch.inf]])
+    boxes, pixels, finite = reference.place_rois(rois, scores, 2.0, 5.0, 9, 6)
+    assert boxes[0].tolist() == [0, 1, 5, 6.5] and pixels[0].tolist() == [0, 1, 5, 6]  # half to even
+    assert boxes[1:].isnan().all() and not pixels[1:].any()
+    assert finite.tolist() == [True, True, False, False]  # the second is only too narrow
+
+
+def test_election_by_hand():
+    boxes = torch.tensor([[0.0, 0, 3, 3], [0, 0, 3, 2], [9, 9, 12, 12]])
+    scores = torch.tensor([[0.1, 0.6], [0.6, 0.2], [0.1, 0.9]])
+    voters, weights, best = reference.elect(boxes, scores, torch.tensor([0, 2, -1]), torch.tensor([1, 1, -1]), 0.75)
+    assert voters.tolist() == [[0, 1, -1], [-1, -1, 2], [-1, -1, -1]]  # the IoU of the first two is 12/16
+    torch.testing.assert_close(weights, torch.tensor([[0.75, 0.25, 0], [0, 0, 1], [0, 0, 0]]))
+    torch.testing.assert_close(best, torch.tensor([0.6, 0.9, 0]))
+
+
 def votes(boxes, masks, weights, threshold=0.4, binarise_first=True, resample=0):
     """One winner for whom every box votes with the mask of its number."""
     index = torch.arange(len(boxes), dtype=torch.int32)[None]
