@@ -23,19 +23,27 @@ def digest(kind: str) -> str:
     return library.digest(kind)
 
 
-def compiles(cuda_home: str | None, version: str) -> bool:
-    """Whether the nvcc that PyTorch finds is of the major version that PyTorch was built with: another is refused."""
-    if cuda_home is None:
-        return False
+def find_cuda(version: str) -> str | None:
+    """Where the CUDA toolkit is whose nvcc is of the major version that PyTorch was built with, which refuses others."""
+    from torch.utils import cpp_extension
+
+    home = cpp_extension.CUDA_HOME
+    if home is None:
+        return None
+    nvcc = os.path.join(home, "bin", "nvcc")
     try:
-        about = subprocess.run([os.path.join(cuda_home, "bin", "nvcc"), "--version"], capture_output=True, text=True).stdout
+        if not os.path.exists(os.path.join(home, "include", "cuda_runtime_api.h")):  # a script in place of nvcc: it knows where
+            command = [nvcc, "--dryrun", "-x", "cu", "-c", os.devnull, "-o", os.devnull]
+            said = re.search(r"_HERE_=(.+)", subprocess.run(command, capture_output=True, text=True).stderr)
+            home = os.path.dirname(said[1].strip()) if said else home
+        about = subprocess.run([nvcc, "--version"], capture_output=True, text=True).stdout
     except OSError:
-        return False
+        return None
     release = re.search(r"release (\d+)", about)
     if release is None or release[1] != version.split(".")[0]:
-        print(f"operators: without CUDA, because PyTorch has {version} and nvcc in {cuda_home} is {release and release[0]}")
-        return False
-    return True
+        print(f"operators: without CUDA, because PyTorch has {version} and nvcc in {home} is {release and release[0]}")
+        return None
+    return home
 
 
 def operators() -> dict:
@@ -52,7 +60,9 @@ def operators() -> dict:
         return {}
     import torch
 
-    cuda = torch.version.cuda is not None and compiles(cpp_extension.CUDA_HOME, torch.version.cuda)
+    cuda = find_cuda(torch.version.cuda) if torch.version.cuda else None
+    if cuda:
+        cpp_extension.CUDA_HOME = cuda
     # Contraction would round a*b+c once where the definition rounds twice: bin edges are compared bit by bit. OpenMP is not
     # linked: its symbols are found in the one that PyTorch brings, a second one would have threads of its own.
     flags = ["-O3", "-g0", "-std=c++17", "-ffp-contract=off", "-fopenmp", "-Wno-psabi", "-fvisibility=hidden"]
@@ -60,7 +70,7 @@ def operators() -> dict:
     flags.append(f'-DFCIS_SOURCES="{digest("cuda" if cuda else "cpu")}"')
     extension = (cpp_extension.CUDAExtension if cuda else cpp_extension.CppExtension)(
         "fcis_ros._C",
-        sorted(path for folder in ("csrc", "csrc/cpu", *["csrc/cuda"] * cuda) for path in glob(f"{folder}/*.c[pu]*")),
+        sorted(path for folder in ("csrc", "csrc/cpu", *["csrc/cuda"] * bool(cuda)) for path in glob(f"{folder}/*.c[pu]*")),
         depends=glob("csrc/**/*.h", recursive=True),
         extra_compile_args={"cxx": flags, "nvcc": ["-O3", "-std=c++17"]} if cuda else flags,
     )

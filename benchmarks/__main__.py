@@ -24,7 +24,7 @@ def main() -> None:
             plot.draw(found, OUT / "growth.png")
         everything += found
     if device.type == "cpu":
-        ours, eager = operators.peak_memory("ops"), operators.peak_memory("reference")
+        ours, eager = operators.peak_memory("ops"), operators.peak_memory("plain")
         print("\npeak memory of roi_stage forward+backward, r101_coco: ", end="")
         print(f"{ours:.0f} MB, plain PyTorch {eager:.0f} MB, {eager / ours:.1f}x")
         (OUT / "memory.json").write_text(json.dumps({"case": "r101_coco", "peak_mb": ours, "eager_peak_mb": eager}) + "\n")

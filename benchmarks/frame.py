@@ -1,26 +1,33 @@
 """The whole frame, from the array to up to 100 instances: the default model and a ResNet-101 with COCO's classes."""
 
 import contextlib
+import dataclasses
 import statistics
+from collections.abc import Callable
 
 import numpy as np
 import torch
 
-from benchmarks.measure import Row, device_name, medians
+from benchmarks import cases, plain
+from benchmarks.measure import Row, device_name, medians, replayed
+from benchmarks.operators import compare
 from fcis_ros import Predictor, ops
 from fcis_ros.config import ModelConfig
-from fcis_ros.model.fcis import FCIS
+from fcis_ros.model.fcis import FCIS, run_capacity
+from fcis_ros.model.precision import DTYPES
 from fcis_ros.model.preprocess import preprocess
-from fcis_ros.ops import reference
+from fcis_ros.model.voting import Votes, vote
+
+PROPOSALS = (300, 1000, 2000)
 
 
 @contextlib.contextmanager
 def plain_pytorch():
-    """The model on the reference operators."""
+    """The model on the operators in plain PyTorch."""
     compiled = {name: getattr(ops, name) for name in ops.__all__}
     try:
         for name in ops.__all__:
-            setattr(ops, name, getattr(reference, name))
+            setattr(ops, name, getattr(plain, name))
         yield
     finally:
         for name, function in compiled.items():
@@ -40,30 +47,80 @@ def r101_coco(image: np.ndarray, device: torch.device) -> Predictor:
             module.momentum = 1.0
     with torch.no_grad():
         model.backbone.train()(preprocess(image, model.config)[0])
-    return Predictor(model, "r101_coco", device)
+    return Predictor(model, "r101_coco", device, "auto" if device.type == "cuda" else "fp32")
+
+
+def captured(predictor: Predictor, frame: np.ndarray) -> float:
+    """Milliseconds of everything between upload and download, in a CUDA graph."""
+    tensor, scale = preprocess(frame, predictor.config)
+    tensor = tensor.to(predictor.device, DTYPES[predictor.precision], memory_format=torch.channels_last)
+    room = run_capacity(predictor.device, frame.shape[1], predictor.config.max_instances)
+
+    def run() -> Votes:
+        with torch.inference_mode():
+            return predictor.model.compute(tensor, scale, frame.shape[:2], 0.0, lambda stage: None, room)
+
+    return replayed(run, predictor.device)
+
+
+def from_proposals(case: cases.Case) -> Callable[[], Votes]:
+    """Proposals to voted run lengths of up to 100 instances: all that is done per ROI."""
+    classes = case.score_maps.shape[1] // (2 * cases.BINS**2) - 1
+    names = tuple(f"class{i}" for i in range(classes))
+    config = ModelConfig(class_names=names, backbone="resnet18", width=8)  # of which only the heads' settings count
+    model, proposals = FCIS(config).to(case.rois.device), case.rois[: len(case.rois) // 2, 1:].contiguous()
+    size = (case.height, case.width)
+    room = run_capacity(case.rois.device, case.width, config.max_instances)
+
+    def run() -> Votes:
+        with torch.inference_mode():
+            fused = model.fuse_rounds(proposals, case.score_maps, case.box_maps, *size)
+            return vote(fused, None, 1.0, *size, config, 0.0, room)
+
+    return run
 
 
 def rows(device: torch.device) -> list[Row]:
+    """Frames, their stages, everything per ROI at once, and the frame with more proposals."""
     image = np.random.default_rng(0).integers(0, 256, (600, 1000, 3), dtype=np.uint8)
     found = []
-    for name, predictor, frame in (
-        ("road", Predictor.from_checkpoint(device=str(device)), image[:360, :480].copy()),
-        ("r101_coco", r101_coco(image, device), image),
-    ):
-        def eager(predictor=predictor, frame=frame):
+    for make in (cases.road, cases.r101_coco):
+        case = make(torch.float16 if device.type == "cuda" else torch.float32, device)
+        run = from_proposals(case)
+
+        def eager(run=run):
             with plain_pytorch():
-                predictor(frame)
+                run()
 
-        stages: dict[str, list[float]] = {}
+        found.append(compare("proposals to run lengths", case.name, case.score_maps.dtype, run, eager, device))
+    road = Predictor.from_checkpoint(device=str(device))
+    large = r101_coco(image, device)
+    for predictor, name, frame in ((road, "road", image[:360, :480].copy()), (large, "r101_coco", image)):
+        found += frame_rows(predictor, name, frame, device)
+    for count in PROPOSALS:
+        large.model.config = dataclasses.replace(large.config, rpn_post_nms=count)
+        (time,) = medians([lambda: large(image)], device, seconds=6.0)
+        found.append(Row("frame", f"r101_coco, {count} proposals", device_name(device), large.precision, time))
+    return found
 
-        def ours(predictor=predictor, frame=frame, stages=stages):
-            assert len(predictor(frame)) > 0 and predictor.ignored_rois == 0  # or there was less to do than there should be
-            for stage, own in predictor.stage_ms.items():
-                stages.setdefault(stage, []).append(own)
 
-        times = medians([ours, eager], device, seconds=10.0)
-        found.append(Row("frame", name, device_name(device), predictor.precision, times[0], times[1] / times[0]))
-        for stage, all_times in stages.items():
-            own = statistics.median(all_times)
-            found.append(Row(f"frame: {stage}", name, device_name(device), predictor.precision, own))
+def frame_rows(predictor: Predictor, name: str, frame: np.ndarray, device: torch.device) -> list[Row]:
+    stages: dict[str, list[float]] = {}
+
+    def ours() -> None:
+        assert len(predictor(frame)) > 0 and predictor.ignored_rois == 0  # or there was less to do than there should be
+        for stage, own in predictor.stage_ms.items():
+            stages.setdefault(stage, []).append(own)
+
+    def eager() -> None:
+        with plain_pytorch():
+            predictor(frame)
+
+    mine, theirs = medians([ours, eager], device, seconds=10.0)
+    machine = (name, device_name(device), predictor.precision)
+    found = [Row("frame", *machine, mine, theirs / mine)]
+    if device.type == "cuda":
+        found.append(Row("frame: upload to download, captured", *machine, captured(predictor, frame)))
+    for stage, all_times in stages.items():
+        found.append(Row(f"frame: {stage}", *machine, statistics.median(all_times)))
     return found

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import torch
 
-from benchmarks import cases
-from benchmarks.measure import Row, copy_bandwidth, device_name, medians
+from benchmarks import cases, plain
+from benchmarks.measure import Row, copy_bandwidth, device_name, medians, replayed
 from fcis_ros import ops
-from fcis_ros.ops import reference
+from fcis_ros.model.fcis import run_capacity
 
 GEOMETRY = (cases.BINS, cases.GRID, cases.STRIDE)
 NMS, FLOOR, VOTE, THRESHOLD, LIMIT = 0.3, 1e-3, 0.5, 0.4, 100
@@ -56,7 +56,8 @@ def suppress_and_vote(election: cases.Election, with_ops=ops) -> Callable[[], ob
             placed, pixels, _ = with_ops.place_rois(election.boxes, election.scores, 1.0, 1.0, *size)
             rois, labels = with_ops.class_nms(placed, election.scores, NMS, FLOOR, LIMIT)
             voters, weights, _ = with_ops.elect(placed, election.scores, rois, labels, VOTE)
-            return with_ops.vote_masks(pixels, election.masks, voters, weights, *size, THRESHOLD, True, 0)
+            room = run_capacity(placed.device, election.width, LIMIT)
+            return with_ops.vote_masks(pixels, election.masks, voters, weights, *size, THRESHOLD, True, 0, room)
 
     return run
 
@@ -78,15 +79,18 @@ def single(case: cases.Case) -> list[tuple[str, Callable, Callable, int]]:
         "box_deltas": ((case.box_maps, half, *GEOMETRY), case.box_maps.numel() * case.box_maps.element_size() + len(half) * 16),
     }
     return [
-        (name, lambda n=name, a=a: getattr(ops, n)(*a), lambda n=name, a=a: getattr(reference, n)(*a), size)
+        (name, lambda n=name, a=a: getattr(ops, n)(*a), lambda n=name, a=a: getattr(plain, n)(*a), size)
         for name, (a, size) in arguments.items()
     ]
 
 
-def compare(operator, case, dtype, ours, eager, device, size=None, bandwidth=None) -> Row:
-    mine, theirs = medians([ours, eager], device, seconds=3.0)
+def compare(operator, case, dtype, ours, eager, device, size=None, bandwidth=None, capture=True) -> Row:
+    launched, theirs = medians([ours, eager], device, seconds=3.0)
+    alone = device.type == "cuda" and capture
+    mine = replayed(ours, device) if alone else launched
     copy = mine / (size / bandwidth) if size and bandwidth else None
-    return Row(operator, case, device_name(device), str(dtype).removeprefix("torch."), mine, theirs / mine, size, copy)
+    kind = str(dtype).removeprefix("torch.")
+    return Row(operator, case, device_name(device), kind, mine, theirs / launched, size, copy, launched if alone else None)
 
 
 def rows(device: torch.device) -> list[Row]:
@@ -98,12 +102,12 @@ def rows(device: torch.device) -> list[Row]:
             case = make(dtype, device)
             for name, ours, eager, size in single(case):
                 found.append(compare(name, case.name, dtype, ours, eager, device, size, bandwidth))
-            pair = (roi_stage(case), roi_stage(case, reference))
+            pair = (roi_stage(case), roi_stage(case, plain))
             found.append(compare("roi_stage", case.name, dtype, *pair, device, stage_bytes(case), bandwidth))
             if dtype == torch.float32:
-                pair = (train_stage(case), train_stage(case, reference))
+                pair = (train_stage(case), train_stage(case, plain))
                 moved = 3 * stage_bytes(case)
-                found.append(compare("roi_stage forward+backward", case.name, dtype, *pair, device, moved, bandwidth))
+                found.append(compare("roi_stage forward+backward", case.name, dtype, *pair, device, moved, bandwidth, False))
     found += after_stage(device)
     return found
 
@@ -130,7 +134,7 @@ def after_stage(device: torch.device) -> list[Row]:
             "paint": ("1080p, 100 instances", lambda o: o.paint(image, labels, colours, 0.5)),
         }
         return [
-            compare(operator, case, kind, lambda c=call: c(ops), lambda c=call: c(reference), device)
+            compare(operator, case, kind, lambda c=call: c(ops), lambda c=call: c(plain), device)
             for operator, (case, call) in calls.items()
         ]
     finally:
@@ -146,7 +150,8 @@ def growth(device: torch.device) -> list[Row]:
     found = []
     for name, *size in varied:
         case = cases.make(name, *size, dtype, device)
-        (time,) = medians([roi_stage(case)], device)
+        run = roi_stage(case)
+        time = replayed(run, device) if device.type == "cuda" else medians([run], device)[0]
         kind = str(dtype).removeprefix("torch.")
         found.append(Row("roi_stage", name, device_name(device), kind, time, bytes=stage_bytes(case)))
     return found
@@ -165,7 +170,7 @@ def peak_memory(with_ops: str) -> float:
 
 
 if __name__ == "__main__":
-    run = train_stage(cases.r101_coco(), {"ops": ops, "reference": reference}[sys.argv[1]])
+    run = train_stage(cases.r101_coco(), {"ops": ops, "plain": plain}[sys.argv[1]])
     Path("/proc/self/clear_refs").write_text("5")  # the peak starts again from what is resident now
     before = resident_peak()
     run()

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fcis_ros import ops
@@ -17,7 +18,7 @@ from fcis_ros.structures import Instances
 
 def with_image_index(box: Tensor, index: int = 0) -> Tensor:
     """Boxes [R, 4] -> ROIs [R, 5] of one image."""
-    return torch.cat([box.new_full((len(box), 1), index), box], dim=1)
+    return F.pad(box, (1, 0), value=index)
 
 
 def run_capacity(device: torch.device, width: int, instances: int) -> int | None:

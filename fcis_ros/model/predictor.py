@@ -1,6 +1,5 @@
 """From an RGB array to instances: the public Python API."""
 
-import time
 import warnings
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from fcis_ros.model.backbone import fold_batch_norm
 from fcis_ros.model.fcis import FCIS
 from fcis_ros.model.precision import DTYPES, cast, fastest
 from fcis_ros.model.preprocess import check_image, preprocess
+from fcis_ros.model.stage_clock import StageClock
 from fcis_ros.ops import library
 from fcis_ros.structures import Instances
 
@@ -48,22 +48,22 @@ class Predictor:
     """Finds instances in images, one image at a time.
 
     Attributes:
-        config: the model's configuration.
+        model: the network, as it was prepared for the device.
+        config: its configuration.
         name: the model's name, the checkpoint's file name without its ending.
         device: where it computes.
         precision: of the convolutions: ``fp32``, ``bf16`` or ``fp16``.
-        stage_ms: milliseconds each stage of the last call took, in order; on CUDA the stages are not synchronised, so only
-            their sum is exact.
+        stage_ms: milliseconds each stage of the last call took on the device, in order.
     """
 
     def __init__(self, model: FCIS, name: str, device: torch.device, precision: str = "fp32"):
         fold_batch_norm(model)
-        self._model = model.eval().to(device, memory_format=torch.channels_last)
+        self.model = model.eval().to(device, memory_format=torch.channels_last)
         if precision == "auto":
             frame = np.zeros((model.config.short_side, model.config.max_side, 3), dtype=np.uint8)
             sample = preprocess(frame, model.config)[0].to(device, memory_format=torch.channels_last)
             precision = fastest(model.backbone, sample)
-        cast(self._model, precision)
+        cast(self.model, precision)
         self.config: ModelConfig = model.config
         self.name = name
         self.device = device
@@ -95,7 +95,7 @@ class Predictor:
     @property
     def ignored_rois(self) -> int:
         """ROIs of the last image that were left out because their box or scores were not finite; a healthy network has none."""
-        return self._model.ignored_rois
+        return self.model.ignored_rois
 
     def __call__(self, image: np.ndarray, score_floor: float = 0.0) -> Instances:
         """Finds the instances in one image.
@@ -111,16 +111,10 @@ class Predictor:
             InputError: not such an array.
         """
         check_image(image)
-        self.stage_ms = {}
-        last = time.perf_counter()
-
-        def mark(stage: str) -> None:
-            nonlocal last
-            now = time.perf_counter()
-            self.stage_ms[stage] = (now - last) * 1000
-            last = now
-
+        clock = StageClock(self.device)
         tensor, scale = preprocess(image, self.config)
         tensor = tensor.to(self.device, DTYPES[self.precision], memory_format=torch.channels_last)
-        mark("preprocess")
-        return self._model(tensor, scale, image.shape[:2], score_floor, mark)
+        clock.mark("preprocess")
+        instances = self.model(tensor, scale, image.shape[:2], score_floor, clock.mark)
+        self.stage_ms = clock.stage_ms()
+        return instances

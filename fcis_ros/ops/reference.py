@@ -189,7 +189,7 @@ def decode_anchors(
     """
     count, rows, columns = len(anchors), *logits.shape[1:]
     y, x = torch.meshgrid(torch.arange(rows), torch.arange(columns), indexing="ij")
-    shift = (torch.stack([x, y, x, y], dim=-1) * stride).to(anchors)
+    shift = torch.stack([x, y, x, y], dim=-1).to(anchors) * stride
     base = (shift[:, :, None, :] + anchors).reshape(-1, 4)
     moves = deltas.reshape(count, 4, rows, columns).permute(2, 3, 0, 1).reshape(-1, 4)
     found = box_arithmetic.clip(box_arithmetic.decode(base, moves), height, width)
@@ -213,7 +213,7 @@ def decode_rois(rois: Tensor, deltas: Tensor, stds: tuple[float, ...], height: i
     Returns:
         [R, 5]; the image index stays.
     """
-    moved = box_arithmetic.decode(rois[:, 1:], deltas * torch.tensor(stds, dtype=torch.float32))
+    moved = box_arithmetic.decode(rois[:, 1:], deltas * deltas.new_tensor(stds))
     return torch.cat([rois[:, :1], box_arithmetic.clip(moved, height, width)], dim=1)
 
 
@@ -256,11 +256,12 @@ def elect(boxes: Tensor, scores: Tensor, winners: Tensor, labels: Tensor, thresh
     """
     found, winner, label = winners >= 0, winners.clamp(min=0), labels.clamp(min=0)
     if not len(boxes):
-        return *(torch.zeros(len(winners), 0, dtype=dtype) for dtype in (torch.int32, torch.float32)), torch.zeros(len(winners))
+        empty = boxes.new_zeros(len(winners), 0)
+        return empty.int(), empty, boxes.new_zeros(len(winners))
     votes = found[:, None] & (box_arithmetic.iou(boxes[winner].double(), boxes.double()) >= threshold)
     weights = torch.where(votes, scores.T[label].double(), 0)
     shares = torch.where(votes, weights / weights.sum(dim=1, keepdim=True), 0).float()
-    voters = torch.where(votes, torch.arange(len(boxes)), -1).int()
+    voters = torch.where(votes, torch.arange(len(boxes), device=boxes.device), -1).int()
     return voters, shares, torch.where(found, scores[winner, label], 0)
 
 
@@ -330,6 +331,7 @@ def vote_masks(
     threshold: float,
     binarise_first: bool,
     resample: int,
+    capacity: int | None = None,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Every winner's mask: the weighted mean of its voters' masks, each rendered over its own box, then thresholded.
 
@@ -344,12 +346,14 @@ def vote_masks(
         binarise_first: threshold every candidate before averaging (released code) or average probabilities (patent).
         resample: 0 takes the vote map as it is; otherwise it is shrunk to this many samples a side and enlarged again, and
             masks one pixel wide or high are dropped (released code).
+        capacity: room for run lengths, None: as many as there are.
 
     Returns:
         [W, 4] int32 tight half-open boxes (zeros where no pixel won); [T] int32 run lengths of all masks, down the columns of
-        the box, background first; [W] int32 where each winner's runs end.
+        the box, background first; [W] int32 where each winner's runs end. With a capacity runs are [capacity], those that do
+        not fit are left out, and the rest is 0.
     """
-    found, runs, ends = [], [np.zeros(0, np.int32)], []
+    found, runs, ends = [], [], []
     for chosen, weight in zip(index.numpy(), weights.numpy(), strict=True):
         placed = None
         if (chosen >= 0).any():
@@ -360,12 +364,14 @@ def vote_masks(
             placed = _tight(votes, corner, threshold, resample)
         box, mask = placed or ((0, 0, 0, 0), None)
         found.append(box)
-        if mask is not None:
-            runs.append(rle.encode(mask).astype(np.int32))
+        runs.append(np.zeros(0, np.int32) if mask is None else rle.encode(mask).astype(np.int32))
         ends.append(sum(map(len, runs)))
+    if capacity is not None:
+        runs = [part for part, end in zip(runs, ends, strict=True) if end <= capacity]
+        runs.append(np.zeros(capacity - sum(map(len, runs)), np.int32))
     return (
         torch.tensor(found, dtype=torch.int32).reshape(-1, 4),
-        torch.from_numpy(np.concatenate(runs)),
+        torch.from_numpy(np.concatenate([np.zeros(0, np.int32), *runs])),
         torch.tensor(ends, dtype=torch.int32),
     )
 

@@ -73,7 +73,7 @@ def test_a_gpu_that_the_operators_were_not_built_for(monkeypatch):
 
 
 def test_second_round_doubles_the_rois(predictor):
-    model = predictor._model
+    model = predictor.model
     proposals = torch.tensor([[0.0, 0, 30, 30], [20, 20, 90, 70]])
     maps = model.score_maps(torch.randn(1, model.backbone.c5_channels, 6, 10))
     with torch.inference_mode():

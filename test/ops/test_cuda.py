@@ -150,6 +150,21 @@ def test_the_whole_frame_is_captured_in_a_graph():
     assert torch.equal(votes.runs[:count], expected.runs[:count])
 
 
+def test_stages_are_timed_on_the_device():
+    """A stage in which the device works long after the host has gone on."""
+    from fcis_ros.model.stage_clock import StageClock
+
+    x = torch.randn(4096, 4096, device="cuda")
+    clock = StageClock(x.device)
+    clock.mark("nothing")
+    for _ in range(20):
+        x = (x @ x).clamp(-1, 1)
+    clock.mark("products")
+    times = clock.stage_ms()
+    assert list(times) == ["nothing", "products"]
+    assert times["products"] > 10 * times["nothing"] >= 0
+
+
 def test_devices_that_differ_are_named():
     maps, rois, _ = inputs("box_deltas", 1)
     with pytest.raises(ValueError, match="rois: on cpu, but maps on cuda:0"):

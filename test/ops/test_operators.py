@@ -294,9 +294,10 @@ def test_runs_beyond_the_capacity_are_left_out():
     tight, runs, ends = ops.vote_masks(*votes)
     assert runs.tolist() == [0, 16, 0, 36] and ends.tolist() == [2, 4]
     for capacity, expected in ((6, [0, 16, 0, 36, 0, 0]), (4, [0, 16, 0, 36]), (3, [0, 16, 0]), (1, [0])):
-        found = ops.vote_masks(*votes, capacity=capacity)
-        assert torch.equal(found[0], tight) and torch.equal(found[2], ends)
-        assert found[1].tolist() == expected
+        for with_ops in (ops, reference):
+            found = with_ops.vote_masks(*votes, capacity=capacity)
+            assert torch.equal(found[0], tight) and torch.equal(found[2], ends)
+            assert found[1].tolist() == expected
     with pytest.raises(ValueError, match="capacity: expected"):
         ops.vote_masks(*votes, capacity=-1)
 

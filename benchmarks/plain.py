@@ -1,0 +1,25 @@
+"""The operators in plain PyTorch, to compare with on any device: what the reference does in NumPy is done on the host."""
+
+from collections.abc import Callable
+
+import torch
+
+from fcis_ros.ops import reference
+
+
+def _on_host(function: Callable) -> Callable:
+    def run(*arguments):
+        devices = {a.device for a in arguments if isinstance(a, torch.Tensor)}
+        result = function(*(a.cpu() if isinstance(a, torch.Tensor) else a for a in arguments))
+        (device,) = devices
+        return tuple(part.to(device) for part in result) if isinstance(result, tuple) else result.to(device)
+
+    return run
+
+
+class_scores, class_masks, box_deltas = reference.class_scores, reference.class_masks, reference.box_deltas
+decode_anchors, decode_rois = reference.decode_anchors, reference.decode_rois
+place_rois, elect = reference.place_rois, reference.elect
+nms, class_nms = _on_host(reference.nms), _on_host(reference.class_nms)
+vote_masks = _on_host(reference.vote_masks)
+label_map, paint = _on_host(reference.label_map), _on_host(reference.paint)

@@ -1,0 +1,37 @@
+"""How long the stages of a frame take, on the device that does the work, without waiting for it in between."""
+
+import time
+
+import torch
+
+
+class StageClock:
+    """Starts when it is made; ``mark`` ends a stage.
+
+    On CUDA the marks are events in the current stream: a stage begins when the one before it is done there, however far ahead
+    of it the host is.
+    """
+
+    def __init__(self, device: torch.device):
+        self._device = device
+        self._marks: list[tuple[str, float | torch.cuda.Event]] = []
+        self.mark("start")
+
+    def mark(self, stage: str) -> None:
+        """Ends a stage, which began at the last mark."""
+        if self._device.type == "cuda":
+            now = torch.cuda.Event(enable_timing=True)
+            now.record(torch.cuda.current_stream(self._device))
+        else:
+            now = time.perf_counter()
+        self._marks.append((stage, now))
+
+    def stage_ms(self) -> dict[str, float]:
+        """Milliseconds of each stage, in order; waits for the last mark."""
+        times = [mark for _, mark in self._marks]
+        if self._device.type == "cuda":
+            times[-1].synchronize()
+            taken = [before.elapsed_time(after) for before, after in zip(times, times[1:], strict=False)]
+        else:
+            taken = [(after - before) * 1000 for before, after in zip(times, times[1:], strict=False)]
+        return dict(zip([stage for stage, _ in self._marks[1:]], taken, strict=True))

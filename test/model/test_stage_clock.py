@@ -1,0 +1,16 @@
+import time
+
+import torch
+
+from fcis_ros.model.stage_clock import StageClock
+
+
+def test_each_stage_has_its_own_time():
+    clock = StageClock(torch.device("cpu"))
+    assert clock.stage_ms() == {}
+    time.sleep(0.03)
+    clock.mark("slow")
+    clock.mark("fast")
+    times = clock.stage_ms()
+    assert list(times) == ["slow", "fast"]
+    assert times["slow"] >= 30 > times["fast"] >= 0

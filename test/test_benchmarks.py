@@ -1,0 +1,39 @@
+"""What benchmarks compare is the same thing twice."""
+
+import numpy as np
+import torch
+
+from benchmarks import cases, frame, operators, plain
+from fcis_ros import Predictor
+from fcis_ros.data.synthetic import SyntheticScenes
+
+CPU = torch.device("cpu")
+
+
+def test_a_frame_of_plain_pytorch_finds_what_the_operators_find():
+    predictor, image = Predictor.from_checkpoint(device="cpu", precision="fp32"), SyntheticScenes(0).sample(3).image
+    ours = predictor(image, 0.3)
+    with frame.plain_pytorch():
+        theirs = predictor(image, 0.3)
+    assert len(ours) == len(theirs) > 3
+    assert np.array_equal(ours.labels, theirs.labels)
+    np.testing.assert_allclose(ours.scores, theirs.scores, atol=1e-5)
+    assert (ours.masks != theirs.masks).mean() < 1e-3
+
+
+def test_the_stages_agree():
+    case = cases.make("small", 3, 40, 160, 240)
+    for own, theirs in zip(operators.roi_stage(case)(), operators.roi_stage(case, plain)(), strict=True):
+        torch.testing.assert_close(own, theirs, atol=1e-5, rtol=1e-4)
+    run = frame.from_proposals(case)
+    ours = run()
+    with frame.plain_pytorch():
+        theirs = run()
+    assert torch.equal(ours.labels, theirs.labels) and (ours.labels > 0).any()
+    torch.testing.assert_close(ours.scores, theirs.scores, atol=1e-5, rtol=1e-4)
+
+
+def test_a_row_says_what_was_measured():
+    row = operators.compare("nothing", "none", torch.float32, lambda: None, lambda: None, CPU, size=8, bandwidth=4.0)
+    assert (row.operator, row.case, row.dtype, row.bytes) == ("nothing", "none", "float32", 8)
+    assert row.median_ms >= 0 and row.launched_ms is None and row.ratio_to_bandwidth == row.median_ms / 2
