@@ -22,11 +22,15 @@ namespace {
 
 constexpr int64_t kPartialSums = 8;
 
-at::Tensor as_float(const at::Tensor& maps) { return maps.to(at::kFloat); }
+// What the kernels read: float16 is no format that CPUs compute in, and is converted as a whole.
+at::Tensor readable(const at::Tensor& maps) { return maps.scalar_type() == at::kHalf ? maps.to(at::kFloat) : maps; }
+
+at::Tensor zeros_like_maps(const at::Tensor& maps) { return at::zeros_like(maps, maps.options().dtype(at::kFloat)); }
 
 Maps view(const at::Tensor& maps) {
   const bool channels_last = !maps.is_contiguous();
-  return {maps.const_data_ptr<float>(), maps.size(0), maps.size(1), maps.size(2), maps.size(3), channels_last};
+  return {maps.const_data_ptr(), maps.scalar_type() == at::kBFloat16, maps.size(0), maps.size(1), maps.size(2), maps.size(3),
+          channels_last};
 }
 
 Rois bins_of(const at::Tensor& rois, int64_t bins, int64_t size, int64_t stride, const Maps& maps) {
@@ -37,12 +41,12 @@ Rois bins_of(const at::Tensor& rois, int64_t bins, int64_t size, int64_t stride,
 at::Tensor class_scores(const at::Tensor& maps_in, const at::Tensor& rois_in, int64_t bins, int64_t size, int64_t stride) {
   const int64_t cells = bins * bins;
   check_maps(maps_in, rois_in, bins, size, stride, 2 * cells);
-  const at::Tensor held = as_float(maps_in);
+  const at::Tensor held = readable(maps_in);
   const Maps maps = view(held);
   const int64_t classes = maps.channels / (2 * cells);
   const Rois rois = bins_of(rois_in, bins, size, stride, maps);
   const int64_t groups = std::min(kPartialSums, cells);
-  at::Tensor partial = at::zeros({groups, rois.count, classes}, held.options());
+  at::Tensor partial = at::zeros({groups, rois.count, classes}, rois_in.options());
   float* sums = partial.mutable_data_ptr<float>();
   at::parallel_for(0, groups, 1, [&](int64_t begin, int64_t end) {
     std::vector<float> buffer;
@@ -59,13 +63,13 @@ at::Tensor class_scores_backward(const at::Tensor& grad_in, const at::Tensor& ma
                                  int64_t size, int64_t stride) {
   const int64_t cells = bins * bins;
   check_maps(maps_in, rois_in, bins, size, stride, 2 * cells);
-  const at::Tensor held = as_float(maps_in);
+  const at::Tensor held = readable(maps_in);
   const Maps maps = view(held);
   const int64_t classes = maps.channels / (2 * cells);
   check_grad(grad_in, maps_in, {rois_in.size(0), classes});
   const at::Tensor grad = grad_in.div(static_cast<double>(size * size)).contiguous();
   const Rois rois = bins_of(rois_in, bins, size, stride, maps);
-  at::Tensor result = at::zeros_like(held);
+  at::Tensor result = zeros_like_maps(held);
   float* out = result.mutable_data_ptr<float>();
   at::parallel_for(0, cells, 1, [&](int64_t begin, int64_t end) {
     std::vector<float> buffer, result_buffer;
@@ -80,10 +84,10 @@ at::Tensor class_masks(const at::Tensor& maps_in, const at::Tensor& rois_in, con
                        int64_t stride) {
   check_maps(maps_in, rois_in, bins, size, stride, 2 * bins * bins);
   check_labels(labels, rois_in);
-  const at::Tensor held = as_float(maps_in), label = labels.contiguous();
+  const at::Tensor held = readable(maps_in), label = labels.contiguous();
   const Maps maps = view(held);
   const Rois rois = bins_of(rois_in, bins, size, stride, maps);
-  at::Tensor pairs = at::zeros({rois.count, 2, size, size}, held.options().memory_format(at::MemoryFormat::Contiguous));
+  at::Tensor pairs = at::zeros({rois.count, 2, size, size}, rois_in.options().memory_format(at::MemoryFormat::Contiguous));
   float* out = pairs.mutable_data_ptr<float>();
   const int64_t* wanted = label.const_data_ptr<int64_t>();
   at::parallel_for(0, rois.count, 8, [&](int64_t begin, int64_t end) {
@@ -101,7 +105,7 @@ at::Tensor class_masks_backward(const at::Tensor& grad_in, const at::Tensor& map
   check_labels(labels, rois_in);
   check_grad(grad_in, maps_in, {rois_in.size(0), 2, size, size});
   const at::Tensor grad = grad_in.contiguous(), label = labels.contiguous();
-  at::Tensor result = at::zeros_like(maps_in, maps_in.options().dtype(at::kFloat));
+  at::Tensor result = zeros_like_maps(maps_in);
   const Maps shape = view(result);
   const Rois rois = bins_of(rois_in, bins, size, stride, shape);
   float* out = result.mutable_data_ptr<float>();
@@ -116,11 +120,11 @@ at::Tensor class_masks_backward(const at::Tensor& grad_in, const at::Tensor& map
 
 at::Tensor box_deltas(const at::Tensor& maps_in, const at::Tensor& rois_in, int64_t bins, int64_t size, int64_t stride) {
   check_maps(maps_in, rois_in, bins, size, stride, bins * bins);
-  const at::Tensor held = as_float(maps_in);
+  const at::Tensor held = readable(maps_in);
   const Maps maps = view(held);
   const int64_t outputs = maps.channels / (bins * bins);
   const Rois rois = bins_of(rois_in, bins, size, stride, maps);
-  at::Tensor deltas = at::zeros({rois.count, outputs}, held.options().memory_format(at::MemoryFormat::Contiguous));
+  at::Tensor deltas = at::zeros({rois.count, outputs}, rois_in.options().memory_format(at::MemoryFormat::Contiguous));
   float* out = deltas.mutable_data_ptr<float>();
   at::parallel_for(0, rois.count, 8, [&](int64_t begin, int64_t end) {
     for (int64_t r = begin; r < end; ++r) add_box_deltas(maps, rois, outputs, r, out + r * outputs);
@@ -135,7 +139,7 @@ at::Tensor box_deltas_backward(const at::Tensor& grad_in, const at::Tensor& maps
   const int64_t outputs = maps_in.size(1) / cells;
   check_grad(grad_in, maps_in, {rois_in.size(0), outputs});
   const at::Tensor grad = grad_in.div(static_cast<double>(size * size)).contiguous();
-  at::Tensor result = at::zeros_like(maps_in, maps_in.options().dtype(at::kFloat));
+  at::Tensor result = zeros_like_maps(maps_in);
   const Maps shape = view(result);
   const Rois rois = bins_of(rois_in, bins, size, stride, shape);
   float* out = result.mutable_data_ptr<float>();

@@ -21,23 +21,28 @@ Range weigh(const Range* bins, int count, std::vector<float>& weights) {
   return all;
 }
 
-}  // namespace
-
-void add_box_deltas(const Maps& maps, const Rois& rois, int64_t outputs, int64_t roi, float* deltas) {
-  if (rois.image[roi] < 0) return;
+template <class T>
+void add(const T* data, const Maps& maps, const Rois& rois, int64_t outputs, int64_t roi, float* deltas) {
   std::vector<float> wy, wx;
   const int64_t channel = maps.channel_step(), pixel = maps.pixel_step();
   for (int cell = 0; cell < rois.bins * rois.bins; ++cell) {
     const Range rows = weigh(rois.row(roi, cell), rois.per_cell, wy), columns = weigh(rois.column(roi, cell), rois.per_cell, wx);
-    const float* first = maps.data + rois.image[roi] * maps.channels * maps.pixels() + cell * outputs * channel;
+    const T* first = data + rois.image[roi] * maps.channels * maps.pixels() + cell * outputs * channel;
     for (int y = rows.begin; y < rows.end; ++y) {
       for (int x = columns.begin; x < columns.end; ++x) {
         const float weight = wy[y - rows.begin] * wx[x - columns.begin];
-        const float* at = first + (y * maps.width + x) * pixel;
-        for (int64_t d = 0; d < outputs; ++d) deltas[d] += weight * at[d * channel];
+        const T* at = first + (y * maps.width + x) * pixel;
+        for (int64_t d = 0; d < outputs; ++d) deltas[d] += weight * to_float(at[d * channel]);
       }
     }
   }
+}
+
+}  // namespace
+
+void add_box_deltas(const Maps& maps, const Rois& rois, int64_t outputs, int64_t roi, float* deltas) {
+  if (rois.image[roi] < 0) return;
+  with_element(maps, [&](auto* data) { add(data, maps, rois, outputs, roi, deltas); });
 }
 
 void box_deltas_gradient(const float* grad, const Maps& shape, const Rois& rois, int64_t outputs, int cell, float* result) {

@@ -27,21 +27,42 @@ Rois find_bins(const float* box, int64_t count, int bins, int size, int stride, 
 }
 
 namespace {
-constexpr int64_t kBlock = 32;  // pixels transposed at a time: their lines stay in the first-level cache
-}
 
-Cell read_cell(const Maps& maps, int64_t image, int cell, int64_t groups, std::vector<float>& buffer) {
-  const float* first = maps.data + image * maps.channels * maps.pixels() + cell * groups * maps.channel_step();
-  const int width = static_cast<int>(maps.width);
-  if (maps.channels_last) return {const_cast<float*>(first), maps.channels, width};  // read_cell's users only read
-  const int64_t pixels = maps.pixels();
-  buffer.resize(pixels * groups);
+constexpr int64_t kBlock = 32;  // pixels transposed at a time: their lines stay in the first-level cache
+
+// The channels of one cell, `first` being the first of them, as [pixel][channel] of floats.
+template <class T>
+FCIS_INLINE void copy_cell(const T* first, const Maps& maps, int64_t groups, float* to) {
+  const int64_t pixels = maps.pixels(), channels = maps.channels;
+  if (maps.channels_last) {
+    for (int64_t p = 0; p < pixels; ++p) {
+      for (int64_t g = 0; g < groups; ++g) to[p * groups + g] = to_float(first[p * channels + g]);
+    }
+    return;
+  }
   for (int64_t low = 0; low < pixels; low += kBlock) {
     const int64_t high = std::min(low + kBlock, pixels);
     for (int64_t g = 0; g < groups; ++g) {
-      for (int64_t p = low; p < high; ++p) buffer[p * groups + g] = first[g * pixels + p];
+      for (int64_t p = low; p < high; ++p) to[p * groups + g] = to_float(first[g * pixels + p]);
     }
   }
+}
+
+FCIS_CLONES void copy_floats(const float* first, const Maps& maps, int64_t groups, float* to) { copy_cell(first, maps, groups, to); }
+FCIS_CLONES void copy_bfloats(const BFloat16* first, const Maps& maps, int64_t groups, float* to) { copy_cell(first, maps, groups, to); }
+void copy(const float* first, const Maps& maps, int64_t groups, float* to) { copy_floats(first, maps, groups, to); }
+void copy(const BFloat16* first, const Maps& maps, int64_t groups, float* to) { copy_bfloats(first, maps, groups, to); }
+
+}  // namespace
+
+Cell read_cell(const Maps& maps, int64_t image, int cell, int64_t groups, std::vector<float>& buffer) {
+  const int64_t offset = image * maps.channels * maps.pixels() + cell * groups * maps.channel_step();
+  const int width = static_cast<int>(maps.width);
+  if (maps.channels_last && !maps.is_bfloat16) {  // read_cell's users only read
+    return {const_cast<float*>(static_cast<const float*>(maps.data)) + offset, maps.channels, width};
+  }
+  buffer.resize(maps.pixels() * groups);
+  with_element(maps, [&](auto* data) { copy(data + offset, maps, groups, buffer.data()); });
   return {buffer.data(), groups, width};
 }
 

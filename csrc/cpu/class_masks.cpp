@@ -2,10 +2,11 @@
 #include "kernels.h"
 
 namespace fcis {
+namespace {
 
-void class_mask(const Maps& maps, const Rois& rois, int64_t classes, int64_t roi, int64_t label, float* pair) {
-  if (rois.image[roi] < 0 || label < 0 || label >= classes) return;
-  const float* image = maps.data + rois.image[roi] * maps.channels * maps.pixels();
+template <class T>
+void assemble(const T* data, const Maps& maps, const Rois& rois, int64_t classes, int64_t roi, int64_t label, float* pair) {
+  const T* image = data + rois.image[roi] * maps.channels * maps.pixels();
   const int64_t step = maps.pixel_step();
   for (int p = 0; p < rois.size; ++p) {
     for (int q = 0; q < rois.size; ++q) {
@@ -13,15 +14,22 @@ void class_mask(const Maps& maps, const Rois& rois, int64_t classes, int64_t roi
       if (row.count() <= 0 || column.count() <= 0) continue;
       const int64_t cell = p / rois.per_cell * rois.bins + q / rois.per_cell;
       for (int side = 0; side < 2; ++side) {
-        const float* plane = image + ((cell * 2 + side) * classes + label) * maps.channel_step();
+        const T* plane = image + ((cell * 2 + side) * classes + label) * maps.channel_step();
         float sum = 0.0f;
         for (int y = row.begin; y < row.end; ++y) {
-          for (int x = column.begin; x < column.end; ++x) sum += plane[(y * maps.width + x) * step];
+          for (int x = column.begin; x < column.end; ++x) sum += to_float(plane[(y * maps.width + x) * step]);
         }
         pair[(side * rois.size + p) * rois.size + q] = sum / static_cast<float>(row.count() * column.count());
       }
     }
   }
+}
+
+}  // namespace
+
+void class_mask(const Maps& maps, const Rois& rois, int64_t classes, int64_t roi, int64_t label, float* pair) {
+  if (rois.image[roi] < 0 || label < 0 || label >= classes) return;
+  with_element(maps, [&](auto* data) { assemble(data, maps, rois, classes, roi, label, pair); });
 }
 
 void class_masks_gradient(const float* grad, const int64_t* labels, const Maps& shape, const Rois& rois, int64_t classes, int cell,

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <vector>
 
 #include "../boxes.h"
@@ -17,15 +18,34 @@
 
 namespace fcis {
 
-// Score or box maps, float32: [images, channels, height, width] in one of two memory layouts.
+// The upper half of a float.
+struct BFloat16 {
+  uint16_t bits;
+};
+FCIS_INLINE float to_float(float value) { return value; }
+FCIS_INLINE float to_float(BFloat16 value) {
+  const uint32_t bits = static_cast<uint32_t>(value.bits) << 16;
+  float result;
+  std::memcpy(&result, &bits, sizeof result);
+  return result;
+}
+
+// Score or box maps: [images, channels, height, width] of float or BFloat16 in one of two memory layouts.
 struct Maps {
-  const float* data;
+  const void* data;  // not read by backward functions that are linear in the maps
+  bool is_bfloat16;
   int64_t images, channels, height, width;
   bool channels_last;
   int64_t pixels() const { return height * width; }
   int64_t channel_step() const { return channels_last ? 1 : pixels(); }
   int64_t pixel_step() const { return channels_last ? channels : 1; }
 };
+
+// Calls run(data) with the maps' data as what it is.
+template <class Run>
+auto with_element(const Maps& maps, Run run) {
+  return maps.is_bfloat16 ? run(static_cast<const BFloat16*>(maps.data)) : run(static_cast<const float*>(maps.data));
+}
 
 // The ROIs of one call with the feature cells of all their bins.
 struct Rois {
@@ -48,8 +68,8 @@ struct Cell {
   float* at(int y, int x) const { return data + (static_cast<int64_t>(y) * width + x) * step; }
 };
 
-// The maps themselves where they are channels-last, else a transposed copy in `buffer`, which stays in the cache while all ROIs
-// are read from it. `groups` is the number of channels of a cell.
+// The maps themselves where they are channels-last floats, else a copy in `buffer`, which stays in the cache while all ROIs are read
+// from it. `groups` is the number of channels of a cell.
 Cell read_cell(const Maps& maps, int64_t image, int cell, int64_t groups, std::vector<float>& buffer);
 // The same for a result: zeroed by the caller where channels-last, zeroed here where it is a buffer.
 Cell open_cell(const Maps& shape, float* result, int64_t image, int cell, int64_t groups, std::vector<float>& buffer);
