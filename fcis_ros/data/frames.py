@@ -14,7 +14,7 @@ import numpy as np
 
 from fcis_ros.data.synthetic import SyntheticScenes
 from fcis_ros.errors import InputError
-from fcis_ros.model.preprocess import check_image
+from fcis_ros.images import check_image
 from fcis_ros.structures import Sample
 
 SYNTHETIC = "synthetic"

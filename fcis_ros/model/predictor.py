@@ -8,11 +8,12 @@ import torch
 
 from fcis_ros.config import ModelConfig
 from fcis_ros.errors import InputError
+from fcis_ros.images import check_image
 from fcis_ros.model import checkpoint
 from fcis_ros.model.backbone import fold_batch_norm
 from fcis_ros.model.fcis import FCIS
 from fcis_ros.model.precision import DTYPES, cast, fastest
-from fcis_ros.model.preprocess import check_image, preprocess
+from fcis_ros.model.preprocess import preprocess
 from fcis_ros.model.stage_clock import StageClock
 from fcis_ros.ops import library
 from fcis_ros.structures import Instances

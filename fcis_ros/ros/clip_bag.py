@@ -15,7 +15,7 @@ from rosbags.typesys.store import Typestore
 
 from fcis_ros.data.frames import Frame, FrameSource
 from fcis_ros.errors import InputError
-from fcis_ros.model.preprocess import check_image
+from fcis_ros.images import check_image
 from fcis_ros.ros import convert
 
 IMAGE_TOPIC = "/image_raw"

@@ -3,8 +3,7 @@ import pytest
 import torch
 
 from fcis_ros.config import ModelConfig
-from fcis_ros.errors import InputError
-from fcis_ros.model.preprocess import check_image, normalise, preprocess, resize_scale
+from fcis_ros.model.preprocess import normalise, preprocess, resize_scale
 
 RELEASED = ModelConfig(class_names=("car",))
 
@@ -29,20 +28,3 @@ def test_bytes_are_normalised_like_floats():
     image = np.arange(256 * 3, dtype=np.uint8).reshape(16, 16, 3)
     for config in (RELEASED, ModelConfig(class_names=("car",), mean=(116, 118, 119), std=(58, 57, 56))):
         assert torch.equal(normalise(image, config), normalise(image.astype(np.float32), config))
-
-
-@pytest.mark.parametrize(
-    ("image", "named"),
-    [
-        (np.zeros((1, 1, 3), np.uint8), "1x1 is too small"),
-        (np.zeros((0, 5, 3), np.uint8), "5x0 is too small"),
-        (np.zeros((4, 4), np.uint8), r"\(4, 4\)"),
-        (np.zeros((4, 4, 4), np.uint8), r"\(4, 4, 4\)"),
-        (np.zeros((4, 4, 3), np.float32), "float32"),
-        (np.zeros((2, 400, 3), np.uint8), "400x2 is too elongated"),
-        ("picture.png", "str"),
-    ],
-)
-def test_bad_image_is_named(image, named):
-    with pytest.raises(InputError, match=named):
-        check_image(image)
