@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 import rclpy
 from rcl_interfaces.msg import FloatingPointRange, ParameterDescriptor
-from rclpy.executors import ExternalShutdownException
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from sensor_msgs.msg import CameraInfo, Image
@@ -51,8 +51,11 @@ class CameraSource(Node):
         self._images = self.create_publisher(Image, "image_raw", QoSProfile(depth=1))
         self._infos = self.create_publisher(CameraInfo, "camera_info", QoSProfile(depth=1))
 
-    def run(self) -> None:
+    def run(self, executor: SingleThreadedExecutor) -> None:
         """Publishes until the source ends or the context does.
+
+        Args:
+            executor: which this node has been added to; serves its services between frames.
 
         Raises:
             InputError: a frame cannot be read.
@@ -63,7 +66,7 @@ class CameraSource(Node):
             if not self._live:
                 due = max(due + 1 / self._source.rate, time.monotonic() - 1.0)
                 time.sleep(max(0.0, due - time.monotonic()))
-            rclpy.spin_once(self, timeout_sec=0)
+            executor.spin_once(timeout_sec=0)
             if not self.context.ok():
                 return
             self._publish(image)
@@ -102,8 +105,10 @@ def main() -> int:
     rclpy.init()
     node = None
     try:
+        executor = SingleThreadedExecutor()  # before anyone sees the node: an interrupt must not meet its constructor
         node = CameraSource()
-        node.run()
+        executor.add_node(node)
+        node.run(executor)
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
     except InputError as error:

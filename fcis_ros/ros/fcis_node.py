@@ -258,8 +258,8 @@ def main() -> int:
     rclpy.init()
     node = None
     try:
+        executor = SingleThreadedExecutor()  # before anyone sees the node: an interrupt must not meet its constructor
         node = FcisNode()
-        executor = SingleThreadedExecutor()
         executor.add_node(node)
         executor.spin()
     except (KeyboardInterrupt, ExternalShutdownException):
