@@ -52,8 +52,8 @@ def r101_coco(image: np.ndarray, device: torch.device) -> Predictor:
 
 def captured(predictor: Predictor, frame: np.ndarray) -> float:
     """Milliseconds of everything between upload and download, in a CUDA graph."""
-    tensor, scale = preprocess(frame, predictor.config)
-    tensor = tensor.to(predictor.device, DTYPES[predictor.precision], memory_format=torch.channels_last)
+    tensor, scale = preprocess(frame, predictor.config, predictor.device)
+    tensor = tensor.to(DTYPES[predictor.precision])
     room = run_capacity(predictor.device, frame.shape[1], predictor.config.max_instances)
 
     def run() -> Votes:

@@ -62,7 +62,7 @@ class Predictor:
         self.model = model.eval().to(device, memory_format=torch.channels_last)
         if precision == "auto":
             frame = np.zeros((model.config.short_side, model.config.max_side, 3), dtype=np.uint8)
-            sample = preprocess(frame, model.config)[0].to(device, memory_format=torch.channels_last)
+            sample = preprocess(frame, model.config, device)[0]
             precision = fastest(model.backbone, sample)
         cast(self.model, precision)
         self.config: ModelConfig = model.config
@@ -113,8 +113,8 @@ class Predictor:
         """
         check_image(image)
         clock = StageClock(self.device)
-        tensor, scale = preprocess(image, self.config)
-        tensor = tensor.to(self.device, DTYPES[self.precision], memory_format=torch.channels_last)
+        tensor, scale = preprocess(image, self.config, self.device)
+        tensor = tensor.to(DTYPES[self.precision])
         clock.mark("preprocess")
         instances = self.model(tensor, scale, image.shape[:2], score_floor, clock.mark)
         self.stage_ms = clock.stage_ms()

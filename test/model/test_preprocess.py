@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from fcis_ros.config import ModelConfig
-from fcis_ros.model.preprocess import normalise, preprocess, resize_scale
+from fcis_ros.model.preprocess import normalise, normalise_there, preprocess, resize_scale
 
 RELEASED = ModelConfig(class_names=("car",))
 
@@ -27,4 +27,17 @@ def test_mean_is_rgb():
 def test_bytes_are_normalised_like_floats():
     image = np.arange(256 * 3, dtype=np.uint8).reshape(16, 16, 3)
     for config in (RELEASED, ModelConfig(class_names=("car",), mean=(116, 118, 119), std=(58, 57, 56))):
-        assert torch.equal(normalise(image, config), normalise(image.astype(np.float32), config))
+        expected = normalise(image, config)
+        assert torch.equal(normalise(image.astype(np.float32), config), expected)
+        assert torch.equal(normalise_there(torch.from_numpy(image), config), expected)
+
+
+@pytest.mark.parametrize("device", ["cpu", "meta"])
+def test_the_input_is_channels_last_on_its_device(device, recwarn):
+    image = np.zeros((600, 1000, 3), np.uint8)
+    image.flags.writeable = False  # as what comes from a message may be
+    for pixels in (image, image[::2, ::2], image[:, ::-1]):
+        tensor, _ = preprocess(pixels, RELEASED, torch.device(device))
+        assert tensor.device.type == device and tensor.dtype == torch.float32
+        assert tensor.is_contiguous(memory_format=torch.channels_last)
+    assert not recwarn.list
