@@ -24,8 +24,7 @@ def roi_stage(case: cases.Case, with_ops=ops) -> Callable[[], object]:
             half = len(case.rois) // 2
             deltas = with_ops.box_deltas(case.box_maps, case.rois[:half], *GEOMETRY)
             scores = with_ops.class_scores(case.score_maps, case.rois, *GEOMETRY)
-            labels = scores[:, 1:].argmax(dim=1) + 1
-            return deltas, with_ops.class_masks(case.score_maps, case.rois, labels, *GEOMETRY)
+            return deltas, scores, with_ops.winner_masks(case.score_maps, case.rois, scores, *GEOMETRY)
 
     return run
 
@@ -64,7 +63,7 @@ def suppress_and_vote(election: cases.Election, with_ops=ops) -> Callable[[], ob
 
 def stage_bytes(case: cases.Case) -> int:
     maps = (case.score_maps.numel() + case.box_maps.numel()) * case.score_maps.element_size()
-    results = len(case.rois) * (case.score_maps.shape[1] // (2 * cases.BINS**2) + 2 * cases.GRID**2 + 5) * 4
+    results = len(case.rois) * (case.score_maps.shape[1] // (2 * cases.BINS**2) + cases.GRID**2 + 5) * 4
     return maps + results
 
 
@@ -73,9 +72,11 @@ def single(case: cases.Case) -> list[tuple[str, Callable, Callable, int]]:
     maps = case.score_maps.numel() * case.score_maps.element_size()
     classes = case.score_maps.shape[1] // (2 * cases.BINS**2)
     half = case.rois[: len(case.rois) // 2]
+    scores = torch.nn.functional.one_hot(case.labels, classes).float()
     arguments = {
         "class_scores": ((case.score_maps, case.rois, *GEOMETRY), maps + len(case.rois) * classes * 4),
         "class_masks": ((case.score_maps, case.rois, case.labels, *GEOMETRY), len(case.rois) * 2 * cases.GRID**2 * 4),
+        "winner_masks": ((case.score_maps, case.rois, scores, *GEOMETRY), len(case.rois) * (cases.GRID**2 + classes) * 4),
         "box_deltas": ((case.box_maps, half, *GEOMETRY), case.box_maps.numel() * case.box_maps.element_size() + len(half) * 16),
     }
     return [

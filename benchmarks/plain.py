@@ -17,7 +17,8 @@ def _on_host(function: Callable) -> Callable:
     return run
 
 
-class_scores, class_masks, box_deltas = reference.class_scores, reference.class_masks, reference.box_deltas
+class_scores, box_deltas = reference.class_scores, reference.box_deltas
+class_masks, winner_masks = reference.class_masks, reference.winner_masks
 decode_anchors, decode_rois = reference.decode_anchors, reference.decode_rois
 place_rois, elect = reference.place_rois, reference.elect
 nms, class_nms = _on_host(reference.nms), _on_host(reference.class_nms)

@@ -53,6 +53,11 @@ inline void check_floats(const char* name, const at::Tensor& tensor, at::IntArra
   TORCH_CHECK_VALUE(tensor.scalar_type() == at::kFloat, name, ": expected float32, got ", tensor.scalar_type());
 }
 
+inline void check_scores(const at::Tensor& scores, const at::Tensor& maps, const at::Tensor& rois, int64_t bins) {
+  check_floats("scores", scores, {rois.size(0), maps.size(1) / (2 * bins * bins)});
+  TORCH_CHECK_VALUE(scores.device() == maps.device(), "scores: on ", scores.device(), ", but maps on ", maps.device());
+}
+
 inline void check_anchors(const at::Tensor& logits, const at::Tensor& deltas, const at::Tensor& anchors, int64_t stride,
                           int64_t height, int64_t width) {
   check_floats("anchors", anchors, {-1, 4});

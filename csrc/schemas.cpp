@@ -15,6 +15,8 @@ TORCH_LIBRARY(fcis_ros, m) {
   // and labels [R] -> [R, 2, S, S]
   m.def("class_masks(Tensor maps, Tensor rois, Tensor labels, int bins, int size, int stride) -> Tensor");
   m.def("class_masks_backward(Tensor grad, Tensor maps, Tensor rois, Tensor labels, int bins, int size, int stride) -> Tensor");
+  // and scores [R, C+1] -> [R, S, S], of the best class but the background
+  m.def("winner_masks(Tensor maps, Tensor rois, Tensor scores, int bins, int size, int stride) -> Tensor");
   // maps [N, k*k*D, h, w] -> [R, D]
   m.def("box_deltas(Tensor maps, Tensor rois, int bins, int size, int stride) -> Tensor");
   m.def("box_deltas_backward(Tensor grad, Tensor maps, Tensor rois, int bins, int size, int stride) -> Tensor");

@@ -4,14 +4,16 @@
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
-#include <ATen/ops/full.h>
-#include <ATen/ops/full_like.h>
+#include <ATen/ops/select.h>
+#include <ATen/ops/sigmoid.h>
+#include <ATen/ops/sub.h>
 #include <ATen/ops/zeros.h>
 #include <ATen/ops/zeros_like.h>
 #include <torch/library.h>
 
 #include <algorithm>
 #include <cstring>
+#include <limits>
 #include <optional>
 
 #include "../checks.h"
@@ -80,22 +82,48 @@ at::Tensor class_scores_backward(const at::Tensor& grad_in, const at::Tensor& ma
   return result.to(maps_in.scalar_type());
 }
 
-at::Tensor class_masks(const at::Tensor& maps_in, const at::Tensor& rois_in, const at::Tensor& labels, int64_t bins, int64_t size,
-                       int64_t stride) {
-  check_maps(maps_in, rois_in, bins, size, stride, 2 * bins * bins);
-  check_labels(labels, rois_in);
-  const at::Tensor held = readable(maps_in), label = labels.contiguous();
+// The pair of class label_of(r) for every ROI r.
+template <class LabelOf>
+at::Tensor assemble_pairs(const at::Tensor& maps_in, const at::Tensor& rois_in, int64_t bins, int64_t size, int64_t stride,
+                          LabelOf label_of) {
+  const at::Tensor held = readable(maps_in);
   const Maps maps = view(held);
   const Rois rois = bins_of(rois_in, bins, size, stride, maps);
   at::Tensor pairs = at::zeros({rois.count, 2, size, size}, rois_in.options().memory_format(at::MemoryFormat::Contiguous));
   float* out = pairs.mutable_data_ptr<float>();
-  const int64_t* wanted = label.const_data_ptr<int64_t>();
   at::parallel_for(0, rois.count, 8, [&](int64_t begin, int64_t end) {
     for (int64_t r = begin; r < end; ++r) {
-      class_mask(maps, rois, maps.channels / (2 * bins * bins), r, wanted[r], out + r * 2 * size * size);
+      class_mask(maps, rois, maps.channels / (2 * bins * bins), r, label_of(r), out + r * 2 * size * size);
     }
   });
   return pairs;
+}
+
+at::Tensor class_masks(const at::Tensor& maps, const at::Tensor& rois, const at::Tensor& labels, int64_t bins, int64_t size,
+                       int64_t stride) {
+  check_maps(maps, rois, bins, size, stride, 2 * bins * bins);
+  check_labels(labels, rois);
+  const at::Tensor label = labels.contiguous();
+  return assemble_pairs(maps, rois, bins, size, stride, [wanted = label.const_data_ptr<int64_t>()](int64_t r) { return wanted[r]; });
+}
+
+at::Tensor winner_masks(const at::Tensor& maps, const at::Tensor& rois, const at::Tensor& scores_in, int64_t bins, int64_t size,
+                        int64_t stride) {
+  check_maps(maps, rois, bins, size, stride, 2 * bins * bins);
+  check_scores(scores_in, maps, rois, bins);
+  const at::Tensor scores = scores_in.contiguous();
+  const int64_t classes = scores.size(1);
+  const auto find_winner = [classes, all = scores.const_data_ptr<float>()](int64_t r) {
+    const float* own = all + r * classes;
+    float best = -std::numeric_limits<float>::infinity();
+    int64_t label = 1;
+    for (int64_t c = 1; c < classes; ++c) {
+      if (own[c] > best) best = own[c], label = c;
+    }
+    return label;
+  };
+  const at::Tensor pairs = assemble_pairs(maps, rois, bins, size, stride, find_winner);
+  return at::sigmoid(at::sub(pairs.select(1, 1), pairs.select(1, 0)));
 }
 
 at::Tensor class_masks_backward(const at::Tensor& grad_in, const at::Tensor& maps_in, const at::Tensor& rois_in,
@@ -275,6 +303,7 @@ TORCH_LIBRARY_IMPL(fcis_ros, CPU, m) {
   m.impl("class_scores_backward", class_scores_backward);
   m.impl("class_masks", class_masks);
   m.impl("class_masks_backward", class_masks_backward);
+  m.impl("winner_masks", winner_masks);
   m.impl("box_deltas", box_deltas);
   m.impl("box_deltas_backward", box_deltas_backward);
   m.impl("vote_masks", vote_masks);

@@ -102,6 +102,21 @@ __device__ __forceinline__ float weigh(const Range* bins, int count, int64_t ste
   return weight;
 }
 
+// Sums of the outside and the inside map over one bin, in the order of the CPU; pixel_step and row_step in elements.
+template <typename T>
+__device__ __forceinline__ void sum_bin(const T* outside, const T* inside, Range row, Range column, int64_t row_step,
+                                        int64_t pixel_step, float& outside_sum, float& inside_sum) {
+  outside_sum = inside_sum = 0.0f;
+  for (int y = row.begin; y < row.end; ++y) {
+    int64_t at = y * row_step + column.begin * pixel_step;
+#pragma unroll 4
+    for (int x = column.begin; x < column.end; ++x, at += pixel_step) {
+      outside_sum += to_float(outside[at]);
+      inside_sum += to_float(inside[at]);
+    }
+  }
+}
+
 // The bins of all ROIs, in a workspace. ROIs run fastest: lanes look at 32 of them at once.
 struct Table {
   int count, bins, size, per_cell;

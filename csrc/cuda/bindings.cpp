@@ -80,6 +80,18 @@ at::Tensor class_masks_gradient(const at::Tensor& grad_in, const at::Tensor& map
   return result;
 }
 
+at::Tensor winner_masks_of(const at::Tensor& maps, const at::Tensor& rois, const at::Tensor& scores_in, int64_t bins, int64_t size,
+                           int64_t stride) {
+  check_maps(maps, rois, bins, size, stride, 2 * bins * bins);
+  check_scores(scores_in, maps, rois, bins);
+  const Call call(maps);
+  const at::Tensor scores = scores_in.contiguous();
+  at::Tensor masks = take({rois.size(0), size, size}, at::kFloat, maps);
+  C10_CUDA_CHECK(winner_masks(view(maps), view(rois, bins, size, stride), scores.const_data_ptr<float>(),
+                              masks.mutable_data_ptr<float>(), call.stream));
+  return masks;
+}
+
 at::Tensor box_deltas_of(const at::Tensor& maps, const at::Tensor& rois, int64_t bins, int64_t size, int64_t stride) {
   check_maps(maps, rois, bins, size, stride, bins * bins);
   const Call call(maps);
@@ -192,6 +204,7 @@ TORCH_LIBRARY_IMPL(fcis_ros, CUDA, m) {
   m.impl("class_scores_backward", class_scores_gradient);
   m.impl("class_masks", class_masks_of);
   m.impl("class_masks_backward", class_masks_gradient);
+  m.impl("winner_masks", winner_masks_of);
   m.impl("box_deltas", box_deltas_of);
   m.impl("box_deltas_backward", box_deltas_gradient);
   m.impl("vote_masks", vote_masks);

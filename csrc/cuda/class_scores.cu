@@ -15,21 +15,6 @@ constexpr int kWinnerThreads = 256;
 
 __device__ __forceinline__ float larger(float outside, float inside) { return inside > outside ? inside : outside; }
 
-// Sums of the outside and the inside map over one bin, in the order of the CPU; pixel_step and row_step in elements.
-template <typename T>
-__device__ __forceinline__ void sum_bin(const T* outside, const T* inside, Range row, Range column, int64_t row_step,
-                                        int64_t pixel_step, float& outside_sum, float& inside_sum) {
-  outside_sum = inside_sum = 0.0f;
-  for (int y = row.begin; y < row.end; ++y) {
-    int64_t at = y * row_step + column.begin * pixel_step;
-#pragma unroll 4
-    for (int x = column.begin; x < column.end; ++x, at += pixel_step) {
-      outside_sum += to_float(outside[at]);
-      inside_sum += to_float(inside[at]);
-    }
-  }
-}
-
 // Maps smaller than 4 GiB, channels-last: a 32-bit offset from a base that is the same for all threads takes one register and one
 // addition per row, a pointer twice that.
 template <typename T>

@@ -48,6 +48,9 @@ size_t class_masks_workspace(const Maps& maps, const Rois& rois);
 cudaError_t class_masks_backward(const float* grad, const Maps& maps, const Rois& rois, const int64_t* labels, void* workspace,
                                  void* result, cudaStream_t stream);
 
+// scores [R, classes] -> probabilities [R, size, size] of the best class but the background.
+cudaError_t winner_masks(const Maps& maps, const Rois& rois, const float* scores, float* probabilities, cudaStream_t stream);
+
 // -> deltas [R, outputs], outputs = channels / bins^2.
 cudaError_t box_deltas(const Maps& maps, const Rois& rois, float* deltas, cudaStream_t stream);
 // grad [R, outputs] -> result as above.

@@ -33,6 +33,4 @@ def fuse(score_maps: Tensor, rois: Tensor, config: ModelConfig) -> FusedRois:
     """
     geometry = (config.bins, config.grid, STRIDE)
     scores = torch.softmax(ops.class_scores(score_maps, rois, *geometry), dim=1)
-    labels = scores[:, 1:].argmax(dim=1) + 1
-    pair = ops.class_masks(score_maps, rois, labels, *geometry)
-    return FusedRois(rois[:, 1:], scores, torch.sigmoid(pair[:, 1] - pair[:, 0]))
+    return FusedRois(rois[:, 1:], scores, ops.winner_masks(score_maps, rois, scores, *geometry))

@@ -15,8 +15,9 @@ from fcis_ros.ops.elect import elect, place_rois  # noqa: E402
 from fcis_ros.ops.nms import class_nms, nms  # noqa: E402
 from fcis_ros.ops.overlay import label_map, paint  # noqa: E402
 from fcis_ros.ops.vote_masks import vote_masks  # noqa: E402
+from fcis_ros.ops.winner_masks import winner_masks  # noqa: E402
 
 __all__ = [
     "box_deltas", "class_masks", "class_nms", "class_scores", "decode_anchors", "decode_rois", "elect", "label_map", "nms",
-    "paint", "place_rois", "vote_masks",
+    "paint", "place_rois", "vote_masks", "winner_masks",
 ]  # fmt: skip

@@ -154,6 +154,25 @@ def class_masks(score_maps: Tensor, rois: Tensor, labels: Tensor, bins: int, siz
     return psroi_assemble(maps[used], local_rois, bins, size, stride)
 
 
+def winner_masks(score_maps: Tensor, rois: Tensor, scores: Tensor, bins: int, size: int, stride: int) -> Tensor:
+    """Mask probabilities of the class with the highest score that is not the background, the lower label of equals.
+
+    Args:
+        score_maps: as for ``class_scores``.
+        rois: [R, 5].
+        scores: [R, C+1].
+        bins: k.
+        size: S.
+        stride: input pixels per feature cell.
+
+    Returns:
+        [R, S, S] float32, the softmax of the pair; 0.5 where no feature cell is.
+    """
+    labels = torch.where(scores.isnan(), -torch.inf, scores)[:, 1:].argmax(dim=1) + 1
+    pairs = class_masks(score_maps, rois, labels, bins, size, stride)
+    return torch.sigmoid(pairs[:, 1] - pairs[:, 0])
+
+
 def box_deltas(box_maps: Tensor, rois: Tensor, bins: int, size: int, stride: int) -> Tensor:
     """Position-sensitive average of the box maps: normalised deltas of every ROI.
 

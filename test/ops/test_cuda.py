@@ -54,6 +54,17 @@ def test_suppression(limit):
         assert torch.equal(own.cpu(), expected)
 
 
+@LAYOUTS
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("classes", [4, 81])
+def test_winner_masks(layout, dtype, classes):
+    maps, rois, _ = inputs("class_masks", classes, dtype, layout)
+    scores = torch.rand(len(rois), classes, generator=torch.Generator().manual_seed(5)).round(decimals=1)
+    expected = ops.winner_masks(maps, rois, scores, *GEOMETRY)
+    ours = ops.winner_masks(maps.cuda(), rois.cuda(), scores.cuda(), *GEOMETRY)
+    torch.testing.assert_close(ours.cpu(), expected, atol=2e-6, rtol=1e-5)
+
+
 def assert_equal(ours, expected):
     for own, theirs in zip(ours, expected, strict=True):
         torch.testing.assert_close(own.cpu(), theirs, rtol=0, atol=0, equal_nan=True)

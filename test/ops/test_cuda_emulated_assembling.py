@@ -30,7 +30,7 @@ class Rois(ctypes.Structure):
 
 @pytest.fixture(scope="module")
 def assembling(emulate):
-    return emulate("cells.cu", "class_scores.cu", "class_masks.cu", "box_deltas.cu")
+    return emulate("cells.cu", "class_scores.cu", "class_masks.cu", "winner_masks.cu", "box_deltas.cu")
 
 
 def random_maps(name, images=2, classes=4, bins=3, height=7, width=9, seed=0) -> torch.Tensor:
@@ -99,6 +99,22 @@ def test_assembling_and_its_gradient(assembling, name, classes, bins, size, layo
     check(assembling, name, maps, random_rois(), classes, bins, size)
 
 
+@LAYOUTS
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
+@pytest.mark.parametrize(("classes", "bins", "size"), [*CASES, (81, 7, 21)])
+def test_winner_masks(assembling, classes, bins, size, dtype, layout):
+    maps, rois = random_maps("class_masks", classes=classes, bins=bins).to(dtype).to(memory_format=layout), random_rois()
+    scores = torch.rand(len(rois), classes, generator=torch.Generator().manual_seed(4)).round(decimals=1)  # ties
+    scores[3], scores[4, classes // 2 :], scores[5] = torch.nan, torch.nan, -1.0
+    found = torch.full((len(rois), size, size), 7.0)
+    assembling("fcis::cuda::winner_masks", *describe(maps, rois, bins, size), scores, found, None)
+    if classes > 1:
+        expected = reference.winner_masks(maps.float(), rois, scores, bins, size, 16)
+    else:  # there is nothing but background
+        expected = torch.full_like(found, 0.5)
+    torch.testing.assert_close(found, expected, atol=2e-6, rtol=1e-5)
+
+
 @pytest.mark.parametrize("shape", [(40, 5), (5, 40), (1, 1), (12, 3)])
 @pytest.mark.parametrize("name", NAMES)
 def test_patches_of_any_height(assembling, name, shape):
@@ -161,4 +177,4 @@ def test_results_do_not_depend_on_the_order_of_threads(assembling, name, classes
 
 
 def test_with_address_sanitizer(sanitized):
-    sanitized(__file__, "any_height or no_rois")
+    sanitized(__file__, "any_height or no_rois or (winner and float16 and nchw)")

@@ -96,6 +96,16 @@ def test_half_precision_maps_are_summed_in_float32(name, dtype):
     assert own.grad.dtype == dtype and own.grad.isfinite().all()
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
+def test_winner_masks(dtype):
+    maps, rois = random_maps("class_masks").to(dtype), random_rois()
+    scores = torch.rand(len(rois), 4, generator=torch.Generator().manual_seed(4)).round(decimals=1)  # ties
+    scores[3], scores[4, 2:] = torch.nan, torch.nan
+    expected = reference.winner_masks(maps, rois, scores, 3, 9, 16)
+    torch.testing.assert_close(ops.winner_masks(maps, rois, scores, 3, 9, 16), expected, atol=2e-6, rtol=1e-5)
+    assert (ops.winner_masks(random_maps("class_masks", classes=1), rois, scores[:, :1], 3, 9, 16) == 0.5).all()
+
+
 @pytest.mark.parametrize("name", ASSEMBLING)
 def test_results_do_not_depend_on_threads(name):
     maps, rois = random_maps(name, bins=7, classes=21), random_rois(100)
@@ -318,6 +328,7 @@ def samples() -> dict[str, tuple]:
         "class_scores_backward": (grad, score_maps.detach(), rois, 3, 9, 16),
         "class_masks": (score_maps, rois, torch.arange(6) % 4, 3, 9, 16),
         "class_masks_backward": (torch.ones(6, 2, 9, 9), score_maps.detach(), rois, torch.arange(6) % 4, 3, 9, 16),
+        "winner_masks": (score_maps.detach(), rois, torch.eye(4)[torch.arange(6) % 4], 3, 9, 16),
         "box_deltas": (random_maps("box_deltas").to(memory_format=CHANNELS_LAST).requires_grad_(), rois, 3, 9, 16),
         "box_deltas_backward": (grad, random_maps("box_deltas"), rois, 3, 9, 16),
         "decode_anchors": (*rpn, 16, 60, 90, 4.0),
@@ -363,6 +374,8 @@ def test_bad_arguments_are_named(message):
 def test_bad_labels_and_votes_are_named():
     with pytest.raises(ValueError, match="labels: expected int64"):
         ops.class_masks(MAPS, ROIS, torch.zeros(2), 3, 9, 16)
+    with pytest.raises(ValueError, match="scores: expected \\[2, 2\\]"):
+        ops.winner_masks(MAPS, ROIS, torch.zeros(2, 3), 3, 9, 16)
     with pytest.raises(ValueError, match="labels: expected \\[2\\]"):
         ops.class_masks(MAPS, ROIS, torch.zeros(3, dtype=torch.long), 3, 9, 16)
     box, index, weight = torch.tensor([[0, 0, 4, 3]], dtype=torch.int32), torch.zeros(1, 1, dtype=torch.int32), torch.ones(1, 1)

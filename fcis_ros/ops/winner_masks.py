@@ -1,0 +1,18 @@
+"""Mask probabilities of every ROI's best class: what inference needs of ``class_masks``."""
+
+import torch
+from torch import Tensor
+
+
+def winner_masks(score_maps: Tensor, rois: Tensor, scores: Tensor, bins: int, size: int, stride: int) -> Tensor:
+    """As ``reference.winner_masks``: [N, k*k*2*(C+1), h, w], [R, 5], [R, C+1] -> [R, S, S]; no gradient.
+
+    Raises:
+        ValueError: an argument's dtype, rank, device, memory format or channel count does not fit; named in the message.
+    """
+    return torch.ops.fcis_ros.winner_masks(score_maps, rois, scores, bins, size, stride)
+
+
+@torch.library.register_fake("fcis_ros::winner_masks")
+def _(maps, rois, scores, bins, size, stride):
+    return maps.new_empty((rois.shape[0], size, size), dtype=torch.float32)
