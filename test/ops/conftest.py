@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +84,30 @@ def emulate(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Emulated]
         return Emulated(path)
 
     return build
+
+
+@pytest.fixture(scope="session")
+def emulated_operators(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """``torch.ops.fcis_emulated``: the operators through their CUDA bindings and kernels, on CPU tensors."""
+    from torch.utils.cpp_extension import include_paths, library_paths
+
+    folder = tmp_path_factory.mktemp("operators")
+    flags = ["-std=c++17", "-O1", "-ffp-contract=off", "-fvisibility=hidden", "-fPIC", "-w", "-DFCIS_EMULATE"]
+    flags += [f"-D_GLIBCXX_USE_CXX11_ABI={int(torch._C._GLIBCXX_USE_CXX11_ABI)}", '-DFCIS_SOURCES="emulated"']
+    flags += ["-I", HERE / "emulator", "-I", SOURCES, *(f"-isystem{path}" for path in include_paths())]
+    wrapped = [SOURCES.parent / "schemas.cpp", *SOURCES.glob("*bindings.cpp")]
+    jobs = [(path, [f'-DFCIS_SOURCE="{path}"', HERE / "emulator" / "operators.cpp"]) for path in wrapped]
+    jobs += [(path, ["-x", "c++", path]) for path in SOURCES.glob("*.cu")]
+    objects = [folder / f"{path.name}.o" for path, _ in jobs]
+    commands = [["g++", *flags, "-c", *what, "-o", o] for (_, what), o in zip(jobs, objects, strict=True)]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        done = list(pool.map(lambda command: subprocess.run(command, capture_output=True, text=True), commands))
+    assert all(job.returncode == 0 for job in done), "\n".join(job.stderr for job in done)
+    library = folder / "operators.so"
+    places = [f"-L{path}" for path in library_paths()]
+    subprocess.run(["g++", "-shared", *objects, *places, "-lc10", "-ltorch_cpu", "-o", library], check=True)
+    torch.ops.load_library(library)
+    return torch.ops.fcis_emulated
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,12 @@
+// For the emulator: a launch that fails says why.
+#pragma once
+
+#include <c10/util/Exception.h>
+
+#include "emulator.h"
+
+#define C10_CUDA_CHECK(call)                                                                   \
+  do {                                                                                         \
+    const cudaError_t error = (call);                                                          \
+    TORCH_CHECK(error == cudaSuccess, "error ", static_cast<int>(error), ": ", fcis::emulator::emulator_message()); \
+  } while (false)

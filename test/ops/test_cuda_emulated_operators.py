@@ -1,0 +1,90 @@
+"""The CUDA operators as the model calls them, bindings included, run on the host: whole frames, gradients, bad arguments."""
+
+import numpy as np
+import pytest
+import torch
+
+from fcis_ros import Predictor, ops
+from fcis_ros.data.synthetic import SyntheticScenes
+from fcis_ros.model import fcis
+
+pytestmark = pytest.mark.timeout(600)
+GEOMETRY = (3, 9, 16)
+BOX, RUNS, ENDS = (torch.tensor(value, dtype=torch.int32) for value in ([[1, 1, 3, 3]], [0, 4], [2]))
+
+
+@pytest.fixture(scope="module")
+def predictor() -> Predictor:
+    return Predictor.from_checkpoint(device="cpu", precision="fp32")
+
+
+@pytest.mark.parametrize("room", [None, 10**5, 100], ids=["no capacity", "room enough", "too little room"])
+def test_a_frame(emulated_operators, predictor, monkeypatch, room):
+    """As on a GPU: run lengths have a capacity, and where it does not suffice everything is computed again."""
+    image = SyntheticScenes(0).sample(3).image
+    expected = predictor(image, 0.3)
+    assert len(expected) > 3 and sum(map(len, expected.runs)) > 100
+    called = []
+
+    def emulated(name):
+        return lambda *arguments: called.append(name) or getattr(emulated_operators, name)(*arguments)
+
+    for name in ops.__all__:
+        monkeypatch.setattr(ops, name, emulated(name))
+    monkeypatch.setattr(fcis, "run_capacity", lambda *_: room)
+    found = predictor(image, 0.3)
+    assert called.count("vote_masks") == (2 if room == 100 else 1)
+    assert set(called) == set(ops.__all__) - {"class_masks", "label_map", "paint"}
+    assert np.array_equal(found.boxes, expected.boxes) and np.array_equal(found.labels, expected.labels)
+    np.testing.assert_allclose(found.scores, expected.scores, atol=1e-5)
+    assert (found.masks != expected.masks).mean() < 1e-4
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last], ids=["nchw", "channels_last"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("name", ["class_scores", "class_masks", "box_deltas"])
+def test_gradients(emulated_operators, name, dtype, layout):
+    generator = torch.Generator().manual_seed(0)
+    maps = torch.randn(2, 9 * (4 if name == "box_deltas" else 42), 7, 9, generator=generator).to(dtype).to(memory_format=layout)
+    corner = torch.rand(20, 2, generator=generator) * 100
+    rois = torch.cat([torch.arange(20)[:, None] % 2, corner, corner + torch.rand(20, 2, generator=generator) * 60], dim=1)
+    labels = (torch.arange(20) % 21,) if name == "class_masks" else ()
+    ours = getattr(emulated_operators, name)(maps, rois, *labels, *GEOMETRY)
+    torch.testing.assert_close(ours, getattr(ops, name)(maps, rois, *labels, *GEOMETRY), atol=5e-6, rtol=1e-5)
+    arguments = (torch.randn(ours.shape, generator=generator), maps, rois, *labels, *GEOMETRY)
+    found = getattr(emulated_operators, f"{name}_backward")(*arguments)
+    expected = getattr(torch.ops.fcis_ros, f"{name}_backward")(*arguments)
+    assert found.dtype == dtype and found.stride() == expected.stride()
+    torch.testing.assert_close(found, expected, atol=1e-4 if dtype == torch.float32 else 2e-2, rtol=1e-2)
+
+
+def test_pictures(emulated_operators):
+    labels = emulated_operators.label_map(BOX, RUNS, ENDS, 4, 5)
+    assert torch.equal(labels, ops.label_map(BOX, RUNS, ENDS, 4, 5))
+    image, colours = torch.arange(60, dtype=torch.uint8).reshape(4, 5, 3), torch.tensor([[255, 0, 9]], dtype=torch.uint8)
+    assert torch.equal(emulated_operators.paint(image, labels, colours, 0.4), ops.paint(image, labels, colours, 0.4))
+
+
+MASKS, WEIGHTS, IMAGE = torch.ones(1, 3, 3), torch.ones(1, 1), torch.zeros(1, 1, 3, dtype=torch.uint8)
+MAPS, ROIS, ONE_LABEL = torch.zeros(1, 36, 4, 4), torch.zeros(2, 5), torch.ones(1, 1).to(torch.uint16)
+WRONG = {
+    "boxes, runs: of instance 0": ("label_map", BOX, RUNS, ENDS, 2, 2),
+    "labels: instance 1, there are 0 colours": ("paint", IMAGE, ONE_LABEL, IMAGE[0, :0], 0.5),
+    "boxes: one that votes is not inside the 2x2": ("vote_masks", BOX, MASKS, ENDS[None] - 2, WEIGHTS, 2, 2, 0.4, True, 0),
+    "index: one is too high, there are 1 masks": ("vote_masks", BOX, MASKS, ENDS[None], WEIGHTS, 9, 9, 0.4, True, 0),
+    "maps: 35 channels are no multiple of 18": ("class_scores", MAPS[:, 1:].contiguous(), ROIS, *GEOMETRY),
+    "scores: expected": ("winner_masks", MAPS, ROIS, torch.zeros(2, 3), *GEOMETRY),
+    "deltas: expected": ("decode_rois", ROIS, torch.zeros(3, 4), (1.0,) * 4, 9, 9),
+}
+
+
+@pytest.mark.parametrize("message", WRONG)
+def test_what_is_wrong_is_named(emulated_operators, message):
+    name, *arguments = WRONG[message]
+    with pytest.raises(ValueError, match=message):
+        getattr(emulated_operators, name)(*arguments)
+
+
+def test_every_operator_has_a_binding(emulated_operators):
+    for name in ops.__all__:
+        assert torch._C._dispatch_has_kernel_for_dispatch_key(f"fcis_emulated::{name}", "CPU"), name
