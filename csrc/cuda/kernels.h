@@ -27,7 +27,7 @@ struct Maps {
   int64_t pixels() const { return height * width; }
 };
 
-// [count, 5]: image, then first and last pixel; see fcis_ros/ops/reference.py.
+// [count, 5]: image, then first and last pixel; see fcis_ros/ops/reference/.
 struct Rois {
   const float* data;
   int64_t count;

@@ -1,6 +1,6 @@
 """The per-ROI operators of FCIS, compiled from csrc/. The model imports them from here and nowhere else.
 
-``reference.py`` defines what each computes, with shapes and units; the files beside it register shapes and gradients.
+``reference`` defines what each computes, with shapes and units; the files beside it register shapes and gradients.
 """
 
 from fcis_ros.ops import library
