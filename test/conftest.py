@@ -21,7 +21,11 @@ def _no_ros() -> str | None:
 def _no_cuda() -> str | None:
     import torch
 
-    return None if torch.cuda.is_available() else "no CUDA device"
+    from fcis_ros.ops import library
+
+    if not torch.cuda.is_available():
+        return "no CUDA device"
+    return None if library.has_cuda() else f"the operators were built without CUDA; with nvcc installed: {library.BUILD}"
 
 
 NEEDS = {"ros": (_no_ros, "FCIS_REQUIRE_ROS"), "cuda": (_no_cuda, "FCIS_REQUIRE_CUDA")}
