@@ -118,10 +118,8 @@ def test_voting_and_pictures(binarise_first, resample):
 
 @NAMES
 def test_captured_in_a_graph(name):
-    maps, rois, labels = (
-        t if isinstance(t, tuple) else t.cuda() for t in inputs(name, 21)
-    )
-    labels = tuple(label.cuda() for label in labels)
+    maps, rois, labels = inputs(name, 21)
+    maps, rois, labels = maps.cuda(), rois.cuda(), tuple(label.cuda() for label in labels)
     expected = getattr(ops, name)(maps, rois, *labels, *GEOMETRY)
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph):
@@ -144,7 +142,7 @@ def test_the_whole_frame_is_captured_in_a_graph():
     def compute():
         return model.compute(image, 640 / 360, (360, 480), 0.0, lambda stage: None, room)
 
-    with torch.inference_mode():
+    with torch.inference_mode(), torch.backends.cudnn.flags(deterministic=True):
         stream = torch.cuda.Stream()
         stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(stream):  # libraries set themselves up outside the graph
