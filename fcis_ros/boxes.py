@@ -53,3 +53,11 @@ def clip(boxes: Tensor, height: float, width: float) -> Tensor:
     x1, y1, x2, y2 = boxes.unbind(dim=1)
     right, bottom = width - 1, height - 1
     return torch.stack([x1.clamp(0, right), y1.clamp(0, bottom), x2.clamp(0, right), y2.clamp(0, bottom)], dim=1)
+
+
+def grid_anchors(base: Tensor, height: int, width: int, stride: int) -> Tensor:
+    """[A, 4] anchors of the cell at the origin -> [height*width*A, 4]: those of every feature cell, row by row."""
+    rows, columns = torch.arange(height, device=base.device), torch.arange(width, device=base.device)
+    y, x = torch.meshgrid(rows, columns, indexing="ij")
+    shift = (torch.stack([x, y, x, y], dim=-1) * stride).to(base)
+    return (shift[:, :, None, :] + base).reshape(-1, 4)

@@ -42,3 +42,9 @@ def test_encode_is_the_inverse_of_decode(box, target):
     a, b = to_tensor(box), to_tensor(target)
     if (b[0, 2:] - b[0, :2] + 1).div(a[0, 2:] - a[0, :2] + 1).max() < 60:  # beyond, decode limits the growth
         assert torch.allclose(boxes.decode(a, boxes.encode(a, b)), b, atol=1e-6)
+
+
+def test_grid_is_row_by_row():
+    anchors = boxes.grid_anchors(torch.tensor([[0.0, 0, 15, 15]]), height=2, width=3, stride=16)
+    assert anchors[:, 0].tolist() == [0, 16, 32, 0, 16, 32]
+    assert anchors[:, 1].tolist() == [0, 0, 0, 16, 16, 16]

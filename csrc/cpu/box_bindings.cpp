@@ -10,19 +10,17 @@
 #include <tuple>
 
 #include "../checks.h"
+#include "../views.h"
 #include "kernels.h"
 
 namespace fcis {
 namespace {
 
-Strided view(const at::Tensor& maps) { return {maps.const_data_ptr<float>(), maps.stride(0), maps.stride(1), maps.stride(2)}; }
-
 std::tuple<at::Tensor, at::Tensor> candidates_of(const at::Tensor& logits, const at::Tensor& deltas, const at::Tensor& anchors_in,
                                                  int64_t stride, int64_t height, int64_t width, double min_size) {
   check_anchors(logits, deltas, anchors_in, stride, height, width);
   const at::Tensor anchors = anchors_in.contiguous();
-  const Rpn rpn{view(logits), view(deltas), anchors.const_data_ptr<float>(), anchors.size(0), logits.size(1), logits.size(2),
-                static_cast<float>(stride), static_cast<float>(height), static_cast<float>(width), static_cast<float>(min_size)};
+  const Rpn rpn = view_rpn(logits, deltas, anchors, stride, height, width, min_size);
   const auto options = anchors.options();
   at::Tensor boxes = at::empty({rpn.size(), 4}, options), scores = at::empty({rpn.size()}, options);
   float *box = boxes.mutable_data_ptr<float>(), *score = scores.mutable_data_ptr<float>();
@@ -34,8 +32,7 @@ at::Tensor moved_rois(const at::Tensor& rois_in, const at::Tensor& deltas_in, at
   check_deltas(rois_in, deltas_in, stds, height, width);
   const at::Tensor rois = rois_in.contiguous(), deltas = deltas_in.contiguous();
   at::Tensor moved = at::empty(rois.sizes(), rois.options());
-  const Stds scales{{static_cast<float>(stds[0]), static_cast<float>(stds[1]), static_cast<float>(stds[2]), static_cast<float>(stds[3])}};
-  decode_rois(rois.const_data_ptr<float>(), deltas.const_data_ptr<float>(), rois.size(0), scales, static_cast<float>(height),
+  decode_rois(rois.const_data_ptr<float>(), deltas.const_data_ptr<float>(), rois.size(0), view_stds(stds), static_cast<float>(height),
               static_cast<float>(width), moved.mutable_data_ptr<float>());
   return moved;
 }
@@ -60,8 +57,7 @@ std::tuple<at::Tensor, at::Tensor, at::Tensor> elected(const at::Tensor& boxes_i
   check_winners(boxes_in, winners_in, labels_in);
   const at::Tensor boxes = boxes_in.contiguous(), scores = scores_in.contiguous(), winners = winners_in.contiguous(),
                    labels = labels_in.contiguous();
-  const Election election{boxes.const_data_ptr<float>(), scores.const_data_ptr<float>(), winners.const_data_ptr<int64_t>(),
-                          labels.const_data_ptr<int64_t>(), boxes.size(0), scores.size(1), threshold};
+  const Election election = view_election(boxes, scores, winners, labels, threshold);
   const int64_t count = election.count, all = winners.size(0);
   for (int64_t w = 0; w < all; ++w) {
     TORCH_CHECK_VALUE(election.winners[w] < count, "winners: ", election.winners[w], ", there are ", count, " boxes");

@@ -5,21 +5,19 @@
 #include <tuple>
 
 #include "../checks.h"
+#include "../views.h"
 #include "binding.h"
 #include "post.h"
 
 namespace fcis::cuda {
 namespace {
 
-Strided view(const at::Tensor& maps) { return {maps.const_data_ptr<float>(), maps.stride(0), maps.stride(1), maps.stride(2)}; }
-
 std::tuple<at::Tensor, at::Tensor> candidates_of(const at::Tensor& logits, const at::Tensor& deltas, const at::Tensor& anchors_in,
                                                  int64_t stride, int64_t height, int64_t width, double min_size) {
   check_anchors(logits, deltas, anchors_in, stride, height, width);
   const Call call(logits);
   const at::Tensor anchors = anchors_in.contiguous();
-  const Rpn rpn{view(logits), view(deltas), anchors.const_data_ptr<float>(), anchors.size(0), logits.size(1), logits.size(2),
-                static_cast<float>(stride), static_cast<float>(height), static_cast<float>(width), static_cast<float>(min_size)};
+  const Rpn rpn = view_rpn(logits, deltas, anchors, stride, height, width, min_size);
   at::Tensor boxes = take({rpn.size(), 4}, at::kFloat, anchors), scores = take({rpn.size()}, at::kFloat, anchors);
   C10_CUDA_CHECK(decode_anchors(rpn, boxes.mutable_data_ptr<float>(), scores.mutable_data_ptr<float>(), call.stream));
   return {boxes, scores};
@@ -30,8 +28,7 @@ at::Tensor moved_rois(const at::Tensor& rois_in, const at::Tensor& deltas_in, at
   const Call call(rois_in);
   const at::Tensor rois = rois_in.contiguous(), deltas = deltas_in.contiguous();
   at::Tensor moved = take(rois.sizes(), at::kFloat, rois);
-  const Stds scales{{static_cast<float>(stds[0]), static_cast<float>(stds[1]), static_cast<float>(stds[2]), static_cast<float>(stds[3])}};
-  C10_CUDA_CHECK(decode_rois(rois.const_data_ptr<float>(), deltas.const_data_ptr<float>(), rois.size(0), scales,
+  C10_CUDA_CHECK(decode_rois(rois.const_data_ptr<float>(), deltas.const_data_ptr<float>(), rois.size(0), view_stds(stds),
                              static_cast<float>(height), static_cast<float>(width), moved.mutable_data_ptr<float>(), call.stream));
   return moved;
 }
@@ -59,8 +56,7 @@ std::tuple<at::Tensor, at::Tensor, at::Tensor> elected(const at::Tensor& boxes_i
   const Call call(boxes_in);
   const at::Tensor boxes = boxes_in.contiguous(), scores = scores_in.contiguous(), winners = winners_in.contiguous(),
                    labels = labels_in.contiguous();
-  const Election election{boxes.const_data_ptr<float>(), scores.const_data_ptr<float>(), winners.const_data_ptr<int64_t>(),
-                          labels.const_data_ptr<int64_t>(), boxes.size(0), scores.size(1), threshold};
+  const Election election = view_election(boxes, scores, winners, labels, threshold);
   const int64_t all = winners.size(0);
   at::Tensor voters = take({all, election.count}, at::kInt, boxes), weights = take({all, election.count}, at::kFloat, boxes),
              best = take({all}, at::kFloat, boxes);

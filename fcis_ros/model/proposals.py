@@ -43,14 +43,6 @@ def base_anchors(config: ModelConfig) -> Tensor:
     return torch.tensor(anchors, dtype=torch.float32)
 
 
-def grid_anchors(base: Tensor, height: int, width: int) -> Tensor:
-    """[A, 4] -> [height*width*A, 4]: the anchors of every feature cell, row by row."""
-    rows, columns = torch.arange(height, device=base.device), torch.arange(width, device=base.device)
-    y, x = torch.meshgrid(rows, columns, indexing="ij")
-    shift = (torch.stack([x, y, x, y], dim=-1) * STRIDE).to(base)
-    return (shift[:, :, None, :] + base).reshape(-1, 4)
-
-
 class RPN(nn.Module):
     """conv4 [N, C4, h, w] -> logits [N, 2A, h, w] (A background, then A foreground) and deltas [N, 4A, h, w]."""
 

@@ -15,12 +15,12 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from fcis_ros import ops
+from fcis_ros import boxes, ops
 from fcis_ros.errors import InputError
 from fcis_ros.model import checkpoint
 from fcis_ros.model.backbone import STRIDE
 from fcis_ros.model.fcis import FCIS, with_image_index
-from fcis_ros.model.proposals import grid_anchors, propose
+from fcis_ros.model.proposals import propose
 from fcis_ros.training.augment import TrainItem
 from fcis_ros.training.batches import Batches
 from fcis_ros.training.config import TrainConfig
@@ -51,7 +51,7 @@ def compute_losses(model: FCIS, items: list[TrainItem], config: TrainConfig, see
         logits, deltas = model.rpn(c4)
         score_maps, box_maps = model.score_maps(c5)
     height, width = images.shape[2:]
-    anchors = grid_anchors(model.rpn.anchors, *logits.shape[2:])
+    anchors = boxes.grid_anchors(model.rpn.anchors, *logits.shape[2:], STRIDE)
     generator = torch.Generator().manual_seed(seed)
     totals = {name: images.new_zeros(()) for name in LOSSES}
     geometry = (model.config.bins, model.config.grid, STRIDE)

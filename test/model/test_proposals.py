@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from fcis_ros.config import ModelConfig
-from fcis_ros.model.proposals import base_anchors, grid_anchors, propose
+from fcis_ros.model.proposals import base_anchors, propose
 
 # Ratio by ratio (0.5, 1, 2), then scale by scale (4, 8, 16, 32); VOC leaves out the smallest scale.
 COCO = [
@@ -22,12 +22,6 @@ VOC = [anchor for index, anchor in enumerate(COCO) if index % 4]
 @pytest.mark.parametrize(("scales", "expected"), [((4, 8, 16, 32), COCO), ((8, 16, 32), VOC)])
 def test_anchors_of_the_released_models(scales, expected):
     assert base_anchors(config(anchor_scales=scales)).tolist() == expected
-
-
-def test_grid_is_row_by_row():
-    anchors = grid_anchors(torch.tensor([[0.0, 0, 15, 15]]), height=2, width=3)
-    assert anchors[:, 0].tolist() == [0, 16, 32, 0, 16, 32]
-    assert anchors[:, 1].tolist() == [0, 0, 0, 16, 16, 16]
 
 
 def outputs(anchors: int, height: int, width: int):

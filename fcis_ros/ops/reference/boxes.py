@@ -25,9 +25,7 @@ def decode_anchors(
         [h*w*A, 4] boxes and [h*w*A] scores, cell by cell, row by row; the score of what is too small or not finite is -inf.
     """
     count, rows, columns = len(anchors), *logits.shape[1:]
-    y, x = torch.meshgrid(torch.arange(rows), torch.arange(columns), indexing="ij")
-    shift = torch.stack([x, y, x, y], dim=-1).to(anchors) * stride
-    base = (shift[:, :, None, :] + anchors).reshape(-1, 4)
+    base = box_arithmetic.grid_anchors(anchors, rows, columns, stride)
     moves = deltas.reshape(count, 4, rows, columns).permute(2, 3, 0, 1).reshape(-1, 4)
     found = box_arithmetic.clip(box_arithmetic.decode(base, moves), height, width)
     pairs = logits.double().reshape(2, count, rows, columns)

@@ -1,0 +1,32 @@
+// Checked tensors as what the kernels on boxes take, on every device alike. The tensors must outlive the view and be contiguous, but for
+// logits and deltas.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include "boxes.h"
+
+namespace fcis {
+
+inline Strided view_strided(const at::Tensor& maps) {
+  return {maps.const_data_ptr<float>(), maps.stride(0), maps.stride(1), maps.stride(2)};
+}
+
+inline Rpn view_rpn(const at::Tensor& logits, const at::Tensor& deltas, const at::Tensor& anchors, int64_t stride, int64_t height,
+                    int64_t width, double min_size) {
+  return {view_strided(logits), view_strided(deltas), anchors.const_data_ptr<float>(), anchors.size(0), logits.size(1),
+          logits.size(2), static_cast<float>(stride), static_cast<float>(height), static_cast<float>(width),
+          static_cast<float>(min_size)};
+}
+
+inline Stds view_stds(at::ArrayRef<double> stds) {
+  return {{static_cast<float>(stds[0]), static_cast<float>(stds[1]), static_cast<float>(stds[2]), static_cast<float>(stds[3])}};
+}
+
+inline Election view_election(const at::Tensor& boxes, const at::Tensor& scores, const at::Tensor& winners, const at::Tensor& labels,
+                              double threshold) {
+  return {boxes.const_data_ptr<float>(), scores.const_data_ptr<float>(), winners.const_data_ptr<int64_t>(),
+          labels.const_data_ptr<int64_t>(), boxes.size(0), scores.size(1), threshold};
+}
+
+}  // namespace fcis
