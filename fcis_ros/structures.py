@@ -18,6 +18,7 @@ class Sample:
         labels: [G] int64, 1..C (0 is background and never stored).
         crowd: [G] bool, True where the annotation is a region to ignore, not an object.
         name: file name without its folder, or a generated one; matches annotations to frames.
+        ids: [G] int64, which object of a clip each is, the same in all of its frames; None where nobody knows.
     """
 
     image: np.ndarray
@@ -25,6 +26,7 @@ class Sample:
     labels: np.ndarray
     crowd: np.ndarray
     name: str
+    ids: np.ndarray | None = None
 
     def __post_init__(self):
         height, width = self.image.shape[:2]

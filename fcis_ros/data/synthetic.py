@@ -150,7 +150,8 @@ class SyntheticScenes:
         shown = [i for i in range(len(actors)) if count[i + 1] >= MIN_PIXELS]
         masks = owner[None] == np.array([i + 1 for i in shown], np.uint8)[:, None, None]
         labels = np.array([actors[i].label for i in shown], np.int64)
-        return Sample(image, masks.reshape(len(shown), self.height, self.width), labels, np.zeros(len(shown), bool), name)
+        masks = masks.reshape(len(shown), self.height, self.width)
+        return Sample(image, masks, labels, np.zeros(len(shown), bool), name, np.array(shown, np.int64) + 1)
 
     def _draw(self, scene: Scene, camera: Camera, actors: list[Actor]) -> Canvas:
         """Everything from far to near; actor i owns its pixels as number i + 1."""

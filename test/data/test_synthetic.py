@@ -1,3 +1,4 @@
+import itertools
 import pickle
 from dataclasses import replace
 
@@ -137,6 +138,20 @@ def test_clip_moves_smoothly():
             overlap = (rivals & mask).sum(axis=(1, 2)) / (rivals | mask).sum(axis=(1, 2))
             assert overlap.max(initial=0) > 0.4
     assert not np.array_equal(frames[0].masks, frames[-1].masks)
+
+
+def test_ids_follow_objects_through_a_clip():
+    frames = list(SyntheticScenes(0).clip(0, 30, rate=30))
+    labels, followed = {}, 0
+    for before, after in itertools.pairwise(frames):
+        assert len(set(after.ids)) == len(after.ids) == len(after.labels)
+        assert all(labels.setdefault(number, label) == label for number, label in zip(after.ids, after.labels, strict=True))
+        old = {number: mask for number, mask in zip(before.ids, before.masks, strict=True) if mask.sum() > 500}
+        for number, mask in zip(after.ids, after.masks, strict=True):
+            if number in old:
+                assert (mask & old[number]).sum() > 0.5 * (mask | old[number]).sum()
+                followed += 1
+    assert followed > 50
 
 
 def test_clip_has_every_class():
