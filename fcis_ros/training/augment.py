@@ -44,10 +44,11 @@ def paste_objects(target: Sample, source: Sample, rng: np.random.Generator, most
     """Pastes objects of one image into another of the same camera (Ghiasi et al., Simple Copy-Paste, CVPR 2021).
 
     They keep their height above the road: moved sideways at will, up and down by a few pixels only, since size and row go
-    together for a camera that drives. Rare classes are as likely to be chosen as frequent ones.
+    together for a camera that drives. Rare classes are as likely to be chosen as frequent ones. What is left of an object that
+    was mostly covered is marked as crowd: neither object nor background.
     """
     height, width = target.image.shape[:2]
-    objects = np.flatnonzero(~source.crowd)
+    objects = np.flatnonzero(~source.crowd & source.masks.any(axis=(1, 2)))  # a sub-pixel polygon has no pixel to paste
     if source.image.shape != target.image.shape or not len(objects):
         return target
     _, inverse, count = np.unique(source.labels[objects], return_inverse=True, return_counts=True)
@@ -82,14 +83,10 @@ def paste_objects(target: Sample, source: Sample, rng: np.random.Generator, most
         labels.append(source.labels[index])
         crowd.append(False)
         before.append(int(mask.sum()))
-    seen = [bool(mask.sum() >= max(30, MIN_VISIBLE * full)) for mask, full in zip(masks, before, strict=True)]
-    return Sample(
-        image,
-        np.array([m for m, ok in zip(masks, seen, strict=True) if ok], dtype=bool).reshape(-1, height, width),
-        np.array([v for v, ok in zip(labels, seen, strict=True) if ok], dtype=np.int64),
-        np.array([v for v, ok in zip(crowd, seen, strict=True) if ok], dtype=bool),
-        target.name,
-    )
+    pixels = np.array([int(mask.sum()) for mask in masks])
+    crowd = np.array(crowd, dtype=bool) | (pixels < MIN_VISIBLE * np.array(before))
+    seen = pixels > 0
+    return Sample(image, np.stack(masks)[seen], np.array(labels, dtype=np.int64)[seen], crowd[seen], target.name)
 
 
 def jitter_colour(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:

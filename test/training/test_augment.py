@@ -61,6 +61,36 @@ def test_an_object_that_is_covered_disappears():
     assert pasted.labels.tolist() == [2]
 
 
+def test_what_is_left_of_a_mostly_covered_object_is_ignored():
+    """An object of 60 columns, covered but for a few of them: a crowd, so that its rest is no example of background."""
+    rests = []
+    for seed in range(20):
+        pasted = paste_objects(sample((30, 45, 90, 55)), sample((10, 38, 80, 62), label=2), generator(seed))
+        visible = (pasted.masks[0] & ~pasted.masks[-1]).sum() if len(pasted.labels) == 2 else 0
+        if 0 < visible < 0.3 * 600:
+            rests.append(seed)
+            assert pasted.labels.tolist() == [1, 2] and pasted.crowd.tolist() == [True, False]
+        elif visible:
+            assert pasted.crowd.tolist() == [False, False]
+    assert rests
+
+
+def test_small_objects_that_nothing_covers_stay_objects():
+    """Sixteen pixels, far from where the other object is pasted."""
+    pasted = paste_objects(sample((2, 2, 6, 6)), sample((40, 60, 80, 90), label=2), generator())
+    assert pasted.labels.tolist() == [1, 2] and pasted.crowd.tolist() == [False, False]
+    assert pasted.masks[0].sum() == 16
+
+
+def test_objects_without_a_pixel_are_neither_pasted_nor_kept():
+    """``segmentation: []`` or a polygon smaller than a pixel: an empty mask."""
+    empty = sample((50, 50, 50, 50))
+    target = sample((40, 30, 80, 70))
+    assert paste_objects(target, empty, generator()) is target
+    assert len(make_item(empty, CONFIG, (96, 112), (0.8, 1.5), generator()).boxes) == 0
+    assert paste_objects(empty, target, generator()).labels.tolist() == [1]
+
+
 def test_images_of_other_sizes_and_without_objects_are_not_pasted():
     target = sample((50, 50, 58, 58))
     assert paste_objects(target, sample((1, 1, 9, 9), size=(50, 50)), generator()) is target
