@@ -44,8 +44,8 @@ def run(arguments: argparse.Namespace) -> None:
     if not is_bag(bag):
         source = open_source(arguments.input, arguments.rate, arguments.frames, arguments.seed)
     try:
-        from fcis_ros.ros.clip_bag import open_bag
-        from fcis_ros.ros.demo import run_demo
+        from fcis_ros.bags.demo import run_demo
+        from fcis_ros.bags.reading import open_bag
     except ImportError as error:
         raise InputError(f"ROS 2: {error}; source a ROS 2 and build the package, or use make") from None
     if is_bag(bag):

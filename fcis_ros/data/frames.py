@@ -1,6 +1,6 @@
 """Frames from wherever they come: a video, a folder of images, one image, a camera, or the synthetic clip.
 
-rosbag2 folders are the remaining kind of input; they need message conversion and are read by ``fcis_ros.ros.clip_bag``.
+rosbag2 folders are the remaining kind of input; they need message conversion and are read by ``fcis_ros.bags.reading``.
 """
 
 import re

@@ -110,22 +110,3 @@ def graph(monkeypatch):
     context.try_shutdown()
     thread.join(5)
     node.destroy_node()
-
-
-@pytest.fixture(scope="session")
-def tiny_checkpoint(tmp_path_factory) -> Path:
-    """An untrained model that is small and fast, and finds something in every image."""
-    import torch
-
-    from fcis_ros.config import ModelConfig
-    from fcis_ros.model import checkpoint
-    from fcis_ros.model.fcis import FCIS
-
-    config = ModelConfig(
-        class_names=("car", "pedestrian", "bicyclist"), backbone="resnet18", width=8, reduced_channels=16, rpn_channels=16,
-        short_side=96, max_side=160, anchor_scales=(1.0, 2.0, 4.0), rpn_post_nms=30, max_instances=20,
-    )  # fmt: skip
-    torch.manual_seed(3)
-    path = tmp_path_factory.mktemp("model") / "tiny.safetensors"
-    checkpoint.save(path, FCIS(config), {})
-    return path

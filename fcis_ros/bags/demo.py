@@ -9,6 +9,9 @@ import numpy as np
 from rosbags.rosbag2 import Reader
 from tqdm import tqdm
 
+from fcis_ros.bags.messages import header_stamp, message_types
+from fcis_ros.bags.replay import MASKS_TOPIC, OVERLAY_TOPIC, Measured, replay, share
+from fcis_ros.bags.writing import record
 from fcis_ros.data.frames import Frame, FrameSource
 from fcis_ros.data.synthetic import CLASS_NAMES
 from fcis_ros.errors import InputError
@@ -16,8 +19,6 @@ from fcis_ros.evaluation.report import summarise, write_html, write_json
 from fcis_ros.evaluation.truth import Truth
 from fcis_ros.evaluation.video import write_video
 from fcis_ros.ros import convert, masks
-from fcis_ros.ros.clip_bag import header_stamp, message_types, record
-from fcis_ros.ros.replay import MASKS_TOPIC, OVERLAY_TOPIC, Measured, replay, share
 from fcis_ros.structures import Instances
 
 AP_SCORE = 0.02  # what lies below it changes AP by less than 0.001

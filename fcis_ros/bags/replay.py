@@ -21,9 +21,10 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rosbags.rosbag2 import Reader
 from sensor_msgs.msg import Image
 
+from fcis_ros.bags.messages import IMAGE, IMAGE_TOPIC, header_stamp, message_types
+from fcis_ros.bags.writing import mcap_writer
 from fcis_ros.errors import InputError
 from fcis_ros.msg import InstanceMaskArray
-from fcis_ros.ros.clip_bag import IMAGE, IMAGE_TOPIC, header_stamp, mcap_writer, message_types
 
 NODE = "fcis_node"
 MASKS_TOPIC = f"/{NODE}/masks"
@@ -87,7 +88,7 @@ def replay(
     """Starts the node, plays ``clip`` to it, and records its masks and overlays.
 
     Args:
-        clip: a bag that ``clip_bag.record`` wrote.
+        clip: a bag that ``writing.record`` wrote.
         output: the bag to create.
         parameters: of the node.
         log: file that takes the node's output.

@@ -1,0 +1,94 @@
+"""Frames -> rosbag2 folders. Pure Python (rosbags), no ROS needed.
+
+A clip recorded here holds ``/image_raw`` (sensor_msgs/Image, rgb8) and ``/frame_names`` (std_msgs/String), whose n-th message
+names the n-th image and carries the same log time.
+"""
+
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+from rosbags.rosbag2 import StoragePlugin, Writer
+from rosbags.typesys.store import Typestore
+
+from fcis_ros.bags.messages import IMAGE, IMAGE_TOPIC, NAMES_TOPIC, STRING, message_types
+from fcis_ros.data.frames import Frame
+from fcis_ros.errors import InputError
+from fcis_ros.images import check_image
+
+FRAME_ID = "camera"
+BAG_VERSION = 9
+
+
+def mcap_writer(folder: Path) -> Writer:
+    """A writer of a new rosbag2 folder with MCAP storage."""
+    return Writer(folder, version=BAG_VERSION, storage_plugin=StoragePlugin.MCAP)
+
+
+def image_message(store: Typestore, frame: Frame):
+    """Frame -> sensor_msgs/Image, rgb8."""
+    types = store.types
+    height, width = frame.image.shape[:2]
+    seconds, nanoseconds = divmod(frame.stamp, 1_000_000_000)
+    return types[IMAGE](
+        header=types["std_msgs/msg/Header"](
+            stamp=types["builtin_interfaces/msg/Time"](sec=seconds, nanosec=nanoseconds), frame_id=FRAME_ID
+        ),
+        height=height,
+        width=width,
+        encoding="rgb8",
+        is_bigendian=0,
+        step=3 * width,
+        data=np.ascontiguousarray(frame.image).reshape(-1),
+    )
+
+
+def record(frames: Iterable[Frame], folder: Path, expected: int | None = None) -> dict[int, str]:
+    """Writes a clip.
+
+    Args:
+        frames: in order of time.
+        folder: the bag to create.
+        expected: how many frames will come, if known: with it, a clip for which the disk is too small is refused.
+
+    Returns:
+        {stamp: name} of the frames, in order.
+
+    Raises:
+        InputError: no frames, one that the network cannot use, stamps that do not increase, or too little room on the disk.
+    """
+    store = message_types()
+    recorded: dict[int, str] = {}
+    last = 0
+    with mcap_writer(folder) as writer:
+        images = writer.add_connection(IMAGE_TOPIC, IMAGE, typestore=store)
+        names = writer.add_connection(NAMES_TOPIC, STRING, typestore=store)
+        for frame in frames:
+            _check(frame)
+            if not recorded:
+                _require_room(folder, frame.image.nbytes * (expected or 1))
+            elif frame.stamp <= last:
+                raise InputError(f"frame {frame.name}: its stamp {frame.stamp} is not later than the one before it")
+            text = store.types[STRING](data=frame.name)
+            writer.write(names, frame.stamp, store.serialize_cdr(text, STRING))
+            writer.write(images, frame.stamp, store.serialize_cdr(image_message(store, frame), IMAGE))
+            recorded[frame.stamp] = frame.name
+            last = frame.stamp
+    if not recorded:
+        raise InputError("the input holds no frames")
+    return recorded
+
+
+def _check(frame: Frame) -> None:
+    try:
+        check_image(frame.image)
+    except InputError as error:
+        raise InputError(f"frame {frame.name}: {error}") from None
+
+
+def _require_room(folder: Path, clip: int) -> None:
+    """The clip is stored twice, as frames and as overlays."""
+    free = shutil.disk_usage(folder).free
+    if 2.2 * clip > free:
+        raise InputError(f"{folder}: the clip needs {2.2 * clip / 1e9:.1f} GB, {free / 1e9:.1f} GB are free; take fewer frames")
