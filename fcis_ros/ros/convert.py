@@ -1,4 +1,4 @@
-"""sensor_msgs/Image <-> RGB array. Pure functions: any object with the message's fields will do."""
+"""sensor_msgs/Image and CompressedImage <-> RGB array. Pure functions: any object with the message's fields will do."""
 
 import array
 import importlib
@@ -30,7 +30,7 @@ _DIRECT = {
     "yuv422_yuy2": (2, cv2.COLOR_YUV2RGB_YUY2),
     "yuyv": (2, cv2.COLOR_YUV2RGB_YUY2),
 }
-# 16-bit encodings keep their upper eight bits, then go the way of the 8-bit one.
+# 16-bit encodings are brought to eight bits (see _eight_bits), then go the way of the 8-bit one.
 _SIXTEEN = {
     "mono16": "mono8",
     "16UC1": "8UC1",
@@ -46,6 +46,7 @@ _SIXTEEN = {
 }
 # Planar: H rows of luma, then H/2 rows of interleaved chroma, all of the same step.
 _PLANAR = {"nv12": cv2.COLOR_YUV2RGB_NV12, "nv21": cv2.COLOR_YUV2RGB_NV21}
+_AS_STORED = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH | cv2.IMREAD_IGNORE_ORIENTATION
 
 ENCODINGS = tuple(_DIRECT) + tuple(_SIXTEEN) + tuple(_PLANAR)
 
@@ -76,10 +77,9 @@ def to_rgb(message: Any) -> np.ndarray:
     if encoding in _SIXTEEN:
         encoding = _SIXTEEN[encoding]
         depth = _DIRECT[encoding][0]
-        rows = _rows(message, height, width * depth * 2)
-        # The more significant byte of each value: no need to assemble the 16 bits first.
-        pixels = rows[:, 0 if message.is_bigendian else 1 :: 2].reshape(height, width, depth)
-        return _to_rgb8(np.ascontiguousarray(pixels), encoding)
+        rows = np.ascontiguousarray(_rows(message, height, width * depth * 2))
+        values = rows.view(">u2" if message.is_bigendian else "<u2").reshape(height, width, depth)
+        return _to_rgb8(_eight_bits(values), encoding)
     if encoding in _DIRECT:
         depth = _DIRECT[encoding][0]
         return _to_rgb8(_rows(message, height, width * depth).reshape(height, width, depth), encoding)
@@ -96,6 +96,47 @@ def _rows(message: Any, rows: int, used: int) -> np.ndarray:
     if message.step * rows != data.size:
         raise InputError(f"image: step {message.step} x {rows} rows is {message.step * rows} bytes, the data has {data.size}")
     return data.reshape(rows, message.step)[:, :used]
+
+
+def _eight_bits(values: np.ndarray) -> np.ndarray:
+    """The upper eight of the bits in use, which are the fewest of 10, 12, 14 and 16 that hold the image's largest value.
+
+    A camera of twelve bits fills the lower ones of a 16-bit message: by the upper eight alone its images would be nearly black.
+    """
+    largest = int(values.max())
+    bits = next(bits for bits in (10, 12, 14, 16) if largest < 2**bits)
+    return (values >> (bits - 8)).astype(np.uint8)
+
+
+def compressed_to_rgb(message: Any) -> np.ndarray:
+    """Decodes a compressed image: jpeg, png and whatever else OpenCV reads.
+
+    Whatever the message's ``format`` says, the data decide; a picture is taken as its pixels are stored, without the rotation
+    that a tag may ask for, as camera_info and masks refer to those.
+
+    Args:
+        message: a ``sensor_msgs/CompressedImage``.
+
+    Returns:
+        [H, W, 3] uint8, RGB.
+
+    Raises:
+        InputError: the data are damaged, cut off, or no picture.
+    """
+    what = f"compressed image ({message.format or 'no format'})"
+    if "compressedDepth" in message.format:
+        raise InputError(f"{what}: depth is not a picture")
+    data = np.frombuffer(message.data, dtype=np.uint8)
+    # OpenCV fills up the missing part of a JPEG in grey; a marker closes a whole one, a few cameras pad it behind.
+    if data[:2].tobytes() == b"\xff\xd8" and b"\xff\xd9" not in data[-1024:].tobytes():
+        raise InputError(f"{what}: the data end before the picture does")
+    try:
+        pixels = cv2.imdecode(data, _AS_STORED) if data.size else None
+    except cv2.error as error:
+        raise InputError(f"{what}: {' '.join(str(error).split())}") from None
+    if pixels is None or pixels.dtype not in (np.uint8, np.uint16):
+        raise InputError(f"{what}: cannot be decoded ({data.size} bytes)")
+    return cv2.cvtColor(pixels if pixels.dtype == np.uint8 else _eight_bits(pixels), cv2.COLOR_BGR2RGB)
 
 
 def _to_rgb8(pixels: np.ndarray, encoding: str) -> np.ndarray:

@@ -65,6 +65,64 @@ def test_sixteen_bits_keep_the_upper_eight_in_either_byte_order(encoding, shape,
     assert np.array_equal(result, expected)
 
 
+@pytest.mark.parametrize(("largest", "bits"), [(0, 10), (1023, 10), (1024, 12), (4095, 12), (4096, 14), (16384, 16)])
+@pytest.mark.parametrize("big", [False, True])
+def test_a_camera_of_fewer_bits_is_not_dark(largest, bits, big):
+    """The fewest of 10, 12, 14 and 16 bits that hold the largest value are spread over 0..255."""
+    values = np.full((4, 4), largest // 2, np.uint16)
+    values[1, 2] = largest
+    result = convert.to_rgb(message(values.astype(">u2" if big else "<u2").view(np.uint8), "mono16", 4, 4, big=big))
+    assert result[1, 2, 0] == largest * 256 // 2**bits and result[0, 0, 0] == largest // 2 * 256 // 2**bits
+
+
+def compressed(data: bytes, kind: str = "jpeg"):
+    return types.SimpleNamespace(data=data, format=kind)
+
+
+def picture(kind: str, pixels: np.ndarray) -> bytes:
+    return cv2.imencode(f".{kind}", pixels)[1].tobytes()
+
+
+def test_compressed_pictures():
+    def decoded(kind, pixels, name):
+        return convert.compressed_to_rgb(compressed(picture(kind, pixels), name))
+
+    assert np.array_equal(decoded("png", PIXELS[..., ::-1], "rgb8; png compressed bgr8"), PIXELS)
+    grey = np.arange(16, dtype=np.uint8).reshape(4, 4)
+    assert np.array_equal(decoded("png", grey, "png"), np.dstack([grey] * 3))
+    deep = np.arange(0, 4096, 256, dtype=np.uint16).reshape(4, 4)
+    assert np.array_equal(decoded("png", deep, "16UC1; png compressed"), np.dstack([deep >> 4] * 3))
+    smooth = np.full((32, 32, 3), (10, 80, 200), np.uint8)
+    assert np.abs(decoded("jpg", smooth[..., ::-1], "jpeg").astype(int) - smooth).max() <= 3
+
+
+@pytest.mark.parametrize(
+    ("data", "kind", "named"),
+    [
+        (b"", "jpeg", "cannot be decoded .0 bytes."),
+        (b"no picture at all", "jpeg", "cannot be decoded"),
+        (picture("jpg", np.random.default_rng(0).integers(0, 255, (99, 99, 3)).astype(np.uint8))[:4000], "jpeg", "end before"),
+        (picture("png", PIXELS), "16UC1; compressedDepth png", "depth is not a picture"),
+    ],
+)
+def test_bad_compressed_picture_is_named(data, kind, named):
+    with pytest.raises(InputError, match=named):
+        convert.compressed_to_rgb(compressed(data, kind))
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.data(), st.sampled_from(["jpg", "png"]))
+def test_damaged_pictures_give_an_image_or_an_input_error(data, kind):
+    raw = bytearray(picture(kind, np.tile(PIXELS, (4, 4, 1))))
+    for _ in range(data.draw(st.integers(0, 9))):
+        raw[data.draw(st.integers(0, len(raw) - 1))] = data.draw(st.integers(0, 255))
+    cut = data.draw(st.integers(0, len(raw)))
+    try:
+        assert convert.compressed_to_rgb(compressed(bytes(raw[:cut]))).shape[2] == 3
+    except InputError as error:
+        assert "\n" not in str(error)
+
+
 @pytest.mark.parametrize("pattern", ["rggb", "bggr", "gbrg", "grbg"])
 @pytest.mark.parametrize("bits", [8, 16])
 @pytest.mark.parametrize("colour", [RED, GREEN, BLUE])
@@ -159,7 +217,9 @@ def test_filling_is_the_inverse_of_reading(width, height, encoding):
     if encoding == "bgr8":
         expected = expected[..., ::-1]
     elif depth == ():
-        expected = np.dstack([expected >> 8 if encoding == "mono16" else expected] * 3)
+        if encoding == "mono16":
+            expected = expected >> next(bits for bits in (2, 4, 6, 8) if expected.max() < 2 ** (8 + bits))
+        expected = np.dstack([expected] * 3)
     assert np.array_equal(back, expected)
 
 
