@@ -34,7 +34,7 @@ def add_model(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threads", type=count, help="CPU threads of the network (default: PyTorch's choice)")
     parser.add_argument(
         "--precision",
-        choices=["auto", "fp32", "bf16", "fp16"],
+        choices=["auto", "fp32", "tf32", "bf16", "fp16"],
         default="auto",
-        help="of the convolutions; auto: the fastest that the device has in hardware (default: %(default)s)",
+        help="of the convolutions; auto follows from the hardware, `fcis info` says why (default: %(default)s)",
     )

@@ -34,7 +34,7 @@ def run(arguments: argparse.Namespace) -> None:
     from fcis_ros.evaluation.report import table
     from fcis_ros.evaluation.truth import Truth
     from fcis_ros.model.checkpoint import default_checkpoint, load
-    from fcis_ros.model.predictor import choose_device
+    from fcis_ros.model.hardware import choose_device
 
     model = Path(arguments.checkpoint) if arguments.checkpoint else default_checkpoint()
     names = load(model).config.class_names  # a damaged file is refused before anything is recorded

@@ -1,4 +1,4 @@
-"""Print what a checkpoint is: configuration, provenance, and the versions and device here."""
+"""Print what a checkpoint is: configuration, provenance, and the versions, device and precision here."""
 
 import argparse
 import json
@@ -11,29 +11,36 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
+    import torch
+
     from fcis_ros.evaluation.report import versions
     from fcis_ros.model.checkpoint import default_checkpoint, read_metadata
-    from fcis_ros.model.predictor import choose_device
+    from fcis_ros.model.hardware import auto_device, auto_precision
 
     path = Path(arguments.checkpoint) if arguments.checkpoint else default_checkpoint()
     config, provenance = read_metadata(path)
+    device = auto_device()
+    precision = auto_precision(torch.device(device.value))
     about = {
         "checkpoint": {"file": str(path), "bytes": path.stat().st_size},
         "config": config.to_dict(),
         "provenance": provenance,
         "versions": versions(),
-        "device": str(choose_device("auto")),
+        "device": device.value,
+        "precision": precision.value,
+        "why": {"device": device.why, "precision": precision.why},
     }
     if arguments.json:
         print(json.dumps(about, indent=2))
         return
+    why = about.pop("why")
     for title, content in about.items():
         if isinstance(content, dict):
             print(f"{title}:")
             for key, value in content.items():
                 print(f"  {key:<24} {_text(value)}")
         else:
-            print(f"{title}: {content}")
+            print(f"{title}: {content} ({why[title]})")
 
 
 def _text(value: object) -> str:

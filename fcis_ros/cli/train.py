@@ -33,7 +33,7 @@ def run(arguments: argparse.Namespace) -> None:
     import torch
 
     from fcis_ros.data.synthetic import CLASS_NAMES, SyntheticScenes
-    from fcis_ros.model.predictor import choose_device
+    from fcis_ros.model.hardware import choose_device
     from fcis_ros.training.batches import Batches
     from fcis_ros.training.config import TrainConfig
     from fcis_ros.training.loop import NonFiniteLoss, train

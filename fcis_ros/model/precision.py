@@ -1,62 +1,54 @@
-"""In which precision the convolutions run: chosen by measurement on the machine at hand."""
+"""In which precision the convolutions run; everything after them computes in float32.
 
-import time
+``fp32`` is IEEE single precision, on a GPU as well. ``tf32`` is what PyTorch does by default on NVIDIA GPUs from Ampere on, and
+calls float32: stored in float32, multiplied with 10 bits of mantissa. ``hardware.auto_precision`` says what ``auto`` means.
+"""
+
+import contextlib
+from collections.abc import Iterator
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from fcis_ros.errors import InputError
+from fcis_ros.model.hardware import auto_precision
 
-DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
-TRIALS = 3
+DTYPES = {"fp32": torch.float32, "tf32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
-def candidates(device: torch.device) -> list[str]:
-    """Precisions that the device computes in hardware, ``fp32`` first."""
-    if device.type == "cuda":
-        return ["fp32", "fp16"] + (["bf16"] if torch.cuda.get_device_capability(device) >= (8, 0) else [])
-    probes = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
-    return ["fp32", "bf16"] if any(getattr(torch.cpu, probe, bool)() for probe in probes) else ["fp32"]
+def choose_precision(name: str, device: torch.device) -> str:
+    """A name of ``DTYPES``, or ``auto`` -> the precision to use on the device.
+
+    Raises:
+        InputError: no such precision, or ``tf32`` on a CPU, which has none.
+    """
+    if name == "auto":
+        return auto_precision(device).value
+    if name not in DTYPES:
+        raise InputError(f"precision {name!r}: expected auto, {', '.join(DTYPES)}")
+    if name == "tf32" and device.type != "cuda":
+        raise InputError(f"precision 'tf32': only GPUs have it, the device is {device}")
+    return name
 
 
 def cast(network: nn.Module, precision: str) -> None:
-    """Converts the convolutions, in place; boxes and scores stay float32.
-
-    Raises:
-        InputError: no such precision.
-    """
-    if precision not in DTYPES:
-        raise InputError(f"precision {precision!r}: expected auto, {', '.join(DTYPES)}")
+    """Rounds the weights of the convolutions, in place, once; buffers stay float32."""
     for module in network.modules():
         if isinstance(module, nn.Conv2d):
             module.to(DTYPES[precision])
 
 
-def fastest(network: nn.Module, image: Tensor) -> str:
-    """The precision in which ``network`` answers ``image`` soonest; leaves the network in float32.
+@contextlib.contextmanager
+def convolving(precision: str) -> Iterator[None]:
+    """Makes float32 convolutions of this block what ``precision`` says.
 
-    A precision that is at most 10 % faster than float32 is not worth its rounding.
-
-    Args:
-        network: a module of convolutions that takes the image.
-        image: [1, 3, H', W'] on the device.
+    Whether cuDNN may round float32 to TF32 is a flag of the process, read when a convolution is launched: it is set for the
+    block and put back after it, so that neither the caller's own convolutions nor another predictor's are touched. Blocks of
+    different precision must not run in several threads at once.
     """
-    able = candidates(image.device)
-    if len(able) == 1:
-        return able[0]
-    taken = {}
-    for precision in able:
-        cast(network, precision)
-        taken[precision] = min(_seconds(network, image.to(DTYPES[precision])) for _ in range(TRIALS))
-    cast(network, "fp32")
-    best = min(taken, key=taken.get)
-    return best if taken[best] < 0.9 * taken["fp32"] else "fp32"
-
-
-def _seconds(network: nn.Module, image: Tensor) -> float:
-    start = time.perf_counter()
-    with torch.inference_mode():
-        network(image)
-    if image.device.type == "cuda":
-        torch.cuda.synchronize(image.device)
-    return time.perf_counter() - start
+    before = torch.backends.cudnn.allow_tf32
+    torch.backends.cudnn.allow_tf32 = precision == "tf32"
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.allow_tf32 = before

@@ -25,7 +25,7 @@ PARAMETERS = (
     Parameter("model", "", "Checkpoint, a .safetensors file of this project; empty for the one included.", read_only=True),
     Parameter("device", "auto", "auto, cpu, cuda or cuda:N; a device that is not there is an error.", read_only=True),
     Parameter("precision", "auto",
-              "Of the convolutions: fp32, bf16, fp16, or auto, the fastest that the device has in hardware.",
+              "Of the convolutions: fp32, tf32, bf16, fp16, or auto, which follows from the hardware alone.",
               read_only=True),
     Parameter("threads", 0, "CPU threads of the network; 0 leaves the choice to PyTorch.", (0, 1024), read_only=True),
     Parameter("autostart", True, "Configure and activate at start; false leaves that to a lifecycle manager.", read_only=True),

@@ -106,7 +106,21 @@ def test_info(model, capsys):
     for part in ("car, pedestrian, bicyclist", "resnet18", "nothing at all", torch.__version__, "device"):
         assert part in text
     assert main(["info", str(model), "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["config"]["width"] == 8
+    about = json.loads(capsys.readouterr().out)
+    assert about["config"]["width"] == 8
+
+
+@pytest.mark.parametrize(("unit", "precision"), [("amx_bf16", "bf16"), (None, "fp32")])
+def test_info_says_what_auto_means_here_and_why(model, capsys, monkeypatch, unit, precision):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr("fcis_ros.model.hardware.cpu_bf16_unit", lambda: unit)
+    assert main(["info", str(model)]) == 0
+    text = capsys.readouterr().out
+    assert f"device: cpu (PyTorch sees no CUDA device)\nprecision: {precision} (the CPU has {unit or 'none of'}" in text
+    assert main(["info", str(model), "--json"]) == 0
+    about = json.loads(capsys.readouterr().out)
+    assert (about["device"], about["precision"]) == ("cpu", precision)
+    assert about["why"]["device"] == "PyTorch sees no CUDA device" and (unit or "none of") in about["why"]["precision"]
 
 
 def test_predict(model, images, tmp_path, capsys):

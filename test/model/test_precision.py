@@ -4,51 +4,87 @@ import torch
 from torch import nn
 
 import fcis_ros
+from fcis_ros.data.synthetic import SyntheticScenes
 from fcis_ros.errors import InputError
-from fcis_ros.model import precision
+from fcis_ros.model import checkpoint, hardware
+from fcis_ros.model.backbone import fold_batch_norm
+from fcis_ros.model.precision import DTYPES, cast, choose_precision, convolving
 
-CPU = torch.device("cpu")
-
-
-def network() -> nn.Sequential:
-    return nn.Sequential(nn.Conv2d(3, 4, 1), nn.ReLU(), nn.Conv2d(4, 2, 1))
+CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 
 
-def test_auto_takes_the_fastest_that_the_hardware_has(monkeypatch):
-    image = torch.zeros(1, 3, 8, 8)
-    seconds = {torch.float32: 1.0, torch.bfloat16: 0.5}
-    monkeypatch.setattr(precision, "_seconds", lambda network, image: seconds[image.dtype])
-    monkeypatch.setattr(precision, "candidates", lambda device: ["fp32", "bf16"])
-    assert precision.fastest(network(), image) == "bf16"
-    seconds[torch.bfloat16] = 0.95  # too little to be worth the rounding
-    assert precision.fastest(network(), image) == "fp32"
-    seconds[torch.bfloat16] = 0.5
-    monkeypatch.setattr(precision, "candidates", lambda device: ["fp32"])
-    assert precision.fastest(network(), image) == "fp32"
+def predictor(precision: str) -> fcis_ros.Predictor:
+    return fcis_ros.Predictor.from_checkpoint(device="cpu", precision=precision)
 
 
-def test_only_convolutions_are_cast_and_the_measurement_leaves_float32():
-    model = network()
+def bits(tensor: torch.Tensor) -> torch.Tensor:
+    return tensor.contiguous().view(torch.int16 if tensor.element_size() == 2 else torch.int32)
+
+
+@pytest.mark.parametrize(("unit", "expected"), [("avx512_bf16", "bf16"), (None, "fp32")])
+def test_auto_is_the_same_at_every_start(unit, expected, monkeypatch):
+    monkeypatch.setattr(hardware, "cpu_bf16_unit", lambda: unit)
+    assert [predictor("auto").precision for _ in range(3)] == [expected] * 3
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16", "fp16"])
+def test_the_stored_weights_are_rounded_exactly_once(precision):
+    stored = checkpoint.load(checkpoint.default_checkpoint())
+    fold_batch_norm(stored)
+    used = predictor(precision).model.state_dict()
+    convolutions = [name for name, module in stored.named_modules() if isinstance(module, nn.Conv2d)]
+    names = [f"{name}.{part}" for name in convolutions for part in ("weight", "bias")]
+    assert set(names) == set(used) and len(names) > 50
+    for name, value in stored.state_dict().items():
+        assert torch.equal(bits(used[name]), bits(value.to(DTYPES[precision]))), name
+
+
+def test_only_convolutions_are_cast():
+    model = nn.Sequential(nn.Conv2d(3, 4, 1), nn.ReLU())
     model.register_buffer("anchors", torch.ones(4))
-    precision.cast(model, "bf16")
+    cast(model, "bf16")
     assert model[0].weight.dtype == torch.bfloat16 and model.anchors.dtype == torch.float32
-    precision.cast(model, "fp32")
-    assert model[0].weight.dtype == torch.float32
-    assert precision.candidates(CPU)[0] == "fp32"
 
 
-def test_unknown_precision_is_refused():
-    with pytest.raises(InputError, match="precision 'fp8': expected auto, fp32, bf16, fp16"):
-        fcis_ros.Predictor.from_checkpoint(device="cpu", precision="fp8")
+def test_what_a_device_does_not_have_is_refused():
+    with pytest.raises(InputError, match="precision 'fp8': expected auto, fp32, tf32, bf16, fp16"):
+        predictor("fp8")
+    with pytest.raises(InputError, match="precision 'tf32': only GPUs have it, the device is cpu"):
+        predictor("tf32")
+    assert choose_precision("tf32", CUDA) == "tf32"
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_fp32_is_not_tf32_and_the_flag_of_the_process_is_put_back(before, monkeypatch):
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", before)
+    for precision in DTYPES:
+        with pytest.raises(ZeroDivisionError), convolving(precision):
+            assert torch.backends.cudnn.allow_tf32 == (precision == "tf32")
+            raise ZeroDivisionError
+        assert torch.backends.cudnn.allow_tf32 == before
+
+
+def test_the_predictor_convolves_in_its_precision(monkeypatch):
+    """PyTorch's default is to allow TF32: a predictor that says fp32 must not."""
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
+    exact, allowed = predictor("fp32"), []
+    exact.model.backbone.register_forward_hook(lambda *_: allowed.append(torch.backends.cudnn.allow_tf32))
+    exact(np.zeros((64, 96, 3), np.uint8))
+    assert allowed == [False]
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_two_predictors_give_equal_bits(precision):
+    image = SyntheticScenes(0).sample(3).image
+    a, b = predictor(precision)(image), predictor(precision)(image)
+    assert len(a) > 3
+    assert np.array_equal(a.scores, b.scores) and np.array_equal(a.labels, b.labels) and np.array_equal(a.masks, b.masks)
 
 
 def test_bf16_finds_what_fp32_finds():
     """The default model on a synthetic frame, in software where the CPU has no bfloat16."""
-    from fcis_ros.data.synthetic import SyntheticScenes
-
     image = SyntheticScenes(0).sample(3).image
-    exact = fcis_ros.Predictor.from_checkpoint(device="cpu", precision="fp32")(image, 0.5)
-    rounded = fcis_ros.Predictor.from_checkpoint(device="cpu", precision="bf16")(image, 0.4)
+    exact, rounded = predictor("fp32")(image, 0.5), predictor("bf16")(image, 0.4)
     assert len(exact)
     for box, label, score in zip(exact.boxes, exact.labels, exact.scores, strict=True):
         near = (np.abs(rounded.boxes - box).max(axis=1) <= 6) & (rounded.labels == label)

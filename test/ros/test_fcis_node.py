@@ -64,21 +64,24 @@ IMAGE = np.random.default_rng(0).integers(0, 256, (60, 80, 3), dtype=np.uint8)
 REMAP = {"image": "camera/image"}
 
 
-def test_masks_overlay_and_labels_carry_the_header_and_the_prediction(client, start, tiny_checkpoint, wait_for):
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])  # bf16 in software where the CPU has no unit for it
+def test_masks_overlay_and_labels_carry_the_header_and_the_prediction(client, start, tiny_checkpoint, wait_for, precision):
     client.watch_pictures()
-    process = start("fcis_node", {"model": tiny_checkpoint, "score_threshold": 0.2}, REMAP)
+    process = start("fcis_node", {"model": tiny_checkpoint, "precision": precision, "score_threshold": 0.2}, REMAP)
     wait_for(client.connected, "the node")
     wait_for(lambda: client.node.count_publishers("fcis_node/overlay"), "the overlay")
     sent = client.send(IMAGE)
     wait_for(lambda: client.masks and client.overlays and client.labels, "the answers")
     for answer in (client.masks[0], client.overlays[0], client.labels[0]):
         assert answer.header == sent.header
-    expected = Predictor.from_checkpoint(tiny_checkpoint, "cpu")(IMAGE, 0.2)
+    expected = Predictor.from_checkpoint(tiny_checkpoint, "cpu", precision=precision)(IMAGE, 0.2)
     assert len(expected) > 0
     from fcis_ros.ros.masks import from_message
 
     found = from_message(client.masks[0])
-    assert np.array_equal(found.masks, expected.masks) and np.allclose(found.scores, expected.scores)
+    assert np.array_equal(found.masks, expected.masks) and np.array_equal(found.scores, expected.scores)
+    wait_for(lambda: client.facts.get("frames_out") == "1", "the diagnostics")
+    assert client.facts["precision"] == precision and client.facts["device"] == "cpu"
     assert client.masks[0].model == "tiny" and (client.masks[0].height, client.masks[0].width) == (60, 80)
     assert client.overlays[0].encoding == "rgb8"
     assert np.array_equal(convert.to_rgb(client.overlays[0]), overlay.draw(IMAGE, expected))

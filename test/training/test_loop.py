@@ -45,7 +45,7 @@ def start(out, settings, **arguments):
 
 
 def mask_ap50(path) -> float:
-    predictor = Predictor.from_checkpoint(path, device="cpu")
+    predictor = Predictor.from_checkpoint(path, device="cpu", precision="fp32")
     truth = [scene(0), scene(1)]
     return evaluate(truth, [predictor(sample.image) for sample in truth], MODEL.class_names)["segm"]["AP50"]
 

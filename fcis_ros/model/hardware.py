@@ -1,0 +1,85 @@
+"""What ``auto`` means: device and precision by rules that follow from the hardware alone, the same at every start.
+
+| device                                | precision | why                                                             |
+|---------------------------------------|-----------|-----------------------------------------------------------------|
+| CUDA, compute capability 7.0 or newer | fp16      | its tensor cores; fp16 rounds eight times finer than bf16       |
+| CUDA, older                           | fp32      | no tensor cores                                                 |
+| CPU with AVX512_BF16 or AMX_BF16      | bf16      | multiplies it in hardware; no CPU of today convolves in fp16    |
+| any other CPU                         | fp32      | the others would be emulated                                    |
+"""
+
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from fcis_ros.errors import InputError
+from fcis_ros.ops import library
+
+CPU_FACTS = Path("/proc/cpuinfo")
+BF16_UNITS = ("amx_bf16", "avx512_bf16")  # as Linux names them
+WITHOUT_CUDA = f"the operators were built without CUDA; with nvcc installed, build them again: {library.BUILD}"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What ``auto`` stands for on this machine, and which fact decided it."""
+
+    value: str
+    why: str
+
+
+def auto_device() -> Choice:
+    """``cuda`` where PyTorch sees a CUDA device and the operators were built for it, else ``cpu``."""
+    if not torch.cuda.is_available():
+        return Choice("cpu", "PyTorch sees no CUDA device")
+    if not library.has_cuda():
+        return Choice("cpu", f"a CUDA device is there but not used: {WITHOUT_CUDA}")
+    return Choice("cuda", torch.cuda.get_device_name())
+
+
+def choose_device(name: str) -> torch.device:
+    """``auto``, ``cpu``, ``cuda`` or ``cuda:N`` -> a device that exists and that the operators were built for.
+
+    ``auto`` warns where there is a CUDA device but the operators were built without nvcc and so without CUDA.
+
+    Raises:
+        InputError: a CUDA device was asked for by name and cannot be used; there is no silent fall-back to the CPU.
+    """
+    if name == "auto":
+        choice = auto_device()
+        if WITHOUT_CUDA in choice.why:
+            warnings.warn(choice.why, stacklevel=2)
+        return torch.device(choice.value)
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise InputError(f"device {name!r}: expected auto, cpu, cuda or cuda:N") from None
+    if device.type not in ("cpu", "cuda"):
+        raise InputError(f"device {name!r}: expected auto, cpu, cuda or cuda:N")
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise InputError(f"device {name!r}: not available, PyTorch sees {torch.cuda.device_count()} CUDA devices")
+    if device.type == "cuda" and not library.has_cuda():
+        raise InputError(f"device {name!r}: {WITHOUT_CUDA}")
+    return device
+
+
+def auto_precision(device: torch.device) -> Choice:
+    """The row of the table above that the device is in."""
+    if device.type == "cuda":
+        major, minor = torch.cuda.get_device_capability(device)
+        return Choice("fp16" if major >= 7 else "fp32", f"compute capability {major}.{minor}")
+    if unit := cpu_bf16_unit():
+        return Choice("bf16", f"the CPU has {unit}")
+    return Choice("fp32", f"the CPU has none of {', '.join(BF16_UNITS)}")
+
+
+def cpu_bf16_unit() -> str | None:
+    """The unit with which this machine's CPU multiplies bfloat16 in hardware, as Linux says; None where there is none."""
+    try:
+        lines = CPU_FACTS.read_text(errors="replace").splitlines()
+    except OSError:
+        return None
+    flags = next((line.split(":", 1)[1].split() for line in lines if line.startswith("flags") and ":" in line), [])
+    return next((unit for unit in BF16_UNITS if unit in flags), None)
