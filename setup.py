@@ -1,4 +1,4 @@
-"""What pip needs beyond pyproject.toml: the weights become package data, the operators of csrc/ the library fcis_ros/_C.
+"""What pip needs beyond pyproject.toml: weights and model configurations become package data, the operators a library, _C.
 
 The one recipe for the operators: CMake and pip both run its build_ext. It needs the very PyTorch that will load them: pip
 finds the installed one with ``--no-build-isolation``. FCIS_BUILD_OPS is AUTO (wherever torch can be imported), ON or OFF;
@@ -79,8 +79,8 @@ def operators() -> dict:
 
 
 setup(
-    packages=[*find_packages(include=["fcis_ros", "fcis_ros.*"]), "fcis_ros.weights"],
-    package_dir={"fcis_ros.weights": "weights"},
-    package_data={"": ["*.j2"], "fcis_ros.weights": ["*"]},
+    packages=[*find_packages(include=["fcis_ros", "fcis_ros.*"]), "fcis_ros.weights", "fcis_ros.models"],
+    package_dir={"fcis_ros.weights": "weights", "fcis_ros.models": "config/models"},
+    package_data={"": ["*.j2"], "fcis_ros.weights": ["*"], "fcis_ros.models": ["*.json"]},
     **operators(),
 )

@@ -1,7 +1,9 @@
 """The model's configuration: every number that changes what the network computes, in one frozen dataclass."""
 
 import dataclasses
+import json
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from fcis_ros.errors import InputError
@@ -127,3 +129,33 @@ class ModelConfig:
             return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})
         except TypeError as error:
             raise InputError(f"model config: {error}") from None
+
+    @classmethod
+    def read(cls, path: str | Path) -> "ModelConfig":
+        """Reads a JSON file such as those of ``config/models``; what it leaves out is as in the released COCO model.
+
+        Raises:
+            InputError: the file is missing, not JSON, or as for ``from_dict``.
+        """
+        values = read_json_object(path, "model config")
+        try:
+            return cls.from_dict(values)
+        except InputError as error:
+            raise InputError(f"{path}: {error}") from None
+
+
+def read_json_object(path: str | Path, what: str) -> dict[str, Any]:
+    """The object that a JSON file holds.
+
+    Raises:
+        InputError: the file, called ``what`` and its path, is missing, not JSON, or holds something else.
+    """
+    try:
+        values = json.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{what} {path}: {error.strerror}") from None
+    except ValueError as error:
+        raise InputError(f"{what} {path}: not JSON ({error})") from None
+    if not isinstance(values, dict):
+        raise InputError(f"{what} {path}: not a JSON object")
+    return values

@@ -12,25 +12,19 @@ from safetensors.torch import save_file
 from fcis_ros.config import ModelConfig
 from fcis_ros.errors import InputError
 from fcis_ros.model.fcis import FCIS
+from fcis_ros.shipped import shipped
 
 FORMAT_VERSION = "2"
 DEFAULT_NAME = "fcis_road_r18.safetensors"
 
 
 def default_checkpoint() -> Path:
-    """Where the checkpoint that comes with the package lies: beside the sources, in the package, or under ``share/``.
+    """Where the checkpoint that comes with the package lies.
 
     Raises:
         InputError: it was not installed.
     """
-    package = Path(__file__).resolve().parents[1]
-    places = [package.parent / "weights", package / "weights"]
-    places += [prefix / "share" / "fcis_ros" / "weights" for prefix in Path(__file__).parents]
-    places += [Path(p) / "share" / "fcis_ros" / "weights" for p in os.environ.get("AMENT_PREFIX_PATH", "").split(":") if p]
-    for place in places:
-        if (place / DEFAULT_NAME).is_file():
-            return place / DEFAULT_NAME
-    raise InputError(f"checkpoint {DEFAULT_NAME}: not found in {places[0]} or any installed share/fcis_ros/weights")
+    return shipped("weights", DEFAULT_NAME)
 
 
 def save(path: str | Path, model: FCIS, provenance: dict[str, Any]) -> None:

@@ -1,12 +1,11 @@
 """Everything that decides a training run, in one frozen dataclass that is read from a JSON file."""
 
 import dataclasses
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fcis_ros.config import ModelConfig
+from fcis_ros.config import ModelConfig, read_json_object
 from fcis_ros.errors import InputError
 
 
@@ -69,17 +68,14 @@ class TrainConfig:
 
     @classmethod
     def read(cls, path: str | Path) -> "TrainConfig":
-        """Reads a JSON file such as ``config/train_road.json``.
+        """Reads a JSON file such as ``config/train_road.json``, whose ``model`` may be the name of another beside it.
 
         Raises:
-            InputError: the file is missing, not JSON, or has unknown or missing keys.
+            InputError: a file is missing, not JSON, or has unknown or missing keys.
         """
-        try:
-            values = json.loads(Path(path).read_text())
-        except OSError as error:
-            raise InputError(f"training config {path}: {error.strerror}") from None
-        except json.JSONDecodeError as error:
-            raise InputError(f"training config {path}: not JSON ({error})") from None
+        values = read_json_object(path, "training config")
+        if isinstance(values.get("model"), str):
+            values["model"] = ModelConfig.read(Path(path).parent / values["model"]).to_dict()
         return cls.from_dict(values)
 
     def to_dict(self) -> dict[str, Any]:

@@ -1,0 +1,23 @@
+import pytest
+
+from fcis_ros import shipped
+from fcis_ros.errors import InputError
+
+
+def test_beside_the_sources():
+    assert shipped.shipped("config/models", "resnet18_road.json").is_file()
+
+
+@pytest.mark.parametrize("folder", ["fcis_ros/models", "share/fcis_ros/config/models"])
+def test_where_pip_and_colcon_put_them(tmp_path, monkeypatch, folder):
+    module = tmp_path / "fcis_ros" / "shipped.py"
+    module.parent.mkdir()
+    module.touch()
+    monkeypatch.setattr(shipped, "__file__", str(module))
+    monkeypatch.setenv("AMENT_PREFIX_PATH", f"/nowhere:{tmp_path}")
+    file = tmp_path / folder / "some.json"
+    file.parent.mkdir(parents=True)
+    file.touch()
+    assert shipped.shipped("config/models", "some.json") == file
+    with pytest.raises(InputError, match="other.json: not found in .*config/models"):
+        shipped.shipped("config/models", "other.json")
