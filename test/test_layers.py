@@ -14,7 +14,7 @@ ALLOWED = {
     "overlay": ROOT | {"ops"},
     "model": MODEL,
     "data": MODEL | {"data"},
-    "evaluation": MODEL | {"evaluation"},
+    "evaluation": MODEL | {"data", "evaluation"},
     "training": MODEL | {"data", "training"},
     "ros": MODEL | {"data", "ros"},
     "bags": MODEL | {"data", "evaluation", "ros", "bags"},

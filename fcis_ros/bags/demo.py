@@ -12,11 +12,12 @@ from tqdm import tqdm
 from fcis_ros.bags.messages import header_stamp, message_types
 from fcis_ros.bags.replay import MASKS_TOPIC, OVERLAY_TOPIC, Measured, replay, share
 from fcis_ros.bags.writing import record
+from fcis_ros.data.coco import parse_coco
 from fcis_ros.data.frames import Frame, FrameSource
 from fcis_ros.data.synthetic import CLASS_NAMES
 from fcis_ros.errors import InputError
 from fcis_ros.evaluation.report import summarise, write_html, write_json
-from fcis_ros.evaluation.truth import Truth
+from fcis_ros.evaluation.truth import Truth, add_sample, drawn_content
 from fcis_ros.evaluation.video import write_video
 from fcis_ros.ros import convert, masks
 from fcis_ros.structures import Instances
@@ -63,14 +64,14 @@ def run_demo(
     Raises:
         InputError: the input cannot be used, the annotations are not its, or the node does not run or answers nothing.
     """
-    drawn = Truth(class_names)
+    drawn = drawn_content(CLASS_NAMES)
     frames = tqdm(_keeping_truth(source.frames(), drawn), "record", source.count, unit="frame", mininterval=0.5)
     names = record(frames, folder / "input_bag", source.count)
     if truth:
         truth.require_match(names.values())
-    elif drawn.image_ids:
-        truth = drawn
-        (folder / "annotations.json").write_text(json.dumps(drawn.to_json()), encoding="utf-8")
+    elif drawn["images"]:
+        (folder / "annotations.json").write_text(json.dumps(drawn), encoding="utf-8")
+        truth = Truth(parse_coco(drawn, "the clip's annotations"), class_names)
 
     parameters = {"model": str(model), "device": device, "score_threshold": AP_SCORE, "overlay_score_threshold": score}
     with tqdm(desc="replay", total=len(names), unit="frame", mininterval=0.5) as bar:
@@ -94,17 +95,17 @@ def run_demo(
         dropped=_dropped(measured),
     )
     pictures = _write_overlays(folder, list(measured.sent), rate or source.rate, names, answers, score)
-    files = FILES | ({"annotations.json": "the clip's exact annotations"} if truth is drawn else {})
+    files = FILES | ({"annotations.json": "the clip's exact annotations"} if drawn["images"] else {})
     latencies = [measured.answered.get(stamp) for stamp in measured.sent]
     write_html(report, folder / "report.html", pictures, list(measured.sent.values()), latencies, files)
     write_json(report, folder / "report.json")
     return report
 
 
-def _keeping_truth(frames: Iterator[Frame], truth: Truth) -> Iterator[Frame]:
+def _keeping_truth(frames: Iterator[Frame], drawn: dict[str, list]) -> Iterator[Frame]:
     for frame in frames:
         if frame.truth is not None:
-            truth.add(frame.truth, CLASS_NAMES)
+            add_sample(drawn, frame.truth)
         yield frame
 
 

@@ -62,7 +62,7 @@ def share() -> Path:
     """
     try:
         return Path(get_package_share_directory("fcis_ros"))
-    except PackageNotFoundError:
+    except (PackageNotFoundError, OSError):  # OSError: no ROS environment at all
         raise InputError("package fcis_ros: not installed in a ROS environment; build it with make or colcon") from None
 
 

@@ -29,23 +29,22 @@ def run(arguments: argparse.Namespace) -> None:
     folder = Path(arguments.images)
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder")
-    names = list(truth.image_ids)[: arguments.limit]
-    if not names:
+    images = truth.images[: arguments.limit]
+    if not images:
         raise InputError(f"annotations {arguments.annotations}: they name no images")
     seconds = []
 
     def predictions():
-        for name in tqdm(names, unit="image"):
-            path = folder / truth.paths[name]
-            image = read_image(path if path.is_file() else folder / name)
+        for entry in tqdm(images, unit="image"):
+            image = read_image(truth.path_of(entry, folder))
             start = time.perf_counter()
             instances = predictor(image)
             seconds.append(time.perf_counter() - start)
-            yield name, instances
+            yield entry.file_name, instances
 
     ap = truth.evaluate(predictions())
     result = {
-        "images": len(names),
+        "images": len(images),
         "ap": ap,
         "seconds_per_frame": round(sum(seconds) / len(seconds), 4),
         "model": predictor.name,

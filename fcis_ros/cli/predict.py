@@ -65,7 +65,7 @@ def require_distinct_names(paths: list[Path]) -> None:
 
 
 def image_id_of(truth, path: Path) -> int:
-    name = truth.find(path.name)
-    if name is None:
+    image = truth.find(path.as_posix())
+    if image is None:
         raise InputError(f"{path}: not among the images of the annotations")
-    return truth.image_ids[name]
+    return image.id

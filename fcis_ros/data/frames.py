@@ -12,6 +12,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from fcis_ros.data.encoded import decode
 from fcis_ros.data.synthetic import SyntheticScenes
 from fcis_ros.errors import InputError
 from fcis_ros.images import check_image
@@ -60,7 +61,7 @@ class FrameSource:
 
 def natural_key(path: Path) -> list:
     """Sorts ``frame9`` before ``frame10``."""
-    return [int(part) if part.isdigit() else part.lower() for part in re.split(r"(\d+)", path.name)]
+    return [int(part) if part.isdecimal() else part.lower() for part in re.split(r"(\d+)", path.name)]
 
 
 def read_image(path: Path) -> np.ndarray:
@@ -69,13 +70,14 @@ def read_image(path: Path) -> np.ndarray:
     Raises:
         InputError: missing, not an image, or too small for the network.
     """
-    if not path.is_file():
-        raise InputError(f"{path}: no such image file")
-    data = np.fromfile(path, dtype=np.uint8)
-    image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
-    if image is None:
-        raise InputError(f"{path}: not an image that can be decoded")
     try:
+        data = np.fromfile(path, dtype=np.uint8)
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such image file") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+    try:
+        image = decode(data, cv2.IMREAD_COLOR)
         check_image(image)
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
@@ -119,7 +121,7 @@ def open_source(spec: str, rate: float | None = None, frames: int | None = None,
         raise InputError(f"frames {frames}: must be at least 1")
     if spec == SYNTHETIC:
         return _synthetic(seed, rate or CLIP_RATE, frames or CLIP_FRAMES)
-    if spec.isdigit():
+    if re.fullmatch("[0-9]{1,3}", spec):
         return _camera(int(spec), rate, frames or CLIP_FRAMES)
     path = Path(spec)
     if path.is_dir():

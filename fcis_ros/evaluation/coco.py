@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any
 
@@ -88,8 +89,9 @@ def evaluate_annotations(
 
     Args:
         images: entries with ``id``, ``height`` and ``width``.
-        annotations: COCO annotations (polygons or RLE, ``iscrowd`` regions are ignored); category ids are labels 1..C.
-        results: COCO results with masks as RLE; category ids are labels 1..C.
+        annotations: COCO annotations with masks as compressed RLE, ``bbox`` and ``area``; ``iscrowd`` regions are ignored;
+            category ids are labels 1..C. Their own ids do not matter.
+        results: COCO results with masks as compressed RLE; category ids are labels 1..C.
         class_names: the C class names.
 
     Returns:
@@ -99,7 +101,7 @@ def evaluate_annotations(
     names = tuple(class_names)
     truth = _Quiet(images, annotations, names)
     precision = {kind: truth.precision(results, kind) for kind in ("segm", "bbox")}
-    voc = {str(iou): voc_map(images, truth.annotations, results, len(names), iou) for iou in VOC_IOUS}
+    voc = {str(iou): voc_map(annotations, results, len(names), iou) for iou in VOC_IOUS}
     per_class = {name: _mean(precision["segm"][0, :, index]) for index, name in enumerate(names)}
     return {**{kind: _summary(values) for kind, values in precision.items()}, "per_class": per_class, "mAPr": voc}
 
@@ -109,23 +111,22 @@ class _Quiet:
 
     def __init__(self, images: list[dict], annotations: list[dict], names: tuple[str, ...]):
         self._coco = COCO()
+        self._annotations = annotations
         self._coco.dataset = {
             "images": [dict(image) for image in images],
-            "annotations": [dict(annotation) for annotation in annotations],
+            # Numbered anew: pycocotools keeps one of equal ids, and takes id 0 for "matches nothing".
+            "annotations": [{**annotation, "id": number} for number, annotation in enumerate(annotations, start=1)],
             "categories": [{"id": label, "name": name} for label, name in enumerate(names, start=1)],
         }
         with contextlib.redirect_stdout(io.StringIO()):
             self._coco.createIndex()
-        self.annotations = [
-            {**annotation, "segmentation": self._coco.annToRLE(annotation)} for annotation in self._coco.dataset["annotations"]
-        ]
 
     def precision(self, results: list[dict], kind: str) -> np.ndarray:
         """[10 IoUs 0.5..0.95, 101 recalls, C] precision; -1 for classes without annotations."""
         thresholds, recalls = 10, 101
         categories = len(self._coco.dataset["categories"])
         if not results:  # pycocotools refuses an empty list
-            labels = [annotation["category_id"] for annotation in self.annotations if not annotation.get("iscrowd", 0)]
+            labels = [annotation["category_id"] for annotation in self._annotations if not annotation.get("iscrowd", 0)]
             present = np.isin(np.arange(1, categories + 1), labels)
             return np.broadcast_to(np.where(present, 0.0, -1.0), (thresholds, recalls, categories))
         with contextlib.redirect_stdout(io.StringIO()):
@@ -146,7 +147,7 @@ def _summary(precision: np.ndarray) -> dict[str, float | None]:
     return {"AP": _mean(precision), "AP50": _mean(precision[0]), "AP75": _mean(precision[5])}
 
 
-def voc_map(images: list[dict], annotations: list[dict], results: list[dict], num_classes: int, iou: float) -> float | None:
+def voc_map(annotations: list[dict], results: list[dict], num_classes: int, iou: float) -> float | None:
     """mAP^r: VOC average precision of masks at one IoU, mean over the classes that occur (None if none does).
 
     Hariharan et al. 2014, as the paper reports it: results of a class in order of score; each takes its best annotation of
@@ -154,24 +155,31 @@ def voc_map(images: list[dict], annotations: list[dict], results: list[dict], nu
     region are left out of the count.
 
     Args:
-        images: entries with ``id``.
-        annotations: as for ``evaluate_annotations``, with RLE masks.
+        annotations: as for ``evaluate_annotations``.
         results: as for ``evaluate_annotations``.
         num_classes: C.
         iou: least mask IoU of a right result.
     """
+    objects, found = _by_class_and_image(annotations), _by_class_and_image(results)
     averages = []
     for label in range(1, num_classes + 1):
-        flags, total = [], 0
-        for image in images:
-            own = [a for a in annotations if a["image_id"] == image["id"] and a["category_id"] == label]
-            found = [r for r in results if r["image_id"] == image["id"] and r["category_id"] == label]
-            total += sum(not a.get("iscrowd", 0) for a in own)
-            flags += _match(own, sorted(found, key=lambda r: -r["score"])[:MAX_DETECTIONS], iou)
-        if total:
-            right = [hit for _, hit in sorted(flags, key=lambda flag: -flag[0])]
-            averages.append(eleven_point_ap(right, total))
+        total = sum(not a.get("iscrowd", 0) for own in objects[label].values() for a in own)
+        if not total:
+            continue
+        flags = []
+        for image_id, own in found[label].items():
+            best = sorted(own, key=lambda result: -result["score"])[:MAX_DETECTIONS]
+            flags += _match(objects[label].get(image_id, []), best, iou)
+        right = [hit for _, hit in sorted(flags, key=lambda flag: -flag[0])]
+        averages.append(eleven_point_ap(right, total))
     return float(np.mean(averages)) if averages else None
+
+
+def _by_class_and_image(entries: list[dict]) -> dict[int, dict[int, list[dict]]]:
+    index: dict[int, dict[int, list[dict]]] = defaultdict(lambda: defaultdict(list))
+    for entry in entries:
+        index[entry["category_id"]][entry["image_id"]].append(entry)
+    return index
 
 
 def _match(annotations: list[dict], results: list[dict], iou: float) -> list[tuple[float, bool]]:

@@ -235,7 +235,7 @@ def test_unreadable_video(model, tmp_path, capfd):
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"categories": [{"id": 5, "name": "boat"}, {"id": 2, "name": "plane"}]}, "boat, plane"),
+        ({"categories": [{"id": 5, "name": "boat"}, {"id": 2, "name": "plane"}]}, "plane, boat"),
         ({"images": []}, "not listed"),
         ({"annotations": 3}, "not a COCO instance file"),
     ],

@@ -2,8 +2,17 @@
 
 import numpy as np
 import pytest
+from pycocotools import mask as rle
 
-from fcis_ros.evaluation.coco import eleven_point_ap, encode_mask, evaluate, evaluate_annotations, to_results
+from fcis_ros.evaluation.coco import (
+    eleven_point_ap,
+    encode_mask,
+    evaluate,
+    evaluate_annotations,
+    to_annotations,
+    to_results,
+    voc_map,
+)
 from fcis_ros.structures import Instances, Sample
 
 NAMES = ("car", "pedestrian")
@@ -107,16 +116,54 @@ def test_other_class_does_not_match():
     assert evaluate([sample((1, CAR, False))], [instances((2, CAR, 0.9))], NAMES)["segm"]["AP50"] == 0
 
 
-def test_annotations_as_polygons_and_inputs_untouched():
+def test_annotations_are_left_as_they_are():
     images = [{"id": 7, "height": 60, "width": 80}]
-    polygon = [[0, 0, 20, 0, 20, 20, 0, 20]]
-    annotations = [
-        {"id": 3, "image_id": 7, "category_id": 1, "segmentation": polygon, "bbox": [0, 0, 20, 20], "area": 400, "iscrowd": 0}
-    ]
+    annotations = to_annotations(sample((1, CAR, False)), image_id=7, first_id=3)
     results = to_results(instances((1, CAR, 0.9)), image_id=7)
-    before = [dict(result) for result in results]
+    before = [dict(entry) for entry in (*annotations, *results)]
     assert evaluate_annotations(images, annotations, results, NAMES)["segm"]["AP"] == pytest.approx(1)
-    assert results == before and annotations[0]["segmentation"] is polygon
+    assert [*annotations, *results] == before
+
+
+def voc_by_definition(images, annotations, results, label, iou):
+    """AP of one class, pair by pair and mask by mask."""
+    right, total = [], 0
+    for image in images:
+        own = [a for a in annotations if a["image_id"] == image and a["category_id"] == label]
+        total += len(own)
+        taken = set()
+        for result in [r for r in results if r["image_id"] == image and r["category_id"] == label]:
+            mask = rle.decode(result["segmentation"])
+            ious = [(rle.decode(a["segmentation"]) & mask).sum() / (rle.decode(a["segmentation"]) | mask).sum() for a in own]
+            best = int(np.argmax(ious)) if ious else None
+            hit = best is not None and ious[best] >= iou and best not in taken
+            taken |= {best} if hit else set()
+            right.append((result["score"], hit))
+    return eleven_point_ap([hit for _, hit in sorted(right, key=lambda pair: -pair[0])], total) if total else None
+
+
+def test_voc_map_over_many_images_by_definition():
+    rng = np.random.default_rng(0)
+    images, annotations, results = range(1, 13), [], []
+
+    def box():
+        x, y = rng.integers(0, 60), rng.integers(0, 40)
+        return (x, y, x + rng.integers(5, 20), y + rng.integers(5, 20))
+
+    for image_id in images:
+        objects = [(int(rng.integers(1, 3)), box(), False) for _ in range(3)]
+        annotations += to_annotations(sample(*objects), image_id, len(annotations) + 1)
+        near = [(label, tuple(np.array(place) + [0, 0, 0, rng.integers(0, 3)])) for label, place, _ in objects]
+        scores = np.sort(rng.permutation(1000)[:6])[::-1] / 1000 + image_id * 1e-5
+        found = [*near, *((int(rng.integers(1, 3)), box()) for _ in range(3))]
+        placed = zip(found, scores, strict=True)
+        results += to_results(instances(*((label, place, score) for (label, place), score in placed)), image_id)
+    for iou in (0.5, 0.7):
+        expected = [voc_by_definition(images, annotations, results, label, iou) for label in (1, 2)]
+        assert 0.1 < min(expected) and max(expected) < 1
+        assert voc_map(annotations, results, 2, iou) == pytest.approx(np.mean(expected), abs=1e-12)
+        shuffled = [results[i] for i in rng.permutation(len(results))]
+        assert voc_map(annotations, shuffled, 2, iou) == pytest.approx(np.mean(expected), abs=1e-12)
 
 
 def test_results_use_given_categories():

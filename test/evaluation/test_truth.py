@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fcis_ros.errors import InputError
-from fcis_ros.evaluation.truth import Truth
+from fcis_ros.evaluation.truth import Truth, add_sample, drawn_content
 from fcis_ros.structures import Instances, Sample
 
 NAMES = ("car", "pedestrian")
@@ -63,13 +63,13 @@ def test_frames_without_annotations_do_not_count(tmp_path):
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        ("{", "not a COCO instance file"),
+        ("{", "not JSON"),
         ("[]", "not a COCO instance file"),
-        ({"images": []}, "not a COCO instance file"),
-        (annotations(images=[{"id": "x"}]), "not a COCO instance file"),
-        (annotations(annotations=[{"image_id": 5, "category_id": 4}]), "not a COCO instance file"),
+        ({"images": []}, "no list 'annotations'"),
+        (annotations(images=[{"id": "x"}]), r"images\[0\] has no 'file_name'"),
+        (annotations(annotations=[{"image_id": 5, "category_id": 4}]), r"annotations\[0\] has no 'segmentation'"),
         (annotations(images=[]), "image 5, which is not listed"),
-        (annotations(categories=[{"id": 4, "name": "boat"}]), "none of its categories .boat. is a class of the model"),
+        (annotations(categories=[{"id": 4, "name": "boat"}], annotations=[]), "none of its categories .boat. is one of car"),
     ],
 )
 def test_bad_file(tmp_path, content, says):
@@ -79,7 +79,7 @@ def test_bad_file(tmp_path, content, says):
 
 
 def test_missing_file(tmp_path):
-    with pytest.raises(InputError, match="no such file"):
+    with pytest.raises(InputError, match="no such annotation file"):
         Truth.load(tmp_path / "none.json", NAMES)
 
 
@@ -91,16 +91,74 @@ def test_no_frame_matches(tmp_path):
 
 
 def test_size_differs(tmp_path):
-    with pytest.raises(InputError, match=r"instances\.json: a\.jpg is 80x60 there, the frame 80x61"):
+    with pytest.raises(InputError, match=r"instances\.json: some/folder/a\.jpg is 80x60 there, the frame 80x61"):
         load(tmp_path, annotations()).evaluate([("a.jpg", found(height=61))])
 
 
 def test_sample_round_trip(tmp_path):
     mask = np.zeros((2, 60, 80), bool)
     mask[0, 10:30, 10:30] = mask[1, 40:50, 40:50] = True
-    sample = Sample(np.zeros((60, 80, 3), np.uint8), mask, np.array([2, 1]), np.zeros(2, bool), "000000")
-    truth = Truth(NAMES)
-    truth.add(sample, ("bicyclist", "car"))  # the model knows no bicyclist
-    again = load(tmp_path, truth.to_json())
-    for one in (truth, again):
-        assert one.evaluate([("000000", found())])["segm"]["AP"] == pytest.approx(1)
+    content = drawn_content(("bicyclist", "car"))  # the model knows no bicyclist
+    add_sample(content, Sample(np.zeros((60, 80, 3), np.uint8), mask, np.array([2, 1]), np.zeros(2, bool), "000000"))
+    assert content["annotations"][0]["area"] == 400 and content["annotations"][1]["bbox"] == [40, 40, 10, 10]
+    truth = load(tmp_path, content)
+    assert truth.evaluate([("000000", found())])["segm"]["AP"] == pytest.approx(1)
+
+
+@pytest.mark.parametrize("id_", [0, None, "x"])
+@pytest.mark.parametrize("missing", [(), ("bbox", "area")])
+def test_a_perfect_result_is_perfect_whatever_the_id_of_the_annotation(tmp_path, id_, missing):
+    """pycocotools takes id 0 for "matched to nothing"."""
+    content = annotations()
+    for annotation in content["annotations"]:
+        annotation.pop("id") if id_ is None else annotation.update(id=id_)  # twice the same
+        for key in missing:
+            del annotation[key]
+    ap = load(tmp_path, content).evaluate([("a.jpg", found())])
+    assert ap["segm"] == ap["bbox"] == pytest.approx({"AP": 1, "AP50": 1, "AP75": 1})
+    assert ap["mAPr"] == pytest.approx({"0.5": 1, "0.7": 1})
+
+
+def two_folders():
+    """The same file name in two folders: the square is in y/a.jpg alone."""
+    images = [{"id": i, "file_name": name, "height": 60, "width": 80} for i, name in ((5, "x/a.jpg"), (6, "y/a.jpg"))]
+    return annotations(images=images, annotations=[{**annotations()["annotations"][0], "image_id": 6}])
+
+
+def test_the_same_name_in_two_folders(tmp_path):
+    truth = load(tmp_path, two_folders())
+    assert [truth.find(name).id for name in ("x/a.jpg", "y/a.jpg", "/data/y/a.jpg")] == [5, 6, 6]
+    none = found().select(np.zeros(1, bool))
+    assert truth.evaluate([("x/a.jpg", none), ("y/a.jpg", found())])["segm"]["AP"] == pytest.approx(1)
+    assert truth.evaluate([("x/a.jpg", found()), ("y/a.jpg", none)])["segm"]["AP"] == 0
+    with pytest.raises(InputError, match=r"frame a\.jpg may be any of 2 images \(x/a\.jpg, y/a\.jpg"):
+        truth.find("a.jpg")
+
+
+def test_path_of_an_image(tmp_path):
+    """As the file says, or flat in the folder where only one image has that name."""
+    (truth, several) = load(tmp_path, annotations()), load(tmp_path, two_folders())
+    (tmp_path / "a.jpg").write_bytes(b"")
+    assert truth.path_of(truth.images[0], tmp_path) == tmp_path / "a.jpg"
+    assert several.path_of(several.images[1], tmp_path) == tmp_path / "y/a.jpg"
+
+
+def test_one_image_evaluated_twice(tmp_path):
+    with pytest.raises(InputError, match=r"frames a\.jpg and a are both some/folder/a\.jpg"):
+        load(tmp_path, annotations()).evaluate([("a.jpg", found()), ("a", found())])
+
+
+@pytest.mark.parametrize("counts", [[5, 1_000_000_000], "oo", [4800, 1.5]])
+def test_malformed_run_lengths_never_reach_pycocotools(tmp_path, counts):
+    content = annotations()
+    content["annotations"][0]["segmentation"] = {"size": [60, 80], "counts": counts}
+    with pytest.raises(InputError, match=r"instances\.json: annotation 1: "):
+        load(tmp_path, content).evaluate([("a.jpg", found())])
+
+
+def test_an_object_without_a_pixel_cannot_be_found(tmp_path):
+    """As pycocotools has it: it stays an object. One of two is found: precision 1 at the recalls 0 .. 0.5."""
+    content = annotations()
+    content["annotations"][1].update(category_id=4, segmentation=[], bbox=[60, 40, 5, 5])
+    ap = load(tmp_path, content).evaluate([("a.jpg", found())])
+    assert ap["segm"]["AP50"] == ap["bbox"]["AP50"] == pytest.approx(51 / 101)

@@ -1,0 +1,89 @@
+"""COCO segmentations (polygons, run lengths, compressed run lengths) -> masks, by pycocotools.
+
+pycocotools' C code trusts what it is given: counts that do not fit the image make it loop or write where it should not, and a
+polygon that leaves the image costs memory for every pixel of its outline. So everything is checked here first.
+"""
+
+from typing import Any
+
+import numpy as np
+from pycocotools import mask as coco_mask
+
+from fcis_ros.errors import InputError
+
+
+def decode_segmentation(segmentation: Any, height: int, width: int) -> np.ndarray:
+    """A COCO segmentation as [height, width] bool; see ``encode_segmentation``."""
+    return coco_mask.decode(encode_segmentation(segmentation, height, width)).astype(bool)
+
+
+def encode_segmentation(segmentation: Any, height: int, width: int) -> dict[str, Any]:
+    """A COCO segmentation as COCO's compressed run lengths, safe to hand to pycocotools.
+
+    Args:
+        segmentation: a list of polygons (each x, y, x, y ... in pixels, a pixel's corner at whole numbers), or run lengths
+            ``{"size": [height, width], "counts": ...}`` down the columns: a list of counts, or COCO's compressed string. An
+            empty list is an empty mask.
+        height: of the image, pixels.
+        width: of the image, pixels.
+
+    Raises:
+        InputError: none of these, or made for an image of another size.
+    """
+    if isinstance(segmentation, list):
+        return _encode_polygons(segmentation, height, width)
+    if not isinstance(segmentation, dict) or "counts" not in segmentation or "size" not in segmentation:
+        raise InputError("segmentation is neither polygons nor run lengths with 'size' and 'counts'")
+    size, counts = segmentation["size"], segmentation["counts"]
+    if size != [height, width]:
+        raise InputError(f"mask size {str(size)[:60]} disagrees with the image's height and width [{height}, {width}]")
+    if isinstance(counts, str):
+        counts = _decompress(counts)
+    elif not isinstance(counts, list) or not all(isinstance(n, int) and not isinstance(n, bool) for n in counts):
+        raise InputError("run lengths are neither a string nor a list of whole numbers")
+    if any(n < 0 for n in counts) or sum(counts) != height * width:
+        raise InputError(f"run lengths do not add up to the {height * width} pixels of the image")
+    return coco_mask.frPyObjects({"size": size, "counts": counts}, height, width)
+
+
+def _encode_polygons(polygons: list, height: int, width: int) -> dict[str, Any]:
+    # pycocotools takes a polygon of two points for a box; three points are the least that COCO's tools write.
+    for polygon in polygons:
+        if not isinstance(polygon, list) or len(polygon) < 6 or len(polygon) % 2:
+            raise InputError("a polygon is not a list of at least three x, y pairs")
+        if not all(isinstance(c, (int, float)) and not isinstance(c, bool) and abs(c) < 1e6 for c in polygon):
+            raise InputError("a polygon has a coordinate that is not a number of pixels")
+    if not polygons:
+        return coco_mask.frPyObjects({"size": [height, width], "counts": [height * width]}, height, width)
+    # Memory goes with the length of the outline. No real outline visits every pixel of its image.
+    longest = height * width + 100 * (height + width)
+    if sum(map(_outline, polygons)) > longest:
+        raise InputError(f"polygons whose outline is longer than {longest} pixels, in an image of {width}x{height}")
+    return coco_mask.merge(coco_mask.frPyObjects(polygons, height, width))
+
+
+def _outline(polygon: list) -> float:
+    """Steps from pixel to pixel around a closed polygon."""
+    points = np.array(polygon, dtype=np.float64).reshape(-1, 2)
+    return float(np.abs(points - np.roll(points, 1, axis=0)).max(axis=1).sum())
+
+
+def _decompress(text: str) -> list[int]:
+    """COCO's compressed counts: base 32 with 48 added, low digits first, bit 5 for "more follows", signed; from the fourth
+    on each is the difference to the one two before it."""
+    counts: list[int] = []
+    value = shift = 0
+    for character in text:
+        digit = ord(character) - 48
+        if not 0 <= digit < 64 or shift > 60:
+            raise InputError("the compressed run lengths contain what no COCO tool writes")
+        value |= (digit & 31) << shift
+        shift += 5
+        if not digit & 32:
+            if digit & 16:
+                value -= 1 << shift
+            counts.append(value + counts[-2] if len(counts) > 2 else value)
+            value = shift = 0
+    if shift:
+        raise InputError("the compressed run lengths end in the middle of a number")
+    return counts

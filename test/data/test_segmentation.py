@@ -1,0 +1,94 @@
+"""Segmentations in every form that COCO files have, and in forms that they should not have."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+from pycocotools import mask as coco_mask
+
+from fcis_ros.data.segmentation import decode_segmentation, encode_segmentation
+from fcis_ros.errors import InputError
+
+
+def runs(mask: np.ndarray) -> list[int]:
+    """Run lengths down the columns, background first, by definition."""
+    flat = mask.ravel(order="F")
+    edges = np.flatnonzero(np.diff(flat)) + 1
+    lengths = np.diff([0, *edges, flat.size]).tolist()
+    return [0, *lengths] if flat[0] else lengths
+
+
+def test_two_polygons_are_one_mask():
+    mask = decode_segmentation([[0, 0, 3, 0, 3, 3, 0, 3], [5, 5, 9, 5, 9, 9, 5, 9]], 12, 12)
+    assert mask.sum() == 9 + 16 and mask[0:3, 0:3].all() and mask[5:9, 5:9].all()
+
+
+def test_run_lengths_worked_by_hand():
+    # Columns of a 2 x 3 image: (0, 1), (1, 1), (0, 0).
+    mask = decode_segmentation({"size": [2, 3], "counts": [1, 3, 2]}, 2, 3)
+    assert mask.tolist() == [[False, True, False], [True, True, False]]
+
+
+@given(arrays.arrays(bool, st.tuples(st.integers(1, 40), st.integers(1, 40))))
+@settings(max_examples=150, deadline=None)
+def test_round_trip(mask):
+    size = list(mask.shape)
+    compressed = coco_mask.encode(np.asfortranarray(mask, np.uint8))["counts"].decode()
+    for counts in (runs(mask), compressed):
+        np.testing.assert_array_equal(decode_segmentation({"size": size, "counts": counts}, *size), mask)
+
+
+@given(
+    st.one_of(st.text(max_size=30), st.text("0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\\]^_`abcdefghijklmno", max_size=30))
+)
+@settings(max_examples=300, deadline=None)
+def test_any_text_is_a_mask_or_an_input_error(text):
+    try:
+        assert decode_segmentation({"size": [5, 7], "counts": text}, 5, 7).shape == (5, 7)
+    except InputError:
+        pass
+
+
+@given(st.lists(st.lists(st.floats(allow_nan=True, allow_infinity=True), max_size=9), max_size=3))
+@settings(max_examples=200, deadline=None)
+def test_any_polygons_are_a_mask_or_an_input_error(polygons):
+    try:
+        assert decode_segmentation(polygons, 5, 7).shape == (5, 7)
+    except InputError:
+        pass
+
+
+def test_nothing_is_an_empty_mask():
+    assert decode_segmentation([], 4, 6).shape == (4, 6) and not decode_segmentation([], 4, 6).any()
+
+
+def test_counts_that_made_pycocotools_run_for_minutes():
+    with pytest.raises(InputError, match="do not add up to the 48 pixels"):
+        encode_segmentation({"size": [6, 8], "counts": [5, 1_000_000_000]}, 6, 8)
+
+
+@pytest.mark.parametrize(("count", "fits"), [(20, True), (60, False)])
+def test_outline_is_bounded_by_the_image(count, fits):
+    """A 10 x 10 image allows 100 + 100 * 20 = 2100 steps; each of the teeth takes 2 * 50 of them."""
+    teeth = [[0, 0, 50, 0, 0, 1] * count]
+    if fits:
+        assert decode_segmentation(teeth, 10, 10).shape == (10, 10)
+    else:
+        with pytest.raises(InputError, match="longer than 2100 pixels, in an image of 10x10"):
+            decode_segmentation(teeth, 10, 10)
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+        lambda inner: st.lists(inner, max_size=6) | st.fixed_dictionaries({"size": st.just([5, 7]), "counts": inner}),
+        max_leaves=12,
+    )
+)
+@settings(max_examples=300, deadline=None)
+def test_any_value_is_a_mask_or_an_input_error(value):
+    try:
+        assert decode_segmentation(value, 5, 7).shape == (5, 7)
+    except InputError as error:
+        assert "\n" not in str(error)
