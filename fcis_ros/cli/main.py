@@ -5,11 +5,18 @@ import signal
 import sys
 from collections.abc import Sequence
 
-from fcis_ros.cli import demo, evaluate, info, predict, train
+from fcis_ros.cli import demo, evaluate, import_weights, info, predict, train
 from fcis_ros.errors import InputError
 from fcis_ros.threads import wait_politely
 
-COMMANDS = {"demo": demo, "predict": predict, "evaluate": evaluate, "train": train, "info": info}
+COMMANDS = {
+    "demo": demo,
+    "predict": predict,
+    "evaluate": evaluate,
+    "train": train,
+    "import-weights": import_weights,
+    "info": info,
+}
 
 
 def parser() -> argparse.ArgumentParser:

@@ -5,9 +5,10 @@ import os
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.numpy import save_file
 
 from fcis_ros.config import ModelConfig
 from fcis_ros.errors import InputError
@@ -35,17 +36,35 @@ def save(path: str | Path, model: FCIS, provenance: dict[str, Any]) -> None:
         model: its weights and configuration are stored; BatchNorm must not be folded.
         provenance: what it was trained on and how, JSON types.
     """
-    path = Path(path)
-    aside = path.with_name(path.name + ".partial")
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
-    metadata = {
+    write(path, {name: tensor.detach().cpu().contiguous().numpy() for name, tensor in model.state_dict().items()},
+          metadata(model.config, provenance))
+
+
+def metadata(config: ModelConfig, provenance: dict[str, Any]) -> dict[str, str]:
+    """What a checkpoint says beside its weights."""
+    return {
         "format_version": FORMAT_VERSION,
-        "config": json.dumps(model.config.to_dict()),
+        "config": json.dumps(config.to_dict()),
         "provenance": json.dumps(provenance),
     }
-    save_file(tensors, aside, metadata)
-    aside.chmod(0o644)  # safetensors makes files that others cannot read; a model is installed for all users
-    os.replace(aside, path)
+
+
+def write(path: str | Path, tensors: dict[str, np.ndarray], about: dict[str, str]) -> None:
+    """Writes a ``.safetensors`` file beside ``path`` and renames it; after an error nothing is left.
+
+    Raises:
+        InputError: it cannot be written there.
+    """
+    path = Path(path)
+    aside = path.with_name(path.name + ".partial")
+    try:
+        save_file(tensors, aside, about)
+        aside.chmod(0o644)  # safetensors makes files that others cannot read; a model is installed for all users
+        os.replace(aside, path)
+    except (OSError, SafetensorError) as error:
+        raise InputError(f"{path}: cannot be written ({getattr(error, 'strerror', None) or error})") from None
+    finally:
+        aside.unlink(missing_ok=True)
 
 
 def read_metadata(path: str | Path) -> tuple[ModelConfig, dict[str, Any]]:

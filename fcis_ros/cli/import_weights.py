@@ -1,0 +1,50 @@
+"""Make a checkpoint from weights of the released FCIS, or a start for training from those of an ImageNet ResNet.
+
+FILE is one of
+  MXNet's .params of the released FCIS (fcis_coco-0000.params, or of the VOC model);
+  ChainerCV's .npz of the same (fcis_resnet101_coco_converted_2019_01_30.npz);
+  MXNet's .params of a ResNet-v1-50, 101 or 152 trained on ImageNet, as the released training starts from.
+The first two give a checkpoint of this project, with the configuration that the released model was tested with; the last gives
+a backbone with torchvision's names, for fcis train --init. Nothing is unpickled.
+"""
+
+import argparse
+from pathlib import Path
+
+from fcis_ros.errors import InputError
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", metavar="FILE", help="weights of another program")
+    parser.add_argument("out", metavar="OUT.safetensors", help="what is written, replaced if it exists")
+    parser.add_argument("--config", metavar="JSON", help="model configuration, where it is not the released COCO or VOC model")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    import hashlib
+
+    from tqdm import tqdm
+
+    from fcis_ros.config import ModelConfig
+    from fcis_ros.model.weights_import.recognise import recognise
+
+    out = Path(arguments.out)
+    if out.suffix != ".safetensors":
+        raise InputError(f"{out}: the name of what is written has to end in .safetensors")
+    if not out.absolute().parent.is_dir():
+        raise InputError(f"{out}: there is no folder {out.absolute().parent}")
+    found = recognise(arguments.file, ModelConfig.read(arguments.config) if arguments.config else None)
+    tensors = dict(tqdm(found.tensors, total=found.count, unit="tensor", leave=False, disable=None))
+    digest = hashlib.sha256()
+    with open(arguments.file, "rb") as file:
+        while chunk := file.read(1 << 20):
+            digest.update(chunk)
+    provenance = {"imported_from": Path(arguments.file).name, "kind": found.kind, "sha256": digest.hexdigest()}
+
+    from fcis_ros.model import checkpoint  # PyTorch; whoever gave a wrong file has been told by now
+
+    about = checkpoint.metadata(found.config, provenance) if found.config else {"format": "pt", **provenance}
+    checkpoint.write(out, tensors, about)
+    floats = sum(tensor.size for tensor in tensors.values())
+    what = f"{len(found.config.class_names)} classes, {found.config.num_anchors} anchors" if found.config else "backbone"
+    print(f"{found.kind}: {what}, {floats / 1e6:.1f} M numbers -> {out}")

@@ -1,0 +1,139 @@
+"""The released FCIS network: its parameters' names, shapes and channel orders, and what of ours each one becomes.
+
+Names are those of the released MXNet code, whose blocks are called as in the Caffe models that its backbones come from; ours
+are torchvision's. Weights are [out, in, height, width] in both. Only the order of channels in the two position-sensitive
+layers differs: class, side, cell there, cell, side, class here.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from fcis_ros.config import ModelConfig
+from fcis_ros.errors import InputError
+from fcis_ros.model.weights_import.stored_array import StoredArray, quoted
+
+BOTTLENECKS = {"resnet50": (3, 4, 6, 3), "resnet101": (3, 4, 23, 3), "resnet152": (3, 8, 36, 3)}
+FLOATS = ("float16", "bfloat16", "float32", "float64")
+NORM = {"gamma": "weight", "beta": "bias", "moving_mean": "running_mean", "moving_var": "running_var"}
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One parameter of the released network.
+
+    Attributes:
+        ours: the name of the parameter that it becomes.
+        shape: in the released network.
+        reorder: from the released order of channels to ours.
+    """
+
+    ours: str
+    shape: tuple[int, ...]
+    reorder: Callable[[np.ndarray], np.ndarray] = lambda values: values
+
+
+def block_names(backbone: str) -> list[list[str]]:
+    """The blocks of stages 2 to 5: a, b, c, ... where there are few, a, b1, b2, ... in long stages of deep networks."""
+    deep = backbone != "resnet50"
+    return [
+        ["a", *(f"b{i}" for i in range(1, count))] if deep and stage in (3, 4) else list("abcdef"[:count])
+        for stage, count in enumerate(BOTTLENECKS[backbone], 2)
+    ]
+
+
+def backbone_parameters(backbone: str, width: int = 64) -> dict[str, Parameter]:
+    """The released parameters of a bottleneck ResNet; ours are called as torchvision calls them."""
+    found: dict[str, Parameter] = {}
+
+    def conv_and_norm(conv: str, norm: str, our_conv: str, our_norm: str, shape: tuple[int, ...]) -> None:
+        found[f"{conv}_weight"] = Parameter(f"{our_conv}.weight", shape)
+        for theirs, ours in NORM.items():
+            found[f"{norm}_{theirs}"] = Parameter(f"{our_norm}.{ours}", shape[:1])
+
+    conv_and_norm("conv1", "bn_conv1", "conv1", "bn1", (width, 3, 7, 7))
+    inputs = width
+    for stage, names in enumerate(block_names(backbone), 2):
+        inner, outer = width << (stage - 2), 4 * width << (stage - 2)
+        for i, name in enumerate(names):
+            theirs, ours = f"{stage}{name}_branch", f"layer{stage - 1}.{i}."
+            if i == 0:
+                shape = (outer, inputs, 1, 1)
+                conv_and_norm(f"res{theirs}1", f"bn{theirs}1", f"{ours}downsample.0", f"{ours}downsample.1", shape)
+            shapes = ((inner, inputs, 1, 1), (inner, inner, 3, 3), (outer, inner, 1, 1))
+            for j, shape in enumerate(shapes, 1):
+                branch = f"{theirs}2{'_abc'[j]}"
+                conv_and_norm(f"res{branch}", f"bn{branch}", f"{ours}conv{j}", f"{ours}bn{j}", shape)
+            inputs = outer
+    return found
+
+
+def parameters(config: ModelConfig) -> dict[str, Parameter]:
+    """All parameters of the released network with this configuration's sizes, by their released names."""
+    k, classes, anchors = config.bins, config.num_classes, config.num_anchors
+
+    def cells_first(values: np.ndarray) -> np.ndarray:  # class, side, cell -> cell, side, class
+        return values.reshape(classes, 2, k * k, -1).transpose(2, 1, 0, 3)
+
+    def used_boxes(values: np.ndarray) -> np.ndarray:  # the second of two sets of boxes is used; delta, cell -> cell, delta
+        return values.reshape(2, 4, k * k, -1)[1].swapaxes(0, 1)
+
+    backbone = backbone_parameters(config.backbone, config.width)
+    found = {name: Parameter(f"backbone.{one.ours}", one.shape) for name, one in backbone.items()}
+    c5, reduced = 32 * config.width, config.reduced_channels
+    for name, ours, shape, reorder in (
+        ("rpn_conv_3x3", "rpn.conv", (config.rpn_channels, c5 // 2, 3, 3), None),
+        ("rpn_cls_score", "rpn.score", (2 * anchors, config.rpn_channels, 1, 1), None),
+        ("rpn_bbox_pred", "rpn.delta", (4 * anchors, config.rpn_channels, 1, 1), None),
+        ("conv_new_1", "score_maps.reduce", (reduced, c5, 1, 1), None),
+        ("fcis_cls_seg", "score_maps.score", (2 * classes * k * k, reduced, 1, 1), cells_first),
+        ("fcis_bbox", "score_maps.box", (8 * k * k, reduced, 1, 1), used_boxes),
+    ):
+        for part, size in (("weight", shape), ("bias", shape[:1])):
+            found[f"{name}_{part}"] = Parameter(f"{ours}.{part}", size, *([reorder] if reorder else []))
+    return found
+
+
+def convert(
+    path: object, stored: dict[str, StoredArray], expected: dict[str, Parameter], ignored: Callable[[str], bool]
+) -> Iterator[tuple[str, np.ndarray]]:
+    """Our parameters, one by one, from the released ones in a file.
+
+    Names, shapes and types of all are checked before the first value is read.
+
+    Args:
+        path: of the file, for messages.
+        stored: what it holds, by released names.
+        expected: what it has to hold.
+        ignored: whether a name that is not expected does no harm.
+
+    Raises:
+        InputError: a parameter is missing, unexpected, of another shape, not of floating point or not finite.
+    """
+    for name, one in expected.items():
+        array = stored.get(name)
+        if array is None:
+            raise InputError(f"{path}: {name} is missing")
+        if array.shape != one.shape:
+            raise InputError(f"{path}: {name} has the shape {list(array.shape)}, this network needs {list(one.shape)}")
+        if array.dtype not in FLOATS:
+            raise InputError(f"{path}: {name} is {array.dtype}, weights are one of {', '.join(FLOATS)}")
+    for name in stored:
+        if name not in expected and not ignored(name):
+            raise InputError(f"{path}: {quoted(name)} is no parameter of this network")
+    return _values(path, stored, expected)
+
+
+def _values(path, stored, expected) -> Iterator[tuple[str, np.ndarray]]:
+    for name, one in expected.items():
+        with np.errstate(over="ignore"):  # of a float64 too large for a float32, which is not finite then
+            values = stored[name].load().astype(np.float32, copy=False)
+        if not np.isfinite(values).all():
+            raise InputError(f"{path}: {name} holds values that are not finite")
+        if name.endswith("_moving_var") and values.min() < 0:
+            raise InputError(f"{path}: {name} holds negative variances")
+        shape = (-1, *one.shape[1:])
+        yield one.ours, np.ascontiguousarray(one.reorder(values)).reshape(shape)
+        if name.endswith("_moving_var"):
+            yield one.ours.replace("running_var", "num_batches_tracked"), np.zeros((), np.int64)

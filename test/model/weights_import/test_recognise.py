@@ -1,0 +1,92 @@
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from fcis_ros.config import ModelConfig
+from fcis_ros.errors import InputError
+from fcis_ros.model.backbone import ResNet
+from fcis_ros.model.weights_import import released
+from fcis_ros.model.weights_import.recognise import recognise, released_config
+from fcis_ros.model.weights_import.stored_array import StoredArray
+from fcis_ros.shipped import shipped
+
+
+def described(classes: int, anchors: int) -> dict[str, StoredArray]:
+    return {
+        "fcis_cls_seg_weight": StoredArray((98 * classes, 1024, 1, 1), "float32", None),
+        "rpn_cls_score_weight": StoredArray((2 * anchors, 512, 1, 1), "float32", None),
+    }
+
+
+@pytest.mark.parametrize(("classes", "anchors", "name"), [(81, 12, "coco"), (21, 9, "voc")])
+def test_the_released_models_are_known_by_their_sizes(classes, anchors, name):
+    config = released_config("some.params", described(classes, anchors))
+    assert config == ModelConfig.read(shipped("config/models", f"resnet101_{name}.json"))
+    assert (config.voting, config.mask_output, config.score_floor, config.max_instances) == ("released", "released", 1e-3, 100)
+
+
+@pytest.mark.parametrize(("classes", "anchors"), [(9, 12), (81, 9), (21, 15)])
+def test_others_need_a_configuration(classes, anchors):
+    with pytest.raises(InputError, match=f"some.params: {classes} classes .* and {anchors} anchors .* --config"):
+        released_config("some.params", described(classes, anchors))
+
+
+def test_channels_that_no_number_of_classes_has():
+    with pytest.raises(InputError, match="0 classes .* and 0 anchors"):
+        released_config("x", {"fcis_cls_seg_weight": StoredArray((97,), "float32", None)})
+
+
+def test_an_fcis_network(foreign, tmp_path):
+    path = tmp_path / "small.params"
+    foreign.write_params(path, foreign.small_released())
+    found = recognise(path, foreign.SMALL)
+    assert found.kind == "FCIS, MXNet .params" and found.config == foreign.SMALL
+    assert len(dict(found.tensors)) == found.count
+    with pytest.raises(InputError, match="3 classes .* and 6 anchors"):
+        recognise(path)
+    with pytest.raises(InputError, match="resnet18 has no released names"):
+        recognise(path, dataclasses.replace(foreign.SMALL, backbone="resnet18"))
+
+
+@pytest.mark.parametrize("backbone", ["resnet50", "resnet101", "resnet152"])
+def test_backbones_have_the_names_of_torchvision(backbone):
+    with torch.device("meta"):  # whose backbone has them too
+        ours = ResNet(ModelConfig(("car",), backbone=backbone)).state_dict()
+    converted = {one.ours: one.shape for one in released.backbone_parameters(backbone).values()}
+    assert converted == {name: tuple(v.shape) for name, v in ours.items() if not name.endswith("num_batches_tracked")}
+
+
+def test_an_imagenet_classifier(foreign, tmp_path):
+    path = tmp_path / "resnet.params"
+    expected = released.backbone_parameters("resnet50")
+    arrays = {name: np.ones(one.shape, np.float16) for name, one in expected.items()}
+    foreign.write_params(path, {**arrays, "arg:fc1000_weight": np.ones((2, 3)), "arg:fc1000_bias": np.ones(2)})
+    found = recognise(path)
+    assert found.kind == "ImageNet resnet50, MXNet .params" and found.config is None
+    names = [name for name, _ in found.tensors]
+    assert len(names) == len(set(names)) == found.count == 318
+    assert "layer4.2.bn3.num_batches_tracked" in names
+
+
+def test_foreign_files(foreign, tmp_path):
+    path = tmp_path / "file"
+    with pytest.raises(InputError, match="file: no such file"):
+        recognise(path)
+    path.write_bytes(b"")
+    with pytest.raises(InputError, match="empty"):
+        recognise(path)
+    save_file({"x": torch.zeros(1)}, path)
+    with pytest.raises(InputError, match="a .safetensors file; it needs no import"):
+        recognise(path)
+    torch.save({"x": torch.zeros(1)}, path, _use_new_zipfile_serialization=False)
+    with pytest.raises(InputError, match="a Python pickle, which is never read"):
+        recognise(path)
+    foreign.write_params(path, {"arg:stage1_unit1_conv1_weight": np.ones(1)})
+    with pytest.raises(InputError, match="pre-activation ResNet"):
+        recognise(path)
+    foreign.write_params(path, {"arg:fc6_weight": np.ones(1)})
+    with pytest.raises(InputError, match="neither FCIS nor a ResNet-50, 101 or 152"):
+        recognise(path)
