@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).resolve().parents[1] / "fcis_ros"
-ROOT = {"errors", "boxes", "rle", "structures", "config", "threads", "images", "shipped"}  # files for everything
+ROOT = {"errors", "boxes", "rle", "structures", "strips", "config", "threads", "images", "shipped"}  # files for everything
 MODEL = ROOT | {"ops", "overlay", "model"}
 ALLOWED = {
     **{name: ROOT for name in ROOT},

@@ -9,7 +9,7 @@ cd "$(dirname "$0")/.."
 python=${PYTHON:-python3}
 venv=$PWD/.venv
 
-runtime=(torch numpy opencv-python-headless pycocotools safetensors tqdm matplotlib Jinja2 rosbags)
+runtime=(torch numpy scipy opencv-python-headless pycocotools safetensors tqdm matplotlib Jinja2 rosbags)
 checks=(pytest pytest-timeout hypothesis ruff)
 ros=("ros-rclpy[fastrtps]" ros-{sensor,std,geometry,diagnostic,visualization,lifecycle}-msgs ros-rcl-interfaces)
 build=(ros-ament-{cmake,package,cmake-ros-core,cmake-include-directories,cmake-pytest}

@@ -1,0 +1,145 @@
+"""Our tracks against ByteTrack of the ``trackers`` package (PyPI), on true masks and the default model's of synthetic clips.
+
+It brings its own NumPy, SciPy, OpenCV and PyTorch and so gets a Python of its own:
+
+    python3 -m venv bytetrack && bytetrack/bin/pip install trackers==2.6.1
+    python -m benchmarks.tracking bytetrack/bin/python
+"""
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+
+from benchmarks.measure import OUT, device_name
+from fcis_ros import Predictor, rle
+from fcis_ros.data.synthetic import CLASS_NAMES, SyntheticScenes
+from fcis_ros.evaluation.tracks import TrackEvaluation, TrackScores, mask_overlaps, true_instances
+from fcis_ros.ros.tracking import Tracker
+from fcis_ros.structures import Instances
+
+SEEDS, SECONDS, RATE = range(6), 20, 10.0
+SURE, WEAK = 0.5, 0.25
+LARGE = 300  # pixels of 480x360 that an object must show to be counted in the second table
+
+
+def clip(seed: int, predictor: Predictor) -> tuple[list[Instances], list[np.ndarray], list[Instances]]:
+    """True instances, their ids, and what the model finds, frame by frame."""
+    truth, ids, found = [], [], []
+    for sample in SyntheticScenes(seed).clip(0, round(SECONDS * RATE), RATE):
+        truth.append(true_instances(sample, CLASS_NAMES))
+        ids.append(sample.ids)
+        found.append(predictor(sample.image, WEAK))
+    return truth, ids, found
+
+
+def own_ids(frames: list[Instances]) -> tuple[list[np.ndarray], float]:
+    """Ids of every frame's instances, -1 for none, and mean milliseconds of CPU time a frame."""
+    tracker, ids, times = Tracker(), [], []
+    for number, frame in enumerate(frames):
+        start = time.thread_time()
+        found = tracker.update(frame, number / RATE, SURE)
+        times.append((time.thread_time() - start) * 1000)
+        ids.append(np.where(found > 0, found.astype(int), -1))
+    return ids, statistics.mean(times)
+
+
+def scored(truth: list[Instances], true_ids: list[np.ndarray], frames: list[Instances], ids: list, least: int) -> TrackScores:
+    evaluation = TrackEvaluation()
+    for objects, names, frame, own in zip(truth, true_ids, frames, map(np.array, ids), strict=True):
+        frame, own = frame.select(own >= 0), own[own >= 0]
+        counted = np.array([runs[1::2].sum() >= least for runs in objects.runs], bool)
+        evaluation.add(names, own, mask_overlaps(objects, frame), counted)
+    return evaluation.scores()
+
+
+def crowded(seed: int, count: int = 20, spread: float = 1.0) -> Instances:
+    """Ellipses with ragged rims of road users' sizes at 1080p; ``spread`` 0 puts all of them into the same place."""
+    random = np.random.default_rng(seed)
+    boxes, runs = [], []
+    for _ in range(count):
+        width, height = random.integers(60, 300), random.integers(80, 320)
+        x, y = ((0.5 + spread * (random.random(2) - 0.5)) * (1920 - width, 1080 - height)).astype(int)
+        across, down = np.linspace(-1, 1, width), np.linspace(-1, 1, height)[:, None]
+        bumps = random.standard_normal((12, 12), np.float32)
+        ragged = 1 + 0.2 * cv2.resize(bumps, (width, height), interpolation=cv2.INTER_CUBIC)
+        boxes.append((x, y, x + width, y + height))
+        runs.append(rle.encode(across**2 + down**2 < ragged))
+    boxes, scores = np.array(boxes, np.int32), np.linspace(0.9, 0.6, count, dtype=np.float32)
+    return Instances(1080, 1920, boxes, scores, np.ones(count, np.int64), tuple(runs), CLASS_NAMES)
+
+
+def update_ms(frame: Instances) -> float:
+    """Median milliseconds of CPU time of a frame with 20 tracks and 20 instances, which are the same ones a pixel aside."""
+    tracker, times = Tracker(), []
+    for number in range(60):
+        boxes = frame.boxes + np.array([number % 2, 0, number % 2, 0], np.int32)
+        now = Instances(frame.height, frame.width, boxes, frame.scores, frame.labels, frame.runs, frame.class_names)
+        start = time.thread_time()
+        tracker.update(now, number / 30, SURE)
+        times.append((time.thread_time() - start) * 1000)
+    return statistics.median(times[10:])
+
+
+def main() -> None:
+    if len(sys.argv) != 2 or not Path(sys.argv[1]).exists():
+        raise SystemExit(f"usage: python -m benchmarks.tracking TRACKERS_PYTHON\n\n{__doc__}")
+    torch.set_num_threads(1)
+    predictor = Predictor.from_checkpoint(device="cpu", precision="fp32")
+    clips = [clip(seed, predictor) for seed in SEEDS]
+    inputs = {"true masks": [truth for truth, _, _ in clips], "default model": [found for _, _, found in clips]}
+    sequences = [frames for kind in inputs.values() for frames in kind]
+    with tempfile.TemporaryDirectory() as folder:
+        plain = [
+            {
+                "rate": RATE,
+                "sure": SURE,
+                "frames": [
+                    {"boxes": f.boxes.tolist(), "scores": f.scores.tolist(), "labels": f.labels.tolist()} for f in frames
+                ],
+            }
+            for frames in sequences
+        ]
+        (Path(folder) / "clips.json").write_text(json.dumps(plain))
+        clean = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}  # of another Python
+        script = Path(__file__).with_name("tracking_bytetrack.py")
+        subprocess.run([sys.argv[1], script, folder], check=True, env=clean)
+        theirs = json.loads((Path(folder) / "tracks.json").read_text())
+    ours = [own_ids(frames) for frames in sequences]
+    found = []
+    for least in (0, LARGE):
+        for number, (kind, sequence) in enumerate(inputs.items()):
+            for name, answers in (("ours", ours), ("ByteTrack", [(answer["ids"], answer["ms"]) for answer in theirs])):
+                part = answers[number * len(clips) : (number + 1) * len(clips)]
+                results = [
+                    scored(truth, names, frames, ids, least)
+                    for (truth, names, _), frames, (ids, _) in zip(clips, sequence, part, strict=True)
+                ]
+                found.append(
+                    {
+                        "masks": kind,
+                        "least_pixels": least,
+                        "tracker": name,
+                        "idf1": statistics.mean(result.idf1 for result in results),
+                        "switches": [result.switches for result in results],
+                        "per_20_s_of_an_object": sum(r.switches for r in results) / sum(r.matched for r in results) * 20 * RATE,
+                        "ms": statistics.mean(ms for _, ms in part),
+                    }
+                )
+                print(json.dumps(found[-1]), flush=True)
+    crowd = {name: update_ms(crowded(0, spread=spread)) for name, spread in (("street", 1.0), ("heap", 0.0))}
+    print(f"20 tracks, 20 instances, 1080p: {crowd} ms; {device_name(torch.device('cpu'))}")
+    OUT.mkdir(parents=True, exist_ok=True)
+    (OUT / "tracking.json").write_text(json.dumps({"rows": found, "update_ms": crowd}, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
