@@ -1,7 +1,8 @@
-"""Instances drawn on the image, and as an image of instance numbers."""
+"""Instances drawn on the image, as an image of instance numbers, and as one of colours."""
 
-import colorsys
+import math
 import warnings
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -9,50 +10,84 @@ import torch
 from torch import Tensor
 
 from fcis_ros import ops
+from fcis_ros.errors import InputError
 from fcis_ros.structures import Instances
 
 FONT, MARGIN = cv2.FONT_HERSHEY_SIMPLEX, 2
+PARTS = ("class", "score", "id")
+COLOURS = ("class", "id")
+# Okabe and Ito (2008): apart also for those who see red and green alike. First come those that show on asphalt.
+PALETTE = ((86, 180, 233), (230, 159, 0), (0, 158, 115), (240, 228, 66), (213, 94, 0), (204, 121, 167), (0, 114, 178))
+GREY = (150, 150, 150)
+SHADES = (1.0, 0.75, 1.35)  # of the palette, one after the other
 
 
-def colour(label: int, number: int) -> tuple[int, int, int]:
-    """RGB of an instance: a hue for its class, varied a little from one instance to the next; the same in every run."""
-    hue = (0.58 + (label - 1) * 0.381966) % 1  # golden-ratio steps keep neighbouring classes far apart
-    hue += 0.05 * ((number * 0.618034) % 1 - 0.5)
-    red, green, blue = colorsys.hsv_to_rgb(hue % 1, 0.85, 1.0)
-    return round(255 * red), round(255 * green), round(255 * blue)
+@dataclass(frozen=True)
+class OverlayStyle:
+    """How instances are drawn.
+
+    Attributes:
+        fill: opacity of the masks, 0..1.
+        contour: thickness of the outline, 1..20 pixels of an image whose shorter side is 1080; scaled with it, at least 1.
+        text: what is written at each instance, of ``class``, ``score`` and ``id`` (where it has one), in this order.
+        colours: ``class``, or ``id`` for a colour per track; the untracked have their class's.
+    """
+
+    fill: float = 0.5
+    contour: int = 3
+    text: tuple[str, ...] = PARTS
+    colours: str = "class"
+
+    def __post_init__(self):
+        if not (math.isfinite(self.fill) and 0 <= self.fill <= 1):
+            raise InputError(f"overlay fill {self.fill}: must lie in 0..1")
+        if not 1 <= self.contour <= 20:
+            raise InputError(f"overlay contour {self.contour}: must lie in 1..20")
+        unknown = [part for part in self.text if part not in PARTS]
+        if unknown or len(set(self.text)) < len(self.text):
+            raise InputError(f"overlay text {', '.join(self.text)}: each of {', '.join(PARTS)} at most once")
+        if self.colours not in COLOURS:
+            raise InputError(f"overlay colours {self.colours!r}: expected {' or '.join(COLOURS)}")
 
 
-def draw(image: np.ndarray, instances: Instances, alpha: float = 0.5) -> np.ndarray:
-    """Blends every mask over the image, outlines what is visible of it and writes class and score above it.
+def colour(number: int) -> tuple[int, int, int]:
+    """RGB of a class or track, counted from 1: the same in every run, neighbours far apart, repeated after 21; 0 is grey."""
+    if number == 0:
+        return GREY
+    shade, place = divmod(number - 1, len(PALETTE))
+    return tuple(min(round(value * SHADES[shade % len(SHADES)]), 255) for value in PALETTE[place])
+
+
+def draw(
+    image: np.ndarray, instances: Instances, style: OverlayStyle | None = None, ids: np.ndarray | None = None
+) -> np.ndarray:
+    """Blends every mask over the image, outlines what is visible of it and says what it is.
 
     Args:
         image: [H, W, 3] uint8, RGB; left as it is.
         instances: of this image; where masks overlap the best is on top.
-        alpha: opacity of the masks, 0..1.
+        style: how; by default fill, contour and all text.
+        ids: [N] track ids, 0 for none; None where nothing is tracked.
 
     Returns:
         [H, W, 3] uint8, RGB.
     """
-    tints = [colour(int(label), number) for number, label in enumerate(instances.labels)]
-    colours = torch.tensor(tints, dtype=torch.uint8).reshape(-1, 3)
-    with warnings.catch_warnings():  # a view of a message cannot be written, and is not
-        warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
-        drawn = ops.paint(torch.from_numpy(np.ascontiguousarray(image)), _label_map(instances), colours, alpha).numpy()
-    size = min(max(min(image.shape[:2]) / 1000, 0.35), 1.0)
-    for index in reversed(range(len(instances))):
-        text = f"{instances.class_names[instances.labels[index] - 1]} {instances.scores[index]:.2f}"
-        _write(drawn, text, instances.boxes[index], tints[index], size)
+    style = style or OverlayStyle()
+    ids = np.zeros(len(instances), np.uint32) if ids is None else ids
+    tints = [
+        colour(int(own if style.colours == "id" and own else label)) for own, label in zip(ids, instances.labels, strict=True)
+    ]
+    labels = _label_map(instances)
+    drawn = _paint(image, labels, tints, style.fill)
+    size = min(image.shape[:2]) / 1080
+    thickness = max(round(style.contour * size), 1)
+    if thickness > 1:  # the fill comes with an outline of one pixel
+        for number, (box, tint) in enumerate(zip(instances.boxes.tolist(), tints, strict=True), start=1):
+            _outline(drawn, labels.numpy(), number, box, tint, thickness)
+    if style.text:
+        texts = [_text(instances, index, int(own), style.text) for index, own in enumerate(ids)]
+        _write(drawn, texts, instances.boxes.tolist(), tints, min(max(0.85 * size, 0.35), 1.5))
     return drawn
-
-
-def _write(drawn: np.ndarray, text: str, box: np.ndarray, tint: tuple[int, int, int], size: float) -> None:
-    """Text on a plate of the instance's colour, above its box where there is room and always inside the image."""
-    (width, height), below = cv2.getTextSize(text, FONT, size, 1)
-    plate = height + below + 2 * MARGIN
-    left = max(0, min(int(box[0]), drawn.shape[1] - width - 2 * MARGIN))
-    top = max(0, min(int(box[1]) - plate, drawn.shape[0] - plate))
-    cv2.rectangle(drawn, (left, top), (left + width + 2 * MARGIN - 1, top + plate - 1), tint, -1)
-    cv2.putText(drawn, text, (left + MARGIN, top + MARGIN + height), FONT, size, (0, 0, 0), 1, cv2.LINE_AA)
 
 
 def label_map(instances: Instances) -> np.ndarray:
@@ -60,8 +95,81 @@ def label_map(instances: Instances) -> np.ndarray:
     return _label_map(instances).numpy()
 
 
+def colour_labels(instances: Instances, ids: np.ndarray | None = None) -> np.ndarray:
+    """The label map for people.
+
+    Args:
+        instances: of one image.
+        ids: [N] track ids, 0 for none; None where nothing is tracked.
+
+    Returns:
+        [H, W, 3] uint8, RGB: a colour per track, grey for the untracked; without ``ids`` one per instance. Black is no instance.
+    """
+    numbers = np.arange(1, len(instances) + 1) if ids is None else ids
+    black = np.zeros((instances.height, instances.width, 3), np.uint8)
+    return _paint(black, _label_map(instances), [colour(int(number)) for number in numbers], 1.0)
+
+
 def _label_map(instances: Instances) -> Tensor:
     runs = np.concatenate([np.zeros(0, np.uint32), *instances.runs]).astype(np.int32)
     ends = np.cumsum([len(own) for own in instances.runs], dtype=np.int32)
     boxes = torch.from_numpy(np.ascontiguousarray(instances.boxes, dtype=np.int32))
     return ops.label_map(boxes, torch.from_numpy(runs), torch.from_numpy(ends), instances.height, instances.width)
+
+
+def _paint(image: np.ndarray, labels: Tensor, tints: list[tuple[int, int, int]], fill: float) -> np.ndarray:
+    colours = torch.tensor(tints, dtype=torch.uint8).reshape(-1, 3)
+    with warnings.catch_warnings():  # a view of a message cannot be written, and is not
+        warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
+        return ops.paint(torch.from_numpy(np.ascontiguousarray(image)), labels, colours, fill).numpy()
+
+
+def _outline(drawn: np.ndarray, labels: np.ndarray, number: int, box: list[int], tint: tuple, thickness: int) -> None:
+    """Colours what an instance shows within ``thickness`` of its visible edge; the image's border is no edge."""
+    x1, y1, x2, y2 = box
+    around = slice(max(y1 - 1, 0), y2 + 1), slice(max(x1 - 1, 0), x2 + 1)
+    shown = (labels[around] == number).view(np.uint8)
+    inner = cv2.erode(shown, np.ones((2 * thickness + 1,) * 2, np.uint8))
+    ink = np.empty((*shown.shape, 3), np.uint8)
+    cv2.rectangle(ink, (0, 0), shown.shape[::-1], tint, -1)
+    cv2.copyTo(ink, shown - inner, drawn[around])
+
+
+def _text(instances: Instances, index: int, own: int, parts: tuple[str, ...]) -> str:
+    words = {
+        "class": instances.class_names[instances.labels[index] - 1],
+        "score": f"{instances.scores[index]:.2f}",
+        "id": f"#{own}" if own else "",
+    }
+    return " ".join(words[part] for part in parts if words[part])
+
+
+def _write(drawn: np.ndarray, texts: list[str], boxes: list[list[int]], tints: list[tuple], size: float) -> None:
+    """Each text on a plate of its instance's colour, always inside the image; the best instances choose their places first."""
+    stroke = 2 if size > 0.6 else 1
+    height, width = drawn.shape[:2]
+    plates: list[tuple[int, int, int, int]] = []
+    for text, (x1, y1, _, y2) in zip(texts, boxes, strict=True):
+        (wide, high), below = cv2.getTextSize(text, FONT, size, stroke)
+        wide, high = wide + 2 * MARGIN, high + below + 2 * MARGIN
+        left = max(0, min(x1, width - wide))
+        # Above the box, in it at the top, below it, in it at the bottom, farther off: the first that is free, or the freest.
+        places = (y1 - high, y1, y2, y2 - high, y1 - 2 * high, y2 + high)
+        tops = [max(0, min(top, height - high)) for top in places]
+        plates.append(min(((left, top, left + wide, top + high) for top in tops), key=lambda plate: _covered(plate, plates)))
+    for text, plate, tint in reversed(list(zip(texts, plates, tints, strict=True))):
+        if not text:
+            continue
+        left, top, right, bottom = plate
+        cv2.rectangle(drawn, (left, top), (right - 1, bottom - 1), tint, -1)
+        ink = (0, 0, 0) if np.dot(tint, (0.299, 0.587, 0.114)) > 110 else (255, 255, 255)
+        below = cv2.getTextSize(text, FONT, size, stroke)[1]
+        cv2.putText(drawn, text, (left + MARGIN, bottom - MARGIN - below), FONT, size, ink, stroke, cv2.LINE_AA)
+
+
+def _covered(plate: tuple[int, int, int, int], others: list[tuple[int, int, int, int]]) -> int:
+    """Pixels of a plate that others cover."""
+    return sum(
+        max(min(plate[2], other[2]) - max(plate[0], other[0]), 0) * max(min(plate[3], other[3]) - max(plate[1], other[1]), 0)
+        for other in others
+    )

@@ -1,10 +1,12 @@
 """What is drawn, and where."""
 
+import cv2
 import numpy as np
 import pytest
 
 from fcis_ros import rle
-from fcis_ros.overlay import colour, draw, label_map
+from fcis_ros.errors import InputError
+from fcis_ros.overlay import PALETTE, OverlayStyle, colour, colour_labels, draw, label_map
 from fcis_ros.structures import Instances
 
 NAMES = ("car", "pedestrian", "bicyclist")
@@ -45,18 +47,19 @@ def test_pixels_inside_are_blended_and_pixels_outside_untouched():
     image = np.full((100, 200, 3), 100, np.uint8)
     crop = np.zeros((40, 60), bool)
     crop[:, :30] = True
-    drawn = draw(image, instances(100, 200, (2, (100, 50, 160, 90), crop)), alpha=0.25)
-    expected = 0.75 * 100 + 0.25 * np.array(colour(2, 0))
+    drawn = draw(image, instances(100, 200, (2, (100, 50, 160, 90), crop)), OverlayStyle(fill=0.25))
+    expected = 0.75 * 100 + 0.25 * np.array(colour(2))
     assert np.abs(drawn[70, 115] - expected).max() <= 1
     assert np.array_equal(drawn[55:90, 131:160], image[55:90, 131:160])  # in the box, not in the mask
     assert np.array_equal(drawn[92:], image[92:]) and np.array_equal(drawn[:, :99], image[:, :99])
-    assert np.array_equal(drawn[70, 100], colour(2, 0))  # the outline
+    assert np.array_equal(drawn[70, 100], colour(2))  # the outline
 
 
 @pytest.mark.parametrize("alpha, inside", [(0.0, (7, 7, 7)), (1.0, None)])
 def test_opacity_at_its_ends(alpha, inside):
-    drawn = draw(np.full((100, 100, 3), 7, np.uint8), instances(100, 100, (1, (20, 40, 80, 90), None)), alpha)
-    assert tuple(drawn[70, 50]) == (inside or colour(1, 0))
+    found = instances(100, 100, (1, (20, 40, 80, 90), None))
+    drawn = draw(np.full((100, 100, 3), 7, np.uint8), found, OverlayStyle(fill=alpha))
+    assert tuple(drawn[70, 50]) == (inside or colour(1))
 
 
 def test_a_hole_is_outlined_and_not_filled():
@@ -64,26 +67,108 @@ def test_a_hole_is_outlined_and_not_filled():
     crop[10:31, 10:31] = False
     drawn = draw(np.zeros((100, 100, 3), np.uint8), instances(100, 100, (1, (30, 40, 71, 81), crop)))
     assert not drawn[60, 50].any()
-    assert tuple(drawn[60, 39]) == colour(1, 0)
+    assert tuple(drawn[60, 39]) == colour(1)
 
 
-def test_colours_of_classes_and_of_instances_differ():
-    assert colour(1, 0) == colour(1, 0)
-    first = [np.array(colour(label, 0), int) for label in range(1, 9)]
-    apart = [np.abs(a - b).sum() for i, a in enumerate(first) for b in first[:i]]
-    assert min(apart) > 60
-    assert len({colour(1, number) for number in range(20)}) == 20
-    # An instance is nearer to its class than to another.
-    for number in range(20):
-        shades = [np.abs(np.array(colour(1, number), int) - other).sum() for other in first[:3]]
-        assert np.argmin(shades) == 0
+def test_colours_are_fixed_and_apart():
+    assert [colour(number) for number in range(1, 8)] == list(PALETTE)
+    shades = [np.array(colour(number), int) for number in range(1, 22)]
+    assert min(np.abs(a - b).sum() for i, a in enumerate(shades) for b in shades[:i]) > 30
+    assert colour(22) == colour(1) and colour(2**32 - 1) in map(colour, range(1, 22))
+
+
+def test_the_first_colours_are_apart_for_the_colour_blind():
+    """Deuteranopia and protanopia as Vienot et al. (1999) simulate them, in linear RGB."""
+    linear = (np.array(PALETTE) / 255) ** 2.2
+    for red, green in ((0.11238, 0.88762), (0.29275, 0.70725)):
+        seen = np.stack([red * linear[:, 0] + green * linear[:, 1], linear[:, 2]], 1)
+        apart = [np.abs(a - b).sum() for i, a in enumerate(seen) for b in seen[:i]]
+        assert min(apart) > 0.1
+
+
+def test_colours_by_class_or_by_track():
+    found = instances(100, 200, (1, (10, 40, 60, 90), None), (1, (100, 40, 150, 90), None))
+    image, ids = np.zeros((100, 200, 3), np.uint8), np.array([5, 0], np.uint32)
+    by_class = draw(image, found, OverlayStyle(text=()), ids)
+    assert tuple(by_class[60, 10]) == tuple(by_class[60, 100]) == colour(1)
+    by_track = draw(image, found, OverlayStyle(text=(), colours="id"), ids)
+    assert tuple(by_track[60, 10]) == colour(5) and tuple(by_track[60, 100]) == colour(1)  # the untracked: its class's
+
+
+def test_colour_labels_are_the_label_map_in_colours():
+    found = instances(4, 6, (1, (0, 0, 3, 3), None), (1, (1, 1, 6, 3), None))
+    shown = colour_labels(found)
+    table = np.array([(0, 0, 0), colour(1), colour(2)])
+    assert shown.dtype == np.uint8 and np.array_equal(shown, table[label_map(found)])
+    table = np.array([(0, 0, 0), colour(7), colour(3)])
+    assert np.array_equal(colour_labels(found, np.array([7, 3], np.uint32)), table[label_map(found)])
+    assert not colour_labels(instances(4, 6)).any()
+
+
+def test_untracked_among_tracked_has_a_colour_that_no_track_has():
+    found = instances(4, 6, (1, (0, 0, 3, 3), None))
+    grey = colour_labels(found, np.array([0], np.uint32))[0, 0]
+    assert grey.any() and len(set(grey.tolist())) == 1
+
+
+def test_contours_are_thicker_on_larger_images():
+    """Three pixels at 1080 rows, counted along a row through a filled box, and none where the image ends."""
+    for height, thick in ((360, 1), (1080, 3), (2160, 6)):
+        found = instances(height, height, (1, (0, height // 4, height // 2, height // 2), None))
+        drawn = draw(np.zeros((height, height, 3), np.uint8), found, OverlayStyle(fill=0.0, text=()))
+        assert np.flatnonzero(drawn[height // 3].any(1)).tolist() == list(range(height // 2 - thick, height // 2))
+    assert (draw(np.zeros((1080, 1080, 3), np.uint8), found_at(1080), OverlayStyle(0.0, 10, ()))[540].any(1)).sum() == 20
+
+
+def found_at(size: int) -> Instances:
+    return instances(size, size, (1, (size // 4, size // 4, size // 2, size * 3 // 4), None))
+
+
+def test_contours_of_what_is_covered_are_not_drawn():
+    found = instances(1080, 1080, (2, (300, 300, 700, 700), None), (1, (400, 400, 500, 500), None))
+    drawn = draw(np.zeros((1080, 1080, 3), np.uint8), found, OverlayStyle(fill=0.0, text=()))
+    assert not drawn[310:690, 310:690].any()
+
+
+def test_texts_say_what_is_asked_for():
+    """Only the width of the plate tells from outside: more parts, a wider one; no part, none."""
+    found = instances(200, 400, (2, (100, 100, 102, 102), None))
+
+    def wide(text: tuple[str, ...], ids=(12,)) -> int:
+        drawn = draw(np.zeros((200, 400, 3), np.uint8), found, OverlayStyle(text=text), np.array(ids, np.uint32))
+        return int(drawn.any((0, 2)).sum())
+
+    assert wide(()) == 2 < wide(("id",)) < wide(("id", "score")) < wide(("class", "score", "id"))
+    assert wide(("class", "id"), ids=(0,)) == wide(("class",))
+    assert wide(("id",), ids=(0,)) == 2
+
+
+def test_texts_of_neighbours_do_not_cover_each_other():
+    found = instances(400, 600, *((1, (200 + step, 200 + step, 230 + step, 230 + step), None) for step in range(4)))
+    images = []
+    for count in range(1, 5):
+        drawn = draw(np.zeros((400, 600, 3), np.uint8), found.select(np.arange(count)), OverlayStyle(fill=0.0))
+        plates = (drawn == colour(1)).all(2)
+        images.append(int(cv2.erode(plates.view(np.uint8), np.ones((3, 3), np.uint8)).sum()))
+    steps = np.diff([0, *images])
+    assert (steps > 0.6 * steps[0]).all()  # every text adds a whole plate
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [({"fill": 1.1}, "fill"), ({"fill": float("nan")}, "fill"), ({"contour": 0}, "contour"), ({"contour": 21}, "contour"),
+     ({"text": ("class", "class")}, "text"), ({"text": ("name",)}, "text"), ({"colours": "random"}, "colours")],
+)  # fmt: skip
+def test_a_style_that_cannot_be_is_refused(wrong, message):
+    with pytest.raises(InputError, match=f"overlay {message}"):
+        OverlayStyle(**wrong)
 
 
 @pytest.mark.parametrize("box", [(0, 0, 5, 5), (75, 0, 80, 4), (0, 55, 80, 60), (79, 59, 80, 60)])
 def test_labels_stay_inside(box):
     """Text of an object at any border is written inside the image: one plate, its height known, of the object's colour."""
     drawn = draw(np.zeros((60, 80, 3), np.uint8), instances(60, 80, (2, box, None)))
-    plate = (drawn == colour(2, 0)).all(2)
+    plate = (drawn == colour(2)).all(2)
     assert plate.sum() > 200  # "pedestrian 0.90", smallest size
 
 

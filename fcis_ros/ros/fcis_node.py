@@ -194,7 +194,8 @@ class FcisNode(LifecycleNode):
         times["masks"] = published - predicted
         if self._overlay.get_subscription_count():
             drawn = found.select(found.scores >= settings.overlay_score_threshold)
-            self._publish_image(self._overlay, image, overlay.draw(rgb, drawn, settings.overlay_alpha), "rgb8")
+            style = overlay.OverlayStyle(fill=settings.overlay_alpha)
+            self._publish_image(self._overlay, image, overlay.draw(rgb, drawn, style), "rgb8")
             times["overlay"] = clock() - published
         if self._labels.get_subscription_count():
             before = clock()
