@@ -103,7 +103,7 @@ def colour_labels(instances: Instances, ids: np.ndarray | None = None) -> np.nda
         ids: [N] track ids, 0 for none; None where nothing is tracked.
 
     Returns:
-        [H, W, 3] uint8, RGB: a colour per track, grey for the untracked; without ``ids`` one per instance. Black is no instance.
+        [H, W, 3] uint8, RGB: a colour per track, grey for the untracked; without ``ids`` one per instance; else black.
     """
     numbers = np.arange(1, len(instances) + 1) if ids is None else ids
     black = np.zeros((instances.height, instances.width, 3), np.uint8)
