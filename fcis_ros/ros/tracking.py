@@ -16,7 +16,7 @@ from fcis_ros.structures import Instances
 
 MAX_GAP = 1.5  # seconds without its instance after which a track ends, those left aside in which another one hides it
 MAX_HIDDEN = 5.0  # seconds after which it ends in any case
-SURE, WEAK = 0.2, 0.5  # overlap from which a sure and an unsure instance continue a track
+SURE, WEAK = 0.05, 0.5  # least overlap with which a sure and an unsure instance continue a track
 HIDDEN = 0.5  # share of a mask from which it counts as hidden
 REACH = 0.3  # of a box's sides: how far off an object may be that has not moved as predicted
 MEMORY = 0.3  # seconds over which velocity is averaged

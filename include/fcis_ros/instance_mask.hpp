@@ -1,5 +1,6 @@
 // Decoder of fcis_ros/msg/InstanceMask. Header-only, C++17; every function is a template on the message, so that it takes the
-// generated fcis_ros::msg::InstanceMask as well as any struct with the same fields, and needs no ROS itself.
+// generated fcis_ros::msg::InstanceMask as well as any struct with the same fields, and needs no ROS itself. `rle` may be
+// whatever has data() and size().
 //
 //   for (const auto & mask : message->masks) {
 //     std::vector<std::uint8_t> pixels = fcis_ros::foreground(mask, message->height, message->width);  // 1 = object
@@ -43,7 +44,9 @@ void check(const Mask & mask, std::uint32_t height, std::uint32_t width)
   const std::uint64_t pixels = std::uint64_t{mask.roi.width} * mask.roi.height;
   std::uint64_t sum = 0, area = 0;
   bool object = false;
-  for (const std::uint32_t run : mask.rle) {
+  const auto * const runs = mask.rle.data();  // all that is asked of it: in newer ROS it is a buffer, not a std::vector
+  for (std::size_t i = 0; i < mask.rle.size(); ++i) {
+    const std::uint32_t run = runs[i];
     if (run > pixels - sum) {  // also keeps the sum from wrapping around, however many runs there are
       throw MaskError("runs sum to more than the " + std::to_string(pixels) + " pixels of the box");
     }
@@ -80,7 +83,9 @@ void paint(
   Pixel * const corner = image + std::size_t{mask.roi.y_offset} * stride + mask.roi.x_offset;
   std::size_t row = 0, column = 0;  // inside the box; runs go down the columns
   bool object = false;
-  for (std::size_t run : mask.rle) {
+  const auto * const runs = mask.rle.data();
+  for (std::size_t i = 0; i < mask.rle.size(); ++i) {
+    std::size_t run = runs[i];
     while (run > 0) {
       const std::size_t left = mask.roi.height - row;
       const std::size_t step = run < left ? run : left;

@@ -12,11 +12,23 @@ struct Roi
   std::uint32_t x_offset, y_offset, width, height;
 };
 
+class Runs  // no more than the decoder asks for
+{
+public:
+  explicit Runs(std::vector<std::uint32_t> & own)
+  : own_(&own) {}
+  const std::uint32_t * data() const {return own_->data();}
+  std::size_t size() const {return own_->size();}
+
+private:
+  std::vector<std::uint32_t> * own_;
+};
+
 struct Mask  // the fields of fcis_ros::msg::InstanceMask that the decoder reads
 {
   Roi roi;
   std::uint32_t area;
-  std::vector<std::uint32_t> rle;
+  Runs rle;
 };
 
 std::string text(const std::vector<std::uint8_t> & pixels)
@@ -32,12 +44,13 @@ int main()
 {
   std::uint32_t height, width;
   std::size_t runs;
-  Mask mask;
+  std::vector<std::uint32_t> own;
+  Mask mask{{}, 0, Runs(own)};
   while (std::cin >> height >> width >> mask.roi.x_offset >> mask.roi.y_offset >> mask.roi.width >> mask.roi.height >>
     mask.area >> runs)
   {
-    mask.rle.resize(runs);
-    for (auto & run : mask.rle) {
+    own.resize(runs);
+    for (auto & run : own) {
       std::cin >> run;
     }
     try {

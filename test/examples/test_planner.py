@@ -1,0 +1,147 @@
+"""The example planner in both languages: the same answers to vectors and to a clip; built as a consumer of the package."""
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from fcis_ros.data.synthetic import CLASS_NAMES, SyntheticScenes
+from fcis_ros.evaluation.tracks import true_instances
+
+EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "planner"
+VECTORS = json.loads((EXAMPLE / "vectors.json").read_text())
+spec = importlib.util.spec_from_file_location("planner", EXAMPLE / "planner.py")
+planner = sys.modules["planner"] = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(planner)
+
+
+def mask(roi: list[int], runs: list[int]) -> SimpleNamespace:
+    """With the fields of an ``InstanceMask``."""
+    box = SimpleNamespace(**dict(zip(("x_offset", "y_offset", "width", "height"), roi, strict=True)))
+    return SimpleNamespace(roi=box, area=sum(runs[1::2]), rle=runs)
+
+
+@pytest.fixture(scope="module")
+def clip() -> list[tuple[int, int, list[SimpleNamespace]]]:
+    """Height, width and masks of 25 s of a street with a car that comes near."""
+    frames = []
+    for sample in SyntheticScenes(0).clip(0, 75, 3.0):
+        found = true_instances(sample, CLASS_NAMES)
+        rois = [[x1, y1, x2 - x1, y2 - y1] for x1, y1, x2, y2 in found.boxes.tolist()]
+        masks = [mask(roi, runs.tolist()) for roi, runs in zip(rois, found.runs, strict=True)]
+        frames.append((found.height, found.width, masks))
+    return frames
+
+
+def answers(frames: list[tuple[int, int, list[SimpleNamespace]]]) -> list[str]:
+    own = planner.Planner()
+    return [planner.NAMES[own.update(masks, height, width)] for height, width, masks in frames]
+
+
+def frames_of(case: dict) -> list[tuple[int, int, list[SimpleNamespace]]]:
+    masks = [[mask(entry["roi"], entry["rle"]) for entry in frame] for frame in case["frames"]]
+    return [(case["height"], case["width"], frame) for frame in masks]
+
+
+@pytest.mark.parametrize("case", VECTORS, ids=lambda case: case["name"])
+def test_vectors_in_python(case):
+    assert answers(frames_of(case)) == case["commands"]
+
+
+def test_the_clip_has_every_command_and_no_flutter(clip):
+    given = answers(clip)
+    assert set(given) == set(planner.NAMES)
+    changes = [frame for frame in range(1, len(given)) if given[frame] != given[frame - 1]]
+    strict = {name: place for place, name in enumerate(planner.NAMES)}
+    for frame in changes:
+        if strict[given[frame]] < strict[given[frame - 1]]:  # laxer by one step, after three frames of the same
+            assert strict[given[frame - 1]] - strict[given[frame]] == 1
+            assert len(set(given[max(frame - 2, 0) : frame])) == 1
+
+
+def test_a_nearer_contact_never_relaxes():
+    for row in np.linspace(0, 1, 101):
+        own = planner.Planner()
+        before = [own.decide(0.0) for _ in range(6)][-1]
+        assert before == planner.GO and own.decide(row) >= before
+
+
+@pytest.fixture(scope="module")
+def program(tmp_path_factory) -> Path:
+    """The example built as a consumer of the installed package, by ``find_package(fcis_ros)``."""
+    build = tmp_path_factory.mktemp("planner")
+    prefixes = os.environ.get("AMENT_PREFIX_PATH", "").replace(os.pathsep, ";")
+    python = f"-DPython3_EXECUTABLE={sys.executable}"
+    configure = ["cmake", "-S", EXAMPLE, "-B", build, f"-DCMAKE_PREFIX_PATH={prefixes}", python, "-DCMAKE_BUILD_TYPE=Debug"]
+    for command in (configure, ["cmake", "--build", build]):
+        done = subprocess.run(command, capture_output=True, text=True, timeout=240)
+        assert done.returncode == 0, done.stdout + done.stderr
+    return build / "planner_replay"
+
+
+def replay(program: Path, frames: list[tuple[int, int, list[SimpleNamespace]]]) -> list[str]:
+    lines = []
+    for height, width, masks in frames:
+        numbers = [height, width, len(masks)]
+        for own in masks:
+            roi = own.roi
+            numbers += [roi.x_offset, roi.y_offset, roi.width, roi.height, own.area, len(own.rle), *own.rle]
+        lines.append(" ".join(map(str, numbers)))
+    done = subprocess.run([program], input="\n".join(lines), capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.split()
+
+
+@pytest.mark.ros
+def test_cpp_gives_the_same_answers(program, clip):
+    for case in VECTORS:
+        assert replay(program, frames_of(case)) == case["commands"], case["name"]
+    assert replay(program, clip) == answers(clip)
+
+
+@pytest.mark.ros
+def test_cpp_stops_at_a_mask_that_contradicts_itself(program):
+    free = (100, 100, [])
+    broken = (100, 100, [mask([90, 0, 20, 10], [0, 200])])  # outside the image
+    assert replay(program, [free] * 6 + [broken, free, free, free]) == ["stop", "stop", "slow", "slow", "slow", "go"] + [
+        "stop", "stop", "stop", "slow",
+    ]  # fmt: skip
+
+
+@pytest.mark.ros
+def test_the_node_answers_masks_and_silence():
+    import rclpy
+    from std_msgs.msg import String
+
+    from fcis_ros.msg import InstanceMaskArray
+
+    process = subprocess.Popen([sys.executable, EXAMPLE / "planner_node.py"])
+    context = rclpy.Context()
+    rclpy.init(context=context)
+    node = rclpy.create_node("planner_test", context=context)
+    executor = rclpy.executors.SingleThreadedExecutor(context=context)
+    executor.add_node(node)
+    commands: list[str] = []
+    node.create_subscription(String, "command", lambda message: commands.append(message.data), 10)
+    publisher = node.create_publisher(InstanceMaskArray, "masks", 10)
+    end = time.monotonic() + 60
+    try:
+        while "go" not in commands and time.monotonic() < end:  # a free lane
+            publisher.publish(InstanceMaskArray(height=100, width=100))
+            executor.spin_once(timeout_sec=0.05)
+        assert commands[-1] == "go"
+        while commands[-1] != "stop" and time.monotonic() < end:  # no masks any more
+            executor.spin_once(timeout_sec=0.05)
+        assert commands[-1] == "stop"
+    finally:
+        process.terminate()
+        assert process.wait(20) in (0, -15)
+        node.destroy_node()
+        rclpy.shutdown(context=context)
