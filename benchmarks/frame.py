@@ -14,9 +14,9 @@ from benchmarks.operators import compare
 from fcis_ros import Predictor, ops
 from fcis_ros.config import ModelConfig
 from fcis_ros.model.fcis import FCIS, run_capacity
-from fcis_ros.model.precision import DTYPES
-from fcis_ros.model.preprocess import preprocess
-from fcis_ros.model.voting import Votes, vote
+from fcis_ros.model.precision import DTYPES, convolving
+from fcis_ros.model.preprocess import Original, preprocess
+from fcis_ros.model.voting import PaddedInstances, elect, vote
 
 PROPOSALS = (300, 1000, 2000)
 
@@ -52,30 +52,30 @@ def r101_coco(image: np.ndarray, device: torch.device) -> Predictor:
 
 def captured(predictor: Predictor, frame: np.ndarray) -> float:
     """Milliseconds of everything between upload and download, in a CUDA graph."""
-    tensor, scale = preprocess(frame, predictor.config, predictor.device)
+    tensor, original = preprocess(frame, predictor.config, predictor.device)
     tensor = tensor.to(DTYPES[predictor.precision])
     room = run_capacity(predictor.device, frame.shape[1], predictor.config.max_instances)
 
-    def run() -> Votes:
-        with torch.inference_mode():
-            return predictor.model.compute(tensor, scale, frame.shape[:2], 0.0, lambda stage: None, room)
+    def run() -> PaddedInstances:
+        with torch.inference_mode(), convolving(predictor.precision):
+            return predictor.model.detect(predictor.model.dense(tensor), 0, original, 0.0, room)
 
     return replayed(run, predictor.device)
 
 
-def from_proposals(case: cases.Case) -> Callable[[], Votes]:
+def from_proposals(case: cases.Case) -> Callable[[], PaddedInstances]:
     """Proposals to voted run lengths of up to 100 instances: all that is done per ROI."""
     classes = case.score_maps.shape[1] // (2 * cases.BINS**2) - 1
     names = tuple(f"class{i}" for i in range(classes))
     config = ModelConfig(class_names=names, backbone="resnet18", width=8)  # of which only the heads' settings count
     model, proposals = FCIS(config).to(case.rois.device), case.rois[: len(case.rois) // 2, 1:].contiguous()
-    size = (case.height, case.width)
+    original = Original(case.height, case.width, 1.0)
     room = run_capacity(case.rois.device, case.width, config.max_instances)
 
-    def run() -> Votes:
+    def run() -> PaddedInstances:
         with torch.inference_mode():
-            fused = model.fuse_rounds(proposals, case.score_maps, case.box_maps, *size)
-            return vote(fused, None, 1.0, *size, config, 0.0, room)
+            fused = model.fuse_rounds(proposals, case.score_maps, case.box_maps, case.height, case.width)
+            return vote(elect(fused, original, config, 0.0), fused.masks, original, config, room)
 
     return run
 
@@ -112,8 +112,9 @@ def frame_rows(predictor: Predictor, name: str, frame: np.ndarray, device: torch
     stages: dict[str, list[float]] = {}
 
     def ours() -> None:
-        assert len(predictor(frame)) > 0 and predictor.ignored_rois == 0  # or there was less to do than there should be
-        for stage, own in predictor.stage_ms.items():
+        (found,) = predictor.predict([frame])
+        assert len(found.instances) > 0 and found.ignored_rois == 0  # or there was less to do than there should be
+        for stage, own in found.stage_ms.items():
             stages.setdefault(stage, []).append(own)
 
     def eager() -> None:

@@ -6,7 +6,7 @@ import pkgutil
 # (`python -m fcis_ros` here, pytest); with this line it still finds the messages.
 __path__ = pkgutil.extend_path(__path__, __name__)
 __version__ = "0.1.0"
-__all__ = ["InputError", "Instances", "Predictor"]
+__all__ = ["InputError", "Instances", "Prediction", "Predictor"]
 
 
 def __getattr__(name: str):
@@ -15,10 +15,10 @@ def __getattr__(name: str):
         from fcis_ros.model.predictor import Predictor
 
         return Predictor
-    if name == "Instances":
-        from fcis_ros.structures import Instances
+    if name in ("Instances", "Prediction"):
+        from fcis_ros import structures
 
-        return Instances
+        return getattr(structures, name)
     if name == "InputError":
         from fcis_ros.errors import InputError
 

@@ -98,3 +98,19 @@ class Instances:
             tuple(self.runs[i] for i in index),
             self.class_names,
         )
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """What a predictor says about one image, and what it took.
+
+    Attributes:
+        instances: in the image.
+        stage_ms: milliseconds of each stage on the device that did the work, in order; the mean over the images that were given
+            together.
+        ignored_rois: ROIs that were left out because their box or scores were not finite; a healthy network has none.
+    """
+
+    instances: Instances
+    stage_ms: dict[str, float]
+    ignored_rois: int

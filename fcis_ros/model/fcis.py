@@ -1,6 +1,7 @@
 """The path of an image through the network, as code."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -10,10 +11,37 @@ from fcis_ros import ops
 from fcis_ros.config import ModelConfig
 from fcis_ros.model.backbone import STRIDE, ResNet
 from fcis_ros.model.fusion import FusedRois, fuse
+from fcis_ros.model.preprocess import Original
 from fcis_ros.model.proposals import RPN, propose
 from fcis_ros.model.score_maps import ScoreMaps
-from fcis_ros.model.voting import Votes, to_instances, vote
-from fcis_ros.structures import Instances
+from fcis_ros.model.voting import PaddedInstances, elect, masks_of_categories, vote
+
+Mark = Callable[[str], None]  # called with the name of a stage when it ends
+
+
+def nobody(stage: str) -> None:
+    """The ``Mark`` of those who do not measure."""
+
+
+@dataclass(frozen=True)
+class DenseMaps:
+    """What the convolutions make of a batch of N images, everything at stride 16.
+
+    Attributes:
+        logits: [N, 2A, h, w] of the RPN, A background, then A object.
+        deltas: [N, 4A, h, w] of the RPN.
+        score_maps: [N, k*k*2*(C+1), h, w], as ``ScoreMaps`` orders them.
+        box_maps: [N, k*k*4, h, w], likewise.
+        height: of the input images.
+        width: of the input images.
+    """
+
+    logits: Tensor
+    deltas: Tensor
+    score_maps: Tensor
+    box_maps: Tensor
+    height: int
+    width: int
 
 
 def with_image_index(box: Tensor, index: int = 0) -> Tensor:
@@ -28,12 +56,7 @@ def run_capacity(device: torch.device, width: int, instances: int) -> int | None
 
 
 class FCIS(nn.Module):
-    """Fully convolutional instance-aware semantic segmentation: three convolutional parts, no parameters per ROI.
-
-    Attributes:
-        ignored_rois: ROIs of the last image that were left out because their box or scores were not finite; a healthy network
-            has none.
-    """
+    """Fully convolutional instance-aware semantic segmentation: three convolutional parts, no parameters per ROI."""
 
     def __init__(self, config: ModelConfig):
         super().__init__()
@@ -41,68 +64,72 @@ class FCIS(nn.Module):
         self.backbone = ResNet(config)
         self.rpn = RPN(self.backbone.c4_channels, config)
         self.score_maps = ScoreMaps(self.backbone.c5_channels, config)
-        self.ignored_rois = 0
 
     @torch.inference_mode()
     def forward(
-        self,
-        image: Tensor,
-        scale: float,
-        size: tuple[int, int],
-        score_floor: float = 0.0,
-        mark: Callable[[str], None] = lambda stage: None,
-    ) -> Instances:
-        """Finds the instances in one image.
+        self, images: Tensor, originals: Sequence[Original], score_floor: float = 0.0, mark: Mark = nobody
+    ) -> list[PaddedInstances]:
+        """Finds the instances in a batch of images.
 
         Args:
-            image: [1, 3, H', W'] float32, as ``preprocess`` makes it.
-            scale: resized pixels per original pixel.
-            size: height and width of the original image.
-            score_floor: least score of a returned instance; ``config.score_floor`` holds as well.
-            mark: called with the name of each stage when it ends.
+            images: [N, 3, H', W'], as ``preprocess`` makes them, in the dtype of the weights.
+            originals: N, what each was resized from.
+            score_floor: least score of an instance; ``config.score_floor`` holds as well.
+            mark: called for each stage; the caller marks what it does with the result as the last.
 
         Returns:
-            Instances in the original image.
+            The instances of every image, on the host.
         """
-        arguments = (image, scale, size, score_floor, mark)
-        room = run_capacity(image.device, size[1], self.config.max_instances)
-        votes = self.compute(*arguments, room).cpu()
-        if room is not None and votes.ends[-1] > room:
-            votes = self.compute(*arguments, None).cpu()
-        self.ignored_rois = int(votes.ignored)
-        instances = to_instances(votes, *size, self.config.class_names)
-        mark("voting")
-        return instances
+        maps = self.dense(images, mark)
+        rooms = [run_capacity(images.device, original.width, self.config.max_instances) for original in originals]
+        found = [
+            self.detect(maps, index, original, score_floor, room, mark)
+            for index, (original, room) in enumerate(zip(originals, rooms, strict=True))
+        ]
+        on_host = [instances.cpu() for instances in found]
+        for index, (instances, room) in enumerate(zip(on_host, rooms, strict=True)):
+            if room is not None and instances.ends[-1] > room:
+                on_host[index] = self.detect(maps, index, originals[index], score_floor, None, mark).cpu()
+        return on_host
 
-    def compute(
-        self,
-        image: Tensor,
-        scale: float,
-        size: tuple[int, int],
-        score_floor: float,
-        mark: Callable[[str], None],
-        run_capacity: int | None,
-    ) -> Votes:
-        """All that ``forward`` does before the download.
-
-        With ``voting: released`` and a ``run_capacity`` no shape depends on a value and nothing waits for the device.
-        """
-        config, (height, width) = self.config, image.shape[2:]
-        c4, c5 = self.backbone(image)
+    def dense(self, images: Tensor, mark: Mark = nobody) -> DenseMaps:
+        """All convolutions: [N, 3, H', W'] -> maps; differentiable, the same for inference and training."""
+        c4, c5 = self.backbone(images)
         mark("backbone")
         logits, deltas = self.rpn(c4)
-        proposals = propose(logits[0], deltas[0], self.rpn.anchors, height, width, config)
-        mark("proposals")
+        mark("rpn")
         score_maps, box_maps = self.score_maps(c5)
         mark("score_maps")
-        fused = self.fuse_rounds(proposals.boxes, score_maps, box_maps, height, width)
+        return DenseMaps(logits, deltas, score_maps, box_maps, *images.shape[2:])
+
+    def detect(
+        self,
+        maps: DenseMaps,
+        index: int,
+        original: Original,
+        score_floor: float,
+        run_capacity: int | None,
+        mark: Mark = nobody,
+    ) -> PaddedInstances:
+        """From the maps to the instances of image ``index``, all on the device.
+
+        With ``voting: released`` and a ``run_capacity``, room for run lengths, no shape depends on a value and nothing waits
+        for the device.
+        """
+        config = self.config
+        logits, deltas = maps.logits[index], maps.deltas[index]
+        proposals = propose(logits, deltas, self.rpn.anchors, maps.height, maps.width, config)
+        mark("proposals")
+        score_maps, box_maps = maps.score_maps[index : index + 1], maps.box_maps[index : index + 1]
+        fused = self.fuse_rounds(proposals.boxes, score_maps, box_maps, maps.height, maps.width)
         mark("rois")
-
-        def masks_of_class(index: Tensor, labels: Tensor) -> Tensor:
-            pair = ops.class_masks(score_maps, with_image_index(fused.boxes[index]), labels, config.bins, config.grid, STRIDE)
-            return torch.sigmoid(pair[:, 1] - pair[:, 0])
-
-        return vote(fused, masks_of_class, scale, *size, config, score_floor, run_capacity)
+        ballots, masks = elect(fused, original, config, score_floor), fused.masks
+        mark("nms")
+        if config.voting == "category":
+            ballots, masks = masks_of_categories(ballots, with_image_index(fused.boxes), score_maps, config)
+        instances = vote(ballots, masks, original, config, run_capacity)
+        mark("voting")
+        return instances
 
     def fuse_rounds(self, proposals: Tensor, score_maps: Tensor, box_maps: Tensor, height: int, width: int) -> FusedRois:
         """Scores and masks of the proposals [R, 4] and, in a second round, of the same boxes after regression (section 3.3).

@@ -1,5 +1,6 @@
 """From an RGB array to instances: the public Python API."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +15,12 @@ from fcis_ros.model.hardware import choose_device
 from fcis_ros.model.precision import DTYPES, cast, choose_precision, convolving
 from fcis_ros.model.preprocess import preprocess
 from fcis_ros.model.stage_clock import StageClock
-from fcis_ros.structures import Instances
+from fcis_ros.model.voting import PaddedInstances, to_instances
+from fcis_ros.structures import Instances, Prediction
 
 
 class Predictor:
-    """Finds instances in images, one image at a time.
+    """Finds instances in images.
 
     Attributes:
         model: the network, as it was prepared for the device.
@@ -26,7 +28,6 @@ class Predictor:
         name: the model's name, the checkpoint's file name without its ending.
         device: where it computes.
         precision: of the convolutions: ``fp32``, ``tf32``, ``bf16`` or ``fp16``.
-        stage_ms: milliseconds each stage of the last call took on the device, in order.
     """
 
     def __init__(self, model: FCIS, name: str, device: torch.device, precision: str = "fp32"):
@@ -37,7 +38,6 @@ class Predictor:
         self.config: ModelConfig = model.config
         self.name = name
         self.device = device
-        self.stage_ms: dict[str, float] = {}
 
     @classmethod
     def from_checkpoint(
@@ -62,13 +62,8 @@ class Predictor:
         path = Path(path) if path else checkpoint.default_checkpoint()
         return cls(checkpoint.load(path), path.stem, chosen, precision)
 
-    @property
-    def ignored_rois(self) -> int:
-        """ROIs of the last image that were left out because their box or scores were not finite; a healthy network has none."""
-        return self.model.ignored_rois
-
     def __call__(self, image: np.ndarray, score_floor: float = 0.0) -> Instances:
-        """Finds the instances in one image.
+        """Finds the instances in one image: ``predict`` for those who want nothing else.
 
         Args:
             image: [H, W, 3] uint8, RGB, each side at least 2 pixels.
@@ -80,12 +75,41 @@ class Predictor:
         Raises:
             InputError: not such an array.
         """
-        check_image(image)
+        return self.predict([image], score_floor)[0].instances
+
+    def predict(self, images: Sequence[np.ndarray], score_floor: float = 0.0) -> list[Prediction]:
+        """Finds the instances in several images, those of several cameras for instance.
+
+        Images that have the same size once they are resized go through the convolutions as one batch, which takes as much more
+        memory; how many are given at once is the caller's choice. The answers are those of the images one by one up to the
+        rounding of the convolutions, for which PyTorch may choose another algorithm when it gets a batch.
+
+        Args:
+            images: each as for ``__call__``.
+            score_floor: as for ``__call__``.
+
+        Returns:
+            One prediction per image, in their order.
+
+        Raises:
+            InputError: one of them is not such an array; nothing is computed then.
+        """
+        for image in images:
+            check_image(image)
         clock = StageClock(self.device)
-        tensor, scale = preprocess(image, self.config, self.device)
-        tensor = tensor.to(DTYPES[self.precision])
+        inputs = [preprocess(image, self.config, self.device) for image in images]
         clock.mark("preprocess")
-        with convolving(self.precision):
-            instances = self.model(tensor, scale, image.shape[:2], score_floor, clock.mark)
-        self.stage_ms = clock.stage_ms()
-        return instances
+        batches: dict[torch.Size, list[int]] = {}
+        for index, (tensor, _) in enumerate(inputs):
+            batches.setdefault(tensor.shape, []).append(index)
+        found: dict[int, PaddedInstances] = {}
+        for batch in batches.values():
+            tensors = [inputs[index][0].to(DTYPES[self.precision]) for index in batch]
+            originals = [inputs[index][1] for index in batch]
+            with convolving(self.precision):
+                together = torch.cat(tensors) if len(tensors) > 1 else tensors[0]
+                found |= zip(batch, self.model(together, originals, score_floor, clock.mark), strict=True)
+        instances = [to_instances(found[i], *image.shape[:2], self.config.class_names) for i, image in enumerate(images)]
+        clock.mark("download")
+        stage_ms = {stage: total / max(len(images), 1) for stage, total in clock.stage_ms().items()}
+        return [Prediction(own, stage_ms, int(found[index].ignored)) for index, own in enumerate(instances)]

@@ -1,6 +1,7 @@
 """RGB image -> input tensor."""
 
 import functools
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -10,6 +11,21 @@ from torch import Tensor
 from fcis_ros.config import ModelConfig
 
 CPU = torch.device("cpu")
+
+
+@dataclass(frozen=True)
+class Original:
+    """The image that an input tensor was made from.
+
+    Attributes:
+        height: in pixels.
+        width: in pixels.
+        scale: resized pixels per original pixel.
+    """
+
+    height: int
+    width: int
+    scale: float
 
 
 def resize_scale(height: int, width: int, config: ModelConfig) -> float:
@@ -47,15 +63,17 @@ def normalise_there(pixels: Tensor, config: ModelConfig) -> Tensor:
     return ((pixels.float() - mean) / std).permute(2, 0, 1)
 
 
-def preprocess(image: np.ndarray, config: ModelConfig, device: torch.device = CPU) -> tuple[Tensor, float]:
-    """[H, W, 3] uint8 RGB -> ([1, 3, H', W'] float32 on the device, channels-last, scale).
+def preprocess(image: np.ndarray, config: ModelConfig, device: torch.device = CPU) -> tuple[Tensor, Original]:
+    """[H, W, 3] uint8 RGB -> [1, 3, H', W'] float32 on the device, channels-last, and where it comes from.
 
     OpenCV is given the factor, not the size, so that it samples at 1/scale as the released code does. A GPU gets
     bytes: a quarter of what there would be to upload after normalisation.
     """
-    scale = resize_scale(*image.shape[:2], config)
+    height, width = image.shape[:2]
+    scale = resize_scale(height, width, config)
+    original = Original(height, width, scale)
     resized = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_LINEAR) if scale != 1 else image
     if device.type == "cpu":
-        return normalise(resized, config)[None], scale
+        return normalise(resized, config)[None], original
     pixels = torch.from_numpy(np.require(resized, requirements=["C", "W"]))  # PyTorch warns of what is read-only
-    return normalise_there(pixels.to(device), config)[None], scale
+    return normalise_there(pixels.to(device), config)[None], original

@@ -6,7 +6,7 @@ import torch
 
 
 class StageClock:
-    """Starts when it is made; ``mark`` ends a stage.
+    """Starts when it is made; ``mark`` ends a stage. What is marked several times, once for each image of a batch, is summed.
 
     On CUDA the marks are events in the current stream: a stage begins when the one before it is done there, however far ahead
     of it the host is.
@@ -34,4 +34,7 @@ class StageClock:
             taken = [before.elapsed_time(after) for before, after in zip(times, times[1:], strict=False)]
         else:
             taken = [(after - before) * 1000 for before, after in zip(times, times[1:], strict=False)]
-        return dict(zip([stage for stage, _ in self._marks[1:]], taken, strict=True))
+        total: dict[str, float] = {}
+        for (stage, _), own in zip(self._marks[1:], taken, strict=True):
+            total[stage] = total.get(stage, 0.0) + own
+        return total

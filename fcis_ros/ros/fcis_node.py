@@ -185,12 +185,13 @@ class FcisNode(LifecycleNode):
         start = clock()
         rgb = to_rgb(image)
         converted = clock()
-        found = self._keep(self._predictor(rgb, settings.score_threshold), settings)
+        prediction = self._predictor.predict([rgb], settings.score_threshold)[0]
+        found = self._keep(prediction.instances, settings)
         predicted = clock()
         self._masks.publish(masks.to_message(found, image.header, self._predictor.name))
         self._counts["out"] += 1
         published = clock()
-        times = {"convert": converted - start, **{k: v / 1000 for k, v in self._predictor.stage_ms.items()}}
+        times = {"convert": converted - start, **{k: v / 1000 for k, v in prediction.stage_ms.items()}}
         times["masks"] = published - predicted
         if self._overlay.get_subscription_count():
             drawn = found.select(found.scores >= settings.overlay_score_threshold)

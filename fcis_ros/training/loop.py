@@ -47,10 +47,8 @@ def compute_losses(model: FCIS, items: list[TrainItem], config: TrainConfig, see
     device = next(model.parameters()).device
     images = torch.stack([item.image for item in items]).to(device, memory_format=torch.channels_last)
     with torch.autocast(device.type, dtype=torch.bfloat16, enabled=device.type == "cuda"):
-        c4, c5 = model.backbone(images)
-        logits, deltas = model.rpn(c4)
-        score_maps, box_maps = model.score_maps(c5)
-    height, width = images.shape[2:]
+        maps = model.dense(images)
+    logits, deltas = maps.logits, maps.deltas
     anchors = boxes.grid_anchors(model.rpn.anchors, *logits.shape[2:], STRIDE)
     generator = torch.Generator().manual_seed(seed)
     totals = {name: images.new_zeros(()) for name in LOSSES}
@@ -59,16 +57,17 @@ def compute_losses(model: FCIS, items: list[TrainItem], config: TrainConfig, see
     rpn, targets = [], []
     for i, item in enumerate(items):
         rpn.append(rpn_losses(logits[i], deltas[i], *rpn_targets(anchors, item, generator)))
-        proposals = propose(logits[i].detach(), deltas[i].detach(), model.rpn.anchors, height, width, model.config).boxes
+        raw = logits[i].detach(), deltas[i].detach()
+        proposals = propose(*raw, model.rpn.anchors, maps.height, maps.width, model.config).boxes
         proposals = proposals[torch.isfinite(proposals).all(dim=1)][: config.rois]
         targets.append(roi_targets(proposals, item, model.config.box_stds, model.config.grid))
     # All images in one call of each operator: each makes one gradient as large as the maps.
     rois = torch.cat([with_image_index(target.rois, i) for i, target in enumerate(targets)])
     labels = torch.cat([target.labels for target in targets])
     counts = [len(target.rois) for target in targets]
-    scores = ops.class_scores(score_maps, rois, *geometry).split(counts)
-    pairs = ops.class_masks(score_maps, rois, torch.where(labels > 0, labels, -1), *geometry).split(counts)  # -1: zeros
-    moves = ops.box_deltas(box_maps, rois, *geometry).split(counts)
+    scores = ops.class_scores(maps.score_maps, rois, *geometry).split(counts)
+    pairs = ops.class_masks(maps.score_maps, rois, torch.where(labels > 0, labels, -1), *geometry).split(counts)  # -1: zeros
+    moves = ops.box_deltas(maps.box_maps, rois, *geometry).split(counts)
     for i, target in enumerate(targets):
         roi = roi_losses(
             scores[i], pairs[i], moves[i], target.labels, target.masks, target.deltas, config.ohem, config.mask_weight

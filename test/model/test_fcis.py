@@ -10,7 +10,9 @@ from torch.utils._pytree import tree_leaves
 
 from fcis_ros.config import ModelConfig
 from fcis_ros.model import fcis
-from fcis_ros.model.fcis import FCIS
+from fcis_ros.model.fcis import FCIS, DenseMaps
+from fcis_ros.model.preprocess import Original
+from fcis_ros.model.voting import to_instances
 
 TINY = ModelConfig(
     class_names=("car", "pedestrian"), backbone="resnet18", width=8, reduced_channels=16, rpn_channels=16, short_side=96,
@@ -18,9 +20,18 @@ TINY = ModelConfig(
 )  # fmt: skip
 
 
+ORIGINAL = Original(60, 100, 1.6)
+
+
 def compute(model: FCIS, image: torch.Tensor):
-    with torch.inference_mode(False), torch.no_grad():
-        return model.compute(image, 1.6, (60, 100), 0.0, lambda stage: None, 99)
+    with torch.no_grad():
+        return model.detect(model.dense(image), 0, ORIGINAL, 0.0, 99)
+
+
+def find(model: FCIS, image: torch.Tensor):
+    """The instances of one image, and how many of its ROIs were ignored."""
+    (found,) = model(image, [ORIGINAL])
+    return to_instances(found, 60, 100, TINY.class_names), int(found.ignored)
 
 
 def fake(**changes):
@@ -48,6 +59,27 @@ class OnOneDevice(TorchDispatchMode):
         return result
 
 
+def test_a_batch_is_its_images():
+    """The maps of an image do not depend on the others; from there on each goes its own way, back to its own original."""
+    torch.manual_seed(0)
+    model, images = FCIS(TINY).eval(), torch.randn(2, 3, 96, 160)
+    originals = [ORIGINAL, Original(30, 50, 3.2)]
+    with torch.inference_mode():
+        together = model.dense(images)
+    maps = ("logits", "deltas", "score_maps", "box_maps")
+    for index, (image, original, found) in enumerate(zip(images, originals, model(images, originals), strict=True)):
+        with torch.inference_mode():
+            alone = model.dense(image[None])
+        own = {name: getattr(together, name)[index : index + 1] for name in maps}
+        for name, value in own.items():
+            torch.testing.assert_close(value, getattr(alone, name), rtol=1e-4, atol=1e-4)
+        with torch.inference_mode():
+            expected = model.detect(DenseMaps(**own, height=96, width=160), 0, original, 0.0, None)
+        assert int(expected.ends[-1]) > 0
+        for name, value in vars(expected).items():
+            assert torch.equal(getattr(found, name), value), name
+
+
 def test_nothing_is_computed_elsewhere_and_copied_to_the_device():
     """A copy from the host's memory waits for the device, and cannot be captured in a graph."""
     model = FCIS(ModelConfig(**{**TINY.to_dict(), "voting": "released"})).eval().to("meta")
@@ -60,11 +92,11 @@ def test_nothing_is_computed_elsewhere_and_copied_to_the_device():
 def test_masks_with_more_runs_than_there_is_room_for_are_not_lost(monkeypatch):
     torch.manual_seed(0)
     model, image = FCIS(TINY).eval(), torch.randn(1, 3, 96, 160)
-    expected = model(image, 1.6, (60, 100))
+    expected, _ = find(model, image)
     assert len(expected) > 1
     for room in (0, sum(map(len, expected.runs)) // 2, 10**6):
         monkeypatch.setattr(fcis, "run_capacity", lambda *_, room=room: room)
-        found = model(image, 1.6, (60, 100))
+        found, _ = find(model, image)
         assert np.array_equal(found.masks, expected.masks) and np.array_equal(found.scores, expected.scores)
 
 
@@ -72,13 +104,13 @@ def test_rois_that_are_not_finite_are_ignored_and_counted():
     torch.manual_seed(0)
     model = FCIS(TINY).eval()
     image = torch.randn(1, 3, 96, 160)
-    found = model(image, 1.6, (60, 100))
-    assert len(found) and model.ignored_rois == 0
+    found, ignored = find(model, image)
+    assert len(found) and ignored == 0
     with torch.no_grad():
         model.score_maps.box.bias[0] = torch.nan  # every regressed box is lost, the proposals remain
-    found = model(image, 1.6, (60, 100))
-    proposals = model.ignored_rois
+    found, proposals = find(model, image)
     assert len(found) and 0 < proposals <= TINY.rpn_post_nms
     with torch.no_grad():
         model.score_maps.score.bias[0] = torch.nan  # and now the scores of all
-    assert len(model(image, 1.6, (60, 100))) == 0 and model.ignored_rois == 2 * proposals
+    found, ignored = find(model, image)
+    assert len(found) == 0 and ignored == 2 * proposals

@@ -4,6 +4,7 @@ import torch
 
 import fcis_ros
 from fcis_ros.config import ModelConfig
+from fcis_ros.data.synthetic import SyntheticScenes
 from fcis_ros.errors import InputError
 from fcis_ros.model import checkpoint
 from fcis_ros.model.fcis import FCIS
@@ -30,8 +31,45 @@ def test_instances_fit_the_image(predictor):
     for mask, (x1, y1, x2, y2) in zip(found.masks, found.boxes, strict=True):
         rows, columns = np.nonzero(mask)
         assert (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1) == (x1, y1, x2, y2)
-    assert set(predictor.stage_ms) == {"preprocess", "backbone", "proposals", "score_maps", "rois", "voting"}
     assert (predictor.name, predictor.device.type) == ("tiny", "cpu")
+
+
+def test_a_prediction_says_how_long_its_stages_took_and_what_was_ignored(predictor):
+    (prediction,) = predictor.predict([np.zeros((60, 80, 3), np.uint8)])
+    stages = ["preprocess", "backbone", "rpn", "score_maps", "proposals", "rois", "nms", "voting", "download"]
+    assert list(prediction.stage_ms) == stages and min(prediction.stage_ms.values()) > 0
+    assert prediction.ignored_rois == 0
+    with torch.no_grad():
+        predictor.model.score_maps.score.bias[0] = torch.nan
+    (prediction,) = predictor.predict([np.zeros((60, 80, 3), np.uint8)])
+    assert prediction.ignored_rois > 0 and len(prediction.instances) == 0
+
+
+def test_images_of_one_size_are_one_batch_and_answers_keep_their_order(predictor):
+    """The first and the last have the same size once they are resized."""
+    images = [np.zeros((*size, 3), np.uint8) for size in ((60, 80), (50, 90), (120, 160))]
+    convolved = []
+    predictor.model.backbone.register_forward_pre_hook(lambda _, inputs: convolved.append(tuple(inputs[0].shape)))
+    found = predictor.predict(images, 0.1)
+    assert convolved == [(2, 3, 96, 128), (1, 3, 89, 160)]
+    assert [(one.instances.height, one.instances.width) for one in found] == [(60, 80), (50, 90), (120, 160)]
+
+
+@pytest.mark.parametrize(("precision", "pixels", "score"), [("fp32", 1, 0.001), ("bf16", 4, 0.05)])
+def test_images_given_together_are_found_in_as_one_by_one(precision, pixels, score):
+    """The default model; PyTorch may convolve a batch by another algorithm, so that sums are rounded otherwise."""
+    predictor = fcis_ros.Predictor.from_checkpoint(device="cpu", precision=precision)
+    images = [SyntheticScenes(0).sample(index).image for index in (1, 3)]
+    for image, together in zip(images, predictor.predict(images, 0.25), strict=True):
+        alone, together = predictor(image, 0.3), together.instances
+        assert len(alone) > 2
+        for box, label, sure in zip(alone.boxes, alone.labels, alone.scores, strict=True):
+            near = (np.abs(together.boxes - box).max(axis=1) <= pixels) & (together.labels == label)
+            assert near.any() and np.abs(together.scores[near] - sure).min() <= score
+
+
+def test_no_images(predictor):
+    assert predictor.predict([]) == []
 
 
 def test_same_image_same_answer(predictor):
@@ -54,8 +92,8 @@ def test_bad_image(predictor):
 def test_second_round_doubles_the_rois(predictor):
     model = predictor.model
     proposals = torch.tensor([[0.0, 0, 30, 30], [20, 20, 90, 70]])
-    maps = model.score_maps(torch.randn(1, model.backbone.c5_channels, 6, 10))
     with torch.inference_mode():
+        maps = model.score_maps(torch.randn(1, model.backbone.c5_channels, 6, 10))
         fused = model.fuse_rounds(proposals, *maps, 96, 160)
     assert len(fused.boxes) == 4 and torch.equal(fused.boxes[:2], proposals)
     assert not torch.equal(fused.boxes[2:], proposals)

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from fcis_ros.config import ModelConfig
-from fcis_ros.model.preprocess import normalise, normalise_there, preprocess, resize_scale
+from fcis_ros.model.preprocess import Original, normalise, normalise_there, preprocess, resize_scale
 
 RELEASED = ModelConfig(class_names=("car",))
 
@@ -13,9 +13,9 @@ RELEASED = ModelConfig(class_names=("car",))
     [((480, 640), (600, 800)), ((360, 480), (600, 800)), ((1080, 1920), (562, 1000)), ((600, 1000), (600, 1000))],
 )
 def test_size_of_the_input_tensor(size, resized):
-    tensor, scale = preprocess(np.zeros((*size, 3), np.uint8), RELEASED)
+    tensor, original = preprocess(np.zeros((*size, 3), np.uint8), RELEASED)
     assert tensor.shape == (1, 3, *resized)
-    assert scale == resize_scale(*size, RELEASED)
+    assert original == Original(*size, resize_scale(*size, RELEASED))
 
 
 def test_mean_is_rgb():

@@ -6,9 +6,11 @@ import torch
 
 from fcis_ros.config import ModelConfig
 from fcis_ros.model.fusion import FusedRois
-from fcis_ros.model.voting import to_instances, vote
+from fcis_ros.model.preprocess import Original
+from fcis_ros.model.voting import elect, masks_of_categories, to_instances, vote
 
 CONFIG = ModelConfig(class_names=("car", "pedestrian"), bins=1, grid=4, rpn_min_size=1)
+ORIGINAL = Original(20, 20, 1.0)
 BOXES = torch.tensor([[0.0, 0, 3, 3], [0, 0, 3, 2], [10, 10, 13, 13]])
 # Background, car, pedestrian. The second ROI's own class is pedestrian although it overlaps the car.
 SCORES = torch.tensor([[0.1, 0.6, 0.3], [0.2, 0.2, 0.6], [0.05, 0.9, 0.05]])
@@ -18,13 +20,18 @@ def left_half() -> torch.Tensor:
     return torch.tensor([[1.0, 1, 0, 0]] * 4)
 
 
-def run(config=CONFIG, masks=None, masks_of_class=None, scale=1.0, floor=0.5, size=(20, 20)):
+def run(config=CONFIG, masks=None, scale=1.0, floor=0.5, size=(20, 20)):
     masks = torch.stack([left_half(), torch.ones(4, 4), torch.ones(4, 4)]) if masks is None else masks
-    return found_by(FusedRois(BOXES, SCORES, masks), masks_of_class, scale, size, config, floor)
+    return found_by(FusedRois(BOXES, SCORES, masks), Original(*size, scale), config, floor)
 
 
-def found_by(fused, masks_of_class=None, scale=1.0, size=(20, 20), config=CONFIG, floor=0.5):
-    return to_instances(vote(fused, masks_of_class, scale, *size, config, floor, None).cpu(), *size, config.class_names)
+def found_by(fused, original=ORIGINAL, config=CONFIG, floor=0.5):
+    return counted(elect(fused, original, config, floor), fused.masks, original, config)
+
+
+def counted(ballots, masks, original, config):
+    padded = vote(ballots, masks, original, config, None).cpu()
+    return to_instances(padded, original.height, original.width, config.class_names)
 
 
 def test_votes_of_the_released_code_by_hand():
@@ -40,17 +47,17 @@ def test_votes_of_the_released_code_by_hand():
 
 def test_category_votes_average_probabilities_of_the_voted_class():
     config = dataclasses.replace(CONFIG, voting="category", mask_threshold=0.5)
-    asked = []
-
-    def masks_of_class(rois, labels):
-        asked.extend(zip(rois.tolist(), labels.tolist(), strict=True))
-        return torch.where(labels == 1, 0.9, 0.1)[:, None, None].expand(-1, 4, 4)
-
-    found = run(config, masks_of_class=masks_of_class)
+    ballots = elect(FusedRois(BOXES, SCORES, torch.ones(3, 4, 4)), ORIGINAL, config, 0.5)
+    # One cell, outside then inside of background, car, pedestrian; sigmoid(inside - outside): 0.9 of cars, 0.1 of pedestrians.
+    nine = float(np.log(9))
+    score_maps = torch.tensor([0, 0, 0, 0, nine, -nine]).reshape(1, 6, 1, 1)
+    ballots, masks = masks_of_categories(ballots, torch.nn.functional.pad(BOXES, (1, 0)), score_maps, config)
+    # The voters of the lone car, of the car and of the pedestrian, and which mask each casts.
+    assert ballots.index[:3].tolist() == [[-1, -1, 0], [1, 2, -1], [3, 4, -1]] and (ballots.index[3:] == -1).all()
+    assert torch.allclose(masks, torch.tensor([0.9, 0.9, 0.9, 0.1, 0.1])[:, None, None].expand(-1, 4, 4))
+    found = counted(ballots, masks, ORIGINAL, config)
     # Cars are foreground everywhere (fourth row 0.75 * 0.9), pedestrians nowhere: they yield no instance.
     assert found.labels.tolist() == [1, 1] and found.boxes[1].tolist() == [0, 0, 4, 4]
-    # Voters and the class they are asked for: the lone car, the two of the car, the two of the pedestrian.
-    assert asked == [(2, 1), (0, 1), (1, 1), (0, 2), (1, 2)]
 
 
 def test_boxes_go_back_to_the_original_image():

@@ -134,13 +134,14 @@ def test_the_whole_frame_is_captured_in_a_graph():
     """From the uploaded image to voted run lengths: nothing waits, and the replay finds what the call found."""
     from fcis_ros.model import checkpoint
     from fcis_ros.model.fcis import run_capacity
+    from fcis_ros.model.preprocess import Original
 
     model = checkpoint.load(checkpoint.default_checkpoint()).eval().cuda()
     image = torch.randn(1, 3, 640, 853, device="cuda")
     room = run_capacity(image.device, 480, model.config.max_instances)
 
     def compute():
-        return model.compute(image, 640 / 360, (360, 480), 0.0, lambda stage: None, room)
+        return model.detect(model.dense(image), 0, Original(360, 480, 640 / 360), 0.0, room)
 
     with torch.inference_mode(), torch.backends.cudnn.flags(deterministic=True):
         stream = torch.cuda.Stream()
