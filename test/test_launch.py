@@ -97,8 +97,3 @@ def test_fastdds_profile_has_room_for_large_images():
     assert participant.findtext("dds:rtps/dds:useBuiltinTransports", None, space) == "false"
     chosen = [element.text for element in participant.findall("dds:rtps/dds:userTransports/dds:transport_id", space)]
     assert sorted(chosen) == sorted(transports)
-
-
-def test_rviz_shows_the_nodes_topics():
-    text = (ROOT / "config" / "fcis.rviz").read_text()
-    assert re.findall(r"^        Value: (\S+)$", text, re.MULTILINE) == ["image", "fcis_node/overlay", "fcis_node/labels"]
