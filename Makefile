@@ -12,7 +12,7 @@ override OUT := $(value OUT)
 export PYTHON INPUT ANNOTATIONS RATE OUT
 
 # Nodes started from here neither hear nor disturb a robot: this host only, in a domain that other runs do not share, whatever
-# the environment says (`make demo ROS_DOMAIN_ID=7` does choose one).
+# the environment says (`make test ROS_DOMAIN_ID=7` does choose one; a demo takes its own).
 export ROS_DOMAIN_ID := $(shell echo $$((1 + $$$$ % 101)))
 export ROS_AUTOMATIC_DISCOVERY_RANGE := LOCALHOST
 ifeq ($(ROS_DISTRO),humble)

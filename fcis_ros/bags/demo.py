@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from fcis_ros.bags.messages import header_stamp, message_types
 from fcis_ros.bags.replay import MASKS_TOPIC, OVERLAY_TOPIC, Measured, replay, share
-from fcis_ros.bags.writing import record
+from fcis_ros.bags.writing import Sent, record
 from fcis_ros.data.coco import parse_coco
 from fcis_ros.data.frames import Frame, FrameSource
 from fcis_ros.data.synthetic import CLASS_NAMES
@@ -44,6 +44,8 @@ def run_demo(
     rate: float | None,
     score: float,
     seed: int | None,
+    domain: int | None,
+    unusable: Sequence[str],
 ) -> dict:
     """Fills ``folder``.
 
@@ -57,29 +59,33 @@ def run_demo(
         rate: frames per second instead of the spacing of the input's stamps.
         score: draw instances from this score.
         seed: of the synthetic clip, for the report.
+        domain: ROS domain; see ``replay.isolated``.
+        unusable: where ``source`` notes the frames that it leaves out, for the report.
 
     Returns:
         The contents of report.json.
 
     Raises:
         InputError: the input cannot be used, the annotations are not its, or the node does not run or answers nothing.
+        OSError: the disk is full.
     """
     drawn = drawn_content(CLASS_NAMES)
     frames = tqdm(_keeping_truth(source.frames(), drawn), "record", source.count, unit="frame", mininterval=0.5)
-    names = record(frames, folder / "input_bag", source.count)
+    sent = record(frames, folder / "input_bag", source.count)
     if truth:
-        truth.require_match(names.values())
+        truth.require_match(frame.name for frame in sent.values())
     elif drawn["images"]:
         (folder / "annotations.json").write_text(json.dumps(drawn), encoding="utf-8")
-        truth = Truth(parse_coco(drawn, "the clip's annotations"), class_names)
+        truth = Truth(parse_coco(drawn, "the clip's annotations"), class_names) if set(CLASS_NAMES) & set(class_names) else None
 
     parameters = {"model": str(model), "device": device, "score_threshold": AP_SCORE, "overlay_score_threshold": score}
-    with tqdm(desc="replay", total=len(names), unit="frame", mininterval=0.5) as bar:
-        measured = replay(folder / "input_bag", folder / "output_bag", parameters, folder / "node.log", rate, bar.update)
+    clip, bag, log = folder / "input_bag", folder / "output_bag", folder / "node.log"
+    with tqdm(desc="replay", total=len(sent), unit="frame", mininterval=0.5) as bar:
+        measured = replay(clip, bag, parameters, log, rate, domain, bar.update)
     if not measured.answered:
-        raise InputError(f"the node answered none of {len(names)} frames; its counters: {_dropped(measured) or 'none'}")
+        raise InputError(f"the node answered none of {len(sent)} frames; its counters: {_dropped(measured) or 'none'}")
 
-    answers = _read_answers(folder / "output_bag", class_names)
+    answers = _read_answers(bag, class_names)
     report = summarise(
         frames_in=len(measured.sent),
         latencies=list(measured.answered.values()),
@@ -90,10 +96,13 @@ def run_demo(
         model=model.stem,
         source=source.description,
         rate=rate or source.rate,
-        ap=truth.evaluate((names[stamp], found) for stamp, found in answers.items()) if truth else None,
+        ap=_evaluate(truth, sent, answers, class_names) if truth else None,
+        ap_answered=truth.evaluate((sent[stamp].name, found) for stamp, found in answers.items()) if truth else None,
         seed=seed,
         dropped=_dropped(measured),
+        unusable=unusable,
     )
+    names = {stamp: frame.name for stamp, frame in sent.items()}
     pictures = _write_overlays(folder, list(measured.sent), rate or source.rate, names, answers, score)
     files = FILES | ({"annotations.json": "the clip's exact annotations"} if drawn["images"] else {})
     latencies = [measured.answered.get(stamp) for stamp in measured.sent]
@@ -107,6 +116,20 @@ def _keeping_truth(frames: Iterator[Frame], drawn: dict[str, list]) -> Iterator[
         if frame.truth is not None:
             add_sample(drawn, frame.truth)
         yield frame
+
+
+def _evaluate(truth: Truth, sent: Mapping[int, Sent], answers: Mapping[int, Instances], class_names: tuple[str, ...]) -> dict:
+    """AP over all frames that were sent: in a frame without an answer nothing was found."""
+    return truth.evaluate(
+        (frame.name, answers.get(stamp) or _nothing(frame.height, frame.width, class_names)) for stamp, frame in sent.items()
+    )
+
+
+def _nothing(height: int, width: int, class_names: tuple[str, ...]) -> Instances:
+    none = np.zeros(0)
+    return Instances(
+        height, width, np.zeros((0, 4), np.int32), none.astype(np.float32), none.astype(np.int64), (), class_names
+    )
 
 
 def _dropped(measured: Measured) -> dict[str, int]:

@@ -18,7 +18,7 @@ from lifecycle_msgs.msg import State
 from lifecycle_msgs.srv import GetState
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.qos import QoSProfile, ReliabilityPolicy
-from rosbags.rosbag2 import Reader
+from rosbags.rosbag2 import Reader, Writer
 from sensor_msgs.msg import Image
 
 from fcis_ros.bags.messages import IMAGE, IMAGE_TOPIC, header_stamp, message_types
@@ -30,7 +30,13 @@ NODE = "fcis_node"
 MASKS_TOPIC = f"/{NODE}/masks"
 OVERLAY_TOPIC = f"/{NODE}/overlay"
 MASKS = "fcis_ros/msg/InstanceMaskArray"
-DOMAIN = "74"  # unless ROS_DOMAIN_ID is set: apart from a robot's, which is 0 by default
+TIMING_TOPIC = f"/{NODE}/timing"
+# What else decides which nodes see each other, or whether they may: DDS vendors, Zenoh, SROS 2.
+GRAPH_VARIABLES = (
+    "ROS_LOCALHOST_ONLY", "ROS_STATIC_PEERS", "ROS_DISCOVERY_SERVER", "ROS_SUPER_CLIENT", "FASTRTPS_DEFAULT_PROFILES_FILE",
+    "CYCLONEDDS_URI", "ZENOH_SESSION_CONFIG_URI", "ZENOH_ROUTER_CONFIG_URI", "ZENOH_CONFIG_OVERRIDE", "ROS_SECURITY_ENABLE",
+    "ROS_SECURITY_STRATEGY", "ROS_SECURITY_KEYSTORE", "ROS_SECURITY_ENCLAVE_OVERRIDE",
+)  # fmt: skip
 START_SECONDS = 120.0  # loading a large model on a slow machine
 SILENCE_SECONDS = 10.0  # after the last frame: nothing for so long means that nothing will come
 
@@ -43,7 +49,7 @@ class Measured:
         sent: {stamp: second} at which each frame was published, from the first.
         answered: {stamp: milliseconds} from publishing a frame to receiving its masks.
         seconds: from the first frame's publishing to the last answer.
-        stage_ms: median milliseconds per stage, from the node's diagnostics.
+        stage_ms: median milliseconds per stage over all frames that the node answered, from its ``~/timing``.
         facts: the node's last diagnostics values, by key.
     """
 
@@ -66,15 +72,38 @@ def share() -> Path:
         raise InputError("package fcis_ros: not installed in a ROS environment; build it with make or colcon") from None
 
 
-def isolate() -> None:
-    """Keeps this process, and nodes it starts, to this machine and to a domain apart, with room for large images."""
+@contextlib.contextmanager
+def isolated(domain: int | None = None) -> Iterator[None]:
+    """Keeps this process, and nodes it starts, to this machine and to a domain apart, with room for large images.
+
+    Whatever the environment says about a robot's graph (domain, discovery server, peers, security) does not count meanwhile.
+
+    Args:
+        domain: ROS domain to use; None takes one that is neither the environment's nor another demo's.
+    """
+    own = domain if domain is not None else 1 + os.getpid() % 101
+    if domain is None and str(own) == os.environ.get("ROS_DOMAIN_ID"):
+        own = 1 + own % 101
     profile = str(share() / "config" / "fastdds_large_images.xml")
-    os.environ["FASTDDS_DEFAULT_PROFILES_FILE"] = profile
-    os.environ.setdefault("ROS_DOMAIN_ID", DOMAIN)
+    wanted = dict.fromkeys(GRAPH_VARIABLES) | {"ROS_DOMAIN_ID": str(own), "FASTDDS_DEFAULT_PROFILES_FILE": profile}
     if os.environ.get("ROS_DISTRO") == "humble":  # older names for the same settings
-        os.environ |= {"ROS_LOCALHOST_ONLY": "1", "FASTRTPS_DEFAULT_PROFILES_FILE": profile}
+        wanted |= {"ROS_LOCALHOST_ONLY": "1", "FASTRTPS_DEFAULT_PROFILES_FILE": profile}
     else:
-        os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
+        wanted |= {"ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
+    before = {name: os.environ.get(name) for name in wanted}
+    _set_environment(wanted)
+    try:
+        yield
+    finally:
+        _set_environment(before)
+
+
+def _set_environment(values: Mapping[str, str | None]) -> None:
+    for name, value in values.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
 
 
 def replay(
@@ -83,6 +112,7 @@ def replay(
     parameters: Mapping[str, str | float],
     log: Path,
     rate: float | None = None,
+    domain: int | None = None,
     progress: Callable[[], None] = lambda: None,
 ) -> Measured:
     """Starts the node, plays ``clip`` to it, and records its masks and overlays.
@@ -93,20 +123,32 @@ def replay(
         parameters: of the node.
         log: file that takes the node's output.
         rate: frames per second; None keeps the spacing of the stamps.
+        domain: see ``isolated``.
         progress: called after every published frame.
 
     Raises:
-        InputError: the node is not installed or does not start.
+        InputError: the node is not installed or does not start, or ends before it is asked to.
+        OSError: the answers cannot be written, because the disk is full for instance.
     """
-    isolate()
     namespace = f"/demo_{os.getpid()}"
-    with _node_process(namespace, parameters, log) as process, _Listener(namespace, output) as listener:
-        listener.wait_until_active(lambda: _require_running(process, log))
+    with (
+        isolated(domain),
+        mcap_writer(output) as writer,
+        _node_process(namespace, parameters, log) as process,
+        _Listener(namespace, writer) as listener,
+    ):
+
+        def check() -> None:
+            _require_running(process, log)
+            listener.require_healthy()
+
+        listener.wait_until_active(check)
         for stamp, raw in _paced(clip, rate):
             listener.send(stamp, raw)
             progress()
-            _require_running(process, log)
-        listener.wait_for_answers(lambda: _require_running(process, log))
+            check()
+        listener.wait_for_answers(check)
+        check()
         return listener.measured()
 
 
@@ -152,7 +194,7 @@ def _paced(clip: Path, rate: float | None) -> Iterator[tuple[int, bytes]]:
 class _Listener:
     """The demo's own ROS node: publishes frames, records answers with their times of arrival."""
 
-    def __init__(self, namespace: str, output: Path):
+    def __init__(self, namespace: str, writer: Writer):
         self._context = rclpy.Context()
         rclpy.init(context=self._context)
         self._node = rclpy.create_node("replay", namespace=namespace, context=self._context)
@@ -163,32 +205,33 @@ class _Listener:
         self._sent: dict[int, float] = {}
         self._arrived: dict[int, float] = {}
         self._overlays: set[int] = set()
+        self._failure: Exception | None = None
+        self._timed: set[int] = set()
         self._stages: dict[str, list[float]] = {}
         self._facts: dict[str, str] = {}
         self._last_arrival = 0.0
         self._last_facts = 0.0
 
         store = message_types(share() / "msg")
-        self._writer = mcap_writer(output)
-        self._writer.open()
-        masks = self._writer.add_connection(MASKS_TOPIC, MASKS, typestore=store)
-        overlay = self._writer.add_connection(OVERLAY_TOPIC, IMAGE, typestore=store)
+        masks = writer.add_connection(MASKS_TOPIC, MASKS, typestore=store)
+        overlay = writer.add_connection(OVERLAY_TOPIC, IMAGE, typestore=store)
 
         def on_masks(raw: bytes) -> None:
             self._last_arrival = time.monotonic()
             self._arrived.setdefault(header_stamp(raw), self._last_arrival)
-            self._writer.write(masks, time.time_ns(), raw)
+            writer.write(masks, time.time_ns(), raw)
 
         def on_overlay(raw: bytes) -> None:
             self._last_arrival = time.monotonic()
             self._overlays.add(header_stamp(raw))
-            self._writer.write(overlay, time.time_ns(), raw)
+            writer.write(overlay, time.time_ns(), raw)
 
         reliable = QoSProfile(depth=50, reliability=ReliabilityPolicy.RELIABLE)
         self._frames = self._node.create_publisher(Image, f"{namespace}{IMAGE_TOPIC}", QoSProfile(depth=2))
         self._subscriptions = [
             self._node.create_subscription(InstanceMaskArray, f"{self._path}/masks", on_masks, reliable, raw=True),
             self._node.create_subscription(Image, f"{self._path}/overlay", on_overlay, reliable, raw=True),
+            self._node.create_subscription(DiagnosticArray, f"{self._path}/timing", self._on_timing, reliable),
             self._node.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, 10),
         ]
         self._state = self._node.create_client(GetState, f"{self._path}/get_state")
@@ -202,20 +245,31 @@ class _Listener:
         self._thread.join(timeout=5)
         self._node.destroy_node()
         self._context.try_shutdown()
-        self._writer.close()
 
     def _spin(self) -> None:
-        with contextlib.suppress(ExternalShutdownException):
+        try:
             self._executor.spin()
+        except ExternalShutdownException:
+            pass
+        except Exception as error:  # noqa: BLE001 (goes on in the thread that waits for this one)
+            self._failure = error
+
+    def require_healthy(self) -> None:
+        """Raises what ended the thread that records, if anything did: without it the answers would seem lost on the way."""
+        if self._failure is not None:
+            raise self._failure
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
         for status in message.status:
             if self._path in (status.hardware_id, status.name.split(":")[0]):
                 self._last_facts = time.monotonic()
                 self._facts |= {entry.key: entry.value for entry in status.values}
-                for entry in status.values:
-                    if entry.key.startswith("stage_ms."):
-                        self._stages.setdefault(entry.key.removeprefix("stage_ms."), []).append(float(entry.value))
+
+    def _on_timing(self, message: DiagnosticArray) -> None:
+        self._timed.add(message.header.stamp.sec * 1_000_000_000 + message.header.stamp.nanosec)
+        for status in message.status:
+            for entry in status.values:
+                self._stages.setdefault(entry.key, []).append(float(entry.value))
 
     def wait_until_active(self, check: Callable[[], None]) -> None:
         """Returns when the node is active and every topic is connected, so that no frame is lost to discovery."""
@@ -234,7 +288,7 @@ class _Listener:
             time.sleep(0.1)
 
     def _connected(self) -> bool:
-        outputs = all(self._node.count_publishers(f"{self._path}/{name}") for name in ("masks", "overlay"))
+        outputs = all(self._node.count_publishers(f"{self._path}/{name}") for name in ("masks", "overlay", "timing"))
         return outputs and self._frames.get_subscription_count() > 0
 
     def send(self, stamp: int, raw: bytes) -> None:
@@ -245,7 +299,8 @@ class _Listener:
         """The node always gets to the newest frame: its masks and overlay are the end, and the counters after it."""
         last, self._last_arrival = next(reversed(self._sent)), time.monotonic()
         while time.monotonic() - self._last_arrival < SILENCE_SECONDS:
-            if last in self._arrived and last in self._overlays and self._last_facts > self._last_arrival:
+            answered = last in self._arrived and last in self._overlays and last in self._timed
+            if answered and self._last_facts > self._last_arrival:
                 return
             check()
             time.sleep(0.02)

@@ -4,14 +4,17 @@ A clip recorded here holds ``/image_raw`` (sensor_msgs/Image, rgb8) and ``/frame
 names the n-th image and carries the same log time.
 """
 
+import contextlib
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys.store import Typestore
 
+from fcis_ros.bags import mcap
 from fcis_ros.bags.messages import IMAGE, IMAGE_TOPIC, NAMES_TOPIC, STRING, message_types
 from fcis_ros.data.frames import Frame
 from fcis_ros.errors import InputError
@@ -21,9 +24,13 @@ FRAME_ID = "camera"
 BAG_VERSION = 9
 
 
-def mcap_writer(folder: Path) -> Writer:
-    """A writer of a new rosbag2 folder with MCAP storage."""
-    return Writer(folder, version=BAG_VERSION, storage_plugin=StoragePlugin.MCAP)
+@contextlib.contextmanager
+def mcap_writer(folder: Path) -> Iterator[Writer]:
+    """A writer of a new rosbag2 folder with MCAP storage, whose chunks have checksums."""
+    with Writer(folder, version=BAG_VERSION, storage_plugin=StoragePlugin.MCAP) as writer:
+        yield writer
+    for file in folder.glob("*.mcap"):
+        mcap.add_sums(file)
 
 
 def image_message(store: Typestore, frame: Frame):
@@ -44,7 +51,16 @@ def image_message(store: Typestore, frame: Frame):
     )
 
 
-def record(frames: Iterable[Frame], folder: Path, expected: int | None = None) -> dict[int, str]:
+@dataclass(frozen=True)
+class Sent:
+    """A frame of a recorded clip: its name, and its size in pixels."""
+
+    name: str
+    height: int
+    width: int
+
+
+def record(frames: Iterable[Frame], folder: Path, expected: int | None = None) -> dict[int, Sent]:
     """Writes a clip.
 
     Args:
@@ -53,13 +69,13 @@ def record(frames: Iterable[Frame], folder: Path, expected: int | None = None) -
         expected: how many frames will come, if known: with it, a clip for which the disk is too small is refused.
 
     Returns:
-        {stamp: name} of the frames, in order.
+        {stamp: frame}, in order.
 
     Raises:
         InputError: no frames, one that the network cannot use, stamps that do not increase, or too little room on the disk.
     """
     store = message_types()
-    recorded: dict[int, str] = {}
+    recorded: dict[int, Sent] = {}
     last = 0
     with mcap_writer(folder) as writer:
         images = writer.add_connection(IMAGE_TOPIC, IMAGE, typestore=store)
@@ -73,7 +89,7 @@ def record(frames: Iterable[Frame], folder: Path, expected: int | None = None) -
             text = store.types[STRING](data=frame.name)
             writer.write(names, frame.stamp, store.serialize_cdr(text, STRING))
             writer.write(images, frame.stamp, store.serialize_cdr(image_message(store, frame), IMAGE))
-            recorded[frame.stamp] = frame.name
+            recorded[frame.stamp] = Sent(frame.name, *frame.image.shape[:2])
             last = frame.stamp
     if not recorded:
         raise InputError("the input holds no frames")

@@ -1,12 +1,18 @@
 """Play a clip to a running node over ROS 2 in real time; write video, bags and a report.
 
 INPUT is recorded as a rosbag2 (MCAP) and replayed to fcis_node, a process of its own; its masks and overlays are recorded to
-another bag. DIR gets input_bag, output_bag, overlay.mp4, report.json and report.html. AP is measured over the frames that the
-node answered, where annotations are given (by file name; frames of videos and bags are named 000000, 000001 ...) and always
-for the synthetic clip, whose annotations.json is written too. Frames that the node did not get to are reported as dropped.
+another bag. DIR gets input_bag, output_bag, overlay.mp4, report.json and report.html. AP is measured where annotations are
+given (by file name; frames of videos and bags are named 000000, 000001 ...) and always for the synthetic clip, whose
+annotations.json is written too. It is over all frames that were sent: one that the node did not get to is reported as dropped,
+with nothing found in it. Messages of a bag that are damaged or no usable image are left out, counted and reported.
+
+Everything happens on this machine and in a ROS domain apart, whatever the environment says. If it fails, the node's log stays
+beside DIR, as DIR.node.log.
 """
 
 import argparse
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 
 from fcis_ros.cli.arguments import count, positive, unit
@@ -16,13 +22,15 @@ from fcis_ros.errors import InputError
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "input", nargs="?", default="synthetic", metavar="INPUT",
-        help="rosbag2 folder, video, image folder, image, camera index, or 'synthetic', a rendered clip (default)",
+        help="rosbag2 folder or file, video, image folder, image, camera index, or 'synthetic', a rendered clip (default)",
     )  # fmt: skip
     parser.add_argument("--annotations", metavar="JSON", help="COCO instance file of the input's frames, for AP")
+    parser.add_argument("--topic", help="of a bag's images, raw or compressed, where it has several such topics")
     parser.add_argument("--rate", type=positive, help="frames per second (default: the input's; still images 5, synthetic 6)")
     parser.add_argument("--frames", type=count, help="use only the first so many frames (synthetic, camera: 150 unless given)")
     parser.add_argument("--out", default="out/demo", metavar="DIR", help="folder for the results (default: %(default)s)")
     parser.add_argument("--score", type=unit, default=0.5, help="draw instances from this score (default: %(default)s)")
+    parser.add_argument("--domain", type=int, choices=range(102), metavar="ID", help="ROS domain to use (default: one apart)")
     parser.add_argument("--seed", type=int, default=0, help="of the synthetic clip (default: %(default)s)")
     parser.add_argument("--checkpoint", metavar="FILE", help="the model, a .safetensors file (default: the bundled one)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: %(default)s)")
@@ -40,17 +48,19 @@ def run(arguments: argparse.Namespace) -> None:
     names = load(model).config.class_names  # a damaged file is refused before anything is recorded
     device = choose_device(arguments.device)
     truth = Truth.load(Path(arguments.annotations), names) if arguments.annotations else None
+    unusable: list[str] = []
     bag = Path(arguments.input)
-    if not is_bag(bag):
-        source = open_source(arguments.input, arguments.rate, arguments.frames, arguments.seed)
-    try:
-        from fcis_ros.bags.demo import run_demo
-        from fcis_ros.bags.reading import open_bag
-    except ImportError as error:
-        raise InputError(f"ROS 2: {error}; source a ROS 2 and build the package, or use make") from None
     if is_bag(bag):
-        source = open_bag(bag, arguments.rate, arguments.frames)
-    with finished_folder(Path(arguments.out), proof="report.json") as folder:
+        with _needing("pip install rosbags"):
+            from fcis_ros.bags.clip import open_bag
+        source = open_bag(bag, arguments.rate, arguments.frames, arguments.topic, unusable.append)
+    elif arguments.topic:
+        raise InputError(f"--topic {arguments.topic}: {arguments.input} is not a bag")
+    else:
+        source = open_source(arguments.input, arguments.rate, arguments.frames, arguments.seed)
+    with _needing("source a ROS 2 and build the package, or use make"):
+        from fcis_ros.bags.demo import run_demo
+    with finished_folder(Path(arguments.out), proof="report.json", log="node.log") as folder:
         report = run_demo(
             source,
             folder,
@@ -61,6 +71,19 @@ def run(arguments: argparse.Namespace) -> None:
             rate=arguments.rate,
             score=arguments.score,
             seed=arguments.seed if arguments.input == SYNTHETIC else None,
+            domain=arguments.domain,
+            unusable=unusable,
         )
     print(table(report))
     print(f"-> {Path(arguments.out) / 'report.html'} (beside it report.json, overlay.mp4, input_bag, output_bag)")
+
+
+@contextlib.contextmanager
+def _needing(ros_hint: str) -> Iterator[None]:
+    """Says which library is missing, and how to get it."""
+    try:
+        yield
+    except ImportError as error:
+        name = (error.name or "").split(".")[0]
+        hint = f"pip install {name}" if name in ("rosbags", "matplotlib", "jinja2", "tqdm") else ros_hint
+        raise InputError(f"{error.name or 'ROS 2'}: not usable here ({error}); {hint}".replace("\n", " ")) from None

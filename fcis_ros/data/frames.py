@@ -1,6 +1,6 @@
 """Frames from wherever they come: a video, a folder of images, one image, a camera, or the synthetic clip.
 
-rosbag2 folders are the remaining kind of input; they need message conversion and are read by ``fcis_ros.bags.reading``.
+Recordings (rosbag2) are the remaining kind of input; they need message conversion and are read by ``fcis_ros.bags.clip``.
 """
 
 import re
@@ -20,6 +20,7 @@ from fcis_ros.structures import Sample
 
 SYNTHETIC = "synthetic"
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
+BAG_SUFFIXES = (".mcap", ".db3")
 FOLDER_RATE = 5.0  # Hz, for still images
 CLIP_RATE = 6.0  # Hz, for the synthetic clip: about what two CPU cores keep up with
 CLIP_FRAMES = 150  # where the input itself has no end: synthetic clip, camera
@@ -99,8 +100,10 @@ def list_images(folder: Path) -> list[Path]:
 
 
 def is_bag(path: Path) -> bool:
-    """Whether ``path`` is a rosbag2 folder."""
-    return (path / "metadata.yaml").is_file()
+    """Whether ``path`` is a rosbag2 folder (with or without its metadata.yaml) or one of the files that such a folder holds."""
+    if path.is_dir():
+        return any(file.name == "metadata.yaml" or file.suffix in BAG_SUFFIXES for file in path.iterdir())
+    return path.suffix in BAG_SUFFIXES and path.is_file()
 
 
 def open_source(spec: str, rate: float | None = None, frames: int | None = None, seed: int = 0) -> FrameSource:

@@ -47,8 +47,10 @@ def summarise(
     source: str,
     rate: float,
     ap: Mapping[str, Any] | None,
+    ap_answered: Mapping[str, Any] | None,
     seed: int | None,
     dropped: Mapping[str, int] | None = None,
+    unusable: Sequence[str] = (),
 ) -> dict[str, Any]:
     """The contents of report.json.
 
@@ -62,9 +64,12 @@ def summarise(
         model: name of the model.
         source: the input in a few words.
         rate: frames per second at which the input was played.
-        ap: result of ``evaluation.coco.evaluate``, None without ground truth.
+        ap: result of ``evaluation.coco.evaluate`` over all frames that were sent, nothing found in those without an answer;
+            None without ground truth.
+        ap_answered: the same over the answered frames alone.
         seed: seed of the synthetic clip, None for other inputs.
         dropped: the reasons, as the node counted them.
+        unusable: why frames of the input were left out before anything was sent, one reason for each.
     """
     answered = len(latencies)
     quantiles = np.percentile(latencies, [50, 95, 99, 100]) if answered else [None] * 4
@@ -73,6 +78,8 @@ def summarise(
         "frames_out": answered,
         "frames_dropped": frames_in - answered,
         "dropped": dict(dropped or {}),
+        "frames_unusable": len(unusable),
+        "unusable": unusable[0] if unusable else None,
         "latency_ms": {
             name: None if value is None else round(float(value), 2)
             for name, value in zip(("p50", "p95", "p99", "max"), quantiles, strict=True)
@@ -84,11 +91,16 @@ def summarise(
         "model": model,
         "input": source,
         "input_fps": round(rate, 2),
-        "ap": None if ap is None else {key: ap[key] for key in ("segm", "bbox", "per_class")},
+        "ap": _figures(ap),
+        "ap_answered": _figures(ap_answered),
         "mAPr": None if ap is None else ap["mAPr"],
         "seed": seed,
         "versions": versions(),
     }
+
+
+def _figures(ap: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    return None if ap is None else {key: ap[key] for key in ("segm", "bbox", "per_class")}
 
 
 def number(value: float | None, digits: int = 3) -> str:
@@ -107,6 +119,8 @@ def rows(report: Mapping[str, Any]) -> list[tuple[str, str]]:
     reasons = ", ".join(f"{count} {reason}" for reason, count in report["dropped"].items() if count)
     if reasons:
         lines.append(("dropped because", reasons))
+    if report["frames_unusable"]:
+        lines.append(("frames that could not be used", f"{report['frames_unusable']}, the first: {report['unusable']}"))
     lines += [
         ("frames per second", number(report["fps"], 1)),
         ("latency ms p50 / p95 / p99 / max", " / ".join(number(latency[key], 0) for key in ("p50", "p95", "p99", "max"))),
@@ -118,6 +132,10 @@ def rows(report: Mapping[str, Any]) -> list[tuple[str, str]]:
             (f"{what} AP / AP50 / AP75", " / ".join(number(ap[kind][key]) for key in ("AP", "AP50", "AP75")))
             for what, kind in (("mask", "segm"), ("box", "bbox"))
         ]
+        if report["frames_dropped"]:
+            answered = report["ap_answered"]["segm"]
+            values = " / ".join(number(answered[key]) for key in ("AP", "AP50", "AP75"))
+            lines.append(("mask AP / AP50 / AP75, answered frames only", values))
         lines.append(("mask AP50 by class", ", ".join(f"{name} {number(value)}" for name, value in ap["per_class"].items())))
         lines.append(("mAPr at 0.5 / 0.7", " / ".join(number(report["mAPr"][key]) for key in ("0.5", "0.7"))))
     else:

@@ -1,5 +1,6 @@
 """Frames -> mp4."""
 
+import errno
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -16,17 +17,24 @@ def write_video(path: Path, frames: Iterable[np.ndarray], rate: float) -> None:
         path: the file.
         frames: [H, W, 3] uint8 RGB.
         rate: frames per second.
+
+    Raises:
+        OSError: the file is not whole.
     """
-    writer = None
+    writer, count = None, 0
     try:
         for frame in frames:
             if writer is None:
                 size = tuple(max(2, side - side % 2) for side in frame.shape[1::-1])  # 4:2:0 needs even sides
                 writer = _open(path, size, rate)
             writer.write(cv2.cvtColor(fit(frame, *size), cv2.COLOR_RGB2BGR))
+            count += 1
     finally:
         if writer is not None:
             writer.release()
+    written = cv2.VideoCapture(str(path))  # OpenCV says nothing when it cannot write
+    if count and not (written.isOpened() and written.get(cv2.CAP_PROP_FRAME_COUNT) >= count):
+        raise OSError(errno.ENOSPC, "the video is not whole; the disk is full, most likely", str(path))
 
 
 def fit(image: np.ndarray, width: int, height: int) -> np.ndarray:

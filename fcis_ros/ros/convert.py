@@ -8,6 +8,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from fcis_ros.data.encoded import decode
 from fcis_ros.errors import InputError
 
 # encoding -> (bytes per pixel, OpenCV conversion to RGB or None). A ROS Bayer name gives the first two pixels of the first two
@@ -123,7 +124,7 @@ def compressed_to_rgb(message: Any) -> np.ndarray:
     Raises:
         InputError: the data are damaged, cut off, or no picture.
     """
-    what = f"compressed image ({message.format or 'no format'})"
+    what = f"compressed image ({message.format[:60]!r})"
     if "compressedDepth" in message.format:
         raise InputError(f"{what}: depth is not a picture")
     data = np.frombuffer(message.data, dtype=np.uint8)
@@ -131,11 +132,11 @@ def compressed_to_rgb(message: Any) -> np.ndarray:
     if data[:2].tobytes() == b"\xff\xd8" and b"\xff\xd9" not in data[-1024:].tobytes():
         raise InputError(f"{what}: the data end before the picture does")
     try:
-        pixels = cv2.imdecode(data, _AS_STORED) if data.size else None
-    except cv2.error as error:
-        raise InputError(f"{what}: {' '.join(str(error).split())}") from None
-    if pixels is None or pixels.dtype not in (np.uint8, np.uint16):
-        raise InputError(f"{what}: cannot be decoded ({data.size} bytes)")
+        pixels = decode(data, _AS_STORED)
+    except InputError as error:
+        raise InputError(f"{what}: {error} ({data.size} bytes)") from None
+    if pixels.dtype not in (np.uint8, np.uint16):
+        raise InputError(f"{what}: pixels of type {pixels.dtype}")
     return cv2.cvtColor(pixels if pixels.dtype == np.uint8 else _eight_bits(pixels), cv2.COLOR_BGR2RGB)
 
 

@@ -90,6 +90,7 @@ class FcisNode(LifecycleNode):
         self._masks = self.create_lifecycle_publisher(InstanceMaskArray, "~/masks", OUTPUT)
         self._overlay = self.create_lifecycle_publisher(Image, "~/overlay", OUTPUT)
         self._labels = self.create_lifecycle_publisher(Image, "~/labels", OUTPUT)
+        self._timing = self.create_lifecycle_publisher(DiagnosticArray, "~/timing", OUTPUT)
         self._state = "inactive"
         self.get_logger().info(f"model {predictor.name} on {predictor.device}: {', '.join(predictor.config.class_names)}")
         return TransitionCallbackReturn.SUCCESS
@@ -115,7 +116,7 @@ class FcisNode(LifecycleNode):
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Frees the model."""
-        for publisher in (self._masks, self._overlay, self._labels):
+        for publisher in (self._masks, self._overlay, self._labels, self._timing):
             self.destroy_lifecycle_publisher(publisher)
         self._predictor = None
         self._state = "unconfigured"
@@ -203,6 +204,10 @@ class FcisNode(LifecycleNode):
             self._publish_image(self._labels, image, overlay.label_map(found), "mono16")
             times["labels"] = clock() - before
         times["total"] = clock() - start
+        if self._timing.get_subscription_count():
+            values = [KeyValue(key=name, value=f"{seconds * 1000:.3f}") for name, seconds in times.items()]
+            status = DiagnosticStatus(name=self.get_fully_qualified_name(), message="milliseconds", values=values)
+            self._timing.publish(DiagnosticArray(header=image.header, status=[status]))
         for name, seconds in times.items():
             self._stages.setdefault(name, deque(maxlen=RECENT)).append(seconds * 1000)
 

@@ -1,98 +1,225 @@
-"""Clips as bags: what is recorded comes back, and foreign bags are read or refused with a reason."""
+"""Recordings of other tools are read, or refused with one line that says what and where."""
 
-import itertools
+import shutil
+import time
 
 import numpy as np
 import pytest
-from rosbags.rosbag2 import StoragePlugin, Writer
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from rosbags.rosbag2 import StoragePlugin
 
-from fcis_ros.bags import messages, reading, writing
-from fcis_ros.data.frames import Frame
+from fcis_ros.bags import messages
+from fcis_ros.bags.messages import COMPRESSED, IMAGE, STRING
+from fcis_ros.bags.reading import Recorded, open_recording
 from fcis_ros.errors import InputError
 
-STORE = messages.message_types()
+FUZZ = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+RED = np.full((16, 24, 3), (0, 0, 255), np.uint8)  # as OpenCV has it
 
 
-def frames(count, start=1_700_000_000_123_456_789, step=100_000_000):
-    rng = np.random.default_rng(0)
-    return [Frame(f"f{i}.png", start + i * step, rng.integers(0, 255, (12, 18, 3), dtype=np.uint8)) for i in range(count)]
+def refused(path, says, topic=None):
+    with pytest.raises(InputError, match=says) as error:
+        for record in open_recording(path, topic).records():
+            record.image()
+    assert "\n" not in str(error.value)
 
 
-def foreign(path, messages, plugin=StoragePlugin.MCAP):
-    """A bag of (topic, type, message, log time)."""
-    with Writer(path, version=9, storage_plugin=plugin) as writer:
-        topics = {}
-        for topic, kind, message, time in messages:
-            if topic not in topics:
-                topics[topic] = writer.add_connection(topic, kind, typestore=STORE)
-            writer.write(topics[topic], time, STORE.serialize_cdr(message, kind))
-    return path
-
-
-def text(content):
-    return STORE.types[messages.STRING](data=content)
-
-
-def test_round_trip(tmp_path):
-    recorded = frames(5)
-    names = writing.record(recorded, tmp_path / "bag", 5)
-    assert names == {frame.stamp: frame.name for frame in recorded}
-    source = reading.open_bag(tmp_path / "bag")
-    assert source.count == 5 and source.rate == pytest.approx(10)
-    for _ in range(2):
-        for before, after in itertools.zip_longest(recorded, source.frames()):
-            assert (before.name, before.stamp) == (after.name, after.stamp)
-            np.testing.assert_array_equal(before.image, after.image)
-
-
-def test_first_frames_only(tmp_path):
-    writing.record(frames(5), tmp_path / "bag")
-    assert [frame.name for frame in reading.open_bag(tmp_path / "bag", frames=2).frames()] == ["f0.png", "f1.png"]
-
-
-def test_frames_of_several_sizes(tmp_path):
-    clip = [Frame("a", 1, np.zeros((10, 20, 3), np.uint8)), Frame("b", 2, np.zeros((20, 10, 3), np.uint8))]
-    writing.record(clip, tmp_path / "bag")
-    assert [frame.image.shape for frame in reading.open_bag(tmp_path / "bag").frames()] == [(10, 20, 3), (20, 10, 3)]
+def test_records(bags):
+    recording = open_recording(bags.camera(3))
+    assert (recording.topic, recording.count) == ("/cam/image", 3)
+    frames, records = bags.frames(3), list(recording.records())
+    assert [record.name for record in records] == ["000000", "000001", "000002"]
+    for index, (frame, record) in enumerate(zip(frames, records, strict=True)):
+        assert (record.topic, record.index, record.stamp, record.log_time) == ("/cam/image", index, frame.stamp, frame.stamp)
+        np.testing.assert_array_equal(record.image(), frame.image)
 
 
 @pytest.mark.parametrize("plugin", list(StoragePlugin))
-def test_foreign_bag(tmp_path, plugin):
-    """No names in it, a second topic, stamps that stand still: frames are numbered and timed by the recording."""
-    standing = [writing.image_message(STORE, Frame("", 5, frame.image)) for frame in frames(3)]
-    sent = [("/camera/image", messages.IMAGE, image, 10 + i) for i, image in enumerate(standing)]
-    bag = foreign(tmp_path / "bag", [*sent, ("/chatter", messages.STRING, text("hello"), 11)], plugin)
-    source = reading.open_bag(bag)
-    assert "/camera/image" in source.description
-    assert [(frame.name, frame.stamp) for frame in source.frames()] == [("000000", 10), ("000001", 11), ("000002", 12)]
+@pytest.mark.parametrize("form", ["folder", "without metadata", "file"])
+def test_every_form_of_a_recording(bags, plugin, form):
+    path = bags.camera(3, plugin=plugin)
+    if form == "without metadata":
+        (path / "metadata.yaml").unlink()
+    elif form == "file":
+        path = next(file for file in path.iterdir() if file.suffix in (".mcap", ".db3"))
+    assert [record.index for record in open_recording(path).records()] == [0, 1, 2]
 
 
-def test_bag_without_images_lists_its_topics(tmp_path):
-    bag = foreign(tmp_path / "bag", [("/chatter", messages.STRING, text("hello"), 1)])
-    with pytest.raises(InputError, match=r"no topic with .*/chatter \(std_msgs/msg/String\)"):
-        reading.open_bag(bag)
+def test_split_recording_without_metadata_in_order(bags, tmp_path):
+    folder = tmp_path / "split"
+    folder.mkdir()
+    for part in (10, 9):
+        storage = bags.camera(2, name=f"part{part}") / f"part{part}.mcap"
+        shutil.copy(storage, folder / f"split_{part}.mcap")
+    recording = open_recording(folder)
+    assert [path.name for path in recording.storages] == ["split_9.mcap", "split_10.mcap"] and recording.count == 4
+    assert len(list(recording.records())) == 4
 
 
-def test_damaged_bags(tmp_path):
-    writing.record(frames(3), tmp_path / "bag")
-    storage = next((tmp_path / "bag").glob("*.mcap"))
-    whole = storage.read_bytes()
-    metadata = tmp_path / "bag" / "metadata.yaml"
-    for content in (b"", whole[: len(whole) // 2], b"nonsense" * 100):
-        storage.write_bytes(content)
-        with pytest.raises(InputError, match="bag") as error:
-            list(reading.open_bag(tmp_path / "bag").frames())
+@pytest.mark.parametrize(
+    ("kind", "format_"), [("jpg", "jpeg"), ("png", "png"), ("jpg", "rgb8; jpeg compressed bgr8"), ("jpg", ""), ("png", "jpeg")]
+)
+def test_compressed_images(bags, kind, format_):
+    """What the data are counts, not what the format says."""
+    message = bags.compressed(bags.encoded(RED, kind), format_, stamp=77)
+    (record,) = open_recording(bags.write([("/cam/image/compressed", COMPRESSED, message, 5)])).records()
+    assert (record.stamp, record.log_time, record.kind) == (77, 5, COMPRESSED)
+    assert np.abs(record.image().astype(int) - (255, 0, 0)).max() <= 3 and record.image().shape == (16, 24, 3)
+
+
+def test_compressed_sixteen_bits(bags):
+    deep = np.full((16, 24), 0x8000, np.uint16)
+    message = bags.compressed(bags.encoded(deep, "png"), "mono16; png compressed")
+    (record,) = open_recording(bags.write([("/c", COMPRESSED, message, 5)])).records()
+    assert (record.image() == 128).all()
+
+
+def test_one_bad_message_is_a_matter_of_that_message(bags):
+    good = bags.image(np.zeros((9, 9, 3), np.uint8))
+    strange = bags.image(np.zeros((9, 9, 3), np.uint8))
+    strange.encoding = "strange"
+    cut = bytes(messages.message_types().serialize_cdr(good, IMAGE))[:-50]
+    entries = [("/c", IMAGE, message, i) for i, message in enumerate([good, strange, cut, b"\0\1\0\0", b"", good])]
+    records = list(open_recording(bags.write(entries)).records())
+    assert len(records) == 6
+    for index, says in ((1, "strange"), (2, "damaged"), (3, "damaged"), (4, "damaged")):
+        with pytest.raises(InputError, match=f"frame 00000{index} of /c: .*{says}") as error:
+            records[index].image()
         assert "\n" not in str(error.value)
+    assert (records[5].image() == 0).all() and records[3].stamp == records[3].log_time == 3
+
+
+def test_no_images(bags):
+    path = bags.write([("/chatter", STRING, bags.text("hello"), 1)])
+    refused(path, r"no topic with sensor_msgs/msg/Image or .*; its topics: /chatter \(std_msgs/msg/String, 1 messages\)")
+
+
+def test_empty(bags):
+    assert (bags.camera(0) / "metadata.yaml").is_file()
+    refused(bags.folder / "bag", "no topic with .*; its topics: none")
+
+
+def test_topic_without_messages(bags, tmp_path):
+    from rosbags.rosbag2 import Writer
+
+    with Writer(tmp_path / "bag", version=9, storage_plugin=StoragePlugin.MCAP) as writer:
+        writer.add_connection("/cam/image", IMAGE, typestore=messages.message_types())
+    refused(tmp_path / "bag", r"bag: no messages on /cam/image$")
+
+
+def test_several_cameras_need_a_choice(bags):
+    image = bags.image(np.zeros((9, 9, 3), np.uint8))
+    path = bags.write([("/left", IMAGE, image, 1), ("/right", IMAGE, image, 2), ("/right", IMAGE, image, 3)])
+    refused(path, r"several topics with images, choose one \(--topic\): /left \(.*, 1 messages\), /right \(.*, 2 messages\)")
+    refused(path, "no images on topic /up; topics with images: /left .*, /right", topic="/up")
+    assert len(list(open_recording(path, "/right").records())) == 2
+
+
+@pytest.mark.parametrize("content", [b"", b"nonsense" * 100, b"\x89MCAP0\r\n"])
+def test_not_an_mcap_file(bags, content):
+    path = bags.camera()
+    (path / "bag.mcap").write_bytes(content)
+    refused(path, r"bag.mcap: not an MCAP file")
+
+
+@pytest.mark.parametrize("content", ["", "a: [", "rosbag2_bagfile_information: 3", "&a [*a]"])
+def test_damaged_metadata(bags, content):
+    path = bags.camera()
+    (path / "metadata.yaml").write_text(content)
+    refused(path, "bag: not a readable rosbag2 folder")
+
+
+@pytest.mark.parametrize("name", ["bag.mcap", "bag.db3", "bag"])
+def test_not_there(tmp_path, name):
+    refused(tmp_path / name, name)
+
+
+def test_folder_of_something_else(tmp_path):
+    refused(tmp_path, "no metadata.yaml and no .mcap or .db3 file")
+
+
+def test_flipped_byte_is_found_by_the_checksum_and_named(bags):
+    storage = bags.camera(200) / "bag.mcap"
+    whole = bytearray(storage.read_bytes())
+    whole[len(whole) // 3] ^= 1  # a pixel
     storage.write_bytes(whole)
-    for content in ("", "a: [", "rosbag2_bagfile_information: 3"):
-        metadata.write_text(content)
-        with pytest.raises(InputError, match="bag") as error:
-            reading.open_bag(tmp_path / "bag")
-        assert "\n" not in str(error.value)
+    refused(storage.parent, r"bag.mcap: damaged at byte \d+: a chunk does not have its checksum")
 
 
-def test_stamp_is_read_from_the_serialized_header():
-    message = writing.image_message(STORE, frames(1)[0])
-    for little in (True, False):
-        raw = STORE.serialize_cdr(message, messages.IMAGE, little_endian=little)
-        assert messages.header_stamp(raw) == 1_700_000_000_123_456_789
+def test_names_go_with_the_images(bags):
+    image = bags.image(np.zeros((9, 9, 3), np.uint8))
+    entries = [("/frame_names", STRING, bags.text("a.png"), 5), ("/c", IMAGE, image, 5), ("/c", IMAGE, image, 6)]
+    entries += [("/frame_names", STRING, bags.text("bad\nname"), 7), ("/c", IMAGE, image, 7)]
+    assert [record.name for record in open_recording(bags.write(entries)).records()] == ["a.png", "000001", "000002"]
+
+
+def read_all(path):
+    """Everything or an InputError, and quickly."""
+    start = time.monotonic()
+    try:
+        for record in open_recording(path).records():
+            try:
+                assert record.image().shape[2] == 3
+            except InputError as error:
+                assert "\n" not in str(error)
+    except InputError as error:
+        assert "\n" not in str(error) and len(str(error)) < 1000
+    assert time.monotonic() - start < 30  # a hang, on whatever machine
+
+
+def mutated(data, whole: bytes) -> bytes:
+    raw = bytearray(whole)
+    for _ in range(data.draw(st.integers(0, 6))):
+        place = data.draw(st.integers(0, len(raw) - 1))
+        raw[place] = data.draw(st.integers(0, 255))
+    if data.draw(st.booleans()):  # lengths and counts are eight bytes
+        place = data.draw(st.integers(0, len(raw) - 8))
+        raw[place : place + 8] = data.draw(st.sampled_from([b"\xff" * 8, b"\0" * 8, (2**40).to_bytes(8, "little")]))
+    return bytes(raw[: data.draw(st.integers(0, len(raw)) | st.just(len(raw)))])
+
+
+@pytest.mark.parametrize("plugin", list(StoragePlugin))
+@pytest.mark.parametrize("sums", [True, False])
+def test_any_damage_to_a_file(bags, plugin, sums):
+    storage = next(file for file in bags.camera(3, plugin=plugin, sums=sums).iterdir() if file.suffix in (".mcap", ".db3"))
+    whole = storage.read_bytes()
+
+    @FUZZ
+    @given(st.data())
+    def check(data):
+        storage.write_bytes(mutated(data, whole))
+        read_all(storage.parent)
+        read_all(storage)
+
+    check()
+
+
+def test_any_damage_to_the_metadata(bags):
+    path = bags.camera(3)
+    whole = (path / "metadata.yaml").read_bytes()
+
+    @FUZZ
+    @given(st.data())
+    def check(data):
+        (path / "metadata.yaml").write_bytes(mutated(data, whole))
+        read_all(path)
+
+    check()
+
+
+@pytest.mark.parametrize("kind", ["raw", "jpg", "png"])
+def test_any_damage_to_a_message(bags, kind):
+    topic_type = IMAGE if kind == "raw" else COMPRESSED
+    message = bags.image(RED) if kind == "raw" else bags.compressed(bags.encoded(RED, kind), "x")
+    whole = bytes(messages.message_types().serialize_cdr(message, topic_type))
+
+    @FUZZ
+    @given(st.data())
+    def check(data):
+        try:
+            assert Recorded("/c", 0, "000000", 0, 0, topic_type, mutated(data, whole)).image().shape[2] == 3
+        except InputError as error:
+            assert "\n" not in str(error)
+
+    check()

@@ -1,5 +1,8 @@
 """A result folder is whole or absent, and nobody's files are deleted."""
 
+import errno
+from pathlib import Path
+
 import pytest
 
 from fcis_ros.cli.output import finished_folder
@@ -46,3 +49,66 @@ def test_unwritable_place(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="cannot be created"):
         write(tmp_path / "file" / "out")
+
+
+def test_the_earlier_result_outlives_a_failed_rename(tmp_path, monkeypatch):
+    """It is moved aside, not deleted, until the new one is in place."""
+    write(tmp_path / "out", "first")
+    rename = Path.rename
+
+    def failing(self, target):
+        if self.name == "out.partial":
+            raise OSError(errno.EIO, "Input/output error")
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", failing)
+    with pytest.raises(InputError, match="out: cannot be written"):
+        write(tmp_path / "out", "second")
+    assert (tmp_path / "out" / "report.json").read_text() == "first"
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_at_every_moment_one_of_them_is_whole(tmp_path, monkeypatch):
+    """Killed right before the new one takes its place: the next run finds the earlier one again."""
+    write(tmp_path / "out", "first")
+    seen = []
+    rename = Path.rename
+
+    def watched(self, target):
+        seen.append({path.name: (path / "report.json").read_text() for path in tmp_path.iterdir()})
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", watched)
+    write(tmp_path / "out", "second")
+    assert seen == [{"out": "first", "out.partial": "second"}, {"out.old": "first", "out.partial": "second"}]
+    monkeypatch.undo()
+
+    (tmp_path / "out").rename(tmp_path / "out.old")
+    with pytest.raises(RuntimeError), finished_folder(tmp_path / "out", proof="report.json"):
+        raise RuntimeError
+    assert (tmp_path / "out" / "report.json").read_text() == "second" and len(list(tmp_path.iterdir())) == 1
+
+
+def test_log_of_a_failure_stays(tmp_path):
+    where = tmp_path / "out"
+    with (
+        pytest.raises(InputError, match=rf"no luck \(log: {where}.node.log\)"),
+        finished_folder(where, "report.json", "node.log") as folder,
+    ):
+        (folder / "node.log").write_text("what happened")
+        (folder / "report.json").write_text("half")
+        raise InputError("no luck")
+    assert [path.name for path in tmp_path.iterdir()] == ["out.node.log"]
+    assert (tmp_path / "out.node.log").read_text() == "what happened"
+    with finished_folder(where, "report.json", "node.log") as folder:
+        (folder / "report.json").write_text("whole")
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_full_disk(tmp_path):
+    with pytest.raises(InputError, match=r"out: cannot be written \(No space left on device\)"):
+        with finished_folder(tmp_path / "out", "report.json"):
+            raise OSError(errno.ENOSPC, "No space left on device")
+    with pytest.raises(PermissionError), finished_folder(tmp_path / "out", "report.json"):  # a mistake of ours stays one
+        raise PermissionError(errno.EACCES, "Permission denied")
+    assert not list(tmp_path.iterdir())

@@ -1,6 +1,7 @@
 """The report's keys are what others read; the page must be whole and safe."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,7 +20,7 @@ AP = {
 def summary(**changes):
     values = dict(
         frames_in=5, latencies=[100.0, 110.0, 120.0, 400.0], seconds=2.0, stage_ms={"backbone": 50.123}, device="cpu",
-        precision="fp32", model="fcis_road_r18", source="video <b>x</b>.mp4", rate=2.5, ap=AP, seed=None,
+        precision="fp32", model="fcis_road_r18", source="video <b>x</b>.mp4", rate=2.5, ap=AP, ap_answered=AP, seed=None,
         dropped={"overwritten": 1},
     )  # fmt: skip
     return reports.summarise(**{**values, **changes})
@@ -36,8 +37,20 @@ def test_keys():
     assert json.loads(json.dumps(report)) == report
 
 
+def test_unusable_frames_are_told():
+    report = summary(unusable=["frame 3: cut off", "frame 4: cut off"])
+    assert report["frames_unusable"] == 2 and "2, the first: frame 3: cut off" in reports.table(report)
+    assert summary()["frames_unusable"] == 0 and "could not be used" not in reports.table(summary())
+
+
+def test_both_aps_are_told_where_frames_were_dropped():
+    answered = {**AP, "segm": {"AP": 0.3125, "AP50": 0.625, "AP75": 0.25}}
+    assert "0.312 / 0.625 / 0.250" in reports.table(summary(ap_answered=answered))
+    assert "answered" not in reports.table(summary(frames_in=4, dropped={}, ap_answered=answered))
+
+
 def test_without_answers_and_truth():
-    report = summary(latencies=[], seconds=0.0, ap=None)
+    report = summary(latencies=[], seconds=0.0, ap=None, ap_answered=None)
     assert report["latency_ms"]["p50"] is None and report["fps"] == 0 and report["ap"] is None and report["mAPr"] is None
     assert "no annotations given" in reports.table(report)
 
@@ -57,7 +70,7 @@ def test_table_names_everything():
 
 @pytest.mark.parametrize("ap", [AP, None])
 def test_page(tmp_path, ap):
-    report = summary(ap=ap)
+    report = summary(ap=ap, ap_answered=ap)
     picture = np.zeros((700, 1000, 3), np.uint8)
     latencies = [100, 110, 120, None, 400]
     reports.write_html(report, tmp_path / "r.html", [("a & b", picture)], [0, 1, 2, 3, 4], latencies, {"x": "y"})
@@ -92,3 +105,8 @@ def test_fit_keeps_proportions():
     fitted = fit(np.full((10, 40, 3), 255, np.uint8), 20, 20)
     rows = np.flatnonzero(fitted.any(axis=(1, 2)))
     assert (rows[0], rows[-1]) == (7, 11) and fitted.shape == (20, 20, 3)
+
+
+def test_video_that_the_disk_cannot_hold(tmp_path):
+    with pytest.raises((OSError, RuntimeError)):
+        write_video(Path("/dev/full/v.mp4"), [np.zeros((24, 32, 3), np.uint8)] * 3, 10)

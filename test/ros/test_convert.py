@@ -99,8 +99,8 @@ def test_compressed_pictures():
 @pytest.mark.parametrize(
     ("data", "kind", "named"),
     [
-        (b"", "jpeg", "cannot be decoded .0 bytes."),
-        (b"no picture at all", "jpeg", "cannot be decoded"),
+        (b"", "jpeg", "not an image that can be decoded .0 bytes."),
+        (b"no picture at all", "jpeg", "not an image that can be decoded"),
         (picture("jpg", np.random.default_rng(0).integers(0, 255, (99, 99, 3)).astype(np.uint8))[:4000], "jpeg", "end before"),
         (picture("png", PIXELS), "16UC1; compressedDepth png", "depth is not a picture"),
     ],

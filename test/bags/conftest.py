@@ -1,0 +1,69 @@
+"""Recordings to read, as other tools would have written them."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from rosbags.rosbag2 import StoragePlugin, Writer
+
+from fcis_ros.bags import mcap, messages
+from fcis_ros.bags.messages import COMPRESSED, IMAGE, STRING
+from fcis_ros.bags.writing import image_message
+from fcis_ros.data.frames import Frame
+
+STORE = messages.message_types()
+START = 1_700_000_000_123_456_789  # ns
+
+
+class Bags:
+    """Makes messages, and recordings of (topic, type, message or bytes, log time)."""
+
+    START = START
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+
+    @staticmethod
+    def frames(count: int, step: int = 100_000_000) -> list[Frame]:
+        rng = np.random.default_rng(0)
+        return [Frame(f"f{i}.png", START + i * step, rng.integers(0, 255, (12, 18, 3), dtype=np.uint8)) for i in range(count)]
+
+    @staticmethod
+    def image(pixels: np.ndarray, stamp: int = START):
+        return image_message(STORE, Frame("", stamp, pixels))
+
+    @staticmethod
+    def text(content: str):
+        return STORE.types[STRING](data=content)
+
+    @staticmethod
+    def compressed(data: bytes, format_: str, stamp: int = START):
+        header = Bags.image(np.zeros((9, 9, 3), np.uint8), stamp).header
+        return STORE.types[COMPRESSED](header=header, format=format_, data=np.frombuffer(data, np.uint8))
+
+    @staticmethod
+    def encoded(pixels: np.ndarray, kind: str) -> bytes:
+        return cv2.imencode(f".{kind}", pixels)[1].tobytes()
+
+    def write(self, entries, name: str = "bag", plugin=StoragePlugin.MCAP, sums: bool = True) -> Path:
+        path = self.folder / name
+        with Writer(path, version=9, storage_plugin=plugin) as writer:
+            topics = {}
+            for topic, kind, message, time in entries:
+                if topic not in topics:
+                    topics[topic] = writer.add_connection(topic, kind, typestore=STORE)
+                raw = message if isinstance(message, bytes) else STORE.serialize_cdr(message, kind)
+                writer.write(topics[topic], time, raw)
+        for file in path.glob("*.mcap") if sums else ():
+            mcap.add_sums(file)
+        return path
+
+    def camera(self, count: int = 3, topic: str = "/cam/image", **options) -> Path:
+        """A recording of one camera."""
+        return self.write([(topic, IMAGE, self.image(f.image, f.stamp), f.stamp) for f in self.frames(count)], **options)
+
+
+@pytest.fixture
+def bags(tmp_path) -> Bags:
+    return Bags(tmp_path)
