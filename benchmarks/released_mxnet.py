@@ -1,6 +1,6 @@
 """The half of ``released.py`` that runs in MXNet's Python: the released network in MXNet's own operators.
 
-    python released_mxnet.py make OUT.params IMAGE CLASSES ANCHORS     random weights under the official names, tuned to one photo
+    python released_mxnet.py make OUT.params IMAGE CLASSES ANCHORS     random weights, official names, tuned to one photo
     python released_mxnet.py run IN.params FOLDER THREADS IMAGE...     everything that is computed of each photo -> FOLDER/N.npz
     python released_mxnet.py time IN.params THREADS ROUNDS             milliseconds of the network at 600x1000, one line each
 
@@ -8,6 +8,7 @@ The network is that of the released symbol; its channel operators (maximum and s
 stock MXNet does not have, are put together from stock ones, and what it does in Python is ``released_numpy.py``.
 """
 
+# ruff: noqa: B905, UP031 (MXNet 1.9.1 runs in Python 3.8)
 import os
 import re
 import sys
@@ -101,7 +102,9 @@ def random_weights(classes, anchors, image):
     for name, shape in zip(symbol.list_auxiliary_states(), aux_shapes):
         aux[name] = mx.nd.zeros(shape)
     inside = symbol.get_internals()
-    convs = [name[: -len("_output")] for name in inside.list_outputs() if re.fullmatch(r"(conv1|res\d\w*_branch\w+)_output", name)]
+    convs = [
+        name[: -len("_output")] for name in inside.list_outputs() if re.fullmatch(r"(conv1|res\d\w*_branch\w+)_output", name)
+    ]
     every = mx.sym.Group([symbol] + [inside[name + "_output"] for name in convs])
     executor = every.bind(mx.cpu(), args, {name: mx.nd.zeros_like(v) for name, v in args.items()}, "write", aux)
     outputs = [out.asnumpy()[0] for out in executor.forward(is_train=True)]

@@ -1,10 +1,11 @@
 """What the released FCIS does around its network, in NumPy alone: slow, from its description, sharing nothing with fcis_ros.
 
-Everything between the last convolution and the voted masks (sections 3.2 and 3.3 of the paper as they were released): it is what
+Everything between the last convolution and the voted masks (sections 3.2 and 3.3 of the paper as they were released): what
 ``test/model/test_raw.py`` and ``benchmarks.released`` compare with. Runs in the Python of an old MXNet, too. Boxes are x1, y1,
 x2, y2 of the first and last pixel. Where the released code pads proposals with random copies, there are fewer here.
 """
 
+# ruff: noqa: B905 (MXNet 1.9.1 runs in Python 3.8)
 import numpy as np
 
 K, GRID, STRIDE = 7, 21, 16
@@ -174,7 +175,10 @@ def instances(rois, probabilities, masks, scale, height, width, min_size):
         votes = np.zeros((height, width), np.float32)
         for voter, weight in zip(voters, weights):
             votes += np.float32(weight) * render(masks[voter], pixels[voter], height, width, 0.4)
-        rows, columns = np.flatnonzero((votes >= np.float32(0.4)).any(axis=1)), np.flatnonzero((votes >= np.float32(0.4)).any(axis=0))
+        rows, columns = (
+            np.flatnonzero((votes >= np.float32(0.4)).any(axis=1)),
+            np.flatnonzero((votes >= np.float32(0.4)).any(axis=0)),
+        )
         if not len(rows) or rows[-1] == rows[0] or columns[-1] == columns[0]:
             continue
         y1, y2, x1, x2 = rows[0], rows[-1], columns[0], columns[-1]

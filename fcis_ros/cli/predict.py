@@ -2,6 +2,9 @@
 
 DIR gets one overlay picture per image (NAME.overlay.jpg), results.json (the list that pycocotools' loadRes reads) and
 images.json (which id is which file, and the categories).
+
+--raw writes instead, for one image, all that the network says on the way, in the released FCIS's orders
+(docs/official-weights.md).
 """
 
 import argparse
@@ -14,7 +17,9 @@ from fcis_ros.errors import InputError
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("images", nargs="+", metavar="IMAGES", help="image files, or folders of them")
-    parser.add_argument("--out", required=True, metavar="DIR", help="folder for the results, created")
+    results = parser.add_mutually_exclusive_group(required=True)
+    results.add_argument("--out", metavar="DIR", help="folder for the results, created")
+    results.add_argument("--raw", metavar="NPZ", help="file for what one image gives on the way, in fp32")
     parser.add_argument("--annotations", metavar="JSON", help="COCO file whose image and category ids the results take")
     parser.add_argument("--score", type=unit, default=0.5, help="draw instances from this score (default: %(default)s)")
     parser.add_argument("--min-score", type=unit, default=0.001, help="store instances from this score (default: %(default)s)")
@@ -22,6 +27,41 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
+    if arguments.raw:
+        write_raw(arguments)
+    else:
+        write_results(arguments)
+
+
+def write_raw(arguments: argparse.Namespace) -> None:
+    import cv2
+    import numpy as np
+
+    from fcis_ros.data.frames import read_image
+    from fcis_ros.model.predictor import Predictor
+    from fcis_ros.model.raw import raw_outputs
+
+    out = Path(arguments.raw)
+    if len(arguments.images) != 1:
+        raise InputError(f"--raw takes one image, not {len(arguments.images)}")
+    if arguments.precision not in ("auto", "fp32"):
+        raise InputError(f"--raw computes in fp32, not {arguments.precision}")
+    image = read_image(Path(arguments.images[0]), cv2.IMREAD_IGNORE_ORIENTATION)
+    predictor = Predictor.from_checkpoint(arguments.checkpoint, arguments.device, arguments.threads, "fp32")
+    found = raw_outputs(predictor.model, image, predictor.device)
+    aside = out.with_name(out.name + ".partial")
+    try:
+        with open(aside, "wb") as file:
+            np.savez(file, **found)
+        aside.replace(out)
+    except OSError as error:
+        raise InputError(f"{out}: cannot be written ({error.strerror})") from None
+    finally:
+        aside.unlink(missing_ok=True)
+    print(f"{len(found['rois'])} ROIs, {len(found['scores'])} instances -> {out}")
+
+
+def write_results(arguments: argparse.Namespace) -> None:
     import cv2
     from tqdm import tqdm
 

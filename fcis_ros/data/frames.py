@@ -65,8 +65,8 @@ def natural_key(path: Path) -> list:
     return [int(part) if part.isdecimal() else part.lower() for part in re.split(r"(\d+)", path.name)]
 
 
-def read_image(path: Path) -> np.ndarray:
-    """The image file as [H, W, 3] uint8 RGB.
+def read_image(path: Path, flags: int = 0) -> np.ndarray:
+    """The image file as [H, W, 3] uint8 RGB; ``flags`` are further ones of OpenCV's.
 
     Raises:
         InputError: missing, not an image, or too small for the network.
@@ -78,7 +78,7 @@ def read_image(path: Path) -> np.ndarray:
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from None
     try:
-        image = decode(data, cv2.IMREAD_COLOR)
+        image = decode(data, cv2.IMREAD_COLOR | flags)
         check_image(image)
     except InputError as error:
         raise InputError(f"{path}: {error}") from None

@@ -75,3 +75,22 @@ def test_one_line_says_what_is_wrong_and_nothing_is_written(small, foreign, caps
     foreign.write_params(source, foreign.small_released())
     assert "x.safetensors: cannot be written" in failure(capsys, source, small / "x.safetensors", *config)
     assert {path.name for path in small.iterdir()} == {"small.params", "small.json", "x.safetensors"}
+
+
+def test_raw(small, capsys):
+    import cv2
+
+    image, raw = small / "image.png", small / "raw.npz"
+    cv2.imwrite(str(image), np.random.default_rng(0).integers(0, 256, (40, 60, 3), dtype=np.uint8))
+    source, out = str(small / "small.params"), str(small / "small.safetensors")
+    assert main(["import-weights", source, out, "--config", str(small / "small.json")]) == 0
+    assert main(["predict", str(image), "--checkpoint", out, "--raw", str(raw)]) == 0
+    names = "data im_info rpn_cls_prob rpn_bbox_pred rois cls_prob seg_prob boxes scores labels masks21"
+    found = np.load(raw)
+    assert set(found) == set(names.split()) and found["cls_prob"].shape[1] == 3
+    assert main(["predict", str(image), str(image), "--checkpoint", out, "--raw", str(raw)]) == 2
+    assert "--raw takes one image, not 2" in capsys.readouterr().err
+    assert main(["predict", str(image), "--checkpoint", out, "--raw", str(raw), "--precision", "bf16"]) == 2
+    assert "--raw computes in fp32" in capsys.readouterr().err
+    assert main(["predict", str(image), "--checkpoint", out, "--raw", str(small / "nowhere" / "raw.npz")]) == 2
+    assert "raw.npz: cannot be written" in capsys.readouterr().err

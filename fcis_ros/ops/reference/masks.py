@@ -46,7 +46,7 @@ def vote_masks(
         placed = None
         if (chosen >= 0).any():
             voters = np.flatnonzero(chosen >= 0)
-            votes, corner = _vote(
+            votes, corner = vote_map(
                 boxes.numpy()[voters], masks.numpy()[chosen[voters]], weight[voters], height, width, threshold, binarise_first
             )
             placed = _tight(votes, corner, threshold, resample)
@@ -64,8 +64,8 @@ def vote_masks(
     )
 
 
-def _vote(boxes, masks, weights, height, width, threshold, binarise_first) -> tuple[np.ndarray, tuple[int, int]]:
-    """The vote map over the union of the boxes, [h', w'] float32, and its top left corner (x, y)."""
+def vote_map(boxes, masks, weights, height, width, threshold, binarise_first) -> tuple[np.ndarray, tuple[int, int]]:
+    """The vote map of one winner over the union of its voters' boxes, [h', w'] float32, and its top left corner (x, y)."""
     x1, y1 = (int(v) for v in boxes[:, :2].min(axis=0))
     x2, y2 = (int(v) for v in boxes[:, 2:].max(axis=0))
     if x1 < 0 or y1 < 0 or x2 >= width or y2 >= height:
