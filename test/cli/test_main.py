@@ -125,13 +125,15 @@ def test_info_says_what_auto_means_here_and_why(model, capsys, monkeypatch, unit
 
 def test_predict(model, images, tmp_path, capsys):
     out = tmp_path / "out"
-    assert main(["predict", str(images), "--out", str(out), "--checkpoint", str(model)]) == 0
+    assert main(["predict", str(images), "--out", str(out), "--checkpoint", str(model), "--min-score", "0"]) == 0
     pictures = ["a.png.overlay.jpg", "b.png.overlay.jpg"]
     assert sorted(path.name for path in out.iterdir()) == [*pictures, "images.json", "results.json"]
     assert cv2.imread(str(out / "a.png.overlay.jpg")).shape == (48, 64, 3)
     listed = json.loads((out / "images.json").read_text())
     assert [(image["id"], image["file_name"]) for image in listed["images"]] == [(1, "a.png"), (2, "b.png")]
-    for result in json.loads((out / "results.json").read_text()):
+    results = json.loads((out / "results.json").read_text())
+    assert {result["image_id"] for result in results} == {1, 2}  # the untrained network finds something everywhere
+    for result in results:
         assert set(result) == {"image_id", "category_id", "segmentation", "bbox", "score"}
     assert str(out) in capsys.readouterr().out
 
@@ -141,9 +143,8 @@ def test_predict_takes_ids_from_annotations(model, images, annotations, tmp_path
     arguments = ["predict", images / "b.png", "--annotations", annotations, "--out", out, "--checkpoint", model]
     assert main([str(argument) for argument in [*arguments, "--min-score", 0]]) == 0
     results = json.loads((out / "results.json").read_text())
-    assert {result["image_id"] for result in results} <= {3} and {result["category_id"] for result in results} <= {5, 2}
-    if results:
-        COCO(str(annotations)).loadRes(str(out / "results.json"))
+    assert {result["image_id"] for result in results} == {3} and {result["category_id"] for result in results} <= {5, 2}
+    assert len(COCO(str(annotations)).loadRes(str(out / "results.json")).getAnnIds()) == len(results)
 
 
 def test_evaluate(model, images, annotations, tmp_path, capsys):
@@ -194,7 +195,7 @@ def test_unusable_checkpoint(command, kind, model, images, annotations, tmp_path
     assert not list(tmp_path.glob("out*"))
 
 
-@pytest.mark.parametrize("command", ["predict", "demo"])
+@pytest.mark.parametrize("command", ["predict", pytest.param("demo", marks=pytest.mark.ros)])
 @pytest.mark.parametrize(
     ("name", "content", "says"),
     [
@@ -207,8 +208,6 @@ def test_unusable_checkpoint(command, kind, model, images, annotations, tmp_path
     ],
 )
 def test_unusable_image(command, name, content, says, model, tmp_path, capfd):
-    if command == "demo" and isinstance(content, bytes | tuple):
-        pytest.importorskip("rclpy", reason="the demo needs ROS 2 before it reads images")
     path = tmp_path / name
     if content == "folder":
         path.mkdir()
@@ -223,6 +222,20 @@ def test_unusable_image(command, name, content, says, model, tmp_path, capfd):
 def test_second_image_unusable_leaves_nothing(model, images, tmp_path, capfd):
     (images / "c.png").write_bytes(b"broken")
     refused(capfd, ["predict", images, "--out", tmp_path / "out", "--checkpoint", model], "c.png")
+    assert not list(tmp_path.glob("out*"))
+
+
+@pytest.mark.parametrize(
+    ("module", "needed", "hint"), [("rosbags", "clip.mcap", "pip install rosbags"), ("rclpy", "", "source a ROS 2")]
+)
+def test_demo_names_the_library_that_is_missing(module, needed, hint, model, images, tmp_path):
+    """In a process of its own, where the library cannot be imported."""
+    (tmp_path / "clip.mcap").write_bytes(b"")
+    arguments = ["demo", str(tmp_path / needed if needed else images), "--out", str(tmp_path / "out"), "--checkpoint", str(model)]
+    code = f"import sys; sys.modules[{module!r}] = None; from fcis_ros.cli.main import main; sys.exit(main({arguments!r}))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 2 and len(done.stderr.splitlines()) == 1
+    assert done.stderr.startswith(f"fcis: {module}") and "not usable here" in done.stderr and hint in done.stderr
     assert not list(tmp_path.glob("out*"))
 
 

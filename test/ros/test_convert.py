@@ -227,3 +227,68 @@ def test_opencv_and_ros_bayer_names_are_shifted():
     """The reason for the table in convert.py, checked against OpenCV itself."""
     mosaic = np.tile(np.array([[255, 0], [0, 0]], np.uint8), (4, 4))  # red in the first pixel: ROS calls it rggb
     assert cv2.cvtColor(mosaic, cv2.COLOR_BayerBG2RGB)[3, 3].tolist() == [255, 0, 0]
+
+
+# Every encoding against NumPy
+
+
+def yuv_to_rgb(y, u, v):
+    """ITU-R BT.601, studio swing; float."""
+    y, u, v = 1.164384 * np.maximum(y.astype(float) - 16, 0), u.astype(float) - 128, v.astype(float) - 128
+    return np.stack([y + 1.596027 * v, y - 0.391762 * u - 0.812968 * v, y + 2.017232 * u], axis=-1).clip(0, 255)
+
+
+def demosaic(mosaic, pattern):
+    """Bilinear: a colour that a site lacks is the mean of its neighbours that have it; float, without the border."""
+    height, width = mosaic.shape
+    site = np.array([[pattern[2 * (y % 2) + x % 2] for x in range(width)] for y in range(height)])
+    result = np.zeros((height, width, 3))
+    for channel, colour in enumerate("rgb"):
+        for y in range(1, height - 1):
+            for x in range(1, width - 1):
+                around = [(y, x)] if site[y, x] == colour else [
+                    (y + dy, x + dx) for dy in (-1, 0, 1) for dx in (-1, 0, 1) if site[y + dy, x + dx] == colour
+                ]  # fmt: skip
+                if colour == "g" and site[y, x] != "g":  # the four beside it, not the diagonals, which are no green
+                    assert len(around) == 4
+                result[y, x, channel] = np.mean([mosaic[place] for place in around])
+    return result
+
+
+def sent_and_expected(encoding, rng, big):
+    """Random rows of bytes of an 8x6 image in this encoding; what they show (float); how far off one may be."""
+    height, width = 6, 8
+    if encoding in ("nv12", "nv21"):
+        luma, chroma = rng.integers(0, 256, (height, width)), rng.integers(0, 256, (height // 2, width // 2, 2))
+        u, v = (chroma[..., i].repeat(2, axis=0).repeat(2, axis=1) for i in ((0, 1) if encoding == "nv12" else (1, 0)))
+        rows = np.vstack([luma, chroma.reshape(height // 2, width)]).astype(np.uint8)
+        return rows, yuv_to_rgb(luma, u, v), 2
+    if encoding in ("yuv422", "uyvy", "yuv422_yuy2", "yuyv"):
+        luma, chroma = rng.integers(0, 256, (height, width)), rng.integers(0, 256, (height, width // 2, 2))
+        pairs = np.stack([luma, chroma.reshape(height, width)], axis=-1)  # u0 v0 u1 v1 ... beside the luma of each pixel
+        rows = pairs if encoding in ("yuv422_yuy2", "yuyv") else pairs[..., ::-1]
+        u, v = (chroma[..., i].repeat(2, axis=1) for i in (0, 1))
+        return rows.reshape(height, -1).astype(np.uint8), yuv_to_rgb(luma, u, v), 2
+    sixteen = encoding.endswith(("16", "16UC1", "16UC3"))
+    channels = 3 if "3" in encoding or encoding in ("rgb8", "bgr8", "rgb16", "bgr16") else 1
+    channels = 4 if encoding in ("rgba8", "bgra8", "8UC4", "rgba16", "bgra16") else channels
+    values = rng.integers(0, 65536 if sixteen else 256, (height, width, channels))
+    values[0, 0] = 65535 if sixteen else 255  # all sixteen bits are in use
+    rows = values.astype((">u2" if big else "<u2") if sixteen else "u1").reshape(height, -1).view(np.uint8)
+    seen = values >> 8 if sixteen else values
+    if encoding.startswith("bayer"):
+        return rows, demosaic(seen[..., 0], encoding.split("_")[1][:4]), 1
+    if channels == 1:
+        return rows, seen.repeat(3, axis=2), 0
+    return rows, seen[..., :3] if encoding.startswith("rgb") else seen[..., 2::-1], 0
+
+
+@pytest.mark.parametrize("extra", [0, 6])
+@pytest.mark.parametrize("big", [False, True])
+@pytest.mark.parametrize("encoding", convert.ENCODINGS)
+def test_every_encoding_against_numpy(encoding, big, extra):
+    rows, expected, tolerance = sent_and_expected(encoding, np.random.default_rng(5), big)
+    found = convert.to_rgb(message(padded(rows, extra), encoding, 8, 6, step=rows.shape[1] + extra, big=big)).astype(float)
+    inner = np.s_[1:-1, 1:-1] if encoding.startswith("bayer") else np.s_[:, :]
+    assert found.shape == (6, 8, 3) and np.abs(found - expected)[inner].max() <= tolerance
+    assert expected[inner].std() > 20
