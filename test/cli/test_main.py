@@ -231,7 +231,8 @@ def test_second_image_unusable_leaves_nothing(model, images, tmp_path, capfd):
 def test_demo_names_the_library_that_is_missing(module, needed, hint, model, images, tmp_path):
     """In a process of its own, where the library cannot be imported."""
     (tmp_path / "clip.mcap").write_bytes(b"")
-    arguments = ["demo", str(tmp_path / needed if needed else images), "--out", str(tmp_path / "out"), "--checkpoint", str(model)]
+    given = tmp_path / needed if needed else images
+    arguments = ["demo", str(given), "--out", str(tmp_path / "out"), "--checkpoint", str(model)]
     code = f"import sys; sys.modules[{module!r}] = None; from fcis_ros.cli.main import main; sys.exit(main({arguments!r}))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
     assert done.returncode == 2 and len(done.stderr.splitlines()) == 1
