@@ -23,7 +23,7 @@ unexport ROS_STATIC_PEERS ROS_DISCOVERY_SERVER
 # local_setup.sh adds what was built to the ROS that is there, or to the wheels in .venv.
 RUN := source .venv/local_setup.sh && .venv/bin/python
 
-.PHONY: setup demo test lint train-road bench test-gpu sanitize-gpu clean
+.PHONY: setup demo test test-oldest lint train-road bench test-gpu sanitize-gpu clean
 
 setup:
 	@tools/setup.sh
@@ -36,16 +36,23 @@ demo: setup
 test: setup
 	FCIS_REQUIRE_ROS=1 $(RUN) -m pytest
 
+# The suite with the oldest versions that the package is for, in an environment of their own.
+OLDEST_PYTHON ?= $(shell for python in python3.10 $$HOME/.pyenv/versions/3.10.*/bin/python python3; do \
+	$$python -c "" 2>/dev/null && echo $$python && break; done)
+test-oldest:
+	@PYTHON=$(OLDEST_PYTHON) tools/setup.sh .venv-oldest constraints-oldest.txt
+	source .venv-oldest/local_setup.sh && FCIS_REQUIRE_ROS=1 .venv-oldest/bin/python -m pytest
+
 lint: setup
 	.venv/bin/ruff check .
 
 # CAMVID: a folder with train/, val/ and their instances_*.json. Goes on where an interrupted run stopped.
 CAMVID ?= ../shared/data/camvid
 train-road: setup
-	$(RUN) -m fcis_ros train --config config/train_road.json --out out/train-road \
+	$(RUN) -m fcis_ros train --config config/train_road.json --out runs/train-road \
 		--annotations $(CAMVID)/instances_train.json --images $(CAMVID)/train \
 		--eval-annotations $(CAMVID)/instances_val.json --eval-images $(CAMVID)/val --eval-limit 101 \
-		$(if $(wildcard out/train-road/state.pt),--resume)
+		$(if $(wildcard runs/train-road/state.pt),--resume)
 
 # Prints a table and writes out/bench/*.json; on the GPU where there is one.
 bench: setup
@@ -60,6 +67,7 @@ sanitize-gpu: setup
 	source .venv/local_setup.sh && FCIS_REQUIRE_CUDA=1 PYTORCH_NO_CUDA_MEMORY_CACHING=1 \
 		compute-sanitizer --error-exitcode 1 .venv/bin/python -m pytest -m cuda test/ops -k "not graph"
 
+# What was built and what can be made again in minutes; runs/ holds days of training.
 clean:
-	rm -rf .venv build install log out .pytest_cache .ruff_cache .hypothesis *.egg-info
+	rm -rf .venv .venv-oldest build install log out .pytest_cache .ruff_cache .hypothesis *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

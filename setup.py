@@ -2,16 +2,18 @@
 
 The one recipe for the operators: CMake and pip both run its build_ext. It needs the very PyTorch that will load them: pip
 finds the installed one with ``--no-build-isolation``. FCIS_BUILD_OPS is AUTO (wherever torch can be imported), ON or OFF;
-CUDA kernels are built where a CUDA torch and an nvcc for it are.
+CUDA kernels are built where a CUDA torch and an nvcc for it are: for the GPUs that are visible, for TORCH_CUDA_ARCH_LIST where
+that is set, or, on a machine without a GPU, for every architecture that PyTorch itself was built for.
 """
 
 import importlib.util
 import os
 import re
 import subprocess
+import sys
 from glob import glob
 
-from setuptools import find_packages, setup
+import setuptools
 
 
 def digest(kind: str) -> str:
@@ -46,6 +48,22 @@ def find_cuda(version: str) -> str | None:
     return home
 
 
+def architectures(compiled: str, known: str) -> str:
+    """TORCH_CUDA_ARCH_LIST where no GPU is visible, for which PyTorch has no default.
+
+    Args:
+        compiled: for what PyTorch's own kernels were compiled, ``"sm_75 sm_90a compute_90"``; it is no use elsewhere.
+        known: what ``nvcc --list-gpu-arch`` prints, ``compute_75`` and so on, one a line.
+
+    Returns:
+        Those that are in both, and PTX of the newest, which later GPUs translate: ``"7.5;9.0+PTX"``.
+    """
+    numbers = sorted({int(number) for number in re.findall(r"sm_(\d+)", compiled) if f"compute_{number}" in known.split()})
+    if not numbers:
+        raise SystemExit(f"operators: nvcc knows none of PyTorch's architectures ({compiled}); set TORCH_CUDA_ARCH_LIST")
+    return ";".join(f"{number // 10}.{number % 10}" for number in numbers) + "+PTX"
+
+
 def operators() -> dict:
     wanted = os.environ.get("FCIS_BUILD_OPS", "AUTO").upper()
     if wanted not in ("AUTO", "ON", "OFF"):
@@ -63,6 +81,11 @@ def operators() -> dict:
     cuda = find_cuda(torch.version.cuda) if torch.version.cuda else None
     if cuda:
         cpp_extension.CUDA_HOME = cuda
+        if not torch.cuda.device_count() and not os.environ.get("TORCH_CUDA_ARCH_LIST"):
+            nvcc = os.path.join(cuda, "bin", "nvcc")
+            known = subprocess.run([nvcc, "--list-gpu-arch"], capture_output=True, text=True).stdout
+            # The list behind torch.cuda.get_arch_list(), which is empty without a GPU.
+            os.environ["TORCH_CUDA_ARCH_LIST"] = architectures(torch._C._cuda_getArchFlags(), known)
     # Contraction would round a*b+c once where the definition rounds twice: bin edges are compared bit by bit. OpenMP is not
     # linked: its symbols are found in the one that PyTorch brings, a second one would have threads of its own.
     flags = ["-O3", "-g0", "-std=c++17", "-ffp-contract=off", "-fopenmp", "-Wno-psabi", "-fvisibility=hidden"]
@@ -78,9 +101,13 @@ def operators() -> dict:
     return {"ext_modules": [extension], "cmdclass": {"build_ext": build}}
 
 
-setup(
-    packages=[*find_packages(include=["fcis_ros", "fcis_ros.*"]), "fcis_ros.weights", "fcis_ros.models"],
-    package_dir={"fcis_ros.weights": "weights", "fcis_ros.models": "config/models"},
-    package_data={"": ["*.j2"], "fcis_ros.weights": ["*"], "fcis_ros.models": ["*.json"]},
-    **operators(),
-)
+if __name__ == "__main__":
+    if int(setuptools.__version__.split(".")[0]) < 62 and "build_ext" not in sys.argv:
+        raise SystemExit(f"setuptools {setuptools.__version__} does not read pyproject.toml; pip install 'setuptools>=62.6'")
+    setuptools.setup(
+        license="Apache-2.0",
+        packages=[*setuptools.find_packages(include=["fcis_ros", "fcis_ros.*"]), "fcis_ros.weights", "fcis_ros.models"],
+        package_dir={"fcis_ros.weights": "weights", "fcis_ros.models": "config/models"},
+        package_data={"": ["*.j2"], "fcis_ros.weights": ["*"], "fcis_ros.models": ["*.json"]},
+        **operators(),
+    )

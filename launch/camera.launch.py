@@ -3,13 +3,13 @@
 import os
 
 from launch.actions import DeclareLaunchArgument, SetEnvironmentVariable
-from launch.conditions import IfCondition, UnlessCondition
-from launch.substitutions import EqualsSubstitution, LaunchConfiguration, PathJoinSubstitution
+from launch.conditions import IfCondition
+from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 from launch_ros.substitutions import FindPackageShare
 
-from launch import LaunchDescription
+from launch import Condition, LaunchContext, LaunchDescription
 
 SHARE = FindPackageShare("fcis_ros")
 # Humble's name for it; later releases warn about the old one.
@@ -25,6 +25,10 @@ def argument(name: str, default, description: str, choices: list[str] | None = N
 def typed(name: str, kind: type) -> ParameterValue:
     """An argument as a parameter of this type, whatever its text looks like."""
     return ParameterValue(LaunchConfiguration(name), value_type=kind)
+
+
+def has_source(context: LaunchContext) -> bool:
+    return LaunchConfiguration("source").perform(context) != "none"  # Humble has no EqualsSubstitution before launch 1.0.9
 
 
 def generate_launch_description() -> LaunchDescription:
@@ -62,7 +66,7 @@ def generate_launch_description() -> LaunchDescription:
                 package="fcis_ros",
                 executable="camera_source",
                 namespace=namespace,
-                condition=UnlessCondition(EqualsSubstitution(LaunchConfiguration("source"), "none")),
+                condition=Condition(predicate=has_source),
                 parameters=[
                     {
                         **common,

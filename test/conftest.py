@@ -1,6 +1,6 @@
 """All skipping in one place: what a test needs, and the variable that turns "skipped" into a failure where it is promised."""
 
-import importlib
+import importlib.util
 import os
 from pathlib import Path
 
@@ -28,7 +28,16 @@ def _no_cuda() -> str | None:
     return None if library.has_cuda() else f"the operators were built without CUDA; with nvcc installed: {library.BUILD}"
 
 
-NEEDS = {"ros": (_no_ros, "FCIS_REQUIRE_ROS"), "cuda": (_no_cuda, "FCIS_REQUIRE_CUDA")}
+def _no_launch() -> str | None:
+    installed = all(importlib.util.find_spec(name) for name in ("launch", "launch_ros"))
+    return None if installed else "launch_ros is not on PyPI; a ROS installation has it"
+
+
+NEEDS = {
+    "ros": (_no_ros, "FCIS_REQUIRE_ROS"),
+    "cuda": (_no_cuda, "FCIS_REQUIRE_CUDA"),
+    "launch": (_no_launch, "FCIS_REQUIRE_LAUNCH"),
+}
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

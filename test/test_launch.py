@@ -3,10 +3,14 @@
 import ast
 import importlib.util
 import re
+import sys
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import pytest
+
+sys.path.append(str(Path(__file__).parent))
+import launch_doubles  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[1]
 LAUNCH = ROOT / "launch" / "camera.launch.py"
@@ -58,32 +62,93 @@ def test_executables_and_files_exist():
         assert (ROOT / "config" / name).is_file()
 
 
-def test_launch_description_with_the_real_launch():
-    pytest.importorskip("launch_ros", reason="launch_ros is not on PyPI; a ROS installation has it")
-    from launch.actions import DeclareLaunchArgument
-    from launch_ros.actions import Node
-
-    from launch import LaunchContext
-
+def load_launch_file():
     spec = importlib.util.spec_from_file_location("camera_launch", LAUNCH)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    entities = module.generate_launch_description().entities
-    arguments = {entity.name: entity for entity in entities if isinstance(entity, DeclareLaunchArgument)}
-    nodes = [entity for entity in entities if isinstance(entity, Node)]
-    assert set(arguments) == set(declared())
+    return module
 
-    def started(**given: str) -> int:
-        context = LaunchContext()
-        for name, argument in arguments.items():
-            if name not in ("params_file", "fastdds_profile"):
-                argument.visit(context)
-        context.launch_configurations.update(given)
-        return sum(node.condition is None or node.condition.evaluate(context) for node in nodes)
 
-    assert started() == 2
-    assert started(source="none") == 1
-    assert started(source="none", rviz="true") == 2
+@pytest.fixture(params=["doubles", pytest.param("real", marks=pytest.mark.launch)])
+def entities(request, monkeypatch) -> list:
+    """What the launch file describes, built with the doubles and with the real launch."""
+    if request.param == "doubles":
+        launch_doubles.install(monkeypatch)
+    return load_launch_file().generate_launch_description().entities
+
+
+def named(entities: list, kind: str) -> list:
+    return [entity for entity in entities if type(entity).__name__ == kind]
+
+
+def started(entities: list, **given: str) -> list[str]:
+    """Executables that are started with these arguments, in order."""
+    import launch
+
+    context = launch.LaunchContext()
+    context.launch_configurations.update(params_file="", fastdds_profile="", **given)  # theirs need an installed package
+    for argument in named(entities, "DeclareLaunchArgument"):
+        argument.visit(context)
+    nodes = named(entities, "Node")
+    assert {node.node_package for node in nodes} == {"fcis_ros", "rviz2"}
+    return [node.node_executable for node in nodes if node.condition is None or node.condition.evaluate(context)]
+
+
+def test_description_declares_what_the_text_says(entities):
+    assert {entity.name for entity in named(entities, "DeclareLaunchArgument")} == set(declared())
+
+
+@pytest.mark.parametrize(
+    "given, expected",
+    [
+        ({}, ["camera_source", "fcis_node"]),
+        ({"source": "none"}, ["fcis_node"]),
+        ({"source": "synthetic", "rviz": "true"}, ["camera_source", "fcis_node", "rviz2"]),
+        ({"source": "none", "rviz": "true"}, ["fcis_node", "rviz2"]),
+    ],
+)
+def test_what_is_started(entities, given, expected):
+    assert started(entities, **given) == expected
+
+
+def test_choices_are_checked(entities):
+    with pytest.raises(RuntimeError, match="loop"):
+        started(entities, loop="often")
+
+
+@pytest.mark.parametrize("distribution, variable", [("humble", "FASTRTPS"), ("jazzy", "FASTDDS"), (None, "FASTDDS")])
+def test_parameters_remappings_and_environment(monkeypatch, distribution, variable):
+    launch_doubles.install(monkeypatch)
+    monkeypatch.delenv("ROS_DISTRO", raising=False)
+    if distribution:
+        monkeypatch.setenv("ROS_DISTRO", distribution)
+    entities = load_launch_file().generate_launch_description().entities
+    context = launch_doubles.LaunchContext()
+    given = {"source": "7", "rate": "12.5", "image_topic": "/front/image_raw", "score_threshold": "1", "threads": "3"}
+    context.launch_configurations.update(given)
+    for entity in named(entities, "DeclareLaunchArgument") + named(entities, "SetEnvironmentVariable"):
+        entity.visit(context)
+    assert context.environment == {f"{variable}_DEFAULT_PROFILES_FILE": str(ROOT / "config" / "fastdds_large_images.xml")}
+    source, node, rviz = named(entities, "Node")
+
+    def parameters(node) -> dict:
+        tables = [table for table in node.parameters if isinstance(table, dict)]
+        return {name: value.evaluate(context) for table in tables for name, value in table.items()}
+
+    assert parameters(source) == {
+        "use_sim_time": False, "source": "7", "rate": 12.5, "loop": True, "frame_id": "camera_optical_frame",
+    }  # fmt: skip
+    assert type(parameters(source)["source"]) is str and type(parameters(node)["score_threshold"]) is float
+    assert parameters(node) == {
+        "use_sim_time": False, "model": "", "device": "auto", "threads": 3, "score_threshold": 1.0, "autostart": True,
+    }  # fmt: skip
+    assert launch_doubles.perform(node.parameters[0], context) == str(ROOT / "config" / "fcis_node.yaml")
+    for entity, topic in ((source, "image_raw"), (node, "image"), (rviz, "image")):
+        ((name, value),) = entity.remappings
+        assert (name, value.perform(context)) == (topic, "/front/image_raw")
+    for entity in (source, node):
+        assert [launch_doubles.perform(part, context) for part in entity.arguments] == ["--ros-args", "--log-level", "info"]
+    assert launch_doubles.perform(rviz.arguments[1], context) == str(ROOT / "config" / "fcis.rviz")
 
 
 def test_fastdds_profile_has_room_for_large_images():

@@ -38,9 +38,11 @@ def test_one_version():
     assert first and first[1] == fcis_ros.__version__
 
 
-def test_pip_takes_that_version():
+def test_pip_takes_that_version_and_every_setuptools_the_licence():
     pyproject = (ROOT / "pyproject.toml").read_text()
     assert 'version = { attr = "fcis_ros.__version__" }' in pyproject
+    # As text in pyproject.toml only setuptools 77 and later take the licence, as a table none will from 2027 on.
+    assert not re.search(r"^license", pyproject, re.MULTILINE) and 'license="Apache-2.0"' in (ROOT / "setup.py").read_text()
     assert "version=" not in (ROOT / "setup.py").read_text()
 
 
@@ -66,15 +68,21 @@ def test_cmake_lists_every_message_and_package_xml_its_dependencies():
     assert found <= declared
 
 
+def test_what_the_build_runs_is_declared_and_no_screen_is_demanded():
+    depends = {kind: {element.text for element in PACKAGE_XML.findall(kind)} for kind in ("buildtool_depend", "exec_depend")}
+    assert "python3-setuptools" in depends["buildtool_depend"]  # of setup.py, which compiles the operators
+    assert "rviz2" not in depends["exec_depend"]
+
+
 def test_imported_ros_packages_are_declared():
+    ours = re.compile(r"rclpy|cv_bridge|launch(_ros)?|ament_index_python|\w+_(msgs|interfaces)")
     declared = {element.text for element in PACKAGE_XML if element.tag.endswith("depend")}
-    for path in (ROOT / "fcis_ros" / "ros").glob("*.py"):
+    for path in [*(ROOT / "fcis_ros").rglob("*.py"), *(ROOT / "launch").iterdir()]:
         for node in ast.walk(ast.parse(path.read_text())):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             names += [node.module] if isinstance(node, ast.ImportFrom) and node.module else []
             tops = {name.split(".")[0] for name in names}
-            ros = {top for top in tops if re.fullmatch(r"rclpy|cv_bridge|launch(_ros)?|\w+_(msgs|interfaces)", top)}
-            assert ros <= declared, path.name
+            assert {top for top in tops if ours.fullmatch(top)} <= declared, path.name
 
 
 @pytest.mark.ros

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Makes .venv: Python packages, ROS 2, and this package built into it. Does again only what has changed since.
+# setup.sh [VENV [OVERRIDES]] makes the environment VENV (.venv): Python packages, ROS 2, and this package built into it. Does
+# again only what has changed since. OVERRIDES is a file of versions that are taken in place of those in constraints.txt.
 #
 # Without a ROS 2 in the environment everything comes as wheels in the versions of constraints.txt. With one (ROS_DISTRO set)
 # that ROS is built against: no ROS wheel is installed, and a package that it brings (NumPy, OpenCV) stays the one that is used,
@@ -7,7 +8,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 python=${PYTHON:-python3}
-venv=$PWD/.venv
+venv=$PWD/${1:-.venv}
+overrides=${2:-/dev/null}
 
 runtime=(torch numpy scipy opencv-python-headless pycocotools safetensors tqdm matplotlib Jinja2 rosbags)
 checks=(pytest pytest-timeout hypothesis ruff)
@@ -19,6 +21,7 @@ fail() { echo "set-up: $*" >&2; exit 1; }
 
 check_machine() {
   local missing=()
+  [ "$overrides" = /dev/null ] || [ -z "${ROS_DISTRO:-}" ] || fail "$overrides: the versions beside ROS $ROS_DISTRO are its own"
   [[ $PWD != *[[:space:]]* ]] || fail "$PWD: ROS 2 cannot be built in a path with spaces"
   "$python" -c "import sys; sys.exit(sys.version_info < (3, 10))" || fail "$python must be Python 3.10 or newer"
   "$python" -c "import ensurepip, venv" 2>/dev/null || missing+=(python3-venv)
@@ -26,6 +29,11 @@ check_machine() {
   command -v cmake >/dev/null || missing+=(cmake)
   command -v "${CXX:-g++}" >/dev/null || missing+=(g++)
   [ ${#missing[@]} = 0 ] || fail "missing: ${missing[*]} (sudo apt install ${missing[*]})"
+}
+
+# constraints.txt without the packages that are named in the overrides, and those.
+versions() {
+  awk -F'==' '!/^#/ && NF > 1 { if (FILENAME != "constraints.txt") seen[$1]; else if ($1 in seen) next; print }' "$overrides" constraints.txt
 }
 
 # pip's list for a ROS that is there: what imports already is left alone, NumPy above all.
@@ -60,7 +68,7 @@ install_packages() {
     install_beside_ros
   else
     "$python" -m venv "$venv"
-    "$venv/bin/python" -m pip install --quiet -c constraints.txt "${runtime[@]}" "${checks[@]}" "${ros[@]}" "${build[@]}"
+    "$venv/bin/python" -m pip install --quiet -c <(versions) "${runtime[@]}" "${checks[@]}" "${ros[@]}" "${build[@]}"
     repair_exports
   fi
 }
@@ -86,8 +94,8 @@ mkdir -p "$venv"
 exec 9>"$venv/.lock"
 flock 9  # two `make` at once: the second waits
 "$python" -c "" 2>/dev/null || fail "$python: not found"
-packages_key=$({ echo "$PWD ${ROS_DISTRO:-}"; "$python" -VV; cat constraints.txt
-                 declare -p runtime checks ros build; declare -f install_packages install_beside_ros repair_exports; } | sha256sum)
+packages_key=$({ echo "$PWD ${ROS_DISTRO:-}"; "$python" -VV; versions
+                 declare -p runtime checks ros build; declare -f versions install_packages install_beside_ros repair_exports; } | sha256sum)
 build_key=$({ echo "$packages_key"; declare -f build_package; cat CMakeLists.txt package.xml setup.py msg/* scripts/*
               find csrc -type f -print0 | LC_ALL=C sort -z | xargs -0 cat
               find fcis_ros include launch config weights -type f ! -name "*.pyc" | LC_ALL=C sort

@@ -196,7 +196,7 @@ def latency_plot(sent: Sequence[float], latencies: Sequence[float | None]) -> by
     answered = [(second, value) for second, value in zip(sent, latencies, strict=True) if value is not None]
     lost = [second for second, value in zip(sent, latencies, strict=True) if value is None]
     figure = Figure(figsize=(10, 2.9), layout="constrained")
-    course, spread = figure.subplots(1, 2, width_ratios=(3, 1), sharey=True)
+    course, spread = figure.subplots(1, 2, gridspec_kw={"width_ratios": (3, 1)}, sharey=True)
     if answered:
         seconds, values = zip(*answered, strict=True)
         course.plot(seconds, values, ".-", color="#1f6f8b", linewidth=0.8, markersize=4, label="answered")
@@ -205,7 +205,7 @@ def latency_plot(sent: Sequence[float], latencies: Sequence[float | None]) -> by
     if lost:
         course.plot(lost, np.zeros(len(lost)), "x", color="#c0392b", markersize=5, label="dropped")
     if answered or lost:
-        course.legend(loc="upper right", fontsize=8, frameon=False, ncols=3)
+        course.legend(loc="upper right", fontsize=8, frameon=False, ncol=3)
     course.set(xlabel="seconds since the first frame", ylabel="latency [ms]")
     course.set_ylim(bottom=-10 if lost else 0, top=1.25 * max((value for _, value in answered), default=1))
     spread.set(xlabel="frames")

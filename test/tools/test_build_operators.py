@@ -1,0 +1,148 @@
+"""When a build compiles the operators and for which GPUs: with PyTorch that comes and changes, in a tree of the test's own."""
+
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+# In place of setup.py: the library is the list of its calls.
+RECIPE = """
+import os, pathlib, sys
+folder = pathlib.Path(next(word for word in sys.argv if word.startswith("--build-lib=")).split("=")[1])
+calls = pathlib.Path("calls")
+calls.write_text(calls.read_text() + "x" if calls.exists() else "x")
+if "broken" in os.environ: sys.exit("it does not compile")
+(folder / "fcis_ros").mkdir(parents=True)
+(folder / "fcis_ros" / "_C.so").write_text(os.environ["FCIS_BUILD_OPS"])
+"""
+
+
+class Tree:
+    def __init__(self, root: Path):
+        self.root, self.site, self.out = root, root / "site", root / "build" / "operators"
+        for folder in ("tools", "csrc/cpu", "fcis_ros/ops", "site"):
+            (root / folder).mkdir(parents=True)
+        shutil.copy(ROOT / "tools" / "build_operators.py", root / "tools")
+        (root / "setup.py").write_text(RECIPE)
+        (root / "fcis_ros" / "ops" / "library.py").write_text("")
+        (root / "csrc" / "cpu" / "nms.cpp").write_text("// first")
+
+    def install_torch(self, version: str) -> None:
+        folder = self.site / "torch"
+        folder.mkdir(exist_ok=True)
+        (folder / "__init__.py").write_text("raise SystemExit('looking for PyTorch must not import it')")
+        (folder / "version.py").write_text(f"__version__ = {version!r}")
+
+    def build(self, wanted: str = "AUTO", **environment: str) -> subprocess.CompletedProcess:
+        script = self.root / "tools" / "build_operators.py"
+        command = [sys.executable, "-S", str(script), wanted, str(self.out)]  # -S: without the packages that are installed
+        environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(self.site), **environment}
+        return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+
+    @property
+    def calls(self) -> int:
+        path = self.root / "calls"
+        return len(path.read_text()) if path.exists() else 0
+
+    @property
+    def library(self) -> Path:
+        return self.out / "fcis_ros" / "_C.so"
+
+
+@pytest.fixture
+def tree(tmp_path) -> Tree:
+    return Tree(tmp_path)
+
+
+def test_without_pytorch_one_line_says_what_is_left_out_and_what_to_do(tree):
+    done = tree.build()
+    assert done.returncode == 0 and tree.calls == 0 and not tree.out.exists()
+    (line,) = done.stderr.splitlines()
+    assert sys.executable in line and "operators are left out" in line and "install PyTorch" in line
+
+
+def test_without_pytorch_on_is_an_error_of_one_line(tree):
+    done = tree.build("ON")
+    assert done.returncode == 1 and tree.calls == 0
+    assert done.stderr == f"fcis_ros: FCIS_BUILD_OPS=ON, but there is no PyTorch for {sys.executable}\n"
+
+
+def test_pytorch_that_is_installed_later_is_built_for_by_the_next_build_and_once(tree):
+    tree.build()
+    tree.install_torch("2.4.0")
+    first = tree.build()
+    assert (first.returncode, first.stderr, tree.calls) == (0, "", 1)
+    assert tree.library.read_text() == "ON"  # from here on a failure to import it is an error, not an omission
+    assert tree.build().returncode == 0 and tree.calls == 1
+
+
+def test_another_pytorch_source_or_list_of_architectures_is_compiled_again(tree):
+    tree.install_torch("2.4.0")
+    tree.build()
+    tree.install_torch("2.13.0+cpu")
+    tree.build()
+    assert tree.calls == 2
+    (tree.root / "csrc" / "cpu" / "nms.cpp").write_text("// second")
+    tree.build()
+    assert tree.calls == 3
+    tree.build(TORCH_CUDA_ARCH_LIST="8.7")
+    assert tree.calls == 4
+
+
+def test_an_nvcc_that_is_installed_later_is_compiled_for(tree):
+    tree.install_torch("2.4.0")
+    home = tree.root / "cuda"
+    tree.build(CUDA_HOME=str(home))
+    (home / "bin").mkdir(parents=True)
+    (home / "bin" / "nvcc").write_text("")
+    tree.build(CUDA_HOME=str(home))
+    assert tree.calls == 2
+
+
+def test_a_failed_build_is_tried_again(tree):
+    tree.install_torch("2.4.0")
+    assert tree.build(broken="1").returncode == 1
+    assert tree.build().returncode == 0 and tree.library.exists()
+
+
+def test_pytorch_that_is_gone_takes_its_library_along(tree):
+    tree.install_torch("2.4.0")
+    tree.build()
+    shutil.rmtree(tree.site / "torch")
+    tree.build()
+    assert not tree.library.exists()
+
+
+@pytest.fixture(scope="module")
+def recipe():
+    pytest.importorskip("setuptools")
+    spec = importlib.util.spec_from_file_location("recipe", ROOT / "setup.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+NVCC_13 = "\n".join(f"compute_{number}" for number in (75, 80, 86, 87, 88, 89, 90, 100, 110, 103, 120, 121))
+
+
+@pytest.mark.parametrize(
+    "compiled, known, expected",
+    [
+        ("sm_75 sm_80 sm_86 sm_90 sm_100 sm_120 compute_120", NVCC_13, "7.5;8.0;8.6;9.0;10.0;12.0+PTX"),
+        ("sm_50 sm_60 sm_70 sm_75 sm_80 sm_86 sm_90", NVCC_13, "7.5;8.0;8.6;9.0+PTX"),  # this nvcc has dropped the oldest
+        ("sm_80 sm_90a sm_100 sm_120", "compute_80\ncompute_90\n", "8.0;9.0+PTX"),  # this one is older than PyTorch's
+        ("sm_87", NVCC_13, "8.7+PTX"),
+    ],
+)
+def test_architectures_where_no_gpu_is_visible(recipe, compiled, known, expected):
+    assert recipe.architectures(compiled, known) == expected
+
+
+def test_no_common_architecture_is_said(recipe):
+    with pytest.raises(SystemExit, match="set TORCH_CUDA_ARCH_LIST"):
+        recipe.architectures("sm_50", NVCC_13)

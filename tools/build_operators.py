@@ -1,0 +1,74 @@
+"""Compiles the operators where PyTorch is, by the recipe of setup.py, unless that has been done: every colcon build runs this.
+
+    build_operators.py AUTO|ON FOLDER
+
+The library becomes FOLDER/fcis_ros/_C.so. It is compiled again when the sources, PyTorch, nvcc or TORCH_CUDA_ARCH_LIST have
+changed. Without PyTorch, ON is an error; AUTO says in one line that the operators are left out, so that a machine that wants
+only the messages needs neither PyTorch nor setuptools: this file uses the standard library alone and imports neither.
+"""
+
+import hashlib
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def find_torch() -> str | None:
+    """Place and version of the PyTorch that this Python would import; None without one."""
+    spec = importlib.util.find_spec("torch")
+    if spec is None or spec.origin is None:
+        return None
+    version = Path(spec.origin).with_name("version.py")
+    return f"{spec.origin}\n{version.read_text() if version.is_file() else ''}"
+
+
+def find_nvcc() -> str:
+    """Where PyTorch would find nvcc; a toolkit's folder has its version in its name."""
+    home = os.environ.get("CUDA_HOME") or os.environ.get("CUDA_PATH")
+    places = [home and f"{home}/bin/nvcc", shutil.which("nvcc"), "/usr/local/cuda/bin/nvcc"]
+    return next((os.path.realpath(place) for place in places if place and os.path.exists(place)), "")
+
+
+def key(torch: str) -> str:
+    """Of everything that the library depends on."""
+    found = hashlib.sha256("\0".join([sys.version, torch, find_nvcc(), os.environ.get("TORCH_CUDA_ARCH_LIST", "")]).encode())
+    sources = sorted(path for path in (ROOT / "csrc").rglob("*") if path.suffix in (".h", ".cpp", ".cu"))
+    for path in [*sources, ROOT / "setup.py", ROOT / "fcis_ros" / "ops" / "library.py"]:
+        found.update(str(path.relative_to(ROOT)).encode() + b"\0" + path.read_bytes() + b"\0")
+    return found.hexdigest()
+
+
+def main(wanted: str, folder: Path) -> int:
+    torch = find_torch()
+    if torch is None:
+        shutil.rmtree(folder, ignore_errors=True)
+        if wanted == "ON":
+            print(f"fcis_ros: FCIS_BUILD_OPS=ON, but there is no PyTorch for {sys.executable}", file=sys.stderr)
+            return 1
+        print(
+            f"fcis_ros: no PyTorch for {sys.executable}, so the operators are left out: messages, decoders and launch files "
+            "only. For the node, install PyTorch for this Python, or name another (README), and build again.",
+            file=sys.stderr,
+        )
+        return 0
+    built, wanted_key = folder / "built", key(torch)
+    if built.is_file() and built.read_text() == wanted_key:
+        return 0
+    shutil.rmtree(folder, ignore_errors=True)
+    folder = folder.resolve()
+    command = [sys.executable, "setup.py", "--quiet", "build_ext", f"--build-lib={folder}", f"--build-temp={folder}/temp"]
+    status = subprocess.run(command, cwd=ROOT, env={**os.environ, "FCIS_BUILD_OPS": "ON"}).returncode
+    if status == 0:
+        built.write_text(wanted_key)
+    return status
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 3 or sys.argv[1] not in ("AUTO", "ON"):
+        sys.exit(__doc__)
+    sys.exit(main(sys.argv[1], Path(sys.argv[2])))
