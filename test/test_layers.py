@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).resolve().parents[1] / "fcis_ros"
-ROOT = {"errors", "boxes", "rle", "structures", "strips", "config", "threads", "images", "shipped"}  # files for everything
+# Single files that everything may use.
+ROOT = {"errors", "boxes", "rle", "structures", "strips", "config", "threads", "images", "shipped", "versions"}
 MODEL = ROOT | {"ops", "overlay", "model"}
 ALLOWED = {
     **{name: ROOT for name in ROOT},

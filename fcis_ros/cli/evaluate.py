@@ -20,9 +20,10 @@ def run(arguments: argparse.Namespace) -> None:
     from tqdm import tqdm
 
     from fcis_ros.data.frames import read_image
-    from fcis_ros.evaluation.report import versions, write_json
+    from fcis_ros.evaluation.report import write_json
     from fcis_ros.evaluation.truth import Truth
     from fcis_ros.model.predictor import Predictor
+    from fcis_ros.versions import versions
 
     predictor = Predictor.from_checkpoint(arguments.checkpoint, arguments.device, arguments.threads, arguments.precision)
     truth = Truth.load(Path(arguments.annotations), predictor.config.class_names)

@@ -13,9 +13,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     import torch
 
-    from fcis_ros.evaluation.report import versions
     from fcis_ros.model.checkpoint import default_checkpoint, read_metadata
     from fcis_ros.model.hardware import auto_device, auto_precision
+    from fcis_ros.versions import versions
 
     path = Path(arguments.checkpoint) if arguments.checkpoint else default_checkpoint()
     config, provenance = read_metadata(path)

@@ -1,6 +1,6 @@
 """Train a model on COCO instance annotations, rendered driving scenes, or both.
 
-DIR gets model.safetensors (averaged weights), log.jsonl, curves.png and state.pt, from which --resume continues.
+DIR gets model.safetensors (averaged weights), log.jsonl, curves.png and state.safetensors, from which --resume continues.
 """
 
 import argparse
@@ -24,9 +24,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--batch", type=count, help="images per step, instead of the configuration's")
     parser.add_argument("--synthetic", type=unit, help="fraction of rendered images, instead of the configuration's")
     parser.add_argument("--seed", type=int, help="of weights, order and augmentation, instead of the configuration's")
-    parser.add_argument("--resume", action="store_true", help="continue the run in DIR")
+    parser.add_argument(
+        "--precision",
+        choices=["auto", "fp32", "bf16"],
+        help="of the convolutions, instead of the configuration's; auto is bf16 where the hardware has it",
+    )
+    parser.add_argument("--resume", action="store_true", help="continue the run in DIR, which must be the same but for --steps")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: %(default)s)")
     parser.add_argument("--threads", type=count, help="CPU threads (default: PyTorch's choice)")
+    parser.add_argument("--workers", type=count, default=1, help="processes that make the batches (default: %(default)s)")
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -37,9 +43,10 @@ def run(arguments: argparse.Namespace) -> None:
     from fcis_ros.training.batches import Batches
     from fcis_ros.training.config import TrainConfig
     from fcis_ros.training.loop import NonFiniteLoss, train
+    from fcis_ros.training.provenance import describe_data
 
     config = TrainConfig.read(arguments.config)
-    overrides = {name: getattr(arguments, name) for name in ("steps", "batch", "synthetic", "seed")}
+    overrides = {name: getattr(arguments, name) for name in ("steps", "batch", "synthetic", "seed", "precision")}
     config = dataclasses.replace(config, **{name: value for name, value in overrides.items() if value is not None})
     names = config.model.class_names
     photos = _dataset("", arguments.annotations, arguments.images, names)
@@ -54,17 +61,21 @@ def run(arguments: argparse.Namespace) -> None:
     device = choose_device(arguments.device)
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
-    trained_on = {
-        "annotations": Path(arguments.annotations).name if photos is not None else None,
-        "images": len(photos or ()),
-        "synthetic": config.synthetic,
-    }
     batches = Batches(config, photos if photos is not None else (), SyntheticScenes(config.seed).sample)
-    measure = None if held_out is None else _measure(held_out, arguments.eval_limit, device)
     try:
-        print(train(config, batches, Path(arguments.out), device, {"trained_on": trained_on}, measure, arguments.resume))
+        path = train(
+            config,
+            batches,
+            Path(arguments.out),
+            device,
+            data=None if photos is None else describe_data(photos),
+            evaluate=None if held_out is None else _measure(held_out, arguments.eval_limit, device),
+            resume=arguments.resume,
+            workers=arguments.workers,
+        )
     except NonFiniteLoss as error:
-        sys.exit(f"fcis: training diverged at {error}")
+        sys.exit(f"fcis: training diverged at {error}; {arguments.out} holds what was saved last")
+    print(path)
 
 
 def _dataset(prefix: str, annotations: str | None, images: str | None, names: tuple[str, ...]):

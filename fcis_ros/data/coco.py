@@ -199,6 +199,11 @@ class CocoDataset(Sequence):
     def __len__(self) -> int:
         return len(self._file.images)
 
+    @property
+    def file_names(self) -> list[str]:
+        """The images' files relative to ``image_dir``, in the order of the indices."""
+        return [image["file_name"] for image in self._images]
+
     def __getitem__(self, index: int) -> Sample:
         """Image ``index`` and its objects; regions to ignore have ``crowd`` set.
 

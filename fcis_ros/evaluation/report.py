@@ -3,36 +3,18 @@
 import base64
 import io
 import json
-import os
-import platform
 from collections.abc import Mapping, Sequence
-from importlib import metadata, resources
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import cv2
 import jinja2
 import numpy as np
-import torch
 
-import fcis_ros
+from fcis_ros.versions import versions
 
 PICTURE_WIDTH = 640  # pixels; wider pictures are scaled down so that the page stays small
-
-
-def versions() -> dict[str, str]:
-    """Versions of what computed the numbers."""
-    found = {"python": platform.python_version(), "system": platform.platform(terse=True)}
-    for package in ("numpy", "opencv-python-headless", "pycocotools", "rosbags"):
-        try:
-            found[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            continue
-    found |= {"fcis_ros": fcis_ros.__version__, "torch": torch.__version__}  # torch's own says for which CUDA it was built
-    found.setdefault("opencv-python-headless", cv2.__version__)
-    if distribution := os.environ.get("ROS_DISTRO"):
-        found["ros"] = distribution
-    return found
 
 
 def summarise(

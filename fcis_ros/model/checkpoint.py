@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
+from torch import Tensor
 
 from fcis_ros.config import ModelConfig
 from fcis_ros.errors import InputError
@@ -36,8 +37,12 @@ def save(path: str | Path, model: FCIS, provenance: dict[str, Any]) -> None:
         model: its weights and configuration are stored; BatchNorm must not be folded.
         provenance: what it was trained on and how, JSON types.
     """
-    write(path, {name: tensor.detach().cpu().contiguous().numpy() for name, tensor in model.state_dict().items()},
-          metadata(model.config, provenance))
+    write(path, arrays(model.state_dict()), metadata(model.config, provenance))
+
+
+def arrays(tensors: dict[str, Tensor]) -> dict[str, np.ndarray]:
+    """Tensors as ``write`` takes them."""
+    return {name: tensor.detach().cpu().contiguous().numpy() for name, tensor in tensors.items()}
 
 
 def metadata(config: ModelConfig, provenance: dict[str, Any]) -> dict[str, str]:
@@ -50,7 +55,7 @@ def metadata(config: ModelConfig, provenance: dict[str, Any]) -> dict[str, str]:
 
 
 def write(path: str | Path, tensors: dict[str, np.ndarray], about: dict[str, str]) -> None:
-    """Writes a ``.safetensors`` file beside ``path`` and renames it; after an error nothing is left.
+    """Writes a ``.safetensors`` file beside ``path``, down to the disk, and renames it; after an error nothing is left.
 
     Raises:
         InputError: it cannot be written there.
@@ -59,6 +64,8 @@ def write(path: str | Path, tensors: dict[str, np.ndarray], about: dict[str, str
     aside = path.with_name(path.name + ".partial")
     try:
         save_file(tensors, aside, about)
+        with open(aside, "rb") as file:
+            os.fsync(file.fileno())
         aside.chmod(0o644)  # safetensors makes files that others cannot read; a model is installed for all users
         os.replace(aside, path)
     except (OSError, SafetensorError) as error:
@@ -73,7 +80,7 @@ def read_metadata(path: str | Path) -> tuple[ModelConfig, dict[str, Any]]:
     Raises:
         InputError: the file is missing, damaged, of another format version or not ours.
     """
-    with _open(path) as file:
+    with open_tensors(path) as file:
         return _parse(path, file.metadata() or {})
 
 
@@ -83,7 +90,7 @@ def load(path: str | Path) -> FCIS:
     Raises:
         InputError: as for ``read_metadata``, or the weights do not fit the configuration.
     """
-    with _open(path) as file:
+    with open_tensors(path) as file:
         config, _ = _parse(path, file.metadata() or {})
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
     model = FCIS(config)
@@ -104,7 +111,12 @@ def load(path: str | Path) -> FCIS:
     return model.eval()
 
 
-def _open(path: str | Path):
+def open_tensors(path: str | Path):
+    """Opens a ``.safetensors`` file for reading.
+
+    Raises:
+        InputError: there is none, or it is damaged.
+    """
     if not Path(path).is_file():
         raise InputError(f"checkpoint {path}: no such file")
     try:

@@ -6,13 +6,16 @@ import cv2
 import numpy as np
 from torch.utils.data import Dataset
 
+from fcis_ros.errors import InputError
 from fcis_ros.structures import Sample
 from fcis_ros.training.augment import TrainItem, make_item, paste_objects
 from fcis_ros.training.config import TrainConfig
 
 
 class Batches(Dataset):
-    """Indexed by step; each entry is a list of ``config.batch`` training items.
+    """Indexed by step; each entry is a list of ``config.batch`` training items, or the InputError that an image caused.
+
+    The error is handed over because raised in a worker it would arrive with the worker's traceback for a message.
 
     Args:
         config: the run.
@@ -26,9 +29,12 @@ class Batches(Dataset):
     def __len__(self) -> int:
         return self.config.steps
 
-    def __getitem__(self, step: int) -> list[TrainItem]:
+    def __getitem__(self, step: int) -> list[TrainItem] | InputError:
         cv2.setNumThreads(0)  # one process of several
-        return [self._item(step * self.config.batch + i) for i in range(self.config.batch)]
+        try:
+            return [self._item(step * self.config.batch + i) for i in range(self.config.batch)]
+        except InputError as error:
+            return error
 
     def _item(self, index: int) -> TrainItem:
         config = self.config

@@ -1,6 +1,7 @@
 """Everything that decides a training run, in one frozen dataclass that is read from a JSON file."""
 
 import dataclasses
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,10 +9,15 @@ from typing import Any
 from fcis_ros.config import ModelConfig, read_json_object
 from fcis_ros.errors import InputError
 
+PRECISIONS = ("auto", "fp32", "bf16")
+STAGES = 5  # of a ResNet: conv1 with its normalisation, then layer1 to layer4
+
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """A training run.
+    """A training run; together with its data and the weights it starts from, all that decides the outcome.
+
+    The number of ROIs per image is the model's own ``rpn_post_nms``; the ground-truth boxes are added to them.
 
     Attributes:
         model: what is trained.
@@ -22,13 +28,19 @@ class TrainConfig:
         milestones: fractions of ``steps`` at which the rate is divided by ten.
         momentum: of SGD.
         weight_decay: on weights of convolutions; biases and normalisation are left alone.
+        decay_norm: ``weight_decay`` holds for the scales of BatchNorm as well, as released.
+        reduce_lr: factor on the rate of the 1x1 reduction of conv5 (3 in the released code).
+        frozen_stages: stages of the backbone, from the image on, that stay as they are: 1 is conv1, 2 adds layer1 (the
+            released code freezes these two), up to 5.
+        frozen_norm: BatchNorm uses the statistics that it starts with and learns its scale and shift only, as released: for
+            weights from ImageNet or another run and batches too small to measure statistics.
         ema: decay per step of the averaged weights that are evaluated and saved.
-        freeze_norm: keep BatchNorm statistics fixed (fine-tuning an ImageNet backbone, as released) instead of training them.
+        precision: of the convolutions: ``fp32``, ``bf16`` (autocast; weights and their sums stay float32), or ``auto``, bf16
+            where the hardware has it.
         crop: height and width of the training crops in pixels of the resized image.
         scale_jitter: range of the factor on top of the model's own resize, drawn log-uniformly.
         paste: probability of pasting objects of another image into this one.
         synthetic: fraction of the images that are rendered scenes.
-        rois: proposals per image; the ground-truth boxes are added to them.
         ohem: ROIs with the highest loss that are trained on, per image.
         mask_weight: weight of the mask loss against the two others (10 in the released code).
         seed: of weights, data order and augmentation.
@@ -43,27 +55,71 @@ class TrainConfig:
     milestones: tuple[float, ...] = (0.7, 0.9)
     momentum: float = 0.9
     weight_decay: float = 5e-4
+    decay_norm: bool = False
+    reduce_lr: float = 1.0
+    frozen_stages: int = 0
+    frozen_norm: bool = False
     ema: float = 0.998
-    freeze_norm: bool = False
+    precision: str = "auto"
     crop: tuple[int, int] = (480, 640)
     scale_jitter: tuple[float, float] = (0.75, 1.4)
     paste: float = 0.5
     synthetic: float = 0.3
-    rois: int = 300
     ohem: int = 128
     mask_weight: float = 10.0
     seed: int = 0
     eval_every: int = 1000
 
+    def __post_init__(self):
+        def require(ok: bool, what: str):
+            if not ok:
+                raise InputError(f"training config: {what}")
+
+        for field in ("steps", "batch", "ohem", "eval_every"):
+            value = getattr(self, field)
+            require(type(value) is int and value > 0, f"{field} must be a whole number above 0, not {value!r}")
+        require(type(self.seed) is int and self.seed >= 0, f"seed must be a whole number from 0, not {self.seed!r}")
+        for field in ("lr", "warmup", "weight_decay", "reduce_lr", "mask_weight"):
+            value = getattr(self, field)
+            require(_is_number(value) and value >= 0, f"{field} must be a number from 0, not {value!r}")
+        for field in ("momentum", "ema", "paste", "synthetic"):
+            value = getattr(self, field)
+            require(_is_number(value) and 0 <= value <= 1, f"{field} must lie in 0..1, not {value!r}")
+        for field in ("decay_norm", "frozen_norm"):
+            require(isinstance(getattr(self, field), bool), f"{field} must be true or false, not {getattr(self, field)!r}")
+        require(
+            type(self.frozen_stages) is int and 0 <= self.frozen_stages <= STAGES,
+            f"frozen_stages must be one of 0 to {STAGES}, not {self.frozen_stages!r}",
+        )
+        require(self.precision in PRECISIONS, f"precision {self.precision!r} is not one of {', '.join(PRECISIONS)}")
+        require(
+            _are_numbers(self.milestones) and all(value >= 0 for value in self.milestones),
+            f"milestones must be fractions of the steps, not {self.milestones!r}",
+        )
+        require(
+            _are_numbers(self.crop, 2) and all(type(side) is int and side > 0 for side in self.crop),
+            f"crop must be a height and a width in pixels, not {self.crop!r}",
+        )
+        require(
+            _are_numbers(self.scale_jitter, 2) and 0 < self.scale_jitter[0] <= self.scale_jitter[1],
+            f"scale_jitter must be a least and a greatest factor, not {self.scale_jitter!r}",
+        )
+
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "TrainConfig":
-        """Raises InputError on unknown or missing keys."""
+        """The inverse of ``to_dict``.
+
+        Raises:
+            InputError: an unknown or missing key, or a value that the configuration does not allow.
+        """
         known = {field.name for field in dataclasses.fields(cls)}
         if unknown := sorted(set(values) - known):
             raise InputError(f"training config: unknown key {unknown[0]!r}")
         if missing := sorted({"model", "steps"} - set(values)):
             raise InputError(f"training config: missing key {missing[0]!r}")
         values = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
+        if not isinstance(values["model"], dict):
+            raise InputError("training config: model is not an object with the keys of a model config")
         return cls(**{**values, "model": ModelConfig.from_dict(values["model"])})
 
     @classmethod
@@ -81,3 +137,11 @@ class TrainConfig:
     def to_dict(self) -> dict[str, Any]:
         """A dict of JSON types."""
         return dataclasses.asdict(self)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _are_numbers(values: Any, count: int | None = None) -> bool:
+    return isinstance(values, tuple) and count in (None, len(values)) and all(map(_is_number, values))

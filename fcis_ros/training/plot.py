@@ -1,9 +1,10 @@
 """The log of a run as a picture."""
 
-import json
 from pathlib import Path
 
 import matplotlib
+
+from fcis_ros.training.log import read_log
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt  # noqa: E402 (the backend must be chosen first)
@@ -11,7 +12,7 @@ import matplotlib.pyplot as plt  # noqa: E402 (the backend must be chosen first)
 
 def plot_log(log_file: Path, picture: Path) -> None:
     """Draws losses and, where there are any, evaluations of a ``log.jsonl`` over the steps."""
-    rows = [json.loads(line) for line in log_file.read_text().splitlines()]
+    rows = read_log(log_file)
     losses = [row for row in rows if "evaluation" not in row]
     evaluations = [row for row in rows if "evaluation" in row]
     figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4), layout="constrained")

@@ -14,7 +14,7 @@ MODEL = {
 
 
 def config(path, **changes):
-    run = {"model": MODEL, "steps": 2, "batch": 1, "crop": [96, 128], "rois": 10, "ohem": 8, "warmup": 1, "eval_every": 2}
+    run = {"model": MODEL, "steps": 2, "batch": 1, "crop": [96, 128], "ohem": 8, "warmup": 1, "eval_every": 2}
     path.write_text(json.dumps({**run, **changes}))
     return str(path)
 
@@ -25,7 +25,7 @@ def test_trains_and_resumes(tmp_path, capsys):
     assert "model.safetensors" in capsys.readouterr().out
     found, provenance = read_metadata(tmp_path / "run" / "model.safetensors")
     assert found.class_names == ("car", "pedestrian", "bicyclist")
-    assert provenance["trained_on"] == {"annotations": None, "images": 0, "synthetic": 1.0} and provenance["steps"] == 2
+    assert provenance["data"] is None and provenance["train_config"]["synthetic"] == 1.0 and provenance["steps"] == 2
     assert main(arguments) == 2  # a finished run is not overwritten
     assert main([*arguments, "--resume", "--steps", "3"]) == 0
     assert read_metadata(tmp_path / "run" / "model.safetensors")[1]["steps"] == 3

@@ -1,0 +1,60 @@
+"""One batch -> its five losses: the network once, then targets and losses image by image."""
+
+from dataclasses import fields
+
+import torch
+from torch import Tensor
+
+from fcis_ros import boxes, ops
+from fcis_ros.model.backbone import STRIDE
+from fcis_ros.model.fcis import FCIS, with_image_index
+from fcis_ros.model.proposals import propose
+from fcis_ros.training.augment import TrainItem
+from fcis_ros.training.config import TrainConfig
+from fcis_ros.training.losses import roi_losses, rpn_losses
+from fcis_ros.training.targets import roi_targets, rpn_targets
+
+LOSSES = ("rpn_class", "rpn_box", "roi_class", "roi_mask", "roi_box")
+
+
+def compute_losses(model: FCIS, items: list[TrainItem], config: TrainConfig, precision: str, seed: int) -> dict[str, Tensor]:
+    """The five losses of a batch, each averaged over its images.
+
+    Args:
+        model: in training mode.
+        items: crops of equal size.
+        config: ROI counts and weights.
+        precision: ``fp32`` or ``bf16``, of the convolutions; targets and losses are float32.
+        seed: of the anchor sampling.
+    """
+    device = next(model.parameters()).device
+    items = [TrainItem(*(getattr(item, field.name).to(device) for field in fields(item))) for item in items]
+    images = torch.stack([item.image for item in items]).contiguous(memory_format=torch.channels_last)
+    with torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bf16"):
+        maps = model.dense(images)
+    logits, deltas = maps.logits, maps.deltas
+    anchors = boxes.grid_anchors(model.rpn.anchors, *logits.shape[2:], STRIDE)
+    generator = torch.Generator().manual_seed(seed)
+    rpn, targets = [], []
+    for i, item in enumerate(items):
+        rpn.append(rpn_losses(logits[i], deltas[i], *rpn_targets(anchors, item, generator)))
+        raw = logits[i].detach(), deltas[i].detach()
+        proposals = propose(*raw, model.rpn.anchors, maps.height, maps.width, model.config).boxes
+        proposals = proposals[torch.isfinite(proposals).all(dim=1)]
+        targets.append(roi_targets(proposals, item, model.config.box_stds, model.config.grid))
+    # All images in one call of each operator: each makes one gradient as large as the maps.
+    geometry = (model.config.bins, model.config.grid, STRIDE)
+    rois = torch.cat([with_image_index(target.rois, i) for i, target in enumerate(targets)])
+    labels = torch.cat([target.labels for target in targets])
+    counts = [len(target.rois) for target in targets]
+    scores = ops.class_scores(maps.score_maps, rois, *geometry).split(counts)
+    pairs = ops.class_masks(maps.score_maps, rois, torch.where(labels > 0, labels, -1), *geometry).split(counts)  # -1: zeros
+    moves = ops.box_deltas(maps.box_maps, rois, *geometry).split(counts)
+    totals = {name: images.new_zeros(()) for name in LOSSES}
+    for i, target in enumerate(targets):
+        roi = roi_losses(
+            scores[i], pairs[i], moves[i], target.labels, target.masks, target.deltas, config.ohem, config.mask_weight
+        )
+        for name, value in zip(LOSSES, (*rpn[i], *roi), strict=True):
+            totals[name] = totals[name] + value / len(items)
+    return totals

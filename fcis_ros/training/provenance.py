@@ -1,0 +1,114 @@
+"""What a checkpoint says about how it was made: found out by the trainer, nothing of it put in by hand."""
+
+import hashlib
+import json
+import os
+import platform
+import subprocess
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from fcis_ros.data.coco import CocoDataset
+from fcis_ros.errors import InputError
+from fcis_ros.training.config import TrainConfig
+from fcis_ros.versions import versions
+
+PROJECT = Path(__file__).resolve().parents[2]
+
+
+def file_sha256(path: Path) -> str:
+    """Digest of a file, in hexadecimal.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    try:
+        with open(path, "rb") as file:
+            return _digest(iter(lambda: file.read(1 << 20), b""))
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+
+
+def describe_data(dataset: CocoDataset) -> dict[str, Any]:
+    """Name and digest of an annotation file, number and digest of its images.
+
+    The digest of the images covers their names and contents, in the order of the names: the same files listed in another order
+    are the same data.
+
+    Raises:
+        InputError: an image cannot be read.
+    """
+    names = sorted(dataset.file_names)
+    return {
+        "annotations": dataset.path.name,
+        "annotations_sha256": file_sha256(dataset.path),
+        "images": len(names),
+        "images_sha256": _digest(f"{name}\0{file_sha256(dataset.image_dir / name)}\n".encode() for name in names),
+    }
+
+
+def describe_start(device: torch.device, precision: str, step: int) -> dict[str, Any]:
+    """When, with what and on what a run was started, or started again, after ``step`` steps."""
+    hardware = {"cpu": _cpu_model(), "cores": len(os.sched_getaffinity(0)), "threads": torch.get_num_threads()}
+    if device.type == "cuda":
+        hardware["gpu"] = torch.cuda.get_device_name(device)
+    return {
+        "step": step,
+        "time": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "commit": commit(),
+        "versions": versions(),
+        "device": str(device),
+        "hardware": hardware,
+        "precision": precision,
+    }
+
+
+def commit(project: Path = PROJECT) -> str | None:
+    """The commit of the sources, with ``-dirty`` behind it where files differ from it; None outside a git repository."""
+    if not (project / ".git").exists():  # an installed copy must not name the repository that it happens to lie in
+        return None
+    command = ["git", "-C", str(project), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip() or None
+
+
+def identity(config: TrainConfig, data: dict[str, Any] | None) -> dict[str, Any]:
+    """What must be equal for two starts to be the same run: everything but the number of steps."""
+    values = {"train_config": config.to_dict(), "data": data}
+    del values["train_config"]["steps"]
+    return json.loads(json.dumps(values))
+
+
+def differences(before: Any, now: Any, name: str = "") -> list[str]:
+    """What differs between two values of JSON types, as "name was this, is that"."""
+    if isinstance(before, dict) and isinstance(now, dict):
+        keys = [*before, *(key for key in now if key not in before)]
+        return [text for key in keys for text in differences(before.get(key), now.get(key), f"{name}.{key}" if name else key)]
+    return [] if before == now else [f"{name} was {_short(before)}, is {_short(now)}"]
+
+
+def _digest(chunks) -> str:
+    digest = hashlib.sha256()
+    for chunk in chunks:
+        digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 60 else text[:20] + "..."
+
+
+def _cpu_model() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(errors="replace").splitlines()
+    except OSError:
+        lines = []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()

@@ -1,0 +1,17 @@
+"""The learning rate as a function of the step alone, so that a resumed run has the rates of one that never stopped."""
+
+from torch.optim import SGD
+from torch.optim.lr_scheduler import LambdaLR
+
+from fcis_ros.training.config import TrainConfig
+
+
+def rate_factor(config: TrainConfig, step: int) -> float:
+    """Factor on the rates in step 0, 1, ...: a linear warm-up, then a tenth from each milestone on."""
+    rise = min((step + 1) / max(config.warmup, 1), 1.0)
+    return rise * 0.1 ** sum(step >= fraction * config.steps for fraction in config.milestones)
+
+
+def make_schedule(optimizer: SGD, config: TrainConfig, step: int = 0) -> LambdaLR:
+    """The schedule of a run whose next step is ``step``; every group of the optimiser has its own ``initial_lr``."""
+    return LambdaLR(optimizer, lambda at: rate_factor(config, at), last_epoch=step - 1)

@@ -1,0 +1,124 @@
+"""Everything that changes as a run goes on, in one object and, for ``--resume``, in one file.
+
+Nothing else does: data, augmentation and sampling of a step follow from the seed and the step's number, the learning rate from
+the step's number, and no layer draws random numbers. So a resumed run is, to the bit, the run that never stopped.
+"""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.optim import SGD
+from torch.optim.lr_scheduler import LambdaLR
+from torch.optim.swa_utils import AveragedModel
+
+from fcis_ros.errors import InputError
+from fcis_ros.model.checkpoint import arrays, open_tensors, write
+from fcis_ros.model.fcis import FCIS
+from fcis_ros.training.config import TrainConfig
+from fcis_ros.training.optimiser import make_average, make_optimizer, set_training
+from fcis_ros.training.schedule import make_schedule
+
+
+@dataclass
+class RunState:
+    """A run after ``step`` steps.
+
+    Attributes:
+        model: in training mode.
+        average: the running average of its weights and statistics, in evaluation mode.
+        optimizer: with its momentum.
+        schedule: of the learning rates.
+        step: optimiser steps done.
+        seconds: wall time of these steps.
+        losses: moving average of each loss, for the log.
+        starts: when and on what the run was started, and started again (``provenance.describe_start``).
+    """
+
+    model: FCIS
+    average: AveragedModel
+    optimizer: SGD
+    schedule: LambdaLR
+    step: int = 0
+    seconds: float = 0.0
+    losses: dict[str, float] = field(default_factory=dict)
+    starts: list[dict[str, Any]] = field(default_factory=list)
+
+
+def new_state(model: FCIS, config: TrainConfig, device: torch.device, step: int = 0) -> RunState:
+    """The state of a run that starts from the model's weights."""
+    model = model.to(device, memory_format=torch.channels_last)
+    set_training(model, config)
+    optimizer = make_optimizer(model, config)
+    return RunState(model, make_average(model, config.ema), optimizer, make_schedule(optimizer, config, step), step)
+
+
+def save_state(path: Path, state: RunState, identity: dict[str, Any]) -> None:
+    """Writes a state; whatever happens meanwhile, ``path`` holds either the last one or this one.
+
+    Args:
+        path: a ``.safetensors`` file.
+        state: the run.
+        identity: what a run must share with this one to continue it.
+    """
+    parts = {"model": state.model.state_dict(), "average": state.average.module.state_dict(), "momentum": _momentum(state)}
+    tensors = {f"{part}.{name}": tensor for part, values in parts.items() for name, tensor in values.items()}
+    about = {"step": state.step, "seconds": state.seconds, "losses": state.losses, "starts": state.starts}
+    write(path, arrays(tensors), {"run": json.dumps({**about, "identity": identity})})
+
+
+def read_identity(path: Path) -> dict[str, Any]:
+    """What ``save_state`` was given as ``identity``.
+
+    Raises:
+        InputError: the file is missing, damaged or no state.
+    """
+    with open_tensors(path) as file:
+        return _about(path, file)["identity"]
+
+
+def load_state(path: Path, config: TrainConfig, device: torch.device) -> RunState:
+    """Reads the state of a run of this configuration.
+
+    Raises:
+        InputError: the file is missing, damaged, no state, or of another model.
+    """
+    with open_tensors(path) as file:
+        about = _about(path, file)
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+
+    def part(name: str) -> dict[str, torch.Tensor]:
+        return {key.removeprefix(f"{name}."): value for key, value in tensors.items() if key.startswith(f"{name}.")}
+
+    state = new_state(FCIS(config.model), config, device, about["step"])
+    try:
+        state.model.load_state_dict(part("model"))
+        state.average.module.load_state_dict(part("average"))
+        parameters = dict(state.model.named_parameters())
+        for name, value in part("momentum").items():
+            state.optimizer.state[parameters[name]]["momentum_buffer"] = torch.empty_like(parameters[name]).copy_(value)
+    except (RuntimeError, KeyError):
+        raise InputError(f"{path}: its tensors do not fit the model that its configuration describes") from None
+    state.average.n_averaged.fill_(about["step"])
+    state.seconds, state.losses, state.starts = about["seconds"], about["losses"], about["starts"]
+    return state
+
+
+def _momentum(state: RunState) -> dict[str, torch.Tensor]:
+    buffers = {name: state.optimizer.state.get(p, {}).get("momentum_buffer") for name, p in state.model.named_parameters()}
+    return {name: buffer for name, buffer in buffers.items() if buffer is not None}
+
+
+def _about(path: Path, file) -> dict[str, Any]:
+    try:
+        about = json.loads((file.metadata() or {})["run"])
+        if not all(isinstance(about[key], kind) for key, kind in _KINDS.items()):
+            raise ValueError
+    except (KeyError, TypeError, ValueError):
+        raise InputError(f"{path}: not the state of a training run of this version") from None
+    return about
+
+
+_KINDS = {"step": int, "seconds": float, "losses": dict, "starts": list, "identity": dict}

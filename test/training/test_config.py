@@ -1,0 +1,58 @@
+import dataclasses
+import json
+from pathlib import Path
+
+import pytest
+
+from fcis_ros.config import ModelConfig
+from fcis_ros.errors import InputError
+from fcis_ros.training.config import TrainConfig
+
+CONFIGS = sorted((Path(__file__).resolve().parents[2] / "config").glob("*.json"))
+PLAIN = TrainConfig(ModelConfig(class_names=("a",)), steps=1)
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.name)
+def test_configurations_that_come_along_are_whole(path):
+    config = TrainConfig.read(path)
+    assert TrainConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
+
+
+def test_config_file_errors_are_named(tmp_path):
+    path = tmp_path / "run.json"
+    with pytest.raises(InputError, match="run.json: No such file"):
+        TrainConfig.read(path)
+    path.write_text("{")
+    with pytest.raises(InputError, match="not JSON"):
+        TrainConfig.read(path)
+    path.write_text('{"model": {"class_names": ["a"]}, "steps": 1, "color": 2}')
+    with pytest.raises(InputError, match="color"):
+        TrainConfig.read(path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"steps": 0}, "steps must be a whole number above 0, not 0"),
+        ({"batch": 2.5}, "batch"),
+        ({"seed": -1}, "seed"),
+        ({"lr": float("nan")}, "lr must be a number from 0"),
+        ({"lr": "fast"}, "lr"),
+        ({"ema": 1.5}, "ema must lie in 0..1"),
+        ({"frozen_stages": 6}, "frozen_stages must be one of 0 to 5, not 6"),
+        ({"frozen_norm": 1}, "frozen_norm must be true or false"),
+        ({"precision": "fp16"}, "precision 'fp16' is not one of auto, fp32, bf16"),
+        ({"milestones": (-0.5,)}, "milestones"),
+        ({"crop": (480,)}, "crop must be a height and a width"),
+        ({"crop": 480}, "crop"),
+        ({"scale_jitter": (1.4, 0.7)}, "scale_jitter must be a least and a greatest factor"),
+    ],
+)
+def test_values_that_cannot_be_are_refused(changes, says):
+    with pytest.raises(InputError, match=says):
+        dataclasses.replace(PLAIN, **changes)
+
+
+def test_a_model_that_is_no_object_is_refused():
+    with pytest.raises(InputError, match="model"):
+        TrainConfig.from_dict({"model": "resnet", "steps": 1})
