@@ -14,6 +14,7 @@ from tqdm import tqdm
 from fcis_ros.errors import InputError
 from fcis_ros.model import checkpoint
 from fcis_ros.model.fcis import FCIS
+from fcis_ros.model.precision import convolving
 from fcis_ros.training import provenance
 from fcis_ros.training.augment import TrainItem
 from fcis_ros.training.batches import Batches
@@ -65,7 +66,7 @@ def train(
         InputError: ``out`` holds a run already, or none that can be resumed with these arguments; an image cannot be read.
         NonFiniteLoss: training diverged; the last state and checkpoint stay as they are.
     """
-    precision = training_precision(config.precision, device)
+    precision = training_precision(config.precision, device, config.model.width)
     identity = provenance.identity(config, data)
     state = _resume(config, out, device, identity) if resume else _begin(config, out, device)
     state.starts.append(provenance.describe_start(device, precision, state.step))
@@ -78,7 +79,11 @@ def train(
         prefetch_factor=4,
         generator=torch.Generator(),  # else it would draw from the global one
     )
-    with RunLog(out / "log.jsonl", state.step) as log, tqdm(total=config.steps, initial=state.step, unit="step") as progress:
+    with (
+        convolving(precision),
+        RunLog(out / "log.jsonl", state.step) as log,
+        tqdm(total=config.steps, initial=state.step, unit="step") as progress,
+    ):
 
         def measure() -> None:
             if evaluate is not None and state.step not in log.evaluated:

@@ -1,22 +1,39 @@
 """In which precision a run convolves: weights, gradients' sums, targets and losses are float32 in any case.
 
-| device                                         | auto |
-|------------------------------------------------|------|
-| CUDA, compute capability 8.0 or newer          | bf16 |
-| CPU with AVX512_BF16 or AMX_BF16               | bf16 |
-| any other                                      | fp32 |
+| device                                                              | auto |
+|---------------------------------------------------------------------|------|
+| CUDA, compute capability 8.0 or newer                               | bf16 |
+| CPU with AVX512_BF16 or AMX_BF16, model of width 16 or more         | bf16 |
+| any other                                                           | fp32 |
 
 Not fp16, which inference prefers on a GPU: its gradients underflow without a loss scale, bfloat16's do not.
 """
 
 import torch
 
+from fcis_ros.errors import InputError
 from fcis_ros.model.hardware import cpu_bf16_unit
 
+# oneDNN 3 writes out of bounds in the bfloat16 backward pass of a strided 1x1 convolution with 8 input channels, one image and
+# two threads; with 16 and more a guard page behind every buffer stays untouched.
+LEAST_WIDTH = 16
 
-def training_precision(name: str, device: torch.device) -> str:
-    """``fp32`` and ``bf16`` as they are, ``auto`` by the table above."""
+
+def training_precision(name: str, device: torch.device, width: int) -> str:
+    """``fp32`` and ``bf16`` as they are, ``auto`` by the table above.
+
+    Args:
+        name: of the precision.
+        device: where the run computes.
+        width: of the model.
+
+    Raises:
+        InputError: bf16 was asked for by name, on a CPU, for a narrower model.
+    """
+    narrow = device.type == "cpu" and width < LEAST_WIDTH
+    if name == "bf16" and narrow:
+        raise InputError(f"precision 'bf16': on a CPU the model's width must be at least {LEAST_WIDTH}, it is {width}")
     if name != "auto":
         return name
     has_bf16 = torch.cuda.get_device_capability(device) >= (8, 0) if device.type == "cuda" else cpu_bf16_unit() is not None
-    return "bf16" if has_bf16 else "fp32"
+    return "bf16" if has_bf16 and not narrow else "fp32"

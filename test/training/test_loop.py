@@ -19,7 +19,7 @@ from fcis_ros.training.objective import LOSSES
 
 CPU = torch.device("cpu")
 MODEL = ModelConfig(
-    class_names=("box", "disc"), backbone="resnet18", width=8, short_side=96, max_side=160, reduced_channels=32,
+    class_names=("box", "disc"), backbone="resnet18", width=16, short_side=96, max_side=160, reduced_channels=32,
     rpn_channels=32, anchor_scales=(1.5, 2.5, 4.0), anchor_ratios=(0.7, 1.0, 1.4), rpn_pre_nms=300, rpn_post_nms=40,
     bins=3, grid=9,
 )  # fmt: skip
@@ -174,8 +174,8 @@ def test_only_more_steps_may_change(tmp_path):
     start(tmp_path / "run", config(steps=3), data={"images_sha256": "aa"})
     with pytest.raises(InputError, match=r"train_config.lr was 0.02, is 0.5; data.images_sha256 was \"aa\", is \"bb\"$"):
         start(tmp_path / "run", config(steps=3, lr=0.5), data={"images_sha256": "bb"}, resume=True)
-    other = dataclasses.replace(MODEL, width=16)
-    with pytest.raises(InputError, match="model.width was 8, is 16$"):
+    other = dataclasses.replace(MODEL, width=32)
+    with pytest.raises(InputError, match="model.width was 16, is 32$"):
         start(tmp_path / "run", config(steps=3, model=other), data={"images_sha256": "aa"}, resume=True)
     with pytest.raises(InputError, match="has done 3 steps already, 2 are asked for"):
         start(tmp_path / "run", config(steps=2), data={"images_sha256": "aa"}, resume=True)
