@@ -8,7 +8,7 @@ from fcis_ros.config import ModelConfig
 from fcis_ros.errors import InputError
 from fcis_ros.training.config import TrainConfig
 
-CONFIGS = sorted((Path(__file__).resolve().parents[2] / "config").glob("*.json"))
+CONFIGS = sorted((Path(__file__).resolve().parents[2] / "config").glob("train_*.json"))
 PLAIN = TrainConfig(ModelConfig(class_names=("a",)), steps=1)
 
 
