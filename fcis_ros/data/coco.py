@@ -178,6 +178,8 @@ class CocoDataset(Sequence):
     Objects without a single pixel (``segmentation: []``, polygons thinner than a pixel) are left out.
 
     Attributes:
+        path: the annotation file.
+        image_dir: the folder of the images.
         class_names: label i is ``class_names[i - 1]``.
 
     Args:
@@ -191,7 +193,7 @@ class CocoDataset(Sequence):
     """
 
     def __init__(self, json_path: str | Path, image_dir: str | Path, class_names: Sequence[str] | None = None):
-        self.image_dir = Path(image_dir)
+        self.path, self.image_dir = Path(json_path), Path(image_dir)
         self._file = read_coco(json_path)
         self.class_names = tuple(self._file.categories.values() if class_names is None else class_names)
         self._labels = self._file.labels(self.class_names)
@@ -202,7 +204,7 @@ class CocoDataset(Sequence):
     @property
     def file_names(self) -> list[str]:
         """The images' files relative to ``image_dir``, in the order of the indices."""
-        return [image["file_name"] for image in self._images]
+        return [image.file_name for image in self._file.images]
 
     def __getitem__(self, index: int) -> Sample:
         """Image ``index`` and its objects; regions to ignore have ``crowd`` set.

@@ -2,6 +2,8 @@
 
 import json
 
+import cv2
+import numpy as np
 import pytest
 
 from fcis_ros.cli.main import main
@@ -29,6 +31,34 @@ def test_trains_and_resumes(tmp_path, capsys):
     assert main(arguments) == 2  # a finished run is not overwritten
     assert main([*arguments, "--resume", "--steps", "3"]) == 0
     assert read_metadata(tmp_path / "run" / "model.safetensors")[1]["steps"] == 3
+
+
+def test_annotated_images_are_trained_on_and_described(tmp_path, capsys):
+    """Two photographs with a box each; the run refuses to go on with other images."""
+    images, annotations = [], []
+    for i, name in enumerate(("a.png", "b.png")):
+        picture = np.full((90, 120, 3), 60 + i, np.uint8)
+        picture[20:60, 30:80] = 200
+        cv2.imwrite(str(tmp_path / name), picture)
+        images.append({"id": i, "file_name": name, "height": 90, "width": 120})
+        polygon = [30, 20, 80, 20, 80, 60, 30, 60]
+        annotations.append({"id": i, "image_id": i, "category_id": 1, "segmentation": [polygon]})
+    content = {"images": images, "annotations": annotations, "categories": [{"id": 1, "name": "car"}]}
+    (tmp_path / "instances.json").write_text(json.dumps(content))
+    arguments = ["train", "--config", config(tmp_path / "run.json"), "--out", str(tmp_path / "run"), "--device", "cpu"]
+    arguments += ["--precision", "fp32", "--synthetic", "0"]
+    for prefix in ("--", "--eval-"):
+        arguments += [f"{prefix}annotations", str(tmp_path / "instances.json"), f"{prefix}images", str(tmp_path)]
+    assert main(arguments) == 0
+    described = read_metadata(tmp_path / "run/model.safetensors")[1]
+    assert described["data"]["annotations"] == "instances.json" and described["data"]["images"] == 2
+    assert described["starts"][0]["precision"] == "fp32"
+    rows = [json.loads(line) for line in (tmp_path / "run/log.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in rows if "evaluation" in row] == [2]
+    cv2.imwrite(str(tmp_path / "b.png"), np.full((90, 120, 3), 9, np.uint8))
+    capsys.readouterr()
+    assert main([*arguments, "--resume", "--steps", "3"]) == 2
+    assert "data.images_sha256 was" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

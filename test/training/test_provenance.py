@@ -1,0 +1,86 @@
+import hashlib
+import json
+import subprocess
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from fcis_ros.config import ModelConfig
+from fcis_ros.data.coco import CocoDataset
+from fcis_ros.errors import InputError
+from fcis_ros.training import provenance
+from fcis_ros.training.config import TrainConfig
+
+
+def dataset(folder, names=("b.png", "a.png"), colour=0) -> CocoDataset:
+    folder.mkdir(exist_ok=True)
+    for name in names:
+        cv2.imwrite(str(folder / name), np.full((8, 8, 3), colour, np.uint8))
+    images = [{"id": i, "file_name": name, "height": 8, "width": 8} for i, name in enumerate(names)]
+    content = {"images": images, "annotations": [], "categories": [{"id": 1, "name": "car"}]}
+    (folder / "instances.json").write_text(json.dumps(content))
+    return CocoDataset(folder / "instances.json", folder)
+
+
+def sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def test_digests_are_those_of_the_files(tmp_path):
+    described = provenance.describe_data(dataset(tmp_path))
+    pairs = "".join(f"{name}\0{sha256((tmp_path / name).read_bytes())}\n" for name in ("a.png", "b.png"))
+    assert described == {
+        "annotations": "instances.json",
+        "annotations_sha256": sha256((tmp_path / "instances.json").read_bytes()),
+        "images": 2,
+        "images_sha256": sha256(pairs.encode()),
+    }
+
+
+def test_the_images_digest_follows_names_and_contents_not_their_order(tmp_path):
+    first = provenance.describe_data(dataset(tmp_path / "1"))["images_sha256"]
+    assert provenance.describe_data(dataset(tmp_path / "2", ("a.png", "b.png")))["images_sha256"] == first
+    assert provenance.describe_data(dataset(tmp_path / "3", colour=9))["images_sha256"] != first
+    assert provenance.describe_data(dataset(tmp_path / "4", ("a.png", "c.png")))["images_sha256"] != first
+
+
+def test_an_image_that_is_missing_is_said_before_training(tmp_path):
+    photos = dataset(tmp_path)
+    (tmp_path / "a.png").unlink()
+    with pytest.raises(InputError, match=r"a.png: cannot be read \(No such file or directory\)"):
+        provenance.describe_data(photos)
+
+
+def test_commit_of_a_repository_and_whether_files_differ_from_it(tmp_path):
+    def git(*arguments):
+        command = ["git", "-C", tmp_path, "-c", "user.name=a", "-c", "user.email=a@b", *arguments]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+    assert provenance.commit(tmp_path) is None
+    git("init")
+    (tmp_path / "file").write_text("1")
+    git("add", "file")
+    git("commit", "-m", "one")
+    git("tag", "v1")
+    assert provenance.commit(tmp_path) == git("rev-parse", "HEAD")
+    (tmp_path / "file").write_text("2")
+    assert provenance.commit(tmp_path) == git("rev-parse", "HEAD") + "-dirty"
+
+
+def test_a_start_names_time_versions_and_hardware():
+    start = provenance.describe_start(torch.device("cpu"), "fp32", 7)
+    assert start["step"] == 7 and start["precision"] == "fp32" and start["device"] == "cpu"
+    assert start["time"].endswith("+00:00") and start["versions"]["torch"] == torch.__version__
+    assert start["hardware"]["cpu"] and start["hardware"]["cores"] >= 1
+    json.dumps(start)
+
+
+def test_only_the_steps_are_no_part_of_a_run():
+    config = TrainConfig(ModelConfig(class_names=("a",)), steps=5)
+    one = provenance.identity(config, {"images": 2})
+    assert one == provenance.identity(TrainConfig(config.model, steps=9), {"images": 2})
+    other = provenance.identity(TrainConfig(config.model, steps=9, seed=3), None)
+    assert provenance.differences(one, other) == ["train_config.seed was 0, is 3", 'data was {"images": 2}, is null']
+    assert provenance.differences(one, json.loads(json.dumps(one))) == []
