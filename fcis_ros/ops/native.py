@@ -1,0 +1,155 @@
+"""``assemble: native``: the operators that read the maps inside every ROI, as the patent words it ([0028]-[0030]).
+
+No grid and no bins: an ROI covers whole feature pixels, these are divided evenly into k x k parts, and each pixel is read from
+the map of its part as it is. The functions take what their namesakes in ``fcis_ros.ops`` take and give tensors of the same
+shapes. They are tensor operations, differentiable by autograd, for any device; nothing in them waits for a result.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def class_logits(score_maps: Tensor, rois: Tensor, bins: int, size: int, stride: int) -> Tensor:
+    """Per pixel max(outside, inside), then the mean over all pixels of the ROI ([0029]).
+
+    Args:
+        score_maps: [N, k*k*2*(C+1), h, w], channel ((i*k + j)*2 + s)*(C+1) + class with s = 0 outside, 1 inside.
+        rois: [R, 5].
+        bins: k.
+        size: of no meaning here.
+        stride: image pixels per feature pixel.
+
+    Returns:
+        [R, C+1] float32. Where outside equals inside, the gradient goes to outside.
+    """
+    images, channels, height, width = score_maps.shape
+    sides = score_maps.reshape(images, bins * bins, 2, channels // (2 * bins * bins), height, width)
+    outside, inside = sides.unbind(dim=2)
+    larger = torch.where(inside > outside, inside, outside)
+    return mean(larger.reshape(images, channels // 2, height, width), rois, bins, stride)
+
+
+def box_deltas(box_maps: Tensor, rois: Tensor, bins: int, size: int, stride: int) -> Tensor:
+    """Mean of the box maps over the pixels of every ROI ([0035]): [N, k*k*4, h, w], [R, 5] -> [R, 4] normalised deltas."""
+    return mean(box_maps, rois, bins, stride)
+
+
+def mask_logits(score_maps: Tensor, rois: Tensor, labels: Tensor, bins: int, size: int, stride: int) -> Tensor:
+    """The outside/inside pair of one class per ROI, read at S x S points of its box.
+
+    Voting takes masks of one size. A point takes the feature pixel that it lies in, unchanged, so with S of at least the pixels
+    along the ROI's longer side (21 are 336 image pixels at stride 16) nothing of the mask is lost, and nothing is interpolated.
+
+    Args:
+        score_maps: as for ``class_logits``.
+        rois: [R, 5].
+        labels: [R] int64, the class whose pair is wanted; one that does not exist gives zeros.
+        bins: k.
+        size: S.
+        stride: image pixels per feature pixel.
+
+    Returns:
+        [R, 2, S, S] float32, outside then inside; the mask probability is the softmax over dimension 1.
+    """
+    images, channels, height, width = score_maps.shape
+    classes = channels // (2 * bins * bins)
+    known = _of_an_image(rois, images) & (labels >= 0) & (labels < classes)
+    rois = torch.where(known[:, None], rois, 0.0)
+    row, i, down = _points(rois[:, 2], rois[:, 4], size, height, bins, stride)
+    column, j, across = _points(rois[:, 1], rois[:, 3], size, width, bins, stride)
+    maps = score_maps.reshape(images, bins, bins, 2, classes, height, width)
+    image, label = rois[:, 0].long()[:, None, None], torch.where(known, labels, 0)[:, None, None]
+    pairs = maps[image, i[:, :, None], j[:, None, :], :, label, row[:, :, None], column[:, None, :]].float()
+    return torch.where((known & down & across)[:, None, None, None], pairs.permute(0, 3, 1, 2), 0.0)
+
+
+def winner_masks(score_maps: Tensor, rois: Tensor, scores: Tensor, bins: int, size: int, stride: int) -> Tensor:
+    """Mask probabilities [R, S, S] of the best class but the background, the lower label of equals; scores [R, C+1]."""
+    labels = torch.where(scores.isnan(), -torch.inf, scores)[:, 1:].argmax(dim=1) + 1
+    pairs = mask_logits(score_maps, rois, labels, bins, size, stride)
+    return torch.sigmoid(pairs[:, 1] - pairs[:, 0])
+
+
+def mean(maps: Tensor, rois: Tensor, bins: int, stride: int) -> Tensor:
+    """Mean over the pixels of every ROI, each read from the map of its part.
+
+    By summed-area tables, in float64: 4*k*k reads per ROI and channel, however large it is.
+
+    Args:
+        maps: [N, k*k*G, h, w], channel (i*k + j)*G + g.
+        rois: [R, 5].
+        bins: k.
+        stride: image pixels per feature pixel.
+
+    Returns:
+        [R, G] float32; zeros where an ROI covers no pixel or is not finite.
+    """
+    images, _, height, width = maps.shape
+    known = _of_an_image(rois, images)
+    rois = torch.where(known[:, None], rois, 0.0)
+    y = part_edges(*covered(rois[:, 2], rois[:, 4], height, stride), bins)
+    x = part_edges(*covered(rois[:, 1], rois[:, 3], width, stride), bins)
+    table = F.pad(maps.double().cumsum(dim=2).cumsum(dim=3), (1, 0, 1, 0))
+    table = table.reshape(images, bins, bins, -1, height + 1, width + 1)
+    image = rois[:, 0].long()[:, None, None]
+    part = torch.arange(bins, device=rois.device)
+
+    def corner(row: Tensor, column: Tensor) -> Tensor:  # [R, k], [R, k] -> [R, k, k, G]
+        return table[image, part[:, None], part, :, row[:, :, None], column[:, None, :]]
+
+    top, bottom, left, right = y[:, :-1], y[:, 1:], x[:, :-1], x[:, 1:]
+    sums = corner(bottom, right) - corner(top, right) - corner(bottom, left) + corner(top, left)
+    pixels = ((y[:, -1] - y[:, 0]) * (x[:, -1] - x[:, 0]) * known)[:, None]
+    return torch.where(pixels > 0, sums.sum(dim=(1, 2)) / pixels.clamp(min=1), 0.0).float()
+
+
+def covered(low: Tensor, high: Tensor, length: int, stride: int) -> tuple[Tensor, Tensor]:
+    """Feature pixels [begin, end) that an ROI touches along one axis.
+
+    Args:
+        low: [R] first image pixel of the ROI on this axis; rounded half away from zero, as in the released code.
+        high: [R] last image pixel.
+        length: feature pixels on this axis.
+        stride: image pixels per feature pixel.
+
+    Returns:
+        Two [R] int64 tensors; equal where the ROI lies outside the map or is reversed.
+    """
+    begin = torch.floor(_whole(low) / stride).clamp(0, length)
+    end = torch.ceil((_whole(high) + 1) / stride).clamp(0, length)
+    return begin.long(), torch.maximum(begin, end).long()
+
+
+def part_edges(begin: Tensor, end: Tensor, bins: int) -> Tensor:
+    """Where each of the k parts of begin..end-1 begins, and the last one ends: [R] and [R] -> [R, k + 1].
+
+    Pixel u of n belongs to the part that its centre lies in, (2u + 1)k // 2n: parts differ by one pixel at most, and a mirrored
+    ROI has mirrored parts. With fewer pixels than parts, the parts without a pixel's centre are empty.
+    """
+    count, index = (end - begin)[:, None], torch.arange(bins + 1, device=begin.device)
+    return begin[:, None] + torch.div(2 * count * index + bins - 1, 2 * bins, rounding_mode="floor")
+
+
+def _points(low: Tensor, high: Tensor, size: int, length: int, bins: int, stride: int) -> tuple[Tensor, Tensor, Tensor]:
+    """S points along one axis of every ROI: the feature pixel of each [R, S], its part [R, S], whether there are any [R]."""
+    begin, end = (edge[:, None] for edge in covered(low, high, length, stride))
+    step = (torch.arange(size, dtype=torch.float64, device=low.device) + 0.5) / size
+    at = _whole(low)[:, None] + step * (_whole(high) + 1 - _whole(low))[:, None]
+    pixel = torch.floor(at / stride).clamp(-1, length).long()
+    pixel = torch.maximum(torch.minimum(pixel, end - 1), begin).clamp(max=length - 1)
+    part = torch.div((2 * (pixel - begin) + 1) * bins, 2 * (end - begin).clamp(min=1), rounding_mode="floor")
+    part = part.clamp(0, bins - 1)
+    return pixel, part, (end > begin)[:, 0]
+
+
+def _whole(value: Tensor) -> Tensor:
+    """Rounded half away from zero; float64, where x + 0.5 is exact."""
+    wide = value.double()
+    return torch.sign(wide) * torch.floor(wide.abs() + 0.5)
+
+
+def _of_an_image(rois: Tensor, images: int) -> Tensor:
+    """[R]: finite, and of an image that there is."""
+    index = rois[:, 0]
+    return torch.isfinite(rois).all(dim=1) & (index == index.floor()) & (index >= 0) & (index < images)
