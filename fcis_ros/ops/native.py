@@ -24,15 +24,17 @@ def class_logits(score_maps: Tensor, rois: Tensor, bins: int, size: int, stride:
         [R, C+1] float32. Where outside equals inside, the gradient goes to outside.
     """
     images, channels, height, width = score_maps.shape
-    sides = score_maps.reshape(images, bins * bins, 2, channels // (2 * bins * bins), height, width)
-    outside, inside = sides.unbind(dim=2)
-    larger = torch.where(inside > outside, inside, outside)
-    return mean(larger.reshape(images, channels // 2, height, width), rois, bins, stride)
+    # Channels last, as the network leaves them: what an ROI reads at a corner then lies together.
+    sides = score_maps.permute(0, 2, 3, 1).reshape(images, height, width, bins * bins, 2, channels // (2 * bins * bins))
+    outside, inside = sides.unbind(dim=4)
+    return _mean(torch.where(inside > outside, inside, outside), rois, bins, stride)
 
 
 def box_deltas(box_maps: Tensor, rois: Tensor, bins: int, size: int, stride: int) -> Tensor:
     """Mean of the box maps over the pixels of every ROI ([0035]): [N, k*k*4, h, w], [R, 5] -> [R, 4] normalised deltas."""
-    return mean(box_maps, rois, bins, stride)
+    images, channels, height, width = box_maps.shape
+    maps = box_maps.permute(0, 2, 3, 1).reshape(images, height, width, bins * bins, channels // (bins * bins))
+    return _mean(maps, rois, bins, stride)
 
 
 def mask_logits(score_maps: Tensor, rois: Tensor, labels: Tensor, bins: int, size: int, stride: int) -> Tensor:
@@ -71,32 +73,22 @@ def winner_masks(score_maps: Tensor, rois: Tensor, scores: Tensor, bins: int, si
     return torch.sigmoid(pairs[:, 1] - pairs[:, 0])
 
 
-def mean(maps: Tensor, rois: Tensor, bins: int, stride: int) -> Tensor:
-    """Mean over the pixels of every ROI, each read from the map of its part.
+def _mean(maps: Tensor, rois: Tensor, bins: int, stride: int) -> Tensor:
+    """Mean over the pixels of every ROI, each read from the map of its part: [N, h, w, k*k, G], [R, 5] -> [R, G] float32.
 
-    By summed-area tables, in float64: 4*k*k reads per ROI and channel, however large it is.
-
-    Args:
-        maps: [N, k*k*G, h, w], channel (i*k + j)*G + g.
-        rois: [R, 5].
-        bins: k.
-        stride: image pixels per feature pixel.
-
-    Returns:
-        [R, G] float32; zeros where an ROI covers no pixel or is not finite.
+    By summed-area tables, in float64: 4*k*k reads per ROI and channel, however large it is. Zeros where an ROI covers no pixel.
     """
-    images, _, height, width = maps.shape
+    images, height, width = maps.shape[:3]
     known = _of_an_image(rois, images)
     rois = torch.where(known[:, None], rois, 0.0)
     y = part_edges(*covered(rois[:, 2], rois[:, 4], height, stride), bins)
     x = part_edges(*covered(rois[:, 1], rois[:, 3], width, stride), bins)
-    table = F.pad(maps.double().cumsum(dim=2).cumsum(dim=3), (1, 0, 1, 0))
-    table = table.reshape(images, bins, bins, -1, height + 1, width + 1)
+    table = F.pad(maps.double().cumsum(dim=1).cumsum(dim=2), (0, 0, 0, 0, 1, 0, 1, 0))
     image = rois[:, 0].long()[:, None, None]
-    part = torch.arange(bins, device=rois.device)
+    part = torch.arange(bins * bins, device=rois.device).reshape(bins, bins)
 
     def corner(row: Tensor, column: Tensor) -> Tensor:  # [R, k], [R, k] -> [R, k, k, G]
-        return table[image, part[:, None], part, :, row[:, :, None], column[:, None, :]]
+        return table[image, row[:, :, None], column[:, None, :], part]
 
     top, bottom, left, right = y[:, :-1], y[:, 1:], x[:, :-1], x[:, 1:]
     sums = corner(bottom, right) - corner(top, right) - corner(bottom, left) + corner(top, left)
