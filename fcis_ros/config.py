@@ -29,7 +29,9 @@ class ModelConfig:
         rpn_channels: outputs of the RPN's 3x3 convolution (512 in the paper).
         bins: k, the position-sensitive grid of an ROI.
         grid: side of the assembled map of an ROI (released: 21).
-        assemble: ``grid``, the released semantics: every ROI is pooled to a grid x grid map.
+        assemble: ``grid``, the released semantics: every ROI is pooled to a grid x grid map; or ``native``, the patent's text:
+            the pixels of an ROI, divided evenly, are read from the maps as they are ([0028]-[0030]), and ``grid`` is the number of
+            points a side at which voting reads a mask. Each needs weights that were trained with it.
         anchor_scales: anchor side in units of the stride.
         anchor_ratios: anchor height / width.
         box_stds: standard deviations that scale the four box deltas.
@@ -88,7 +90,7 @@ class ModelConfig:
         require(len(names) > 0 and len(set(names)) == len(names), f"class_names must be distinct and not empty: {names}")
         require(self.backbone in BACKBONES, f"backbone {self.backbone!r} is not one of {', '.join(BACKBONES)}")
         require(self.pool1 in ("pad0_ceil", "pad1_floor"), f"pool1 {self.pool1!r} is not pad0_ceil or pad1_floor")
-        require(self.assemble == "grid", f"assemble {self.assemble!r} is not grid")
+        require(self.assemble in ("grid", "native"), f"assemble {self.assemble!r} is not grid or native")
         require(self.voting in ("released", "category"), f"voting {self.voting!r} is not released or category")
         require(self.mask_output in ("native", "released"), f"mask_output {self.mask_output!r} is not native or released")
         require(self.grid % self.bins == 0, f"grid {self.grid} is not a multiple of bins {self.bins}")

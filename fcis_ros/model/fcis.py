@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from fcis_ros import ops
 from fcis_ros.config import ModelConfig
+from fcis_ros.model.assembling import operators
 from fcis_ros.model.backbone import STRIDE, ResNet
 from fcis_ros.model.fusion import FusedRois, fuse
 from fcis_ros.model.preprocess import Original
@@ -139,6 +140,6 @@ class FCIS(nn.Module):
         config = self.config
         rois = with_image_index(proposals)
         if config.rounds == 2:
-            deltas = ops.box_deltas(box_maps, rois, config.bins, config.grid, STRIDE)
+            deltas = operators(config).box_deltas(box_maps, rois, config.bins, config.grid, STRIDE)
             rois = torch.cat([rois, ops.decode_rois(rois, deltas, config.box_stds, height, width)])
         return fuse(score_maps, rois, config)

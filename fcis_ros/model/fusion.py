@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from fcis_ros import ops
 from fcis_ros.config import ModelConfig
+from fcis_ros.model.assembling import operators
 from fcis_ros.model.backbone import STRIDE
 
 
@@ -31,6 +31,6 @@ def fuse(score_maps: Tensor, rois: Tensor, config: ModelConfig) -> FusedRois:
     The class is decided by the softmax over classes of the mean of max(outside, inside); the mask is the softmax of the pair
     of the best class other than background, the lower label winning a tie.
     """
-    geometry = (config.bins, config.grid, STRIDE)
-    scores = torch.softmax(ops.class_scores(score_maps, rois, *geometry), dim=1)
-    return FusedRois(rois[:, 1:], scores, ops.winner_masks(score_maps, rois, scores, *geometry))
+    assembling, geometry = operators(config), (config.bins, config.grid, STRIDE)
+    scores = torch.softmax(assembling.class_scores(score_maps, rois, *geometry), dim=1)
+    return FusedRois(rois[:, 1:], scores, assembling.winner_masks(score_maps, rois, scores, *geometry))

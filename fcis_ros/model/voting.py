@@ -9,6 +9,7 @@ from torch import Tensor
 
 from fcis_ros import ops
 from fcis_ros.config import ModelConfig
+from fcis_ros.model.assembling import operators
 from fcis_ros.model.backbone import STRIDE
 from fcis_ros.model.fusion import FusedRois
 from fcis_ros.model.preprocess import Original
@@ -99,7 +100,8 @@ def masks_of_categories(ballots: Ballots, rois: Tensor, score_maps: Tensor, conf
         Ballots for these masks, and the masks, [V, S, S] probabilities.
     """
     winners, voters = torch.nonzero(ballots.index >= 0, as_tuple=True)
-    pairs = ops.class_masks(score_maps, rois[voters], ballots.labels[winners], config.bins, config.grid, STRIDE)
+    geometry = (config.bins, config.grid, STRIDE)
+    pairs = operators(config).class_masks(score_maps, rois[voters], ballots.labels[winners], *geometry)
     index = torch.full_like(ballots.index, -1)
     index[winners, voters] = torch.arange(len(pairs), dtype=torch.int32, device=pairs.device)
     return dataclasses.replace(ballots, index=index), torch.sigmoid(pairs[:, 1] - pairs[:, 0])

@@ -5,7 +5,8 @@ from dataclasses import fields
 import torch
 from torch import Tensor
 
-from fcis_ros import boxes, ops
+from fcis_ros import boxes
+from fcis_ros.model.assembling import operators
 from fcis_ros.model.backbone import STRIDE
 from fcis_ros.model.fcis import FCIS, with_image_index
 from fcis_ros.model.proposals import propose
@@ -43,13 +44,14 @@ def compute_losses(model: FCIS, items: list[TrainItem], config: TrainConfig, pre
         proposals = proposals[torch.isfinite(proposals).all(dim=1)]
         targets.append(roi_targets(proposals, item, model.config.box_stds, model.config.grid))
     # All images in one call of each operator: each makes one gradient as large as the maps.
-    geometry = (model.config.bins, model.config.grid, STRIDE)
+    assembling, geometry = operators(model.config), (model.config.bins, model.config.grid, STRIDE)
     rois = torch.cat([with_image_index(target.rois, i) for i, target in enumerate(targets)])
     labels = torch.cat([target.labels for target in targets])
     counts = [len(target.rois) for target in targets]
-    scores = ops.class_scores(maps.score_maps, rois, *geometry).split(counts)
-    pairs = ops.class_masks(maps.score_maps, rois, torch.where(labels > 0, labels, -1), *geometry).split(counts)  # -1: zeros
-    moves = ops.box_deltas(maps.box_maps, rois, *geometry).split(counts)
+    scores = assembling.class_scores(maps.score_maps, rois, *geometry).split(counts)
+    wanted = torch.where(labels > 0, labels, -1)  # -1: zeros
+    pairs = assembling.class_masks(maps.score_maps, rois, wanted, *geometry).split(counts)
+    moves = assembling.box_deltas(maps.box_maps, rois, *geometry).split(counts)
     totals = {name: images.new_zeros(()) for name in LOSSES}
     for i, target in enumerate(targets):
         roi = roi_losses(

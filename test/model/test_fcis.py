@@ -40,8 +40,9 @@ def fake(**changes):
         return compute(FCIS(ModelConfig(**{**TINY.to_dict(), **changes})).eval(), torch.zeros(1, 3, 96, 160))
 
 
-def test_nothing_between_upload_and_download_waits_for_a_value():
-    votes = fake()
+@pytest.mark.parametrize("assemble", ["grid", "native"])
+def test_nothing_between_upload_and_download_waits_for_a_value(assemble):
+    votes = fake(assemble=assemble)
     assert votes.runs.shape == (99,)
     assert votes.scores.shape == votes.labels.shape == (TINY.max_instances,)
     assert votes.boxes.shape == (TINY.max_instances, 4)
@@ -80,9 +81,10 @@ def test_a_batch_is_its_images():
             assert torch.equal(getattr(found, name), value), name
 
 
-def test_nothing_is_computed_elsewhere_and_copied_to_the_device():
+@pytest.mark.parametrize("assemble", ["grid", "native"])
+def test_nothing_is_computed_elsewhere_and_copied_to_the_device(assemble):
     """A copy from the host's memory waits for the device, and cannot be captured in a graph."""
-    model = FCIS(ModelConfig(**{**TINY.to_dict(), "voting": "released"})).eval().to("meta")
+    model = FCIS(ModelConfig(**{**TINY.to_dict(), "voting": "released", "assemble": assemble})).eval().to("meta")
     image = torch.zeros(1, 3, 96, 160, device="meta")
     with OnOneDevice():
         votes = compute(model, image)

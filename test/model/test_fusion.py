@@ -1,3 +1,5 @@
+import dataclasses
+
 import torch
 
 from fcis_ros.config import ModelConfig
@@ -19,6 +21,20 @@ def test_joint_score_and_mask_by_hand():
     # Logits are the maxima 1, 3, 0; the mask is that of the car, sigmoid(2 - 3).
     assert torch.allclose(fused.scores[0], torch.softmax(torch.tensor([1.0, 3, 0]), 0))
     assert torch.allclose(fused.masks[0], torch.sigmoid(torch.tensor(-1.0)))
+
+
+def test_the_patent_takes_the_maximum_before_the_mean():
+    """One pixel says outside, its neighbour inside: for the patent both say "car"; the grid's bin averages them first."""
+    outside, inside = [0, 4, 0], [0, 0, 0]
+    two = torch.tensor([outside + inside, inside + outside], dtype=torch.float32).T.reshape(1, 6, 1, 2).contiguous()
+    both = torch.tensor([[0.0, 0, 0, 31, 15]])
+    grid = fuse(two, both, ONE_CELL)
+    native = fuse(two, both, dataclasses.replace(ONE_CELL, assemble="native"))
+    assert torch.allclose(grid.scores[0], torch.softmax(torch.tensor([0.0, 2, 0]), 0))
+    assert torch.allclose(native.scores[0], torch.softmax(torch.tensor([0.0, 4, 0]), 0))
+    assert grid.masks[0] == 0.5
+    wide = fuse(two, both, dataclasses.replace(ONE_CELL, assemble="native", grid=2))
+    assert torch.allclose(wide.masks[0], torch.sigmoid(torch.tensor([-4.0, 4.0])).expand(2, 2))
 
 
 def test_outside_alone_is_detection_without_segmentation():

@@ -1,0 +1,15 @@
+"""Which operators read the maps inside an ROI."""
+
+from types import ModuleType
+
+from fcis_ros import ops
+from fcis_ros.config import ModelConfig
+from fcis_ros.ops import native
+
+
+def operators(config: ModelConfig) -> ModuleType:
+    """``class_scores``, ``class_masks``, ``winner_masks`` and ``box_deltas`` of one formulation, alike in arguments and shapes.
+
+    ``assemble: grid`` is the released code's, compiled; ``native`` the patent's text ([0028]-[0030]).
+    """
+    return native if config.assemble == "native" else ops
