@@ -30,8 +30,8 @@ class ModelConfig:
         bins: k, the position-sensitive grid of an ROI.
         grid: side of the assembled map of an ROI (released: 21).
         assemble: ``grid``, the released semantics: every ROI is pooled to a grid x grid map; or ``native``, the patent's text:
-            the pixels of an ROI, divided evenly, are read from the maps as they are ([0028]-[0030]), and ``grid`` is the number of
-            points a side at which voting reads a mask. Each needs weights that were trained with it.
+            the pixels of an ROI, divided evenly, are read from the maps as they are ([0028]-[0030]); ``grid`` is then the
+            number of points a side at which voting reads a mask. Each needs weights that were trained with it.
         anchor_scales: anchor side in units of the stride.
         anchor_ratios: anchor height / width.
         box_stds: standard deviations that scale the four box deltas.
