@@ -96,7 +96,7 @@ flock 9  # two `make` at once: the second waits
 "$python" -c "" 2>/dev/null || fail "$python: not found"
 packages_key=$({ echo "$PWD ${ROS_DISTRO:-}"; "$python" -VV; versions
                  declare -p runtime checks ros build; declare -f versions install_packages install_beside_ros repair_exports; } | sha256sum)
-build_key=$({ echo "$packages_key"; declare -f build_package; cat CMakeLists.txt package.xml setup.py msg/* scripts/*
+build_key=$({ echo "$packages_key"; declare -f build_package; cat CMakeLists.txt package.xml setup.py msg/* srv/* scripts/*
               find csrc -type f -print0 | LC_ALL=C sort -z | xargs -0 cat
               find fcis_ros include launch config weights -type f ! -name "*.pyc" | LC_ALL=C sort
             } | sha256sum)

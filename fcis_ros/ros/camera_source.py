@@ -1,19 +1,17 @@
 """A camera that needs no driver: publishes a camera, a video, an image folder or the synthetic clip."""
 
-import contextlib
-import sys
 import time
 from collections.abc import Iterator
 
 import numpy as np
-import rclpy
 from rcl_interfaces.msg import FloatingPointRange, ParameterDescriptor
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from sensor_msgs.msg import CameraInfo, Image
 
 from fcis_ros.errors import InputError
+from fcis_ros.ros import process
 from fcis_ros.ros.convert import fill_image
 
 FIELD_OF_VIEW = 60.0  # degrees across, of the camera_info: a guess that is good enough to draw with
@@ -24,6 +22,7 @@ class CameraSource(Node):
 
     def __init__(self) -> None:
         super().__init__("camera_source")
+        self.exit_status = process.DONE
         # Takes seconds to import: an interrupt meanwhile finds a node that can end cleanly.
         from fcis_ros.data.frames import open_source
 
@@ -71,6 +70,9 @@ class CameraSource(Node):
                 return
             self._publish(image)
 
+    def finish(self) -> None:
+        """Nothing is left to do at the end."""
+
     def _frames(self) -> Iterator[np.ndarray]:
         while True:
             for frame in self._source.frames():
@@ -102,29 +104,4 @@ def main() -> int:
     Returns:
         0 at its end or after an interrupt, 2 if it cannot be used.
     """
-    rclpy.init()
-    node = None
-    try:
-        executor = SingleThreadedExecutor()  # before anyone sees the node: an interrupt must not meet its constructor
-        node = CameraSource()
-        executor.add_node(node)
-        node.run(executor)
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
-    except InputError as error:
-        if rclpy.ok():  # else interrupted while declaring parameters
-            print(f"camera_source: {error}", file=sys.stderr)
-            return 2
-    except Exception:
-        if rclpy.ok():
-            raise  # else interrupted while publishing
-    finally:
-        if node is not None:
-            with contextlib.suppress(KeyboardInterrupt):
-                node.destroy_node()
-        rclpy.try_shutdown()
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    return process.run("camera_source", CameraSource, lambda executor, node: node.run(executor))

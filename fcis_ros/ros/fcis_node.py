@@ -1,290 +1,293 @@
-"""The node: images in, instance masks out.
+"""The node: images in, instance masks out. This file puts the parts together.
 
-The executor's thread only stores the newest image; one worker thread does everything else, so that services, parameters and
-lifecycle transitions answer while the network computes.
+Three threads: the executor's receives images and answers services; the worker's (``engine``) computes and publishes; life-cycle
+transitions, which may take seconds, run in one of their own.
 """
 
-import contextlib
-import re
-import sys
 import threading
 import time
-from collections import Counter, deque
+from collections import deque
+from collections.abc import Callable
+from typing import Any
 
-import numpy as np
-import rclpy
+import rclpy.logging
+from ament_index_python.packages import get_package_share_directory
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rcl_interfaces.msg import SetParametersResult
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
-from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
-from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
-from rclpy.time import Time
-from sensor_msgs.msg import Image
+from rclpy.callback_groups import ReentrantCallbackGroup
+from rclpy.clock import Clock, ClockType
+from rclpy.lifecycle import LifecycleNodeMixin, LifecycleState, TransitionCallbackReturn
+from rclpy.node import Node
+from rclpy.task import Future
 
 from fcis_ros.errors import InputError
-from fcis_ros.msg import InstanceMaskArray
-from fcis_ros.ros import masks, params
-from fcis_ros.ros.convert import fill_image, to_rgb
-from fcis_ros.ros.mailbox import Mailbox
-from fcis_ros.structures import Instances
+from fcis_ros.ros import diagnostics, engine, params, process
+from fcis_ros.ros.camera import Camera
+from fcis_ros.ros.inbox import Inbox
+from fcis_ros.ros.segment_service import SegmentService
 from fcis_ros.threads import wait_politely
 
-NEWEST_BEST_EFFORT = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
-OUTPUT = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=5, reliability=ReliabilityPolicy.RELIABLE)
-DIAGNOSTIC_PERIOD = 1.0
-RECENT = 100  # frames over which stage times and latency are summarised
-KINDS_LOGGED = 50  # a stream of ever new errors must not fill the log
+PERIOD = 1.0  # of diagnostics and of the look at the publishers
+HANG_SECONDS = 10.0  # for the frames in work, before the device is said to hang
+SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 
 
-class FcisNode(LifecycleNode):
-    """A lifecycle node around one ``Predictor``; see README for topics and parameters."""
+class FcisNode(LifecycleNodeMixin, Node):
+    """A lifecycle node around one model; see docs/node.md for topics, parameters and behaviour.
+
+    Attributes:
+        settings: the run-time parameters at this moment.
+        model: name of the model, empty without one.
+        ended: whether the node wants the process to end.
+        exit_status: of the process, when it ends.
+    """
 
     def __init__(self) -> None:
-        super().__init__("fcis_node")
-        self.failed_to_start = False
-        self._predictor = None
-        self._worker: threading.Thread | None = None
-        self._mailbox: Mailbox[Image] = Mailbox()
-        self._subscription = None
-        self._counts: Counter[str] = Counter()
-        self._reported: set[str] = set()
-        self._stages: dict[str, deque[float]] = {}
-        self._state = "unconfigured"
-        self._settings = params.declare(self)
+        Node.__init__(self, "fcis_node")
+        # Their own group: while one of them waits for a transition, the others and everything else are answered.
+        LifecycleNodeMixin.__init__(self, callback_group=ReentrantCallbackGroup())
+        self._service_change_state.callback = self._off_the_executor(self._service_change_state.callback)
+        self.ended, self.exit_status = False, process.DONE
+        self.settings = params.declare(self)
+        self.model = ""
         self.add_on_set_parameters_callback(self._set_parameters)
+        names = params.cameras(self.get_parameter("cameras").value)
+        profile = f"{get_package_share_directory('fcis_ros')}/config/fastdds_large_images.xml"
+        self._inbox = Inbox([*names, SegmentService.NAME])
+        self._cameras = [Camera(self, name, self._inbox, profile) for name in names]
+        self._segment = SegmentService(self, self._inbox)
+        self._engine: engine.Engine | None = None
+        self._facts: dict[str, object] = {}
+        self._progress = ""
+        self._ignored: deque[int] = deque([0], maxlen=int(diagnostics.WINDOW / PERIOD))
+        self._active = False
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
-        self.create_timer(DIAGNOSTIC_PERIOD, self._publish_diagnostics)
+        self._wake = self.create_guard_condition(self._refresh_inputs)
+        # Of steady time: a paused simulation is no reason for silence.
+        self.create_timer(PERIOD, self._tick, clock=Clock(clock_type=ClockType.STEADY_TIME))
+        self._transition: threading.Thread | None = None
         if self.get_parameter("autostart").value:
-            self._start = self.create_timer(0.0, self._autostart)
+            self._begin(self._autostart)
 
-    # Lifecycle
+    # Transitions, in a thread
+
+    def _begin(self, work: Callable[[], None]) -> bool:
+        """Starts a thread for transitions, unless one is under way."""
+        if self._transition is not None and self._transition.is_alive():
+            return False
+        self._transition = threading.Thread(target=work, name="fcis_transition", daemon=True)
+        self._transition.start()
+        return True
+
+    def _off_the_executor(self, change_state: Callable) -> Callable:
+        """The service callback of rclpy, which blocks, as one that waits without blocking."""
+
+        async def answer(request: Any, response: Any) -> Any:
+            future = Future(executor=self.executor)
+
+            def change() -> None:
+                try:
+                    change_state(request, response)
+                except Exception as error:  # noqa: BLE001 (Humble raises where the transition does not exist)
+                    self.get_logger().error(f"transition refused: {error}")
+                self.resolve(future, response)
+
+            if not self._begin(change):
+                self.get_logger().error("transition refused: another one is under way")
+                return response
+            return await future
+
+        return answer
+
+    def resolve(self, future: Future, result: Any) -> None:
+        """Ends the wait of a service callback, from any thread."""
+        future.set_result(result)
+        self._nudge()
+
+    def _nudge(self) -> None:
+        """Makes the executor look at what has changed, from any thread."""
+        if self.context.ok():
+            self._wake.trigger()
 
     def _autostart(self) -> None:
-        self._start.cancel()
-        configured = self.trigger_configure() == TransitionCallbackReturn.SUCCESS
-        if not configured or self.trigger_activate() != TransitionCallbackReturn.SUCCESS:
-            self.failed_to_start = self.context.ok()  # after a signal no transition succeeds: not a failure
-            raise ExternalShutdownException
+        if self.trigger_configure() != SUCCESS or self.trigger_activate() != SUCCESS:
+            self._end(process.UNUSABLE)
+
+    def _end(self, status: int) -> None:
+        """Ends the process; after a signal, which made a transition fail, that is not an error."""
+        if self.context.ok():
+            self.exit_status, self.ended = status, True
+            self._nudge()
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Loads the model, runs it once on an empty frame, creates the publishers."""
         try:
-            # PyTorch takes seconds to import: the node is visible before.
-            from fcis_ros.model.predictor import Predictor
-
-            predictor = Predictor.from_checkpoint(
-                self.get_parameter("model").value or None,
-                self.get_parameter("device").value,
-                self.get_parameter("threads").value or None,
-                self.get_parameter("precision").value,
+            value = {row.name: self.get_parameter(row.name).value for row in params.PARAMETERS}
+            predictor, digest = engine.load(
+                value["model"], value["device"], value["threads"], value["precision"], self._set_progress
             )
-            params.check(self._settings, predictor.config.class_names)
-            predictor(np.zeros((predictor.config.short_side, predictor.config.short_side, 3), np.uint8))
-        except InputError as error:
-            self.get_logger().error(f"cannot start: {error}")
-            return TransitionCallbackReturn.FAILURE
+            params.check(self.settings, predictor.config.class_names)
+            self.model = predictor.name
+            for camera in self._cameras:
+                camera.create_publishers()
         except Exception as error:  # noqa: BLE001 (rclpy swallows what a transition raises: no PyTorch, no memory, ...)
-            self.get_logger().error(f"cannot start: {type(error).__name__}: {error}")
-            return TransitionCallbackReturn.FAILURE
-        self._predictor = predictor
-        self._masks = self.create_lifecycle_publisher(InstanceMaskArray, "~/masks", OUTPUT)
-        self._overlay = self.create_lifecycle_publisher(Image, "~/overlay", OUTPUT)
-        self._labels = self.create_lifecycle_publisher(Image, "~/labels", OUTPUT)
-        self._timing = self.create_lifecycle_publisher(DiagnosticArray, "~/timing", OUTPUT)
-        self._state = "inactive"
+            if self.context.ok():
+                reason = str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
+                self.get_logger().error(f"cannot start: {reason}")
+            return FAILURE
+        finally:
+            self._set_progress("")
+        outlets = {camera.name: camera for camera in self._cameras} | {SegmentService.NAME: self._segment}
+        self._engine = engine.Engine(
+            predictor,
+            self._inbox,
+            outlets,
+            self._score_floor,
+            value["max_batch"],
+            self.get_logger().error,
+            self._lost,
+        )
+        self._facts = {"model": predictor.name, "checkpoint_sha256": digest}
+        self._facts |= {"device": predictor.device, "precision": predictor.precision, "batch": self._engine.batch}
+        self._inbox.open(SegmentService.NAME, 1)
         self.get_logger().info(f"model {predictor.name} on {predictor.device}: {', '.join(predictor.config.class_names)}")
-        return TransitionCallbackReturn.SUCCESS
+        return SUCCESS
+
+    def _score_floor(self) -> float:
+        """Least score that anybody wants to see; tracks also go on with weaker instances."""
+        return self.settings.score_threshold * (0.5 if self.get_parameter("track").value else 1.0)
+
+    def _set_progress(self, progress: str) -> None:
+        self._progress = progress
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Starts the worker and subscribes."""
+        """Opens the inbox and subscribes."""
         result = super().on_activate(state)
-        # A new mailbox: the counters go on, its closing is final.
-        fresh: Mailbox[Image] = Mailbox()
-        fresh.received, fresh.overwritten = self._mailbox.received, self._mailbox.overwritten
-        self._mailbox = fresh
-        self._worker = threading.Thread(target=self._work, args=(fresh,), name="fcis_worker", daemon=True)
-        self._worker.start()
-        self._subscription = self.create_subscription(Image, "image", self._mailbox.put, NEWEST_BEST_EFFORT)
-        self._state = "active"
+        every = self.get_parameter("frame_policy").value == "every"
+        for camera in self._cameras:
+            self._inbox.open(camera.name, self.get_parameter("queue_size").value if every else 1)
+        self._active = True
+        self._nudge()
         return result
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Drops the subscription and waits for the frame in work."""
-        self._stop()
-        self._state = "inactive"
+        """Drops the subscriptions and waits for the frames in work."""
+        if not self._close([camera.name for camera in self._cameras], HANG_SECONDS):
+            self.get_logger().error(f"the frames in work have not ended within {HANG_SECONDS:.0f} s: the device hangs")
+            self.on_activate(state)
+            return FAILURE
         return super().on_deactivate(state)
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Frees the model."""
-        for publisher in (self._masks, self._overlay, self._labels, self._timing):
-            self.destroy_lifecycle_publisher(publisher)
-        self._predictor = None
-        self._state = "unconfigured"
-        return TransitionCallbackReturn.SUCCESS
+        """Frees the model and what it held."""
+        return self._release()
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
-        self._stop()
-        self._state = "finalized"
-        return TransitionCallbackReturn.SUCCESS
+        return self._release()
 
-    def _stop(self) -> None:
-        if self._subscription is not None:
-            self.destroy_subscription(self._subscription)
-            self._subscription = None
-        self._mailbox.close()
-        if self._worker is not None:
-            self._worker.join()
-            self._worker = None
+    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
+        return self._release()
 
-    def destroy_node(self) -> None:
-        """Ends the worker before the publishers go."""
-        self._stop()
-        super().destroy_node()
+    def _close(self, sources: list[str], timeout: float) -> bool:
+        self._active = False
+        self._nudge()
+        deadline = time.monotonic() + timeout
+        return all([self._inbox.close(source, max(0.0, deadline - time.monotonic())) for source in sources])
+
+    def _release(self) -> TransitionCallbackReturn:
+        if self._engine is None:
+            return SUCCESS
+        ended = self._close([*(camera.name for camera in self._cameras), SegmentService.NAME], HANG_SECONDS)
+        if not ended or not self._engine.stop(HANG_SECONDS):
+            self.get_logger().error("the model cannot be freed: the device hangs")
+            return FAILURE
+        self._engine, self._facts, self.model = None, {}, ""
+        for camera in self._cameras:
+            camera.destroy_publishers()
+        engine.free()
+        return SUCCESS
+
+    def _lost(self, reason: str) -> None:
+        """The device has failed for good: only another process can use it again. Called by the worker."""
+        self.get_logger().fatal(f"the device has failed for good, ending with status {process.DEVICE_LOST}: {reason}")
+
+        def leave() -> None:
+            self.trigger_deactivate()
+            self._end(process.DEVICE_LOST)
+
+        if not self._begin(leave):
+            self._end(process.DEVICE_LOST)
+
+    def finish(self) -> None:
+        """Ends the worker while the publishers are still there, and says what became of every frame."""
+        self._close([*(camera.name for camera in self._cameras), SegmentService.NAME], process.LAST_SECONDS)
+        if self._engine is not None:
+            self._engine.stop(process.LAST_SECONDS)
+        # A logger of its own: the node's would publish to /rosout, which is gone after a signal.
+        logger = rclpy.logging.get_logger(f"{self.get_name()} account")
+        for camera in self._cameras:
+            logger.info(f"{camera.name + ': ' if camera.name else ''}{self._inbox.counts(camera.name)}")
 
     # Parameters
 
     def _set_parameters(self, parameters: list) -> SetParametersResult:
         try:
-            settings = params.changed(self._settings, parameters)
-            params.check(settings, self._predictor.config.class_names if self._predictor else None)
+            settings = params.changed(self.settings, parameters)
+            params.check(settings, self._engine.predictor.config.class_names if self._engine else None)
         except InputError as error:
             return SetParametersResult(successful=False, reason=str(error))
-        self._settings = settings
+        self.settings = settings
+        self._nudge()
         return SetParametersResult(successful=True)
 
-    # Frames
+    # Once per second, in the executor's thread
 
-    def _work(self, mailbox: Mailbox) -> None:
-        while (image := mailbox.take()) is not None:
-            try:
-                self._serve(image, self._settings)
-            except InputError as error:
-                self._counts["rejected"] += 1
-                self._report(str(error))
-            except Exception as error:  # noqa: BLE001 (one bad frame must not end the service)
-                if not self.context.ok():
-                    return
-                self._counts["failed"] += 1
-                self._report(f"frame failed: {type(error).__name__}: {error}")
+    def _refresh_inputs(self) -> None:
+        for camera in self._cameras:
+            camera.input.refresh(self._active and self.settings.enable, self.settings.silence_s)
 
-    def _report(self, problem: str) -> None:
-        """Logs a problem once per kind; numbers do not make a new kind."""
-        kind = re.sub(r"\d+", "#", problem)
-        if kind not in self._reported and len(self._reported) < KINDS_LOGGED:
-            self._reported.add(kind)
-            self.get_logger().error(f"{problem} (counted in /diagnostics, logged once)")
-
-    def _serve(self, image: Image, settings: params.Settings) -> None:
-        from fcis_ros import overlay  # imports PyTorch, like on_configure
-
-        if settings.max_age_ms:
-            age = self.get_clock().now() - Time.from_msg(image.header.stamp, self.get_clock().clock_type)
-            if age.nanoseconds > settings.max_age_ms * 1_000_000:
-                self._counts["stale"] += 1
-                return
-        clock = time.perf_counter
-        start = clock()
-        rgb = to_rgb(image)
-        converted = clock()
-        prediction = self._predictor.predict([rgb], settings.score_threshold)[0]
-        found = self._keep(prediction.instances, settings)
-        predicted = clock()
-        self._masks.publish(masks.to_message(found, image.header, self._predictor.name))
-        self._counts["out"] += 1
-        published = clock()
-        times = {"convert": converted - start, **{k: v / 1000 for k, v in prediction.stage_ms.items()}}
-        times["masks"] = published - predicted
-        if self._overlay.get_subscription_count():
-            drawn = found.select(found.scores >= settings.overlay_score_threshold)
-            style = overlay.OverlayStyle(fill=settings.overlay_alpha)
-            self._publish_image(self._overlay, image, overlay.draw(rgb, drawn, style), "rgb8")
-            times["overlay"] = clock() - published
-        if self._labels.get_subscription_count():
-            before = clock()
-            self._publish_image(self._labels, image, overlay.label_map(found), "mono16")
-            times["labels"] = clock() - before
-        times["total"] = clock() - start
-        if self._timing.get_subscription_count():
-            values = [KeyValue(key=name, value=f"{seconds * 1000:.3f}") for name, seconds in times.items()]
-            status = DiagnosticStatus(name=self.get_fully_qualified_name(), message="milliseconds", values=values)
-            self._timing.publish(DiagnosticArray(header=image.header, status=[status]))
-        for name, seconds in times.items():
-            self._stages.setdefault(name, deque(maxlen=RECENT)).append(seconds * 1000)
-
-    def _keep(self, found: Instances, settings: params.Settings) -> Instances:
-        keep = found.scores >= settings.score_threshold
-        if settings.classes:
-            keep &= np.isin([found.class_names[label - 1] for label in found.labels], settings.classes).reshape(keep.shape)
-        return found.select(np.flatnonzero(keep)[: settings.max_instances])
-
-    def _publish_image(self, publisher, source: Image, pixels: np.ndarray, encoding: str) -> None:
-        message = Image(header=source.header)
-        fill_image(message, pixels, encoding)
-        publisher.publish(message)
-
-    # Diagnostics
-
-    def _publish_diagnostics(self) -> None:
-        counts = self._counts
-        values = {
-            "state": self._state,
-            "frames_in": self._mailbox.received,
-            "frames_out": counts["out"],
-            "frames_overwritten": self._mailbox.overwritten,
-            "frames_rejected": counts["rejected"],
-            "frames_stale": counts["stale"],
-            "frames_failed": counts["failed"],
-        }
-        if (predictor := self._predictor) is not None:
-            values |= {"model": predictor.name, "device": str(predictor.device), "precision": predictor.precision}
-        for name, recent in list(self._stages.items()):
-            values[f"stage_ms.{name}"] = f"{np.median(list(recent)):.2f}"
-        status = DiagnosticStatus(
-            level=DiagnosticStatus.OK,
-            name=f"{self.get_fully_qualified_name()}: frames",
-            message=self._state,
-            hardware_id=self.get_fully_qualified_name(),
-            values=[KeyValue(key=key, value=str(value)) for key, value in values.items()],
-        )
-        if counts["failed"]:
-            status.level, status.message = DiagnosticStatus.ERROR, f"{counts['failed']} frames failed"
-        elif counts["rejected"]:
-            status.level, status.message = DiagnosticStatus.WARN, f"{counts['rejected']} frames rejected"
-        array = DiagnosticArray(status=[status])
+    def _tick(self) -> None:
+        self._refresh_inputs()
+        state = self._state_machine.current_state[1]
+        seen = "disabled" if self._active and not self.settings.enable else state
+        array = DiagnosticArray(status=[self._message(camera.status(seen)) for camera in self._cameras])
+        array.status.append(self._message(self._model_status(state)))
         array.header.stamp = self.get_clock().now().to_msg()
         self._diagnostics.publish(array)
+
+    def _model_status(self, state: str) -> diagnostics.Status:
+        facts, times, total = dict(self._facts), {}, 0
+        if (running := self._engine) is not None:
+            times = running.stages.percentiles(time.monotonic(), (50,))
+            total = running.ignored_rois
+            if running.predictor.device.type == "cuda":
+                facts["gpu_memory_mb"] = engine.gpu_megabytes(running.predictor.device)
+        self._ignored.append(total)
+        facts |= {"ignored_rois": total, "segment_requests": self._inbox.counts(SegmentService.NAME).received}
+        ignored = max(0, total - self._ignored[0])
+        return diagnostics.model_status("model", state, self._progress, times, ignored, facts)
+
+    def _message(self, status: diagnostics.Status) -> DiagnosticStatus:
+        name = self.get_fully_qualified_name()
+        return DiagnosticStatus(
+            level=bytes([status.level]),
+            name=f"{name}: {status.name}",
+            message=status.message,
+            hardware_id=name,
+            values=[KeyValue(key=key, value=str(value)) for key, value in status.values.items()],
+        )
 
 
 def main() -> int:
     """Runs the node until it is interrupted.
 
     Returns:
-        0 after an interrupt, 2 if a parameter or the model cannot be used.
+        0 after an interrupt, 2 if a parameter or the model cannot be used, 3 if the device has failed for good.
     """
     wait_politely()
-    rclpy.init()
-    node = None
-    try:
-        executor = SingleThreadedExecutor()  # before anyone sees the node: an interrupt must not meet its constructor
-        node = FcisNode()
-        executor.add_node(node)
-        executor.spin()
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
-    except InputError as error:
-        if rclpy.ok():  # else interrupted while declaring parameters
-            print(f"fcis_node: {error}", file=sys.stderr)
-            return 2
-    except Exception:
-        if rclpy.ok():
-            raise  # else interrupted while starting
-    finally:
-        if node is not None:
-            with contextlib.suppress(KeyboardInterrupt):
-                node.destroy_node()
-        rclpy.try_shutdown()
-    return 2 if node is not None and node.failed_to_start else 0
 
+    def spin(executor: Any, node: FcisNode) -> None:
+        while not node.ended:
+            executor.spin_once()
 
-if __name__ == "__main__":
-    sys.exit(main())
+    return process.run("fcis_node", FcisNode, spin)

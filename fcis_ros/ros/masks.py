@@ -10,20 +10,24 @@ from fcis_ros.errors import InputError
 from fcis_ros.structures import Instances
 
 
-def to_message(instances: Instances, header: Any, model: str) -> Any:
+def to_message(instances: Instances, header: Any, model: str, ids: np.ndarray | None = None) -> Any:
     """Instances as an ``InstanceMaskArray``.
 
     Args:
         instances: of one image.
         header: of the image, taken over as it is.
         model: name of the model.
+        ids: [N] track ids, 0 for none; None where nothing is tracked.
     """
     from fcis_ros.msg import InstanceMask, InstanceMaskArray
 
     message = InstanceMaskArray(header=header, height=instances.height, width=instances.width, model=model)
-    for box, score, label, runs in zip(instances.boxes, instances.scores, instances.labels, instances.runs, strict=True):
+    ids = np.zeros(len(instances), np.uint32) if ids is None else ids
+    for box, score, label, runs, own in zip(
+        instances.boxes, instances.scores, instances.labels, instances.runs, ids, strict=True
+    ):
         x1, y1, x2, y2 = box.tolist()
-        mask = InstanceMask(class_id=int(label), class_name=instances.class_names[label - 1], score=float(score))
+        mask = InstanceMask(id=int(own), class_id=int(label), class_name=instances.class_names[label - 1], score=float(score))
         mask.roi.x_offset, mask.roi.y_offset, mask.roi.width, mask.roi.height = x1, y1, x2 - x1, y2 - y1
         mask.area = int(runs[1::2].sum())
         mask.rle = array("I", runs.tobytes())

@@ -1,8 +1,10 @@
 """Real processes on a real (local) ROS graph."""
 
 import os
+import re
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -24,10 +26,12 @@ def wait_for(condition: Callable[[], object], what: str, seconds: float = LONG):
 class Process:
     """A node of this package, started as a user would start it; its output goes to a file."""
 
-    def __init__(self, executable: str, parameters: dict, remappings: dict, log: Path):
+    def __init__(self, executable: str | Path, parameters: dict, remappings: dict, log: Path):
         from ament_index_python.packages import get_package_prefix
 
         command = [f"{get_package_prefix('fcis_ros')}/lib/fcis_ros/{executable}", "--ros-args"]
+        if Path(executable).suffix == ".py":  # a script of the test's own
+            command[:1] = [sys.executable, str(executable)]
         for name, value in parameters.items():
             command += ["-p", f"{name}:={value}"]
         for name, value in remappings.items():
@@ -51,6 +55,22 @@ class Process:
         self._process.send_signal(number)
         return self.wait()
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def account(self) -> dict[str, dict[str, int]]:
+        """{camera: {what: frames}} as the node said at its end; that it adds up is checked here, for every test."""
+        accounts = {}
+        for name, received, rest in re.findall(r"account\]: (?:(\w+): )?(\d+) frames received: (.*)", self.output):
+            accounts[name] = {what: int(count) for count, what in re.findall(r"(\d+) (\w+)", rest)}
+            assert int(received) == sum(accounts[name].values()) and accounts[name]["waiting"] == 0, accounts
+        return accounts
+
+    def send_signal(self, number: int) -> None:
+        self._process.send_signal(number)
+
     def kill(self) -> None:
         self._process.kill()
         self._process.wait()
@@ -66,8 +86,9 @@ def start(tmp_path):
     """Starts executables; whatever still runs at the end is killed."""
     started = []
 
-    def run(executable: str, parameters: dict | None = None, remappings: dict | None = None) -> Process:
-        process = Process(executable, parameters or {}, remappings or {}, tmp_path / f"{executable}_{len(started)}.log")
+    def run(executable: str | Path, parameters: dict | None = None, remappings: dict | None = None) -> Process:
+        log = tmp_path / f"{Path(executable).name}_{len(started)}.log"
+        process = Process(executable, parameters or {}, remappings or {}, log)
         started.append(process)
         return process
 
@@ -75,6 +96,7 @@ def start(tmp_path):
     for process in started:
         if process.running:
             process.kill()
+        assert "Traceback" not in process.output and isinstance(process.account, dict)
 
 
 @pytest.fixture
@@ -110,3 +132,107 @@ def graph(monkeypatch):
     context.try_shutdown()
     thread.join(5)
     node.destroy_node()
+
+
+class Client:
+    """Publishes images to a node and collects everything it says; its frames add up in every message of diagnostics."""
+
+    PARTS = ("processed", "overwritten", "rejected", "stale", "failed", "waiting")
+
+    def __init__(self, node):
+        from diagnostic_msgs.msg import DiagnosticArray
+
+        self.node, self.status, self.masks, self.wrong = node, {}, {}, []
+        self._publishers, self._sent = {}, 0
+        node.create_subscription(DiagnosticArray, "/diagnostics", self._keep_status, 10)
+        self.watch()
+
+    def watch(self, camera: str = "") -> None:
+        """Collects the masks of a camera."""
+        from fcis_ros.msg import InstanceMaskArray
+
+        topic = f"fcis_node/{camera}/masks" if camera else "fcis_node/masks"
+        self.masks[camera] = []
+        self.node.create_subscription(InstanceMaskArray, topic, self.masks[camera].append, 10)
+
+    def _keep_status(self, message):
+        for status in message.status:
+            values = {entry.key: entry.value for entry in status.values}
+            if "frames_received" in values:
+                parts = sum(int(values[f"frames_{name}"]) for name in self.PARTS)
+                if parts != int(values["frames_received"]):
+                    self.wrong.append(values)
+            name = status.name.split(": ", 1)[1]
+            self.status[name] = (status.level[0], status.message, values)
+
+    def value(self, key: str, name: str = "camera") -> str:
+        return self.status[name][2].get(key, "") if name in self.status else ""
+
+    def count(self, what: str, camera: str = "camera") -> int:
+        return int(self.value(f"frames_{what}", camera) or -1)
+
+    def publisher(self, topic: str = "camera/image", kind=None, profile=None):
+        from rclpy.qos import QoSProfile
+        from sensor_msgs.msg import Image
+
+        if topic not in self._publishers:
+            self._publishers[topic] = self.node.create_publisher(kind or Image, topic, profile or QoSProfile(depth=5))
+        return self._publishers[topic]
+
+    def image(self, pixels, **changes):
+        """A message with a stamp and a frame of its own."""
+        from sensor_msgs.msg import Image
+
+        from fcis_ros.ros import convert
+
+        self._sent += 1
+        message = Image()
+        message.header.stamp.sec, message.header.stamp.nanosec = 1000 + self._sent, 123456789
+        message.header.frame_id = f"camera_{self._sent}"
+        convert.fill_image(message, pixels, "rgb8")
+        for name, value in changes.items():
+            setattr(message, name, value)
+        return message
+
+    def send(self, pixels, topic: str = "camera/image", **changes):
+        message = self.image(pixels, **changes)
+        self.publisher(topic).publish(message)
+        return message
+
+    def connected(self, topic: str = "camera/image", masks: str = "fcis_node/masks") -> bool:
+        return self.publisher(topic).get_subscription_count() > 0 and self.node.count_publishers(masks) > 0
+
+    def call(self, kind, service: str, request):
+        """Calls a service and returns its answer."""
+        client = self.node.create_client(kind, service)
+        wait_for(client.service_is_ready, service)
+        future = client.call_async(request)
+        wait_for(future.done, f"the answer of {service}")
+        self.node.destroy_client(client)
+        return future.result()
+
+    def change_state(self, transition: int) -> bool:
+        from lifecycle_msgs.msg import Transition
+        from lifecycle_msgs.srv import ChangeState
+
+        request = ChangeState.Request(transition=Transition(id=transition))
+        return self.call(ChangeState, "fcis_node/change_state", request).success
+
+    def state(self) -> str:
+        from lifecycle_msgs.srv import GetState
+
+        return self.call(GetState, "fcis_node/get_state", GetState.Request()).current_state.label
+
+    def set_parameters(self, **values):
+        from rcl_interfaces.srv import SetParameters
+        from rclpy.parameter import Parameter
+
+        parameters = [Parameter(name, value=value).to_parameter_msg() for name, value in values.items()]
+        return self.call(SetParameters, "fcis_node/set_parameters", SetParameters.Request(parameters=parameters)).results
+
+
+@pytest.fixture
+def client(graph):
+    client = Client(graph)
+    yield client
+    assert not client.wrong

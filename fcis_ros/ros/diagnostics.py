@@ -1,0 +1,146 @@
+"""What the node says about itself on /diagnostics, as plain values. Levels follow the last seconds, not history."""
+
+import os
+import threading
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from fcis_ros.ros.inbox import OUTCOMES, Counts
+from fcis_ros.ros.watchdog import Finding
+
+OK, WARN, ERROR = 0, 1, 2  # as diagnostic_msgs/DiagnosticStatus has them
+WINDOW = 5.0  # seconds that rates, times and levels look back
+
+
+@dataclass(frozen=True)
+class Status:
+    """One ``DiagnosticStatus`` in plain Python."""
+
+    name: str
+    level: int
+    message: str
+    values: Mapping[str, object]
+
+
+class Recent:
+    """Measurements of the last seconds, from any thread; times in seconds of a steady clock."""
+
+    def __init__(self, window: float = WINDOW, limit: int = 2000):
+        self._window = window
+        self._lock = threading.Lock()
+        self._entries: deque[tuple[float, Mapping[str, float]]] = deque(maxlen=limit)
+
+    def add(self, now: float, values: Mapping[str, float]) -> None:
+        """Notes the values of one frame."""
+        with self._lock:
+            self._entries.append((now, values))
+
+    def percentiles(self, now: float, wanted: Sequence[float]) -> dict[str, list[float]]:
+        """{name: percentiles} of what was noted within the window; empty if nothing was."""
+        with self._lock:
+            recent = [values for moment, values in self._entries if now - moment <= self._window]
+        names = dict.fromkeys(name for values in recent for name in values)
+        series = {name: [values[name] for values in recent if name in values] for name in names}
+        return {name: [float(p) for p in np.percentile(values, wanted)] for name, values in series.items()}
+
+
+class Rates:
+    """How counts have grown within the window; called about once per second."""
+
+    def __init__(self, window: float = WINDOW):
+        self._window = window
+        self._history: deque[tuple[float, Counts]] = deque()
+
+    def __call__(self, now: float, counts: Counts) -> tuple[dict[str, int], float]:
+        """Notes the counts.
+
+        Returns:
+            What was added to each of them since the beginning of the window, and the seconds since then.
+        """
+        self._history.append((now, counts))
+        while len(self._history) > 2 and now - self._history[1][0] >= self._window:
+            self._history.popleft()
+        then, before = self._history[0]
+        names = ("received", *OUTCOMES)
+        return {name: getattr(counts, name) - getattr(before, name) for name in names}, now - then
+
+
+def camera_status(
+    name: str,
+    state: str,
+    counts: Counts,
+    added: Mapping[str, int],
+    seconds: float,
+    times: Mapping[str, Sequence[float]],
+    finding: Finding | None,
+    problems: Sequence[str],
+    facts: Mapping[str, object],
+) -> Status:
+    """About one camera.
+
+    Args:
+        name: of the status.
+        state: of the life cycle, or ``disabled``.
+        counts: since the start.
+        added: to the counts within the window.
+        seconds: length of the window.
+        times: {name: [median, 95th percentile]} in milliseconds, of the window.
+        finding: why nothing arrives, if nothing does.
+        problems: with the headers, of the window.
+        facts: further values.
+    """
+    rate = {name: f"{added[name] / seconds:.1f}" if seconds else "0.0" for name in ("received", "processed")}
+    values = {"state": state, "input_hz": rate["received"], "output_hz": rate["processed"]}
+    values |= {f"frames_{name}": getattr(counts, name) for name in ("received", *OUTCOMES, "waiting")}
+    for key, (p50, p95) in times.items():
+        values |= {f"{key}_p50": f"{p50:.1f}", f"{key}_p95": f"{p95:.1f}"}
+    values |= facts
+    window = f"in the last {seconds:.0f} s"
+    if state != "active":
+        level, message = OK, state
+    elif added["failed"]:
+        level, message = ERROR, f"{added['failed']} frames failed {window}"
+    elif finding:
+        level, message = ERROR if finding.error else WARN, finding.text
+    elif added["rejected"]:
+        level, message = WARN, f"{added['rejected']} frames rejected {window}"
+    elif added["stale"] and not added["processed"]:
+        level, message = WARN, f"all {added['stale']} frames {window} were older than max_age_ms"
+    elif problems:
+        level, message = WARN, problems[0]
+    else:
+        level, message = OK, f"{rate['processed']} of {rate['received']} frames/s"
+    return Status(name, level, message, values)
+
+
+def model_status(
+    name: str, state: str, progress: str, times: Mapping[str, Sequence[float]], ignored: int, facts: Mapping[str, object]
+) -> Status:
+    """About the model and the process.
+
+    Args:
+        name: of the status.
+        state: of the life cycle.
+        progress: of loading; empty unless that is under way.
+        times: {stage: [median]} in milliseconds, of the window.
+        ignored: regions left out within the window because their values were no numbers.
+        facts: further values.
+    """
+    values = {"state": state, **({"loading": progress} if progress else {}), **facts}
+    values |= {"memory_mb": f"{resident_bytes() / 2**20:.0f}"}
+    values |= {f"stage_ms.{stage}": f"{p50:.2f}" for stage, (p50,) in times.items()}
+    if ignored:
+        return Status(name, WARN, f"{ignored} regions were left out, their values are no numbers: the model is damaged", values)
+    return Status(name, OK, f"{state}: {progress}" if progress else state, values)
+
+
+def resident_bytes() -> int:
+    """Memory of this process; 0 where the system does not say."""
+    try:
+        with open("/proc/self/statm") as file:
+            return int(file.read().split()[1]) * os.sysconf("SC_PAGESIZE")
+    except OSError:
+        return 0

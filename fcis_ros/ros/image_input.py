@@ -1,0 +1,145 @@
+"""The subscription of one camera: raw or compressed, with a quality of service that matches, and an eye on whether it works."""
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from rclpy.qos import QoSProfile
+from rclpy.utilities import get_rmw_implementation_identifier
+from sensor_msgs.msg import CompressedImage, Image
+
+from fcis_ros.ros import qos, watchdog
+
+try:
+    from rclpy.event_handler import SubscriptionEventCallbacks
+except ImportError:  # Humble
+    from rclpy.qos_event import SubscriptionEventCallbacks
+
+TYPES = {Image: "sensor_msgs/msg/Image", CompressedImage: "sensor_msgs/msg/CompressedImage"}
+
+
+class ImageInput:
+    """Subscribes to ``image`` or to its compressed topic. ``refresh`` does everything; only the executor's thread calls it.
+
+    Attributes:
+        finding: why no images arrive, if none do.
+    """
+
+    def __init__(self, node: Any, topic: str, receive: Callable[[Any], None], profile: str):
+        """Subscribes to nothing yet.
+
+        Args:
+            node: whose subscription it is.
+            topic: base name, before remapping.
+            receive: gets every message.
+            profile: path of our Fast DDS profile, for a hint.
+        """
+        self.finding: watchdog.Finding | None = None
+        self._node, self._receive, self._profile = node, receive, profile
+        self._transport = node.get_parameter("transport").value
+        self._policy = node.get_parameter("input_qos").value
+        every = node.get_parameter("frame_policy").value == "every"
+        self._depth = node.get_parameter("queue_size").value if every else 1
+        self._names = {Image: topic, CompressedImage: self._compressed_topic(topic)}
+        self._topics = {kind: node.resolve_topic_name(name) for kind, name in self._names.items()}
+        self._subscription = None
+        self._asked: tuple[type, QoSProfile] | None = None
+        self._received = 0
+        self._last = 0.0
+        self._told: str | None = None  # kind of finding that the log knows
+        self._warned_large = False
+
+    def _compressed_topic(self, topic: str) -> str:
+        """``<image>/compressed`` after remapping of ``image``, as image_transport has it, unless it is remapped itself."""
+        name = f"{topic}/compressed"
+        if (remapped := self._node.resolve_topic_name(name)) != self._node.resolve_topic_name(name, only_expand=True):
+            return remapped
+        return f"{self._node.resolve_topic_name(topic)}/compressed"
+
+    def refresh(self, wanted: bool, silence: float) -> None:
+        """Subscribes, changes the subscription or drops it, as publishers come and go; notices silence.
+
+        Args:
+            wanted: whether images are wanted at all.
+            silence: seconds without an image that are too many.
+        """
+        if not wanted:
+            self._drop()
+            return
+        published = {kind: self._node.get_publishers_info_by_topic(topic) for kind, topic in self._topics.items()}
+        matching = {kind: [info for info in infos if info.topic_type == TYPES[kind]] for kind, infos in published.items()}
+        kind = Image
+        if self._transport == "compressed" or (self._transport == "auto" and matching[CompressedImage] and not matching[Image]):
+            kind = CompressedImage
+        profile = qos.input_profile(self._policy, [info.qos_profile for info in matching[kind]], self._depth)
+        if self._asked != (kind, profile):
+            self._drop()
+            self._subscribe(kind, profile)
+        silent = time.monotonic() - self._last
+        if silent >= silence:
+            self._notice(self._diagnose(kind, profile, published[kind], silent))
+        elif self._received:
+            self._notice(None)
+
+    @property
+    def description(self) -> str:
+        """The topic and how it is subscribed to; empty without a subscription."""
+        return f"{self._topics[self._asked[0]]} ({qos.describe(self._asked[1])})" if self._asked else ""
+
+    def _subscribe(self, kind: type, profile: QoSProfile) -> None:
+        # The default callbacks would log what the watchdog says better.
+        quiet = SubscriptionEventCallbacks(use_default_callbacks=False)
+        self._subscription = self._node.create_subscription(
+            kind, self._names[kind], self._arrived, profile, event_callbacks=quiet
+        )
+        self._asked, self._received, self._last = (kind, profile), 0, time.monotonic()
+        self._node.get_logger().debug(f"subscribed to {self.description}")
+
+    def _drop(self) -> None:
+        if self._subscription is not None:
+            self._node.destroy_subscription(self._subscription)
+        self._subscription = self._asked = self.finding = None
+        self._told = None
+
+    def _arrived(self, message: Any) -> None:
+        self._received += 1
+        self._last = time.monotonic()
+        if not self._warned_large and len(message.data) > watchdog.LARGE:
+            self._warned_large = True
+            if watchdog.lacks_profile(get_rmw_implementation_identifier()):
+                text = f"images of {len(message.data) // 1000} kB mostly get lost between processes of one host"
+                self._node.get_logger().warning(f"{text}; {self._hint()}")
+        self._receive(message)
+
+    def _diagnose(self, kind: type, profile: QoSProfile, infos: Sequence[Any], silent: float) -> watchdog.Finding:
+        publishers = [
+            watchdog.Publisher(
+                f"{info.node_namespace.rstrip('/')}/{info.node_name}",
+                info.topic_type,
+                qos.mismatch(info.qos_profile, profile),
+            )
+            for info in infos
+        ]
+        own = f"{self._node.get_fully_qualified_name()}/"
+        elsewhere = [
+            name
+            for name, types in self._node.get_topic_names_and_types()
+            if TYPES[kind] in types and not name.startswith(own) and self._node.count_publishers(name)
+        ]
+        topic = self._topics[kind]
+        return watchdog.diagnose(topic, TYPES[kind], publishers, self._received, silent, elsewhere, self._hint())
+
+    def _hint(self) -> str:
+        return watchdog.transport_hint(get_rmw_implementation_identifier(), self._profile)
+
+    def _notice(self, finding: watchdog.Finding | None) -> None:
+        """Keeps a finding for the diagnostics and logs it when it is another than before."""
+        self.finding = finding
+        kind = finding.kind if finding else ""
+        if kind == self._told:
+            return
+        self._told = kind
+        if finding:
+            self._node.get_logger().warning(finding.text)
+        else:
+            self._node.get_logger().info(f"images arrive on {self.description}")

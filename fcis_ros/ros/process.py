@@ -1,0 +1,86 @@
+"""A process around one node: clean ends whatever happens, and the statuses that say what did.
+
+Imported before everything that takes time, rclpy included.
+"""
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from fcis_ros.errors import InputError
+
+DONE, UNUSABLE, DEVICE_LOST = 0, 2, 3  # statuses; 1 is Python's own for what nobody foresaw
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+LAST_SECONDS = 3.0  # for a thread that loads or computes, after the end; it has nothing left to save
+_initialised = False
+
+
+def obey_signals() -> None:
+    """From now on SIGINT and SIGTERM, however many, end the process with status 0 and without a traceback.
+
+    Before ``run`` has initialised rclpy there is nothing to clean up, and they end it at once. Afterwards rclpy's own handler,
+    which calls this one first, ends the spinning.
+    """
+
+    def handle(*_) -> None:
+        if not _initialised:
+            os._exit(DONE)
+
+    for number in SIGNALS:
+        signal.signal(number, handle)
+
+
+def run(name: str, make_node: Callable[[], Any], spin: Callable[[Any, Any], None]) -> int:
+    """Makes a node, spins it until it ends or a signal comes, and cleans up.
+
+    Args:
+        name: of the executable, for messages.
+        make_node: makes an object that has ``exit_status`` and ``finish``, which is called before it is destroyed; may raise
+            InputError, to say that a parameter cannot be used.
+        spin: gets the executor and the node.
+
+    Returns:
+        The status of the process: 0 after a signal or a proper end, 2 if something given cannot be used, or the node's
+        ``exit_status``.
+    """
+    global _initialised
+    import rclpy
+    from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+
+    rclpy.init()
+    _initialised = True
+    node, status = None, DONE
+    try:
+        executor = SingleThreadedExecutor()
+        node = make_node()
+        executor.add_node(node)
+        spin(executor, node)
+    except ExternalShutdownException:
+        pass
+    except InputError as error:
+        if rclpy.ok():  # else interrupted half-way
+            print(f"{name}: {error}", file=sys.stderr)
+            status = UNUSABLE
+    except Exception:
+        if rclpy.ok():
+            raise  # else interrupted half-way
+    finally:
+        if node is not None:
+            status = status or node.exit_status
+            node.finish()
+            node.destroy_node()
+        rclpy.try_shutdown()
+        for number in SIGNALS:  # until the very end: Python itself would bring the deadly defaults back
+            signal.signal(number, signal.SIG_IGN)
+    for thread in threading.enumerate():
+        if thread is not threading.current_thread() and thread.daemon:
+            thread.join(LAST_SECONDS)
+    if threading.active_count() > 1:
+        # Python would tear down PyTorch beneath a thread that still loads or computes.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+    return status

@@ -1,0 +1,41 @@
+"""Quality of service: what the node offers, and what it asks of the publishers of its images."""
+
+from collections.abc import Sequence
+
+from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSCompatibility, QoSProfile, ReliabilityPolicy, qos_check_compatible
+
+OUTPUT = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=5, reliability=ReliabilityPolicy.RELIABLE)
+
+
+def input_profile(policy: str, offered: Sequence[QoSProfile], depth: int) -> QoSProfile:
+    """The profile to subscribe with.
+
+    Args:
+        policy: ``sensor_data`` (best effort), ``reliable``, ``system_default`` (the middleware's), or ``auto``, which is as
+            strict as all publishers allow: reliable where every one is, and likewise transient local.
+        offered: profiles of the publishers that are there; none yet counts as best effort, which matches every publisher.
+        depth: of the history.
+    """
+    reliability, durability = ReliabilityPolicy.BEST_EFFORT, DurabilityPolicy.VOLATILE
+    if policy == "system_default":
+        reliability, durability = ReliabilityPolicy.SYSTEM_DEFAULT, DurabilityPolicy.SYSTEM_DEFAULT
+    elif policy == "reliable":
+        reliability = ReliabilityPolicy.RELIABLE
+    elif policy == "auto" and offered:
+        if all(profile.reliability == ReliabilityPolicy.RELIABLE for profile in offered):
+            reliability = ReliabilityPolicy.RELIABLE
+        if all(profile.durability == DurabilityPolicy.TRANSIENT_LOCAL for profile in offered):
+            durability = DurabilityPolicy.TRANSIENT_LOCAL
+    return QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=depth, reliability=reliability, durability=durability)
+
+
+def mismatch(offered: QoSProfile, asked: QoSProfile) -> str:
+    """Why a publisher cannot reach a subscription, in one line; empty if it can."""
+    verdict, reason = qos_check_compatible(offered, asked)
+    return " ".join(reason.split()).rstrip(";") if verdict == QoSCompatibility.ERROR else ""
+
+
+def describe(profile: QoSProfile) -> str:
+    """Such as ``reliable, volatile, depth 1``."""
+    words = (profile.reliability.name, profile.durability.name)
+    return ", ".join(word.lower().replace("_", " ") for word in words) + f", depth {profile.depth}"

@@ -1,0 +1,52 @@
+"""``~/segment``: one image in, its masks out."""
+
+from typing import Any
+
+import numpy as np
+from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
+from rclpy.task import Future
+
+from fcis_ros.ros import masks
+from fcis_ros.ros.convert import to_rgb
+from fcis_ros.ros.inbox import Frame, Inbox
+from fcis_ros.srv import Segment
+from fcis_ros.structures import Instances
+
+
+class SegmentService:
+    """An outlet of the engine, like a camera: its requests wait their turn among the cameras' frames."""
+
+    NAME = "~/segment"
+
+    def __init__(self, node: Any, inbox: Inbox):
+        self._node, self._inbox = node, inbox
+        # One request after the other, in a group of its own: the node's other callbacks go on meanwhile.
+        node.create_service(Segment, self.NAME, self._serve, callback_group=MutuallyExclusiveCallbackGroup())
+
+    async def _serve(self, request: Segment.Request, response: Segment.Response) -> Segment.Response:
+        future = Future(executor=self._node.executor)
+        if not self._inbox.put(self.NAME, (request.image, response, future)):
+            response.message = "no model is loaded: configure the node first"
+            return response
+        return await future
+
+    def image_of(self, frame: Frame) -> np.ndarray:
+        return to_rgb(frame.message[0])
+
+    def answer(self, frame: Frame, image: np.ndarray, found: Instances) -> None:
+        request, response, future = frame.message
+        kept = found.select(self._node.settings.keep(found))
+        response.masks = masks.to_message(kept, request.header, self._node.model)
+        response.success = True
+        self._node.resolve(future, response)
+
+    def picture(self, frame: Frame, image: np.ndarray, kept: None) -> dict[str, float]:
+        return {}
+
+    def timed(self, frame: Frame, times: dict[str, float]) -> None:
+        pass
+
+    def refuse(self, frame: Frame, reason: str) -> None:
+        _, response, future = frame.message
+        response.message = reason
+        self._node.resolve(future, response)

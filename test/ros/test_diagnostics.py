@@ -1,0 +1,71 @@
+import pytest
+
+from fcis_ros.ros import diagnostics
+from fcis_ros.ros.diagnostics import ERROR, OK, WARN
+from fcis_ros.ros.inbox import Counts
+from fcis_ros.ros.watchdog import Finding
+
+
+def test_rates_look_back_over_the_window_only():
+    rates = diagnostics.Rates(window=5.0)
+    for second in range(20):
+        added, seconds = rates(float(second), Counts(received=10 * second, processed=4 * second, overwritten=6 * second))
+    assert seconds == 5.0 and (added["received"], added["processed"], added["overwritten"]) == (50, 20, 30)
+
+
+def test_rates_of_a_node_that_has_just_started():
+    rates = diagnostics.Rates()
+    assert rates(7.0, Counts()) == ({**dict.fromkeys(("received", "processed", "overwritten"), 0), "rejected": 0, "stale": 0,
+                                     "failed": 0}, 0.0)  # fmt: skip
+    assert rates(8.0, Counts(received=3, waiting=3))[0]["received"] == 3
+
+
+def test_recent_percentiles():
+    recent = diagnostics.Recent(window=5.0)
+    recent.add(0.0, {"convert": 1000.0})  # too old to count
+    for number in range(101):
+        recent.add(10.0, {"convert": float(number), **({"overlay": 7.0} if number == 3 else {})})
+    assert recent.percentiles(11.0, (50, 95)) == {"convert": [50.0, 95.0], "overlay": [7.0, 7.0]}
+    assert recent.percentiles(16.0, (50,)) == {}
+
+
+def status(state="active", finding=None, problems=(), **added):
+    added = dict.fromkeys(("received", "processed", "overwritten", "rejected", "stale", "failed"), 0) | added
+    counts = Counts(received=100, processed=1, failed=99)  # history must not matter
+    return diagnostics.camera_status("camera", state, counts, added, 5.0, {"latency_ms": [1.0, 2.0]}, finding, problems, {})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "level", "message"),
+    [
+        ({"received": 50, "processed": 20, "overwritten": 30}, OK, "4.0 of 10.0 frames/s"),
+        ({"failed": 1, "rejected": 5}, ERROR, "1 frames failed in the last 5 s"),
+        ({"rejected": 5, "processed": 5}, WARN, "5 frames rejected in the last 5 s"),
+        ({"stale": 5}, WARN, "all 5 frames in the last 5 s were older than max_age_ms"),
+        ({"stale": 5, "processed": 1}, OK, "0.2 of 0.0 frames/s"),
+        ({"finding": Finding("no_publisher", "nobody")}, WARN, "nobody"),
+        ({"finding": Finding("wrong_type", "a string", error=True)}, ERROR, "a string"),
+        ({"problems": ["no time stamp"]}, WARN, "no time stamp"),
+        ({"state": "inactive", "finding": Finding("no_publisher", "nobody")}, OK, "inactive"),
+        ({"state": "disabled"}, OK, "disabled"),
+    ],
+)
+def test_levels_follow_the_last_seconds(arguments, level, message):
+    result = status(**arguments)
+    assert (result.level, result.message) == (level, message)
+
+
+def test_values_of_a_camera():
+    values = status(received=50, processed=20).values
+    assert values["frames_received"] == 100 and values["frames_failed"] == 99
+    assert (values["input_hz"], values["output_hz"]) == ("10.0", "4.0")
+    assert (values["latency_ms_p50"], values["latency_ms_p95"]) == ("1.0", "2.0")
+
+
+def test_model_status():
+    loading = diagnostics.model_status("model", "configuring", "2/3 reading the checkpoint", {}, 0, {})
+    assert (loading.level, loading.message) == (OK, "configuring: 2/3 reading the checkpoint")
+    assert loading.values["loading"] == "2/3 reading the checkpoint" and float(loading.values["memory_mb"]) > 10
+    damaged = diagnostics.model_status("model", "active", "", {"rpn": [1.234]}, 3, {"device": "cpu"})
+    assert damaged.level == WARN and "3 regions" in damaged.message
+    assert damaged.values["stage_ms.rpn"] == "1.23" and damaged.values["device"] == "cpu"

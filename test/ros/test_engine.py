@@ -1,0 +1,173 @@
+"""The worker with a predictor that does what it is told."""
+
+import time
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from fcis_ros.errors import InputError
+from fcis_ros.ros import engine
+from fcis_ros.ros.inbox import Counts, Inbox, StaleFrameError
+
+
+class Predictor:
+    """Answers with the images' names; images named in ``errors`` raise."""
+
+    def __init__(self, device="cpu"):
+        self.device = SimpleNamespace(type=device)
+        self.errors, self.batches = {}, []
+
+    def predict(self, images, score_floor):
+        self.batches.append(list(images))
+        for image in images:
+            if image in self.errors:
+                raise self.errors[image]
+        return [SimpleNamespace(instances=image, stage_ms={"rpn": 1.0}, ignored_rois=2) for image in images]
+
+
+class Outlet:
+    def __init__(self):
+        self.answered, self.refused, self.broken_pictures = [], [], False
+
+    def image_of(self, frame):
+        if isinstance(frame.message, Exception):
+            raise frame.message
+        return frame.message
+
+    def answer(self, frame, image, found):
+        if image == "unpublishable":
+            raise RuntimeError("publish")
+        self.answered.append(found)
+        return found
+
+    def picture(self, frame, image, kept):
+        if self.broken_pictures:
+            raise RuntimeError("brush")
+        return {"overlay": 3.0}
+
+    def timed(self, frame, times):
+        self.times = times
+
+    def refuse(self, frame, reason):
+        self.refused.append(reason)
+
+
+class Bench:
+    """An engine with two sources."""
+
+    def __init__(self, max_batch=0, predictor=None):
+        self.predictor = predictor or Predictor()
+        self.inbox = Inbox("ab")
+        self.outlets = {"a": Outlet(), "b": Outlet()}
+        self.log, self.lost, self.max_batch = [], [], max_batch
+
+    def serve(self, **messages):
+        """Puts one list of messages per source, starts, and waits until all are settled."""
+        for source, items in messages.items():
+            self.inbox.open(source, 99)
+            for item in items:
+                self.inbox.put(source, item)
+        self.engine = engine.Engine(
+            self.predictor, self.inbox, self.outlets, lambda: 0.5, self.max_batch, self.log.append, self.lost.append
+        )
+        deadline = time.monotonic() + 10
+        while any(self.inbox.counts(source).waiting for source in "ab"):
+            assert time.monotonic() < deadline
+            time.sleep(0.001)
+        assert all(self.inbox.close(source, 10) for source in "ab") and self.engine.stop(10)
+        return self.inbox.counts("a")
+
+
+@pytest.fixture(autouse=True)
+def device(monkeypatch):
+    """The test says whether the device is lost."""
+    state = {"lost": ""}
+    monkeypatch.setattr(engine, "lost", lambda device: state["lost"])
+    return state
+
+
+def test_every_frame_is_answered_or_refused_and_counted():
+    bench = Bench()
+    bench.predictor.errors["poison"] = RuntimeError("no")
+    wrong = [InputError("bad size 5"), StaleFrameError(), "poison", "unpublishable", InputError("bad size 6")]
+    counts = bench.serve(a=["one", *wrong, "two"])
+    assert counts == Counts(received=7, processed=2, rejected=2, stale=1, failed=2)
+    assert bench.outlets["a"].answered == ["one", "two"]
+    assert len(bench.outlets["a"].refused) == 5 and bench.outlets["a"].refused[-1] == "bad size 6"
+    # Once per kind; a stale frame is no news.
+    logged = ("bad size 5", "frame failed: RuntimeError: no", "frame failed: RuntimeError: publish")
+    assert bench.log == [f"a: {text} (counted in /diagnostics, logged once)" for text in logged]
+    assert bench.engine.ignored_rois == 2 * 3  # of the three that were computed
+
+
+def test_a_picture_that_fails_does_not_count_the_frame_twice():
+    bench = Bench()
+    bench.outlets["a"].broken_pictures = True
+    assert bench.serve(a=["one", "two"]) == Counts(received=2, processed=2)
+    assert bench.log == ["a: picture failed: frame failed: RuntimeError: brush (counted in /diagnostics, logged once)"]
+
+
+@pytest.mark.parametrize(("device", "max_batch", "batch"), [("cpu", 0, 1), ("cpu", 2, 2), ("cuda", 0, 2), ("cuda", 1, 1)])
+def test_frames_of_different_cameras_are_batched_where_it_pays(device, max_batch, batch):
+    bench = Bench(max_batch, Predictor(device))
+    bench.serve(a=["a0", "a1", "a2"], b=["b0", "b1", "b2"])
+    assert sorted(image for images in bench.predictor.batches for image in images) == ["a0", "a1", "a2", "b0", "b1", "b2"]
+    assert all(len(images) == batch for images in bench.predictor.batches)
+    assert bench.outlets["a"].answered == ["a0", "a1", "a2"] and bench.outlets["b"].answered == ["b0", "b1", "b2"]
+
+
+def test_a_frame_that_fails_takes_no_other_of_its_batch_with_it():
+    """Nor does a batch that is too large for the memory: its frames are computed singly."""
+    bench = Bench(2)
+    bench.predictor.errors["poison"] = RuntimeError("CUDA out of memory")
+    assert bench.serve(a=["poison"], b=["good"]) == Counts(received=1, failed=1)
+    assert bench.inbox.counts("b") == Counts(received=1, processed=1)
+    assert bench.predictor.batches == [["poison", "good"], ["poison"], ["good"]]
+
+
+def test_a_lost_device_ends_the_work_once(device):
+    bench = Bench(2)
+    bench.predictor.errors["poison"] = RuntimeError("CUDA error: an illegal memory access was encountered")
+    device["lost"] = "CUDA error: an illegal memory access was encountered"
+    bench.inbox.open("b", 1)
+    counts = bench.serve(a=["poison"], b=["good"])
+    assert counts.failed == 1 and bench.inbox.counts("b").failed == 1
+    assert bench.lost == ["CUDA error: an illegal memory access was encountered"]
+    assert bench.predictor.batches == [["poison", "good"]]
+
+
+def test_a_cpu_is_never_lost_and_a_gpu_when_it_does_not_answer(monkeypatch):
+    import torch
+
+    monkeypatch.undo()
+    assert engine.lost(torch.device("cpu")) == ""
+
+    def dead(device):
+        raise RuntimeError("CUDA error: unspecified launch failure\nand more")
+
+    monkeypatch.setattr(torch.cuda, "synchronize", dead)
+    assert engine.lost(torch.device("cuda:0")) == "CUDA error: unspecified launch failure"
+    monkeypatch.setattr(torch.cuda, "synchronize", lambda device: None)
+    assert engine.lost(torch.device("cuda:0")) == ""
+
+
+def test_loading_reports_progress_and_the_hash(tiny_checkpoint):
+    import hashlib
+
+    steps = []
+    predictor, digest = engine.load(str(tiny_checkpoint), "cpu", 0, "fp32", steps.append)
+    assert [step[:3] for step in steps] == ["1/3", "2/3", "3/3"] and predictor.name == "tiny"
+    assert digest == hashlib.sha256(tiny_checkpoint.read_bytes()).hexdigest()[:12]
+    with pytest.raises(InputError, match="no such file"):
+        engine.load("nowhere.safetensors", "cpu", 0, "fp32", steps.append)
+    engine.free()
+
+
+def test_pictures_are_arrays_in_the_real_thing(tiny_checkpoint):
+    """The seam to the real predictor: a list of images in, predictions out."""
+    predictor, _ = engine.load(str(tiny_checkpoint), "cpu", 0, "fp32", lambda step: None)
+    images = [np.full((40, 60, 3), 90, np.uint8), np.full((50, 50, 3), 30, np.uint8)]
+    first, second = predictor.predict(images, 0.1)
+    assert (first.instances.height, second.instances.width) == (40, 50)
+    assert first.ignored_rois == 0 and "backbone" in first.stage_ms

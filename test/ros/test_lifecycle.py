@@ -1,0 +1,128 @@
+"""The life cycle from outside: transitions, a device that fails, and signals at any moment."""
+
+import itertools
+import signal
+import time
+
+import numpy as np
+import pytest
+
+pytestmark = pytest.mark.ros
+
+IMAGE = np.random.default_rng(0).integers(0, 256, (60, 80, 3), dtype=np.uint8)
+REMAP = {"image": "camera/image"}
+
+
+def test_lifecycle_by_hand_with_answers_while_the_model_loads(client, start, tiny_checkpoint, wait_for):
+    from lifecycle_msgs.msg import Transition
+    from lifecycle_msgs.srv import ChangeState
+
+    process = start("fcis_node", {"model": tiny_checkpoint, "autostart": False}, REMAP)
+    assert client.state() == "unconfigured" and not client.connected()
+    change = client.node.create_client(ChangeState, "fcis_node/change_state")
+    wait_for(change.service_is_ready, "the service")
+    configure = change.call_async(ChangeState.Request(transition=Transition(id=Transition.TRANSITION_CONFIGURE)))
+    # PyTorch is imported meanwhile, which takes seconds; everything answers.
+    assert client.state() == "configuring"
+    assert client.set_parameters(max_instances=7)[0].successful
+    assert not client.change_state(Transition.TRANSITION_ACTIVATE)
+    assert not configure.done()
+    wait_for(lambda: client.value("loading", "model"), "the progress")
+    wait_for(configure.done, "the configuration")
+    assert configure.result().success and client.state() == "inactive"
+    assert "another one is under way" in process.output
+    for again in (False, True):  # everything can be done again
+        if again:
+            assert client.change_state(Transition.TRANSITION_CONFIGURE)
+        assert not client.connected()
+        assert client.change_state(Transition.TRANSITION_ACTIVATE)
+        wait_for(client.connected, "the subscription")
+        before = len(client.masks[""])
+        client.send(IMAGE)
+        wait_for(lambda before=before: len(client.masks[""]) > before, "an answer")
+        assert client.change_state(Transition.TRANSITION_DEACTIVATE)
+        wait_for(lambda: client.publisher().get_subscription_count() == 0, "the end of the subscription")
+        assert client.change_state(Transition.TRANSITION_CLEANUP)
+        wait_for(lambda: client.node.count_publishers("fcis_node/masks") == 0, "the end of the publishers")
+    assert not client.change_state(Transition.TRANSITION_ACTIVATE)  # there is nothing to activate
+    assert client.state() == "unconfigured"
+    assert process.interrupt() == 0
+    assert process.account[""]["processed"] == 2
+
+
+FAILING_DEVICE = """
+import sys
+import types
+from fcis_ros.ros import engine, fcis_node, process
+
+process.obey_signals()
+load, broken = engine.load, []
+
+def load_failing(*arguments):
+    predictor, digest = load(*arguments)
+    predict = predictor.predict
+
+    def failing(images, score_floor):
+        if images[0][0, 0, 0] == 1:
+            raise RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB")
+        if images[0][0, 0, 0] == 2:
+            broken.append("CUDA error: an illegal memory access was encountered")
+            raise RuntimeError(broken[0])
+        return predict(images, score_floor)
+
+    predictor.predict = failing
+    return predictor, digest
+
+engine.load = load_failing
+engine.lost = lambda device: broken[0] if broken else ""
+sys.exit(fcis_node.main())
+"""
+
+
+def test_no_memory_fails_the_frame_and_a_lost_device_ends_the_node(client, start, tiny_checkpoint, wait_for, tmp_path):
+    """A CUDA context is simulated that first has no memory for a frame, and then is gone for good."""
+    from lifecycle_msgs.msg import TransitionEvent
+
+    events = []
+    client.node.create_subscription(TransitionEvent, "fcis_node/transition_event", events.append, 10)
+    (tmp_path / "failing.py").write_text(FAILING_DEVICE)
+    process = start(tmp_path / "failing.py", {"model": tiny_checkpoint}, REMAP)
+    wait_for(client.connected, "the node")
+    no_memory, gone = np.full_like(IMAGE, 1), np.full_like(IMAGE, 2)
+    client.send(no_memory)
+    wait_for(lambda: client.count("failed") == 1, "the failed frame")
+    assert client.status["camera"][:2] == (2, client.status["camera"][1]) and "1 frames failed" in client.status["camera"][1]
+    good = client.send(IMAGE)
+    wait_for(lambda: client.masks[""], "the next frame's answer")
+    assert client.masks[""][0].header == good.header
+    client.send(gone)
+    assert process.wait() == 3
+    assert "failed for good, ending with status 3: CUDA error: an illegal memory access" in process.output
+    assert [event.goal_state.label for event in events][-2:] == ["deactivating", "inactive"]
+    assert process.account[""]["failed"] == 2 and process.account[""]["processed"] == 1
+
+
+def catches(pid: int, number: int) -> bool:
+    """Whether the process has a handler for a signal."""
+    with open(f"/proc/{pid}/status") as status:
+        mask = next(line for line in status if line.startswith("SigCgt:")).split()[1]
+    return bool(int(mask, 16) >> (number - 1) & 1)
+
+
+@pytest.mark.parametrize("executable", ["fcis_node", "camera_source"])
+@pytest.mark.parametrize("moment", ["imports", "loading", "active"])
+def test_many_signals_at_any_moment_are_a_clean_end(graph, start, tiny_checkpoint, wait_for, executable, moment):
+    process = start(executable, {"model": tiny_checkpoint} if executable == "fcis_node" else {})
+    topic = "fcis_node/masks" if executable == "fcis_node" else "image_raw"
+    reached = {
+        "imports": lambda: catches(process.pid, signal.SIGTERM),  # Python itself does not
+        "loading": lambda: executable in graph.get_node_names(),
+        "active": lambda: graph.count_publishers(topic),
+    }
+    wait_for(reached[moment], moment)
+    numbers = itertools.cycle((signal.SIGINT, signal.SIGTERM, signal.SIGINT))
+    while process.running:
+        process.send_signal(next(numbers))
+        time.sleep(0.03)
+    assert process.wait() == 0, process.output
+    assert "Traceback" not in process.output and "cannot start" not in process.output

@@ -1,0 +1,82 @@
+"""One table of parameters; the files that it makes agree with it."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fcis_ros.errors import InputError
+from fcis_ros.structures import Instances
+
+pytestmark = pytest.mark.ros
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_yaml_and_documentation_are_what_the_table_makes():
+    from fcis_ros.ros import parameter_files
+
+    assert (ROOT / "config" / "fcis_node.yaml").read_text() == parameter_files.yaml_text()
+    document = (ROOT / "docs" / "node.md").read_text()
+    assert document == parameter_files.with_table(document)
+
+
+def test_every_row_is_complete():
+    from fcis_ros.ros.params import PARAMETERS, SETTINGS
+
+    names = [row.name for row in PARAMETERS]
+    assert len(set(names)) == len(names) and SETTINGS == {row.name for row in PARAMETERS if not row.read_only}
+    for row in PARAMETERS:
+        assert row.description[-1] == "." and len(row.description) > 20, row.name
+        if isinstance(row.default, (int, float)) and not isinstance(row.default, bool):
+            assert row.limits[0] <= row.default <= row.limits[1], row.name
+        if row.choices:
+            assert row.default in row.choices, row.name
+
+
+def test_the_documented_encodings_are_the_ones_that_are_read():
+    from fcis_ros.ros.convert import ENCODINGS
+
+    section = (ROOT / "docs" / "node.md").read_text().split("## Encodings")[1].split("## ")[0]
+    rows = " ".join(line for line in section.splitlines() if line.startswith("| raw"))
+    documented = set()
+    for word in re.findall(r"[\w{},]*\d[\w{},]*", rows.replace("8 bits", "").replace("16 bits", "")):
+        word = word.strip(",")
+        if match := re.match(r"(\w+)\{(.+)\}(\d+)", word):
+            documented |= {f"{match[1]}{middle}{match[3]}" for middle in match[2].split(",")}
+        else:
+            documented.add(word)
+    documented |= set(re.findall(r"\b(uyvy|yuyv)\b", rows))
+    assert documented == set(ENCODINGS)
+
+
+@pytest.mark.parametrize(("given", "names"), [([""], ("",)), ([], ("",)), (["front", "", "left_2"], ("front", "left_2"))])
+def test_camera_names(given, names):
+    from fcis_ros.ros import params
+
+    assert params.cameras(given) == names
+
+
+@pytest.mark.parametrize("given", [["a b"], ["1st"], ["/front"], ["front", "front"], ["overlay"], ["~"]])
+def test_bad_camera_names(given):
+    from fcis_ros.ros import params
+
+    with pytest.raises(InputError, match="parameter cameras"):
+        params.cameras(given)
+
+
+def test_what_is_kept():
+    from fcis_ros.ros.params import PARAMETERS, SETTINGS, Settings
+
+    found = Instances(
+        9, 9, np.tile(np.array([[0, 0, 1, 1]], np.int32), (4, 1)), np.array([0.9, 0.8, 0.6, 0.4], np.float32),
+        np.array([1, 2, 1, 1]), tuple(np.array([0, 1], np.uint32) for _ in range(4)), ("car", "pedestrian"),
+    )  # fmt: skip
+
+    def scores(**changes):
+        values = {row.name: row.default for row in PARAMETERS if row.name in SETTINGS} | {"classes": ()} | changes
+        return [round(float(score), 1) for score in found.scores[Settings(**values).keep(found)]]
+
+    assert scores() == [0.9, 0.8, 0.6]
+    assert scores(score_threshold=0.0, classes=("car",)) == [0.9, 0.6, 0.4]
+    assert scores(max_instances=1) == [0.9] and scores(score_threshold=1.0) == []

@@ -1,0 +1,40 @@
+import pytest
+
+pytestmark = pytest.mark.ros
+
+
+def profile(reliability="RELIABLE", durability="VOLATILE"):
+    from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+
+    return QoSProfile(depth=9, reliability=ReliabilityPolicy[reliability], durability=DurabilityPolicy[durability])
+
+
+@pytest.mark.parametrize(
+    ("policy", "offered", "expected"),
+    [
+        ("auto", [], "best effort, volatile, depth 1"),
+        ("auto", [("RELIABLE", "VOLATILE")], "reliable, volatile, depth 1"),
+        ("auto", [("BEST_EFFORT", "VOLATILE")], "best effort, volatile, depth 1"),
+        ("auto", [("RELIABLE", "TRANSIENT_LOCAL")], "reliable, transient local, depth 1"),
+        ("auto", [("RELIABLE", "TRANSIENT_LOCAL"), ("BEST_EFFORT", "VOLATILE")], "best effort, volatile, depth 1"),
+        ("sensor_data", [("RELIABLE", "VOLATILE")], "best effort, volatile, depth 1"),
+        ("reliable", [("BEST_EFFORT", "VOLATILE")], "reliable, volatile, depth 1"),
+        ("system_default", [], "system default, system default, depth 1"),
+    ],
+)
+def test_what_is_asked_for(policy, offered, expected):
+    from fcis_ros.ros import qos
+
+    offers = [profile(*entry) for entry in offered]
+    asked = qos.input_profile(policy, offers, 1)
+    assert qos.describe(asked) == expected
+    if policy == "auto":
+        assert not any(qos.mismatch(offer, asked) for offer in offers)
+
+
+def test_a_mismatch_is_explained_in_one_line():
+    from fcis_ros.ros import qos
+
+    reason = qos.mismatch(profile("BEST_EFFORT"), profile("RELIABLE"))
+    assert "reliable" in reason.lower() and "\n" not in reason
+    assert qos.mismatch(profile(), profile()) == ""

@@ -1,0 +1,81 @@
+import os
+from types import SimpleNamespace
+
+import pytest
+
+from fcis_ros.ros import watchdog
+from fcis_ros.ros.watchdog import Publisher
+
+IMAGE = "sensor_msgs/msg/Image"
+GOOD = Publisher("/driver", IMAGE, "")
+
+
+def diagnose(publishers=(), received=0, elsewhere=(), hint=""):
+    return watchdog.diagnose("/image", IMAGE, publishers, received, 3.4, elsewhere, hint)
+
+
+def test_nobody_publishes():
+    assert diagnose() == watchdog.Finding("no_publisher", "no image for 3 s: nobody publishes /image")
+    assert diagnose(elsewhere=["/front/image_raw"]).text.endswith("images are published on /front/image_raw: remap the input")
+
+
+def test_another_type():
+    finding = diagnose([Publisher("/talker", "std_msgs/msg/String", "")])
+    assert (finding.kind, finding.error) == ("wrong_type", True)
+    assert "/talker publishes /image as std_msgs/msg/String, sensor_msgs/msg/Image is needed" in finding.text
+
+
+def test_quality_of_service_that_does_not_match():
+    finding = diagnose([Publisher("/driver", IMAGE, "ERROR: Best effort publisher and reliable subscription")])
+    assert (finding.kind, finding.error) == ("incompatible_qos", True)
+    assert "/driver on /image does not match (ERROR: Best effort publisher" in finding.text and "input_qos" in finding.text
+
+
+def test_one_publisher_that_matches_is_enough():
+    assert diagnose([Publisher("/other", IMAGE, "no"), GOOD]).kind == "nothing_received"
+
+
+def test_connected_and_nothing_arrives():
+    finding = diagnose([GOOD], hint="look there")
+    assert finding.kind == "nothing_received" and not finding.error
+    assert finding.text == "no image for 3 s: /driver is connected on /image, but nothing arrives; look there"
+
+
+def test_a_camera_that_stopped():
+    assert diagnose([GOOD], received=7).text == "no image for 3 s on /image: /driver has stopped publishing"
+
+
+@pytest.fixture
+def environment(monkeypatch):
+    for name in ("FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES_FILE", "ROS_DISTRO"):
+        monkeypatch.delenv(name, raising=False)
+    return monkeypatch
+
+
+def test_the_hint_fits_the_middleware(environment):
+    environment.setattr(os, "statvfs", lambda path: SimpleNamespace(f_frsize=4096, f_blocks=2**20))
+    fast = watchdog.transport_hint("rmw_fastrtps_cpp", "/share/large.xml")
+    assert "FASTDDS_DEFAULT_PROFILES_FILE=/share/large.xml for this node and the publisher" in fast and "shm" not in fast
+    assert "rmw_zenohd" in watchdog.transport_hint("rmw_zenoh_cpp", "")
+    assert "rmem_max" in watchdog.transport_hint("rmw_cyclonedds_cpp", "")
+    assert watchdog.transport_hint("rmw_other", "") == ""
+
+
+def test_with_a_profile_the_publisher_is_suspected(environment):
+    environment.setenv("FASTDDS_DEFAULT_PROFILES_FILE", "/mine.xml")
+    assert not watchdog.lacks_profile("rmw_fastrtps_cpp")
+    assert "for the publisher as well" in watchdog.transport_hint("rmw_fastrtps_cpp", "/share/large.xml")
+
+
+def test_humble_knows_the_old_name(environment):
+    environment.setenv("ROS_DISTRO", "humble")
+    assert "FASTRTPS_DEFAULT_PROFILES_FILE=" in watchdog.transport_hint("rmw_fastrtps_cpp", "/share/large.xml")
+
+
+def test_a_small_shared_memory_is_named(environment):
+    environment.setattr(os, "statvfs", lambda path: SimpleNamespace(f_frsize=4096, f_blocks=16384))
+    assert "/dev/shm has only 64 MB" in watchdog.transport_hint("rmw_fastrtps_cpp", "/share/large.xml")
+
+
+def test_only_fast_dds_lacks_a_profile(environment):
+    assert watchdog.lacks_profile("rmw_fastrtps_cpp") and not watchdog.lacks_profile("rmw_zenoh_cpp")
