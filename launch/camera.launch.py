@@ -1,113 +1,142 @@
-"""A camera and the node that finds instance masks in its images: ``ros2 launch fcis_ros camera.launch.py --show-args``."""
+"""A camera and the node that finds instance masks in its images: ``ros2 launch fcis_ros camera.launch.py --show-args``.
 
+Everything is checked before the first process starts. When the camera or the node ends, the launch takes the others down and
+ends with its status.
+"""
+
+import atexit
 import os
+import re
+import sys
+from pathlib import Path
 
-from launch.actions import DeclareLaunchArgument, SetEnvironmentVariable
-from launch.conditions import IfCondition
-from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
+from ament_index_python.packages import PackageNotFoundError, get_package_prefix, get_package_share_directory
+from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable, Shutdown
+from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
-from launch_ros.parameter_descriptions import ParameterValue
-from launch_ros.substitutions import FindPackageShare
 
-from launch import Condition, LaunchContext, LaunchDescription
+from fcis_ros.ros import params
+from fcis_ros.ros.watchdog import profile_variable
+from launch import LaunchDescription
 
-SHARE = FindPackageShare("fcis_ros")
-# Humble's name for it; later releases warn about the old one.
-PREFIX = "FASTRTPS" if os.environ.get("ROS_DISTRO") == "humble" else "FASTDDS"
-FASTDDS_VARIABLE = f"{PREFIX}_DEFAULT_PROFILES_FILE"
-BOOLEAN = ["true", "false"]
+BOOLEAN = ("true", "false")
+# (name, default, description, choices) of what is not a parameter of the node.
+OWN = (
+    ("source", "0", "Camera (index, /dev/video2, URL), video, folder, image or 'synthetic'; 'none' publishes nothing.", ()),
+    ("rate", "0.0", "Frames per second of the source; 0.0 for its own.", ()),
+    ("loop", "true", "Start the source again at its end.", BOOLEAN),
+    ("frame_id", "camera_optical_frame", "Optical frame in the source's headers (REP-103).", ()),
+    ("camera_info_url", "", "Calibration of the source's camera, a YAML file; empty for an uncalibrated one.", ()),
+    ("image_topic", "image_raw", "Topic of the images, published by the source and read by the node.", ()),
+    ("namespace", "", "Namespace of all nodes.", ()),
+    ("params_file", "", "Parameters of the node, a YAML file; arguments that are given win.", ()),
+    ("use_sim_time", "false", "Take the time from /clock, for bags.", BOOLEAN),
+    ("rviz", "false", "Show camera, overlay and labels in RViz.", BOOLEAN),
+    ("log_level", "info", "Verbosity of all nodes.", ("debug", "info", "warn", "error", "fatal")),
+    ("fastdds_profile", "", "Fast DDS profile; empty for the one in the environment, or else ours for large images.", ()),
+)  # fmt: skip
+NODE_PARAMETERS = tuple(row for row in params.PARAMETERS if row.launch)
 
 
-def argument(name: str, default, description: str, choices: list[str] | None = None) -> DeclareLaunchArgument:
-    return DeclareLaunchArgument(name, default_value=default, description=description, choices=choices)
+def refuse(name: str, text: str, wrong: str) -> None:
+    raise RuntimeError(f"argument {name}: {text!r} {wrong}")
 
 
-def typed(name: str, kind: type) -> ParameterValue:
-    """An argument as a parameter of this type, whatever its text looks like."""
-    return ParameterValue(LaunchConfiguration(name), value_type=kind)
+def existing(name: str, text: str) -> str:
+    if not Path(text.removeprefix("file://")).exists():
+        refuse(name, text, "is not there")
+    return text
 
 
-def has_source(context: LaunchContext) -> bool:
-    return LaunchConfiguration("source").perform(context) != "none"  # Humble has no EqualsSubstitution before launch 1.0.9
+def ended(name: str):
+    """What to do when a process ends: launch itself would go on without it, and end with 0 at last."""
+
+    def handle(event, context) -> Shutdown:
+        status = event.returncode if event.returncode >= 0 else 128 - event.returncode
+        if status and not context.is_shutdown:
+            # The launch service has no other way to end with a status of ours.
+            atexit.register(lambda: (sys.stdout.flush(), sys.stderr.flush(), os._exit(status)))
+        return Shutdown(reason=f"{name} has ended with status {status}")
+
+    return handle
 
 
-def generate_launch_description() -> LaunchDescription:
-    image, namespace = LaunchConfiguration("image_topic"), LaunchConfiguration("namespace")
-    common = {"use_sim_time": typed("use_sim_time", bool)}
-    logging = ["--ros-args", "--log-level", LaunchConfiguration("log_level")]
-    return LaunchDescription(
-        [
-            argument("source", "0", "Camera index, video, image folder, image or 'synthetic'; 'none' to publish nothing."),
-            argument("rate", "0.0", "Frames per second of the source; 0.0 for its own."),
-            argument("loop", "true", "Start the source again at its end.", BOOLEAN),
-            argument("frame_id", "camera_optical_frame", "Optical frame in the source's headers (REP-103)."),
-            argument("image_topic", "image_raw", "Topic of the images, published by the source and read by the node."),
-            argument("namespace", "", "Namespace of all nodes."),
-            argument("model", "", "Checkpoint (.safetensors); empty for the one that comes along."),
-            argument("device", "auto", "Where the network computes: auto, cpu, cuda or cuda:N."),
-            argument("threads", "0", "CPU threads of the network; 0 leaves the choice to PyTorch."),
-            argument("score_threshold", "0.5", "Publish instances from this score, 0.0 to 1.0."),
-            argument("autostart", "true", "Configure and activate the node at start; false leaves that to a manager.", BOOLEAN),
-            argument(
-                "params_file",
-                PathJoinSubstitution([SHARE, "config", "fcis_node.yaml"]),
-                "Further parameters of the node; the arguments of this launch file win.",
-            ),
-            argument("use_sim_time", "false", "Take the time from /clock, for bags.", BOOLEAN),
-            argument("rviz", "false", "Show camera, overlay and labels in RViz.", BOOLEAN),
-            argument("log_level", "info", "Verbosity of all nodes.", ["debug", "info", "warn", "error", "fatal"]),
-            argument(
-                "fastdds_profile",
-                PathJoinSubstitution([SHARE, "config", "fastdds_large_images.xml"]),
-                "Fast DDS profile with room for large images; other image publishers on this host need it too.",
-            ),
-            SetEnvironmentVariable(FASTDDS_VARIABLE, LaunchConfiguration("fastdds_profile")),
+def start(context) -> list:
+    """Checks the arguments, then says what to start."""
+    value = {name: LaunchConfiguration(name).perform(context) for name, *_ in OWN}
+    given = {row.name: LaunchConfiguration(row.name).perform(context) for row in NODE_PARAMETERS}
+    share = get_package_share_directory("fcis_ros")
+    try:
+        rate = float(value["rate"])
+    except ValueError:
+        refuse("rate", value["rate"], "is not a number")
+    if not 0 <= rate <= 1000:
+        refuse("rate", value["rate"], "is not within 0 to 1000")
+    source = value["source"]
+    if source not in ("none", "synthetic") and not source.isdigit() and "://" not in source:
+        existing("source", source)
+    for name in ("camera_info_url", "params_file", "fastdds_profile"):
+        if value[name]:
+            existing(name, value[name])
+    if given["model"]:
+        existing("model", given["model"])
+    if not re.fullmatch(r"[A-Za-z0-9_/~]+", value["image_topic"]):
+        refuse("image_topic", value["image_topic"], "is not the name of a topic")
+    if value["rviz"] == "true":
+        try:
+            get_package_prefix("rviz2")
+        except PackageNotFoundError:
+            refuse("rviz", "true", "needs the package rviz2, which is not installed")
+    typed = {row.name: params.from_text(row, given[row.name]) for row in NODE_PARAMETERS if given[row.name]}
+
+    sim_time = {"use_sim_time": True} if value["use_sim_time"] == "true" else {}
+    common = {"namespace": value["namespace"], "output": "screen"}
+    logging = ["--ros-args", "--log-level", value["log_level"]]
+    image = value["image_topic"]
+    actions = []
+    variable = profile_variable(os.environ.get("ROS_DISTRO"))
+    if value["fastdds_profile"] or not os.environ.get(variable):
+        profile = value["fastdds_profile"] or f"{share}/config/fastdds_large_images.xml"
+        actions.append(SetEnvironmentVariable(variable, profile))
+    if source != "none":
+        settings = {"source": source, "rate": rate, "loop": value["loop"] == "true", **sim_time}
+        settings |= {name: value[name] for name in ("frame_id", "camera_info_url")}
+        actions.append(
             Node(
                 package="fcis_ros",
                 executable="camera_source",
-                namespace=namespace,
-                condition=Condition(predicate=has_source),
-                parameters=[
-                    {
-                        **common,
-                        "source": typed("source", str),
-                        "rate": typed("rate", float),
-                        "loop": typed("loop", bool),
-                        "frame_id": typed("frame_id", str),
-                    }
-                ],
+                parameters=[settings],
                 remappings=[("image_raw", image)],
                 arguments=logging,
-                output="screen",
-            ),
-            Node(
-                package="fcis_ros",
-                executable="fcis_node",
-                name="fcis_node",
-                namespace=namespace,
-                parameters=[
-                    LaunchConfiguration("params_file"),
-                    {
-                        **common,
-                        "model": typed("model", str),
-                        "device": typed("device", str),
-                        "threads": typed("threads", int),
-                        "score_threshold": typed("score_threshold", float),
-                        "autostart": typed("autostart", bool),
-                    },
-                ],
-                remappings=[("image", image)],
-                arguments=logging,
-                output="screen",
-            ),
-            Node(
-                package="rviz2",
-                executable="rviz2",
-                namespace=namespace,
-                condition=IfCondition(LaunchConfiguration("rviz")),
-                arguments=["-d", PathJoinSubstitution([SHARE, "config", "fcis.rviz"])],
-                remappings=[("image", image)],
-                output="screen",
-            ),
-        ]
+                on_exit=ended("camera_source"),
+                **common,
+            )
+        )
+    files = [value["params_file"]] if value["params_file"] else []
+    actions.append(
+        Node(
+            package="fcis_ros",
+            executable="fcis_node",
+            name="fcis_node",
+            parameters=[*files, {**typed, **sim_time}],
+            remappings=[("image", image)],
+            arguments=logging,
+            on_exit=ended("fcis_node"),
+            **common,
+        )
     )
+    if value["rviz"] == "true":
+        arguments = ["-d", f"{share}/config/fcis.rviz"]
+        actions.append(Node(package="rviz2", executable="rviz2", arguments=arguments, remappings=[("image", image)], **common))
+    return actions
+
+
+def generate_launch_description() -> LaunchDescription:
+    arguments = [
+        DeclareLaunchArgument(name, default_value=default, description=description, **({"choices": choices} if choices else {}))
+        for name, default, description, choices in OWN
+    ]
+    for row in NODE_PARAMETERS:
+        description = f"{row.description} Empty for what params_file says, or {params.text_of(row.default)!r}."
+        arguments.append(DeclareLaunchArgument(row.name, default_value="", description=description))
+    return LaunchDescription([*arguments, OpaqueFunction(function=start)])

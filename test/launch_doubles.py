@@ -4,12 +4,8 @@ They have the names, keywords and attributes of the real ones in Humble, the old
 have fails here as it fails there. test_launch.py runs against the real ones too where those are installed.
 """
 
-import os
 import sys
-from pathlib import Path
 from types import ModuleType
-
-SHARE = Path(__file__).resolve().parents[1]
 
 
 def perform(value, context: "LaunchContext") -> str:
@@ -23,6 +19,7 @@ class LaunchContext:
     def __init__(self):
         self.launch_configurations: dict[str, str] = {}
         self.environment: dict[str, str] = {}
+        self.is_shutdown = False
 
 
 class LaunchDescription:
@@ -30,23 +27,8 @@ class LaunchDescription:
         self.entities = list(initial_entities or [])
 
 
-class Condition:
-    def __init__(self, *, predicate=None):
-        self.evaluate = predicate
-
-
-class IfCondition(Condition):
-    def __init__(self, predicate_expression):
-        super().__init__(predicate=lambda context: perform(predicate_expression, context).lower() in ("true", "1"))
-
-
-class UnlessCondition(Condition):
-    def __init__(self, predicate_expression):
-        super().__init__(predicate=lambda context: perform(predicate_expression, context).lower() not in ("true", "1"))
-
-
 class DeclareLaunchArgument:
-    def __init__(self, name, *, default_value=None, description=None, choices=None, condition=None):
+    def __init__(self, name, *, default_value=None, description=None, choices=None):
         self.name, self.default_value, self.description, self.choices = name, default_value, description, choices
 
     def visit(self, context):
@@ -59,8 +41,8 @@ class DeclareLaunchArgument:
 
 
 class SetEnvironmentVariable:
-    def __init__(self, name, value, *, condition=None):
-        self.name, self.value, self.condition = name, value, condition
+    def __init__(self, name, value):
+        self.name, self.value = name, value
 
     def visit(self, context):
         context.environment[perform(self.name, context)] = perform(self.value, context)
@@ -74,51 +56,35 @@ class LaunchConfiguration:
         return context.launch_configurations[self.variable_name]
 
 
-class PathJoinSubstitution:
-    def __init__(self, substitutions):
-        self.substitutions = substitutions
+class OpaqueFunction:
+    def __init__(self, *, function):
+        self.function = function
 
-    def perform(self, context):
-        return os.path.join(*(perform(part, context) for part in self.substitutions))
-
-
-class FindPackageShare:
-    def __init__(self, package):
-        self.package = package
-
-    def perform(self, context):
-        assert self.package == "fcis_ros"
-        return str(SHARE)
+    def execute(self, context):
+        return self.function(context)
 
 
-class ParameterValue:
-    def __init__(self, value, *, value_type=None, description=None):
-        self.value, self.value_type = value, value_type
-
-    def evaluate(self, context):
-        text = perform(self.value, context)
-        return {"true": True, "false": False}[text.lower()] if self.value_type is bool else self.value_type(text)
+class Shutdown:
+    def __init__(self, *, reason="reason not given"):
+        self.reason = reason
 
 
 class Node:
     def __init__(
         self, *, executable, package, name=None, namespace=None, parameters=None, remappings=None, arguments=None,
-        condition=None, output="log",
+        output="log", on_exit=None,
     ):  # fmt: skip
         self.node_executable, self.node_package, self.node_name, self.namespace = executable, package, name, namespace
         self.parameters, self.remappings, self.arguments = parameters or [], remappings or [], arguments or []
-        self.condition, self.output = condition, output
+        self.output, self.on_exit = output, on_exit
 
 
 MODULES = {
-    "launch": [LaunchContext, LaunchDescription, Condition],
-    "launch.actions": [DeclareLaunchArgument, SetEnvironmentVariable],
-    "launch.conditions": [IfCondition, UnlessCondition],
-    "launch.substitutions": [LaunchConfiguration, PathJoinSubstitution],
+    "launch": [LaunchContext, LaunchDescription],
+    "launch.actions": [DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable, Shutdown],
+    "launch.substitutions": [LaunchConfiguration],
     "launch_ros": [],
     "launch_ros.actions": [Node],
-    "launch_ros.parameter_descriptions": [ParameterValue],
-    "launch_ros.substitutions": [FindPackageShare],
 }
 
 

@@ -1,11 +1,12 @@
 """The launch file and the configuration: what it uses is declared, what it names exists."""
 
-import ast
+import atexit
 import importlib.util
 import re
 import sys
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -15,51 +16,8 @@ import launch_doubles  # noqa: E402
 ROOT = Path(__file__).resolve().parents[1]
 LAUNCH = ROOT / "launch" / "camera.launch.py"
 PROMISED = {"source", "rate", "image_topic", "model", "device", "score_threshold", "rviz", "namespace", "params_file"}
-PROMISED |= {"use_sim_time", "log_level", "autostart", "fastdds_profile"}
-
-
-def calls(name: str) -> list[ast.Call]:
-    tree = ast.parse(LAUNCH.read_text())
-    return [node for node in ast.walk(tree) if isinstance(node, ast.Call) and getattr(node.func, "id", "") == name]
-
-
-def declared() -> dict[str, ast.Call]:
-    """{argument: its declaration}, without the helper's own call."""
-    return {call.args[0].value: call for call in calls("argument")}
-
-
-def used() -> set[str]:
-    names = [call.args[0] for call in calls("LaunchConfiguration") + calls("typed")]
-    return {name.value for name in names if isinstance(name, ast.Constant)}
-
-
-def test_every_argument_is_declared_described_and_used():
-    assert PROMISED <= set(declared())
-    assert used() == set(declared())
-    for name, call in declared().items():
-        description = call.args[2].value
-        assert len(description) > 10 and description[0].isupper() and description.endswith("."), name
-
-
-def test_arguments_are_in_plain_sight():
-    """``--show-args`` lists what is declared at the top level only."""
-    text = LAUNCH.read_text()
-    for word in ("OpaqueFunction", "eval(", "PythonExpression", "subprocess"):
-        assert word not in text
-
-
-def test_boolean_arguments_have_choices():
-    for name, call in declared().items():
-        default = getattr(call.args[1], "value", None)
-        assert (default in ("true", "false")) == (len(call.args) > 3 and getattr(call.args[3], "id", "") == "BOOLEAN"), name
-
-
-def test_executables_and_files_exist():
-    text = LAUNCH.read_text()
-    for executable in re.findall(r'package="fcis_ros",\s+executable="(\w+)"', text):
-        assert (ROOT / "scripts" / executable).is_file()
-    for name in re.findall(r'"config", "([\w.]+)"', text):
-        assert (ROOT / "config" / name).is_file()
+PROMISED |= {"precision", "use_sim_time", "log_level", "autostart", "fastdds_profile", "cameras", "track", "camera_info_url"}
+pytestmark = pytest.mark.ros
 
 
 def load_launch_file():
@@ -72,6 +30,8 @@ def load_launch_file():
 @pytest.fixture(params=["doubles", pytest.param("real", marks=pytest.mark.launch)])
 def entities(request, monkeypatch) -> list:
     """What the launch file describes, built with the doubles and with the real launch."""
+    for name in ("FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES_FILE", "ROS_DISTRO"):
+        monkeypatch.delenv(name, raising=False)
     if request.param == "doubles":
         launch_doubles.install(monkeypatch)
     return load_launch_file().generate_launch_description().entities
@@ -81,74 +41,132 @@ def named(entities: list, kind: str) -> list:
     return [entity for entity in entities if type(entity).__name__ == kind]
 
 
-def started(entities: list, **given: str) -> list[str]:
-    """Executables that are started with these arguments, in order."""
+def actions(entities: list, **given: str) -> list:
+    """What is done with these arguments, in order."""
     import launch
 
     context = launch.LaunchContext()
-    context.launch_configurations.update(params_file="", fastdds_profile="", **given)  # theirs need an installed package
+    context.launch_configurations.update(given)
     for argument in named(entities, "DeclareLaunchArgument"):
         argument.visit(context)
-    nodes = named(entities, "Node")
-    assert {node.node_package for node in nodes} == {"fcis_ros", "rviz2"}
-    return [node.node_executable for node in nodes if node.condition is None or node.condition.evaluate(context)]
+    (start,) = named(entities, "OpaqueFunction")
+    return start.execute(context)
 
 
-def test_description_declares_what_the_text_says(entities):
-    assert {entity.name for entity in named(entities, "DeclareLaunchArgument")} == set(declared())
+@pytest.fixture
+def doubles(monkeypatch):
+    """Builds the actions with the doubles, for a look inside."""
+    for name in ("FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES_FILE", "ROS_DISTRO"):
+        monkeypatch.delenv(name, raising=False)
+    launch_doubles.install(monkeypatch)
+    return lambda **given: actions(load_launch_file().generate_launch_description().entities, **given)
 
 
-@pytest.mark.parametrize(
-    "given, expected",
-    [
-        ({}, ["camera_source", "fcis_node"]),
-        ({"source": "none"}, ["fcis_node"]),
-        ({"source": "synthetic", "rviz": "true"}, ["camera_source", "fcis_node", "rviz2"]),
-        ({"source": "none", "rviz": "true"}, ["fcis_node", "rviz2"]),
-    ],
-)
+def test_every_argument_is_declared_and_described(entities):
+    from fcis_ros.ros.params import PARAMETERS
+
+    arguments = {argument.name: argument for argument in named(entities, "DeclareLaunchArgument")}
+    assert PROMISED <= set(arguments) and {row.name for row in PARAMETERS if row.launch} <= set(arguments)
+    for argument in arguments.values():
+        assert argument.description[0].isupper() and argument.description.endswith(".")
+    for row in PARAMETERS:
+        if row.launch:
+            assert arguments[row.name].description.startswith(row.description)
+
+
+def test_no_shell_and_no_code_in_arguments():
+    text = LAUNCH.read_text()
+    for word in ("eval(", "PythonExpression", "subprocess", "ExecuteProcess", "shell"):
+        assert word not in text
+
+
+@pytest.mark.parametrize("given, expected", [({}, ["camera_source", "fcis_node"]), ({"source": "none"}, ["fcis_node"])])
 def test_what_is_started(entities, given, expected):
-    assert started(entities, **given) == expected
+    assert [node.node_executable for node in named(actions(entities, **given), "Node")] == expected
 
 
 def test_choices_are_checked(entities):
     with pytest.raises(RuntimeError, match="loop"):
-        started(entities, loop="often")
+        actions(entities, loop="often")
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"score_threshold": "abc"}, "argument score_threshold: 'abc' is not of type float"),
+        ({"score_threshold": "1.5"}, "argument score_threshold: '1.5' is not within 0.0 to 1.0"),
+        ({"threads": "x"}, "argument threads: 'x' is not of type int"),
+        ({"track": "maybe"}, "argument track: 'maybe' is not of type bool"),
+        ({"transport": "pigeon"}, "argument transport: 'pigeon' is not one of auto, raw, compressed"),
+        ({"rate": "fast"}, "argument rate: 'fast' is not a number"),
+        ({"rate": "-1"}, "argument rate: '-1' is not within 0 to 1000"),
+        ({"source": "/nowhere.mp4"}, "argument source: '/nowhere.mp4' is not there"),
+        ({"model": "/nowhere.safetensors"}, "argument model: '/nowhere.safetensors' is not there"),
+        ({"params_file": "/nowhere.yaml"}, "argument params_file: '/nowhere.yaml' is not there"),
+        ({"fastdds_profile": "/nowhere.xml"}, "argument fastdds_profile: '/nowhere.xml' is not there"),
+        ({"image_topic": "a topic"}, "argument image_topic: 'a topic' is not the name of a topic"),
+        ({"rviz": "true"}, "argument rviz: 'true' needs the package rviz2, which is not installed"),
+    ],
+)
+def test_what_is_wrong_is_named_before_anything_starts(doubles, monkeypatch, given, message):
+    from ament_index_python import packages
+
+    prefix = packages.get_package_prefix
+
+    def without_rviz(name):
+        if name == "rviz2":
+            raise packages.PackageNotFoundError(name)
+        return prefix(name)
+
+    monkeypatch.setattr(packages, "get_package_prefix", without_rviz)
+    with pytest.raises(Exception, match=re.escape(message)):
+        doubles(**given)
+
+
+def test_arguments_that_nobody_gave_override_nothing(doubles, tmp_path):
+    (tmp_path / "mine.yaml").touch()
+    _, source, node = doubles(params_file=str(tmp_path / "mine.yaml"))
+    assert node.parameters == [str(tmp_path / "mine.yaml"), {}]
+    given = {"score_threshold": "1", "threads": "3", "track": "true", "cameras": "[front, left]", "use_sim_time": "true"}
+    _, source, node = doubles(source="7", rate="12.5", image_topic="/front/image_raw", **given)
+    assert node.parameters == [
+        {"score_threshold": 1.0, "threads": 3, "track": True, "cameras": ["front", "left"], "use_sim_time": True}
+    ]
+    assert type(node.parameters[0]["score_threshold"]) is float
+    (settings,) = source.parameters
+    assert (settings["source"], settings["rate"], settings["loop"], settings["use_sim_time"]) == ("7", 12.5, True, True)
+    assert source.remappings == [("image_raw", "/front/image_raw")] and node.remappings == [("image", "/front/image_raw")]
+    assert source.arguments == node.arguments == ["--ros-args", "--log-level", "info"]
 
 
 @pytest.mark.parametrize("distribution, variable", [("humble", "FASTRTPS"), ("jazzy", "FASTDDS"), (None, "FASTDDS")])
-def test_parameters_remappings_and_environment(monkeypatch, distribution, variable):
-    launch_doubles.install(monkeypatch)
-    monkeypatch.delenv("ROS_DISTRO", raising=False)
+def test_our_profile_unless_the_robot_has_its_own(doubles, monkeypatch, tmp_path, distribution, variable):
     if distribution:
         monkeypatch.setenv("ROS_DISTRO", distribution)
-    entities = load_launch_file().generate_launch_description().entities
+    (setting,) = named(doubles(), "SetEnvironmentVariable")
+    assert setting.name == f"{variable}_DEFAULT_PROFILES_FILE" and Path(setting.value).name == "fastdds_large_images.xml"
+    assert Path(setting.value).is_file()
+    monkeypatch.setenv(setting.name, "/robots/own.xml")
+    assert not named(doubles(), "SetEnvironmentVariable")
+    (tmp_path / "given.xml").touch()
+    (setting,) = named(doubles(fastdds_profile=str(tmp_path / "given.xml")), "SetEnvironmentVariable")
+    assert setting.value == str(tmp_path / "given.xml")
+
+
+def test_the_end_of_a_process_ends_the_launch_with_its_status(doubles, monkeypatch):
+    registered = []
+    monkeypatch.setattr(atexit, "register", registered.append)
+    _, source, node = doubles()
     context = launch_doubles.LaunchContext()
-    given = {"source": "7", "rate": "12.5", "image_topic": "/front/image_raw", "score_threshold": "1", "threads": "3"}
-    context.launch_configurations.update(given)
-    for entity in named(entities, "DeclareLaunchArgument") + named(entities, "SetEnvironmentVariable"):
-        entity.visit(context)
-    assert context.environment == {f"{variable}_DEFAULT_PROFILES_FILE": str(ROOT / "config" / "fastdds_large_images.xml")}
-    source, node, rviz = named(entities, "Node")
-
-    def parameters(node) -> dict:
-        tables = [table for table in node.parameters if isinstance(table, dict)]
-        return {name: value.evaluate(context) for table in tables for name, value in table.items()}
-
-    assert parameters(source) == {
-        "use_sim_time": False, "source": "7", "rate": 12.5, "loop": True, "frame_id": "camera_optical_frame",
-    }  # fmt: skip
-    assert type(parameters(source)["source"]) is str and type(parameters(node)["score_threshold"]) is float
-    assert parameters(node) == {
-        "use_sim_time": False, "model": "", "device": "auto", "threads": 3, "score_threshold": 1.0, "autostart": True,
-    }  # fmt: skip
-    assert launch_doubles.perform(node.parameters[0], context) == str(ROOT / "config" / "fcis_node.yaml")
-    for entity, topic in ((source, "image_raw"), (node, "image"), (rviz, "image")):
-        ((name, value),) = entity.remappings
-        assert (name, value.perform(context)) == (topic, "/front/image_raw")
-    for entity in (source, node):
-        assert [launch_doubles.perform(part, context) for part in entity.arguments] == ["--ros-args", "--log-level", "info"]
-    assert launch_doubles.perform(rviz.arguments[1], context) == str(ROOT / "config" / "fcis.rviz")
+    for process, returned, expected in ((source, 0, 0), (node, 2, 2), (node, -11, 139)):
+        registered.clear()
+        end = process.on_exit(SimpleNamespace(returncode=returned), context)
+        assert type(end).__name__ == "Shutdown" and f"ended with status {expected}" in end.reason
+        assert bool(registered) == bool(expected)
+    context.is_shutdown = True  # interrupted: what the processes end with now is no failure
+    registered.clear()
+    node.on_exit(SimpleNamespace(returncode=-2), context)
+    assert not registered
 
 
 def test_fastdds_profile_has_room_for_large_images():

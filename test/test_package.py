@@ -103,5 +103,5 @@ def test_executable_is_installed_for_this_python(executable):
     first, *body = path.read_text().splitlines()
     assert os.access(path, os.X_OK)
     assert Path(first.removeprefix("#!")).samefile(sys.executable)
-    imported = next(line.split()[1] for line in body if line.startswith("from fcis_ros"))
+    imported = [line.split()[1] for line in body if line.startswith("from fcis_ros")][-1]
     assert callable(importlib.import_module(imported).main)

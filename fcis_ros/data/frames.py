@@ -106,11 +106,16 @@ def is_bag(path: Path) -> bool:
     return path.suffix in BAG_SUFFIXES and path.is_file()
 
 
+def is_live(spec: str) -> bool:
+    """Whether ``spec`` is a camera: an index, a device file (/dev/video2, /dev/v4l/by-id/...) or the URL of a stream."""
+    return spec.isdigit() or spec.startswith("/dev/") or re.match(r"[a-z]+://", spec) is not None
+
+
 def open_source(spec: str, rate: float | None = None, frames: int | None = None, seed: int = 0) -> FrameSource:
     """Finds out what ``spec`` is and prepares to read it.
 
     Args:
-        spec: ``synthetic``, a camera index, or the path of a folder of images, an image or a video.
+        spec: ``synthetic``, a camera (see ``is_live``), or the path of a folder of images, an image or a video.
         rate: frames per second instead of the input's own (videos: their own; folders 5 Hz, synthetic clip 6 Hz).
         frames: stop after this many; None takes all (150 of the synthetic clip or a camera).
         seed: which synthetic scene.
@@ -125,7 +130,7 @@ def open_source(spec: str, rate: float | None = None, frames: int | None = None,
     if spec == SYNTHETIC:
         return _synthetic(seed, rate or CLIP_RATE, frames or CLIP_FRAMES)
     if re.fullmatch("[0-9]{1,3}", spec):
-        return _camera(int(spec), rate, frames or CLIP_FRAMES)
+        return _camera(spec, rate, frames or CLIP_FRAMES)
     path = Path(spec)
     if path.is_dir():
         return _images(f"images in {path}", list_images(path)[:frames], rate or FOLDER_RATE)
@@ -181,19 +186,19 @@ def _video(path: Path, rate: float | None, frames: int | None) -> FrameSource:
     return FrameSource(f"video {path}", rate, count, read)
 
 
-def _camera(index: int, rate: float | None, count: int) -> FrameSource:
+def _camera(spec: str, rate: float | None, count: int) -> FrameSource:
     def read():
-        capture = cv2.VideoCapture(index)
+        capture = cv2.VideoCapture(int(spec) if spec.isdigit() else spec)
         try:
             if not capture.isOpened():
-                raise InputError(f"camera {index}: cannot be opened")
+                raise InputError(f"camera {spec}: cannot be opened")
             if rate:
                 capture.set(cv2.CAP_PROP_FPS, rate)
-            yield from _captured(capture, f"camera {index}", iter(time.time_ns, None), count)
+            yield from _captured(capture, f"camera {spec}", iter(time.time_ns, None), count)
         finally:
             capture.release()
 
-    return FrameSource(f"camera {index}", rate or 30.0, count, read)
+    return FrameSource(f"camera {spec}", rate or 30.0, count, read)
 
 
 def _captured(capture: cv2.VideoCapture, what: str, stamps: Iterator[int], limit: int | None) -> Iterator[Frame]:

@@ -1,7 +1,8 @@
 """A camera that needs no driver: publishes a camera, a video, an image folder or the synthetic clip."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import TypeVar
 
 import numpy as np
 from rcl_interfaces.msg import FloatingPointRange, ParameterDescriptor
@@ -11,10 +12,47 @@ from rclpy.qos import QoSProfile
 from sensor_msgs.msg import CameraInfo, Image
 
 from fcis_ros.errors import InputError
-from fcis_ros.ros import process
+from fcis_ros.ros import calibration, process
 from fcis_ros.ros.convert import fill_image
 
-FIELD_OF_VIEW = 60.0  # degrees across, of the camera_info: a guess that is good enough to draw with
+T = TypeVar("T")
+RECONNECT_SECONDS = 15.0  # without a frame after which a camera is lost for good
+RETRY_SECONDS = 1.0
+
+
+def reconnecting(
+    frames: Callable[[], Iterator[T]],
+    warn: Callable[[str], None],
+    sleep: Callable[[float], None] = time.sleep,
+    clock: Callable[[], float] = time.monotonic,
+) -> Iterator[T]:
+    """The frames of a live camera, which is opened again when a read fails.
+
+    Args:
+        frames: opens the camera; ends, or raises InputError, where no frame can be read.
+        warn: gets a line for every loss, with their number.
+        sleep: waits.
+        clock: in seconds.
+
+    Raises:
+        InputError: the camera cannot be opened at first, or not again within RECONNECT_SECONDS.
+    """
+    last, losses = None, 0
+    while True:
+        try:
+            for frame in frames():
+                last = clock()
+                yield frame
+            reason = "a read failed"
+        except InputError as error:
+            if last is None:
+                raise
+            reason = str(error)
+        if last is None or clock() - last > RECONNECT_SECONDS:
+            raise InputError(f"{reason}; no frame for {RECONNECT_SECONDS:.0f} s, the camera is lost")
+        losses += 1
+        warn(f"{reason}, opening the camera again (loss {losses})")
+        sleep(RETRY_SECONDS)
 
 
 class CameraSource(Node):
@@ -24,7 +62,7 @@ class CameraSource(Node):
         super().__init__("camera_source")
         self.exit_status = process.DONE
         # Takes seconds to import: an interrupt meanwhile finds a node that can end cleanly.
-        from fcis_ros.data.frames import open_source
+        from fcis_ros.data.frames import is_live, open_source
 
         def declare(name: str, default, description: str, **details):
             descriptor = ParameterDescriptor(description=description, read_only=True, **details)
@@ -34,7 +72,7 @@ class CameraSource(Node):
                 raise InputError(f"parameter {name}: {' '.join(str(error).split())}") from None
 
         source = declare(
-            "source", "synthetic", "Camera index, video, folder of images, one image, or 'synthetic' for a rendered street.",
+            "source", "synthetic", "Camera (index, /dev/video2, stream URL), video, folder of images, image, or 'synthetic'.",
             dynamic_typing=True,  # a camera index on the command line is a number
         )  # fmt: skip
         source = str(source)
@@ -44,11 +82,23 @@ class CameraSource(Node):
         )  # fmt: skip
         self._frame_id = declare("frame_id", "camera_optical_frame", "Optical frame of the camera (REP-103), for the headers.")
         self._loop = declare("loop", True, "Start again at the end of a video, folder or clip.")
-        self._live = source.isdigit()
+        url = declare("camera_info_url", "", "Calibration of the camera, a YAML file; empty for an uncalibrated one (K zero).")
+        self._calibration = None
+        if url:
+            self._calibration = CameraInfo()
+            calibration.fill(self._calibration, url)
+        self._live = is_live(source)
         # A live camera has no end; frames is only a bound where the source itself has none.
         self._source = open_source(source, rate or None, 2**31 if self._live else None)
         self._images = self.create_publisher(Image, "image_raw", QoSProfile(depth=1))
-        self._infos = self.create_publisher(CameraInfo, "camera_info", QoSProfile(depth=1))
+        self._infos = self.create_publisher(CameraInfo, self._info_topic(), QoSProfile(depth=1))
+
+    def _info_topic(self) -> str:
+        """Beside the image, wherever that is remapped to, unless camera_info is remapped itself."""
+        name = "camera_info"
+        if self.resolve_topic_name(name) != self.resolve_topic_name(name, only_expand=True):
+            return name
+        return f"{self.resolve_topic_name('image_raw').rsplit('/', 1)[0]}/{name}"
 
     def run(self, executor: SingleThreadedExecutor) -> None:
         """Publishes until the source ends or the context does.
@@ -74,10 +124,13 @@ class CameraSource(Node):
         """Nothing is left to do at the end."""
 
     def _frames(self) -> Iterator[np.ndarray]:
+        if self._live:
+            frames = reconnecting(self._source.frames, self.get_logger().warning)
+            yield from (frame.image for frame in frames)
         while True:
             for frame in self._source.frames():
                 yield frame.image
-            if not self._loop or self._live:
+            if not self._loop:
                 return
 
     def _publish(self, pixels: np.ndarray) -> None:
@@ -85,15 +138,13 @@ class CameraSource(Node):
         image.header.stamp = self.get_clock().now().to_msg()
         image.header.frame_id = self._frame_id
         fill_image(image, pixels, "rgb8")
-        info.header = image.header
-        info.height, info.width = image.height, image.width
-        focal = 0.5 * image.width / float(np.tan(np.radians(FIELD_OF_VIEW / 2)))
-        cx, cy = (image.width - 1) / 2, (image.height - 1) / 2
-        info.distortion_model = "plumb_bob"
-        info.d = [0.0] * 5
-        info.k = [focal, 0.0, cx, 0.0, focal, cy, 0.0, 0.0, 1.0]
-        info.r = [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0]
-        info.p = [focal, 0.0, cx, 0.0, 0.0, focal, cy, 0.0, 0.0, 0.0, 1.0, 0.0]
+        if self._calibration is not None:
+            info = self._calibration
+            if (info.width, info.height) != (image.width, image.height):
+                size = f"{info.width}x{info.height}"
+                raise InputError(f"camera_info_url: the calibration is of {size}, the images are {image.width}x{image.height}")
+        # Without a calibration K stays zero, which says so: invented numbers would be taken for measured ones.
+        info.header, info.height, info.width = image.header, image.height, image.width
         self._images.publish(image)
         self._infos.publish(info)
 
@@ -102,6 +153,6 @@ def main() -> int:
     """Runs the source.
 
     Returns:
-        0 at its end or after an interrupt, 2 if it cannot be used.
+        0 at its end or after an interrupt, 2 if it cannot be used or a camera is lost for good.
     """
     return process.run("camera_source", CameraSource, lambda executor, node: node.run(executor))

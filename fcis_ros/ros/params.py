@@ -46,7 +46,7 @@ class Parameter:
 PARAMETERS = (
     Parameter("model", "", "Checkpoint, a .safetensors file of this project; empty for the one included.",
               read_only=True, launch=True),
-    Parameter("device", "auto", "auto, cpu, cuda or cuda:N; a device that is not there is an error.",
+    Parameter("device", "auto", "Where the network computes: auto, cpu, cuda or cuda:N; one that is not there is an error.",
               read_only=True, launch=True),
     Parameter("precision", "auto",
               "Of the convolutions: fp32, tf32, bf16, fp16, or auto, which follows from the hardware alone.",
@@ -63,8 +63,8 @@ PARAMETERS = (
               "publishes it.", choices=("auto", "raw", "compressed"), read_only=True, launch=True),
     Parameter("input_qos", "auto", "Quality of service of the subscriptions; auto is as strict as the publishers allow.",
               choices=("auto", "sensor_data", "reliable", "system_default"), read_only=True, launch=True),
-    Parameter("frame_policy", "latest", "latest: the newest frame waits, an older one gives way; every: frames are served in "
-              "order, queue_size of them can wait.", choices=("latest", "every"), read_only=True, launch=True),
+    Parameter("frame_policy", "latest", "With latest the newest frame waits and an older one gives way; with every they are "
+              "served in order, and queue_size of them can wait.", choices=("latest", "every"), read_only=True, launch=True),
     Parameter("queue_size", 64, "Frames of a camera that can wait with frame_policy every; when full, the oldest gives way.",
               (1, 10_000), read_only=True),
     Parameter("track", False, "Give instances ids that stay from frame to frame.", read_only=True, launch=True),
@@ -82,6 +82,34 @@ PARAMETERS = (
               "nothing."),
     Parameter("overlay_colours", "class", "What a colour in the overlay stands for.", choices=("class", "id")),
 )  # fmt: skip
+
+
+def text_of(value: Any) -> str:
+    """A value as it is written on a command line."""
+    if isinstance(value, (list, tuple)):
+        return ",".join(value)
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def from_text(row: Parameter, text: str) -> Any:
+    """An argument of a command line as a parameter's value; lists with or without brackets.
+
+    Raises:
+        InputError: not of the parameter's type, or out of range.
+    """
+    kind = type(row.default)
+    if kind is list:
+        return [entry.strip(" '\"") for entry in text.strip().strip("[]").split(",")]
+    words = {"true": True, "false": False}
+    try:
+        value = words[text.lower()] if kind is bool else kind(text)
+    except (KeyError, ValueError):
+        raise InputError(f"argument {row.name}: {text!r} is not of type {kind.__name__}") from None
+    if row.limits and not row.limits[0] <= value <= row.limits[1]:
+        raise InputError(f"argument {row.name}: {text!r} is not within {row.constraint}")
+    if row.choices and value not in row.choices:
+        raise InputError(f"argument {row.name}: {text!r} is not {row.constraint}")
+    return value
 
 
 @dataclass(frozen=True)

@@ -232,6 +232,21 @@ class Client:
 
 
 @pytest.fixture
+def calibration_text() -> str:
+    """A calibration as camera_calibration writes it."""
+    return """
+image_width: 640
+image_height: 480
+camera_name: front
+camera_matrix: {rows: 3, cols: 3, data: [500, 0, 320, 0, 501, 240, 0, 0, 1]}
+distortion_model: plumb_bob
+distortion_coefficients: {rows: 1, cols: 5, data: [0.1, -0.2, 0, 0, 0]}
+rectification_matrix: {rows: 3, cols: 3, data: [1, 0, 0, 0, 1, 0, 0, 0, 1]}
+projection_matrix: {rows: 3, cols: 4, data: [500, 0, 320, 0, 0, 501, 240, 0, 0, 0, 1, 0]}
+"""
+
+
+@pytest.fixture
 def client(graph):
     client = Client(graph)
     yield client

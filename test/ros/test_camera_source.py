@@ -32,6 +32,7 @@ def test_folder_in_natural_order_at_its_rate(camera, start, tmp_path, wait_for):
     known = {(info.header.stamp.sec, info.header.stamp.nanosec): info for info in infos}
     pairs = [(image, known[key]) for image in images if (key := (image.header.stamp.sec, image.header.stamp.nanosec)) in known]
     assert pairs and all(info.header == image.header and (info.width, info.height) == (64, 48) for image, info in pairs)
+    assert not any(infos[0].k) and not any(infos[0].p)  # uncalibrated: nothing is invented
     assert process.interrupt() == 0, process.output
 
 
@@ -63,3 +64,52 @@ def test_unusable_source_ends_with_one_line(graph, start, tmp_path, make, named)
     assert process.wait() == 2
     lines = [line for line in process.output.splitlines() if line.startswith("camera_source:")]
     assert len(lines) == 1 and named in lines[0] and "Traceback" not in process.output
+
+
+def test_calibration_beside_the_image_wherever_that_is(graph, start, tmp_path, wait_for, calibration_text):
+    from sensor_msgs.msg import CameraInfo
+
+    infos = []
+    graph.create_subscription(CameraInfo, "front/camera_info", infos.append, 10)
+    cv2.imwrite(str(tmp_path / "only.png"), np.zeros((480, 640, 3), np.uint8))
+    (tmp_path / "front.yaml").write_text(calibration_text)
+    parameters = {"source": tmp_path, "camera_info_url": f"file://{tmp_path}/front.yaml"}
+    process = start("camera_source", parameters, {"image_raw": "front/image_raw"})
+    wait_for(lambda: infos, "the calibration")
+    assert infos[0].k[0] == 500 and infos[0].header.frame_id == "camera_optical_frame"
+    assert process.interrupt() == 0
+    (tmp_path / "front.yaml").write_text(calibration_text.replace("640", "320"))
+    process = start("camera_source", parameters)
+    assert process.wait() == 2 and "the calibration is of 320x480, the images are 640x480" in process.output
+
+
+def test_a_camera_that_fails_is_opened_again_and_one_that_stays_away_is_lost():
+    from fcis_ros.errors import InputError
+    from fcis_ros.ros.camera_source import RECONNECT_SECONDS, reconnecting
+
+    now, warnings, openings = [0.0], [], [iter([1, 2]), InputError("camera 0: cannot be opened"), iter([3]), iter([])]
+
+    def frames():
+        opening = openings.pop(0) if openings else InputError("camera 0: cannot be opened")
+        if isinstance(opening, InputError):
+            raise opening
+        yield from opening
+
+    def sleep(seconds):
+        now[0] += seconds
+
+    got = []
+    with pytest.raises(InputError, match="camera 0: cannot be opened; no frame for 15 s, the camera is lost"):
+        for frame in reconnecting(frames, warnings.append, sleep, lambda: now[0]):
+            got.append(frame)
+    assert got == [1, 2, 3]
+    assert warnings[:2] == ["a read failed, opening the camera again (loss 1)",
+                            "camera 0: cannot be opened, opening the camera again (loss 2)"]  # fmt: skip
+    assert len(warnings) == 2 + RECONNECT_SECONDS + 1
+
+    def nothing():
+        raise InputError("camera 1: cannot be opened")
+        yield
+
+    with pytest.raises(InputError, match="camera 1: cannot be opened$"):  # at first it is not waited for
+        next(reconnecting(nothing, warnings.append))
