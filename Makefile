@@ -23,7 +23,7 @@ unexport ROS_STATIC_PEERS ROS_DISCOVERY_SERVER
 # local_setup.sh adds what was built to the ROS that is there, or to the wheels in .venv.
 RUN := source .venv/local_setup.sh && .venv/bin/python
 
-.PHONY: setup demo test test-oldest lint train-road bench test-gpu sanitize-gpu clean
+.PHONY: setup demo test test-oldest lint train-road bench soak test-gpu sanitize-gpu clean
 
 setup:
 	@tools/setup.sh
@@ -57,6 +57,11 @@ train-road: setup
 # Prints a table and writes out/bench/*.json; on the GPU where there is one.
 bench: setup
 	$(RUN) -m benchmarks
+	$(RUN) -m benchmarks.node
+
+# 100 000 hostile frames; the suite sends 2000.
+soak: setup
+	FCIS_FUZZ_FRAMES=100000 $(RUN) -m pytest --timeout 1800 test/ros/test_fuzz.py
 
 # Everything that needs a CUDA device; a test that cannot run is a failure.
 test-gpu: setup

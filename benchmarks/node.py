@@ -1,0 +1,100 @@
+"""``python -m benchmarks.node``: what a frame costs in the node outside the network, on one core.
+
+Converting the image, building the message of 20 instances from their run lengths, publishing it to a subscriber; the run
+lengths themselves come out of the network's last operator.
+"""
+
+import json
+import os
+import statistics
+import time
+from array import array
+from types import SimpleNamespace
+
+import cv2
+import numpy as np
+import rclpy
+from rclpy.serialization import serialize_message
+
+from benchmarks.measure import OUT
+from fcis_ros import rle
+from fcis_ros.msg import InstanceMaskArray
+from fcis_ros.ros import convert, masks, qos
+from fcis_ros.structures import Instances
+
+INSTANCES, REPEATS = 20, 200
+SIZES = {"640x480": (480, 640), "1080p": (1080, 1920)}
+ENCODINGS = ("rgb8", "bgr8", "nv12", "bayer_rggb8", "jpeg")
+
+
+def instances(height: int, width: int) -> Instances:
+    """Ellipses, smooth as the network's masks are, each a sixth of the image high."""
+    random = np.random.default_rng(3)
+    boxes, runs = [], []
+    for _ in range(INSTANCES):
+        mask = np.zeros((height // 6, width // 8), np.uint8)
+        centre = (mask.shape[1] // 2, mask.shape[0] // 2)
+        cv2.ellipse(mask, centre, (centre[0] - 3, centre[1] - 3), 0, 0, 360, 1, -1)
+        rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+        crop = mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].astype(bool)
+        x, y = int(random.integers(width - crop.shape[1])), int(random.integers(height - crop.shape[0]))
+        boxes.append((x, y, x + crop.shape[1], y + crop.shape[0]))
+        runs.append(rle.encode(crop))
+    scores = np.linspace(0.99, 0.5, INSTANCES, dtype=np.float32)
+    labels = np.ones(INSTANCES, np.int64)
+    return Instances(height, width, np.array(boxes, np.int32), scores, labels, tuple(runs), ("car",))
+
+
+def image(encoding: str, height: int, width: int) -> SimpleNamespace:
+    pixels = cv2.resize(np.random.default_rng(0).integers(0, 256, (30, 40, 3), dtype=np.uint8), (width, height))
+    if encoding == "jpeg":
+        return SimpleNamespace(format="jpeg", data=array("B", cv2.imencode(".jpg", pixels)[1].tobytes()))
+    rows, step = {"nv12": (height * 3 // 2, width), "bayer_rggb8": (height, width)}.get(encoding, (height, 3 * width))
+    data = array("B", np.resize(pixels.reshape(-1), rows * step).tobytes())
+    return SimpleNamespace(data=data, encoding=encoding, height=height, width=width, step=step, is_bigendian=0)
+
+
+def milliseconds(function) -> tuple[float, float]:
+    """Median and 95th percentile."""
+    times = []
+    for _ in range(REPEATS):
+        start = time.perf_counter()
+        function()
+        times.append((time.perf_counter() - start) * 1000)
+    return round(statistics.median(times), 3), round(float(np.percentile(times, 95)), 3)
+
+
+def main() -> None:
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    cv2.setNumThreads(1)
+    rclpy.init()
+    node = rclpy.create_node("benchmark")
+    publisher = node.create_publisher(InstanceMaskArray, "masks", qos.OUTPUT)
+    node.create_subscription(InstanceMaskArray, "masks", lambda message: None, qos.OUTPUT)
+    header = InstanceMaskArray().header
+    results = {}
+    for name, (height, width) in SIZES.items():
+        found = instances(height, width)
+        message = masks.to_message(found, header, "model")
+        results[name] = {"message_bytes": len(serialize_message(message)), "ms": {}}
+        parts = results[name]["ms"]
+        parts["build message"] = milliseconds(lambda found=found: masks.to_message(found, header, "model"))
+        parts["publish"] = milliseconds(lambda message=message: publisher.publish(message))
+        for encoding in ENCODINGS:
+            read = convert.compressed_to_rgb if encoding == "jpeg" else convert.to_rgb
+            frame = image(encoding, height, width)
+            parts[f"convert {encoding}"] = milliseconds(lambda read=read, frame=frame: read(frame))
+        print(f"{name}, {INSTANCES} instances: message {results[name]['message_bytes'] / 1000:.1f} kB")
+        for part, (p50, p95) in parts.items():
+            print(f"  {part:22} {p50:8.2f} ms median, {p95:8.2f} ms p95")
+        worst = max(parts[f"convert {encoding}"][0] for encoding in ENCODINGS if encoding != "jpeg")
+        total = worst + parts["build message"][0] + parts["publish"][0]
+        print(f"  raw image to published masks without the network: {total:.2f} ms")
+    OUT.mkdir(parents=True, exist_ok=True)
+    (OUT / "node.json").write_text(json.dumps(results, indent=1) + "\n")
+    node.destroy_node()
+    rclpy.shutdown()
+
+
+if __name__ == "__main__":
+    main()
