@@ -1,0 +1,60 @@
+#!/usr/bin/env bash
+# Types the README's lines under "On a robot", up to the launch, in a workspace of its own under FOLDER (a new one in /tmp), on a
+# system Python that refuses `pip install`; then replays a short clip through the node that they built.
+#
+# In place of a distribution's ROS: the wheels of constraints.txt in a prefix that is sourced, with the packages that rosdep would
+# bring in Ubuntu 24.04's versions. rosdep itself needs a network index and is left out.
+set -euo pipefail
+source_tree=$(cd "$(dirname "$0")/.." && pwd)
+work=$(realpath -m "${1:-$(mktemp -d)}")
+python=${SYSTEM_PYTHON:-/usr/bin/python3}
+prefix=$work/ros
+
+fail() { echo "robot path: $*" >&2; exit 1; }
+refusal=$("$python" -m pip install six 2>&1) && fail "$python does not refuse pip install: nothing is tried here"
+[[ $refusal == *externally-managed* ]] || fail "$refusal"
+
+install_ros() {
+  "$python" -m venv "$prefix"
+  local wheels=("ros-rclpy[fastrtps]" ros-{sensor,std,geometry,diagnostic,visualization,lifecycle}-msgs ros-rcl-interfaces)
+  wheels+=(ros-ament-{cmake,package,cmake-ros-core,cmake-include-directories,cmake-pytest} ros-rosidl-{default,core}-generators)
+  wheels+=(catkin-pkg colcon-common-extensions "numpy==1.26.4" "scipy==1.11.4" "opencv-python-headless==4.6.0.66")
+  wheels+=("matplotlib==3.6.3" "Jinja2==3.1.2" "tqdm==4.66.2" "setuptools==68.1.2")
+  "$prefix/bin/python" -m pip install --quiet -c <(grep -E '^(ros|colcon|catkin|empy|lark)' "$source_tree/constraints.txt") "${wheels[@]}"
+  (venv=$prefix; eval "$(sed -n '/^repair_exports()/,/^}/p' "$source_tree/tools/setup.sh")"; repair_exports)
+}
+
+source_ros() {  # what a distribution's setup.bash exports
+  export ROS_DISTRO=kilted AMENT_PREFIX_PATH=$prefix CMAKE_PREFIX_PATH=$prefix LD_LIBRARY_PATH=$prefix/lib
+  export PYTHONPATH; PYTHONPATH=$("$prefix/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
+  LD_LIBRARY_PATH+=$(printf ':%s' "$PYTHONPATH"/*.libs)  # what the wheels bring of the system's libraries
+  # The system's Python first, and colcon under it.
+  mkdir -p "$work/bin"
+  ln -sf "$python" "$work/bin/python3"
+  printf '#!/bin/sh\nexec %s -m colcon "$@"\n' "$python" >"$work/bin/colcon"
+  chmod +x "$work/bin/colcon"
+  export PATH=$work/bin:$PATH
+}
+
+# The lines of the README's block up to the first launch.
+lines() {
+  awk '/^## /{here = /On a robot/} here && /^```/{if (block++) exit; next} here && block && /^ros2 launch/{exit} here && block' \
+    "$source_tree/README.md"
+}
+
+mkdir -p "$work/home"
+install_ros
+source_ros
+export HOME=$work/home PIP_CONSTRAINT=$work/constraints.txt ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST
+export ROS_DOMAIN_ID=${ROS_DOMAIN_ID:-$((1 + $$ % 101))}
+grep '^torch==' "$source_tree/constraints.txt" >"$PIP_CONSTRAINT"  # not the newest, which is several GB
+rosdep() { echo "robot path: rosdep $* is taken as done"; }
+typed=$(lines)
+[ "$(grep -c . <<<"$typed")" -ge 6 ] || fail "the README's lines were not found"
+echo "$typed"
+set +u
+eval "${typed/<this repository>/$source_tree}"
+[ "$(head -n 1 install/fcis_ros/lib/fcis_ros/fcis_node)" = "#!$work/home/ros2_ws/.venv/bin/python" ] || fail "not for that Python"
+install/fcis_ros/lib/fcis_ros/fcis demo --frames 6 --out "$work/demo"
+"$python" -c "import json, sys; sys.exit(json.load(open('$work/demo/report.json'))['frames_out'] == 0)" || fail "no frame was answered"
+echo "robot path: works"
