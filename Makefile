@@ -23,7 +23,7 @@ unexport ROS_STATIC_PEERS ROS_DISCOVERY_SERVER
 # local_setup.sh adds what was built to the ROS that is there, or to the wheels in .venv.
 RUN := source .venv/local_setup.sh && .venv/bin/python
 
-.PHONY: setup demo test test-oldest lint train-road bench soak test-gpu sanitize-gpu clean
+.PHONY: setup demo test test-oldest try-robot-path try-builds lint train-road bench soak test-gpu sanitize-gpu clean
 
 setup:
 	@tools/setup.sh
@@ -42,6 +42,14 @@ OLDEST_PYTHON ?= $(shell for python in python3.10 $$HOME/.pyenv/versions/3.10.*/
 test-oldest:
 	@PYTHON=$(OLDEST_PYTHON) tools/setup.sh .venv-oldest constraints-oldest.txt
 	source .venv-oldest/local_setup.sh && FCIS_REQUIRE_ROS=1 .venv-oldest/bin/python -m pytest
+
+# The README's robot path as it is typed, on a system Python that refuses `pip install`; a workspace in /tmp.
+try-robot-path:
+	tools/try_robot_path.sh
+
+# colcon build with old setuptools, without PyTorch, with PyTorch installed later; `CUDA=1`: with a CUDA PyTorch and no GPU.
+try-builds:
+	tools/try_builds.sh
 
 lint: setup
 	.venv/bin/ruff check .

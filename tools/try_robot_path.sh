@@ -42,6 +42,7 @@ lines() {
     "$source_tree/README.md"
 }
 
+unset PYTHONPATH AMENT_PREFIX_PATH CMAKE_PREFIX_PATH COLCON_PREFIX_PATH
 mkdir -p "$work/home"
 install_ros
 source_ros
