@@ -2,6 +2,9 @@
 
 import dataclasses
 import json
+import math
+import reprlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,11 +12,87 @@ from typing import Any
 from fcis_ros.errors import InputError
 
 BACKBONES = ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152")
+MAX_SCORE_CHANNELS = 1 << 17  # 1200 classes with 7x7 bins; as maps of a 600x1000 image in float32, 1.3 GB
+MAX_NESTING = 32  # of JSON; ours has three levels
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What a value has to be.
+
+    Attributes:
+        says: the end of "must be ...".
+        holds: of any value, of whatever type.
+    """
+
+    says: str
+    holds: Callable[[Any], bool]
+
+
+def whole(low: int, high: int) -> Rule:
+    return Rule(f"a whole number in {low}..{high}", lambda value: type(value) is int and low <= value <= high)
+
+
+def number(low: float, high: float) -> Rule:
+    return Rule(f"a number in {low:g}..{high:g}", lambda value: type(value) in (int, float) and low <= value <= high)
+
+
+def choice(*names: str) -> Rule:
+    return Rule(f"one of {', '.join(names)}", lambda value: isinstance(value, str) and value in names)
+
+
+def numbers(least: int, most: int, low: float, high: float) -> Rule:
+    each, count = number(low, high), f"{least}" if least == most else f"{least}..{most}"
+    says = f"{count} numbers in {low:g}..{high:g}"
+    return Rule(says, lambda value: isinstance(value, tuple) and least <= len(value) <= most and all(map(each.holds, value)))
+
+
+def _is_class_names(value: Any) -> bool:
+    if not (isinstance(value, tuple) and 1 <= len(value) <= 4095 and all(isinstance(name, str) for name in value)):
+        return False
+    return len(set(value)) == len(value) and all(1 <= len(name) <= 100 and name.isprintable() for name in value)
+
+
+FRACTION = number(0, 1)
+# The bounds lie well outside what anybody uses, and well inside of what would exhaust memory or overflow an operator.
+RULES = {
+    "class_names": Rule("1..4095 different names of 1..100 printable characters", _is_class_names),
+    "backbone": choice(*BACKBONES),
+    "width": whole(1, 512),
+    "stride_in_1x1": Rule("true or false", lambda value: isinstance(value, bool)),
+    "pool1": choice("pad0_ceil", "pad1_floor"),
+    "short_side": whole(3, 4096),  # of 3 pixels the first pooling leaves one
+    "max_side": whole(3, 8192),
+    "mean": numbers(3, 3, -1000, 1000),
+    "std": numbers(3, 3, 0.001, 1000),
+    "reduced_channels": whole(1, 8192),
+    "rpn_channels": whole(1, 8192),
+    "bins": whole(1, 32),
+    "grid": whole(1, 128),
+    "assemble": choice("grid", "native"),
+    "anchor_scales": numbers(1, 32, 0.0625, 512),  # from one pixel to the longest side
+    "anchor_ratios": numbers(1, 32, 0.01, 100),
+    "box_stds": numbers(4, 4, 0.001, 100),
+    "rpn_min_size": number(0, 8192),
+    "rpn_pre_nms": whole(1, 50000),
+    "rpn_post_nms": whole(1, 5000),
+    "rpn_nms": FRACTION,
+    "rounds": whole(1, 2),
+    "nms": FRACTION,
+    "max_instances": whole(1, 1000),
+    "score_floor": FRACTION,
+    "voting": choice("released", "category"),
+    "vote_iou": FRACTION,
+    "mask_threshold": FRACTION,
+    "mask_output": choice("native", "released"),
+}
 
 
 @dataclass(frozen=True)
 class ModelConfig:
     """A complete description of one FCIS model; a checkpoint stores it beside the weights.
+
+    ``RULES`` says what each value may be; what breaks them is an InputError. Lists become tuples.
 
     Attributes:
         class_names: foreground classes; label i is ``class_names[i - 1]``, label 0 is background.
@@ -82,24 +161,20 @@ class ModelConfig:
     mask_output: str = "native"
 
     def __post_init__(self):
-        def require(ok: bool, what: str):
-            if not ok:
-                raise InputError(f"model config: {what}")
-
-        names = self.class_names
-        require(len(names) > 0 and len(set(names)) == len(names), f"class_names must be distinct and not empty: {names}")
-        require(self.backbone in BACKBONES, f"backbone {self.backbone!r} is not one of {', '.join(BACKBONES)}")
-        require(self.pool1 in ("pad0_ceil", "pad1_floor"), f"pool1 {self.pool1!r} is not pad0_ceil or pad1_floor")
-        require(self.assemble in ("grid", "native"), f"assemble {self.assemble!r} is not grid or native")
-        require(self.voting in ("released", "category"), f"voting {self.voting!r} is not released or category")
-        require(self.mask_output in ("native", "released"), f"mask_output {self.mask_output!r} is not native or released")
-        require(self.grid % self.bins == 0, f"grid {self.grid} is not a multiple of bins {self.bins}")
-        require(self.rounds in (1, 2), f"rounds {self.rounds} is not 1 or 2")
-        for field in ("width", "short_side", "max_side", "reduced_channels", "rpn_channels", "bins", "grid", "rpn_pre_nms",
-                      "rpn_post_nms", "max_instances"):
-            require(getattr(self, field) > 0, f"{field} must be positive, not {getattr(self, field)}")
-        for field in ("rpn_nms", "nms", "vote_iou", "mask_threshold", "score_floor"):
-            require(0 <= getattr(self, field) <= 1, f"{field} must lie in 0..1, not {getattr(self, field)}")
+        for name, rule in RULES.items():
+            value = getattr(self, name)
+            if isinstance(value, list):
+                value = tuple(value)
+                object.__setattr__(self, name, value)
+            if not rule.holds(value):
+                raise InputError(f"model config: {name} must be {rule.says}, not {reprlib.repr(value)}")
+        if self.grid % self.bins != 0:
+            raise InputError(f"model config: grid {self.grid} is not a multiple of bins {self.bins}")
+        if (channels := 2 * self.num_classes * self.bins**2) > MAX_SCORE_CHANNELS:
+            raise InputError(
+                f"model config: {len(self.class_names)} class_names and {self.bins} bins make {channels} channels of "
+                f"score maps, at most {MAX_SCORE_CHANNELS} are possible"
+            )
 
     @property
     def num_classes(self) -> int:
@@ -122,15 +197,13 @@ class ModelConfig:
         Raises:
             InputError: an unknown or missing key, or a value that the configuration does not allow.
         """
-        known = {field.name for field in dataclasses.fields(cls)}
-        if unknown := sorted(set(values) - known):
-            raise InputError(f"model config: unknown key {unknown[0]!r}")
-        if missing := sorted({"class_names"} - set(values)):
-            raise InputError(f"model config: missing key {missing[0]!r}")
-        try:
-            return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})
-        except TypeError as error:
-            raise InputError(f"model config: {error}") from None
+        if not isinstance(values, dict):
+            raise InputError(f"model config: not a JSON object but {reprlib.repr(values)}")
+        if unknown := sorted(set(values) - set(RULES)):
+            raise InputError(f"model config: unknown key {reprlib.repr(unknown[0])}")
+        if "class_names" not in values:
+            raise InputError("model config: missing key 'class_names'")
+        return cls(**values)
 
     @classmethod
     def read(cls, path: str | Path) -> "ModelConfig":
@@ -150,14 +223,40 @@ def read_json_object(path: str | Path, what: str) -> dict[str, Any]:
     """The object that a JSON file holds.
 
     Raises:
-        InputError: the file, called ``what`` and its path, is missing, not JSON, or holds something else.
+        InputError: the file, called ``what`` and its path, is missing, or as for ``json_object``.
     """
     try:
-        values = json.loads(Path(path).read_text(encoding="utf-8"))
+        text = Path(path).read_bytes()
     except OSError as error:
         raise InputError(f"{what} {path}: {error.strerror}") from None
+    return json_object(text, f"{what} {path}")
+
+
+def json_object(text: str | bytes, what: str) -> dict[str, Any]:
+    """The object that a text holds.
+
+    Raises:
+        InputError: ``what`` is not JSON (nor are NaN and numbers beyond float64), nested too deeply, or not an object.
+    """
+    try:
+        values = json.loads(text)
+        if not isinstance(values, dict):
+            raise InputError(f"{what}: not a JSON object")
+        _check_json(values)
+    except RecursionError:
+        raise InputError(f"{what}: JSON that is nested more than {MAX_NESTING} deep") from None
+    except InputError:
+        raise
     except ValueError as error:
-        raise InputError(f"{what} {path}: not JSON ({error})") from None
-    if not isinstance(values, dict):
-        raise InputError(f"{what} {path}: not a JSON object")
+        raise InputError(f"{what}: not JSON ({error})") from None
     return values
+
+
+def _check_json(value: Any, depth: int = 0) -> None:
+    if depth > MAX_NESTING:
+        raise RecursionError
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"a number that is {value}")
+    if isinstance(value, dict | list):
+        for part in value.values() if isinstance(value, dict) else value:
+            _check_json(part, depth + 1)

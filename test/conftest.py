@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from fcis_ros.threads import wait_politely
+
+wait_politely()  # before PyTorch is imported; the processes that tests start inherit it
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 

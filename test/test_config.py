@@ -3,8 +3,10 @@ import json
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from fcis_ros.config import ModelConfig
+from fcis_ros.config import BACKBONES, RULES, ModelConfig
 from fcis_ros.errors import InputError
 
 ROAD = ModelConfig(class_names=("car", "pedestrian"))
@@ -19,34 +21,124 @@ def test_defaults_are_the_released_model():
     assert (ROAD.backbone, ROAD.bins, ROAD.grid, ROAD.num_anchors, ROAD.num_classes) == ("resnet101", 7, 21, 12, 3)
 
 
+def test_every_value_has_a_rule():
+    assert list(RULES) == [field.name for field in dataclasses.fields(ModelConfig)]
+
+
 @pytest.mark.parametrize(
-    ("change", "named"),
+    ("field", "value", "wanted"),
     [
-        ({"backbone": "vgg16"}, "vgg16"),
-        ({"assemble": "warp"}, "warp"),
-        ({"voting": "none"}, "voting"),
-        ({"pool1": "same"}, "pool1"),
-        ({"mask_output": "polygon"}, "mask_output"),
-        ({"grid": 20}, "grid 20"),
-        ({"rounds": 3}, "rounds"),
-        ({"nms": 1.5}, "nms"),
-        ({"width": 0}, "width"),
-        ({"class_names": ()}, "class_names"),
-        ({"class_names": ("car", "car")}, "class_names"),
+        ("backbone", "vgg16", "one of resnet18, resnet34, resnet50, resnet101, resnet152, not 'vgg16'"),
+        ("backbone", ["resnet18"], "one of .*, not \\('resnet18',\\)"),
+        ("assemble", "warp", "one of grid, native, not 'warp'"),
+        ("voting", None, "one of released, category, not None"),
+        ("pool1", "same", "one of pad0_ceil, pad1_floor, not 'same'"),
+        ("mask_output", "polygon", "one of native, released, not 'polygon'"),
+        ("bins", 0, "a whole number in 1..32, not 0"),
+        ("bins", True, "a whole number in 1..32, not True"),
+        ("rounds", 3, "a whole number in 1..2, not 3"),
+        ("width", 0, "a whole number in 1..512, not 0"),
+        ("width", "64", "a whole number in 1..512, not '64'"),
+        ("width", 64.0, "a whole number in 1..512, not 64.0"),
+        ("rpn_channels", 10**9, "a whole number in 1..8192, not 1000000000"),
+        ("short_side", 10**9, "a whole number in 3..4096, not 1000000000"),
+        ("stride_in_1x1", 1, "true or false, not 1"),
+        ("nms", 1.5, "a number in 0..1, not 1.5"),
+        ("nms", -0.1, "a number in 0..1, not -0.1"),
+        ("score_floor", float("nan"), "a number in 0..1, not nan"),
+        ("rpn_min_size", float("inf"), "a number in 0..8192, not inf"),
+        ("mask_threshold", False, "a number in 0..1, not False"),
+        ("mean", [123.0], "3 numbers in -1000..1000, not \\(123.0,\\)"),
+        ("mean", 123.0, "3 numbers in -1000..1000, not 123.0"),
+        ("mean", [[1], [2], [3]], "3 numbers in -1000..1000"),
+        ("std", [58.0, 0, 56.0], "3 numbers in 0.001..1000, not \\(58.0, 0, 56.0\\)"),
+        ("box_stds", [0.1, 0.1, 0.2, -0.2], "4 numbers in 0.001..100"),
+        ("anchor_scales", [], "1..32 numbers in 0.0625..512, not \\(\\)"),
+        ("anchor_ratios", [1, "2"], "1..32 numbers in 0.01..100, not \\(1, '2'\\)"),
+        ("class_names", [], "1..4095 different names of 1..100 printable characters, not \\(\\)"),
+        ("class_names", "car", "1..4095 different names"),
+        ("class_names", [1, 2], "1..4095 different names"),
+        ("class_names", ["car", "car"], "1..4095 different names"),
+        ("class_names", [""], "1..4095 different names"),
+        ("class_names", ["car\n"], "1..4095 different names"),
+        ("class_names", ["\ud800"], "1..4095 different names"),
+        ("class_names", [str(i) for i in range(10000)], "1..4095 different names"),
     ],
 )
-def test_bad_value_is_named(change, named):
-    with pytest.raises(InputError, match=named):
-        dataclasses.replace(ROAD, **change)
+def test_bad_value_is_named_in_one_line(field, value, wanted):
+    with pytest.raises(InputError, match=f"^model config: {field} must be {wanted}") as refusal:
+        ModelConfig.from_dict({"class_names": ["car"], field: value})
+    assert len(str(refusal.value)) < 250 and str(refusal.value).isprintable()
+
+
+def test_values_that_do_not_go_together():
+    with pytest.raises(InputError, match="grid 20 is not a multiple of bins 7"):
+        dataclasses.replace(ROAD, grid=20)
+    with pytest.raises(InputError, match="200 class_names and 32 bins make 411648 channels of score maps, at most 131072"):
+        ModelConfig(tuple(str(i) for i in range(200)), bins=32, grid=32)
 
 
 def test_unknown_and_missing_keys_are_named():
-    with pytest.raises(InputError, match="colour"):
+    with pytest.raises(InputError, match="unknown key 'colour'"):
         ModelConfig.from_dict({"class_names": ["car"], "colour": 1})
-    with pytest.raises(InputError, match="class_names"):
+    with pytest.raises(InputError, match="missing key 'class_names'"):
         ModelConfig.from_dict({})
-    with pytest.raises(InputError, match="model config"):
-        ModelConfig.from_dict({"class_names": ["car"], "width": "wide"})
+    with pytest.raises(InputError, match="not a JSON object but 'model.json'"):
+        ModelConfig.from_dict("model.json")
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.sampled_from(["resnet18", "grid"]),
+    lambda inner: st.lists(inner, max_size=5) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=8,
+)
+NUMBERS = st.lists(st.integers(-1, 40) | st.floats(-1, 40), max_size=5)
+NEARLY = {"class_names": st.lists(st.text(min_size=1, max_size=5), min_size=1, max_size=5)} | {
+    name: st.integers(-1, 40) | st.integers(1, 9000) | st.floats(-0.1, 1.1) | NUMBERS | st.booleans() | JSON
+    for name in RULES
+    if name != "class_names"
+}
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.dictionaries(st.sampled_from([*RULES, "colour"]), JSON) | st.fixed_dictionaries({}, optional=NEARLY) | JSON)
+def test_whatever_json_holds_is_refused_or_round_trips(values):
+    try:
+        config = ModelConfig.from_dict(values)
+    except InputError as error:
+        assert str(error).startswith("model config: ") and str(error).isprintable()
+    else:
+        assert ModelConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
+
+
+SHAPING = {  # what decides the network's shapes, up to the largest values that are allowed
+    "class_names": st.integers(1, 4095).map(lambda count: tuple(map(str, range(count)))),
+    "backbone": st.sampled_from(BACKBONES),
+    "width": st.sampled_from([1, 3, 64, 512]),
+    "stride_in_1x1": st.booleans(),
+    "reduced_channels": st.sampled_from([1, 1024, 8192]),
+    "rpn_channels": st.sampled_from([1, 512, 8192]),
+    "bins": st.integers(1, 32),
+    "grid": st.integers(1, 128),
+    "anchor_scales": st.lists(st.floats(0.0625, 512), min_size=1, max_size=32),
+    "anchor_ratios": st.lists(st.floats(0.01, 100), min_size=1, max_size=32),
+}
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.fixed_dictionaries({}, optional=SHAPING))
+def test_every_accepted_configuration_is_a_network(values):
+    from fcis_ros.model import checkpoint
+
+    try:
+        config = dataclasses.replace(ROAD, **values)
+    except InputError as error:
+        assert "multiple" in str(error) or "channels" in str(error)  # each value alone is allowed
+        return
+    model = checkpoint.blueprint(config)
+    assert model.score_maps.score.out_channels == 2 * config.num_classes * config.bins**2
+    assert model.rpn.anchors.shape == (config.num_anchors, 4) and model.rpn.anchors.isfinite().all()
+    assert (model.rpn.anchors[:, 2:] - model.rpn.anchors[:, :2] > -1).all()  # first and last pixel: a size above zero
 
 
 def test_read(tmp_path):
@@ -54,12 +146,24 @@ def test_read(tmp_path):
     path.write_text(json.dumps(ROAD.to_dict()))
     assert ModelConfig.read(path) == ROAD
     path.write_text('{"class_names": ["car"], "backbone": "vgg16"}')
-    with pytest.raises(InputError, match="model.json: model config: backbone 'vgg16'"):
+    with pytest.raises(InputError, match="model.json: model config: backbone must be one of"):
         ModelConfig.read(path)
 
 
 @pytest.mark.parametrize(
-    ("text", "problem"), [("{", "not JSON"), ("[]", "not a JSON object"), ("\xff", "not JSON"), (None, "No such")]
+    ("text", "problem"),
+    [
+        ("{", "not JSON"),
+        ("[]", "not a JSON object"),
+        ("\xff", "not JSON"),
+        ("", "not JSON"),
+        ('{"nms": NaN}', "not JSON \\(a number that is nan\\)"),
+        ('{"nms": 1e999}', "not JSON \\(a number that is inf\\)"),
+        ('{"nms": ' + "9" * 5000 + "}", "not JSON"),
+        ('{"nms": ' + "[" * 100 + "]" * 100 + "}", "JSON that is nested more than 32 deep"),
+        ('{"nms": ' + "[" * 100_000, "JSON that is nested more than 32 deep"),
+        (None, "No such"),
+    ],
 )
 def test_read_says_which_file_is_no_configuration(tmp_path, text, problem):
     path = tmp_path / "model.json"

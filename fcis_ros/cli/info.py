@@ -38,7 +38,7 @@ def run(arguments: argparse.Namespace) -> None:
         if isinstance(content, dict):
             print(f"{title}:")
             for key, value in content.items():
-                print(f"  {key:<24} {_text(value)}")
+                print(_printable(f"  {key:<24} {_text(value)}"))
         else:
             print(f"{title}: {content} ({why[title]})")
 
@@ -47,3 +47,8 @@ def _text(value: object) -> str:
     if isinstance(value, list | tuple):
         return ", ".join(str(entry) for entry in value)
     return json.dumps(value) if isinstance(value, dict) else str(value)
+
+
+def _printable(line: str) -> str:
+    """Somebody else's checkpoint cannot move the cursor, add lines, or hold what no terminal can print."""
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in line)

@@ -2,6 +2,8 @@
 
 import json
 import os
+import reprlib
+import stat
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +12,17 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 from torch import Tensor
+from torch.overrides import TorchFunctionMode
 
-from fcis_ros.config import ModelConfig
+from fcis_ros.config import ModelConfig, json_object
 from fcis_ros.errors import InputError
 from fcis_ros.model.fcis import FCIS
 from fcis_ros.shipped import shipped
 
 FORMAT_VERSION = "2"
 DEFAULT_NAME = "fcis_road_r18.safetensors"
+MAX_HEADER = 4 << 20  # bytes; 1000 tensors and a configuration take 0.1 MB
+DTYPES = {torch.float32: "F32", torch.int64: "I64"}  # as safetensors calls them; the counters of BatchNorm are int64
 
 
 def default_checkpoint() -> Path:
@@ -87,39 +92,73 @@ def read_metadata(path: str | Path) -> tuple[ModelConfig, dict[str, Any]]:
 def load(path: str | Path) -> FCIS:
     """Reads a model, in evaluation mode, on the CPU.
 
+    Names, shapes and types are compared before a weight is read or allocated. The weights are copied: the file may change
+    afterwards.
+
     Raises:
-        InputError: as for ``read_metadata``, or the weights do not fit the configuration.
+        InputError: as for ``read_metadata``, or the weights do not fit the configuration, are not float32, or not finite.
     """
     with open_tensors(path) as file:
         config, _ = _parse(path, file.metadata() or {})
-        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-    model = FCIS(config)
-    expected = model.state_dict()
-    for name in sorted(expected.keys() | tensors.keys()):
-        if name not in tensors:
-            raise InputError(f"checkpoint {path}: tensor {name} is missing")
-        if name not in expected:
-            raise InputError(f"checkpoint {path}: unexpected tensor {name}")
-        if tensors[name].shape != expected[name].shape:
-            raise InputError(
-                f"checkpoint {path}: {name} has shape {list(tensors[name].shape)}, "
-                f"its {len(config.class_names)} classes and configuration need {list(expected[name].shape)}"
-            )
-        if not torch.isfinite(tensors[name]).all():
-            raise InputError(f"checkpoint {path}: {name} holds values that are not finite")
-    model.load_state_dict(tensors)
+        model = blueprint(config)
+        expected = model.state_dict()
+        names = set(file.keys())
+        for name in sorted(expected.keys() | names):
+            if name not in names:
+                raise InputError(f"checkpoint {path}: tensor {name} is missing")
+            if name not in expected:
+                raise InputError(f"checkpoint {path}: unexpected tensor {reprlib.repr(name)}")
+            stored = file.get_slice(name)
+            shape, dtype = list(stored.get_shape()), stored.get_dtype()
+            if shape != list(expected[name].shape):
+                raise InputError(
+                    f"checkpoint {path}: {name} has shape {shape}, "
+                    f"its {len(config.class_names)} classes and configuration need {list(expected[name].shape)}"
+                )
+            if dtype != DTYPES[expected[name].dtype]:
+                raise InputError(f"checkpoint {path}: {name} is of type {dtype}, not {DTYPES[expected[name].dtype]}")
+        tensors = {}
+        for name in expected:
+            tensors[name] = file.get_tensor(name).clone()
+            if not torch.isfinite(tensors[name]).all():
+                raise InputError(f"checkpoint {path}: {name} holds values that are not finite")
+    model.load_state_dict(tensors, assign=True)
     return model.eval()
+
+
+class _NoRandomValues(TorchFunctionMode):
+    """Leaves out initialisation, for which PyTorch's meta device would import its compiler (2 s)."""
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        if function.__name__ in ("normal_", "uniform_", "kaiming_normal_", "kaiming_uniform_"):
+            return None  # callers ignore it
+        return function(*args, **(kwargs or {}))
+
+
+def blueprint(config: ModelConfig) -> FCIS:
+    """The network with shapes and types of its weights, but no memory for them (on PyTorch's meta device)."""
+    with torch.device("meta"), _NoRandomValues():
+        return FCIS(config)
 
 
 def open_tensors(path: str | Path):
     """Opens a ``.safetensors`` file for reading.
 
     Raises:
-        InputError: there is none, or it is damaged.
+        InputError: there is none, it cannot be read, or it is damaged.
     """
-    if not Path(path).is_file():
-        raise InputError(f"checkpoint {path}: no such file")
     try:
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            raise InputError(f"checkpoint {path}: not a file")
+        with open(path, "rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+    except FileNotFoundError:
+        raise InputError(f"checkpoint {path}: no such file") from None
+    except OSError as error:
+        raise InputError(f"checkpoint {path}: cannot be read ({error.strerror})") from None
+    try:
+        if length > MAX_HEADER:
+            raise SafetensorError(f"a header of {length} bytes, at most {MAX_HEADER} are possible")
         return safe_open(path, framework="pt", device="cpu")
     except (SafetensorError, OSError) as error:
         raise InputError(f"checkpoint {path}: not a readable safetensors file ({error})") from None
@@ -130,8 +169,11 @@ def _parse(path: str | Path, metadata: dict[str, str]) -> tuple[ModelConfig, dic
     if version is None or "config" not in metadata:
         raise InputError(f"checkpoint {path}: not an fcis_ros checkpoint (its metadata has no format_version or config)")
     if version != FORMAT_VERSION:
-        raise InputError(f"checkpoint {path}: format version {version}, this release reads version {FORMAT_VERSION}")
+        raise InputError(
+            f"checkpoint {path}: format version {reprlib.repr(version)[1:-1]}, this release reads version {FORMAT_VERSION}"
+        )
+    provenance = json_object(metadata.get("provenance", "{}"), f"checkpoint {path}: provenance")
     try:
-        return ModelConfig.from_dict(json.loads(metadata["config"])), json.loads(metadata.get("provenance", "{}"))
-    except (json.JSONDecodeError, AttributeError, InputError) as error:
+        return ModelConfig.from_dict(json_object(metadata["config"], "model config")), provenance
+    except InputError as error:
         raise InputError(f"checkpoint {path}: {error}") from None

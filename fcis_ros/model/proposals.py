@@ -40,7 +40,7 @@ def base_anchors(config: ModelConfig) -> Tensor:
         for scale in config.anchor_scales:
             half_width, half_height = 0.5 * (width * scale - 1), 0.5 * (height * scale - 1)
             anchors.append([centre - half_width, centre - half_height, centre + half_width, centre + half_height])
-    return torch.tensor(anchors, dtype=torch.float32)
+    return torch.tensor(anchors, dtype=torch.float32, device="cpu")  # also of a network without memory: no file stores them
 
 
 class RPN(nn.Module):
