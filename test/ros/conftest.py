@@ -199,8 +199,10 @@ class Client:
         self.publisher(topic).publish(message)
         return message
 
-    def connected(self, topic: str = "camera/image", masks: str = "fcis_node/masks") -> bool:
-        return self.publisher(topic).get_subscription_count() > 0 and self.node.count_publishers(masks) > 0
+    def connected(self, topic: str = "camera/image", masks: str = "fcis_node/masks", camera: str = "camera") -> bool:
+        there = self.publisher(topic).get_subscription_count() > 0 and self.node.count_publishers(masks) > 0
+        # When the node finds this publisher it subscribes anew, reliably: an image sent before that may be lost.
+        return there and "reliable" in self.value("input", camera)
 
     def call(self, kind, service: str, request):
         """Calls a service and returns its answer."""
