@@ -5,10 +5,13 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from fcis_ros.threads import wait_politely
 
 wait_politely()  # before PyTorch is imported; the processes that tests start inherit it
+settings.register_profile("suite", deadline=None)  # machines differ, and other processes may have the cores
+settings.load_profile("suite")
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
