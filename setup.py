@@ -87,15 +87,16 @@ def operators() -> dict:
             # The list behind torch.cuda.get_arch_list(), which is empty without a GPU.
             os.environ["TORCH_CUDA_ARCH_LIST"] = architectures(torch._C._cuda_getArchFlags(), known)
     # Contraction would round a*b+c once where the definition rounds twice: bin edges are compared bit by bit. OpenMP is not
-    # linked: its symbols are found in the one that PyTorch brings, a second one would have threads of its own.
-    flags = ["-O3", "-g0", "-std=c++17", "-ffp-contract=off", "-fopenmp", "-Wno-psabi", "-fvisibility=hidden"]
+    # linked: its symbols are found in the one that PyTorch brings, a second one would have threads of its own. The C++ standard is
+    # the one that PyTorch adds: its headers are C++17 before 2.14 and C++20 since.
+    flags = ["-O3", "-g0", "-ffp-contract=off", "-fopenmp", "-Wno-psabi", "-fvisibility=hidden"]
     flags.append("-Wno-c++20-extensions")  # in the headers of PyTorch
     flags.append(f'-DFCIS_SOURCES="{digest("cuda" if cuda else "cpu")}"')
     extension = (cpp_extension.CUDAExtension if cuda else cpp_extension.CppExtension)(
         "fcis_ros._C",
         sorted(path for folder in ("csrc", "csrc/cpu", *["csrc/cuda"] * bool(cuda)) for path in glob(f"{folder}/*.c[pu]*")),
         depends=glob("csrc/**/*.h", recursive=True),
-        extra_compile_args={"cxx": flags, "nvcc": ["-O3", "-std=c++17"]} if cuda else flags,
+        extra_compile_args={"cxx": flags, "nvcc": ["-O3"]} if cuda else flags,
     )
     build = cpp_extension.BuildExtension.with_options(no_python_abi_suffix=True)
     return {"ext_modules": [extension], "cmdclass": {"build_ext": build}}

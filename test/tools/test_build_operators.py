@@ -127,6 +127,10 @@ def recipe():
     return module
 
 
+def test_the_standard_of_cxx_is_left_to_pytorch():
+    assert "-std=" not in (ROOT / "setup.py").read_text()  # 2.4 compiles its headers as C++17, 2.14 as C++20
+
+
 NVCC_13 = "\n".join(f"compute_{number}" for number in (75, 80, 86, 87, 88, 89, 90, 100, 110, 103, 120, 121))
 
 

@@ -8,6 +8,10 @@
 #include <optional>
 #include <tuple>
 
+// PyTorch 2.4 would take the name as it is written, before the next lines replace it.
+#undef TORCH_LIBRARY
+#define TORCH_LIBRARY(ns, m) TORCH_LIBRARY_FRAGMENT(ns, m)
+
 // From here on: whatever these names stand for elsewhere has been included.
 #define fcis_ros fcis_emulated
 #define CUDA CPU
