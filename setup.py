@@ -87,8 +87,8 @@ def operators() -> dict:
             # The list behind torch.cuda.get_arch_list(), which is empty without a GPU.
             os.environ["TORCH_CUDA_ARCH_LIST"] = architectures(torch._C._cuda_getArchFlags(), known)
     # Contraction would round a*b+c once where the definition rounds twice: bin edges are compared bit by bit. OpenMP is not
-    # linked: its symbols are found in the one that PyTorch brings, a second one would have threads of its own. The C++ standard is
-    # the one that PyTorch adds: its headers are C++17 before 2.14 and C++20 since.
+    # linked: its symbols are found in the one that PyTorch brings, a second one would have threads of its own. PyTorch
+    # adds the C++ standard that its headers need: 17 before 2.14, 20 since.
     flags = ["-O3", "-g0", "-ffp-contract=off", "-fopenmp", "-Wno-psabi", "-fvisibility=hidden"]
     flags.append("-Wno-c++20-extensions")  # in the headers of PyTorch
     flags.append(f'-DFCIS_SOURCES="{digest("cuda" if cuda else "cpu")}"')
