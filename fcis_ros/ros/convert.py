@@ -137,7 +137,7 @@ def compressed_to_rgb(message: Any) -> np.ndarray:
         raise InputError(f"{what}: {error} ({data.size} bytes)") from None
     if pixels.dtype not in (np.uint8, np.uint16):
         raise InputError(f"{what}: pixels of type {pixels.dtype}")
-    return cv2.cvtColor(pixels if pixels.dtype == np.uint8 else _eight_bits(pixels), cv2.COLOR_BGR2RGB)
+    return _converted(pixels if pixels.dtype == np.uint8 else _eight_bits(pixels), cv2.COLOR_BGR2RGB)
 
 
 def _to_rgb8(pixels: np.ndarray, encoding: str) -> np.ndarray:
@@ -149,6 +149,12 @@ def _to_rgb8(pixels: np.ndarray, encoding: str) -> np.ndarray:
         raise InputError(f"image: {encoding} needs at least 4x4 pixels, not {width}x{height}")
     if pixels.shape[2] == 2 and width % 2:
         raise InputError(f"image: {encoding} needs an even width, not {width}")
+    return _converted(pixels, conversion)
+
+
+def _converted(pixels: np.ndarray, conversion: int) -> np.ndarray:
+    if pixels.shape == (1, 1, 3):  # OpenCV 4.5.4 refuses it; three channels are BGR here
+        return pixels[..., ::-1].copy()
     return cv2.cvtColor(pixels, conversion)
 
 

@@ -292,3 +292,11 @@ def test_every_encoding_against_numpy(encoding, big, extra):
     inner = np.s_[1:-1, 1:-1] if encoding.startswith("bayer") else np.s_[:, :]
     assert found.shape == (6, 8, 3) and np.abs(found - expected)[inner].max() <= tolerance
     assert expected[inner].std() > 20
+
+
+@pytest.mark.parametrize(
+    ("encoding", "depth", "expected"), [("bgr8", 3, [3, 2, 1]), ("rgb8", 3, [1, 2, 3]), ("bgra8", 4, [3, 2, 1]), ("mono8", 1, [1, 1, 1])]
+)
+def test_one_pixel(encoding, depth, expected):
+    data = np.array([[[1, 2, 3, 4]]], np.uint8)[..., :depth]
+    assert convert.to_rgb(message(padded(data, 0), encoding, 1, 1)).tolist() == [[expected]]
