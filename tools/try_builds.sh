@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# colcon build where it is hard, each in a workspace of its own under FOLDER (a new one in /tmp), with the ROS wheels of
+# colcon build where it is hard, each in a workspace of its own under FOLDER (one in /tmp that goes again), with the ROS wheels of
 # constraints.txt: with the setuptools of Ubuntu 22.04, Debian 12 and Ubuntu 24.04, first without PyTorch and then with a PyTorch
 # that was installed later. CUDA=1 tries one more, several GB: PyTorch 2.14.1 with CUDA 13, an nvcc for it and no GPU visible.
 set -euo pipefail
 source_tree=$(cd "$(dirname "$0")/.." && pwd)
 work=$(realpath -m "${1:-$(mktemp -d)}")
+[ $# -gt 0 ] || trap 'rm -rf "$work"' EXIT
 venv=$work/venv
 python=$venv/bin/python
 library=$work/install/fcis_ros/lib/$("${PYTHON:-python3}" -c 'import sys; print("python%d.%d" % sys.version_info[:2])')/site-packages/fcis_ros/_C.so

@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
-# Types the README's lines under "On a robot", up to the launch, in a workspace of its own under FOLDER (a new one in /tmp), on a
-# system Python that refuses `pip install`; then replays a short clip through the node that they built.
+# Types the README's lines under "On a robot", up to the launch, in a workspace of its own under FOLDER (one in /tmp that goes
+# again), on a system Python that refuses `pip install`; then replays a short clip through the node that they built.
 #
 # In place of a distribution's ROS: the wheels of constraints.txt in a prefix that is sourced, with the packages that rosdep would
 # bring in Ubuntu 24.04's versions. rosdep itself needs a network index and is left out.
 set -euo pipefail
 source_tree=$(cd "$(dirname "$0")/.." && pwd)
 work=$(realpath -m "${1:-$(mktemp -d)}")
+[ $# -gt 0 ] || trap 'rm -rf "$work"' EXIT
 python=${SYSTEM_PYTHON:-/usr/bin/python3}
 prefix=$work/ros
 

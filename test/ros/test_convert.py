@@ -295,7 +295,8 @@ def test_every_encoding_against_numpy(encoding, big, extra):
 
 
 @pytest.mark.parametrize(
-    ("encoding", "depth", "expected"), [("bgr8", 3, [3, 2, 1]), ("rgb8", 3, [1, 2, 3]), ("bgra8", 4, [3, 2, 1]), ("mono8", 1, [1, 1, 1])]
+    ("encoding", "depth", "expected"),
+    [("bgr8", 3, [3, 2, 1]), ("rgb8", 3, [1, 2, 3]), ("bgra8", 4, [3, 2, 1]), ("mono8", 1, [1, 1, 1])],
 )
 def test_one_pixel(encoding, depth, expected):
     data = np.array([[[1, 2, 3, 4]]], np.uint8)[..., :depth]
