@@ -136,7 +136,7 @@ class FcisNode(LifecycleNodeMixin, Node):
                 self.get_logger().error(f"cannot start: {reason}")
             return FAILURE
         finally:
-            self._set_progress("")
+            self._progress = ""
         outlets = {camera.name: camera for camera in self._cameras} | {SegmentService.NAME: self._segment}
         self._engine = engine.Engine(
             predictor,
@@ -158,7 +158,9 @@ class FcisNode(LifecycleNodeMixin, Node):
         return self.settings.score_threshold * (0.5 if self.get_parameter("track").value else 1.0)
 
     def _set_progress(self, progress: str) -> None:
+        """Says at once how far loading is: a step may be shorter than the timer's period."""
         self._progress = progress
+        self._say([self._model_status(self._state_machine.current_state[1])])
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Opens the inbox and subscribes."""
@@ -250,21 +252,22 @@ class FcisNode(LifecycleNodeMixin, Node):
         self._refresh_inputs()
         state = self._state_machine.current_state[1]
         seen = "disabled" if self._active and not self.settings.enable else state
-        array = DiagnosticArray(status=[self._message(camera.status(seen)) for camera in self._cameras])
-        array.status.append(self._message(self._model_status(state)))
+        self._ignored.append(self._engine.ignored_rois if self._engine is not None else 0)
+        self._say([*(camera.status(seen) for camera in self._cameras), self._model_status(state)])
+
+    def _say(self, statuses: list[diagnostics.Status]) -> None:
+        array = DiagnosticArray(status=[self._message(status) for status in statuses])
         array.header.stamp = self.get_clock().now().to_msg()
         self._diagnostics.publish(array)
 
     def _model_status(self, state: str) -> diagnostics.Status:
-        facts, times, total = dict(self._facts), {}, 0
+        facts, times = dict(self._facts), {}
         if (running := self._engine) is not None:
             times = running.stages.percentiles(time.monotonic(), (50,))
-            total = running.ignored_rois
             if running.predictor.device.type == "cuda":
                 facts["gpu_memory_mb"] = engine.gpu_megabytes(running.predictor.device)
-        self._ignored.append(total)
-        facts |= {"ignored_rois": total, "segment_requests": self._inbox.counts(SegmentService.NAME).received}
-        ignored = max(0, total - self._ignored[0])
+        facts |= {"ignored_rois": self._ignored[-1], "segment_requests": self._inbox.counts(SegmentService.NAME).received}
+        ignored = max(0, self._ignored[-1] - self._ignored[0])
         return diagnostics.model_status("model", state, self._progress, times, ignored, facts)
 
     def _message(self, status: diagnostics.Status) -> DiagnosticStatus:

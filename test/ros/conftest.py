@@ -143,6 +143,7 @@ class Client:
         from diagnostic_msgs.msg import DiagnosticArray
 
         self.node, self.status, self.masks, self.wrong = node, {}, {}, []
+        self.progress: list[str] = []  # of loading, every step once
         self._publishers, self._sent = {}, 0
         node.create_subscription(DiagnosticArray, "/diagnostics", self._keep_status, 10)
         self.watch()
@@ -163,6 +164,8 @@ class Client:
                 if parts != int(values["frames_received"]):
                     self.wrong.append(values)
             name = status.name.split(": ", 1)[1]
+            if values.get("loading", "") not in ("", *self.progress[-1:]):
+                self.progress.append(values["loading"])
             self.status[name] = (status.level[0], status.message, values)
 
     def value(self, key: str, name: str = "camera") -> str:
@@ -199,10 +202,17 @@ class Client:
         self.publisher(topic).publish(message)
         return message
 
-    def connected(self, topic: str = "camera/image", masks: str = "fcis_node/masks", camera: str = "camera") -> bool:
-        there = self.publisher(topic).get_subscription_count() > 0 and self.node.count_publishers(masks) > 0
-        # When the node finds this publisher it subscribes anew, reliably: an image sent before that may be lost.
-        return there and "reliable" in self.value("input", camera)
+    def connected(self, topic: str = "camera/image", masks: str = "fcis_node/masks") -> bool:
+        """Whether the node has all that it needs to answer the next image.
+
+        When it finds this publisher it subscribes anew, reliably: an image that is sent before may be lost.
+        """
+        from rclpy.qos import ReliabilityPolicy
+
+        matched = self.publisher(topic).get_subscription_count()
+        profiles = [end.qos_profile.reliability for end in self.node.get_subscriptions_info_by_topic(topic)]
+        settled = len(profiles) == matched > 0 and all(profile == ReliabilityPolicy.RELIABLE for profile in profiles)
+        return settled and self.node.count_publishers(masks) > 0
 
     def call(self, kind, service: str, request):
         """Calls a service and returns its answer."""

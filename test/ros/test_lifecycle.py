@@ -27,8 +27,9 @@ def test_lifecycle_by_hand_with_answers_while_the_model_loads(client, start, tin
     assert client.set_parameters(max_instances=7)[0].successful
     assert not client.change_state(Transition.TRANSITION_ACTIVATE)
     assert not configure.done()
-    wait_for(lambda: client.value("loading", "model"), "the progress")
     wait_for(configure.done, "the configuration")
+    wait_for(lambda: len(client.progress) == 3, "the progress")
+    assert [step[:3] for step in client.progress] == ["1/3", "2/3", "3/3"]
     assert configure.result().success and client.state() == "inactive"
     assert "another one is under way" in process.output
     for again in (False, True):  # everything can be done again
