@@ -5,7 +5,7 @@ import signal
 import sys
 from collections.abc import Sequence
 
-from fcis_ros.cli import demo, evaluate, import_weights, info, predict, train
+from fcis_ros.cli import convert, demo, evaluate, import_weights, info, predict, train
 from fcis_ros.errors import InputError
 from fcis_ros.threads import wait_politely
 
@@ -14,6 +14,7 @@ COMMANDS = {
     "predict": predict,
     "evaluate": evaluate,
     "train": train,
+    "convert": convert,
     "import-weights": import_weights,
     "info": info,
 }

@@ -1,0 +1,47 @@
+"""Make a COCO instance file, which training and evaluation read, of another data set's annotations.
+
+DATASET and the folder that it expects, as its archives unpack:
+  cityscapes  with gtFine/ and leftImg8bit/; groups become regions to ignore
+  voc         VOCdevkit/VOC2012, the segmentation task
+  sbd         benchmark_RELEASE/dataset of the Semantic Boundaries Dataset, on which the paper trains and evaluates
+File names in OUT.json are relative to ROOT, so that --images ROOT finds the pictures.
+"""
+
+import argparse
+from pathlib import Path
+
+from fcis_ros.errors import InputError
+
+DATASETS = ("cityscapes", "voc", "sbd")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("dataset", metavar="DATASET", choices=DATASETS, help=f"one of {', '.join(DATASETS)}")
+    parser.add_argument("root", metavar="ROOT", help="the data set's folder")
+    parser.add_argument("out", metavar="OUT.json", help="what is written, replaced if it exists")
+    parser.add_argument("--split", default="train", help="which part: train, val, ... (default: %(default)s)")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    from tqdm import tqdm
+
+    from fcis_ros.data import cityscapes, voc
+    from fcis_ros.data.conversion import to_coco
+    from fcis_ros.evaluation.report import write_json
+
+    root, out = Path(arguments.root), Path(arguments.out)
+    if not root.is_dir():
+        raise InputError(f"{root}: no such folder")
+    if Path(arguments.split).name != arguments.split or arguments.split in ("", ".", ".."):
+        raise InputError(f"--split {arguments.split}: not the name of a part")
+    if not out.absolute().parent.is_dir():
+        raise InputError(f"{out}: there is no folder {out.absolute().parent}")
+    reader, categories = {
+        "cityscapes": (cityscapes.instance_maps, cityscapes.CATEGORIES),
+        "voc": (voc.voc_maps, voc.CATEGORIES),
+        "sbd": (voc.sbd_maps, voc.CATEGORIES),
+    }[arguments.dataset]
+    count, maps = reader(root, arguments.split)
+    content = to_coco(tqdm(maps, total=count, unit="image", leave=False, disable=None), categories)
+    write_json(content, out)
+    print(f"{count} images, {len(content['annotations'])} objects of {len(categories)} classes -> {out}")

@@ -1,0 +1,107 @@
+"""Instance maps of other data sets -> COCO instance files, which everything here reads."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from pycocotools import mask as coco_mask
+
+from fcis_ros.errors import InputError
+
+
+@dataclass(frozen=True)
+class Region:
+    """One value of an instance map: its class, and whether it is a group to ignore instead of one object."""
+
+    category_id: int
+    crowd: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class InstanceMap:
+    """The annotation of one image.
+
+    Attributes:
+        file_name: of the picture, relative to the data set's folder.
+        values: [H, W] integers, one value per object.
+        regions: what the values mean; those that are not listed are background or void.
+    """
+
+    file_name: str
+    values: np.ndarray
+    regions: Mapping[int, Region]
+
+
+def to_coco(maps: Iterable[InstanceMap], categories: Mapping[int, str]) -> dict[str, Any]:
+    """The content of a COCO instance file: images numbered from 1 in their order, objects in the order of their values.
+
+    Args:
+        maps: annotated images.
+        categories: {id: name}.
+    """
+    images, annotations = [], []
+    for number, image in enumerate(maps, start=1):
+        height, width = image.values.shape
+        images.append({"id": number, "file_name": image.file_name, "height": height, "width": width})
+        present = set(np.unique(image.values).tolist())
+        for value, region in sorted(image.regions.items()):
+            if value in present:
+                annotations.append({"id": len(annotations) + 1, "image_id": number, **_entry(image.values == value, region)})
+    listed = [{"id": id_, "name": name} for id_, name in categories.items()]
+    return {"images": images, "annotations": annotations, "categories": listed}
+
+
+def _entry(mask: np.ndarray, region: Region) -> dict[str, Any]:
+    encoded = coco_mask.encode(np.asfortranarray(mask, dtype=np.uint8))
+    return {
+        "category_id": region.category_id,
+        "segmentation": {"size": [int(side) for side in mask.shape], "counts": encoded["counts"].decode("ascii")},
+        "bbox": coco_mask.toBbox(encoded).tolist(),
+        "area": int(mask.sum()),
+        "iscrowd": int(region.crowd),
+    }
+
+
+def read_map(path: Path) -> np.ndarray:
+    """A PNG as it is: [H, W] or, of colours, [H, W, 3] RGB; 8 or 16 bits.
+
+    Raises:
+        InputError: it is missing or no picture.
+    """
+    if not path.is_file():
+        raise InputError(f"{path}: no such file")
+    if (values := cv2.imread(str(path), cv2.IMREAD_UNCHANGED)) is None:
+        raise InputError(f"{path}: not a readable picture")
+    return values[:, :, 2::-1] if values.ndim == 3 else values
+
+
+def read_split(path: Path) -> list[str]:
+    """The names that a split's text file lists, one per line.
+
+    Raises:
+        InputError: no such file, or it lists nothing.
+    """
+    if not path.is_file():
+        there = ", ".join(sorted(file.stem for file in path.parent.glob("*.txt"))) or "none"
+        raise InputError(f"{path}: no such split (here: {there})")
+    try:
+        names = [line.split()[0] for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    except (OSError, UnicodeDecodeError):
+        raise InputError(f"{path}: not a readable text file") from None
+    if not names:
+        raise InputError(f"{path}: it lists no images")
+    return names
+
+
+def require_picture(root: Path, file_name: str) -> str:
+    """``file_name`` if the picture is there.
+
+    Raises:
+        InputError: it is not.
+    """
+    if not (root / file_name).is_file():
+        raise InputError(f"{root / file_name}: no such file, but there are annotations for it")
+    return file_name
