@@ -9,7 +9,7 @@ from sensor_msgs.msg import CompressedImage, Image
 
 from fcis_ros.msg import InstanceMaskArray
 from fcis_ros.ros import diagnostics, masks, qos, stamps
-from fcis_ros.ros.convert import compressed_to_rgb, fill_image, to_rgb
+from fcis_ros.ros.convert import BitDepth, compressed_to_rgb, fill_image, to_rgb
 from fcis_ros.ros.image_input import ImageInput
 from fcis_ros.ros.inbox import Frame, Inbox, NodeEndedError, StaleFrameError
 from fcis_ros.ros.tracking import Tracker
@@ -35,6 +35,7 @@ class Camera:
         self._outputs = f"~/{base}"
         self._tracker = Tracker() if node.get_parameter("track").value else None
         self._stamps = stamps.StampCheck()
+        self._depth = BitDepth()
         self._times = diagnostics.Recent()
         self._rates = diagnostics.Rates()
         self._problems: dict[str, float] = {}  # {problem: when it was last seen}
@@ -63,6 +64,7 @@ class Camera:
         if verdict.jumped_back:
             self._jumps += 1
             self._problem("time stamps jump back (a bag that loops?): tracks start anew", frame.arrived)
+            self._depth = BitDepth()
             if self._tracker:
                 self._tracker.reset()
         for problem in verdict.problems:
@@ -70,7 +72,7 @@ class Camera:
         limit = self._node.settings.max_age_ms
         if limit and self._age_ms(header) > limit:
             raise StaleFrameError
-        return (compressed_to_rgb if isinstance(frame.message, CompressedImage) else to_rgb)(frame.message)
+        return (compressed_to_rgb if isinstance(frame.message, CompressedImage) else to_rgb)(frame.message, self._depth)
 
     def answer(self, frame: Frame, image: np.ndarray, found: Instances) -> tuple[Instances, np.ndarray | None]:
         """Publishes the masks that the settings let through; returns them and their track ids."""

@@ -31,7 +31,7 @@ _DIRECT = {
     "yuv422_yuy2": (2, cv2.COLOR_YUV2RGB_YUY2),
     "yuyv": (2, cv2.COLOR_YUV2RGB_YUY2),
 }
-# 16-bit encodings are brought to eight bits (see _eight_bits), then go the way of the 8-bit one.
+# 16-bit encodings are brought to eight bits (see BitDepth), then go the way of the 8-bit one.
 _SIXTEEN = {
     "mono16": "mono8",
     "16UC1": "8UC1",
@@ -52,7 +52,24 @@ _AS_STORED = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH | cv2.IMREAD_IGNORE_ORIENTAT
 ENCODINGS = tuple(_DIRECT) + tuple(_SIXTEEN) + tuple(_PLANAR)
 
 
-def to_rgb(message: Any) -> np.ndarray:
+class BitDepth:
+    """How many bits the 16-bit images of one camera use: the fewest of 10, 12, 14 and 16 that hold every value seen so far.
+
+    A camera of twelve bits fills the lower ones of a 16-bit message: by the upper eight alone its images would be nearly black.
+    It is remembered from image to image, and grows only, or a video would flicker with its brightest pixel.
+    """
+
+    def __init__(self) -> None:
+        self._bits = 10
+
+    def eight_bits(self, values: np.ndarray) -> np.ndarray:
+        """The upper eight of the bits in use; ``values`` is uint16 and not empty."""
+        largest = int(values.max())
+        self._bits = max(self._bits, next(bits for bits in (10, 12, 14, 16) if largest < 2**bits))
+        return (values >> (self._bits - 8)).astype(np.uint8)
+
+
+def to_rgb(message: Any, depth: BitDepth | None = None) -> np.ndarray:
     """Turns an image message into an array; rgb8 is a view of the message's data, everything else one conversion.
 
     Honours ``step`` (padded rows) and ``is_bigendian``. Encodings that are not listed in ``ENCODINGS`` go through cv_bridge
@@ -60,6 +77,7 @@ def to_rgb(message: Any) -> np.ndarray:
 
     Args:
         message: a ``sensor_msgs/Image``.
+        depth: of its camera; None for an image that stands alone.
 
     Returns:
         [H, W, 3] uint8, RGB; read-only where it is a view.
@@ -77,13 +95,13 @@ def to_rgb(message: Any) -> np.ndarray:
         return cv2.cvtColor(np.ascontiguousarray(rows), _PLANAR[encoding])
     if encoding in _SIXTEEN:
         encoding = _SIXTEEN[encoding]
-        depth = _DIRECT[encoding][0]
-        rows = np.ascontiguousarray(_rows(message, height, width * depth * 2))
-        values = rows.view(">u2" if message.is_bigendian else "<u2").reshape(height, width, depth)
-        return _to_rgb8(_eight_bits(values), encoding)
+        channels = _DIRECT[encoding][0]
+        rows = np.ascontiguousarray(_rows(message, height, width * channels * 2))
+        values = rows.view(">u2" if message.is_bigendian else "<u2").reshape(height, width, channels)
+        return _to_rgb8((depth or BitDepth()).eight_bits(values), encoding)
     if encoding in _DIRECT:
-        depth = _DIRECT[encoding][0]
-        return _to_rgb8(_rows(message, height, width * depth).reshape(height, width, depth), encoding)
+        channels = _DIRECT[encoding][0]
+        return _to_rgb8(_rows(message, height, width * channels).reshape(height, width, channels), encoding)
     return _by_cv_bridge(message)
 
 
@@ -99,17 +117,7 @@ def _rows(message: Any, rows: int, used: int) -> np.ndarray:
     return data.reshape(rows, message.step)[:, :used]
 
 
-def _eight_bits(values: np.ndarray) -> np.ndarray:
-    """The upper eight of the bits in use, which are the fewest of 10, 12, 14 and 16 that hold the image's largest value.
-
-    A camera of twelve bits fills the lower ones of a 16-bit message: by the upper eight alone its images would be nearly black.
-    """
-    largest = int(values.max())
-    bits = next(bits for bits in (10, 12, 14, 16) if largest < 2**bits)
-    return (values >> (bits - 8)).astype(np.uint8)
-
-
-def compressed_to_rgb(message: Any) -> np.ndarray:
+def compressed_to_rgb(message: Any, depth: BitDepth | None = None) -> np.ndarray:
     """Decodes a compressed image: jpeg, png and whatever else OpenCV reads.
 
     Whatever the message's ``format`` says, the data decide; a picture is taken as its pixels are stored, without the rotation
@@ -117,6 +125,7 @@ def compressed_to_rgb(message: Any) -> np.ndarray:
 
     Args:
         message: a ``sensor_msgs/CompressedImage``.
+        depth: of its camera; None for an image that stands alone.
 
     Returns:
         [H, W, 3] uint8, RGB.
@@ -137,7 +146,9 @@ def compressed_to_rgb(message: Any) -> np.ndarray:
         raise InputError(f"{what}: {error} ({data.size} bytes)") from None
     if pixels.dtype not in (np.uint8, np.uint16):
         raise InputError(f"{what}: pixels of type {pixels.dtype}")
-    return _converted(pixels if pixels.dtype == np.uint8 else _eight_bits(pixels), cv2.COLOR_BGR2RGB)
+    if pixels.dtype == np.uint16:
+        pixels = (depth or BitDepth()).eight_bits(pixels)
+    return _converted(pixels, cv2.COLOR_BGR2RGB)
 
 
 def _to_rgb8(pixels: np.ndarray, encoding: str) -> np.ndarray:

@@ -1,6 +1,7 @@
 """The subscription of one camera: raw or compressed, with a quality of service that matches, and an eye on whether it works."""
 
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -15,11 +16,15 @@ try:
 except ImportError:  # Humble
     from rclpy.qos_event import SubscriptionEventCallbacks
 
+REMEMBERED = 16  # messages more than the queue holds, by which one that arrives twice is known
 TYPES = {Image: "sensor_msgs/msg/Image", CompressedImage: "sensor_msgs/msg/CompressedImage"}
 
 
 class ImageInput:
     """Subscribes to ``image`` or to its compressed topic. ``refresh`` does everything; only the executor's thread calls it.
+
+    When the quality of service changes, the old subscription stays until the new one has delivered its first message: no image
+    is lost in between, none arrives twice or in another order.
 
     Attributes:
         finding: why no images arrive, if none do.
@@ -42,7 +47,8 @@ class ImageInput:
         self._depth = node.get_parameter("queue_size").value if every else 1
         self._names = {Image: topic, CompressedImage: self._compressed_topic(topic)}
         self._topics = {kind: node.resolve_topic_name(name) for kind, name in self._names.items()}
-        self._subscription = None
+        self._subscription = self._former = None
+        self._recent: deque[int] = deque(maxlen=self._depth + REMEMBERED)  # when the last messages were sent
         self._asked: tuple[type, QoSProfile] | None = None
         self._received = 0
         self._last = 0.0
@@ -73,8 +79,7 @@ class ImageInput:
             kind = CompressedImage
         profile = qos.input_profile(self._policy, [info.qos_profile for info in matching[kind]], self._depth)
         if self._asked != (kind, profile):
-            self._drop()
-            self._subscribe(kind, profile)
+            self._replace(kind, profile)
         silent = time.monotonic() - self._last
         if silent >= silence:
             self._notice(self._diagnose(kind, profile, published[kind], silent))
@@ -86,22 +91,46 @@ class ImageInput:
         """The topic and how it is subscribed to; empty without a subscription."""
         return f"{self._topics[self._asked[0]]} ({qos.describe(self._asked[1])})" if self._asked else ""
 
-    def _subscribe(self, kind: type, profile: QoSProfile) -> None:
+    def _replace(self, kind: type, profile: QoSProfile) -> None:
+        if self._asked and self._asked[0] is kind:
+            if self._former is None:
+                self._former = self._subscription
+            else:  # this one has not delivered anything yet
+                self._node.destroy_subscription(self._subscription)
+        else:
+            self._drop()
+
+        def arrived(message: Any, about: dict) -> None:
+            if self._former is not None and self._subscription is own:
+                self._end_former()
+            self._arrived(message, about)
+
         # The default callbacks would log what the watchdog says better.
         quiet = SubscriptionEventCallbacks(use_default_callbacks=False)
-        self._subscription = self._node.create_subscription(
-            kind, self._names[kind], self._arrived, profile, event_callbacks=quiet
-        )
+        own = self._node.create_subscription(kind, self._names[kind], arrived, profile, event_callbacks=quiet)
+        self._subscription = own
         self._asked, self._received, self._last = (kind, profile), 0, time.monotonic()
         self._node.get_logger().debug(f"subscribed to {self.description}")
 
     def _drop(self) -> None:
-        if self._subscription is not None:
-            self._node.destroy_subscription(self._subscription)
-        self._subscription = self._asked = self.finding = None
+        for subscription in (self._subscription, self._former):
+            if subscription is not None:
+                self._node.destroy_subscription(subscription)
+        self._subscription = self._former = self._asked = self.finding = None
         self._told = None
+        self._recent.clear()
 
-    def _arrived(self, message: Any) -> None:
+    def _end_former(self) -> None:
+        """The new subscription delivers: what the old one still holds comes first, then it may go."""
+        former, self._former = self._former, None
+        while (taken := former.handle.take_message(former.msg_type, False)) is not None:
+            self._arrived(*taken)
+        self._node.destroy_subscription(former)
+
+    def _arrived(self, message: Any, about: dict) -> None:
+        if about["source_timestamp"] in self._recent:
+            return
+        self._recent.append(about["source_timestamp"])
         self._received += 1
         self._last = time.monotonic()
         if not self._warned_large and len(message.data) > watchdog.LARGE:

@@ -203,15 +203,12 @@ class Client:
         return message
 
     def connected(self, topic: str = "camera/image", masks: str = "fcis_node/masks") -> bool:
-        """Whether the node has all that it needs to answer the next image.
-
-        When it finds this publisher it subscribes anew, reliably: an image that is sent before may be lost.
-        """
+        """Whether the node has all that it needs to answer the next image, over a reliable subscription."""
         from rclpy.qos import ReliabilityPolicy
 
         matched = self.publisher(topic).get_subscription_count()
         profiles = [end.qos_profile.reliability for end in self.node.get_subscriptions_info_by_topic(topic)]
-        settled = len(profiles) == matched > 0 and all(profile == ReliabilityPolicy.RELIABLE for profile in profiles)
+        settled = len(profiles) == matched and ReliabilityPolicy.RELIABLE in profiles
         return settled and self.node.count_publishers(masks) > 0
 
     def call(self, kind, service: str, request):

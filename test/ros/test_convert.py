@@ -75,6 +75,20 @@ def test_a_camera_of_fewer_bits_is_not_dark(largest, bits, big):
     assert result[1, 2, 0] == largest * 256 // 2**bits and result[0, 0, 0] == largest // 2 * 256 // 2**bits
 
 
+def test_the_bit_depth_of_a_camera_is_remembered_and_video_does_not_flicker():
+    depth, values = convert.BitDepth(), np.full((4, 4), 800, "<u2")
+
+    def shown(largest):
+        values[0, 0] = largest
+        return convert.to_rgb(message(values.view(np.uint8), "mono16", 4, 4), depth)[3, 3, 0]
+
+    assert shown(1000) == 800 // 4  # ten bits, as far as anybody can tell
+    assert [shown(largest) for largest in (4000, 1000, 4095, 0)] == [800 // 16] * 4  # it is a camera of twelve
+    ten_of_sixteen = compressed(picture("png", np.full((4, 4), 800, np.uint16)))
+    assert convert.compressed_to_rgb(ten_of_sixteen, depth)[0, 0, 0] == 800 // 16
+    assert convert.compressed_to_rgb(ten_of_sixteen)[0, 0, 0] == 800 // 4  # alone
+
+
 def compressed(data: bytes, kind: str = "jpeg"):
     return types.SimpleNamespace(data=data, format=kind)
 

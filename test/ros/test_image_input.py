@@ -1,0 +1,70 @@
+"""The subscription of a camera: changing it loses nothing."""
+
+import pytest
+
+pytestmark = pytest.mark.ros
+
+# Of another process, as discovery takes time there: what is sent meanwhile is at stake.
+DRIVER = """
+import signal
+import time
+import rclpy
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import Image
+
+rclpy.init()
+node = rclpy.create_node("driver")
+publisher = node.create_publisher(Image, "camera/image", QoSProfile(depth=1000, reliability=ReliabilityPolicy.RELIABLE))
+while rclpy.ok() and not publisher.get_subscription_count():
+    time.sleep(0.01)
+message = Image()
+while rclpy.ok():
+    publisher.publish(message)
+    message.header.stamp.sec += 1
+    time.sleep(0.005)
+"""
+
+
+def test_every_image_arrives_once_and_in_order_while_the_quality_of_service_changes(graph, start, tmp_path, wait_for):
+    """Best effort before a publisher is there, reliable with the first, best effort with a second, reliable without it."""
+    from rclpy.qos import QoSProfile, ReliabilityPolicy
+    from sensor_msgs.msg import Image
+
+    from fcis_ros.ros import params
+    from fcis_ros.ros.image_input import ImageInput
+
+    for row in params.PARAMETERS:
+        graph.declare_parameter(row.name, {"frame_policy": "every", "queue_size": 1000}.get(row.name, row.default))
+    got, inputs, wanted = [], [], [True]
+    reader = ImageInput(graph, "camera/image", lambda message: got.append(message.header.stamp.sec), "")
+    refresh = graph.create_guard_condition(lambda: (reader.refresh(wanted[0], 60.0), inputs.append(reader.description)))
+
+    def refreshed() -> str:
+        before = len(inputs)
+        refresh.trigger()
+        wait_for(lambda: len(inputs) > before, "the refreshed subscription")
+        return inputs[-1]
+
+    def hundred_more() -> None:
+        number = len(got)
+        wait_for(lambda: len(got) >= number + 100, "images")
+
+    assert "best effort" in refreshed()
+    (tmp_path / "driver.py").write_text(DRIVER)
+    driver = start(tmp_path / "driver.py")
+    hundred_more()
+    wait_for(lambda: graph.count_publishers("camera/image") == 1, "the driver")
+    assert "reliable" in refreshed()
+    hundred_more()
+    other = graph.create_publisher(Image, "camera/image", QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT))
+    wait_for(lambda: graph.count_publishers("camera/image") == 2, "the second publisher")
+    assert "best effort" in refreshed()
+    graph.destroy_publisher(other)
+    wait_for(lambda: graph.count_publishers("camera/image") == 1, "the end of the second publisher")
+    assert "reliable" in refreshed()  # perhaps before the one of before has delivered anything
+    hundred_more()
+    assert got == list(range(got[0], got[0] + len(got)))
+    wait_for(lambda: len(graph.get_subscriptions_info_by_topic("camera/image")) == 1, "the end of the former subscriptions")
+    wanted[0] = False
+    assert refreshed() == ""
+    driver.kill()
