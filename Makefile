@@ -1,3 +1,6 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+
 # Every target does its own set-up: `make demo` and `make test` work on a bare machine (see the README).
 
 SHELL := /bin/bash

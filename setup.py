@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """What pip needs beyond pyproject.toml: weights and model configurations become package data, the operators a library, _C.
 
 The one recipe for the operators: CMake and pip both run its build_ext. It needs the very PyTorch that will load them: pip

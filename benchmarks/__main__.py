@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """``make bench``: measures everything that this machine can, prints a table, writes ``out/bench/*.json`` and a plot."""
 
 import argparse

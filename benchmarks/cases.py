@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The inputs that benchmarks share: maps, ROIs of the sizes that detectors propose, and instances to vote for."""
 
 from dataclasses import dataclass

@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The whole frame, from the array to up to 100 instances: the default model and a ResNet-101 with COCO's classes."""
 
 import contextlib

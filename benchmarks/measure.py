@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Timing of a call, the machine's copy bandwidth, and the rows that benchmarks print and write."""
 
 import json

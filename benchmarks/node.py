@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """``python -m benchmarks.node``: what a frame costs in the node outside the network, on one core.
 
 Converting the image, building the message of 20 instances from their run lengths, publishing it to a subscriber; the run

@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Every operator, the whole per-ROI stage and its training, against plain PyTorch; and how the stage grows."""
 
 import subprocess

@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The half of ``original.py`` that runs in MXNet's Python: times the original's operator graph and writes its answers.
 
 The group operators (max over a pair of groups, softmax over it, picking a group) are the original's own, not in stock MXNet;

@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """What the node's pictures cost at 1080p with 20 instances, on one core: ``python -m benchmarks.overlay``."""
 
 import json

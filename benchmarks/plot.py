@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """How the per-ROI stage grows, as a picture: ``out/bench/growth.png``."""
 
 from pathlib import Path

@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The released FCIS in MXNet against this package, from image to voted masks, with the same weights.
 
 MXNet 1.9.1 needs an old NumPy and so a Python of its own (3.8 to 3.10 on x86-64):

@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The half of ``released.py`` that runs in MXNet's Python: the released network in MXNet's own operators.
 
     python released_mxnet.py make OUT.params IMAGE CLASSES ANCHORS     random weights, official names, tuned to one photo

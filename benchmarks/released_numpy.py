@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """What the released FCIS does around its network, in NumPy alone: slow, from its description, sharing nothing with fcis_ros.
 
 Everything between the last convolution and the voted masks (sections 3.2 and 3.3 of the paper as they were released): what

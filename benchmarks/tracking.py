@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Our tracks against ByteTrack of the ``trackers`` package (PyPI), on true masks and the default model's of synthetic clips.
 
 It brings its own NumPy, SciPy, OpenCV and PyTorch and so gets a Python of its own:

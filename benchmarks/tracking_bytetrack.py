@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """ByteTrack of the ``trackers`` package over the boxes that benchmarks/tracking.py wrote; runs in a Python of its own."""
 
 import json

@@ -1,3 +1,6 @@
+// Copyright 2026 fcis_ros maintainers
+// SPDX-License-Identifier: Apache-2.0
+
 // Box arithmetic of the released code, once for host and device. Boxes are x1, y1, x2, y2 of the first and last pixel, so a side is
 // x2 - x1 + 1. Every product and sum is rounded by itself, so CPU and GPU decide alike; fcis_ros/boxes.py is the same in PyTorch.
 #pragma once

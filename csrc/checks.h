@@ -1,3 +1,6 @@
+// Copyright 2026 fcis_ros maintainers
+// SPDX-License-Identifier: Apache-2.0
+
 // Argument checks of the operators, the same on every device. Each names the argument and what is wrong with it.
 #pragma once
 

@@ -1,3 +1,6 @@
+// Copyright 2026 fcis_ros maintainers
+// SPDX-License-Identifier: Apache-2.0
+
 // Which feature cells every bin of an ROI covers: once, for all kernels, forward and backward, on host and device.
 //
 // All arithmetic is IEEE float32 in the order of the released psroi_pooling.cu: rounding half away from zero in image pixels,

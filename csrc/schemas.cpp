@@ -1,3 +1,6 @@
+// Copyright 2026 fcis_ros maintainers
+// SPDX-License-Identifier: Apache-2.0
+
 // Every operator of the extension on one page. Shapes and units are described in fcis_ros/ops, one file per operator.
 //
 // N images, R ROIs, C+1 classes, k*k cells of the position-sensitive partition, S*S bins, h*w feature cells. Channels are

@@ -1,3 +1,6 @@
+// Copyright 2026 fcis_ros maintainers
+// SPDX-License-Identifier: Apache-2.0
+
 // Checked tensors as what the kernels on boxes take, on every device alike. The tensors must outlive the view and be contiguous, but for
 // logits and deltas.
 #pragma once

@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Instance masks for robots and vehicles: FCIS in PyTorch, and a ROS 2 node around it."""
 
 import pkgutil

@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Box arithmetic of the released FCIS: boxes are x1, y1, x2, y2 of the first and last pixel, so a side is x2 - x1 + 1.
 
 Only boxes inside the network follow this convention; ``structures.Instances`` has half-open boxes.

@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The model's configuration: every number that changes what the network computes, in one frozen dataclass."""
 
 import dataclasses

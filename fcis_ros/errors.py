@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The one exception that means "your input is wrong", as opposed to "our code is wrong"."""
 
 

@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """What counts as an image; without PyTorch, which whoever only hands images on need not load."""
 
 import numpy as np

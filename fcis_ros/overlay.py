@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Instances drawn on the image, as an image of instance numbers, and as one of colours."""
 
 import math

@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Masks as run lengths down the columns, background first: COCO's uncompressed order."""
 
 from typing import Any

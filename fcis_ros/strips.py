@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Masks as vertical strips of foreground: run lengths in the form in which they can be moved, scaled and compared."""
 
 from collections.abc import Sequence

@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """What the stages hand to each other. Arrays are NumPy here: these types cross the border to users, files and messages."""
 
 from dataclasses import dataclass

@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """A camera and the node that finds instance masks in its images: ``ros2 launch fcis_ros camera.launch.py --show-args``.
 
 Everything is checked before the first process starts. When the camera or the node ends, the launch takes the others down and

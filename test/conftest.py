@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """All skipping in one place: what a test needs, and the variable that turns "skipped" into a failure where it is promised."""
 
 import importlib.util

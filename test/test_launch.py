@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The launch file and the configuration: what it uses is declared, what it names exists."""
 
 import atexit

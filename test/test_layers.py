@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Imports point one way: boxes, structures, config <- ops <- model <- data | training | evaluation <- ros <- bags <- cli."""
 
 import ast

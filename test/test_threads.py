@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The setting has to reach OpenMP itself, which reads the environment once, when PyTorch loads it."""
 
 import os

@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """What RViz and Foxglove are told: names that their saved layouts agree on, topics and QoS that the node has."""
 
 import json

@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Compiles the operators where PyTorch is, by the recipe of setup.py, unless that has been done: every colcon build runs this.
 
     build_operators.py AUTO|ON FOLDER

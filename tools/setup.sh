@@ -1,4 +1,7 @@
 #!/usr/bin/env bash
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+
 # setup.sh [VENV [OVERRIDES]] makes the environment VENV (.venv): Python packages, ROS 2, and this package built into it. Does
 # again only what has changed since. OVERRIDES is a file of versions that are taken in place of those in constraints.txt.
 #

@@ -1,4 +1,7 @@
 #!/usr/bin/env bash
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+
 # colcon build where it is hard, each in a workspace of its own under FOLDER (one in /tmp that goes again), with the ROS wheels of
 # constraints.txt: with the setuptools of Ubuntu 22.04, Debian 12 and Ubuntu 24.04, first without PyTorch and then with a PyTorch
 # that was installed later. CUDA=1 tries one more, several GB: PyTorch 2.14.1 with CUDA 13, an nvcc for it and no GPU visible.

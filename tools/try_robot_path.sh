@@ -1,4 +1,7 @@
 #!/usr/bin/env bash
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+
 # Types the README's lines under "On a robot", up to the launch, in a workspace of its own under FOLDER (one in /tmp that goes
 # again), on a system Python that refuses `pip install`; then replays a short clip through the node that they built.
 #

@@ -1,3 +1,6 @@
+// Copyright 2026 fcis_ros maintainers
+// SPDX-License-Identifier: Apache-2.0
+
 // The CPU operators on maps and masks for PyTorch (those on boxes: box_bindings.cpp): arguments checked, layouts read, work divided among PyTorch's threads. Results do not depend on
 // their number: cells of the partition own disjoint channels, and partial sums are a fixed number.
 #include <ATen/Parallel.h>

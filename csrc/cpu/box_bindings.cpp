@@ -1,3 +1,6 @@
+// Copyright 2026 fcis_ros maintainers
+// SPDX-License-Identifier: Apache-2.0
+
 // The CPU operators on boxes for PyTorch: arguments checked, layouts read.
 #include <ATen/Parallel.h>
 #include <ATen/core/Tensor.h>

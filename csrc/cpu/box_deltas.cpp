@@ -1,3 +1,6 @@
+// Copyright 2026 fcis_ros maintainers
+// SPDX-License-Identifier: Apache-2.0
+
 // Position-sensitive average of the box maps. The mean over bins is linear and bin membership separable: within a cell of the
 // partition feature cell (y, x) counts wy(y) * wx(x), w being the sum of 1/n over the bins that contain it. No grid is formed.
 #include <algorithm>

@@ -1,3 +1,6 @@
+// Copyright 2026 fcis_ros maintainers
+// SPDX-License-Identifier: Apache-2.0
+
 // Decoding of anchors and ROIs, their place in the original image, and who votes for whom.
 #include <cmath>
 

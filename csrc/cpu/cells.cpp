@@ -1,3 +1,6 @@
+// Copyright 2026 fcis_ros maintainers
+// SPDX-License-Identifier: Apache-2.0
+
 // The bins of all ROIs, and the channels of one cell of the k x k partition as [pixel][channel].
 #include <algorithm>
 

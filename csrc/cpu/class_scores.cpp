@@ -1,3 +1,6 @@
+// Copyright 2026 fcis_ros maintainers
+// SPDX-License-Identifier: Apache-2.0
+
 // Class scores straight from the score maps: per bin max(outside, inside), summed over the bins; nothing per bin is stored.
 //
 // Lanes are classes. The bins of a cell share the reads of its patch: every feature row is summed once per column of bins.

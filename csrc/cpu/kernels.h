@@ -1,3 +1,6 @@
+// Copyright 2026 fcis_ros maintainers
+// SPDX-License-Identifier: Apache-2.0
+
 // The CPU operators without PyTorch: pointers, shapes and one thread. bindings.cpp checks arguments and divides the work.
 #pragma once
 

@@ -1,3 +1,6 @@
+// Copyright 2026 fcis_ros maintainers
+// SPDX-License-Identifier: Apache-2.0
+
 // Greedy non-maximum suppression in float32, of one list and of all classes from one overlap matrix. Ties are decided by the
 // place in the input, boxes that are not finite or have no score are never kept.
 #include <algorithm>

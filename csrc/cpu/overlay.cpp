@@ -1,3 +1,6 @@
+// Copyright 2026 fcis_ros maintainers
+// SPDX-License-Identifier: Apache-2.0
+
 // The overlay picture in one pass over the image and the label map.
 #include "kernels.h"
 

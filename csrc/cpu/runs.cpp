@@ -1,3 +1,6 @@
+// Copyright 2026 fcis_ros maintainers
+// SPDX-License-Identifier: Apache-2.0
+
 // Masks <-> run lengths down the columns, without walking down the columns: rows are compared as a whole, and only the places
 // where something changes are touched one by one.
 #include <cstring>

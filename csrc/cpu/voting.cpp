@@ -1,3 +1,6 @@
+// Copyright 2026 fcis_ros maintainers
+// SPDX-License-Identifier: Apache-2.0
+
 // One instance's mask: the weighted vote of the masks of its ROIs, each rendered over its own box, row by row.
 //
 // A mask row is stretched to the width of its box once and serves all image rows between two rows of the mask; votes are summed in

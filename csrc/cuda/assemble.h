@@ -1,3 +1,6 @@
+// Copyright 2026 fcis_ros maintainers
+// SPDX-License-Identifier: Apache-2.0
+
 // What the kernels that assemble share: maps and bins as they see them.
 //
 // Forward kernels give a block one ROI, whose bins its threads compute once into shared memory. Backward kernels gather: a thread

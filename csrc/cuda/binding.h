@@ -1,3 +1,6 @@
+// Copyright 2026 fcis_ros maintainers
+// SPDX-License-Identifier: Apache-2.0
+
 // What the bindings to PyTorch share: whose stream a call uses and whose memory. Kernels do not include it.
 #pragma once
 

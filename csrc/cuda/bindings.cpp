@@ -1,3 +1,6 @@
+// Copyright 2026 fcis_ros maintainers
+// SPDX-License-Identifier: Apache-2.0
+
 // The CUDA operators on maps and masks for PyTorch (those on boxes: box_bindings.cpp): arguments checked, memory taken from PyTorch's
 // allocator, kernels launched on the current stream. Nothing waits for the device but what has to look at a result: vote_masks without a capacity, whose run lengths are as many as they
 // are, and errors in values, which label_map and paint look for unless a graph is being captured.

@@ -1,3 +1,6 @@
+// Copyright 2026 fcis_ros maintainers
+// SPDX-License-Identifier: Apache-2.0
+
 // The CUDA operators on boxes for PyTorch: arguments checked, memory taken from PyTorch's allocator, kernels launched on the current
 // stream. Nothing waits for the device; what only a look at values would find (a winner that does not exist) has no result.
 #include <torch/library.h>

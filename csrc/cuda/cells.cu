@@ -1,3 +1,6 @@
+// Copyright 2026 fcis_ros maintainers
+// SPDX-License-Identifier: Apache-2.0
+
 // The bins of all ROIs as a table, for kernels that go over the ROIs.
 #include "assemble.h"
 

@@ -1,3 +1,6 @@
+// Copyright 2026 fcis_ros maintainers
+// SPDX-License-Identifier: Apache-2.0
+
 // The assembled outside/inside pair of one class per ROI.
 #include "assemble.h"
 

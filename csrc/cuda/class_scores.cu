@@ -1,3 +1,6 @@
+// Copyright 2026 fcis_ros maintainers
+// SPDX-License-Identifier: Apache-2.0
+
 // Class scores straight from the score maps: per bin max(outside, inside), summed over the bins; nothing per bin is stored.
 //
 // Two forward kernels. scores_by_cell, for many classes in channels-last maps: a warp takes one cell of the partition and 32 classes,

@@ -1,3 +1,6 @@
+// Copyright 2026 fcis_ros maintainers
+// SPDX-License-Identifier: Apache-2.0
+
 // The CUDA operators that assemble, without PyTorch. What follows them, from suppression on, is in post.h.
 //
 // All pointers are on the device. Nothing allocates, waits for the device or leaves its stream, so every call can be captured in a

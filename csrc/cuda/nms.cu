@@ -1,3 +1,6 @@
+// Copyright 2026 fcis_ros maintainers
+// SPDX-License-Identifier: Apache-2.0
+
 // Greedy non-maximum suppression in float32, of one list and of all classes from one overlap matrix; decisions are those of
 // csrc/cpu/nms.cpp, bit by bit.
 //

@@ -1,3 +1,6 @@
+// Copyright 2026 fcis_ros maintainers
+// SPDX-License-Identifier: Apache-2.0
+
 // Pictures of instances: the map of their numbers straight from run lengths, and the overlay. Bound by memory; one thread a pixel.
 #include "common.h"
 #include "post.h"

@@ -1,3 +1,6 @@
+// Copyright 2026 fcis_ros maintainers
+// SPDX-License-Identifier: Apache-2.0
+
 // The CUDA operators around assembling, without PyTorch: decoding, suppression, voting to run lengths, pictures.
 //
 // All pointers are on the device; arguments and results are those of the CPU operators, bit for bit. Nothing allocates, waits for

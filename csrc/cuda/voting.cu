@@ -1,3 +1,6 @@
+// Copyright 2026 fcis_ros maintainers
+// SPDX-License-Identifier: Apache-2.0
+
 // Mask voting without a picture per ROI: every pixel of a winner adds up its voters in registers, only the outcome is stored, one
 // bit a pixel. Arithmetic is that of csrc/cpu/voting.cpp, bit by bit: operations rounded one by one, voters in ROI order.
 //

@@ -1,3 +1,6 @@
+// Copyright 2026 fcis_ros maintainers
+// SPDX-License-Identifier: Apache-2.0
+
 // Mask probabilities of every ROI's best class, in one launch behind the scores: what inference needs of class_masks.cu.
 #include "assemble.h"
 

@@ -1,3 +1,6 @@
+// Copyright 2026 fcis_ros maintainers
+// SPDX-License-Identifier: Apache-2.0
+
 // Go, slow or stop for the nearest road user in the own lane: the decision, without ROS. planner.py is the same in Python, and
 // vectors.json holds both to the same answers. An example of what to do with masks; not a safety function (see README.md).
 

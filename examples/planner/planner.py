@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Go, slow or stop for the nearest road user in the own lane: the decision, without ROS.
 
 planner.hpp is the same in C++, and vectors.json holds both to the same answers. An example of what to do with masks; not a

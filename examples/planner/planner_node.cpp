@@ -1,3 +1,6 @@
+// Copyright 2026 fcis_ros maintainers
+// SPDX-License-Identifier: Apache-2.0
+
 // The planner as a node: `masks` (fcis_ros/InstanceMaskArray) in, `command` (std_msgs/String: go, slow, stop) out.
 #include <chrono>
 #include <memory>

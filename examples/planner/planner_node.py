@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The planner as a node: ``masks`` (fcis_ros/InstanceMaskArray) in, ``command`` (std_msgs/String: go, slow, stop) out.
 
 ros2 run has no entry for an example: python3 planner_node.py --ros-args -r masks:=/fcis_node/masks

@@ -1,3 +1,6 @@
+// Copyright 2026 fcis_ros maintainers
+// SPDX-License-Identifier: Apache-2.0
+
 // Reads frames of masks from standard input, prints the command after each:
 // HEIGHT WIDTH MASKS, then for every mask X Y WIDTH HEIGHT AREA RUNS and its runs. A mask that contradicts itself is a stop.
 #include <cstddef>

@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """A recording as a source of frames, with times at which they can be played again."""
 
 import itertools

@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The demo: record a clip, replay it to the node, read back what the node said, report."""
 
 import json

@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Is an MCAP file whole? Structure and checksums, as its specification has them (mcap.dev/spec), with the byte that is wrong.
 
 rosbags reads the messages; it trusts lengths, checks the sums of chunks without saying where, and writes none.

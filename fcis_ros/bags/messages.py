@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """What recordings hold: topics, message types, and the stamp of a serialized message."""
 
 from functools import cache

@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Recordings (rosbag2: a folder, or a bare .mcap or .db3 file) -> image messages, one at a time. Pure Python, no ROS needed.
 
 A message that cannot be used (cut off, an unknown encoding, a broken JPEG) is a matter of that message: ``Recorded.image`` says

@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Plays a recorded clip to a node process in real time and records what comes back."""
 
 import contextlib

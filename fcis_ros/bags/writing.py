@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Frames -> rosbag2 folders. Pure Python (rosbags), no ROS needed.
 
 A clip recorded here holds ``/image_raw`` (sensor_msgs/Image, rgb8) and ``/frame_names`` (std_msgs/String), whose n-th message

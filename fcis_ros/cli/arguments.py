@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Options that several commands share, and values that argparse should refuse by itself."""
 
 import argparse

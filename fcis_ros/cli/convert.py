@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Make a COCO instance file, which training and evaluation read, of another data set's annotations.
 
 DATASET and the folder that it expects, as its archives unpack:

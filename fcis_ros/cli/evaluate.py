@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Measure mask and box AP of a model on annotated images (COCO instance JSON)."""
 
 import argparse

@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Make a checkpoint from weights of the released FCIS, or a start for training from those of an ImageNet ResNet.
 
 FILE is one of

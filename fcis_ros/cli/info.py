@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Print what a checkpoint is: configuration, provenance, and the versions, device and precision here."""
 
 import argparse

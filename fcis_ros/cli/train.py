@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Train a model on COCO instance annotations, rendered driving scenes, or both.
 
 DIR gets model.safetensors (averaged weights), log.jsonl, curves.png and state.safetensors, from which --resume continues.

@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The drawing surface of the synthetic scenes: a pinhole camera over a road and polygons that carry an object number.
 
 World coordinates are metres: x to the right, y up, z forward along the road; the ground is y = 0. The surface has four

@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Cityscapes' fine annotations, https://www.cityscapes-dataset.com: gtFine_trainvaltest.zip, leftImg8bit_trainvaltest.zip."""
 
 from collections.abc import Iterator

@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """COCO instance files: the one reader that training, evaluation, prediction and the demo share."""
 
 import json

@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Instance maps of other data sets -> COCO instance files, which everything here reads."""
 
 from collections.abc import Iterable, Mapping

@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Encoded pictures (JPEG, PNG and what else OpenCV reads) -> arrays, at a cost that the data's own size bounds."""
 
 import cv2

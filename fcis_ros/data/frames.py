@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Frames from wherever they come: a video, a folder of images, one image, a camera, or the synthetic clip.
 
 Recordings (rosbag2) are the remaining kind of input; they need message conversion and are read by ``fcis_ros.bags.clip``.

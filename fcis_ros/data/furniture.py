@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Street furniture of the synthetic scenes: what a network must learn is no car and nobody."""
 
 from dataclasses import dataclass

@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Pedestrians and cyclists of the synthetic scenes: bodies of spheres, wrapped part by part in their outline.
 
 Body axes: forward, up, right; metres, the origin on the ground below the hips.

@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """COCO segmentations (polygons, run lengths, compressed run lengths) -> masks, by pycocotools.
 
 pycocotools' C code trusts what it is given: counts that do not fit the image make it loop or write where it should not, and a

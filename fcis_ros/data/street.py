@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The surroundings of the synthetic scenes: sky, ground with its marks, and buildings."""
 
 from dataclasses import dataclass

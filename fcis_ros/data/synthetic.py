@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Synthetic driving scenes: seeded dash-cam frames with exact instance masks, rendered fast enough to train from on the fly."""
 
 from collections.abc import Iterator, Sequence

@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Who is on the street of a synthetic scene: parked and moving vehicles, cyclists and pedestrians."""
 
 from dataclasses import dataclass, replace

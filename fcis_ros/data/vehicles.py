@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Motor vehicles of the synthetic scenes: a side profile drawn out across the width, with glass, lights, plates and wheels."""
 
 from collections.abc import Sequence

@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """PASCAL VOC 2012 and the Semantic Boundaries Dataset (SBD), whose annotations the paper trains and evaluates on."""
 
 from collections.abc import Iterator

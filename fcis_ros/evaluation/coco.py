@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """How good the instances are: COCO average precision (pycocotools) and the paper's mAP^r."""
 
 import contextlib

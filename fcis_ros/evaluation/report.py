@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """report.json and report.html: what went in, what came out, how fast and how good."""
 
 import base64

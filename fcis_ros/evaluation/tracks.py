@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """How well track ids hold: IDF1 (Ristani et al., 2016) and identity switches (CLEAR MOT, Bernardin and Stiefelhagen, 2008)."""
 
 from collections import Counter

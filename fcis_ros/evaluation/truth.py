@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Ground truth for frames that come from elsewhere: COCO annotations found by file name."""
 
 from collections import defaultdict

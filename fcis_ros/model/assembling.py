@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Which operators read the maps inside an ROI."""
 
 from types import ModuleType

@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """ResNet up to conv5, dilated so that conv4 and conv5 share stride 16. Parameter names are torchvision's."""
 
 from collections import OrderedDict

@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """One ``.safetensors`` file per model: weights, and in its metadata the format version, configuration and provenance."""
 
 import json

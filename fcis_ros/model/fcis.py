@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The path of an image through the network, as code."""
 
 from collections.abc import Callable, Sequence

@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Assembled inside/outside scores -> class probabilities and mask probabilities (section 3.2; [0029])."""
 
 from dataclasses import dataclass

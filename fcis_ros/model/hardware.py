@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """What ``auto`` means: device and precision by rules that follow from the hardware alone, the same at every start.
 
 | device                                | precision | why                                                             |

@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """In which precision the convolutions run; everything after them computes in float32.
 
 ``fp32`` is IEEE single precision, on a GPU as well. ``tf32`` is what PyTorch does by default on NVIDIA GPUs from Ampere on, and

@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """From an RGB array to instances: the public Python API."""
 
 from collections.abc import Sequence

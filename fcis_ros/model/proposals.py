@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """conv4 features -> proposals: anchors, the region proposal network, and its decoding."""
 
 from dataclasses import dataclass

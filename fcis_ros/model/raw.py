@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Everything the network says of one image on the way, as the released code has it: for comparing with the original.
 
 Orders of channels, coordinates and semantics are the original's, in fp32: released voting, whose 21x21 masks are soft, in tight

@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """conv5 features -> position-sensitive inside/outside score maps and box maps."""
 
 import torch.nn.functional as F

@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """How long the stages of a frame take, on the device that does the work, without waiting for it in between."""
 
 import time

@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The per-ROI operators of FCIS, compiled from csrc/. The model imports them from here and nowhere else.
 
 ``reference`` defines what each computes, with shapes and units; the files beside it register shapes and gradients.

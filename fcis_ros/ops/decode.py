@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Box regression: the RPN's anchors into candidates, ROIs into those of the second round."""
 
 import torch

@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """From ROIs to ballots: their boxes in the original image, and which of them vote for each winner of NMS."""
 
 import torch

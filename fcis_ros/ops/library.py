@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Loads the compiled operators. Missing or stale ones are an error that names the command: there is no silent slow path."""
 
 import hashlib

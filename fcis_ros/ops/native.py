@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """``assemble: native``: the operators that read the maps inside every ROI, as the patent words it ([0028]-[0030]).
 
 No grid and no bins: an ROI covers whole feature pixels, these are divided evenly into k x k parts, and each pixel is read from

@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Greedy non-maximum suppression: of one list, and of all classes from one overlap matrix."""
 
 import torch

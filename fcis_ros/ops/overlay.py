@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Pictures of instances: the map of instance numbers and the overlay, each in one pass over the image."""
 
 import torch

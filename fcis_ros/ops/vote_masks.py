@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Mask voting: from the masks of ROIs to run lengths of instances, without a picture per ROI."""
 
 import torch

@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Mask probabilities of every ROI's best class: what inference needs of ``class_masks``."""
 
 import torch

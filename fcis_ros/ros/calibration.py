@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """A camera's calibration from the usual YAML file (camera_calibration, camera_info_manager) into a ``CameraInfo``."""
 
 import math

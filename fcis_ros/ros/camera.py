@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """One camera of the node: its input, its outputs, and what is known about them."""
 
 import time

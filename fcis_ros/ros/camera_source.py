@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """A camera that needs no driver: publishes a camera, a video, an image folder or the synthetic clip."""
 
 import time

@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """sensor_msgs/Image and CompressedImage <-> RGB array. Pure functions: any object with the message's fields will do."""
 
 import array

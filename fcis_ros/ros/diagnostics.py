@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """What the node says about itself on /diagnostics, as plain values. Levels follow the last seconds, not history."""
 
 import os

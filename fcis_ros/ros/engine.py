@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The model and the one thread that feeds it. Knows nothing of ROS; imports PyTorch, which takes seconds, in ``load``."""
 
 import contextlib

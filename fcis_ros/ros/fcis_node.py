@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The node: images in, instance masks out. This file puts the parts together.
 
 Three threads: the executor's receives images and answers services; the worker's (``engine``) computes and publishes; life-cycle

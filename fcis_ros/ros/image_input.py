@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The subscription of one camera: raw or compressed, with a quality of service that matches, and an eye on whether it works."""
 
 import time

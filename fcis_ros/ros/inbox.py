@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Frames on their way from the executor's thread to the worker: bounded, fair between sources, none of them lost uncounted."""
 
 import threading

@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """``python -m fcis_ros.ros.parameter_files`` writes the table of parameters into config/fcis_node.yaml and docs/node.md.
 
 A test compares the files with the table.

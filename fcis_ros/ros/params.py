@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The node's parameters: one table for declaration, validation, the YAML file, launch arguments and documentation."""
 
 import dataclasses

@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """A process around one node: clean ends whatever happens, and the statuses that say what did.
 
 Imported before everything that takes time, rclpy included.

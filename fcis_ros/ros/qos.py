@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Quality of service: what the node offers, and what it asks of the publishers of its images."""
 
 from collections.abc import Sequence

@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """``~/segment``: one image in, its masks out."""
 
 from typing import Any

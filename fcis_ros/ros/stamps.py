@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """What is odd about the header of an image, and whether time has jumped back."""
 
 from dataclasses import dataclass

@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Track ids: which instance of this frame is which of the frames before, by the overlap of their masks.
 
 The order of ByteTrack (Zhang et al., ECCV 2022): sure instances are matched first, unsure ones continue what is left, and only

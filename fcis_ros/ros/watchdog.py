@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Why no images arrive, in one sentence that says what to do. Pure functions."""
 
 import os

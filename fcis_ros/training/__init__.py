@@ -1,1 +1,3 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Targets, losses and the loop that trains a model."""

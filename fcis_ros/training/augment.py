@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Annotated image -> training item: copy-paste, colour, flip, scale and crop, from a seeded generator."""
 
 from dataclasses import dataclass

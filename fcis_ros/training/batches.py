@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The stream of training batches: batch i depends on the seed and i alone, so a resumed run sees what it would have seen."""
 
 from collections.abc import Callable, Sequence

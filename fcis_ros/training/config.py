@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Everything that decides a training run, in one frozen dataclass that is read from a JSON file."""
 
 import dataclasses

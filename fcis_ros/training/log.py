@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """``log.jsonl`` of a run: a row of losses every few steps, a row for every evaluation; "step" counts the steps done."""
 
 import json

@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The training loop: one step after the other, and every now and then a checkpoint, a state to resume from and figures."""
 
 import math

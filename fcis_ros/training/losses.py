@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The three losses of the ROIs, ranked by OHEM, and the two of the RPN."""
 
 import torch

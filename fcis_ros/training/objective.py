@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """One batch -> its five losses: the network once, then targets and losses image by image."""
 
 from dataclasses import fields

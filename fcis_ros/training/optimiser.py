@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """What is trained, with which rate and decay, and the average of it: section 1.9 of the released recipe as settings."""
 
 import torch

@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """In which precision a run convolves: weights, gradients' sums, targets and losses are float32 in any case.
 
 | device                                                              | auto |

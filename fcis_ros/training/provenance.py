@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """What a checkpoint says about how it was made: found out by the trainer, nothing of it put in by hand."""
 
 import hashlib

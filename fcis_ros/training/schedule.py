@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The learning rate as a function of the step alone, so that a resumed run has the rates of one that never stopped."""
 
 from torch.optim import SGD

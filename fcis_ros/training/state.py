@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Everything that changes as a run goes on, in one object and, for ``--resume``, in one file.
 
 Nothing else does: data, augmentation and sampling of a step follow from the seed and the step's number, the learning rate from

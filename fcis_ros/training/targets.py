@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """What the RPN and the ROIs should answer, given the annotations of one training crop, as in the released code."""
 
 from dataclasses import dataclass

@@ -1,3 +1,6 @@
+// Copyright 2026 fcis_ros maintainers
+// SPDX-License-Identifier: Apache-2.0
+
 // Decoder of fcis_ros/msg/InstanceMask. Header-only, C++17; every function is a template on the message, so that it takes the
 // generated fcis_ros::msg::InstanceMask as well as any struct with the same fields, and needs no ROS itself. `rle` may be
 // whatever has data() and size().

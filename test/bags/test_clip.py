@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Recordings as frames that can be played again: what is recorded comes back, with times that increase."""
 
 import itertools

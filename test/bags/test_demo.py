@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The demo, end to end, on short clips: bags, video and report of a node process that really ran."""
 
 import json

@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The walk over an MCAP file finds what is wrong and where."""
 
 import struct

@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Recordings of other tools are read, or refused with one line that says what and where."""
 
 import shutil

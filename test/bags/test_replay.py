@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The replay keeps to itself, and says so when it cannot write."""
 
 import errno

@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Clips as bags: what cannot be recorded is refused with a reason."""
 
 import numpy as np

@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The command line as people meet it: help, results, and one clear line for every kind of bad input."""
 
 import itertools

@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """A result folder is whole or absent, and nobody's files are deleted."""
 
 import errno

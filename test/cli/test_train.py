@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The train command: a run from nothing but rendered scenes, its resumption, and what it refuses."""
 
 import json

@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Other data sets' annotations become COCO files: small data sets made here, read back by this project and by pycocotools."""
 
 import json

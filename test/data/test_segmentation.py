@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Segmentations in every form that COCO files have, and in forms that they should not have."""
 
 import numpy as np

@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The report's keys are what others read; the page must be whole and safe."""
 
 import json

@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """IDF1 and switches of sequences that one can count on one's fingers."""
 
 import numpy as np

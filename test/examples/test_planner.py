@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The example planner in both languages: the same answers to vectors and to a clip; built as a consumer of the package."""
 
 import importlib.util

@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The path of an image as a whole: fixed sizes, nothing that waits, and what is ignored is counted."""
 
 import numpy as np

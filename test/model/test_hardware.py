@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """What ``auto`` chooses follows from the hardware: every kind of machine, described by what it says of itself."""
 
 import pytest

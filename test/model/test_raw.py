@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """In fp32, against a NumPy derivation of the released path that shares no code with the package."""
 
 import dataclasses

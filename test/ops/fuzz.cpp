@@ -1,3 +1,6 @@
+// Copyright 2026 fcis_ros maintainers
+// SPDX-License-Identifier: Apache-2.0
+
 // Every CPU kernel on random shapes and boxes; to be built with -fsanitize=address,undefined. Values are not checked here.
 #include <cstdio>
 #include <cstdlib>

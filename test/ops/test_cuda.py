@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The CUDA operators on a device: against the CPU's answers, without waiting, captured in a graph."""
 
 import pytest

@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The CUDA kernels that assemble, run on the host: against the slow reference and its gradients, in any order of threads."""
 
 import ctypes

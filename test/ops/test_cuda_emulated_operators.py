@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The CUDA operators as the model calls them, bindings included, run on the host: whole frames, gradients, bad arguments."""
 
 import numpy as np

@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The CUDA kernels of voting and pictures, run on the host: against the slow reference and, bit by bit, the CPU operators."""
 
 import ctypes

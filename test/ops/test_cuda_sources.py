@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The CUDA sources compile for every target, without warnings or spilled registers; that needs nvcc, but no device."""
 
 import os

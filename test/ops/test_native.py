@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The patent's assembling, against loops over pixels and a table one can check with a pencil."""
 
 import pytest

@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The compiled operators against the slow reference: values, gradients, layouts, dtypes, errors, and PyTorch's own checks."""
 
 import subprocess

@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The operators against loops over pixels, the golden bins of the released code, and cases worked by hand."""
 
 import math

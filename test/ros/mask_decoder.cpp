@@ -1,3 +1,6 @@
+// Copyright 2026 fcis_ros maintainers
+// SPDX-License-Identifier: Apache-2.0
+
 // Reads masks from standard input, decodes them with the header under test and prints what came out; see test_mask_decoder.py.
 
 #include <cstdint>

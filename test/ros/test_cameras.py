@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Several cameras in one process, and what it says about those that deliver nothing."""
 
 import cv2

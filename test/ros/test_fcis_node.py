@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The node as a process: what it publishes, what it counts, how it is set."""
 
 import numpy as np

@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Hostile frames, many of them, through everything between the subscription and the network; ``make soak`` sends 100 000."""
 
 import os

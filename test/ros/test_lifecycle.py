@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The life cycle from outside: transitions, a device that fails, and signals at any moment."""
 
 import itertools

@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The C++ decoder, compiled here, against the vectors and the Python decoder."""
 
 import json

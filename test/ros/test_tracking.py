@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Who is who, in scenes one can draw and in the synthetic clip with its true identities."""
 
 from collections.abc import Callable, Iterable

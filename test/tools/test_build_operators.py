@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """When a build compiles the operators and for which GPUs: with PyTorch that comes and changes, in a tree of the test's own."""
 
 import importlib.util

@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 import json
 
 from fcis_ros.training.log import RunLog, read_log

@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """What is trained, frozen and decayed, by the names of the parameters; seed 0, fp32."""
 
 import dataclasses

@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """ChainerCV's ``FCISResNet101``: its arrays under the released names and in the released order.
 
 Its ``mxnet2npz.py`` made them from the released files: boxes are y, x, height, width there and the two scores of an anchor lie

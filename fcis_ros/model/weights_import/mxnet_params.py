@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """MXNet's ``.params``, a dictionary of arrays in one binary file, read without MXNet.
 
 All formats that MXNet 1.9.1 reads (its ``src/ndarray/ndarray.cc``), little-endian::

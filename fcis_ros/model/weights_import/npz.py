@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """NumPy's ``.npz``, a zip archive of arrays, read without unpickling and without unpacking more than is asked for."""
 
 import io

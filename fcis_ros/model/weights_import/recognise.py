@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """What a file of weights is, and what has to be made of it."""
 
 import zipfile

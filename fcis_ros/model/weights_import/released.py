@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The released FCIS network: its parameters' names, shapes and channel orders, and what of ours each one becomes.
 
 Names are those of the released MXNet code, whose blocks are called as in the Caffe models that its backbones come from; ours

@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """An array in a file, known by its description before any of its values is read."""
 
 from collections.abc import Callable

@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The operators in plain PyTorch and NumPy: the definition that faster kernels are compared with.
 
 Letters in shapes: N images, R ROIs, C + 1 classes with background, k cells of the position-sensitive partition per side,

@@ -1,3 +1,5 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
 """A writer of all formats of .params, which shares nothing with the reader, and a small FCIS under released names."""
 
 import struct

@@ -1,3 +1,6 @@
+// Copyright 2026 fcis_ros maintainers
+// SPDX-License-Identifier: Apache-2.0
+
 // Runs the CUDA sources of csrc/cuda on the host, for tests: the small subset of the language that they use, as C++17.
 //
 // Blocks run one after the other, the threads of a block as fibers that change at barriers and warp exchanges. What a device

@@ -1,3 +1,6 @@
+// Copyright 2026 fcis_ros maintainers
+// SPDX-License-Identifier: Apache-2.0
+
 // For the emulator: a launch that fails says why.
 #pragma once
 

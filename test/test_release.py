@@ -1,0 +1,70 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""What a release promises: whose every file is, a changelog that the release tools read."""
+
+import re
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+import fcis_ros
+
+ROOT = Path(__file__).resolve().parents[1]
+CHANGELOG = ROOT / "CHANGELOG.rst"
+FOLDERS = ("benchmarks", "csrc", "examples", "fcis_ros", "include", "launch", "msg", "scripts", "srv", "test", "tools")
+MARKS = {suffix: "#" for suffix in (".py", ".sh", ".msg", ".srv", "")} | dict.fromkeys((".cpp", ".hpp", ".h", ".cu"), "//")
+NOTICE = ("Copyright 2026 fcis_ros maintainers", "SPDX-License-Identifier: Apache-2.0")
+
+
+def sources() -> list[Path]:
+    """Every file that somebody wrote as code; one without a suffix is a script."""
+    files = [path for folder in FOLDERS for path in (ROOT / folder).rglob("*") if path.is_file()]
+    files = [path for path in files if path.suffix in MARKS and "__pycache__" not in path.parts]
+    return [*files, ROOT / "setup.py", ROOT / "Makefile", *ROOT.rglob("CMakeLists.txt")]
+
+
+def test_every_source_file_says_whose_it_is_and_under_which_licence():
+    """``ruff check`` says the same of Python alone."""
+    assert f"   {NOTICE[0]}\n" in (ROOT / "LICENSE").read_text()
+    found = [path for path in sources() if not {"build", "install", "log"} & set(path.relative_to(ROOT).parts)]
+    assert {path.suffix for path in found} > set(MARKS) and len(found) > 250
+    for path in found:
+        lines = path.read_text().splitlines()
+        lines = lines[lines[0].startswith("#!") :]
+        mark = MARKS.get(path.suffix, "#")
+        assert lines[:2] == [f"{mark} {line}" for line in NOTICE], path.relative_to(ROOT)
+
+
+def test_changelog_is_in_the_form_that_release_tools_read():
+    """REP-132: a title, one section per version with its date, newest first, in each a list of changes."""
+    text = CHANGELOG.read_text()
+    title = "Changelog for package fcis_ros"
+    assert text.splitlines()[:3] == ["^" * len(title), title, "^" * len(title)]
+    sections = re.findall(r"^(.+)\n(-+)\n((?:(?!.+\n-+\n).*\n)*)", text, re.MULTILINE)
+    assert sections and text.count("\n---") == len(sections)
+    versions = []
+    for number, (heading, line, body) in enumerate(sections):
+        assert len(line) == len(heading)
+        assert body.startswith("* ") and all(row.startswith(("* ", "  ")) or not row for row in body.splitlines()), heading
+        if heading != "Forthcoming":
+            version, day = re.fullmatch(r"(\d+\.\d+\.\d+) \((\d{4}-\d\d-\d\d)\)", heading).groups()
+            versions.append((date.fromisoformat(day), [int(part) for part in version.split(".")]))
+        else:
+            assert number == 0
+    assert versions == sorted(versions, reverse=True)
+    if versions and sections[0][0] != "Forthcoming":
+        assert versions[0][1] == [int(part) for part in fcis_ros.__version__.split(".")]
+
+
+@pytest.mark.ros
+def test_the_release_tools_read_the_changelog(tmp_path):
+    """As it is at a release, when "Forthcoming" has become a version; before that they leave the section aside."""
+    from catkin_pkg.changelog import get_changelog_from_path  # in every ROS 2
+
+    text = CHANGELOG.read_text()
+    released = text.replace("Forthcoming\n-----------", "99.0.0 (2099-01-01)\n-------------------")
+    (tmp_path / "CHANGELOG.rst").write_text(released)
+    changelog = get_changelog_from_path(str(tmp_path / "CHANGELOG.rst"), "fcis_ros")
+    lists = [part for _, _, content in changelog.foreach_version() for part in content]
+    assert sum(len(part.bullets) for part in lists) == text.count("\n* ") > 0
