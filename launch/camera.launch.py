@@ -94,6 +94,7 @@ def start(context) -> list:
     sim_time = {"use_sim_time": True} if value["use_sim_time"] == "true" else {}
     common = {"namespace": value["namespace"], "output": "screen"}
     logging = ["--ros-args", "--log-level", value["log_level"]]
+    enclave = "/fcis_ros"  # of config/security; without SROS 2 it means nothing
     image = value["image_topic"]
     actions = []
     variable = profile_variable(os.environ.get("ROS_DISTRO"))
@@ -109,7 +110,7 @@ def start(context) -> list:
                 executable="camera_source",
                 parameters=[settings],
                 remappings=[("image_raw", image)],
-                arguments=logging,
+                arguments=[*logging, "--enclave", f"{enclave}/camera_source"],
                 on_exit=ended("camera_source"),
                 **common,
             )
@@ -122,7 +123,7 @@ def start(context) -> list:
             name="fcis_node",
             parameters=[*files, {**typed, **sim_time}],
             remappings=[("image", image)],
-            arguments=logging,
+            arguments=[*logging, "--enclave", f"{enclave}/fcis_node"],
             on_exit=ended("fcis_node"),
             **common,
         )

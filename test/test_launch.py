@@ -138,7 +138,10 @@ def test_arguments_that_nobody_gave_override_nothing(doubles, tmp_path):
     (settings,) = source.parameters
     assert (settings["source"], settings["rate"], settings["loop"], settings["use_sim_time"]) == ("7", 12.5, True, True)
     assert source.remappings == [("image_raw", "/front/image_raw")] and node.remappings == [("image", "/front/image_raw")]
-    assert source.arguments == node.arguments == ["--ros-args", "--log-level", "info"]
+    for started in (source, node):  # in the enclave that the policy has for it
+        enclave = f"/fcis_ros/{started.executable}"
+        assert started.arguments == ["--ros-args", "--log-level", "info", "--enclave", enclave]
+        assert f'<enclave path="{enclave}">' in (ROOT / "config" / "security" / "fcis_ros.policy.xml").read_text()
 
 
 @pytest.mark.parametrize("distribution, variable", [("humble", "FASTRTPS"), ("jazzy", "FASTDDS"), (None, "FASTDDS")])

@@ -1,6 +1,6 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""What a release promises: whose every file is, a changelog that the release tools read."""
+"""What a release promises: whose every file is, a changelog for the release tools, a quality declaration with evidence."""
 
 import re
 from datetime import date
@@ -34,6 +34,15 @@ def test_every_source_file_says_whose_it_is_and_under_which_licence():
         lines = lines[lines[0].startswith("#!") :]
         mark = MARKS.get(path.suffix, "#")
         assert lines[:2] == [f"{mark} {line}" for line in NOTICE], path.relative_to(ROOT)
+
+
+def test_the_quality_declaration_names_what_exists_and_is_linked():
+    text = (ROOT / "QUALITY_DECLARATION.md").read_text()
+    paths = [name for name in re.findall(r"`([^`\s]+)`", text) if "/" in name or re.search(r"\.\w{2,4}$|^LICENSE$", name)]
+    assert len(paths) > 15 and [name for name in paths if not (ROOT / name).exists()] == []
+    rows = [line.split("|")[1:-1] for line in text.splitlines() if line.startswith("| ") and "**" not in line.split("|")[1]]
+    assert all(len(row) == 3 and row[2].strip() for row in rows) and len(rows) > 15
+    assert "(QUALITY_DECLARATION.md)" in (ROOT / "README.md").read_text()
 
 
 def test_changelog_is_in_the_form_that_release_tools_read():
