@@ -139,7 +139,7 @@ def test_arguments_that_nobody_gave_override_nothing(doubles, tmp_path):
     assert (settings["source"], settings["rate"], settings["loop"], settings["use_sim_time"]) == ("7", 12.5, True, True)
     assert source.remappings == [("image_raw", "/front/image_raw")] and node.remappings == [("image", "/front/image_raw")]
     for started in (source, node):  # in the enclave that the policy has for it
-        enclave = f"/fcis_ros/{started.executable}"
+        enclave = f"/fcis_ros/{started.node_executable}"
         assert started.arguments == ["--ros-args", "--log-level", "info", "--enclave", enclave]
         assert f'<enclave path="{enclave}">' in (ROOT / "config" / "security" / "fcis_ros.policy.xml").read_text()
 
