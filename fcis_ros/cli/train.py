@@ -19,6 +19,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--annotations", metavar="JSON", help="COCO instance file; without it all images are rendered")
     parser.add_argument("--images", metavar="DIR", help="folder of its images")
     parser.add_argument("--out", required=True, metavar="DIR", help="folder of the run, created")
+    parser.add_argument(
+        "--init",
+        metavar="FILE",
+        help="weights to start from, .safetensors: a checkpoint, or a ResNet under torchvision's names; what fits is taken",
+    )
     parser.add_argument("--eval-annotations", metavar="JSON", help="COCO instance file to measure AP on as training goes")
     parser.add_argument("--eval-images", metavar="DIR", help="folder of its images")
     parser.add_argument("--eval-limit", type=count, default=100, help="measure on so many images (default: %(default)s)")
@@ -71,6 +76,7 @@ def run(arguments: argparse.Namespace) -> None:
             Path(arguments.out),
             device,
             data=None if photos is None else describe_data(photos),
+            init=Path(arguments.init) if arguments.init else None,
             evaluate=None if held_out is None else _measure(held_out, arguments.eval_limit, device),
             resume=arguments.resume,
             workers=arguments.workers,

@@ -21,6 +21,7 @@ from fcis_ros.training import provenance
 from fcis_ros.training.augment import TrainItem
 from fcis_ros.training.batches import Batches
 from fcis_ros.training.config import TrainConfig
+from fcis_ros.training.initial import initialise
 from fcis_ros.training.log import RunLog
 from fcis_ros.training.objective import compute_losses
 from fcis_ros.training.optimiser import CLIP_NORM
@@ -44,6 +45,7 @@ def train(
     device: torch.device,
     *,
     data: dict[str, Any] | None = None,
+    init: Path | None = None,
     evaluate: Callable[[FCIS], dict[str, float]] | None = None,
     resume: bool = False,
     workers: int = 1,
@@ -56,21 +58,23 @@ def train(
         out: folder for ``model.safetensors`` (averaged weights), ``log.jsonl``, ``curves.png`` and the state to resume from.
         device: where to compute.
         data: digests of the annotated images (``provenance.describe_data``); None if all are rendered.
+        init: weights to start from (``initial.initialise``, whose lines are printed); None: random ones.
         evaluate: called with the averaged model every ``eval_every`` steps; what it returns goes to the log.
-        resume: continue from the state in ``out``. Configuration and data must be those of the run; only ``steps`` may have
-            changed, and the milestones, fractions of it, move along.
+        resume: continue from the state in ``out``. Configuration, data and ``init`` must be those of the run; only ``steps``
+            may have changed, and the milestones, fractions of it, move along.
         workers: processes that make the batches; what they make does not depend on their number.
 
     Returns:
         The checkpoint.
 
     Raises:
-        InputError: ``out`` holds a run already, or none that can be resumed with these arguments; an image cannot be read.
+        InputError: ``out`` holds a run already, or none that can be resumed with these arguments; an image or ``init`` cannot
+            be read or used.
         NonFiniteLoss: training diverged; the last state and checkpoint stay as they are.
     """
     precision = training_precision(config.precision, device, config.model.width)
-    identity = provenance.identity(config, data)
-    state = _resume(config, out, device, identity) if resume else _begin(config, out, device)
+    identity = provenance.identity(config, data, provenance.describe_init(init) if init else None)
+    state = _resume(config, out, device, identity) if resume else _begin(config, out, device, init)
     state.starts.append(provenance.describe_start(device, precision, state.step))
     began = time.monotonic() - state.seconds
     loader = DataLoader(
@@ -136,15 +140,18 @@ def train_step(state: RunState, items: list[TrainItem], config: TrainConfig, pre
     state.step += 1
 
 
-def _begin(config: TrainConfig, out: Path, device: torch.device) -> RunState:
+def _begin(config: TrainConfig, out: Path, device: torch.device, init: Path | None) -> RunState:
     if any((out / name).exists() for name in ("state.safetensors", "model.safetensors")):
         raise InputError(f"{out}: holds a run already; use --resume or another folder")
+    torch.manual_seed(config.seed)
+    model = FCIS(config.model)
+    if init:
+        print("\n".join(initialise(model, init)), flush=True)
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"{out}: cannot be created ({error.strerror})") from None
-    torch.manual_seed(config.seed)
-    return new_state(FCIS(config.model), config, device)
+    return new_state(model, config, device)
 
 
 def _resume(config: TrainConfig, out: Path, device: torch.device, identity: dict[str, Any]) -> RunState:

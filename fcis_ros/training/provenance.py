@@ -13,12 +13,15 @@ from typing import Any
 
 import torch
 
+from fcis_ros.config import json_object
 from fcis_ros.data.coco import CocoDataset
 from fcis_ros.errors import InputError
+from fcis_ros.model.checkpoint import open_tensors, read_metadata
 from fcis_ros.training.config import TrainConfig
 from fcis_ros.versions import versions
 
 PROJECT = Path(__file__).resolve().parents[2]
+MAX_INHERITED = 1 << 20  # bytes of JSON; a run with fifty starts has 50 kB
 
 
 def file_sha256(path: Path) -> str:
@@ -52,6 +55,26 @@ def describe_data(dataset: CocoDataset) -> dict[str, Any]:
     }
 
 
+def describe_init(path: Path) -> list[dict[str, Any]]:
+    """The file that a run takes its first weights from, then the one that those were trained from, and so on.
+
+    Each has ``file`` (its name), ``sha256`` and ``provenance``, as it stands in the file; null if it has none.
+
+    Raises:
+        InputError: the file cannot be read, or what it says of itself is too long or too deep to be carried on.
+    """
+    with open_tensors(path) as file:
+        about = file.metadata() or {}
+    own = dict(read_metadata(path)[1]) if "format_version" in about else {k: v for k, v in about.items() if k != "format"}
+    earlier = own.pop("init", None) or []
+    chain = [{"file": path.name, "sha256": file_sha256(path), "provenance": own or None}]
+    chain += earlier if isinstance(earlier, list) else [earlier]
+    text = json.dumps({"provenance": {"init": chain}})
+    if len(text) > MAX_INHERITED:
+        raise InputError(f"{path}: its provenance has {len(text)} bytes, at most {MAX_INHERITED} can be carried on")
+    return json_object(text, f"{path}: provenance")["provenance"]["init"]
+
+
 def describe_start(device: torch.device, precision: str, step: int) -> dict[str, Any]:
     """When, with what and on what a run was started, or started again, after ``step`` steps."""
     hardware = {"cpu": _cpu_model(), "cores": len(os.sched_getaffinity(0)), "threads": torch.get_num_threads()}
@@ -80,9 +103,9 @@ def commit(project: Path = PROJECT) -> str | None:
     return done.stdout.strip() or None
 
 
-def identity(config: TrainConfig, data: dict[str, Any] | None) -> dict[str, Any]:
+def identity(config: TrainConfig, data: dict[str, Any] | None, init: list[dict[str, Any]] | None) -> dict[str, Any]:
     """What must be equal for two starts to be the same run: everything but the number of steps."""
-    values = {"train_config": config.to_dict(), "data": data}
+    values = {"train_config": config.to_dict(), "data": data, "init": init}
     del values["train_config"]["steps"]
     return json.loads(json.dumps(values))
 

@@ -63,6 +63,25 @@ def test_annotated_images_are_trained_on_and_described(tmp_path, capsys):
     assert "data.images_sha256 was" in capsys.readouterr().err
 
 
+def test_starts_from_a_checkpoint(tmp_path, capsys):
+    """Trained with 8 channels, gone on with: the classes that both know are taken, and the command says which."""
+    assert main(["train", "--config", config(tmp_path / "a.json", steps=1), "--out", str(tmp_path / "a")]) == 0
+    model = {**MODEL, "class_names": ["car", "pedestrian", "bicyclist"][::-1], "anchor_scales": [1, 2, 4, 8]}
+    init = str(tmp_path / "a" / "model.safetensors")
+    capsys.readouterr()
+    arguments = ["train", "--config", config(tmp_path / "b.json", steps=1, model=model), "--out", str(tmp_path / "b")]
+    assert main([*arguments, "--init", init]) == 2  # rendered scenes have the classes in their order
+    assert "rendered images have the classes" in capsys.readouterr().err
+    model["class_names"] = MODEL["class_names"]
+    config(tmp_path / "b.json", steps=1, model=model)
+    assert main([*arguments, "--init", init]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith(f"{init}: ") and lines[0].endswith(" tensors taken")
+    assert "  classes taken: background, car, pedestrian, bicyclist" in lines
+    assert any(line.startswith("  start fresh, the anchors differ: rpn.score.weight") for line in lines)
+    assert read_metadata(tmp_path / "b" / "model.safetensors")[1]["init"][0]["file"] == "model.safetensors"
+
+
 @pytest.mark.parametrize(
     ("changes", "extra", "says"),
     [
@@ -72,6 +91,7 @@ def test_annotated_images_are_trained_on_and_described(tmp_path, capsys):
         ({"model": {**MODEL, "class_names": ["boat"]}}, [], "boat"),
         ({}, ["--device", "tpu"], "tpu"),
         ({}, ["--resume"], "no run to resume"),
+        ({}, ["--init", "missing.safetensors"], "missing.safetensors: no such file"),
     ],
 )
 def test_refuses(tmp_path, capsys, changes, extra, says):

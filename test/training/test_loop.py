@@ -1,6 +1,7 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
 import dataclasses
+import hashlib
 import json
 
 import numpy as np
@@ -179,6 +180,41 @@ def test_an_evaluation_that_was_interrupted_is_made_up_for(tmp_path):
         start(tmp_path / "run", config(), evaluate=interrupted)
     start(tmp_path / "run", config(), evaluate=lambda model: {"AP": 0.5}, resume=True)
     assert [row["step"] for row in rows(tmp_path / "run") if "evaluation" in row] == [3, 6]
+
+
+def test_a_run_starts_from_given_weights_and_says_so(tmp_path, capsys):
+    """Frozen stages keep the bits that they start with, the rest moves; the chain of provenance grows by a link a run."""
+    first = start(tmp_path / "first", config(steps=2, seed=3))
+    capsys.readouterr()
+    settings = config(steps=2, frozen_stages=2, frozen_norm=True, ema=0.0)
+    second = start(tmp_path / "second", settings, init=first)
+    assert capsys.readouterr().out.splitlines() == [
+        f"{first}: 112 of the model's 112 tensors taken",
+        "  classes taken: background, box, disc",
+    ]
+    before, after = tensors(first), tensors(second)
+    frozen = ("backbone.conv1.", "backbone.bn1.", "backbone.layer1.")
+    moved = {name for name in before if not torch.equal(before[name], after[name]) and "num_batches" not in name}
+    weights = {name for name in before if name.endswith("weight")}
+    assert moved >= {name for name in weights if not name.startswith(frozen)}
+    assert not any(name.startswith(frozen) or "running" in name for name in moved)
+    third = start(tmp_path / "third", config(steps=1), init=second)
+    links = checkpoint.read_metadata(third)[1]["init"]
+    assert [link["file"] for link in links] == ["model.safetensors"] * 2
+    assert [link["provenance"]["train_config"]["seed"] for link in links] == [0, 3]
+    assert links[0]["sha256"] == hashlib.sha256(second.read_bytes()).hexdigest()
+    assert checkpoint.read_metadata(first)[1]["init"] is None
+    with pytest.raises(InputError, match=r"resume continues the same run, but init was .*, is null"):
+        start(tmp_path / "second", settings, resume=True)
+    start(tmp_path / "second", dataclasses.replace(settings, steps=3), init=first, resume=True)
+    assert "tensors taken" not in capsys.readouterr().out.splitlines()[-1]
+
+
+def test_weights_that_cannot_be_used_leave_nothing_behind(tmp_path):
+    (tmp_path / "a.safetensors").write_bytes(b"nonsense")
+    with pytest.raises(InputError, match="a.safetensors: not a readable"):
+        start(tmp_path / "run", config(), init=tmp_path / "a.safetensors")
+    assert not (tmp_path / "run").exists()
 
 
 def test_only_more_steps_may_change(tmp_path):

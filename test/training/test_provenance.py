@@ -81,8 +81,8 @@ def test_a_start_names_time_versions_and_hardware():
 
 def test_only_the_steps_are_no_part_of_a_run():
     config = TrainConfig(ModelConfig(class_names=("a",)), steps=5)
-    one = provenance.identity(config, {"images": 2})
-    assert one == provenance.identity(TrainConfig(config.model, steps=9), {"images": 2})
-    other = provenance.identity(TrainConfig(config.model, steps=9, seed=3), None)
+    one = provenance.identity(config, {"images": 2}, None)
+    assert one == provenance.identity(TrainConfig(config.model, steps=9), {"images": 2}, None)
+    other = provenance.identity(TrainConfig(config.model, steps=9, seed=3), None, None)
     assert provenance.differences(one, other) == ["train_config.seed was 0, is 3", 'data was {"images": 2}, is null']
     assert provenance.differences(one, json.loads(json.dumps(one))) == []
