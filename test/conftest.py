@@ -41,10 +41,19 @@ def _no_launch() -> str | None:
     return None if installed else "launch_ros is not on PyPI; a ROS installation has it"
 
 
+def _no_cv_bridge() -> str | None:
+    try:
+        importlib.import_module("cv_bridge")
+    except ImportError as error:
+        return f"cv_bridge cannot be imported; a ROS installation has it ({str(error).splitlines()[0]})"
+    return None
+
+
 NEEDS = {
     "ros": (_no_ros, "FCIS_REQUIRE_ROS"),
     "cuda": (_no_cuda, "FCIS_REQUIRE_CUDA"),
     "launch": (_no_launch, "FCIS_REQUIRE_LAUNCH"),
+    "cv_bridge": (_no_cv_bridge, "FCIS_REQUIRE_CV_BRIDGE"),
 }
 
 

@@ -317,3 +317,48 @@ def test_every_encoding_against_numpy(encoding, big, extra):
 def test_one_pixel(encoding, depth, expected):
     data = np.array([[[1, 2, 3, 4]]], np.uint8)[..., :depth]
     assert convert.to_rgb(message(padded(data, 0), encoding, 1, 1)).tolist() == [[expected]]
+
+
+# What of our encodings every cv_bridge converts to rgb8; docs/node.md says what of the others.
+BRIDGED = ("rgb8", "bgr8", "rgba8", "bgra8", "mono8", "bayer_rggb8", "bayer_bggr8", "bayer_gbrg8", "bayer_grbg8", "yuv422")
+
+
+@pytest.mark.cv_bridge
+@pytest.mark.parametrize("encoding", BRIDGED)
+def test_equal_bits_with_cv_bridge(encoding):
+    """Without padding, of which cv_bridge takes no notice."""
+    import cv_bridge
+
+    rows, _, _ = sent_and_expected(encoding, np.random.default_rng(5), False)
+    sent = message(rows, encoding, 8, 6)
+    assert np.array_equal(convert.to_rgb(sent), cv_bridge.CvBridge().imgmsg_to_cv2(sent, "rgb8"))
+
+
+@pytest.mark.cv_bridge
+def test_other_encodings_go_through_cv_bridge():
+    """One that is in its list and not in ours, or else one that it refuses, too."""
+    sent = message(np.zeros((6, 24), np.float32).view(np.uint8), "32FC3", 8, 6)
+    with pytest.raises(InputError, match="encoding '32FC3': "):
+        convert.to_rgb(sent)
+
+
+def test_what_is_not_listed_is_asked_of_cv_bridge(monkeypatch):
+    """With a double of it: what it gives is taken, what it raises is named in one line."""
+
+    class CvBridge:
+        def imgmsg_to_cv2(self, sent, wanted):
+            if sent.encoding == "nv24":
+                return PIXELS
+            raise ValueError("no such\nthing")
+
+    monkeypatch.setitem(__import__("sys").modules, "cv_bridge", types.SimpleNamespace(CvBridge=CvBridge))
+    assert convert.to_rgb(message(PIXELS, "nv24", 4, 4)) is PIXELS
+    with pytest.raises(InputError, match=r"^image: encoding '32FC1': no such$"):
+        convert.to_rgb(message(PIXELS, "32FC1", 4, 4))
+
+
+def test_the_documentation_lists_every_encoding():
+    from pathlib import Path
+
+    table = (Path(__file__).resolve().parents[2] / "docs" / "node.md").read_text().split("## Encodings")[1].split("\n\n")[0]
+    assert [name for name in convert.ENCODINGS if f"`{name}`" not in table] == []
