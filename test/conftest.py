@@ -4,6 +4,7 @@
 
 import importlib.util
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -49,7 +50,13 @@ def _no_cv_bridge() -> str | None:
     return None
 
 
+def _no_compiler() -> str | None:
+    compiler = os.environ.get("CXX", "g++")
+    return None if shutil.which(compiler) else f"no C++ compiler ({compiler})"
+
+
 NEEDS = {
+    "compiler": (_no_compiler, "FCIS_REQUIRE_COMPILER"),
     "ros": (_no_ros, "FCIS_REQUIRE_ROS"),
     "cuda": (_no_cuda, "FCIS_REQUIRE_CUDA"),
     "launch": (_no_launch, "FCIS_REQUIRE_LAUNCH"),

@@ -355,10 +355,3 @@ def test_what_is_not_listed_is_asked_of_cv_bridge(monkeypatch):
     assert convert.to_rgb(message(PIXELS, "nv24", 4, 4)) is PIXELS
     with pytest.raises(InputError, match=r"^image: encoding '32FC1': no such$"):
         convert.to_rgb(message(PIXELS, "32FC1", 4, 4))
-
-
-def test_the_documentation_lists_every_encoding():
-    from pathlib import Path
-
-    table = (Path(__file__).resolve().parents[2] / "docs" / "node.md").read_text().split("## Encodings")[1].split("\n\n")[0]
-    assert [name for name in convert.ENCODINGS if f"`{name}`" not in table] == []
