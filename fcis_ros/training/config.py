@@ -19,14 +19,17 @@ STAGES = 5  # of a ResNet: conv1 with its normalisation, then layer1 to layer4
 class TrainConfig:
     """A training run; together with its data and the weights it starts from, all that decides the outcome.
 
-    The number of ROIs per image is the model's own ``rpn_post_nms``; the ground-truth boxes are added to them.
+    The number of ROIs per image is the model's own ``rpn_post_nms``; the ground-truth boxes are added to them. All losses are
+    averaged over the images of a step, so rate and decay scale with ``batch``: the released code adds up the gradients of its
+    GPUs, one image each, so that its 5e-4 and 5e-4 for N GPUs are ``lr`` N * 5e-4 and ``weight_decay`` 5e-4 / N here.
 
     Attributes:
         model: what is trained.
         steps: optimiser steps.
         batch: images per step.
         lr: peak learning rate of SGD.
-        warmup: steps over which the rate rises linearly from nothing.
+        warmup: steps over which the rate rises linearly from nothing ...
+        warmup_rate: ... or, where given, is this fraction of it throughout (0.1 in the released COCO recipe).
         milestones: fractions of ``steps`` at which the rate is divided by ten.
         momentum: of SGD.
         weight_decay: on weights of convolutions; biases and normalisation are left alone.
@@ -43,8 +46,11 @@ class TrainConfig:
         scale_jitter: range of the factor on top of the model's own resize, drawn log-uniformly.
         paste: probability of pasting objects of another image into this one.
         synthetic: fraction of the images that are rendered scenes.
+        roi_samples: ROIs drawn at random per image, at most a quarter of them objects (128 in the released VOC recipe); 0: all
+            of them (COCO).
+        background_iou: least overlap with an object of a ROI that is an example of background (0.1 in the VOC recipe).
         ohem: ROIs with the highest loss that are trained on, per image.
-        mask_weight: weight of the mask loss against the two others (10 in the released code).
+        mask_weight: weight of the mask loss against the two others: 10 in the released code, 1 in the patent ([0037]).
         seed: of weights, data order and augmentation.
         eval_every: steps between evaluations and snapshots.
     """
@@ -54,6 +60,7 @@ class TrainConfig:
     batch: int = 4
     lr: float = 0.02
     warmup: int = 200
+    warmup_rate: float | None = None
     milestones: tuple[float, ...] = (0.7, 0.9)
     momentum: float = 0.9
     weight_decay: float = 5e-4
@@ -67,6 +74,8 @@ class TrainConfig:
     scale_jitter: tuple[float, float] = (0.75, 1.4)
     paste: float = 0.5
     synthetic: float = 0.3
+    roi_samples: int = 0
+    background_iou: float = 0.0
     ohem: int = 128
     mask_weight: float = 10.0
     seed: int = 0
@@ -80,13 +89,19 @@ class TrainConfig:
         for field in ("steps", "batch", "ohem", "eval_every"):
             value = getattr(self, field)
             require(type(value) is int and value > 0, f"{field} must be a whole number above 0, not {value!r}")
-        require(type(self.seed) is int and self.seed >= 0, f"seed must be a whole number from 0, not {self.seed!r}")
+        for field in ("seed", "roi_samples"):
+            value = getattr(self, field)
+            require(type(value) is int and value >= 0, f"{field} must be a whole number from 0, not {value!r}")
         for field in ("lr", "warmup", "weight_decay", "reduce_lr", "mask_weight"):
             value = getattr(self, field)
             require(_is_number(value) and value >= 0, f"{field} must be a number from 0, not {value!r}")
-        for field in ("momentum", "ema", "paste", "synthetic"):
+        for field in ("momentum", "ema", "paste", "synthetic", "background_iou"):
             value = getattr(self, field)
             require(_is_number(value) and 0 <= value <= 1, f"{field} must lie in 0..1, not {value!r}")
+        require(
+            self.warmup_rate is None or (_is_number(self.warmup_rate) and 0 <= self.warmup_rate <= 1),
+            f"warmup_rate must be null or lie in 0..1, not {self.warmup_rate!r}",
+        )
         for field in ("decay_norm", "frozen_norm"):
             require(isinstance(getattr(self, field), bool), f"{field} must be true or false, not {getattr(self, field)!r}")
         require(

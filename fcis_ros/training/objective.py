@@ -28,7 +28,7 @@ def compute_losses(model: FCIS, items: list[TrainItem], config: TrainConfig, pre
         items: crops of equal size.
         config: ROI counts and weights.
         precision: ``fp32`` or ``bf16``, of the convolutions; targets and losses are float32.
-        seed: of the anchor sampling.
+        seed: of the sampling of anchors and ROIs.
     """
     device = next(model.parameters()).device
     items = [TrainItem(*(getattr(item, field.name).to(device) for field in fields(item))) for item in items]
@@ -44,7 +44,7 @@ def compute_losses(model: FCIS, items: list[TrainItem], config: TrainConfig, pre
         raw = logits[i].detach(), deltas[i].detach()
         proposals = propose(*raw, model.rpn.anchors, maps.height, maps.width, model.config).boxes
         proposals = proposals[torch.isfinite(proposals).all(dim=1)]
-        targets.append(roi_targets(proposals, item, model.config.box_stds, model.config.grid))
+        targets.append(roi_targets(proposals, item, config, generator))
     # All images in one call of each operator: each makes one gradient as large as the maps.
     assembling, geometry = operators(model.config), (model.config.bins, model.config.grid, STRIDE)
     rois = torch.cat([with_image_index(target.rois, i) for i, target in enumerate(targets)])

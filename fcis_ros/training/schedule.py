@@ -9,8 +9,11 @@ from fcis_ros.training.config import TrainConfig
 
 
 def rate_factor(config: TrainConfig, step: int) -> float:
-    """Factor on the rates in step 0, 1, ...: a linear warm-up, then a tenth from each milestone on."""
-    rise = min((step + 1) / max(config.warmup, 1), 1.0)
+    """Factor on the rates in step 0, 1, ...: a warm-up, linear or at a constant rate, then a tenth from each milestone on."""
+    if config.warmup_rate is None:
+        rise = min((step + 1) / max(config.warmup, 1), 1.0)
+    else:
+        rise = config.warmup_rate if step < config.warmup else 1.0
     return rise * 0.1 ** sum(step >= fraction * config.steps for fraction in config.milestones)
 
 

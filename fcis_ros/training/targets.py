@@ -11,11 +11,13 @@ from torch import Tensor
 
 from fcis_ros import boxes
 from fcis_ros.training.augment import TrainItem
+from fcis_ros.training.config import TrainConfig
 
 IGNORED = -1
 RPN_SAMPLES = 256
 RPN_POSITIVE_IOU, RPN_NEGATIVE_IOU = 0.7, 0.3
 ROI_POSITIVE_IOU = 0.5
+FOREGROUND_FRACTION = 0.25  # of the ROIs that are drawn, at most
 CROWD_COVER = 0.3  # a box with this much of its area inside a crowd is no background example
 MASK_TARGET_THRESHOLD = 0.4
 
@@ -63,14 +65,14 @@ def rpn_targets(anchors: Tensor, item: TrainItem, generator: torch.Generator) ->
     else:
         labels[inside] = 0
     labels[(labels == 0) & (crowd_cover(anchors, item.ignore) > CROWD_COVER)] = IGNORED
-    _thin(labels, 1, RPN_SAMPLES // 2, generator)
-    _thin(labels, 0, RPN_SAMPLES - int((labels == 1).sum()), generator)
+    _thin(labels, labels == 1, RPN_SAMPLES // 2, generator)
+    _thin(labels, labels == 0, RPN_SAMPLES - int((labels == 1).sum()), generator)
     return labels, deltas
 
 
-def _thin(labels: Tensor, value: int, most: int, generator: torch.Generator) -> None:
-    """Sets a random choice of the entries equal to ``value`` to IGNORED until ``most`` are left."""
-    index = torch.nonzero(labels == value)[:, 0]
+def _thin(labels: Tensor, which: Tensor, most: int, generator: torch.Generator) -> None:
+    """Sets a random choice of the entries [B] ``which`` to IGNORED until ``most`` are left."""
+    index = torch.nonzero(which)[:, 0]
     if len(index) > most:
         drop = torch.randperm(len(index), generator=generator)[: len(index) - most].to(index.device)
         labels[index[drop]] = IGNORED
@@ -82,7 +84,7 @@ class RoiTargets:
 
     Attributes:
         rois: [R, 4] float32: proposals and ground-truth boxes.
-        labels: [R] int64: class, 0 background, IGNORED on crowds.
+        labels: [R] int64: class, 0 background, IGNORED on crowds and where nothing is learned.
         deltas: [R, 4] normalised; mean something where the label is positive.
         masks: [R, S, S] int64, 0 or 1; mean something where the label is positive.
     """
@@ -93,32 +95,42 @@ class RoiTargets:
     masks: Tensor
 
 
-def roi_targets(proposals: Tensor, item: TrainItem, stds: tuple[float, ...], grid: int) -> RoiTargets:
+def roi_targets(proposals: Tensor, item: TrainItem, config: TrainConfig, generator: torch.Generator) -> RoiTargets:
     """Assigns each ROI the object it overlaps most, from IoU 0.5; the others are background or, on crowds, ignored.
+
+    With ``roi_samples`` a random choice of them is kept, at most a quarter of it objects. The released code fills a choice that
+    is too short with what it has left, objects among it, as background; here it stays short.
 
     Args:
         proposals: [R, 4]; the ground-truth boxes are appended.
         item: the training crop.
-        stds: normalisation of the deltas.
-        grid: S.
+        config: of the run.
+        generator: for the sampling.
     """
+    grid = config.model.grid
     rois = torch.cat([proposals, item.boxes])
     labels = torch.zeros(len(rois), dtype=torch.int64, device=rois.device)
     deltas = torch.zeros_like(rois)
     masks = torch.zeros(len(rois), grid, grid, dtype=torch.int64, device=rois.device)
+    best, match = torch.zeros_like(rois[:, 0]), torch.zeros_like(labels)
     if len(item.boxes):
         best, match = boxes.iou(rois.double(), item.boxes.double()).max(dim=1)
-        positive = torch.nonzero(best >= ROI_POSITIVE_IOU)[:, 0]
-        labels[positive] = item.labels[match[positive]]
+        labels = torch.where(best >= ROI_POSITIVE_IOU, item.labels[match], labels)
+    labels[(labels == 0) & (best < config.background_iou)] = IGNORED
+    labels[(labels == 0) & (crowd_cover(rois, item.ignore) > CROWD_COVER)] = IGNORED
+    if config.roi_samples:
+        _thin(labels, labels > 0, int(config.roi_samples * FOREGROUND_FRACTION), generator)
+        _thin(labels, labels == 0, config.roi_samples - int((labels > 0).sum()), generator)
+    positive = torch.nonzero(labels > 0)[:, 0]
+    if len(positive):
         matched = item.boxes[match[positive]]
-        deltas[positive] = boxes.encode(rois[positive], matched) / rois.new_tensor(stds)
+        deltas[positive] = boxes.encode(rois[positive], matched) / rois.new_tensor(config.model.box_stds)
         object_masks = item.masks.cpu().numpy()
         for index, object_index, box in zip(
             positive.tolist(), match[positive].tolist(), rois[positive].cpu().numpy(), strict=True
         ):
             target = mask_target(object_masks[object_index], item.boxes[object_index].cpu().numpy(), box, grid)
             masks[index] = torch.from_numpy(target).to(masks)
-    labels[(labels == 0) & (crowd_cover(rois, item.ignore) > CROWD_COVER)] = IGNORED
     return RoiTargets(rois, labels, deltas, masks)
 
 

@@ -20,6 +20,19 @@ def test_configurations_that_come_along_are_whole(path):
     assert TrainConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
 
 
+@pytest.mark.parametrize(
+    ("name", "gpus", "drop", "rois", "background"), [("coco", 8, 5.33 / 8, 0, 0.0), ("voc", 4, 14 / 22, 128, 0.1)]
+)
+def test_the_released_recipes(name, gpus, drop, rois, background):
+    """Of images on so many GPUs, whose gradients were added up: the rate for their mean is N times theirs, the decay an Nth."""
+    config = TrainConfig.read(CONFIGS[0].parent / f"train_resnet101_{name}.json")
+    assert config.batch == gpus
+    assert config.lr == pytest.approx(5e-4 * gpus) and config.weight_decay == pytest.approx(5e-4 / gpus)
+    assert config.milestones == pytest.approx((drop,), abs=1e-4)
+    assert (config.roi_samples, config.background_iou, config.ohem, config.mask_weight) == (rois, background, 128, 10.0)
+    assert config.frozen_stages == 2 and config.frozen_norm and config.decay_norm and config.reduce_lr == 3.0
+
+
 def test_config_file_errors_are_named(tmp_path):
     path = tmp_path / "run.json"
     with pytest.raises(InputError, match="run.json: No such file"):
@@ -38,6 +51,9 @@ def test_config_file_errors_are_named(tmp_path):
         ({"steps": 0}, "steps must be a whole number above 0, not 0"),
         ({"batch": 2.5}, "batch"),
         ({"seed": -1}, "seed"),
+        ({"roi_samples": -1}, "roi_samples must be a whole number from 0"),
+        ({"background_iou": 2}, "background_iou must lie in 0..1"),
+        ({"warmup_rate": 1.5}, "warmup_rate must be null or lie in 0..1"),
         ({"lr": float("nan")}, "lr must be a number from 0"),
         ({"lr": "fast"}, "lr"),
         ({"ema": 1.5}, "ema must lie in 0..1"),

@@ -23,6 +23,11 @@ def test_no_warm_up():
     assert rate_factor(TrainConfig(CONFIG.model, steps=10, warmup=0, milestones=()), 0) == 1
 
 
+def test_warm_up_at_a_constant_rate_as_released():
+    config = TrainConfig(CONFIG.model, steps=100, warmup=25, warmup_rate=0.1, milestones=(0.667,))
+    assert [round(rate_factor(config, step), 6) for step in (0, 24, 25, 66, 67)] == [0.1, 0.1, 1, 1, 0.1]
+
+
 @pytest.mark.parametrize("start", [0, 7, 60])
 def test_every_group_follows_from_wherever_it_starts(start):
     sgd = optimizer()

@@ -3,7 +3,9 @@
 import numpy as np
 import torch
 
+from fcis_ros.config import ModelConfig
 from fcis_ros.training.augment import TrainItem
+from fcis_ros.training.config import TrainConfig
 from fcis_ros.training.targets import crowd_cover, mask_target, roi_targets, rpn_targets
 
 
@@ -26,6 +28,11 @@ def boxes(*rows) -> torch.Tensor:
 
 
 GENERATOR = torch.Generator().manual_seed(0)
+
+
+def assign(proposals, truth, grid=4, stds=(1, 1, 1, 1), **changes):
+    model = ModelConfig(class_names=("a", "b"), bins=grid, grid=grid, box_stds=stds)
+    return roi_targets(proposals, truth, TrainConfig(model, steps=1, **changes), torch.Generator().manual_seed(1))
 
 
 def test_anchors_by_hand():
@@ -61,12 +68,12 @@ def test_crowds_are_not_background():
     assert crowd_cover(boxes((0, 0, 31, 63), (16, 0, 47, 63), (32, 0, 63, 63)), ignore).tolist() == [0, 0.5, 1]
     labels, _ = rpn_targets(boxes((0, 0, 15, 15), (40, 0, 55, 15)), item([], ignore=ignore), GENERATOR)
     assert labels.tolist() == [0, -1]
-    assert roi_targets(boxes((0, 0, 15, 15), (40, 0, 55, 15)), item([], ignore=ignore), (1,) * 4, 3).labels.tolist() == [0, -1]
+    assert assign(boxes((0, 0, 15, 15), (40, 0, 55, 15)), item([], ignore=ignore)).labels.tolist() == [0, -1]
 
 
 def test_rois_by_hand():
     truth = item([(0, 0, 15, 15), (32, 32, 47, 47)], labels=[2, 1])
-    targets = roi_targets(boxes((0, 0, 15, 7), (0, 0, 15, 6), (32, 32, 47, 47)), truth, (0.2, 0.2, 0.5, 0.5), 4)
+    targets = assign(boxes((0, 0, 15, 7), (0, 0, 15, 6), (32, 32, 47, 47)), truth, stds=(0.2, 0.2, 0.5, 0.5))
     # IoU 1/2 is positive, 7/16 is not; the ground truth itself is appended.
     assert targets.labels.tolist() == [2, 0, 1, 2, 1]
     # The 16x8 box must move down by half its height (0.5 / 0.2) and grow by ln 2 / 0.5.
@@ -86,5 +93,25 @@ def test_mask_target_is_cropped_to_the_roi_and_the_object():
 
 
 def test_no_objects():
-    targets = roi_targets(boxes((0, 0, 15, 15)), item([]), (1,) * 4, 4)
+    targets = assign(boxes((0, 0, 15, 15)), item([]))
     assert targets.labels.tolist() == [0] and len(targets.rois) == 1
+
+
+def test_background_needs_the_overlap_that_the_voc_recipe_asks_for():
+    """IoU 0.5, 0.25 and 1/16 with the object, and none."""
+    proposals = boxes((0, 0, 15, 7), (0, 0, 15, 3), (0, 0, 3, 3), (40, 40, 50, 50))
+    truth = item([(0, 0, 15, 15)])
+    assert assign(proposals, truth).labels.tolist() == [1, 0, 0, 0, 1]
+    assert assign(proposals, truth, background_iou=0.1).labels.tolist() == [1, 0, -1, -1, 1]
+
+
+def test_a_quarter_of_the_drawn_rois_are_objects_at_most():
+    """As released for VOC: 128 of them, 32 objects; what is missing of either is not made up from the other kind's rest."""
+    proposals = boxes(*[(0, 0, 15, 15)] * 60, *[(0, 0, 15, 3)] * 200)
+    truth = item([(0, 0, 15, 15)])
+    labels = assign(proposals, truth, roi_samples=128, background_iou=0.1).labels
+    assert (labels == 1).sum() == 32 and (labels == 0).sum() == 96 and (labels == -1).sum() == 133
+    assert not torch.equal(labels[:32], labels[32:64])  # not simply the first ones
+    few = assign(proposals[:70], truth, roi_samples=128, background_iou=0.1)
+    assert (few.labels == 1).sum() == 32 and (few.labels == 0).sum() == 10
+    assert not few.masks[few.labels < 1].any() and few.masks[few.labels == 1].all()
