@@ -74,12 +74,20 @@ class Recording:
         topic: the images' topic.
         count: number of its messages, as the recording's index has it.
         storages: what rosbags opens, in order of time.
+        named: whether it names its frames.
     """
 
     path: Path
     topic: str
     count: int
     storages: tuple[Path, ...]
+    named: bool
+
+    @property
+    def files(self) -> list[Path]:
+        """The files that hold it."""
+        inside = (sorted(own.iterdir()) if own.is_dir() else [own] for own in self.storages)
+        return [file for files in inside for file in files if file.is_file()]
 
     def records(self) -> Iterator[Recorded]:
         """Reads the images in order of their log times; holds one of them, and of an MCAP file one chunk, in memory.
@@ -140,7 +148,7 @@ def open_recording(path: Path, topic: str | None = None) -> Recording:
         raise InputError(f"{path}: no messages on {_join([topic] if topic else images)}")
     if len(filled) > 1:
         raise InputError(f"{path}: several topics with images, choose one (--topic): {_join(listed[name] for name in filled)}")
-    return Recording(path, filled[0], counts[filled[0]], storages)
+    return Recording(path, filled[0], counts[filled[0]], storages, kinds.get(NAMES_TOPIC) == STRING)
 
 
 def _storages(path: Path) -> tuple[Path, ...]:

@@ -13,8 +13,6 @@ beside DIR, as DIR.node.log.
 """
 
 import argparse
-import contextlib
-from collections.abc import Iterator
 from pathlib import Path
 
 from fcis_ros.cli.arguments import count, positive, unit
@@ -39,6 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
+    from fcis_ros.cli.needing import needing
     from fcis_ros.cli.output import finished_folder
     from fcis_ros.data.frames import SYNTHETIC, is_bag, open_source
     from fcis_ros.evaluation.report import table
@@ -53,14 +52,14 @@ def run(arguments: argparse.Namespace) -> None:
     unusable: list[str] = []
     bag = Path(arguments.input)
     if is_bag(bag):
-        with _needing("pip install rosbags"):
+        with needing("pip install rosbags"):
             from fcis_ros.bags.clip import open_bag
         source = open_bag(bag, arguments.rate, arguments.frames, arguments.topic, unusable.append)
     elif arguments.topic:
         raise InputError(f"--topic {arguments.topic}: {arguments.input} is not a bag")
     else:
         source = open_source(arguments.input, arguments.rate, arguments.frames, arguments.seed)
-    with _needing("source a ROS 2 and build the package, or use make"):
+    with needing("source a ROS 2 and build the package, or use make"):
         from fcis_ros.bags.demo import run_demo
     with finished_folder(Path(arguments.out), proof="report.json", log="node.log") as folder:
         report = run_demo(
@@ -78,14 +77,3 @@ def run(arguments: argparse.Namespace) -> None:
         )
     print(table(report))
     print(f"-> {Path(arguments.out) / 'report.html'} (beside it report.json, overlay.mp4, input_bag, output_bag)")
-
-
-@contextlib.contextmanager
-def _needing(ros_hint: str) -> Iterator[None]:
-    """Says which library is missing, and how to get it."""
-    try:
-        yield
-    except ImportError as error:
-        name = (error.name or "").split(".")[0]
-        hint = f"pip install {name}" if name in ("rosbags", "matplotlib", "jinja2", "tqdm") else ros_hint
-        raise InputError(f"{error.name or 'ROS 2'}: not usable here ({error}); {hint}".replace("\n", " ")) from None

@@ -7,7 +7,7 @@ import signal
 import sys
 from collections.abc import Sequence
 
-from fcis_ros.cli import convert, demo, evaluate, import_weights, info, predict, train
+from fcis_ros.cli import convert, demo, evaluate, evaluate_bag, import_weights, info, predict, train
 from fcis_ros.errors import InputError
 from fcis_ros.threads import wait_politely
 
@@ -15,6 +15,7 @@ COMMANDS = {
     "demo": demo,
     "predict": predict,
     "evaluate": evaluate,
+    "evaluate-bag": evaluate_bag,
     "train": train,
     "convert": convert,
     "import-weights": import_weights,

@@ -14,6 +14,17 @@ UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO}  
 
 
 @contextlib.contextmanager
+def writable(path: Path) -> Iterator[None]:
+    """Says in one line that the disk is full, or whatever else is wrong with it; for work that keeps what it has done."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in UNWRITABLE | {errno.EACCES, errno.ENOTDIR, errno.ENAMETOOLONG, errno.EPERM}:
+            raise
+        raise InputError(f"{path}: cannot be written ({error.strerror})") from None
+
+
+@contextlib.contextmanager
 def finished_folder(path: Path, proof: str, log: str | None = None) -> Iterator[Path]:
     """Gives ``PATH.partial`` to fill, and renames it to ``path`` at the end; on an error nothing of it stays but the log.
 

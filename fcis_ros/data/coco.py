@@ -26,12 +26,21 @@ _KEYS = {
 
 @dataclass(frozen=True)
 class ImageEntry:
-    """An image that the file lists: its id there, its path as the file has it, and its size in pixels."""
+    """An image that the file lists.
+
+    Attributes:
+        id: its id there.
+        file_name: its path as the file has it.
+        height: pixels.
+        width: pixels.
+        stamp_ns: nanoseconds since the epoch at which it was taken; None where the file does not say.
+    """
 
     id: int
     file_name: str
     height: int
     width: int
+    stamp_ns: int | None = None
 
 
 @dataclass(frozen=True)
@@ -46,6 +55,7 @@ class Annotation:
         crowd: a region to ignore.
         bbox: x, y, width, height in pixels; None where the file has none.
         area: pixels; None where the file has none.
+        track_id: which object of a clip this is, the same in all of its images; None where the file does not say.
     """
 
     title: str
@@ -54,6 +64,7 @@ class Annotation:
     crowd: bool
     bbox: tuple[float, float, float, float] | None
     area: float | None
+    track_id: int | None = None
 
 
 @dataclass(frozen=True)
@@ -118,7 +129,7 @@ def parse_coco(content: Any, origin: str) -> CocoFile:
             raise InputError(f"{origin}: not a COCO instance file, it has no list '{section}'")
         for i, entry in enumerate(entries):
             _check_entry(f"{origin}: {section}[{i}]", entry, keys)
-    images = tuple(ImageEntry(*(entry[key] for key in _KEYS["images"])) for entry in content["images"])
+    images = tuple(ImageEntry(*(entry[key] for key in _KEYS["images"]), entry.get("stamp_ns")) for entry in content["images"])
     categories = {entry["id"]: entry["name"] for entry in sorted(content["categories"], key=lambda entry: entry["id"])}
     annotations: dict[int, list[Annotation]] = {image.id: [] for image in images}
     for section, unique in (("images", annotations), ("categories", categories)):
@@ -135,7 +146,10 @@ def parse_coco(content: Any, origin: str) -> CocoFile:
             raise InputError(f"{title} names category {category}, which is not listed")
         box, crowd = entry.get("bbox"), bool(entry.get("iscrowd"))
         annotations[image].append(
-            Annotation(title, category, entry["segmentation"], crowd, tuple(box) if box else None, entry.get("area"))
+            Annotation(
+                title, category, entry["segmentation"], crowd, tuple(box) if box else None, entry.get("area"),
+                entry.get("track_id"),
+            )  # fmt: skip
         )
     return CocoFile(origin, images, categories, annotations)
 
@@ -146,7 +160,7 @@ def _check_entry(title: str, entry: Any, keys: Sequence[str]) -> None:
     for key in keys:
         if key not in entry:
             raise InputError(f"{title} has no '{key}'")
-    for key in (*keys, *(key for key in ("iscrowd", "bbox", "area") if entry.get(key) is not None)):
+    for key in (*keys, *(key for key in ("iscrowd", "bbox", "area", "stamp_ns", "track_id") if entry.get(key) is not None)):
         if not _plausible(key, entry[key]):
             raise InputError(f"{title} has the wrong type of '{key}': {repr(entry[key])[:80]}")
 

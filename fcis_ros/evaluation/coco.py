@@ -4,6 +4,7 @@
 
 import contextlib
 import io
+import itertools
 from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any
@@ -13,6 +14,7 @@ from pycocotools import mask as rle
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
+from fcis_ros.strips import Strips
 from fcis_ros.structures import Instances, Sample
 
 MAX_DETECTIONS = 100
@@ -21,8 +23,14 @@ VOC_IOUS = (0.5, 0.7)
 
 def encode_mask(mask: np.ndarray) -> dict[str, Any]:
     """[H, W] bool -> COCO's compressed RLE with ``counts`` as text, ready for JSON."""
-    encoded = rle.encode(np.asfortranarray(mask, dtype=np.uint8))
-    return {"size": [int(side) for side in encoded["size"]], "counts": encoded["counts"].decode("ascii")}
+    return with_text(rle.encode(np.asfortranarray(mask, dtype=np.uint8)))
+
+
+def with_text(encoded: dict[str, Any]) -> dict[str, Any]:
+    """Compressed RLE as pycocotools gives it, ready for JSON."""
+    counts = encoded["counts"]
+    text = counts if isinstance(counts, str) else counts.decode("ascii")
+    return {"size": [int(side) for side in encoded["size"]], "counts": text}
 
 
 def to_results(instances: Instances, image_id: int, category_ids: Iterable[int | None] | None = None) -> list[dict[str, Any]]:
@@ -34,24 +42,36 @@ def to_results(instances: Instances, image_id: int, category_ids: Iterable[int |
         category_ids: category id of each class, None for a class to leave out; by default the classes are numbered 1..C.
     """
     categories = list(category_ids or range(1, len(instances.class_names) + 1))
-    results = []
-    for (x1, y1, x2, y2), score, label, crop in zip(
-        instances.boxes.tolist(), instances.scores.tolist(), instances.labels.tolist(), instances.crops, strict=True
-    ):
-        if categories[label - 1] is None:
-            continue
-        mask = np.zeros((instances.height, instances.width), dtype=bool)
-        mask[y1:y2, x1:x2] = crop
-        results.append(
-            {
-                "image_id": image_id,
-                "category_id": categories[label - 1],
-                "segmentation": encode_mask(mask),
-                "bbox": [x1, y1, x2 - x1, y2 - y1],
-                "score": score,
-            }
-        )
-    return results
+    rows = zip(
+        instances.boxes.tolist(), instances.scores.tolist(), instances.labels.tolist(), segmentations(instances), strict=True
+    )
+    return [
+        {
+            "image_id": image_id,
+            "category_id": categories[label - 1],
+            "segmentation": segmentation,
+            "bbox": [x1, y1, x2 - x1, y2 - y1],
+            "score": score,
+        }
+        for (x1, y1, x2, y2), score, label, segmentation in rows
+        if categories[label - 1] is not None
+    ]
+
+
+def segmentations(instances: Instances) -> list[dict[str, Any]]:
+    """The masks as ``encode_mask`` gives them, from run length to run length without the pixels between."""
+    strips = Strips.from_runs(instances.runs, instances.boxes)
+    height, width = instances.height, instances.width
+    first, last = strips.x * height + strips.top, strips.x * height + strips.bottom
+    encoded = []
+    for begin, end in itertools.pairwise(strips.starts.tolist()):
+        apart = first[begin + 1 : end] != last[begin : end - 1]  # else the strip goes on in the next column
+        starts, ends = first[begin:end][np.append(True, apart)], last[begin:end][np.append(apart, True)]
+        edges = np.concatenate([[0], np.stack([starts, ends], 1).ravel(), [height * width]])
+        counts = np.diff(edges).tolist()
+        runs = rle.frPyObjects({"size": [height, width], "counts": counts if counts[-1] else counts[:-1]}, height, width)
+        encoded.append({"size": [height, width], "counts": runs["counts"].decode("ascii")})
+    return encoded
 
 
 def to_annotations(sample: Sample, image_id: int, first_id: int) -> list[dict[str, Any]]:

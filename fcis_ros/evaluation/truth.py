@@ -104,18 +104,25 @@ class Truth:
             if image.id in seen:
                 raise InputError(f"{self._file.origin}: frames {seen[image.id]} and {frame_name} are both {image.file_name}")
             seen[image.id] = frame_name
-            self._require_size(image, instances)  # before any mask is made of it
+            self.require_size(image, instances.height, instances.width)  # before any mask is made of it
             results += to_results(instances, image.id)
             images.append({"id": image.id, "height": image.height, "width": image.width})
-            objects = [a for a in self._file.annotations[image.id] if a.category_id in self._labels]
-            annotations += [self._entry(annotation, image) for annotation in objects]
+            annotations += self.objects(image)
         return evaluate_annotations(images, annotations, results, self._class_names)
 
-    def _require_size(self, image: ImageEntry, instances: Instances) -> None:
-        if (instances.height, instances.width) != (image.height, image.width):
+    def objects(self, image: ImageEntry) -> list[dict[str, Any]]:
+        """An image's objects of the model's classes, as COCO annotations: the category is the label, the mask compressed runs.
+
+        Raises:
+            InputError: a mask is malformed.
+        """
+        return [self._entry(own, image) for own in self._file.annotations[image.id] if own.category_id in self._labels]
+
+    def require_size(self, image: ImageEntry, height: int, width: int) -> None:
+        """Raises InputError if a frame of this size is not the image."""
+        if (height, width) != (image.height, image.width):
             raise InputError(
-                f"{self._file.origin}: {image.file_name} is {image.width}x{image.height} there, "
-                f"the frame {instances.width}x{instances.height}"
+                f"{self._file.origin}: {image.file_name} is {image.width}x{image.height} there, the frame {width}x{height}"
             )
 
     def _entry(self, annotation: Annotation, image: ImageEntry) -> dict[str, Any]:
@@ -131,6 +138,7 @@ class Truth:
             "bbox": list(annotation.bbox or coco_mask.toBbox(segmentation).tolist()),
             "area": float(coco_mask.area(segmentation)) if annotation.area is None else annotation.area,
             "iscrowd": int(annotation.crowd),
+            **({} if annotation.track_id is None else {"track_id": annotation.track_id}),
         }
 
 

@@ -316,3 +316,22 @@ def test_unusable_options(arguments, capsys):
     with pytest.raises(SystemExit) as done:
         main(arguments)
     assert done.value.code == 2 and "usage" in capsys.readouterr().err
+
+
+def test_evaluate_bag(model, images, annotations, tmp_path, capsys):
+    from fcis_ros.bags.writing import record
+    from fcis_ros.data.frames import open_source
+
+    record(open_source(str(images)).frames(), tmp_path / "bag")
+    command = ["evaluate-bag", str(tmp_path / "bag"), "--checkpoint", str(model), "--device", "cpu", "--out"]
+    assert main([*command, str(tmp_path / "out"), "--annotations", str(annotations)]) == 0
+    report = json.loads((tmp_path / "out/report.json").read_text())
+    assert (report["frames_in"], report["frames_annotated"], report["matched_by"]) == (2, 2, "name")
+    assert "mask AP / AP50 / AP75" in capsys.readouterr().out
+    assert main([*command, str(tmp_path / "out"), "--annotations", str(annotations)]) == 2
+    assert "holds this evaluation already" in capsys.readouterr().err
+    others = write_annotations(tmp_path / "others.json", images=[], annotations=[])
+    assert main([*command, str(tmp_path / "none"), "--annotations", str(others)]) == 2
+    assert "annotations of other frames" in capsys.readouterr().err
+    assert main([*command, str(tmp_path / "none"), "--topic", "/up"]) == 2
+    assert "no images on topic /up" in capsys.readouterr().err

@@ -1,0 +1,135 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""The whole of an offline evaluation: recordings and truth opened, frames evaluated, report written."""
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fcis_ros.bags.offline import SCORE_FLOOR, Shard, Timing, evaluate
+from fcis_ros.bags.reading import Recording, open_recording
+from fcis_ros.bags.report import write_report
+from fcis_ros.bags.run_folder import RunFolder, write_aside
+from fcis_ros.bags.summary import LATENCIES
+from fcis_ros.bags.truth import AnnotationFile
+from fcis_ros.model.predictor import Predictor
+
+EDGE = 65536  # bytes at both ends of a file that tell it from others
+
+
+@dataclass(frozen=True)
+class Model:
+    """A network and what identifies it.
+
+    Attributes:
+        predictor: the network.
+        sha256: of its checkpoint.
+    """
+
+    predictor: Predictor
+    sha256: str
+
+
+def evaluate_bags(
+    bags: Sequence[Path],
+    topic: str | None,
+    annotations: Path | None,
+    model: Model,
+    folder: Path,
+    score: float,
+    shard: Shard,
+    progress: Callable[[int, int], None],
+) -> dict[str, Any]:
+    """Evaluates recordings into a folder, or goes on where that stopped; the folder has a report of what was done in any case.
+
+    Args:
+        bags: the recordings.
+        topic: of the images; None where each has one such topic.
+        annotations: COCO instance file, or None.
+        model: what finds instances.
+        folder: for the results.
+        score: pictures show instances from this score.
+        shard: the part to do.
+        progress: called with frames done since the last call, and how many there are in all.
+
+    Returns:
+        The contents of report.json.
+
+    Raises:
+        InputError: something cannot be used. If a recording turns out to be damaged, what came before is in the folder.
+    """
+    recordings = [open_recording(bag, topic) for bag in bags]
+    names = model.predictor.config.class_names
+    spans = [shard.slice(bag, len(recordings), lambda own=own: own.count) for bag, own in enumerate(recordings)]
+    total = sum(stop - start for start, stop in spans)
+    truth = None
+    if annotations:
+        named = all(recording.named for recording in recordings)
+        truth = AnnotationFile(annotations, names, named, recordings[0].count if len(recordings) == 1 else None)
+    what = {
+        "format": 1,
+        "bags": [
+            {"path": str(own.path), "topic": own.topic, "messages": own.count, "fingerprint": fingerprint(own)}
+            for own in recordings
+        ],
+        "shard": [shard.number, shard.count],
+        "model": {"name": model.predictor.name, "sha256": model.sha256},
+        "precision": model.predictor.precision,
+        "device": str(model.predictor.device),
+        "class_names": list(names),
+        "score_floor": SCORE_FLOOR,
+        "score": score,
+        "truth": truth and {"file": annotations.name, "sha256": file_sha256(annotations), "matched_by": truth.matched_by},
+    }
+    run = RunFolder(folder, what)
+    timing = Timing()
+    ids = truth.category_ids if truth else range(1, len(names) + 1)
+    try:
+        evaluate(
+            recordings, shard, model.predictor, lambda bag, recording: truth, names, ids, run, score, timing,
+            lambda frames: progress(frames, total),
+        )  # fmt: skip
+    finally:
+        report = write_report(folder)
+        write_timing(timing, folder / "timing.json")
+    if truth and not report["frames_annotated"]:
+        raise truth.no_match(report["frames_in"])
+    return report
+
+
+def write_timing(timing: Timing, path: Path) -> None:
+    """Writes what the frames of this run took; the first ones of a process take longer."""
+    quantiles = np.percentile(timing.frame_ms, [50, 95, 99, 100]).tolist() if timing.frame_ms else [None] * 4
+    content: dict[str, Any] = {
+        "frames": len(timing.frame_ms),
+        "fps": len(timing.frame_ms) / timing.seconds if timing.seconds else None,
+        "latency_ms": dict(zip(LATENCIES, quantiles, strict=True)),
+        "stage_ms": {name: float(np.median(values)) for name, values in timing.stages.items()},
+    }
+    write_aside(path, json.dumps(content, indent=1) + "\n")
+
+
+def fingerprint(recording: Recording) -> str:
+    """Tells a recording from others by the size and both ends of its files."""
+    digest = hashlib.sha256()
+    for file in recording.files:
+        size = file.stat().st_size
+        with file.open("rb") as content:
+            digest.update(size.to_bytes(8, "little") + content.read(EDGE))
+            content.seek(max(0, size - EDGE))
+            digest.update(content.read(EDGE))
+    return digest.hexdigest()[:16]
+
+
+def file_sha256(path: Path) -> str:
+    """Of a file's content, in hexadecimal."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()

@@ -1,0 +1,183 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""The folder of an evaluation: what was found in each frame, written as it comes, whole up to the last frame at every moment.
+
+- ``run.json``: what is evaluated (nothing else may be added to the folder), and how far that got.
+- ``frames.jsonl``: a line per frame, written last; what a killed run left behind the last line is cut off when it goes on.
+- ``detections.json``: COCO results of the annotated frames, or of all without annotations; ``unannotated.json``: the others.
+- ``annotations.json``: the frames and their objects, so that pycocotools needs nothing but these two files.
+- ``pictures``: the frames that a report may show.
+"""
+
+import contextlib
+import fcntl
+import json
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from fcis_ros.errors import InputError
+
+RUN, FRAMES, PICTURES = "run.json", "frames.jsonl", "pictures"
+LISTS = ("detections", "unannotated", "annotations")
+_HEADS = {"detections": "[\n", "unannotated": "[\n", "annotations": '{"annotations": [\n'}
+RUNNING, INTERRUPTED, FAILED, COMPLETE = "running", "interrupted", "failed", "complete"
+
+
+class RunFolder:
+    """Appends to an evaluation's folder.
+
+    Attributes:
+        path: the folder.
+        count: number of frames that it holds.
+
+    Args:
+        path: the folder; one that holds the beginning of the same evaluation is gone on with.
+        what: what is evaluated; JSON.
+
+    Raises:
+        InputError: the folder is something else, holds another or a finished evaluation, or somebody else is writing to it.
+    """
+
+    def __init__(self, path: Path, what: Mapping[str, Any]):
+        self.path = path
+        self._what = json.loads(json.dumps(what))
+        if path.exists() and not (path / RUN).is_file() and (not path.is_dir() or any(path.iterdir())):
+            raise InputError(f"{path}: exists and is no evaluation (no {RUN} in it); choose another folder")
+        (path / PICTURES).mkdir(parents=True, exist_ok=True)
+        self._lock = (path / FRAMES).open("a+b")
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise InputError(f"{path}: another evaluation is writing to this folder") from None
+        self._require_same()
+        self.count = 0
+        self._ends = {name: len(head) for name, head in _HEADS.items()}
+        self._files = {name: (path / f"{name}.json").open("a+b") for name in LISTS}
+        self._recover()
+        self.state(RUNNING)
+
+    def _require_same(self) -> None:
+        if not (self.path / RUN).is_file():
+            return
+        earlier = read_run(self.path)
+        if earlier["what"] != self._what:
+            other = next(key for key in {**earlier["what"], **self._what} if earlier["what"].get(key) != self._what.get(key))
+            raise InputError(
+                f"{self.path}: holds another evaluation ({other}: {_short(earlier['what'].get(other))} there, "
+                f"{_short(self._what.get(other))} here); choose another folder"
+            )
+        if earlier["state"] in (COMPLETE, FAILED):
+            raise InputError(f"{self.path}: holds this evaluation already, {earlier['state']}; choose another folder")
+
+    def _recover(self) -> None:
+        whole = 0
+        for end, frame in _lines(self.path / FRAMES):
+            self._ends, whole = frame["ends"], end
+            self.count += 1
+        self._lock.truncate(whole)
+        for name, file in self._files.items():
+            file.truncate(self._ends[name] if self.count else 0)
+            if not self.count:
+                file.write(_HEADS[name].encode())
+
+    def add(self, frame: dict[str, Any], entries: Mapping[str, list[dict[str, Any]]]) -> None:
+        """Writes a frame.
+
+        Args:
+            frame: its line; JSON.
+            entries: what belongs to it in each of ``LISTS``.
+        """
+        ends = dict(self._ends)
+        for name, file in self._files.items():
+            if own := entries.get(name):
+                first = ends[name] == len(_HEADS[name])
+                text = (("" if first else ",\n") + _rows(own)).encode()
+                file.write(text)
+                file.flush()
+                ends[name] += len(text)
+        self._lock.write(_json({**frame, "ends": ends}).encode() + b"\n")
+        self._lock.flush()
+        self._ends = ends
+        self.count += 1
+
+    def state(self, state: str, problem: str | None = None) -> None:
+        """Notes how far the evaluation got."""
+        write_aside(self.path / RUN, json.dumps({"what": self._what, "state": state, "problem": problem}, indent=1) + "\n")
+
+    def close(self, categories: list[dict[str, Any]]) -> None:
+        """Completes the lists; if the evaluation is gone on with, they are opened again.
+
+        Args:
+            categories: of annotations.json.
+        """
+        images = [
+            {"id": frame["image_id"], "file_name": frame["name"], "height": frame["height"], "width": frame["width"],
+             "stamp_ns": frame["stamp"], "bag": frame["bag"]}
+            for frame in read_frames(self.path) if frame["listed"]
+        ]  # fmt: skip
+        tails = {name: "\n]\n" for name in LISTS}
+        tails["annotations"] = f'\n],\n"images": [\n{_rows(images)}\n],\n"categories": {_json(categories)}}}\n'
+        for name, file in self._files.items():
+            file.truncate(self._ends[name])  # a frame that could not be written whole
+            file.write(tails[name].encode())
+            file.close()
+        self._lock.close()
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"))
+
+
+def _rows(entries: list[dict[str, Any]]) -> str:
+    return ",\n".join(map(_json, entries))
+
+
+def write_aside(path: Path, text: str) -> None:
+    """Writes a file, aside first, so that it is there whole or as it was."""
+    aside = path.with_name(path.name + ".partial")
+    aside.write_text(text, encoding="utf-8")
+    os.replace(aside, path)
+
+
+def read_run(path: Path) -> dict[str, Any]:
+    """The content of an evaluation's run.json.
+
+    Raises:
+        InputError: it has none, or one that is not ours.
+    """
+    try:
+        content = json.loads((path / RUN).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{path}: no evaluation (no {RUN} in it)") from None
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path / RUN}: cannot be read ({error})") from None
+    if not isinstance(content, dict) or not {"what", "state", "problem"} <= content.keys():
+        raise InputError(f"{path / RUN}: not the {RUN} of an evaluation")
+    return content
+
+
+def read_frames(path: Path) -> Iterator[dict[str, Any]]:
+    """The frames of an evaluation, in order, as far as they were written whole."""
+    for _, frame in _lines(path / FRAMES):
+        yield frame
+
+
+def _lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """(byte behind it, frame) of every whole line."""
+    with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
+        end = 0
+        for number, line in enumerate(file, start=1):
+            end += len(line)
+            if not line.endswith(b"\n"):
+                return
+            try:
+                yield end, json.loads(line)
+            except ValueError:
+                raise InputError(f"{path}: line {number} is damaged") from None
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 60 else text[:57] + "..."

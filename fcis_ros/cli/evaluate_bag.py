@@ -1,0 +1,59 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""Evaluate a model on every frame of recordings (rosbag2), offline: accuracy, raw detections, a report.
+
+BAG is a rosbag2 folder or a bare .mcap or .db3 file, compressed or not. DIR gets report.json, the raw detections from a score
+of 0.02 as COCO results (detections.json; annotations.json beside it holds the truth in the same ids), frames.jsonl with what
+was right and wrong in each frame, and timing.json. All but the last is the same, byte for byte, every time.
+
+Annotations are a COCO instance file. Its images match frames by a field stamp_ns (the header's stamp in nanoseconds) where they
+have it; else by file name, if the recording has /frame_names; else by their order. Without annotations nothing is measured, but
+detections are kept.
+
+An interrupted evaluation leaves a report of what it did, and goes on where it stopped when it is started again.
+"""
+
+import argparse
+from pathlib import Path
+
+from fcis_ros.cli.arguments import add_model, unit
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("bags", nargs="+", metavar="BAG", help="recordings; their frames are evaluated together")
+    parser.add_argument("--out", required=True, metavar="DIR", help="folder for the results, created")
+    parser.add_argument("--annotations", metavar="JSON", help="COCO instance file of the frames, for AP")
+    parser.add_argument("--topic", help="of the images, raw or compressed, where a recording has several such topics")
+    parser.add_argument("--score", type=unit, default=0.5, help="show instances from this score (default: %(default)s)")
+    add_model(parser)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    from tqdm import tqdm
+
+    from fcis_ros.cli.needing import needing
+    from fcis_ros.cli.output import writable
+
+    with needing("pip install rosbags"):
+        from fcis_ros.bags.evaluation import Model, evaluate_bags, file_sha256
+    from fcis_ros.bags.offline import Shard
+    from fcis_ros.bags.report import table
+    from fcis_ros.model.checkpoint import default_checkpoint
+    from fcis_ros.model.predictor import Predictor
+
+    folder = Path(arguments.out)
+    checkpoint = Path(arguments.checkpoint) if arguments.checkpoint else default_checkpoint()
+    predictor = Predictor.from_checkpoint(checkpoint, arguments.device, arguments.threads, arguments.precision)
+    model = Model(predictor, file_sha256(checkpoint))
+    annotations = Path(arguments.annotations) if arguments.annotations else None
+    with tqdm(unit="frame", mininterval=0.5) as bar:
+
+        def progress(frames: int, total: int) -> None:
+            bar.total = total
+            bar.update(frames)
+
+        bags = [Path(bag) for bag in arguments.bags]
+        with writable(folder):
+            report = evaluate_bags(bags, arguments.topic, annotations, model, folder, arguments.score, Shard(1, 1), progress)
+    print(table(report))
+    print(f"-> {folder / 'report.json'} (beside it detections.json, annotations.json, frames.jsonl, timing.json)")
