@@ -7,6 +7,7 @@ import ctypes
 import gc
 import hashlib
 import re
+import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -21,6 +22,10 @@ from fcis_ros.structures import Instances
 
 GPU_BATCH = 8
 KINDS_LOGGED = 50  # a stream of ever new errors must not fill the log
+
+
+class DeviceLostError(Exception):
+    """The device has failed for good: only another process can use it again."""
 
 
 class Outlet(Protocol):
@@ -58,6 +63,7 @@ def load(
 
     Raises:
         InputError: the model, the device or the precision cannot be used.
+        DeviceLostError: the device failed for good when it was first used.
     """
     progress("1/3 importing PyTorch")
     from fcis_ros.model import checkpoint
@@ -67,16 +73,20 @@ def load(
     predictor = Predictor.from_checkpoint(model or None, device, threads or None, precision)
     digest = checkpoint_hash(model or checkpoint.default_checkpoint())
     progress("3/3 computing for the first time")
-    predictor(np.zeros((predictor.config.short_side, predictor.config.short_side, 3), np.uint8))
+    try:
+        predictor(np.zeros((predictor.config.short_side, predictor.config.short_side, 3), np.uint8))
+    except Exception as error:
+        if reason := lost(predictor.device):
+            raise DeviceLostError(reason) from error
+        raise
     return predictor, digest
 
 
 def free() -> None:
     """Gives back what a dropped predictor held: cached constants, and memory that PyTorch and the C library keep for later."""
-    import torch
-
     gc.collect()
-    if torch.cuda.is_initialized():
+    torch = sys.modules.get("torch")  # not there after an import that failed
+    if torch and torch.cuda.is_initialized():
         torch.cuda.empty_cache()
     with contextlib.suppress(OSError, AttributeError):  # not the GNU C library
         ctypes.CDLL("libc.so.6").malloc_trim(0)

@@ -116,29 +116,36 @@ class FcisNode(LifecycleNodeMixin, Node):
             self._end(process.UNUSABLE)
 
     def _end(self, status: int) -> None:
-        """Ends the process; after a signal, which made a transition fail, that is not an error."""
-        if self.context.ok():
+        """Ends the process, for the first reason there is; after a signal, which made a transition fail, that is no error."""
+        if self.context.ok() and not self.ended:
             self.exit_status, self.ended = status, True
             self._nudge()
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Loads the model, runs it once on an empty frame, creates the publishers."""
         try:
-            value = {row.name: self.get_parameter(row.name).value for row in params.PARAMETERS}
-            predictor, digest = engine.load(
-                value["model"], value["device"], value["threads"], value["precision"], self._set_progress
-            )
-            params.check(self.settings, predictor.config.class_names)
-            self.model = predictor.name
-            for camera in self._cameras:
-                camera.create_publishers()
+            self._load()
+            return SUCCESS
+        except engine.DeviceLostError as error:
+            self._lost(str(error))
         except Exception as error:  # noqa: BLE001 (rclpy swallows what a transition raises: no PyTorch, no memory, ...)
             if self.context.ok():
-                reason = str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
+                reason = str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}".splitlines()[0]
                 self.get_logger().error(f"cannot start: {reason}")
-            return FAILURE
         finally:
             self._progress = ""
+        engine.free()  # what had been loaded by then, on a GPU above all: it can be tried again
+        return FAILURE
+
+    def _load(self) -> None:
+        value = {row.name: self.get_parameter(row.name).value for row in params.PARAMETERS}
+        predictor, digest = engine.load(
+            value["model"], value["device"], value["threads"], value["precision"], self._set_progress
+        )
+        params.check(self.settings, predictor.config.class_names)
+        self.model = predictor.name
+        for camera in self._cameras:
+            camera.create_publishers()
         outlets = {camera.name: camera for camera in self._cameras} | {SegmentService.NAME: self._segment}
         self._engine = engine.Engine(
             predictor,
@@ -153,7 +160,6 @@ class FcisNode(LifecycleNodeMixin, Node):
         self._facts |= {"device": predictor.device, "precision": predictor.precision, "batch": self._engine.batch}
         self._inbox.open(SegmentService.NAME, 1)
         self.get_logger().info(f"model {predictor.name} on {predictor.device}: {', '.join(predictor.config.class_names)}")
-        return SUCCESS
 
     def _score_floor(self) -> float:
         """Least score that anybody wants to see; tracks also go on with weaker instances."""

@@ -18,6 +18,7 @@ try:
 except ImportError:  # Humble
     from rclpy.qos_event import SubscriptionEventCallbacks
 
+QUEUE = 10  # images that may arrive while the executor's thread has no core: they are counted, not lost in the middleware
 REMEMBERED = 16  # messages more than the queue holds, by which one that arrives twice is known
 TYPES = {Image: "sensor_msgs/msg/Image", CompressedImage: "sensor_msgs/msg/CompressedImage"}
 
@@ -46,7 +47,7 @@ class ImageInput:
         self._transport = node.get_parameter("transport").value
         self._policy = node.get_parameter("input_qos").value
         every = node.get_parameter("frame_policy").value == "every"
-        self._depth = node.get_parameter("queue_size").value if every else 1
+        self._depth = node.get_parameter("queue_size").value if every else QUEUE
         self._names = {Image: topic, CompressedImage: self._compressed_topic(topic)}
         self._topics = {kind: node.resolve_topic_name(name) for kind, name in self._names.items()}
         self._subscription = self._former = None

@@ -21,7 +21,7 @@ def test_cameras_take_turns_raw_and_compressed_and_a_dead_one_holds_back_nobody(
     process = start("fcis_node", parameters, {"left/image": "left_driver/image_raw"})
     wait_for(lambda: client.connected("front/image", "fcis_node/left/masks"), "the raw camera")
     wait_for(lambda: jpegs.get_subscription_count() == 1, "the compressed camera")  # auto: nobody publishes it raw
-    assert "/left_driver/image_raw/compressed (reliable, volatile, depth 1)" in wait_for(
+    assert "/left_driver/image_raw/compressed (reliable, volatile, depth 10)" in wait_for(
         lambda: client.value("input", "camera left"), "the input"
     )
     answered = client.masks["left"]

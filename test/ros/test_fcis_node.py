@@ -71,7 +71,7 @@ def test_bad_frames_are_counted_logged_once_and_the_next_one_is_served(client, s
 def test_overload_drops_and_counts_and_answers_the_newest(client, start, tiny_checkpoint, wait_for):
     process = start("fcis_node", {"model": tiny_checkpoint, "score_threshold": 1.0}, REMAP)
     wait_for(client.connected, "the node")
-    # A burst may be cut short before it reaches the node (the reader's queue holds one image): go on until the node says so.
+    # A burst may be cut short before it reaches the node (the queues between hold a few): go on until the node says so.
     large = np.tile(IMAGE, (8, 8, 1))
     wait_for(lambda: [client.send(large) for _ in range(5)] and client.count("overwritten") > 0, "an overwritten frame")
     last, masks = client.send(IMAGE), client.masks[""]

@@ -53,37 +53,34 @@ def test_lifecycle_by_hand_with_answers_while_the_model_loads(client, start, tin
     assert process.account[""]["processed"] == 2
 
 
+# A CUDA context is simulated: it has no memory for a frame whose first pixel is 1, and is gone for good with one of 2; likewise
+# for the first images of all, which the node computes by itself, as often as it is told to.
 FAILING_DEVICE = """
+import os
 import sys
-import types
+from fcis_ros.model.predictor import Predictor
 from fcis_ros.ros import engine, fcis_node, process
 
 process.obey_signals()
-load, broken = engine.load, []
+predict, broken = Predictor.predict, []
+first = os.environ.get("FIRST", "").split()
 
-def load_failing(*arguments):
-    predictor, digest = load(*arguments)
-    predict = predictor.predict
+def failing(self, images, *rest):
+    trouble = first.pop(0) if first else {1: "memory", 2: "lost"}.get(images[0][0, 0, 0])
+    if trouble == "memory":
+        raise RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB\\nand more")
+    if trouble == "lost":
+        broken.append("CUDA error: an illegal memory access was encountered")
+        raise RuntimeError(broken[0])
+    return predict(self, images, *rest)
 
-    def failing(images, score_floor):
-        if images[0][0, 0, 0] == 1:
-            raise RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB")
-        if images[0][0, 0, 0] == 2:
-            broken.append("CUDA error: an illegal memory access was encountered")
-            raise RuntimeError(broken[0])
-        return predict(images, score_floor)
-
-    predictor.predict = failing
-    return predictor, digest
-
-engine.load = load_failing
+Predictor.predict = failing
 engine.lost = lambda device: broken[0] if broken else ""
 sys.exit(fcis_node.main())
 """
 
 
 def test_no_memory_fails_the_frame_and_a_lost_device_ends_the_node(client, start, tiny_checkpoint, wait_for, tmp_path):
-    """A CUDA context is simulated that first has no memory for a frame, and then is gone for good."""
     from lifecycle_msgs.msg import TransitionEvent
 
     events = []
@@ -103,6 +100,35 @@ def test_no_memory_fails_the_frame_and_a_lost_device_ends_the_node(client, start
     assert "failed for good, ending with status 3: CUDA error: an illegal memory access" in process.output
     assert [event.goal_state.label for event in events][-2:] == ["deactivating", "inactive"]
     assert process.account[""]["failed"] == 2 and process.account[""]["processed"] == 1
+
+
+def test_no_memory_at_the_start_can_be_tried_again(client, start, tiny_checkpoint, wait_for, tmp_path, monkeypatch):
+    from lifecycle_msgs.msg import Transition
+
+    monkeypatch.setenv("FIRST", "memory memory fine")
+    (tmp_path / "failing.py").write_text(FAILING_DEVICE)
+    process = start(tmp_path / "failing.py", {"model": tiny_checkpoint, "autostart": False}, REMAP)
+    for tries in (1, 2):
+        assert not client.change_state(Transition.TRANSITION_CONFIGURE) and client.state() == "unconfigured"
+        assert process.output.count("cannot start: RuntimeError: CUDA out of memory. Tried to allocate 2.00 GiB\n") == tries
+    assert client.change_state(Transition.TRANSITION_CONFIGURE) and client.change_state(Transition.TRANSITION_ACTIVATE)
+    wait_for(client.connected, "the node")
+    good = client.send(IMAGE)
+    wait_for(lambda: client.masks[""], "the answer")
+    assert client.masks[""][0].header == good.header and process.interrupt() == 0
+
+
+@pytest.mark.parametrize(("trouble", "status", "line"), [
+    ("memory", 2, "cannot start: RuntimeError: CUDA out of memory"),
+    ("lost", 3, "failed for good, ending with status 3: CUDA error: an illegal memory access"),
+])  # fmt: skip
+def test_a_device_that_fails_at_the_start_ends_the_node(
+    graph, start, tiny_checkpoint, tmp_path, monkeypatch, trouble, status, line
+):
+    monkeypatch.setenv("FIRST", trouble)
+    (tmp_path / "failing.py").write_text(FAILING_DEVICE)
+    process = start(tmp_path / "failing.py", {"model": tiny_checkpoint}, REMAP)
+    assert process.wait() == status and process.output.count(line) == 1
 
 
 def catches(pid: int, number: int) -> bool:

@@ -1,0 +1,76 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""Kill -9 of everything around the node, and of the node: the others go on, and say what is missing."""
+
+import signal
+
+import numpy as np
+import pytest
+
+pytestmark = pytest.mark.ros
+
+IMAGE = np.random.default_rng(0).integers(0, 256, (60, 80, 3), dtype=np.uint8)
+REMAP = {"image": "camera/image"}
+# Somebody who looks at everything, and is busy: it takes a message now and then.
+VIEWER = """
+import time
+
+import rclpy
+from sensor_msgs.msg import Image
+
+from fcis_ros.msg import InstanceMaskArray
+
+rclpy.init()
+node = rclpy.create_node("viewer")
+for kind, name in ((InstanceMaskArray, "masks"), (Image, "overlay"), (Image, "labels")):
+    node.create_subscription(kind, f"fcis_node/{name}", lambda message: print("seen", flush=True), 10)
+while True:
+    rclpy.spin_once(node)
+    time.sleep(0.05)
+"""
+
+
+def kill(process) -> None:
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+
+
+def test_a_killed_source_is_missed_and_its_successor_served(client, start, tiny_checkpoint, wait_for):
+    process = start("fcis_node", {"model": tiny_checkpoint, "silence_s": 1.0}, {"image": "image_raw"})
+    masks = client.masks[""]
+    for number in range(2):
+        answered = len(masks)
+        source = start("camera_source", {"rate": 10.0})
+        wait_for(lambda answered=answered: len(masks) > answered + 3, "masks")
+        wait_for(lambda: client.status["camera"][0] == 0, "the level")
+        kill(source)
+        # Fast DDS notices after seconds that the publisher is gone; both sentences are right.
+        missed = ("/camera_source has stopped publishing", "nobody publishes /image_raw")
+        wait_for(lambda missed=missed: any(text in client.status["camera"][1] for text in missed), "the warning")
+        assert client.status["camera"][0] == 1 and client.value("state") == "active"
+        assert process.output.count(missed[0]) == number + 1
+    assert process.running and process.interrupt() == 0
+    account = process.account[""]
+    assert account["processed"] == len(masks) and account["failed"] == account["rejected"] == 0
+
+
+def test_a_killed_viewer_holds_back_nobody(client, start, tiny_checkpoint, wait_for, tmp_path):
+    (tmp_path / "viewer.py").write_text(VIEWER)
+    process = start("fcis_node", {"model": tiny_checkpoint}, REMAP)
+    viewer, answers = start(tmp_path / "viewer.py"), client.masks[""]
+    wait_for(client.connected, "the node")
+    wait_for(lambda: client.send(IMAGE) and viewer.output.count("seen") >= 3, "the viewer's pictures")
+    kill(viewer)
+    # More frames than any queue between them holds; each is answered though the middleware still knows the dead reader.
+    for number in range(30):
+        sent = client.send(IMAGE)
+        wait_for(lambda sent=sent: answers[-1].header == sent.header, f"answer {number} after the end of the viewer")
+    assert client.status["camera"][0] == 0
+    assert process.interrupt() == 0 and process.account[""]["failed"] == 0
+
+
+def test_a_killed_node_can_be_started_again(client, start, tiny_checkpoint, wait_for):
+    for _ in range(2):
+        process, answered = start("fcis_node", {"model": tiny_checkpoint}, REMAP), len(client.masks[""])
+        wait_for(lambda answered=answered: client.send(IMAGE) and len(client.masks[""]) > answered, "an answer")
+        kill(process)
