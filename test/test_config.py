@@ -183,6 +183,7 @@ PUBLISHED = {  # classes with background, anchors: tables 1.4 and 1.9 of the rel
     "resnet18_coco": (81, 12),
     "resnet50_cityscapes": (9, 12),
     "resnet18_road": (4, 12),
+    "resnet18_coco_driving": (8, 12),
 }
 
 
