@@ -15,7 +15,7 @@ venv=$PWD/${1:-.venv}
 overrides=${2:-/dev/null}
 
 runtime=(torch numpy scipy opencv-python-headless pycocotools safetensors tqdm matplotlib Jinja2 rosbags)
-checks=(pytest pytest-timeout hypothesis ruff)
+checks=(pytest pytest-timeout hypothesis ruff mcap)
 ros=("ros-rclpy[fastrtps]" ros-{sensor,std,geometry,diagnostic,visualization,lifecycle}-msgs ros-rcl-interfaces)
 build=(ros-ament-{cmake,package,cmake-ros-core,cmake-include-directories,cmake-pytest}
        ros-rosidl-{default,core}-generators catkin-pkg colcon-common-extensions setuptools)

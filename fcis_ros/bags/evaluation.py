@@ -115,9 +115,9 @@ def write_timing(timing: Timing, path: Path) -> None:
 
 
 def fingerprint(recording: Recording) -> str:
-    """Tells a recording from others by the size and both ends of its files."""
+    """Tells a recording from others by size and both ends of its files."""
     digest = hashlib.sha256()
-    for file in recording.files:
+    for file in (storage.shown for storage in recording.storages):
         size = file.stat().st_size
         with file.open("rb") as content:
             digest.update(size.to_bytes(8, "little") + content.read(EDGE))

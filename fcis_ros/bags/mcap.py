@@ -40,19 +40,19 @@ def check(path: Path, sums: bool = False) -> None:
         file.seek(-len(MAGIC), os.SEEK_END)
         if file.read() != MAGIC:
             raise InputError(f"{path}: cut off after {size} bytes, without end and index ('mcap recover' may repair it)")
-        for place, kind, length in _records(file, size - len(MAGIC)):
+        for place, kind, length in records(file, size - len(MAGIC)):
             if length is None:
                 raise InputError(f"{path}: damaged at byte {place}: a record that does not end within the file")
-            if problem := _problem(file, place, kind, length, sums):
+            if problem := problem_of(file, place, kind, length, sums):
                 raise InputError(f"{path}: damaged at byte {place}: {problem}")
 
 
 def add_sums(path: Path) -> None:
     """Fills in the checksums of the uncompressed chunks of a file that rosbags has just written."""
     with path.open("r+b") as file:
-        for place, kind, _ in _records(file, path.stat().st_size - len(MAGIC)):
+        for place, kind, _ in records(file, path.stat().st_size - len(MAGIC)):
             if kind == CHUNK:
-                _, size, _, name, _, start = _chunk(file, place)
+                _, size, _, name, _, start = chunk_header(file, place)
                 if name == "":
                     file.seek(start)
                     total = crc32(file.read(size))
@@ -60,7 +60,7 @@ def add_sums(path: Path) -> None:
                     file.write(struct.pack("<I", total))
 
 
-def _records(file: BinaryIO, end: int) -> Iterator[tuple[int, int, int | None]]:
+def records(file: BinaryIO, end: int) -> Iterator[tuple[int, int, int | None]]:
     """(place, kind, length) of every record; length is None where it leaves the file, which is the last one then."""
     place = len(MAGIC)
     while place < end:
@@ -74,7 +74,7 @@ def _records(file: BinaryIO, end: int) -> Iterator[tuple[int, int, int | None]]:
         place += 9 + length
 
 
-def _chunk(file: BinaryIO, place: int) -> tuple[int, int, int, str, int, int]:
+def chunk_header(file: BinaryIO, place: int) -> tuple[int, int, int, str, int, int]:
     """Length of its record, size, checksum, compression, stored size and the stored data's place of a chunk."""
     file.seek(place + 1)
     length, _, _, size, total, name_length = struct.unpack("<QQQQII", file.read(40))
@@ -83,7 +83,7 @@ def _chunk(file: BinaryIO, place: int) -> tuple[int, int, int, str, int, int]:
     return length, size, total, name, stored, place + 9 + 40 + name_length
 
 
-def _problem(file: BinaryIO, place: int, kind: int, length: int, sums: bool) -> str | None:
+def problem_of(file: BinaryIO, place: int, kind: int, length: int, sums: bool) -> str | None:
     if kind == 0:
         return "a record of no kind"
     if kind == MESSAGE and length < 22 or kind == FOOTER and length != 20 or kind == CHUNK and length < 40:
@@ -105,7 +105,7 @@ def _footer_problem(file: BinaryIO, place: int) -> str | None:
 
 
 def _chunk_problem(file: BinaryIO, place: int, sums: bool) -> str | None:
-    length, size, total, name, stored, start = _chunk(file, place)
+    length, size, total, name, stored, start = chunk_header(file, place)
     if start + stored != place + 9 + length or (name == "" and stored != size):
         return "a chunk whose sizes disagree"
     if size > min(LARGEST_CHUNK, max(SMALL_CHUNK, GROWTH * stored)):

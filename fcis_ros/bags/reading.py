@@ -10,21 +10,21 @@ refused as a whole.
 import contextlib
 import itertools
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from rosbags.rosbag2 import Reader
 
-from fcis_ros.bags import mcap
 from fcis_ros.bags.messages import COMPRESSED, IMAGE, NAMES_TOPIC, STRING, header_stamp, message_types
-from fcis_ros.data.frames import BAG_SUFFIXES, natural_key
+from fcis_ros.bags.storage import Storage, open_storage, refusing, storage_files, zstd
 from fcis_ros.errors import InputError
 from fcis_ros.images import check_image
 from fcis_ros.ros import convert
 
 WAITING_NAMES = 100  # names that wait for their image; they come right before it
+ZSTD = b"\x28\xb5\x2f\xfd"
+LARGEST_MESSAGE = 2**30  # bytes that a compressed message may grow to
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +47,7 @@ class Recorded:
     log_time: int
     stamp: int
     kind: str
-    raw: bytes
+    raw: bytes | memoryview
 
     def image(self) -> np.ndarray:
         """The picture as [H, W, 3] uint8, RGB.
@@ -56,7 +56,7 @@ class Recorded:
             InputError: the message is damaged, or not an image that the network can use.
         """
         try:
-            with _refusing("message", "damaged"):
+            with refusing("message", "damaged"):
                 message = message_types().deserialize_cdr(self.raw, self.kind)
             image = convert.to_rgb(message) if self.kind == IMAGE else convert.compressed_to_rgb(message)
             check_image(image)
@@ -72,31 +72,30 @@ class Recording:
     Attributes:
         path: folder or file.
         topic: the images' topic.
-        count: number of its messages, as the recording's index has it.
-        storages: what rosbags opens, in order of time.
-        named: whether it names its frames.
+        count: number of its messages, as far as the recording is whole.
+        storages: its files, in order of time.
+        topics: {topic: (message type, number of messages)} of all that it holds.
     """
 
     path: Path
     topic: str
     count: int
-    storages: tuple[Path, ...]
-    named: bool
+    storages: tuple["Storage", ...]
+    topics: Mapping[str, tuple[str, int]]
 
     @property
-    def files(self) -> list[Path]:
-        """The files that hold it."""
-        inside = (sorted(own.iterdir()) if own.is_dir() else [own] for own in self.storages)
-        return [file for files in inside for file in files if file.is_file()]
+    def named(self) -> bool:
+        """Whether it names its frames."""
+        return self.topics.get(NAMES_TOPIC, ("", 0))[0] == STRING
 
     def records(self) -> Iterator[Recorded]:
-        """Reads the images in order of their log times; holds one of them, and of an MCAP file one chunk, in memory.
+        """Reads the images in order of their log times; holds one of them, and of an MCAP file some chunks, in memory.
 
         Raises:
-            InputError: the recording is damaged; says where, if it is an MCAP file.
+            InputError: the recording is damaged; says where. What came before that has been read.
         """
         index, names = 0, {}
-        for topic, kind, time, raw in self._messages():
+        for topic, kind, time, raw in self.messages({self.topic: (IMAGE, COMPRESSED), NAMES_TOPIC: (STRING,)}):
             if topic == NAMES_TOPIC:
                 names[time] = raw
                 if len(names) > WAITING_NAMES:
@@ -107,80 +106,68 @@ class Recording:
             yield Recorded(self.topic, index, name, time, time if stamp is None else stamp, kind, raw)
             index += 1
 
-    def _messages(self) -> Iterator[tuple[str, str, int, bytes]]:
+    def messages(self, kinds: Mapping[str, Collection[str]]) -> Iterator[tuple[str, str, int, bytes | memoryview]]:
+        """(topic, type, log time, serialized message) of some topics, each of some types, in order of the log times.
+
+        Raises:
+            InputError: as ``records``.
+        """
         for storage in self.storages:
-            with _refusing(storage, "damaged", self.path), Reader(storage) as reader:
-                kinds = {self.topic: (IMAGE, COMPRESSED), NAMES_TOPIC: (STRING,)}
-                wanted = [c for c in reader.connections if c.msgtype in kinds.get(c.topic, ())]
-                for connection, time, raw in reader.messages(wanted) if wanted else ():
-                    yield connection.topic, connection.msgtype, int(time), bytes(raw)
+            for number, (topic, kind, time, raw) in enumerate(storage.messages(kinds)):
+                yield topic, kind, time, _decompressed(raw, f"{storage.shown}: message {number} of {topic}")
 
 
 def open_recording(path: Path, topic: str | None = None) -> Recording:
-    """Looks at a recording's index; reads no message.
+    """Looks at what a recording holds; reads no message.
 
     Args:
-        path: a rosbag2 folder, also one that lacks its metadata.yaml, or a bare ``.mcap`` or ``.db3`` file.
+        path: a rosbag2 folder, also one that lacks its metadata.yaml, or a bare ``.mcap`` or ``.db3`` file; also compressed
+            (``.mcap.zstd``), and unpacked to a temporary file then.
         topic: of the images, ``sensor_msgs/Image`` or ``CompressedImage``; None where only one such topic has any.
 
     Raises:
-        InputError: not a recording, a damaged one, no images in it, or several topics of images and no choice.
+        InputError: not a recording, one without a readable image because it is damaged, no images in it, or several topics of
+            images and no choice.
     """
-    storages = _storages(path)
+    storages = tuple(open_storage(file) for file in storage_files(path))
     counts: dict[str, int] = defaultdict(int)
     kinds: dict[str, str] = {}
     for storage in storages:
-        with _refusing(storage, "not a readable rosbag2 folder or file"):
-            for file in _mcap_files(storage):
-                mcap.check(file)
-        with _refusing(storage, "not a readable rosbag2 folder or file"), Reader(storage) as reader:
-            for connection in reader.connections:
-                counts[connection.topic] += int(connection.msgcount)
-                kinds[connection.topic] = connection.msgtype
+        for name, kind, count in storage.topics():
+            counts[name] += count
+            kinds[name] = kind
     listed = {name: f"{name} ({kinds[name]}, {counts[name]} messages)" for name in sorted(kinds)}
     images = [name for name in listed if kinds[name] in (IMAGE, COMPRESSED)]
+    filled = [name for name in images if counts[name] > 0 and topic in (None, name)]
+    if not filled and (damage := next((own.damage for own in storages if own.damage), None)):
+        raise InputError(damage)
     if topic is not None and topic not in images:
         raise InputError(f"{path}: no images on topic {topic}; topics with images: {_join(listed[name] for name in images)}")
     if not images:
         raise InputError(f"{path}: no topic with {IMAGE} or {COMPRESSED}; its topics: {_join(listed.values())}")
-    filled = [name for name in ([topic] if topic else images) if counts[name] > 0]
     if not filled:
         raise InputError(f"{path}: no messages on {_join([topic] if topic else images)}")
     if len(filled) > 1:
         raise InputError(f"{path}: several topics with images, choose one (--topic): {_join(listed[name] for name in filled)}")
-    return Recording(path, filled[0], counts[filled[0]], storages, kinds.get(NAMES_TOPIC) == STRING)
+    topics = {name: (kinds[name], counts[name]) for name in sorted(kinds)}
+    return Recording(path, filled[0], counts[filled[0]], storages, topics)
 
 
-def _storages(path: Path) -> tuple[Path, ...]:
-    if not path.exists():
-        raise InputError(f"{path}: no such recording")
-    if not path.is_dir() or (path / "metadata.yaml").is_file():
-        return (path,)
-    files = sorted((file for file in path.iterdir() if file.suffix in BAG_SUFFIXES), key=natural_key)
-    if not files:
-        raise InputError(f"{path}: not a rosbag2 folder, it has no metadata.yaml and no {' or '.join(BAG_SUFFIXES)} file")
-    return tuple(files)
-
-
-@contextlib.contextmanager
-def _refusing(what: Path | str, problem: str, recording: Path | None = None) -> Iterator[None]:
-    """Turns whatever a library raises over damaged bytes into one line; ``recording`` is searched for the place."""
+def _decompressed(raw: bytes | memoryview, title: str) -> bytes | memoryview:
+    """A message that rosbag2 compressed by itself; a plain one begins with its own byte order, 0 or 1."""
+    if raw[:4] != ZSTD:
+        return raw
     try:
-        yield
-    except InputError:
-        raise
-    except Exception as error:  # noqa: BLE001 (rosbags, YAML, SQLite, zstd, lz4 and NumPy all have their own)
-        for file in _mcap_files(recording) if recording else ():
-            mcap.check(file, sums=True)
-        text = " ".join(str(error).split())[:300] or type(error).__name__
-        raise InputError(f"{what}: {problem} ({text})") from None
+        unpacking = zstd.ZstdDecompressor()
+        content = unpacking.decompress(raw, LARGEST_MESSAGE)
+        if not unpacking.eof:
+            raise ValueError("cut off, or larger than a message may be")
+    except Exception as error:  # noqa: BLE001 (the library's own)
+        raise InputError(f"{title}: damaged ({error})") from None
+    return content
 
 
-def _mcap_files(path: Path) -> list[Path]:
-    return [path] if path.suffix == ".mcap" else sorted(path.glob("*.mcap"))
-
-
-def _text(raw: bytes) -> str:
+def _text(raw: bytes | memoryview) -> str:
     """A serialized std_msgs/String; empty if it is none, or nothing that one would call a file."""
     with contextlib.suppress(Exception):
         text = message_types().deserialize_cdr(raw, STRING).data

@@ -7,7 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from rosbags.rosbag2 import StoragePlugin, Writer
+from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
 
 from fcis_ros.bags import mcap, messages
 from fcis_ros.bags.messages import COMPRESSED, IMAGE, STRING
@@ -48,9 +48,14 @@ class Bags:
     def encoded(pixels: np.ndarray, kind: str) -> bytes:
         return cv2.imencode(f".{kind}", pixels)[1].tobytes()
 
-    def write(self, entries, name: str = "bag", plugin=StoragePlugin.MCAP, sums: bool = True) -> Path:
+    def write(
+        self, entries, name="bag", plugin=StoragePlugin.MCAP, sums: bool = True, compression=CompressionMode.NONE
+    ) -> Path:
         path = self.folder / name
-        with Writer(path, version=9, storage_plugin=plugin) as writer:
+        writer = Writer(path, version=9, storage_plugin=plugin)
+        if compression != CompressionMode.NONE:
+            writer.set_compression(compression, CompressionFormat.ZSTD)
+        with writer:
             topics = {}
             for topic, kind, message, time in entries:
                 if topic not in topics:

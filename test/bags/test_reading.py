@@ -2,15 +2,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """Recordings of other tools are read, or refused with one line that says what and where."""
 
+import itertools
 import shutil
 import time
 
+import mcap.writer
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from rosbags.rosbag2 import StoragePlugin
+from rosbags.rosbag2 import CompressionMode, StoragePlugin
 
+from fcis_ros.bags import mcap as mcap_format
 from fcis_ros.bags import messages
 from fcis_ros.bags.messages import COMPRESSED, IMAGE, STRING
 from fcis_ros.bags.reading import Recorded, open_recording
@@ -55,7 +58,7 @@ def test_split_recording_without_metadata_in_order(bags, tmp_path):
         storage = bags.camera(2, name=f"part{part}") / f"part{part}.mcap"
         shutil.copy(storage, folder / f"split_{part}.mcap")
     recording = open_recording(folder)
-    assert [path.name for path in recording.storages] == ["split_9.mcap", "split_10.mcap"] and recording.count == 4
+    assert [own.shown.name for own in recording.storages] == ["split_9.mcap", "split_10.mcap"] and recording.count == 4
     assert len(list(recording.records())) == 4
 
 
@@ -118,11 +121,14 @@ def test_several_cameras_need_a_choice(bags):
     assert len(list(open_recording(path, "/right").records())) == 2
 
 
-@pytest.mark.parametrize("content", [b"", b"nonsense" * 100, b"\x89MCAP0\r\n"])
-def test_not_an_mcap_file(bags, content):
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [(b"", "not an MCAP file"), (b"nonsense" * 100, "not an MCAP file"), (mcap_format.MAGIC, "cut off after 8")],
+)
+def test_not_an_mcap_file(bags, content, says):
     path = bags.camera()
     (path / "bag.mcap").write_bytes(content)
-    refused(path, r"bag.mcap: not an MCAP file")
+    refused(path, f"bag.mcap: {says}")
 
 
 @pytest.mark.parametrize("content", ["", "a: [", "rosbag2_bagfile_information: 3", "&a [*a]"])
@@ -225,3 +231,83 @@ def test_any_damage_to_a_message(bags, kind):
             assert "\n" not in str(error)
 
     check()
+
+
+@pytest.mark.parametrize(
+    ("plugin", "mode"),
+    [*itertools.product(StoragePlugin, list(CompressionMode)[:3]), (StoragePlugin.MCAP, CompressionMode.STORAGE)],
+)
+@pytest.mark.parametrize("form", ["folder", "without metadata", "file"])
+def test_compressed_recordings(bags, plugin, mode, form):
+    path = bags.camera(5, plugin=plugin, compression=mode)
+    if form == "without metadata":
+        (path / "metadata.yaml").unlink()
+    elif form == "file":
+        path = next(file for file in path.iterdir() if file.name != "metadata.yaml")
+    recording = open_recording(path)
+    assert recording.count == 5
+    for frame, record in zip(bags.frames(5), recording.records(), strict=True):
+        np.testing.assert_array_equal(record.image(), frame.image)
+
+
+def test_any_order_of_messages(bags):
+    """They are read in order of the times of recording, those with equal times as they were written."""
+    times = [5, 3, 9, 3, 1, 7]
+    entries = [("/c", IMAGE, bags.image(np.zeros((9, 9, 3), np.uint8), i), time) for i, time in enumerate(times)]
+    for plugin in StoragePlugin:
+        records = list(open_recording(bags.write(entries, plugin.name, plugin)).records())
+        assert [(record.log_time, record.stamp) for record in records] == [(1, 4), (3, 1), (3, 3), (5, 0), (7, 5), (9, 2)]
+
+
+@pytest.mark.parametrize("compression", ["NONE", "LZ4", "ZSTD"])
+@pytest.mark.parametrize("chunked", [True, False])
+@pytest.mark.parametrize("indexed", [True, False])
+def test_files_of_the_mcap_library(tmp_path, bags, compression, chunked, indexed):
+    frames = bags.frames(6)
+    with (tmp_path / "other.mcap").open("wb") as file:
+        writer = mcap.writer.Writer(
+            file, chunk_size=1500, compression=mcap.writer.CompressionType[compression], use_chunking=chunked,
+            index_types=mcap.writer.IndexType.ALL if indexed else mcap.writer.IndexType.NONE, repeat_channels=indexed,
+            use_statistics=indexed, use_summary_offsets=indexed,
+        )  # fmt: skip
+        writer.start("ros2")
+        schema = writer.register_schema(IMAGE, "ros2msg", b"")
+        channel = writer.register_channel("/cam", "cdr", schema)
+        for frame in frames[::-1]:
+            raw = bytes(messages.message_types().serialize_cdr(bags.image(frame.image, frame.stamp), IMAGE))
+            writer.add_message(channel, frame.stamp, raw, frame.stamp)
+        writer.finish()
+    recording = open_recording(tmp_path / "other.mcap")
+    assert (recording.topic, recording.count) == ("/cam", 6)
+    for frame, record in zip(frames, recording.records(), strict=True):
+        np.testing.assert_array_equal(record.image(), frame.image)
+
+
+@pytest.mark.parametrize("metadata", [True, False])
+def test_cut_off_file_is_read_as_far_as_it_goes(bags, metadata):
+    """As a recorder leaves it that was killed; chunks are of a megabyte."""
+    folder = bags.camera(6000)
+    storage = folder / "bag.mcap"
+    data = storage.read_bytes()
+    assert len(data) > 3e6
+    storage.write_bytes(data[: len(data) * 3 // 4])
+    if not metadata:
+        (folder / "metadata.yaml").unlink()
+    recording = open_recording(folder)
+    read = []
+    with pytest.raises(InputError, match=r"bag.mcap: cut off at byte \d+, in the record that begins at byte \d+"):
+        for record in recording.records():
+            read.append(record.index)
+    assert read == list(range(recording.count)) and 1000 < len(read) < 6000
+
+
+def test_what_comes_before_a_flipped_byte_is_read(bags):
+    storage = bags.camera(4000) / "bag.mcap"
+    whole = bytearray(storage.read_bytes())
+    whole[len(whole) * 2 // 3] ^= 1
+    storage.write_bytes(whole)
+    read = 0
+    with pytest.raises(InputError, match=r"damaged at byte \d+: a chunk does not have its checksum"):
+        for _ in open_recording(storage).records():
+            read += 1
+    assert 1000 < read < 4000

@@ -1,0 +1,169 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""The files of a recording: which they are, and one reader for each kind, MCAP or SQLite."""
+
+import contextlib
+import shutil
+import sys
+import tempfile
+from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path, PurePath
+from typing import Protocol
+
+from rosbags.rosbag2.storage_sqlite3 import Sqlite3Reader
+from ruamel.yaml import YAML
+
+from fcis_ros.bags.mcap_reader import McapReader
+from fcis_ros.data.frames import BAG_SUFFIXES, natural_key
+from fcis_ros.errors import InputError
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+COMPRESSED_SUFFIX = ".zstd"
+Message = tuple[str, str, int, bytes | memoryview]  # topic, type, log time, serialized message
+
+
+class Storage(Protocol):
+    """One file of a recording.
+
+    Attributes:
+        shown: the file that messages name.
+        damage: where it is damaged, as far as can be told without reading its messages; None if it is whole.
+    """
+
+    shown: Path
+    damage: str | None
+
+    def topics(self) -> list[tuple[str, str, int]]:
+        """(topic, type, number of messages) of what it holds."""
+
+    def messages(self, kinds: Mapping[str, Collection[str]]) -> Iterator[Message]:
+        """The messages of some topics, each of some types, in order of their log times; InputError where it is damaged."""
+
+
+def storage_files(path: Path) -> list[Path]:
+    """The files of a recording, in order of time.
+
+    Raises:
+        InputError: no recording, or its metadata.yaml is damaged or names files that are not there.
+    """
+    if not path.exists():
+        raise InputError(f"{path}: no such recording")
+    if not path.is_dir():
+        return [path]
+    metadata = path / "metadata.yaml"
+    if not metadata.is_file():
+        files = sorted((file for file in path.iterdir() if _kind(file)), key=natural_key)
+        if not files:
+            raise InputError(f"{path}: not a rosbag2 folder, it has no metadata.yaml and no {' or '.join(BAG_SUFFIXES)} file")
+        return files
+    with refusing(path, "not a readable rosbag2 folder"):
+        content = YAML(typ="safe").load(metadata.read_text(encoding="utf-8"))
+        names = [PurePath(str(name)).name for name in content["rosbag2_bagfile_information"]["relative_file_paths"]]
+    files = [path / name for name in names]
+    missing = [file.name for file in files if not file.is_file()]
+    if missing or not files:
+        raise InputError(f"{path}: not a readable rosbag2 folder (files are missing: {', '.join(missing)[:200]})")
+    return files
+
+
+def _kind(path: Path) -> str:
+    suffix = Path(path.name.removesuffix(COMPRESSED_SUFFIX)).suffix
+    return suffix if suffix in BAG_SUFFIXES else ""
+
+
+def open_storage(path: Path) -> Storage:
+    """Opens one file.
+
+    Raises:
+        InputError: it is none of a recording, or not readable at all.
+    """
+    kind = _kind(path)
+    if not kind:
+        raise InputError(f"{path}: not a readable rosbag2 folder or file (it is no {' or '.join(BAG_SUFFIXES)})")
+    unpacked = path
+    folder = None
+    if path.name.endswith(COMPRESSED_SUFFIX):
+        folder = tempfile.TemporaryDirectory(prefix="fcis_bag_")
+        unpacked = Path(folder.name, path.name.removesuffix(COMPRESSED_SUFFIX))
+        with refusing(path, "damaged"), zstd.open(path, "rb") as packed, unpacked.open("wb") as file:
+            shutil.copyfileobj(packed, file, 1 << 20)
+    with refusing(path, "not a readable rosbag2 folder or file"):
+        return (McapStorage if kind == ".mcap" else SqliteStorage)(path, unpacked, folder)
+
+
+class McapStorage:
+    """An MCAP file; see ``Storage``."""
+
+    def __init__(self, shown: Path, path: Path, folder: tempfile.TemporaryDirectory | None):
+        self.shown, self._folder = shown, folder
+        self._reader = McapReader(path)
+        self.damage = self._reader.damage and self._reader.damage.replace(str(path), str(shown))
+
+    def topics(self) -> list[tuple[str, str, int]]:
+        """See ``Storage``; a topic that several wrote to is listed several times."""
+        return [(own.topic, own.kind, own.count) for own in self._reader.channels.values()]
+
+    def messages(self, kinds: Mapping[str, Collection[str]]) -> Iterator[Message]:
+        """See ``Storage``."""
+        channels = self._reader.channels
+        wanted = {number for number, own in channels.items() if own.kind in kinds.get(own.topic, ())}
+        with refusing(self.shown, "damaged"):
+            for number, time, raw in self._reader.messages(wanted):
+                yield channels[number].topic, channels[number].kind, time, raw
+
+
+class SqliteStorage:
+    """A database of rosbag2; see ``Storage``."""
+
+    damage = None
+
+    def __init__(self, shown: Path, path: Path, folder: tempfile.TemporaryDirectory | None):
+        self.shown, self._path, self._folder = shown, path, folder
+        with self._reader() as reader:
+            self._topics = [(own.topic, own.msgtype, int(own.msgcount)) for own in reader.connections]
+
+    @contextlib.contextmanager
+    def _reader(self) -> Iterator[Sqlite3Reader]:
+        reader = Sqlite3Reader(self._path)
+        reader.open()
+        try:
+            yield reader
+        finally:
+            reader.close()
+
+    def topics(self) -> list[tuple[str, str, int]]:
+        """See ``Storage``."""
+        return self._topics
+
+    def messages(self, kinds: Mapping[str, Collection[str]]) -> Iterator[Message]:
+        """See ``Storage``."""
+        number = 0
+        try:
+            with self._reader() as reader:
+                wanted = [own for own in reader.connections if own.msgtype in kinds.get(own.topic, ())]
+                for connection, time, raw in reader.messages(wanted) if wanted else ():
+                    yield connection.topic, connection.msgtype, int(time), bytes(raw)
+                    number += 1
+        except InputError:
+            raise
+        except Exception as error:  # noqa: BLE001 (SQLite's, and what rosbags makes of odd values)
+            raise InputError(f"{self.shown}: damaged behind message {number} ({_line(error)})") from None
+
+
+@contextlib.contextmanager
+def refusing(what: Path | str, problem: str) -> Iterator[None]:
+    """Turns whatever a library raises over damaged bytes into one line."""
+    try:
+        yield
+    except InputError:
+        raise
+    except Exception as error:  # noqa: BLE001 (rosbags, YAML, SQLite, zstd, lz4 and NumPy all have their own)
+        raise InputError(f"{what}: {problem} ({_line(error)})") from None
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())[:300] or type(error).__name__
