@@ -19,14 +19,14 @@ NMS, FLOOR, VOTE, THRESHOLD, LIMIT = 0.3, 1e-3, 0.5, 0.4, 100
 
 
 def roi_stage(case: cases.Case, with_ops=ops) -> Callable[[], object]:
-    """Boxes of round one, scores of both rounds, masks of the winners."""
+    """Boxes of round one, class logits of both rounds, masks of the winners."""
 
     def run():
         with torch.inference_mode():
             half = len(case.rois) // 2
             deltas = with_ops.box_deltas(case.box_maps, case.rois[:half], *GEOMETRY)
-            scores = with_ops.class_scores(case.score_maps, case.rois, *GEOMETRY)
-            return deltas, scores, with_ops.winner_masks(case.score_maps, case.rois, scores, *GEOMETRY)
+            logits = with_ops.class_logits(case.score_maps, case.rois, *GEOMETRY)
+            return deltas, logits, with_ops.winner_masks(case.score_maps, case.rois, logits, *GEOMETRY)
 
     return run
 
@@ -40,8 +40,8 @@ def train_stage(case: cases.Case, with_ops=ops) -> Callable[[], object]:
 
     def run():
         score_maps.grad = box_maps.grad = None
-        loss = with_ops.class_scores(score_maps, rois, *GEOMETRY).logsumexp(dim=1).sum()
-        loss = loss + with_ops.class_masks(score_maps, rois, labels, *GEOMETRY).square().sum()
+        loss = with_ops.class_logits(score_maps, rois, *GEOMETRY).logsumexp(dim=1).sum()
+        loss = loss + with_ops.mask_logits(score_maps, rois, labels, *GEOMETRY).square().sum()
         loss = loss + with_ops.box_deltas(box_maps, rois, *GEOMETRY).square().sum()
         loss.backward()
 
@@ -76,8 +76,8 @@ def single(case: cases.Case) -> list[tuple[str, Callable, Callable, int]]:
     half = case.rois[: len(case.rois) // 2]
     scores = torch.nn.functional.one_hot(case.labels, classes).float()
     arguments = {
-        "class_scores": ((case.score_maps, case.rois, *GEOMETRY), maps + len(case.rois) * classes * 4),
-        "class_masks": ((case.score_maps, case.rois, case.labels, *GEOMETRY), len(case.rois) * 2 * cases.GRID**2 * 4),
+        "class_logits": ((case.score_maps, case.rois, *GEOMETRY), maps + len(case.rois) * classes * 4),
+        "mask_logits": ((case.score_maps, case.rois, case.labels, *GEOMETRY), len(case.rois) * 2 * cases.GRID**2 * 4),
         "winner_masks": ((case.score_maps, case.rois, scores, *GEOMETRY), len(case.rois) * (cases.GRID**2 + classes) * 4),
         "box_deltas": ((case.box_maps, half, *GEOMETRY), case.box_maps.numel() * case.box_maps.element_size() + len(half) * 16),
     }

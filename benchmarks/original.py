@@ -40,11 +40,11 @@ def main() -> None:
         raise SystemExit(f"usage: python -m benchmarks.original MXNET_PYTHON\n\n{__doc__}")
     case = cases.r101_coco()
     labels = case.labels
-    scores = ops.class_scores(case.score_maps, case.rois, *GEOMETRY)
-    pairs = ops.class_masks(case.score_maps, case.rois, labels, *GEOMETRY)
+    class_logits = ops.class_logits(case.score_maps, case.rois, *GEOMETRY)
+    mask_logits = ops.mask_logits(case.score_maps, case.rois, labels, *GEOMETRY)
     deltas = ops.box_deltas(case.box_maps, case.rois, *GEOMETRY)
     own = case.score_maps.clone().requires_grad_()
-    ops.class_scores(own, case.rois[:300], *GEOMETRY).square().sum().backward()
+    ops.class_logits(own, case.rois[:300], *GEOMETRY).square().sum().backward()
     with tempfile.TemporaryDirectory() as folder:
         np.savez(
             Path(folder) / "inputs.npz",
@@ -62,8 +62,8 @@ def main() -> None:
         theirs = np.load(Path(folder) / "outputs.npz")
         times = json.loads((Path(folder) / "times.json").read_text())
     for name, value, expected in (
-        ("class scores", scores, theirs["scores"]),
-        ("winner masks", pairs, theirs["pairs"]),
+        ("class logits", class_logits, theirs["scores"]),
+        ("mask logits", mask_logits, theirs["pairs"]),
         ("box deltas", deltas, theirs["deltas"]),
         ("gradient of the score maps", torch.from_numpy(released_order(own.grad, (2, 81))), theirs["grad"]),
     ):

@@ -19,8 +19,8 @@ def _on_host(function: Callable) -> Callable:
     return run
 
 
-class_scores, box_deltas = reference.class_scores, reference.box_deltas
-class_masks, winner_masks = reference.class_masks, reference.winner_masks
+class_logits, box_deltas = reference.class_logits, reference.box_deltas
+mask_logits, winner_masks = reference.mask_logits, reference.winner_masks
 decode_anchors, decode_rois = reference.decode_anchors, reference.decode_rois
 place_rois, elect = reference.place_rois, reference.elect
 nms, class_nms = _on_host(reference.nms), _on_host(reference.class_nms)

@@ -38,6 +38,6 @@ def draw(rows: list[Row], path: Path) -> None:
     ticks = [t for t in (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500) if min(r.median_ms for r in rows) / 2 < t]
     axes[0].set_yticks(ticks, [f"{t:g}" for t in ticks])
     axes[0].set_ylim(top=2 * max(row.median_ms for row in rows))
-    figure.suptitle(f"scores, winner masks and boxes, {rows[0].device}, {rows[0].dtype}", fontsize=9)
+    figure.suptitle(f"class logits, winner masks and boxes, {rows[0].device}, {rows[0].dtype}", fontsize=9)
     figure.savefig(path, dpi=130)
     plt.close(figure)

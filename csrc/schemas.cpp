@@ -13,11 +13,11 @@
 
 TORCH_LIBRARY(fcis_ros, m) {
   // maps [N, k*k*2*(C+1), h, w], rois [R, 5] -> [R, C+1]
-  m.def("class_scores(Tensor maps, Tensor rois, int bins, int size, int stride) -> Tensor");
-  m.def("class_scores_backward(Tensor grad, Tensor maps, Tensor rois, int bins, int size, int stride) -> Tensor");
+  m.def("class_logits(Tensor maps, Tensor rois, int bins, int size, int stride) -> Tensor");
+  m.def("class_logits_backward(Tensor grad, Tensor maps, Tensor rois, int bins, int size, int stride) -> Tensor");
   // and labels [R] -> [R, 2, S, S]
-  m.def("class_masks(Tensor maps, Tensor rois, Tensor labels, int bins, int size, int stride) -> Tensor");
-  m.def("class_masks_backward(Tensor grad, Tensor maps, Tensor rois, Tensor labels, int bins, int size, int stride) -> Tensor");
+  m.def("mask_logits(Tensor maps, Tensor rois, Tensor labels, int bins, int size, int stride) -> Tensor");
+  m.def("mask_logits_backward(Tensor grad, Tensor maps, Tensor rois, Tensor labels, int bins, int size, int stride) -> Tensor");
   // and scores [R, C+1] -> [R, S, S], of the best class but the background
   m.def("winner_masks(Tensor maps, Tensor rois, Tensor scores, int bins, int size, int stride) -> Tensor");
   // maps [N, k*k*D, h, w] -> [R, D]

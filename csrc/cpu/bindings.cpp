@@ -43,7 +43,7 @@ Rois bins_of(const at::Tensor& rois, int64_t bins, int64_t size, int64_t stride,
                    static_cast<int>(stride), maps);
 }
 
-at::Tensor class_scores(const at::Tensor& maps_in, const at::Tensor& rois_in, int64_t bins, int64_t size, int64_t stride) {
+at::Tensor class_logits(const at::Tensor& maps_in, const at::Tensor& rois_in, int64_t bins, int64_t size, int64_t stride) {
   const int64_t cells = bins * bins;
   check_maps(maps_in, rois_in, bins, size, stride, 2 * cells);
   const at::Tensor held = readable(maps_in);
@@ -57,14 +57,14 @@ at::Tensor class_scores(const at::Tensor& maps_in, const at::Tensor& rois_in, in
     std::vector<float> buffer;
     for (int64_t group = begin; group < end; ++group) {
       for (int64_t cell = group; cell < cells; cell += groups) {
-        add_class_scores(maps, rois, classes, static_cast<int>(cell), buffer, sums + group * rois.count * classes);
+        add_class_logits(maps, rois, classes, static_cast<int>(cell), buffer, sums + group * rois.count * classes);
       }
     }
   });
   return partial.sum(0).div_(static_cast<double>(size * size));
 }
 
-at::Tensor class_scores_backward(const at::Tensor& grad_in, const at::Tensor& maps_in, const at::Tensor& rois_in, int64_t bins,
+at::Tensor class_logits_backward(const at::Tensor& grad_in, const at::Tensor& maps_in, const at::Tensor& rois_in, int64_t bins,
                                  int64_t size, int64_t stride) {
   const int64_t cells = bins * bins;
   check_maps(maps_in, rois_in, bins, size, stride, 2 * cells);
@@ -79,7 +79,7 @@ at::Tensor class_scores_backward(const at::Tensor& grad_in, const at::Tensor& ma
   at::parallel_for(0, cells, 1, [&](int64_t begin, int64_t end) {
     std::vector<float> buffer, result_buffer;
     for (int64_t cell = begin; cell < end; ++cell) {
-      class_scores_gradient(grad.const_data_ptr<float>(), maps, rois, classes, static_cast<int>(cell), buffer, result_buffer, out);
+      class_logits_gradient(grad.const_data_ptr<float>(), maps, rois, classes, static_cast<int>(cell), buffer, result_buffer, out);
     }
   });
   return result.to(maps_in.scalar_type());
@@ -96,13 +96,13 @@ at::Tensor assemble_pairs(const at::Tensor& maps_in, const at::Tensor& rois_in, 
   float* out = pairs.mutable_data_ptr<float>();
   at::parallel_for(0, rois.count, 8, [&](int64_t begin, int64_t end) {
     for (int64_t r = begin; r < end; ++r) {
-      class_mask(maps, rois, maps.channels / (2 * bins * bins), r, label_of(r), out + r * 2 * size * size);
+      mask_logits_of_roi(maps, rois, maps.channels / (2 * bins * bins), r, label_of(r), out + r * 2 * size * size);
     }
   });
   return pairs;
 }
 
-at::Tensor class_masks(const at::Tensor& maps, const at::Tensor& rois, const at::Tensor& labels, int64_t bins, int64_t size,
+at::Tensor mask_logits(const at::Tensor& maps, const at::Tensor& rois, const at::Tensor& labels, int64_t bins, int64_t size,
                        int64_t stride) {
   check_maps(maps, rois, bins, size, stride, 2 * bins * bins);
   check_labels(labels, rois);
@@ -129,7 +129,7 @@ at::Tensor winner_masks(const at::Tensor& maps, const at::Tensor& rois, const at
   return at::sigmoid(at::sub(pairs.select(1, 1), pairs.select(1, 0)));
 }
 
-at::Tensor class_masks_backward(const at::Tensor& grad_in, const at::Tensor& maps_in, const at::Tensor& rois_in,
+at::Tensor mask_logits_backward(const at::Tensor& grad_in, const at::Tensor& maps_in, const at::Tensor& rois_in,
                                 const at::Tensor& labels, int64_t bins, int64_t size, int64_t stride) {
   const int64_t cells = bins * bins;
   check_maps(maps_in, rois_in, bins, size, stride, 2 * cells);
@@ -142,7 +142,7 @@ at::Tensor class_masks_backward(const at::Tensor& grad_in, const at::Tensor& map
   float* out = result.mutable_data_ptr<float>();
   at::parallel_for(0, cells, 1, [&](int64_t begin, int64_t end) {
     for (int64_t cell = begin; cell < end; ++cell) {
-      class_masks_gradient(grad.const_data_ptr<float>(), label.const_data_ptr<int64_t>(), shape, rois, shape.channels / (2 * cells),
+      mask_logits_gradient(grad.const_data_ptr<float>(), label.const_data_ptr<int64_t>(), shape, rois, shape.channels / (2 * cells),
                            static_cast<int>(cell), out);
     }
   });
@@ -302,10 +302,10 @@ at::Tensor bin_edges(const at::Tensor& low, const at::Tensor& high, int64_t size
 }  // namespace
 
 TORCH_LIBRARY_IMPL(fcis_ros, CPU, m) {
-  m.impl("class_scores", class_scores);
-  m.impl("class_scores_backward", class_scores_backward);
-  m.impl("class_masks", class_masks);
-  m.impl("class_masks_backward", class_masks_backward);
+  m.impl("class_logits", class_logits);
+  m.impl("class_logits_backward", class_logits_backward);
+  m.impl("mask_logits", mask_logits);
+  m.impl("mask_logits_backward", mask_logits_backward);
   m.impl("winner_masks", winner_masks);
   m.impl("box_deltas", box_deltas);
   m.impl("box_deltas_backward", box_deltas_backward);

@@ -80,15 +80,15 @@ Cell open_cell(const Maps& shape, float* result, int64_t image, int cell, int64_
 void close_cell(const Maps& shape, float* result, int64_t image, int cell, int64_t groups, const Cell& opened);
 
 // Adds what one cell of the partition contributes to the scores: sums [R, classes], still to be divided by size * size.
-void add_class_scores(const Maps& maps, const Rois& rois, int64_t classes, int cell, std::vector<float>& buffer, float* sums);
+void add_class_logits(const Maps& maps, const Rois& rois, int64_t classes, int cell, std::vector<float>& buffer, float* sums);
 // Gradient of one cell's channels; grad [R, classes] is already divided by size * size.
-void class_scores_gradient(const float* grad, const Maps& maps, const Rois& rois, int64_t classes, int cell,
+void class_logits_gradient(const float* grad, const Maps& maps, const Rois& rois, int64_t classes, int cell,
                            std::vector<float>& buffer, std::vector<float>& result_buffer, float* result);
 
 // pair [2, size, size] of one ROI and class; zeros are there already.
-void class_mask(const Maps& maps, const Rois& rois, int64_t classes, int64_t roi, int64_t label, float* pair);
+void mask_logits_of_roi(const Maps& maps, const Rois& rois, int64_t classes, int64_t roi, int64_t label, float* pair);
 // Gradient of one cell's channels; grad [R, 2, size, size], labels [R], result as large as the maps and zero.
-void class_masks_gradient(const float* grad, const int64_t* labels, const Maps& shape, const Rois& rois, int64_t classes, int cell,
+void mask_logits_gradient(const float* grad, const int64_t* labels, const Maps& shape, const Rois& rois, int64_t classes, int cell,
                           float* result);
 
 // deltas [outputs] of one ROI, still to be divided by size * size.

@@ -34,15 +34,15 @@ Rois view(const at::Tensor& rois, int64_t bins, int64_t size, int64_t stride) {
           static_cast<int32_t>(stride)};
 }
 
-at::Tensor class_scores_of(const at::Tensor& maps, const at::Tensor& rois, int64_t bins, int64_t size, int64_t stride) {
+at::Tensor class_logits_of(const at::Tensor& maps, const at::Tensor& rois, int64_t bins, int64_t size, int64_t stride) {
   check_maps(maps, rois, bins, size, stride, 2 * bins * bins);
   const Call call(maps);
   at::Tensor scores = take({rois.size(0), maps.size(1) / (2 * bins * bins)}, at::kFloat, maps);
-  C10_CUDA_CHECK(class_scores(view(maps), view(rois, bins, size, stride), scores.mutable_data_ptr<float>(), call.stream));
+  C10_CUDA_CHECK(class_logits(view(maps), view(rois, bins, size, stride), scores.mutable_data_ptr<float>(), call.stream));
   return scores;
 }
 
-at::Tensor class_scores_gradient(const at::Tensor& grad_in, const at::Tensor& maps, const at::Tensor& rois, int64_t bins,
+at::Tensor class_logits_gradient(const at::Tensor& grad_in, const at::Tensor& maps, const at::Tensor& rois, int64_t bins,
                                  int64_t size, int64_t stride) {
   check_maps(maps, rois, bins, size, stride, 2 * bins * bins);
   check_grad(grad_in, maps, {rois.size(0), maps.size(1) / (2 * bins * bins)});
@@ -50,25 +50,25 @@ at::Tensor class_scores_gradient(const at::Tensor& grad_in, const at::Tensor& ma
   const at::Tensor grad = grad_in.contiguous();
   const Maps shape = view(maps);
   const Rois boxes = view(rois, bins, size, stride);
-  at::Tensor result = at::empty_like(maps), workspace = take_workspace(class_scores_workspace(shape, boxes), maps);
-  C10_CUDA_CHECK(class_scores_backward(grad.const_data_ptr<float>(), shape, boxes, workspace.mutable_data_ptr(),
+  at::Tensor result = at::empty_like(maps), workspace = take_workspace(class_logits_workspace(shape, boxes), maps);
+  C10_CUDA_CHECK(class_logits_backward(grad.const_data_ptr<float>(), shape, boxes, workspace.mutable_data_ptr(),
                                        result.mutable_data_ptr(), call.stream));
   return result;
 }
 
-at::Tensor class_masks_of(const at::Tensor& maps, const at::Tensor& rois, const at::Tensor& labels, int64_t bins, int64_t size,
+at::Tensor mask_logits_of(const at::Tensor& maps, const at::Tensor& rois, const at::Tensor& labels, int64_t bins, int64_t size,
                           int64_t stride) {
   check_maps(maps, rois, bins, size, stride, 2 * bins * bins);
   check_labels(labels, rois);
   const Call call(maps);
   const at::Tensor label = labels.contiguous();
   at::Tensor pairs = take({rois.size(0), 2, size, size}, at::kFloat, maps);
-  C10_CUDA_CHECK(class_masks(view(maps), view(rois, bins, size, stride), label.const_data_ptr<int64_t>(),
+  C10_CUDA_CHECK(mask_logits(view(maps), view(rois, bins, size, stride), label.const_data_ptr<int64_t>(),
                              pairs.mutable_data_ptr<float>(), call.stream));
   return pairs;
 }
 
-at::Tensor class_masks_gradient(const at::Tensor& grad_in, const at::Tensor& maps, const at::Tensor& rois, const at::Tensor& labels,
+at::Tensor mask_logits_gradient(const at::Tensor& grad_in, const at::Tensor& maps, const at::Tensor& rois, const at::Tensor& labels,
                                 int64_t bins, int64_t size, int64_t stride) {
   check_maps(maps, rois, bins, size, stride, 2 * bins * bins);
   check_labels(labels, rois);
@@ -77,8 +77,8 @@ at::Tensor class_masks_gradient(const at::Tensor& grad_in, const at::Tensor& map
   const at::Tensor grad = grad_in.contiguous(), label = labels.contiguous();
   const Maps shape = view(maps);
   const Rois boxes = view(rois, bins, size, stride);
-  at::Tensor result = at::empty_like(maps), workspace = take_workspace(class_masks_workspace(shape, boxes), maps);
-  C10_CUDA_CHECK(class_masks_backward(grad.const_data_ptr<float>(), shape, boxes, label.const_data_ptr<int64_t>(),
+  at::Tensor result = at::empty_like(maps), workspace = take_workspace(mask_logits_workspace(shape, boxes), maps);
+  C10_CUDA_CHECK(mask_logits_backward(grad.const_data_ptr<float>(), shape, boxes, label.const_data_ptr<int64_t>(),
                                       workspace.mutable_data_ptr(), result.mutable_data_ptr(), call.stream));
   return result;
 }
@@ -203,10 +203,10 @@ at::Tensor paint_overlay(const at::Tensor& image_in, const at::Tensor& labels_in
 }  // namespace
 
 TORCH_LIBRARY_IMPL(fcis_ros, CUDA, m) {
-  m.impl("class_scores", class_scores_of);
-  m.impl("class_scores_backward", class_scores_gradient);
-  m.impl("class_masks", class_masks_of);
-  m.impl("class_masks_backward", class_masks_gradient);
+  m.impl("class_logits", class_logits_of);
+  m.impl("class_logits_backward", class_logits_gradient);
+  m.impl("mask_logits", mask_logits_of);
+  m.impl("mask_logits_backward", mask_logits_gradient);
   m.impl("winner_masks", winner_masks_of);
   m.impl("box_deltas", box_deltas_of);
   m.impl("box_deltas_backward", box_deltas_gradient);

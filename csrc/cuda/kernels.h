@@ -37,18 +37,18 @@ struct Rois {
   int32_t bins, size, stride;
 };
 
-// -> scores [R, classes], classes = channels / (2 * bins^2).
-cudaError_t class_scores(const Maps& maps, const Rois& rois, float* scores, cudaStream_t stream);
+// -> logits [R, classes], classes = channels / (2 * bins^2).
+cudaError_t class_logits(const Maps& maps, const Rois& rois, float* logits, cudaStream_t stream);
 // grad [R, classes] -> result, elements and layout of the maps; all of it is written.
-size_t class_scores_workspace(const Maps& maps, const Rois& rois);
-cudaError_t class_scores_backward(const float* grad, const Maps& maps, const Rois& rois, void* workspace, void* result,
+size_t class_logits_workspace(const Maps& maps, const Rois& rois);
+cudaError_t class_logits_backward(const float* grad, const Maps& maps, const Rois& rois, void* workspace, void* result,
                                   cudaStream_t stream);
 
 // labels [R] -> pairs [R, 2, size, size].
-cudaError_t class_masks(const Maps& maps, const Rois& rois, const int64_t* labels, float* pairs, cudaStream_t stream);
+cudaError_t mask_logits(const Maps& maps, const Rois& rois, const int64_t* labels, float* pairs, cudaStream_t stream);
 // grad [R, 2, size, size] -> result as above.
-size_t class_masks_workspace(const Maps& maps, const Rois& rois);
-cudaError_t class_masks_backward(const float* grad, const Maps& maps, const Rois& rois, const int64_t* labels, void* workspace,
+size_t mask_logits_workspace(const Maps& maps, const Rois& rois);
+cudaError_t mask_logits_backward(const float* grad, const Maps& maps, const Rois& rois, const int64_t* labels, void* workspace,
                                  void* result, cudaStream_t stream);
 
 // scores [R, classes] -> probabilities [R, size, size] of the best class but the background.

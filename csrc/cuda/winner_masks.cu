@@ -1,7 +1,7 @@
 // Copyright 2026 fcis_ros maintainers
 // SPDX-License-Identifier: Apache-2.0
 
-// Mask probabilities of every ROI's best class, in one launch behind the scores: what inference needs of class_masks.cu.
+// Mask probabilities of every ROI's best class, in one launch behind the scores: what inference needs of mask_logits.cu.
 #include "assemble.h"
 
 namespace fcis::cuda {

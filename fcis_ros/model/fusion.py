@@ -34,5 +34,5 @@ def fuse(score_maps: Tensor, rois: Tensor, config: ModelConfig) -> FusedRois:
     of the best class other than background, the lower label winning a tie.
     """
     assembling, geometry = operators(config), (config.bins, config.grid, STRIDE)
-    scores = torch.softmax(assembling.class_scores(score_maps, rois, *geometry), dim=1)
+    scores = torch.softmax(assembling.class_logits(score_maps, rois, *geometry), dim=1)
     return FusedRois(rois[:, 1:], scores, assembling.winner_masks(score_maps, rois, scores, *geometry))

@@ -103,7 +103,7 @@ def masks_of_categories(ballots: Ballots, rois: Tensor, score_maps: Tensor, conf
     """
     winners, voters = torch.nonzero(ballots.index >= 0, as_tuple=True)
     geometry = (config.bins, config.grid, STRIDE)
-    pairs = operators(config).class_masks(score_maps, rois[voters], ballots.labels[winners], *geometry)
+    pairs = operators(config).mask_logits(score_maps, rois[voters], ballots.labels[winners], *geometry)
     index = torch.full_like(ballots.index, -1)
     index[winners, voters] = torch.arange(len(pairs), dtype=torch.int32, device=pairs.device)
     return dataclasses.replace(ballots, index=index), torch.sigmoid(pairs[:, 1] - pairs[:, 0])

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
-def class_scores(score_maps: Tensor, rois: Tensor, bins: int, size: int, stride: int) -> Tensor:
+def class_logits(score_maps: Tensor, rois: Tensor, bins: int, size: int, stride: int) -> Tensor:
     """Per pixel max(outside, inside), then the mean over all pixels of the ROI ([0029]).
 
     Args:
@@ -39,14 +39,14 @@ def box_deltas(box_maps: Tensor, rois: Tensor, bins: int, size: int, stride: int
     return _mean(maps, rois, bins, stride)
 
 
-def class_masks(score_maps: Tensor, rois: Tensor, labels: Tensor, bins: int, size: int, stride: int) -> Tensor:
+def mask_logits(score_maps: Tensor, rois: Tensor, labels: Tensor, bins: int, size: int, stride: int) -> Tensor:
     """The outside/inside pair of one class per ROI, read at S x S points of its box.
 
     Voting takes masks of one size. A point takes the feature pixel that it lies in, unchanged, so with S of at least the pixels
     along the ROI's longer side (21 are 336 image pixels at stride 16) nothing of the mask is lost, and nothing is interpolated.
 
     Args:
-        score_maps: as for ``class_scores``.
+        score_maps: as for ``class_logits``.
         rois: [R, 5].
         labels: [R] int64, the class whose pair is wanted; one that does not exist gives zeros.
         bins: k.
@@ -71,7 +71,7 @@ def class_masks(score_maps: Tensor, rois: Tensor, labels: Tensor, bins: int, siz
 def winner_masks(score_maps: Tensor, rois: Tensor, scores: Tensor, bins: int, size: int, stride: int) -> Tensor:
     """Mask probabilities [R, S, S] of the best class but the background, the lower label of equals; scores [R, C+1]."""
     labels = torch.where(scores.isnan(), -torch.inf, scores)[:, 1:].argmax(dim=1) + 1
-    pairs = class_masks(score_maps, rois, labels, bins, size, stride)
+    pairs = mask_logits(score_maps, rois, labels, bins, size, stride)
     return torch.sigmoid(pairs[:, 1] - pairs[:, 0])
 
 

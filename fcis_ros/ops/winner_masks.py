@@ -1,6 +1,6 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""Mask probabilities of every ROI's best class: what inference needs of ``class_masks``."""
+"""Mask probabilities of every ROI's best class: what inference needs of ``mask_logits``."""
 
 import torch
 from torch import Tensor

@@ -34,7 +34,7 @@ def rpn_losses(logits: Tensor, deltas: Tensor, labels: Tensor, targets: Tensor) 
 
 def roi_losses(
     class_logits: Tensor,
-    pairs: Tensor,
+    mask_logits: Tensor,
     deltas: Tensor,
     labels: Tensor,
     mask_targets: Tensor,
@@ -48,7 +48,7 @@ def roi_losses(
 
     Args:
         class_logits: [R, C+1].
-        pairs: [R, 2, S, S], outside and inside of each ROI's labelled class (anything for background).
+        mask_logits: [R, 2, S, S], outside and inside of each ROI's labelled class (anything for background).
         deltas: [R, 4].
         labels: [R], -1 for ignored.
         mask_targets: [R, S, S], 0 or 1.
@@ -61,7 +61,7 @@ def roi_losses(
     """
     valid, foreground = labels >= 0, labels > 0
     by_class = F.cross_entropy(class_logits, labels.clamp(min=0), reduction="none") * valid
-    by_mask = mask_weight * F.cross_entropy(pairs, mask_targets, reduction="none").mean(dim=(1, 2)) * foreground
+    by_mask = mask_weight * F.cross_entropy(mask_logits, mask_targets, reduction="none").mean(dim=(1, 2)) * foreground
     by_box = smooth_l1(deltas, delta_targets, sigma=1).sum(dim=1) * foreground
     rank = (by_class + by_mask + by_box).detach()
     rank[~valid] = -1

@@ -50,15 +50,14 @@ def compute_losses(model: FCIS, items: list[TrainItem], config: TrainConfig, pre
     rois = torch.cat([with_image_index(target.rois, i) for i, target in enumerate(targets)])
     labels = torch.cat([target.labels for target in targets])
     counts = [len(target.rois) for target in targets]
-    scores = assembling.class_scores(maps.score_maps, rois, *geometry).split(counts)
+    class_logits = assembling.class_logits(maps.score_maps, rois, *geometry).split(counts)
     wanted = torch.where(labels > 0, labels, -1)  # -1: zeros
-    pairs = assembling.class_masks(maps.score_maps, rois, wanted, *geometry).split(counts)
+    mask_logits = assembling.mask_logits(maps.score_maps, rois, wanted, *geometry).split(counts)
     moves = assembling.box_deltas(maps.box_maps, rois, *geometry).split(counts)
     totals = {name: images.new_zeros(()) for name in LOSSES}
     for i, target in enumerate(targets):
-        roi = roi_losses(
-            scores[i], pairs[i], moves[i], target.labels, target.masks, target.deltas, config.ohem, config.mask_weight
-        )
+        found, truth = (class_logits[i], mask_logits[i], moves[i]), (target.labels, target.masks, target.deltas)
+        roi = roi_losses(*found, *truth, config.ohem, config.mask_weight)
         for name, value in zip(LOSSES, (*rpn[i], *roi), strict=True):
             totals[name] = totals[name] + value / len(items)
     return totals

@@ -53,13 +53,13 @@ void assembling() {
   std::vector<float> buffer, result_buffer, sums(count * classes), pairs(count * 2 * size * size), deltas(count * 4);
   std::vector<float> score_grad(score_maps.size()), mask_grad(score_maps.size()), box_grad(box_maps.size());
   for (int cell = 0; cell < cells; ++cell) {
-    add_class_scores(scores, found, classes, cell, buffer, sums.data());
-    class_scores_gradient(sums.data(), scores, found, classes, cell, buffer, result_buffer, score_grad.data());
-    class_masks_gradient(pairs.data(), labels.data(), scores, found, classes, cell, mask_grad.data());
+    add_class_logits(scores, found, classes, cell, buffer, sums.data());
+    class_logits_gradient(sums.data(), scores, found, classes, cell, buffer, result_buffer, score_grad.data());
+    mask_logits_gradient(pairs.data(), labels.data(), scores, found, classes, cell, mask_grad.data());
     box_deltas_gradient(deltas.data(), boxes, found, 4, cell, box_grad.data());
   }
   for (int64_t r = 0; r < count; ++r) {
-    class_mask(scores, found, classes, r, labels[r], pairs.data() + r * 2 * size * size);
+    mask_logits_of_roi(scores, found, classes, r, labels[r], pairs.data() + r * 2 * size * size);
     add_box_deltas(boxes, found, 4, r, deltas.data() + r * 4);
   }
 }

@@ -11,7 +11,7 @@ pytestmark = pytest.mark.cuda
 
 GEOMETRY = (7, 21, 16)
 LAYOUTS = pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last], ids=["nchw", "channels_last"])
-NAMES = pytest.mark.parametrize("name", ["class_scores", "class_masks", "box_deltas"])
+NAMES = pytest.mark.parametrize("name", ["class_logits", "mask_logits", "box_deltas"])
 
 
 def inputs(name: str, classes: int, dtype=torch.float32, layout=torch.channels_last, count=300):
@@ -22,7 +22,7 @@ def inputs(name: str, classes: int, dtype=torch.float32, layout=torch.channels_l
     side = torch.rand(count, 2, generator=generator) ** 2 * 900 - 10
     rois = torch.cat([torch.randint(0, 2, (count, 1), generator=generator).float(), corner, corner + side], dim=1)
     rois[0, 1], rois[1, 0], rois[2, 4] = torch.nan, -1, torch.inf
-    labels = (torch.randint(-1, classes, (count,), generator=generator),) if name == "class_masks" else ()
+    labels = (torch.randint(-1, classes, (count,), generator=generator),) if name == "mask_logits" else ()
     return maps, rois, labels
 
 
@@ -60,7 +60,7 @@ def test_suppression(limit):
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
 @pytest.mark.parametrize("classes", [4, 81])
 def test_winner_masks(layout, dtype, classes):
-    maps, rois, _ = inputs("class_masks", classes, dtype, layout)
+    maps, rois, _ = inputs("mask_logits", classes, dtype, layout)
     scores = torch.rand(len(rois), classes, generator=torch.Generator().manual_seed(5)).round(decimals=1)
     expected = ops.winner_masks(maps, rois, scores, *GEOMETRY)
     ours = ops.winner_masks(maps.cuda(), rois.cuda(), scores.cuda(), *GEOMETRY)

@@ -10,7 +10,7 @@ import torch
 from fcis_ros.ops import reference
 
 LAYOUTS = pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last], ids=["nchw", "channels_last"])
-NAMES = ("class_scores", "class_masks", "box_deltas")
+NAMES = ("class_logits", "mask_logits", "box_deltas")
 ELEMENTS = {torch.float32: 0, torch.float16: 1, torch.bfloat16: 2}
 # Few and many classes; one, three and other numbers of bins per cell; a last warp of classes that is nearly empty.
 CASES = [(4, 3, 9), (21, 3, 9), (33, 2, 6), (1, 1, 4), (17, 3, 3), (18, 2, 4), (65, 1, 3)]
@@ -32,7 +32,7 @@ class Rois(ctypes.Structure):
 
 @pytest.fixture(scope="module")
 def assembling(emulate):
-    return emulate("cells.cu", "class_scores.cu", "class_masks.cu", "winner_masks.cu", "box_deltas.cu")
+    return emulate("cells.cu", "class_logits.cu", "mask_logits.cu", "winner_masks.cu", "box_deltas.cu")
 
 
 def random_maps(name, images=2, classes=4, bins=3, height=7, width=9, seed=0) -> torch.Tensor:
@@ -62,12 +62,12 @@ def describe(maps, rois, bins, size):
 
 def labels_of(name, rois, classes) -> tuple[torch.Tensor, ...]:
     """Some of no class."""
-    return (torch.arange(len(rois)) % (classes + 2) - 1,) if name == "class_masks" else ()
+    return (torch.arange(len(rois)) % (classes + 2) - 1,) if name == "mask_logits" else ()
 
 
 def forward(assembling, name, maps, rois, labels, bins, size):
     groups = maps.shape[1] // (bins * bins)
-    shape = {"class_scores": (groups // 2,), "class_masks": (2, size, size), "box_deltas": (groups,)}[name]
+    shape = {"class_logits": (groups // 2,), "mask_logits": (2, size, size), "box_deltas": (groups,)}[name]
     result = torch.full((len(rois), *shape), 7.0)
     assembling(f"fcis::cuda::{name}", *describe(maps, rois, bins, size), *labels, result, None)
     return result
@@ -105,7 +105,7 @@ def test_assembling_and_its_gradient(assembling, name, classes, bins, size, layo
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
 @pytest.mark.parametrize(("classes", "bins", "size"), [*CASES, (81, 7, 21)])
 def test_winner_masks(assembling, classes, bins, size, dtype, layout):
-    maps, rois = random_maps("class_masks", classes=classes, bins=bins).to(dtype).to(memory_format=layout), random_rois()
+    maps, rois = random_maps("mask_logits", classes=classes, bins=bins).to(dtype).to(memory_format=layout), random_rois()
     scores = torch.rand(len(rois), classes, generator=torch.Generator().manual_seed(4)).round(decimals=1)  # ties
     scores[3], scores[4, classes // 2 :], scores[5] = torch.nan, torch.nan, -1.0
     found = torch.full((len(rois), size, size), 7.0)
@@ -120,7 +120,7 @@ def test_winner_masks(assembling, classes, bins, size, dtype, layout):
 @pytest.mark.parametrize("shape", [(40, 5), (5, 40), (1, 1), (12, 3)])
 @pytest.mark.parametrize("name", NAMES)
 def test_patches_of_any_height(assembling, name, shape):
-    """Taller than a thread of scores_by_cell sums at a time, and next to nothing."""
+    """Taller than a thread of logits_by_cell sums at a time, and next to nothing."""
     maps = random_maps(name, 1, 17, 2, *shape).to(memory_format=torch.channels_last)
     whole = [0.0, 0, 0, 16 * shape[1], 16 * shape[0]]
     rois = torch.tensor([whole, [0, 3, 30, 60, 290], [0, 20, 100, 500, 340], [0, 0, 17, 9, 500]])
@@ -142,10 +142,10 @@ def test_no_rois(assembling, name):
 @LAYOUTS
 @pytest.mark.parametrize("classes", [4, 20])
 def test_ties_go_to_the_outside_as_on_the_cpu(assembling, classes, layout):
-    maps = random_maps("class_scores", classes=classes).mul(2).round().to(memory_format=layout)
+    maps = random_maps("class_logits", classes=classes).mul(2).round().to(memory_format=layout)
     rois, grad = random_rois(), torch.randn(25, classes, generator=torch.Generator().manual_seed(1))
-    found = backward(assembling, "class_scores", grad, maps, rois, (), 3, 9)
-    expected = torch.ops.fcis_ros.class_scores_backward(grad, maps, rois, 3, 9, 16)
+    found = backward(assembling, "class_logits", grad, maps, rois, (), 3, 9)
+    expected = torch.ops.fcis_ros.class_logits_backward(grad, maps, rois, 3, 9, 16)
     torch.testing.assert_close(found, expected, atol=1e-6, rtol=1e-5)
 
 

@@ -36,7 +36,7 @@ def test_a_frame(emulated_operators, predictor, monkeypatch, room):
     monkeypatch.setattr(fcis, "run_capacity", lambda *_: room)
     found = predictor(image, 0.3)
     assert called.count("vote_masks") == (2 if room == 100 else 1)
-    assert set(called) == set(ops.__all__) - {"class_masks", "label_map", "paint"}
+    assert set(called) == set(ops.__all__) - {"mask_logits", "label_map", "paint"}
     assert np.array_equal(found.boxes, expected.boxes) and np.array_equal(found.labels, expected.labels)
     np.testing.assert_allclose(found.scores, expected.scores, atol=1e-5)
     assert (found.masks != expected.masks).mean() < 1e-4
@@ -44,13 +44,13 @@ def test_a_frame(emulated_operators, predictor, monkeypatch, room):
 
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last], ids=["nchw", "channels_last"])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-@pytest.mark.parametrize("name", ["class_scores", "class_masks", "box_deltas"])
+@pytest.mark.parametrize("name", ["class_logits", "mask_logits", "box_deltas"])
 def test_gradients(emulated_operators, name, dtype, layout):
     generator = torch.Generator().manual_seed(0)
     maps = torch.randn(2, 9 * (4 if name == "box_deltas" else 42), 7, 9, generator=generator).to(dtype).to(memory_format=layout)
     corner = torch.rand(20, 2, generator=generator) * 100
     rois = torch.cat([torch.arange(20)[:, None] % 2, corner, corner + torch.rand(20, 2, generator=generator) * 60], dim=1)
-    labels = (torch.arange(20) % 21,) if name == "class_masks" else ()
+    labels = (torch.arange(20) % 21,) if name == "mask_logits" else ()
     ours = getattr(emulated_operators, name)(maps, rois, *labels, *GEOMETRY)
     torch.testing.assert_close(ours, getattr(ops, name)(maps, rois, *labels, *GEOMETRY), atol=5e-6, rtol=1e-5)
     arguments = (torch.randn(ours.shape, generator=generator), maps, rois, *labels, *GEOMETRY)
@@ -74,7 +74,7 @@ WRONG = {
     "labels: instance 1, there are 0 colours": ("paint", IMAGE, ONE_LABEL, IMAGE[0, :0], 0.5),
     "boxes: one that votes is not inside the 2x2": ("vote_masks", BOX, MASKS, ENDS[None] - 2, WEIGHTS, 2, 2, 0.4, True, 0),
     "index: one is too high, there are 1 masks": ("vote_masks", BOX, MASKS, ENDS[None], WEIGHTS, 9, 9, 0.4, True, 0),
-    "maps: 35 channels are no multiple of 18": ("class_scores", MAPS[:, 1:].contiguous(), ROIS, *GEOMETRY),
+    "maps: 35 channels are no multiple of 18": ("class_logits", MAPS[:, 1:].contiguous(), ROIS, *GEOMETRY),
     "scores: expected": ("winner_masks", MAPS, ROIS, torch.zeros(2, 3), *GEOMETRY),
     "deltas: expected": ("decode_rois", ROIS, torch.zeros(3, 4), (1.0,) * 4, 9, 9),
 }

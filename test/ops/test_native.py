@@ -89,7 +89,7 @@ def test_logits_are_the_mean_of_the_larger_side():
     sides = maps.reshape(2, bins * bins, 2, classes, 7, 9)
     larger = sides.amax(dim=2).reshape(2, -1, 7, 9)
     expected = torch.tensor([[by_loops(larger, roi, bins, 16, label, classes) for label in range(classes)] for roi in rois])
-    torch.testing.assert_close(native.class_scores(maps, rois, bins, 21, 16), expected, atol=1e-6, rtol=1e-6)
+    torch.testing.assert_close(native.class_logits(maps, rois, bins, 21, 16), expected, atol=1e-6, rtol=1e-6)
 
 
 def test_a_mask_is_every_pixel_of_the_roi_read_from_its_part():
@@ -98,7 +98,7 @@ def test_a_mask_is_every_pixel_of_the_roi_read_from_its_part():
     bins, classes, rows, columns = 3, 4, 4, 6
     maps = torch.randn(2, bins * bins * 2 * classes, 7, 9)
     roi = torch.tensor([[1.0, 16, 32, 16 + 16 * columns - 1, 32 + 16 * rows - 1]])
-    found = native.class_masks(maps, roi, torch.tensor([2]), bins, 12, 16)[0]  # 12 points: 3 a row, 2 a column
+    found = native.mask_logits(maps, roi, torch.tensor([2]), bins, 12, 16)[0]  # 12 points: 3 a row, 2 a column
     for side in (0, 1):
         for y in range(rows):
             for x in range(columns):
@@ -110,7 +110,7 @@ def test_a_mask_is_every_pixel_of_the_roi_read_from_its_part():
 def test_masks_of_rois_anywhere_hold_values_of_their_own_class_only():
     torch.manual_seed(4)
     maps, rois, labels = torch.randn(2, 9 * 2 * 4, 7, 9), some_rois(40, seed=5), torch.arange(40) % 4
-    pairs = native.class_masks(maps, rois, labels, 3, 21, 16)
+    pairs = native.mask_logits(maps, rois, labels, 3, 21, 16)
     own, outside = maps.reshape(2, 9, 2, 4, 7, 9), 0
     for pair, roi, label in zip(pairs, rois, labels.tolist(), strict=True):
         if roi[3] < 0 or roi[4] < 0:
@@ -128,7 +128,7 @@ def test_winner_masks_are_of_the_best_foreground_class():
     scores[0], scores[1] = torch.tensor([0.9, 0.05, 0.05, 0.0]), torch.nan
     labels = scores.nan_to_num(-1)[:, 1:].argmax(dim=1) + 1
     assert labels[:2].tolist() == [1, 1]
-    pairs = native.class_masks(maps, rois, labels, 3, 9, 16)
+    pairs = native.mask_logits(maps, rois, labels, 3, 9, 16)
     torch.testing.assert_close(native.winner_masks(maps, rois, scores, 3, 9, 16), torch.softmax(pairs, dim=1)[:, 1])
 
 
@@ -137,11 +137,11 @@ def test_what_is_no_roi_gives_zeros():
     nan, inf = float("nan"), float("inf")
     rois = torch.tensor([[-1.0, 0, 0, 31, 31], [0, nan, 0, 31, 31], [0, 0, 0, inf, 31], [0.5, 0, 0, 31, 31], [1, 0, 0, 31, 31],
                          [0, 40, 0, 10, 31], [0, 900, 900, 999, 999], [0, -1e9, 0, -5e8, 31]])  # fmt: skip
-    assert native.class_scores(maps, rois, 3, 21, 16).abs().sum() == 0
-    assert native.class_masks(maps, rois, torch.ones(8, dtype=torch.int64), 3, 4, 16).abs().sum() == 0
+    assert native.class_logits(maps, rois, 3, 21, 16).abs().sum() == 0
+    assert native.mask_logits(maps, rois, torch.ones(8, dtype=torch.int64), 3, 4, 16).abs().sum() == 0
     whole = torch.tensor([[0.0, 0, 0, 31, 31]])
-    assert native.class_masks(maps, whole, torch.tensor([2]), 3, 4, 16).abs().sum() == 0
-    assert native.class_masks(maps, whole, torch.tensor([1]), 3, 4, 16).min() == 1
+    assert native.mask_logits(maps, whole, torch.tensor([2]), 3, 4, 16).abs().sum() == 0
+    assert native.mask_logits(maps, whole, torch.tensor([1]), 3, 4, 16).min() == 1
 
 
 def test_gradients():
@@ -151,7 +151,7 @@ def test_gradients():
     rois, labels = torch.tensor([[0.0, 3, 5, 40, 44], [0, 0, 0, 63, 47], [0, 20, 20, 21, 21]]), torch.tensor([1, 0, 1])
     functions = (
         lambda maps: native.box_deltas(maps, rois, 2, 0, 16),
-        lambda maps: native.class_masks(maps, rois, labels, 2, 6, 16),
+        lambda maps: native.mask_logits(maps, rois, labels, 2, 6, 16),
     )
     for function in functions:
         grad = torch.randn(function(maps).shape)
@@ -169,7 +169,7 @@ def test_gradients():
 def test_gradient_goes_to_the_larger_side_and_outside_when_equal():
     maps = torch.zeros(1, 2, 1, 3, requires_grad=True)  # one part, one class: outside, inside
     values = torch.tensor([[[[1.0, 2.0, 3.0]], [[0.0, 2.0, 9.0]]]])
-    logits = native.class_scores(maps + values, torch.tensor([[0.0, 0, 0, 47, 15]]), 1, 1, 16)
+    logits = native.class_logits(maps + values, torch.tensor([[0.0, 0, 0, 47, 15]]), 1, 1, 16)
     assert logits.item() == pytest.approx((1 + 2 + 9) / 3)
     logits.backward()
     torch.testing.assert_close(maps.grad, torch.tensor([[[[1.0, 1.0, 0.0]], [[0.0, 0.0, 1.0]]]]) / 3)

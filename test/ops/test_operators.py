@@ -17,7 +17,7 @@ from fcis_ros.ops import library, reference
 
 CHANNELS_LAST = torch.channels_last
 LAYOUTS = pytest.mark.parametrize("layout", [torch.contiguous_format, CHANNELS_LAST], ids=["nchw", "channels_last"])
-ASSEMBLING = ("class_scores", "class_masks", "box_deltas")
+ASSEMBLING = ("class_logits", "mask_logits", "box_deltas")
 
 
 def random_maps(name: str, images=2, classes=4, bins=3, height=7, width=9, seed=0) -> torch.Tensor:
@@ -40,7 +40,7 @@ def random_rois(count=40, images=2, seed=0) -> torch.Tensor:
 
 
 def extra(name: str, count: int, classes=4) -> tuple[torch.Tensor, ...]:
-    return (torch.arange(count) % classes,) if name == "class_masks" else ()
+    return (torch.arange(count) % classes,) if name == "mask_logits" else ()
 
 
 def both(name, maps, rois, bins, size, classes=4):
@@ -100,12 +100,12 @@ def test_half_precision_maps_are_summed_in_float32(name, dtype):
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
 def test_winner_masks(dtype):
-    maps, rois = random_maps("class_masks").to(dtype), random_rois()
+    maps, rois = random_maps("mask_logits").to(dtype), random_rois()
     scores = torch.rand(len(rois), 4, generator=torch.Generator().manual_seed(4)).round(decimals=1)  # ties
     scores[3], scores[4, 2:] = torch.nan, torch.nan
     expected = reference.winner_masks(maps, rois, scores, 3, 9, 16)
     torch.testing.assert_close(ops.winner_masks(maps, rois, scores, 3, 9, 16), expected, atol=2e-6, rtol=1e-5)
-    assert (ops.winner_masks(random_maps("class_masks", classes=1), rois, scores[:, :1], 3, 9, 16) == 0.5).all()
+    assert (ops.winner_masks(random_maps("mask_logits", classes=1), rois, scores[:, :1], 3, 9, 16) == 0.5).all()
 
 
 @pytest.mark.parametrize("name", ASSEMBLING)
@@ -324,12 +324,12 @@ def samples() -> dict[str, tuple]:
     placed = ops.vote_masks(*votes, 0.4, True, 0)
     labels = ops.label_map(*placed, 12, 14)
     rpn = (tensor.nan_to_num(0, 0, 0) for tensor in rpn_outputs())  # opcheck finds NaN different from NaN
-    score_maps, grad = random_maps("class_scores").requires_grad_(), torch.ones(6, 4)
+    score_maps, grad = random_maps("class_logits").requires_grad_(), torch.ones(6, 4)
     return {
-        "class_scores": (score_maps, rois, 3, 9, 16),
-        "class_scores_backward": (grad, score_maps.detach(), rois, 3, 9, 16),
-        "class_masks": (score_maps, rois, torch.arange(6) % 4, 3, 9, 16),
-        "class_masks_backward": (torch.ones(6, 2, 9, 9), score_maps.detach(), rois, torch.arange(6) % 4, 3, 9, 16),
+        "class_logits": (score_maps, rois, 3, 9, 16),
+        "class_logits_backward": (grad, score_maps.detach(), rois, 3, 9, 16),
+        "mask_logits": (score_maps, rois, torch.arange(6) % 4, 3, 9, 16),
+        "mask_logits_backward": (torch.ones(6, 2, 9, 9), score_maps.detach(), rois, torch.arange(6) % 4, 3, 9, 16),
         "winner_masks": (score_maps.detach(), rois, torch.eye(4)[torch.arange(6) % 4], 3, 9, 16),
         "box_deltas": (random_maps("box_deltas").to(memory_format=CHANNELS_LAST).requires_grad_(), rois, 3, 9, 16),
         "box_deltas_backward": (grad, random_maps("box_deltas"), rois, 3, 9, 16),
@@ -370,16 +370,16 @@ BAD = {
 @pytest.mark.parametrize("message", BAD)
 def test_bad_arguments_are_named(message):
     with pytest.raises((ValueError, NotImplementedError, RuntimeError), match=message):
-        ops.class_scores(*BAD[message])
+        ops.class_logits(*BAD[message])
 
 
 def test_bad_labels_and_votes_are_named():
     with pytest.raises(ValueError, match="labels: expected int64"):
-        ops.class_masks(MAPS, ROIS, torch.zeros(2), 3, 9, 16)
+        ops.mask_logits(MAPS, ROIS, torch.zeros(2), 3, 9, 16)
     with pytest.raises(ValueError, match="scores: expected \\[2, 2\\]"):
         ops.winner_masks(MAPS, ROIS, torch.zeros(2, 3), 3, 9, 16)
     with pytest.raises(ValueError, match="labels: expected \\[2\\]"):
-        ops.class_masks(MAPS, ROIS, torch.zeros(3, dtype=torch.long), 3, 9, 16)
+        ops.mask_logits(MAPS, ROIS, torch.zeros(3, dtype=torch.long), 3, 9, 16)
     box, index, weight = torch.tensor([[0, 0, 4, 3]], dtype=torch.int32), torch.zeros(1, 1, dtype=torch.int32), torch.ones(1, 1)
     with pytest.raises(ValueError, match="boxes: \\(0, 0, 4, 3\\) is not inside the 4x4 image"):
         ops.vote_masks(box, torch.ones(1, 3, 3), index, weight, 4, 4, 0.4, True, 0)

@@ -12,8 +12,8 @@ partition, then those of the second.
 from fcis_ros.ops.reference.assembling import (
     bin_edges,
     box_deltas,
-    class_masks,
-    class_scores,
+    class_logits,
+    mask_logits,
     psroi_assemble,
     winner_masks,
 )
@@ -21,6 +21,6 @@ from fcis_ros.ops.reference.boxes import class_nms, decode_anchors, decode_rois,
 from fcis_ros.ops.reference.masks import label_map, paint, vote_masks
 
 __all__ = [
-    "bin_edges", "box_deltas", "class_masks", "class_nms", "class_scores", "decode_anchors", "decode_rois", "elect",
-    "label_map", "nms", "paint", "place_rois", "psroi_assemble", "vote_masks", "winner_masks",
+    "bin_edges", "box_deltas", "class_logits", "class_nms", "decode_anchors", "decode_rois", "elect", "label_map",
+    "mask_logits", "nms", "paint", "place_rois", "psroi_assemble", "vote_masks", "winner_masks",
 ]  # fmt: skip

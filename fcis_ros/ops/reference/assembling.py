@@ -5,7 +5,7 @@
 import torch
 from torch import Tensor
 
-CHUNK = 64  # ROIs assembled at a time by class_scores, to bound memory
+CHUNK = 64  # ROIs assembled at a time by class_logits, to bound memory
 
 
 def bin_edges(low: Tensor, high: Tensor, size: int, length: int, stride: int) -> tuple[Tensor, Tensor]:
@@ -87,7 +87,7 @@ def psroi_assemble(maps: Tensor, rois: Tensor, bins: int, size: int, stride: int
     return assembled.reshape(len(rois), groups, size, size)
 
 
-def class_scores(score_maps: Tensor, rois: Tensor, bins: int, size: int, stride: int) -> Tensor:
+def class_logits(score_maps: Tensor, rois: Tensor, bins: int, size: int, stride: int) -> Tensor:
     """Logits of every ROI and class: per bin max(outside, inside), then the mean over all bins (section 3.2).
 
     Args:
@@ -113,11 +113,11 @@ def _max_mean(assembled: Tensor) -> Tensor:
     return torch.where(inside > outside, inside, outside).mean(dim=(2, 3))
 
 
-def class_masks(score_maps: Tensor, rois: Tensor, labels: Tensor, bins: int, size: int, stride: int) -> Tensor:
+def mask_logits(score_maps: Tensor, rois: Tensor, labels: Tensor, bins: int, size: int, stride: int) -> Tensor:
     """The assembled outside/inside pair of one class per ROI.
 
     Args:
-        score_maps: as for ``class_scores``.
+        score_maps: as for ``class_logits``.
         rois: [R, 5].
         labels: [R] int64, the class whose pair is wanted.
         bins: k.
@@ -147,7 +147,7 @@ def winner_masks(score_maps: Tensor, rois: Tensor, scores: Tensor, bins: int, si
     """Mask probabilities of the class with the highest score that is not the background, the lower label of equals.
 
     Args:
-        score_maps: as for ``class_scores``.
+        score_maps: as for ``class_logits``.
         rois: [R, 5].
         scores: [R, C+1].
         bins: k.
@@ -158,7 +158,7 @@ def winner_masks(score_maps: Tensor, rois: Tensor, scores: Tensor, bins: int, si
         [R, S, S] float32, the softmax of the pair; 0.5 where no feature cell is.
     """
     labels = torch.where(scores.isnan(), -torch.inf, scores)[:, 1:].argmax(dim=1) + 1
-    pairs = class_masks(score_maps, rois, labels, bins, size, stride)
+    pairs = mask_logits(score_maps, rois, labels, bins, size, stride)
     return torch.sigmoid(pairs[:, 1] - pairs[:, 0])
 
 

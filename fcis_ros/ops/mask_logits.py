@@ -6,21 +6,21 @@ import torch
 from torch import Tensor
 
 
-def class_masks(score_maps: Tensor, rois: Tensor, labels: Tensor, bins: int, size: int, stride: int) -> Tensor:
-    """As ``reference.class_masks``: [N, k*k*2*(C+1), h, w], [R, 5], [R] -> [R, 2, S, S]; differentiable in the maps.
+def mask_logits(score_maps: Tensor, rois: Tensor, labels: Tensor, bins: int, size: int, stride: int) -> Tensor:
+    """As ``reference.mask_logits``: [N, k*k*2*(C+1), h, w], [R, 5], [R] -> [R, 2, S, S]; differentiable in the maps.
 
     Raises:
         ValueError: an argument's dtype, rank, device, memory format or channel count does not fit; named in the message.
     """
-    return torch.ops.fcis_ros.class_masks(score_maps, rois, labels, bins, size, stride)
+    return torch.ops.fcis_ros.mask_logits(score_maps, rois, labels, bins, size, stride)
 
 
-@torch.library.register_fake("fcis_ros::class_masks")
+@torch.library.register_fake("fcis_ros::mask_logits")
 def _(maps, rois, labels, bins, size, stride):
     return maps.new_empty((rois.shape[0], 2, size, size), dtype=torch.float32)
 
 
-@torch.library.register_fake("fcis_ros::class_masks_backward")
+@torch.library.register_fake("fcis_ros::mask_logits_backward")
 def _(grad, maps, rois, labels, bins, size, stride):
     return torch.empty_like(maps)
 
@@ -31,7 +31,7 @@ def _save(ctx, inputs, output):
 
 
 def _backward(ctx, grad):
-    return torch.ops.fcis_ros.class_masks_backward(grad, *ctx.saved_tensors, *ctx.geometry), None, None, None, None, None
+    return torch.ops.fcis_ros.mask_logits_backward(grad, *ctx.saved_tensors, *ctx.geometry), None, None, None, None, None
 
 
-torch.library.register_autograd("fcis_ros::class_masks", _backward, setup_context=_save)
+torch.library.register_autograd("fcis_ros::mask_logits", _backward, setup_context=_save)

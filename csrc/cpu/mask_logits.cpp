@@ -30,12 +30,12 @@ void assemble(const T* data, const Maps& maps, const Rois& rois, int64_t classes
 
 }  // namespace
 
-void class_mask(const Maps& maps, const Rois& rois, int64_t classes, int64_t roi, int64_t label, float* pair) {
+void mask_logits_of_roi(const Maps& maps, const Rois& rois, int64_t classes, int64_t roi, int64_t label, float* pair) {
   if (rois.image[roi] < 0 || label < 0 || label >= classes) return;
   with_element(maps, [&](auto* data) { assemble(data, maps, rois, classes, roi, label, pair); });
 }
 
-void class_masks_gradient(const float* grad, const int64_t* labels, const Maps& shape, const Rois& rois, int64_t classes, int cell,
+void mask_logits_gradient(const float* grad, const int64_t* labels, const Maps& shape, const Rois& rois, int64_t classes, int cell,
                           float* result) {
   const int64_t step = shape.pixel_step(), bins = rois.size * rois.size;
   const int top = cell / rois.bins * rois.per_cell, left = cell % rois.bins * rois.per_cell;

@@ -1,7 +1,7 @@
 // Copyright 2026 fcis_ros maintainers
 // SPDX-License-Identifier: Apache-2.0
 
-// Class scores straight from the score maps: per bin max(outside, inside), summed over the bins; nothing per bin is stored.
+// Class logits straight from the score maps: per bin max(outside, inside), summed over the bins; nothing per bin is stored.
 //
 // Lanes are classes. The bins of a cell share the reads of its patch: every feature row is summed once per column of bins.
 #include "kernels.h"
@@ -90,7 +90,7 @@ FCIS_CLONES void gradient_roi(const Cell& cell, const Cell& result, const Range*
 
 }  // namespace
 
-void add_class_scores(const Maps& maps, const Rois& rois, int64_t classes, int cell, std::vector<float>& buffer, float* sums) {
+void add_class_logits(const Maps& maps, const Rois& rois, int64_t classes, int cell, std::vector<float>& buffer, float* sums) {
   for (int64_t image = 0; image < maps.images; ++image) {
     if (rois.of_image[image].empty()) continue;
     const Cell view = read_cell(maps, image, cell, 2 * classes, buffer);
@@ -100,7 +100,7 @@ void add_class_scores(const Maps& maps, const Rois& rois, int64_t classes, int c
   }
 }
 
-void class_scores_gradient(const float* grad, const Maps& maps, const Rois& rois, int64_t classes, int cell,
+void class_logits_gradient(const float* grad, const Maps& maps, const Rois& rois, int64_t classes, int cell,
                            std::vector<float>& buffer, std::vector<float>& result_buffer, float* result) {
   for (int64_t image = 0; image < maps.images; ++image) {
     if (rois.of_image[image].empty()) continue;

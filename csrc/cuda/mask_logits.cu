@@ -75,7 +75,7 @@ int64_t classes_of(const Maps& maps, const Rois& rois) { return maps.channels / 
 
 }  // namespace
 
-cudaError_t class_masks(const Maps& maps, const Rois& rois, const int64_t* labels, float* pairs, cudaStream_t stream) {
+cudaError_t mask_logits(const Maps& maps, const Rois& rois, const int64_t* labels, float* pairs, cudaStream_t stream) {
   const int64_t blocks_per_roi = divide_up(2 * rois.size * rois.size, kMaskThreads);
   if (rois.count * blocks_per_roi > 0x7fffffff) return cudaErrorInvalidValue;
   if (rois.count == 0) return cudaSuccess;
@@ -87,9 +87,9 @@ cudaError_t class_masks(const Maps& maps, const Rois& rois, const int64_t* label
   });
 }
 
-size_t class_masks_workspace(const Maps&, const Rois& rois) { return static_cast<size_t>(Table::bytes(rois.count, rois.size)); }
+size_t mask_logits_workspace(const Maps&, const Rois& rois) { return static_cast<size_t>(Table::bytes(rois.count, rois.size)); }
 
-cudaError_t class_masks_backward(const float* grad, const Maps& maps, const Rois& rois, const int64_t* labels, void* workspace,
+cudaError_t mask_logits_backward(const float* grad, const Maps& maps, const Rois& rois, const int64_t* labels, void* workspace,
                                  void* result, cudaStream_t stream) {
   const int64_t classes = classes_of(maps, rois), chunks = divide_up(classes, kWarp), pixels = maps.images * maps.pixels();
   const int64_t units = divide_up(rois.bins * rois.bins * chunks, Place::kWarps);

@@ -1,19 +1,19 @@
 // Copyright 2026 fcis_ros maintainers
 // SPDX-License-Identifier: Apache-2.0
 
-// Class scores straight from the score maps: per bin max(outside, inside), summed over the bins; nothing per bin is stored.
+// Class logits straight from the score maps: per bin max(outside, inside), summed over the bins; nothing per bin is stored.
 //
-// Two forward kernels. scores_by_cell, for many classes in channels-last maps: a warp takes one cell of the partition and 32 classes,
-// so loads coalesce and all bounds are the same for the warp; the bins of the cell share the reads of its patch. scores_by_bin, for
+// Two forward kernels. logits_by_cell, for many classes in channels-last maps: a warp takes one cell of the partition and 32 classes,
+// so loads coalesce and all bounds are the same for the warp; the bins of the cell share the reads of its patch. logits_by_bin, for
 // everything else: a thread takes one bin and one class at a time, which keeps a GPU busy with few classes, too.
 #include "assemble.h"
 
 namespace fcis::cuda {
 namespace {
 
-constexpr int kRows = 4;          // feature rows that a thread of scores_by_cell sums at a time, all in registers
-constexpr int kCellWarps = 10;    // at most, in a block of scores_by_cell
-constexpr int kBinThreads = 512;  // at most, in a block of scores_by_bin
+constexpr int kRows = 4;          // feature rows that a thread of logits_by_cell sums at a time, all in registers
+constexpr int kCellWarps = 10;    // at most, in a block of logits_by_cell
+constexpr int kBinThreads = 512;  // at most, in a block of logits_by_bin
 constexpr int kWinnerThreads = 256;
 
 __device__ __forceinline__ float larger(float outside, float inside) { return inside > outside ? inside : outside; }
@@ -29,7 +29,7 @@ struct Lane {
   }
 };
 
-// The part of a score that comes from one cell of the partition, whose patch has kHeight rows. Columns of the patch are read once,
+// The part of a logit that comes from one cell of the partition, whose patch has kHeight rows. Columns of the patch are read once,
 // from left to right: where two bins overlap they do so in one column (an edge rounded down and up), which is carried over.
 // weights [kRows][PER_CELL]: of a row in the mean of a bin along y, 0 outside of it.
 template <typename T, int PER_CELL, int kHeight>
@@ -134,8 +134,8 @@ __device__ __forceinline__ float sum_tall_patch(const Lane<T>& lane, unsigned of
 // A block is an ROI and 32 classes; its warps take the cells in turn, with up to 8 loads of each in flight.
 template <typename T, int PER_CELL>
 __global__ void __launch_bounds__(kCellWarps* kWarp, 3)
-    scores_by_cell(View<const T> maps, const float* __restrict__ rois, int bins, float scale, int classes, int chunks,
-                   float* __restrict__ scores) {
+    logits_by_cell(View<const T> maps, const float* __restrict__ rois, int bins, float scale, int classes, int chunks,
+                   float* __restrict__ logits) {
   const int size = bins * PER_CELL, roi = blockIdx.x / chunks, chunk = blockIdx.x % chunks;
   const int warp = threadIdx.x / kWarp, warps = blockDim.x / kWarp, label = chunk * kWarp + static_cast<int>(threadIdx.x) % kWarp;
   FCIS_SHARED(Bin, rows);                                           // [size]
@@ -173,15 +173,15 @@ __global__ void __launch_bounds__(kCellWarps* kWarp, 3)
   __syncthreads();
   if (warp > 0 || label >= classes) return;
   for (int w = 1; w < warps; ++w) total += sums[w * kWarp + threadIdx.x];
-  scores[static_cast<int64_t>(roi) * classes + label] = total / static_cast<float>(size * size);
+  logits[static_cast<int64_t>(roi) * classes + label] = total / static_cast<float>(size * size);
 }
 
 // A block is an ROI and `lanes` classes, a power of 2: as many as there are in channels-last maps, where they lie side by side, else
 // one, and neighbouring threads read neighbouring feature cells.
 template <typename T>
 __global__ void __launch_bounds__(kBinThreads)
-    scores_by_bin(View<const T> maps, const float* __restrict__ rois, int bins, int size, float scale, int classes, int lanes,
-                  int chunks, float* __restrict__ scores) {
+    logits_by_bin(View<const T> maps, const float* __restrict__ rois, int bins, int size, float scale, int classes, int lanes,
+                  int chunks, float* __restrict__ logits) {
   const int roi = blockIdx.x / chunks, label = blockIdx.x % chunks * lanes + threadIdx.x % lanes;
   const int group = threadIdx.x / lanes, groups = blockDim.x / lanes, per_cell = size / bins;
   FCIS_SHARED(Bin, rows);                                        // [size]
@@ -207,7 +207,7 @@ __global__ void __launch_bounds__(kBinThreads)
     left = half;
   }
   if (group == 0 && label < classes) {
-    scores[static_cast<int64_t>(roi) * classes + label] = sums[threadIdx.x] / static_cast<float>(size * size);
+    logits[static_cast<int64_t>(roi) * classes + label] = sums[threadIdx.x] / static_cast<float>(size * size);
   }
 }
 
@@ -234,7 +234,7 @@ __global__ void __launch_bounds__(kWinnerThreads, 4)
 // grad [R, classes]; a warp gathers the gradient of one feature cell, one cell of the partition and 32 classes of both sides.
 template <typename T>
 __global__ void __launch_bounds__(Place::kWarps* kWarp)
-    gather_scores(const float* __restrict__ grad, View<T> result, Table table, const unsigned* __restrict__ winners, int classes,
+    gather_logits(const float* __restrict__ grad, View<T> result, Table table, const unsigned* __restrict__ winners, int classes,
                   int chunks) {
   const int unit = blockIdx.y * Place::kWarps + threadIdx.x / kWarp, lane = threadIdx.x % kWarp;
   if (unit >= table.bins * table.bins * chunks) return;  // the whole warp
@@ -268,37 +268,37 @@ __global__ void __launch_bounds__(Place::kWarps* kWarp)
 
 int64_t classes_of(const Maps& maps, const Rois& rois) { return maps.channels / (2 * rois.bins * rois.bins); }
 
-// Whether scores_by_cell can address the maps.
+// Whether logits_by_cell can address the maps.
 bool is_small(const Maps& maps) {
   const int64_t bytes = maps.element == Element::kFloat32 ? 4 : 2;
   return maps.images * maps.channels * maps.pixels() * bytes < (int64_t{1} << 32);
 }
 
 template <typename T, int PER_CELL>
-void launch_by_cell(const Maps& maps, const Rois& rois, int64_t classes, float* scores, cudaStream_t stream) {
+void launch_by_cell(const Maps& maps, const Rois& rois, int64_t classes, float* logits, cudaStream_t stream) {
   const int64_t cells = rois.bins * rois.bins, chunks = divide_up(classes, kWarp), warps = divide_up(cells, divide_up(cells, kCellWarps));
   const size_t shared = 2 * rois.size * sizeof(Bin) + (rois.bins * kRows * PER_CELL + warps * kWarp) * sizeof(float);
-  FCIS_LAUNCH((scores_by_cell<T, PER_CELL>), static_cast<unsigned>(rois.count * chunks), static_cast<unsigned>(warps * kWarp), shared,
+  FCIS_LAUNCH((logits_by_cell<T, PER_CELL>), static_cast<unsigned>(rois.count * chunks), static_cast<unsigned>(warps * kWarp), shared,
               stream, view(maps, static_cast<const T*>(maps.data)), rois.data, rois.bins, scale_of(rois), static_cast<int>(classes),
-              static_cast<int>(chunks), scores);
+              static_cast<int>(chunks), logits);
 }
 
 template <typename T>
-void launch_by_bin(const Maps& maps, const Rois& rois, int64_t classes, float* scores, cudaStream_t stream) {
+void launch_by_bin(const Maps& maps, const Rois& rois, int64_t classes, float* logits, cudaStream_t stream) {
   int64_t lanes = 1;
   while (maps.channels_last && lanes < classes && lanes < kWarp) lanes *= 2;
   const int64_t chunks = divide_up(classes, lanes);
   int64_t threads = divide_up(divide_up(lanes * rois.size * rois.size, 2), kWarp) * kWarp;  // two bins per thread
   threads = threads < kBinThreads ? threads : kBinThreads;
   const size_t shared = 2 * rois.size * sizeof(Bin) + threads * sizeof(float);
-  FCIS_LAUNCH((scores_by_bin<T>), static_cast<unsigned>(rois.count * chunks), static_cast<unsigned>(threads), shared, stream,
+  FCIS_LAUNCH((logits_by_bin<T>), static_cast<unsigned>(rois.count * chunks), static_cast<unsigned>(threads), shared, stream,
               view(maps, static_cast<const T*>(maps.data)), rois.data, rois.bins, rois.size, scale_of(rois),
-              static_cast<int>(classes), static_cast<int>(lanes), static_cast<int>(chunks), scores);
+              static_cast<int>(classes), static_cast<int>(lanes), static_cast<int>(chunks), logits);
 }
 
 }  // namespace
 
-cudaError_t class_scores(const Maps& maps, const Rois& rois, float* scores, cudaStream_t stream) {
+cudaError_t class_logits(const Maps& maps, const Rois& rois, float* logits, cudaStream_t stream) {
   const int64_t classes = classes_of(maps, rois);
   if (rois.count * classes > 0x7fffffff) return cudaErrorInvalidValue;
   if (rois.count == 0) return cudaSuccess;
@@ -307,21 +307,21 @@ cudaError_t class_scores(const Maps& maps, const Rois& rois, float* scores, cuda
   return with_element(maps, [&](auto element) {
     using T = decltype(element);
     if (by_cell && per_cell == 3) {
-      launch_by_cell<T, 3>(maps, rois, classes, scores, stream);
+      launch_by_cell<T, 3>(maps, rois, classes, logits, stream);
     } else if (by_cell) {
-      launch_by_cell<T, 1>(maps, rois, classes, scores, stream);
+      launch_by_cell<T, 1>(maps, rois, classes, logits, stream);
     } else {
-      launch_by_bin<T>(maps, rois, classes, scores, stream);
+      launch_by_bin<T>(maps, rois, classes, logits, stream);
     }
   });
 }
 
-size_t class_scores_workspace(const Maps& maps, const Rois& rois) {
+size_t class_logits_workspace(const Maps& maps, const Rois& rois) {
   const int64_t words = rois.count * rois.size * rois.size * divide_up(classes_of(maps, rois), kWarp);
   return static_cast<size_t>(Table::bytes(rois.count, rois.size) + words * static_cast<int64_t>(sizeof(unsigned)));
 }
 
-cudaError_t class_scores_backward(const float* grad, const Maps& maps, const Rois& rois, void* workspace, void* result,
+cudaError_t class_logits_backward(const float* grad, const Maps& maps, const Rois& rois, void* workspace, void* result,
                                   cudaStream_t stream) {
   const int64_t classes = classes_of(maps, rois), chunks = divide_up(classes, kWarp), pixels = maps.images * maps.pixels();
   const int64_t units = divide_up(rois.bins * rois.bins * chunks, Place::kWarps);
@@ -337,7 +337,7 @@ cudaError_t class_scores_backward(const float* grad, const Maps& maps, const Roi
                   view(maps, static_cast<const T*>(maps.data)), table, static_cast<int>(classes), static_cast<int>(chunks),
                   static_cast<int>(blocks_per_roi), winners);
     }
-    FCIS_LAUNCH((gather_scores<T>), dim3(static_cast<unsigned>(pixels), static_cast<unsigned>(units)), Place::kWarps* kWarp, 0, stream,
+    FCIS_LAUNCH((gather_logits<T>), dim3(static_cast<unsigned>(pixels), static_cast<unsigned>(units)), Place::kWarps* kWarp, 0, stream,
                 grad, view(maps, static_cast<T*>(result)), table, winners, static_cast<int>(classes), static_cast<int>(chunks));
   });
 }
