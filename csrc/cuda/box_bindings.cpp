@@ -10,7 +10,7 @@
 #include "../checks.h"
 #include "../views.h"
 #include "binding.h"
-#include "post.h"
+#include "box_kernels.h"
 
 namespace fcis::cuda {
 namespace {

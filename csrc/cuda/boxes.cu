@@ -3,8 +3,8 @@
 
 // Decoding of anchors and ROIs, their place in the original image, and who votes for whom; the arithmetic is that of csrc/boxes.h.
 #include "../boxes.h"
+#include "box_kernels.h"
 #include "common.h"
-#include "post.h"
 
 namespace fcis::cuda {
 namespace {

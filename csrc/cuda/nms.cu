@@ -7,8 +7,8 @@
 // Candidates are ordered by counting, for each, how many come before it. That is n^2 comparisons, but parallel ones, fewer in
 // cost than the n^2 / 2 overlaps which follow, and neither shared memory nor the number of boxes limits it.
 #include "../boxes.h"
+#include "box_kernels.h"
 #include "common.h"
-#include "post.h"
 
 namespace fcis::cuda {
 namespace {

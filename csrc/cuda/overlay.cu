@@ -3,7 +3,7 @@
 
 // Pictures of instances: the map of their numbers straight from run lengths, and the overlay. Bound by memory; one thread a pixel.
 #include "common.h"
-#include "post.h"
+#include "mask_kernels.h"
 
 namespace fcis::cuda {
 namespace {

@@ -4,46 +4,12 @@
 // Mask voting without a picture per ROI: every pixel of a winner adds up its voters in registers, only the outcome is stored, one
 // bit a pixel. Arithmetic is that of csrc/cpu/voting.cpp, bit by bit: operations rounded one by one, voters in ROI order.
 //
-// Bits lie down the columns, 32 rows in a word, because run lengths go down the columns: counting changes is a matter of shifts,
-// and neighbouring threads, which have neighbouring columns, read and write neighbouring words.
-//
 // The released double quantisation is a second vote: each winner's votes over its tight box, sampled on a grid, are the mask of
 // the only voter, whose box is that tight box.
-#include "common.h"
-#include "post.h"
+#include "voting.h"
 
 namespace fcis::cuda {
 namespace {
-
-constexpr int kRows = 32;  // in a word
-
-// Pixels x .. x + width - 1, y .. y + height - 1 of the image; a winner without voters has none.
-struct Frame {
-  int x, y, width, height;
-};
-
-// Half-open, within a frame; x1 >= x2 where no pixel has won.
-struct Window {
-  int x1, y1, x2, y2;
-};
-
-struct Voter {
-  int roi, mask;
-  float weight;
-};
-
-// One round of voting as the kernels see it.
-struct Round {
-  const int32_t* boxes;  // [rois, 4]
-  const float* masks;    // [.., size, size]
-  float* places;         // [rois, columns + rows]: where columns and rows of a box lie in its mask
-  Voter* voters;         // [winners, most]
-  int* counts;           // [winners]
-  Frame* frames;         // [winners]
-  Window* windows;       // [winners]
-  int most, size, width, height;
-  float threshold;
-};
 
 struct Tap {
   int low, high;
@@ -120,7 +86,7 @@ __global__ __launch_bounds__(kWarp) void gather_voters(const Round round, const 
 // by the whole warp. Rows of a mask are read at its columns' places once and serve all pixel rows between two of them. Three blocks
 // a multiprocessor leave the registers that it takes not to spill.
 template <bool kBinarise>
-__global__ __launch_bounds__(kThreads, 3) void cast_votes(const Round round, unsigned* bits) {
+__global__ __launch_bounds__(kThreads, 3) void sum_votes(const Round round, unsigned* bits) {
   const int lane = static_cast<int>(threadIdx.x) % kWarp, warp = static_cast<int>(threadIdx.x) / kWarp;
   const int64_t winner = blockIdx.y;
   const Frame frame = round.frames[winner];
@@ -246,139 +212,9 @@ __global__ __launch_bounds__(kThreads) void open_second_round(const Round first,
   for (int c = 0; c < 4; ++c) boxes[winner * 4 + c] = corners[c];
 }
 
-// Calls visit(row, bits) for the words of a column of a window: bits set where a pixel differs from the one before it, down the
-// columns. Pixels outside a window are 0.
-template <class Visit>
-__device__ __forceinline__ void visit_changes(const unsigned* bits, int stride, const Window& window, int column, Visit visit) {
-  const int first = window.y1 / kRows, last = (window.y2 - 1) / kRows, foot = (window.y2 - 1) % kRows;
-  const unsigned before = column > window.x1 ? bits[static_cast<int64_t>(last) * stride + column - 1] >> foot & 1 : 0;
-  unsigned carry = before << (window.y1 % kRows);
-  for (int w = first; w <= last; ++w) {
-    const unsigned word = bits[static_cast<int64_t>(w) * stride + column];
-    const unsigned changes = word ^ (word << 1 | carry);
-    visit(w * kRows, w == last ? changes & (0xffffffffu >> (kRows - 1 - foot)) : changes);
-    carry = word >> (kRows - 1);
-  }
-}
-
-// One block a winner: starts[x] = changes in the columns of its window before x, totals = its number of runs, and its tight box.
-__global__ __launch_bounds__(kThreads) void count_changes(const Round round, const unsigned* bits, int* starts, int* totals,
-                                                          int32_t* tight) {
-  const int64_t winner = blockIdx.x;
-  const Window window = round.windows[winner];
-  const Frame frame = round.frames[winner];
-  const bool won = window.x2 > 0;
-  bits += winner * ((round.height + kRows - 1) / kRows) * round.width;
-  starts += winner * round.width;
-  int64_t total = 0;
-  for (int begin = window.x1; won && begin < window.x2; begin += kThreads) {
-    const int column = begin + static_cast<int>(threadIdx.x);
-    int changes = 0;
-    if (column < window.x2) {
-      visit_changes(bits, round.width, window, column, [&](int, unsigned found) { changes += __popc(found); });
-    }
-    int64_t all;
-    const int64_t before = sum_before(changes, all);
-    if (column < window.x2) starts[column] = static_cast<int>(total + before);
-    total += all;
-  }
-  if (threadIdx.x > 0) return;
-  totals[winner] = won ? static_cast<int>(total) + 1 : 0;
-  const int32_t corners[4] = {frame.x + window.x1, frame.y + window.y1, frame.x + window.x2, frame.y + window.y2};
-  for (int c = 0; c < 4; ++c) tight[winner * 4 + c] = won ? corners[c] : 0;
-}
-
-// One block: ends[i] = runs of the winners up to i.
-__global__ __launch_bounds__(kThreads) void find_ends(const int* totals, int winners, int32_t* ends, int64_t* report) {
-  int64_t sum = 0;
-  for (int begin = 0; begin < winners; begin += kThreads) {
-    const int winner = begin + static_cast<int>(threadIdx.x);
-    const int own = winner < winners ? totals[winner] : 0;
-    int64_t all;
-    const int64_t end = sum + sum_before(own, all) + own;
-    if (winner < winners) ends[winner] = static_cast<int32_t>(min(end, static_cast<int64_t>(INT32_MAX)));
-    sum += all;
-  }
-  if (threadIdx.x > 0) return;
-  report[0] = sum;
-  if (sum > INT32_MAX) report[1] |= 4;
-}
-
-// One block a winner: first where the changes are, then from the last to the first the way from one to the next.
-__global__ __launch_bounds__(kThreads) void place_runs(const Round round, const unsigned* bits, const int* starts,
-                                                       const int* totals, const int32_t* ends, int32_t* runs, int64_t capacity) {
-  const int64_t winner = blockIdx.x;
-  const Window window = round.windows[winner];
-  const int count = totals[winner], thread = static_cast<int>(threadIdx.x), height = window.y2 - window.y1;
-  if (count == 0 || ends[winner] > capacity || ends[winner] == INT32_MAX) return;  // the whole block
-  bits += winner * ((round.height + kRows - 1) / kRows) * round.width;
-  starts += winner * round.width;
-  runs += ends[winner] - count;
-  for (int column = window.x1 + thread; column < window.x2; column += kThreads) {
-    int place = starts[column];
-    const int top = (column - window.x1) * height - window.y1;
-    visit_changes(bits, round.width, window, column, [&](int row, unsigned found) {
-      for (; found != 0; found &= found - 1) runs[place++] = top + row + __ffs(static_cast<int>(found)) - 1;
-    });
-  }
-  if (thread == 0) runs[count - 1] = (window.x2 - window.x1) * height;
-  __syncthreads();
-  for (int begin = (count - 1) / kThreads * kThreads; begin >= 0; begin -= kThreads) {
-    const int at = begin + thread;
-    const int length = at < count ? runs[at] - (at > 0 ? runs[at - 1] : 0) : 0;
-    __syncthreads();
-    if (at < count) runs[at] = length;
-  }
-}
-
-// What both steps find in the workspace.
-struct Arrays {
-  Round first, second, last;
-  unsigned* bits;
-  int *starts, *totals;
-  float* samples;
-  int32_t* boxes;  // of the second round
-  size_t size;
-  Arrays(const Votes& v, void* base) {
-    Workspace w{base};
-    const auto open = [&](int64_t boxes, int64_t most, int64_t size) {
-      Round round{};
-      round.places = w.take<float>(boxes * (v.width + v.height));
-      round.voters = w.take<Voter>(v.winners * most);
-      round.counts = w.take<int>(v.winners);
-      round.frames = w.take<Frame>(v.winners);
-      round.windows = w.take<Window>(v.winners);
-      round.most = static_cast<int>(most), round.size = static_cast<int>(size);
-      round.width = static_cast<int>(v.width), round.height = static_cast<int>(v.height), round.threshold = v.threshold;
-      return round;
-    };
-    first = open(v.rois, v.rois, v.size);
-    first.boxes = v.boxes, first.masks = v.masks;
-    if (v.resample > 0) {
-      samples = w.take<float>(v.winners * v.resample * v.resample);
-      boxes = w.take<int32_t>(v.winners * 4);
-      second = open(v.winners, 1, v.resample);
-      second.boxes = boxes, second.masks = samples;
-    }
-    last = v.resample > 0 ? second : first;
-    bits = w.take<unsigned>(v.winners * divide_up(v.height, kRows) * v.width);
-    starts = w.take<int>(v.winners * v.width);
-    totals = w.take<int>(v.winners);
-    size = w.used;
-  }
-};
-
 }  // namespace
 
-size_t voting_workspace(const Votes& votes) { return Arrays(votes, nullptr).size; }
-
-cudaError_t count_runs(const Votes& v, void* workspace, int32_t* tight, int32_t* ends, int64_t* report, cudaStream_t stream) {
-  if (const cudaError_t error = cudaMemsetAsync(report, 0, 2 * sizeof(int64_t), stream)) return error;
-  if (v.winners == 0) return cudaSuccess;
-  if (v.winners > 65535 || v.rois > INT32_MAX || v.size > 512 || v.resample > 512 || v.width > 32768 || v.height > 32768) {
-    return cudaErrorInvalidValue;
-  }
-  const Arrays w(v, workspace);
+void cast_votes(const Votes& v, const VotingArrays& w, int64_t* report, cudaStream_t stream) {
   const unsigned winners = static_cast<unsigned>(v.winners);
   // Tiles of the image bound those of a winner's box, which the host does not know: few blocks go over the tiles there are.
   const int64_t tiles = divide_up(v.width, kWarp) * divide_up(v.height, kRows);
@@ -387,9 +223,9 @@ cudaError_t count_runs(const Votes& v, void* workspace, int32_t* tight, int32_t*
   FCIS_LAUNCH(gather_voters, winners, kWarp, 0, stream, w.first, v.index, v.weights, static_cast<int>(v.rois), v.mask_count,
               report);
   if (v.binarise_first) {
-    FCIS_LAUNCH(cast_votes<true>, shares, kThreads, 0, stream, w.first, w.bits);
+    FCIS_LAUNCH(sum_votes<true>, shares, kThreads, 0, stream, w.first, w.bits);
   } else {
-    FCIS_LAUNCH(cast_votes<false>, shares, kThreads, 0, stream, w.first, w.bits);
+    FCIS_LAUNCH(sum_votes<false>, shares, kThreads, 0, stream, w.first, w.bits);
   }
   if (v.resample > 0) {
     const int size = static_cast<int>(v.resample);
@@ -402,19 +238,8 @@ cudaError_t count_runs(const Votes& v, void* workspace, int32_t* tight, int32_t*
     FCIS_LAUNCH(open_second_round, static_cast<unsigned>(divide_up(v.winners, kThreads)), kThreads, 0, stream, w.first, w.second,
                 w.boxes, static_cast<int>(v.winners));
     FCIS_LAUNCH(find_places, winners, kThreads, 0, stream, w.second);
-    FCIS_LAUNCH(cast_votes<false>, shares, kThreads, 0, stream, w.second, w.bits);
+    FCIS_LAUNCH(sum_votes<false>, shares, kThreads, 0, stream, w.second, w.bits);
   }
-  FCIS_LAUNCH(count_changes, winners, kThreads, 0, stream, w.last, w.bits, w.starts, w.totals, tight);
-  FCIS_LAUNCH(find_ends, 1, kThreads, 0, stream, w.totals, static_cast<int>(v.winners), ends, report);
-  return cudaGetLastError();
-}
-
-cudaError_t write_runs(const Votes& v, void* workspace, const int32_t* ends, int32_t* runs, int64_t capacity, cudaStream_t stream) {
-  if (v.winners == 0) return cudaSuccess;
-  const Arrays w(v, workspace);
-  FCIS_LAUNCH(place_runs, static_cast<unsigned>(v.winners), kThreads, 0, stream, w.last, w.bits, w.starts, w.totals, ends, runs,
-              capacity);
-  return cudaGetLastError();
 }
 
 }  // namespace fcis::cuda

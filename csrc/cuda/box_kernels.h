@@ -1,7 +1,7 @@
 // Copyright 2026 fcis_ros maintainers
 // SPDX-License-Identifier: Apache-2.0
 
-// The CUDA operators around assembling, without PyTorch: decoding, suppression, voting to run lengths, pictures.
+// The CUDA operators on boxes, without PyTorch: decoding, suppression, election.
 //
 // All pointers are on the device; arguments and results are those of the CPU operators, bit for bit. Nothing allocates, waits for
 // the device or leaves its stream, so every call can be captured in a graph. `workspace` is at least as large as the function
@@ -41,38 +41,5 @@ cudaError_t nms(const float* boxes, const float* scores, int64_t count, float th
 size_t class_nms_workspace(int64_t count, int64_t classes, int64_t limit);
 cudaError_t class_nms(const float* boxes, const float* scores, int64_t count, int64_t classes, float threshold, float floor,
                       int64_t limit, void* workspace, int64_t* rois, int64_t* labels, cudaStream_t stream);
-
-// The arguments of vote_masks: boxes [rois, 4], masks [mask_count, size, size], index and weights [winners, rois].
-struct Votes {
-  const int32_t* boxes;
-  const float* masks;
-  const int32_t* index;
-  const float* weights;
-  int64_t winners, rois, mask_count, size, height, width;
-  float threshold;
-  bool binarise_first;
-  int64_t resample;
-};
-
-// In two steps, because only the first knows how many run lengths there are: read report[0] between them to allocate exactly, or
-// call both at once with a capacity that should do and read the report later.
-// -> tight [winners, 4], ends [winners]; report [2]: number of runs, and whether an argument was wrong: bit 0 a box outside the
-// image, bit 1 an index without a mask (such voters are left out), bit 2 more runs than int32 counts.
-size_t voting_workspace(const Votes& votes);
-cudaError_t count_runs(const Votes& votes, void* workspace, int32_t* tight, int32_t* ends, int64_t* report, cudaStream_t stream);
-// The same votes and workspace -> runs [capacity]; a winner whose runs do not fit writes none.
-cudaError_t write_runs(const Votes& votes, void* workspace, const int32_t* ends, int32_t* runs, int64_t capacity,
-                       cudaStream_t stream);
-
-// Instances as above, best first: boxes [instances, 4], runs [total], ends [instances] -> labels [height, width]. wrong [1]: the
-// last instance, counted from 1, whose box leaves the image or whose runs do not fill it (its pixels are undefined), else 0.
-size_t label_map_workspace(int64_t total);
-cudaError_t label_map(const int32_t* boxes, const int32_t* runs, const int32_t* ends, int64_t instances, int64_t total,
-                      int64_t height, int64_t width, void* workspace, uint16_t* labels, int32_t* wrong, cudaStream_t stream);
-
-// image [height, width, 3], labels [height, width], colours [instances, 3] -> result [height, width, 3]. wrong [1]: the highest
-// label without a colour (its pixels stay as they are), else 0.
-cudaError_t paint(const uint8_t* image, const uint16_t* labels, const uint8_t* colours, int64_t instances, float alpha,
-                  int64_t height, int64_t width, uint8_t* result, int32_t* wrong, cudaStream_t stream);
 
 }  // namespace fcis::cuda

@@ -18,12 +18,12 @@ ORDERS = pytest.mark.parametrize("order", [0, 1, 7], ids=["ascending", "descendi
 
 
 @pytest.fixture(scope="module")
-def post(emulate):
-    return emulate("voting.cu", "overlay.cu")
+def kernels(emulate):
+    return emulate("voting.cu", "runs.cu", "overlay.cu")
 
 
 class Votes(ctypes.Structure):
-    """``struct Votes`` of post.h."""
+    """``struct Votes`` of mask_kernels.h."""
 
     _fields_ = [
         *((name, ctypes.c_void_p) for name in ("boxes", "masks", "index", "weights")),
@@ -34,16 +34,16 @@ class Votes(ctypes.Structure):
     ]
 
 
-def run_vote_masks(post, boxes, masks, index, weights, height, width, threshold, binarise_first, resample, capacity=None):
+def run_vote_masks(kernels, boxes, masks, index, weights, height, width, threshold, binarise_first, resample, capacity=None):
     """Tight boxes, runs, ends and the report; ``capacity`` None: as many runs as there are."""
     pointers = [tensor.data_ptr() for tensor in (boxes, masks, index, weights)]
     votes = Votes(*pointers, *index.shape, *masks.shape[:2], height, width, threshold, binarise_first, resample)
-    space = post.workspace("voting", votes)
+    space = kernels.workspace("voting", votes)
     tight, ends = torch.full((len(index), 4), 7, dtype=torch.int32), torch.full((len(index),), 7, dtype=torch.int32)
     report = torch.full((2,), 7)
-    post("fcis::cuda::count_runs", votes, space, tight, ends, report, None)
+    kernels("fcis::cuda::count_runs", votes, space, tight, ends, report, None)
     runs = torch.full((int(report[0]) if capacity is None else capacity,), -7, dtype=torch.int32)
-    post("fcis::cuda::write_runs", votes, space, ends, runs, len(runs), None)
+    kernels("fcis::cuda::write_runs", votes, space, ends, runs, len(runs), None)
     return tight, runs, ends, report.tolist()
 
 
@@ -80,21 +80,21 @@ ELECTIONS = st.builds(
 @given(
     ELECTIONS, st.sampled_from([0.4, 0.4, 0.0, 1.0]), st.booleans(), st.sampled_from([0, 1, 7, 21]), st.sampled_from([0, 1, 7])
 )
-def test_vote_masks(post, election, threshold, binarise_first, resample, order):
+def test_vote_masks(kernels, election, threshold, binarise_first, resample, order):
     arguments = (*election, threshold, binarise_first, resample)
-    post.order(order)
-    *found, report = run_vote_masks(post, *arguments)
-    post.order(0)
+    kernels.order(order)
+    *found, report = run_vote_masks(kernels, *arguments)
+    kernels.order(0)
     assert all(map(torch.equal, found, ops.vote_masks(*arguments)))
     assert report == [len(found[1]), 0]
 
 
 @pytest.mark.parametrize("binarise_first", [True, False])
 @pytest.mark.parametrize("resample", [0, 21])
-def test_vote_masks_of_many_rois(post, binarise_first, resample):
+def test_vote_masks_of_many_rois(kernels, binarise_first, resample):
     """More ROIs than lanes, boxes across several tiles; the reference agrees too."""
     arguments = (*random_election(3, 100, 130, rois=70, winners=9, size=21), 0.4, binarise_first, resample)
-    *found, _ = run_vote_masks(post, *arguments)
+    *found, _ = run_vote_masks(kernels, *arguments)
     assert all(map(torch.equal, found, ops.vote_masks(*arguments)))
     labels, expected = (reference.label_map(*masks, 100, 130) for masks in (found, reference.vote_masks(*arguments)))
     assert (labels != expected).float().mean() <= 0.02  # where a vote meets the threshold within a rounding
@@ -104,14 +104,14 @@ def test_vote_masks_of_many_rois(post, binarise_first, resample):
     "box", [[0, 0, 0, 0], [39, 33, 39, 33], [0, 31, 39, 32], [31, 0, 32, 33], [39, 0, 39, 33], [0, 33, 39, 33], [0, 0, 39, 33]]
 )
 @pytest.mark.parametrize("resample", [0, 3])
-def test_vote_masks_at_the_border_and_of_one_pixel(post, box, resample):
+def test_vote_masks_at_the_border_and_of_one_pixel(kernels, box, resample):
     """Boxes that end where a word of rows or a warp of columns does, one pixel wide, high or both."""
     masks = torch.tensor(
         [[[1.0, 0.0, 1.0], [0.0, 1.0, 1.0], [1.0, 1.0, 1.0]], [[1.0] * 3] * 3, [[0.0] * 3] * 3, [[torch.nan] * 3] * 3]
     )
     index = torch.tensor([[0], [1], [2], [3], [-1]], dtype=torch.int32)
     arguments = (torch.tensor([box], dtype=torch.int32), masks, index, torch.ones(5, 1), 34, 40, 0.4, True, resample)
-    *found, _ = run_vote_masks(post, *arguments)
+    *found, _ = run_vote_masks(kernels, *arguments)
     assert all(map(torch.equal, found, ops.vote_masks(*arguments)))
     if not resample:
         assert all(map(torch.equal, found, reference.vote_masks(*arguments)))
@@ -119,7 +119,7 @@ def test_vote_masks_at_the_border_and_of_one_pixel(post, box, resample):
 
 @pytest.mark.parametrize("value", [0.1, 0.3, 0.4, 0.7])
 @pytest.mark.parametrize("binarise_first", [True, False])
-def test_votes_that_meet_the_threshold_but_for_rounding(post, binarise_first, value):
+def test_votes_that_meet_the_threshold_but_for_rounding(kernels, binarise_first, value):
     """Interpolating between equal values gives that value or its neighbour: every operation has to be the CPU's."""
     boxes = torch.tensor(
         [[x, x, x + side, x + side // 2 + 1] for x, side in [(0, 60), (3, 37), (20, 13), (33, 30)]], dtype=torch.int32
@@ -127,79 +127,79 @@ def test_votes_that_meet_the_threshold_but_for_rounding(post, binarise_first, va
     masks, index = torch.full((4, 7, 7), value), torch.arange(4, dtype=torch.int32).diag() + torch.eye(4, dtype=torch.int32) - 1
     for resample in (0, 9):
         arguments = (boxes, masks, index, torch.eye(4), 66, 66, value, binarise_first, resample)
-        *found, _ = run_vote_masks(post, *arguments)
+        *found, _ = run_vote_masks(kernels, *arguments)
         assert all(map(torch.equal, found, ops.vote_masks(*arguments)))
 
 
-def test_runs_beyond_the_capacity_are_not_written(post):
+def test_runs_beyond_the_capacity_are_not_written(kernels):
     arguments = (*random_election(8, 40, 50, winners=6), 0.4, True, 0)
     tight, runs, ends = ops.vote_masks(*arguments)
     room = int(ends[2]) + 1
     assert room < len(runs)
-    found = run_vote_masks(post, *arguments, capacity=room)
+    found = run_vote_masks(kernels, *arguments, capacity=room)
     assert found[3] == [len(runs), 0]
     assert torch.equal(found[0], tight) and torch.equal(found[2], ends)
     assert torch.equal(found[1][: room - 1], runs[: room - 1])
     assert found[1][room - 1] == -7
 
 
-def test_wrong_voters_are_left_out_and_reported(post):
+def test_wrong_voters_are_left_out_and_reported(kernels):
     boxes, masks, index, weights, height, width = random_election(5, 30, 30)
     index[0] = torch.tensor([0, 1, 2, 3, 4, 5])
     good = index.clone()
     good[:, 1], good[0, 3] = -1, -1
     for wrong in ([-1, 0, 4, 4], [3, 3, 2, 5], [0, 0, 30, 4], [0, 0, 4, 2**31 - 1]):
         boxes[1], index[0, 3] = torch.tensor(wrong), len(masks)
-        *found, report = run_vote_masks(post, boxes, masks, index, weights, height, width, 0.2, True, 0)
+        *found, report = run_vote_masks(kernels, boxes, masks, index, weights, height, width, 0.2, True, 0)
         boxes[1] = 0
         assert all(map(torch.equal, found, ops.vote_masks(boxes, masks, good, weights, height, width, 0.2, True, 0)))
         assert report == [len(found[1]), 3]
 
 
 @pytest.mark.parametrize(("height", "width"), [(2160, 3840), (40, 32768)])
-def test_vote_masks_in_large_images(post, height, width):
+def test_vote_masks_in_large_images(kernels, height, width):
     boxes = torch.tensor(
         [[width - 200, height - 40, width - 1, height - 1], [width - 3, 0, width - 1, height - 1]], dtype=torch.int32
     )
     masks = torch.rand(2, 3, 3, generator=torch.Generator().manual_seed(0))
     index = torch.tensor([[-1, 0], [0, 1]], dtype=torch.int32)
     arguments = (boxes, masks, index, torch.full((2, 2), 0.5), height, width, 0.2, True, 0)
-    *found, _ = run_vote_masks(post, *arguments)
+    *found, _ = run_vote_masks(kernels, *arguments)
     assert all(map(torch.equal, found, ops.vote_masks(*arguments)))
     assert found[0][:, 2].tolist() == [width, width]
 
 
-def run_label_map(post, boxes, runs, ends, height, width):
+def run_label_map(kernels, boxes, runs, ends, height, width):
     labels, wrong = torch.full((height, width), 7, dtype=torch.uint16), torch.full((1,), 7, dtype=torch.int32)
-    space = post.workspace("label_map", len(runs))
-    post("fcis::cuda::label_map", boxes, runs, ends, len(boxes), len(runs), height, width, space, labels, wrong, None)
+    space = kernels.workspace("label_map", len(runs))
+    kernels("fcis::cuda::label_map", boxes, runs, ends, len(boxes), len(runs), height, width, space, labels, wrong, None)
     return labels, int(wrong)
 
 
-def run_paint(post, image, labels, colours, alpha):
+def run_paint(kernels, image, labels, colours, alpha):
     result, wrong = torch.full_like(image, 7), torch.full((1,), 7, dtype=torch.int32)
-    post("fcis::cuda::paint", image, labels, colours, len(colours), alpha, *labels.shape, result, wrong, None)
+    kernels("fcis::cuda::paint", image, labels, colours, len(colours), alpha, *labels.shape, result, wrong, None)
     return result, int(wrong)
 
 
 @settings(max_examples=25, deadline=None)
 @given(ELECTIONS, st.floats(0, 1, width=32), st.integers(0, 99))
-def test_label_map_and_paint(post, election, alpha, seed):
+def test_label_map_and_paint(kernels, election, alpha, seed):
     height, width = election[-2:]
     masks = ops.vote_masks(*election, 0.4, True, 0)
-    labels, wrong = run_label_map(post, *masks, height, width)
+    labels, wrong = run_label_map(kernels, *masks, height, width)
     assert torch.equal(labels, reference.label_map(*masks, height, width))
     assert wrong == 0
     generator = torch.Generator().manual_seed(seed)
     image = torch.randint(0, 256, (height, width, 3), dtype=torch.uint8, generator=generator)
     colours = torch.randint(0, 256, (len(election[2]), 3), dtype=torch.uint8, generator=generator)
-    result, wrong = run_paint(post, image, labels, colours, alpha)
+    result, wrong = run_paint(kernels, image, labels, colours, alpha)
     assert torch.equal(result, reference.paint(image, labels, colours, alpha))
     assert wrong == 0
 
 
 @ORDERS
-def test_label_map_of_many_instances(post, order):
+def test_label_map_of_many_instances(kernels, order):
     """Overlapping instances in more than one round of 256, runs in more than one round too, runs of no length."""
     random = np.random.default_rng(2)
     boxes, runs, ends = [], [], []
@@ -210,9 +210,9 @@ def test_label_map_of_many_instances(post, order):
         runs.append(np.diff(cuts, prepend=0, append=(x[1] - x[0]) * (y[1] - y[0])))
         ends.append(sum(map(len, runs)))
     instances = [torch.from_numpy(np.array(part).astype(np.int32)) for part in (boxes, np.concatenate(runs), ends)]
-    post.order(order)
-    labels, wrong = run_label_map(post, *instances, 40, 60)
-    post.order(0)
+    kernels.order(order)
+    labels, wrong = run_label_map(kernels, *instances, 40, 60)
+    kernels.order(0)
     assert torch.equal(labels, reference.label_map(*instances, 40, 60))
     assert wrong == 0
 
@@ -230,18 +230,18 @@ def test_label_map_of_many_instances(post, order):
         ([0, 0, 8, 8], [2**31 - 1, 2**31 - 1], [2]),
     ],
 )
-def test_wrong_instances_are_reported(post, box, runs, ends):
+def test_wrong_instances_are_reported(kernels, box, runs, ends):
     good = [[0, 0, 1, 1], [0, 1], [2]]
     instances = [torch.tensor(part, dtype=torch.int32) for part in ([good[0], box], good[1] + runs, good[2] + [ends[0] + 2])]
-    labels, wrong = run_label_map(post, *instances, 8, 8)
+    labels, wrong = run_label_map(kernels, *instances, 8, 8)
     assert wrong == 2
     assert labels[0, 0] == 1
 
 
-def test_wrong_labels_are_reported(post):
+def test_wrong_labels_are_reported(kernels):
     labels = torch.tensor([[0, 1, 3, 2]], dtype=torch.int32).to(torch.uint16)
     image, colours = torch.arange(12, dtype=torch.uint8).reshape(1, 4, 3), torch.full((2, 3), 200, dtype=torch.uint8)
-    result, wrong = run_paint(post, image, labels, colours, 1.0)
+    result, wrong = run_paint(kernels, image, labels, colours, 1.0)
     assert wrong == 3
     assert result[0, :, 0].tolist() == [0, 200, 6, 200]
 
@@ -355,14 +355,14 @@ def test_under_sanitizer_emulator_finds_a_read_outside_an_array(kernels):
 
 
 @pytest.mark.parametrize("resample", [0, 5])
-def test_under_sanitizer_pictures(post, resample):
+def test_under_sanitizer_pictures(kernels, resample):
     for seed, height, width in [(0, 1, 1), (1, 33, 31), (2, 64, 65)]:
         election = random_election(seed, height, width)
         arguments = (*election, 0.4, seed % 2 == 0, resample)
-        *found, _ = run_vote_masks(post, *arguments)
+        *found, _ = run_vote_masks(kernels, *arguments)
         assert all(map(torch.equal, found, ops.vote_masks(*arguments)))
-        labels, _ = run_label_map(post, *found, height, width)
-        run_paint(post, torch.zeros(height, width, 3, dtype=torch.uint8), labels, torch.zeros(4, 3, dtype=torch.uint8), 0.5)
+        labels, _ = run_label_map(kernels, *found, height, width)
+        run_paint(kernels, torch.zeros(height, width, 3, dtype=torch.uint8), labels, torch.zeros(4, 3, dtype=torch.uint8), 0.5)
 
 
 def test_kernels_stay_inside_their_arrays(sanitized):
