@@ -27,10 +27,10 @@ GEOMETRY = (cases.BINS, cases.GRID, cases.STRIDE)
 
 
 def released_order(maps: torch.Tensor, groups: tuple[int, ...]) -> np.ndarray:
-    """[1, k*k*G, h, w] cell-major -> [1, G*k*k, h, w] with the groups (side, class) turned to class, side."""
+    """[1, k*k*G, h, w] bin-major -> [1, G*k*k, h, w] with the groups (side, class) turned to class, side."""
     _, _, height, width = maps.shape
-    cells = cases.BINS * cases.BINS
-    split = maps.reshape(cells, *groups, height, width)
+    bins = cases.BINS * cases.BINS
+    split = maps.reshape(bins, *groups, height, width)
     order = (2, 1, 0, 3, 4) if len(groups) == 2 else (1, 0, 2, 3)
     return split.permute(order).reshape(1, -1, height, width).contiguous().numpy()
 

@@ -1,11 +1,11 @@
 // Copyright 2026 fcis_ros maintainers
 // SPDX-License-Identifier: Apache-2.0
 
-// Which feature cells every bin of an ROI covers: once, for all kernels, forward and backward, on host and device.
+// Which feature cells every square of an ROI's grid covers: once, for all kernels, forward and backward, on host and device.
 //
 // All arithmetic is IEEE float32 in the order of the released psroi_pooling.cu: rounding half away from zero in image pixels,
 // then scaling. Another order, a reciprocal instead of the division, or -ffast-math moves edges: of the 499 500 extents within
-// 0..999 exact arithmetic gives another last bin for 0.1 %, "0..47" being one.
+// 0..999 exact arithmetic gives another last span for 0.1 %, "0..47" being one.
 #pragma once
 
 #include <cmath>
@@ -18,8 +18,9 @@
 
 namespace fcis {
 
-// Feature cells begin..end-1; empty where end <= begin.
-struct Range {
+// Feature cells begin..end-1 along an axis; empty where end <= begin. An ROI has a grid of size x size squares, each of one span of rows
+// and one of columns; its k x k bins are blocks of squares, read from maps of their own.
+struct Span {
   int begin, end;
   FCIS_HD int count() const { return end - begin; }
 };
@@ -27,8 +28,8 @@ struct Range {
 // One axis of an ROI.
 struct Axis {
   float start;  // feature cells
-  float bin;    // feature cells per bin
-  int length;   // cells of the map; 0 makes every bin empty
+  float span;   // feature cells per span
+  int length;   // cells of the map; 0 makes every span empty
 };
 
 // a * b + c rounded twice, whatever the compiler's flags: nvcc would contract it.
@@ -54,9 +55,9 @@ FCIS_HD int to_cell(float value, int length) {
   return value > 0.0f ? (value < static_cast<float>(length) ? static_cast<int>(value) : length) : 0;
 }
 
-FCIS_HD Range bin_range(const Axis& axis, int p) {
-  return {to_cell(floorf(multiply_add(static_cast<float>(p), axis.bin, axis.start)), axis.length),
-          to_cell(ceilf(multiply_add(static_cast<float>(p + 1), axis.bin, axis.start)), axis.length)};
+FCIS_HD Span find_span(const Axis& axis, int p) {
+  return {to_cell(floorf(multiply_add(static_cast<float>(p), axis.span, axis.start)), axis.length),
+          to_cell(ceilf(multiply_add(static_cast<float>(p + 1), axis.span, axis.start)), axis.length)};
 }
 
 }  // namespace fcis

@@ -3,8 +3,8 @@
 
 // Every operator of the extension on one page. Shapes and units are described in fcis_ros/ops, one file per operator.
 //
-// N images, R ROIs, C+1 classes, k*k cells of the position-sensitive partition, S*S bins, h*w feature cells. Channels are
-// cell-major: ((i*k + j)*2 + side)*(C+1) + class for score maps, (i*k + j)*D + d for box maps.
+// N images, R ROIs, C+1 classes, k*k bins of the position-sensitive partition, a grid of S*S squares, h*w feature cells. Channels
+// are bin-major: ((i*k + j)*2 + side)*(C+1) + class for score maps, (i*k + j)*D + d for box maps.
 #include <torch/library.h>
 
 #ifndef FCIS_SOURCES
@@ -47,8 +47,8 @@ TORCH_LIBRARY(fcis_ros, m) {
   // image [H, W, 3] uint8, labels [H, W] uint16, colours [W, 3] uint8 -> [H, W, 3] uint8
   m.def("paint(Tensor image, Tensor labels, Tensor colours, float alpha) -> Tensor");
 
-  // The bins themselves, for tests: low [R], high [R] -> [R, S, 2]
-  m.def("bin_edges(Tensor low, Tensor high, int size, int length, int stride) -> Tensor");
+  // The spans themselves, for tests: low [R], high [R] -> [R, S, 2]
+  m.def("span_edges(Tensor low, Tensor high, int size, int length, int stride) -> Tensor");
   // What this was built from: fcis_ros/ops/library.py compares it with the sources that are there.
   m.def("sources() -> str", [] { return std::string(FCIS_SOURCES); });
 }

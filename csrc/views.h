@@ -1,15 +1,28 @@
 // Copyright 2026 fcis_ros maintainers
 // SPDX-License-Identifier: Apache-2.0
 
-// Checked tensors as what the kernels on boxes take, on every device alike. The tensors must outlive the view and be contiguous, but for
-// logits and deltas.
+// Checked tensors as what the kernels take, on every device alike. The tensors must outlive the view and be contiguous, but for logits,
+// deltas and maps.
 #pragma once
 
 #include <ATen/core/Tensor.h>
 
 #include "boxes.h"
+#include "maps.h"
 
 namespace fcis {
+
+inline Maps view_maps(const at::Tensor& maps) {
+  const at::ScalarType type = maps.scalar_type();
+  const Element element = type == at::kFloat ? Element::kFloat32 : type == at::kHalf ? Element::kFloat16 : Element::kBFloat16;
+  return {maps.const_data_ptr(), maps.size(0), maps.size(1), maps.size(2), maps.size(3), element,
+          maps.is_contiguous(at::MemoryFormat::ChannelsLast)};
+}
+
+inline Rois view_rois(const at::Tensor& rois, int64_t bins, int64_t size, int64_t stride) {
+  return {rois.const_data_ptr<float>(), rois.size(0), static_cast<int32_t>(bins), static_cast<int32_t>(size),
+          static_cast<int32_t>(stride)};
+}
 
 inline Strided view_strided(const at::Tensor& maps) {
   return {maps.const_data_ptr<float>(), maps.stride(0), maps.stride(1), maps.stride(2)};

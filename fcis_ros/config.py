@@ -108,8 +108,8 @@ class ModelConfig:
         std: RGB value the difference is divided by (1 in the released model).
         reduced_channels: outputs of the 1x1 convolution on conv5 (1024 in the paper).
         rpn_channels: outputs of the RPN's 3x3 convolution (512 in the paper).
-        bins: k, the position-sensitive grid of an ROI.
-        grid: side of the assembled map of an ROI (released: 21).
+        bins: k, an ROI has k x k position-sensitive bins.
+        grid: squares per side of the grid that an ROI is assembled to (released: 21); a multiple of k.
         assemble: ``grid``, the released semantics: every ROI is pooled to a grid x grid map; or ``native``, the patent's text:
             the pixels of an ROI, divided evenly, are read from the maps as they are ([0028]-[0030]); ``grid`` is then the
             number of points a side at which voting reads a mask. Each needs weights that were trained with it.

@@ -1,8 +1,8 @@
 // Copyright 2026 fcis_ros maintainers
 // SPDX-License-Identifier: Apache-2.0
 
-// Position-sensitive average of the box maps. The mean over bins is linear and bin membership separable: within a cell of the
-// partition feature cell (y, x) counts wy(y) * wx(x), w being the sum of 1/n over the bins that contain it. No grid is formed.
+// Position-sensitive average of the box maps. The mean over squares is linear and membership separable: within a bin feature
+// cell (y, x) counts wy(y) * wx(x), w being the sum of 1/n over the spans that contain it. No grid is formed.
 #include <algorithm>
 
 #include "kernels.h"
@@ -10,27 +10,27 @@
 namespace fcis {
 namespace {
 
-// Weights of the feature cells along an axis within one cell of the partition; returns which cells they are for.
-Range weigh(const Range* bins, int count, std::vector<float>& weights) {
-  Range all{1 << 30, 0};
+// Weights of the feature cells along an axis within one bin; returns which cells they are for.
+Span weigh(const Span* spans, int count, std::vector<float>& weights) {
+  Span all{1 << 30, 0};
   for (int p = 0; p < count; ++p) {
-    if (bins[p].count() > 0) all = {std::min(all.begin, bins[p].begin), std::max(all.end, bins[p].end)};
+    if (spans[p].count() > 0) all = {std::min(all.begin, spans[p].begin), std::max(all.end, spans[p].end)};
   }
   if (all.count() <= 0) return {0, 0};
   weights.assign(all.count(), 0.0f);
   for (int p = 0; p < count; ++p) {
-    for (int i = bins[p].begin; i < bins[p].end; ++i) weights[i - all.begin] += 1.0f / static_cast<float>(bins[p].count());
+    for (int i = spans[p].begin; i < spans[p].end; ++i) weights[i - all.begin] += 1.0f / static_cast<float>(spans[p].count());
   }
   return all;
 }
 
 template <class T>
-void add(const T* data, const Maps& maps, const Rois& rois, int64_t outputs, int64_t roi, float* deltas) {
+void add(const T* data, const Maps& maps, const RoiSpans& rois, int64_t outputs, int64_t roi, float* deltas) {
   std::vector<float> wy, wx;
   const int64_t channel = maps.channel_step(), pixel = maps.pixel_step();
-  for (int cell = 0; cell < rois.bins * rois.bins; ++cell) {
-    const Range rows = weigh(rois.row(roi, cell), rois.per_cell, wy), columns = weigh(rois.column(roi, cell), rois.per_cell, wx);
-    const T* first = data + rois.image[roi] * maps.channels * maps.pixels() + cell * outputs * channel;
+  for (int bin = 0; bin < rois.bins * rois.bins; ++bin) {
+    const Span rows = weigh(rois.row(roi, bin), rois.per_bin, wy), columns = weigh(rois.column(roi, bin), rois.per_bin, wx);
+    const T* first = data + rois.image[roi] * maps.channels * maps.pixels() + bin * outputs * channel;
     for (int y = rows.begin; y < rows.end; ++y) {
       for (int x = columns.begin; x < columns.end; ++x) {
         const float weight = wy[y - rows.begin] * wx[x - columns.begin];
@@ -43,18 +43,18 @@ void add(const T* data, const Maps& maps, const Rois& rois, int64_t outputs, int
 
 }  // namespace
 
-void add_box_deltas(const Maps& maps, const Rois& rois, int64_t outputs, int64_t roi, float* deltas) {
+void add_box_deltas(const Maps& maps, const RoiSpans& rois, int64_t outputs, int64_t roi, float* deltas) {
   if (rois.image[roi] < 0) return;
   with_element(maps, [&](auto* data) { add(data, maps, rois, outputs, roi, deltas); });
 }
 
-void box_deltas_gradient(const float* grad, const Maps& shape, const Rois& rois, int64_t outputs, int cell, float* result) {
+void box_deltas_gradient(const float* grad, const Maps& shape, const RoiSpans& rois, int64_t outputs, int bin, float* result) {
   std::vector<float> wy, wx;
   const int64_t channel = shape.channel_step(), pixel = shape.pixel_step();
   for (int64_t r = 0; r < rois.count; ++r) {
     if (rois.image[r] < 0) continue;
-    const Range rows = weigh(rois.row(r, cell), rois.per_cell, wy), columns = weigh(rois.column(r, cell), rois.per_cell, wx);
-    float* first = result + rois.image[r] * shape.channels * shape.pixels() + cell * outputs * channel;
+    const Span rows = weigh(rois.row(r, bin), rois.per_bin, wy), columns = weigh(rois.column(r, bin), rois.per_bin, wx);
+    float* first = result + rois.image[r] * shape.channels * shape.pixels() + bin * outputs * channel;
     for (int y = rows.begin; y < rows.end; ++y) {
       for (int x = columns.begin; x < columns.end; ++x) {
         const float weight = wy[y - rows.begin] * wx[x - columns.begin];

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "../boxes.h"
+#include "../maps.h"
 
 // Hot loops are compiled for several instruction sets and the loader picks; without contraction all give the same bits.
 #if defined(__x86_64__) && defined(__GNUC__) && defined(__linux__) && !defined(FCIS_NO_CLONES)
@@ -33,38 +34,27 @@ FCIS_INLINE float to_float(BFloat16 value) {
   return result;
 }
 
-// Score or box maps: [images, channels, height, width] of float or BFloat16 in one of two memory layouts.
-struct Maps {
-  const void* data;  // not read by backward functions that are linear in the maps
-  bool is_bfloat16;
-  int64_t images, channels, height, width;
-  bool channels_last;
-  int64_t pixels() const { return height * width; }
-  int64_t channel_step() const { return channels_last ? 1 : pixels(); }
-  int64_t pixel_step() const { return channels_last ? channels : 1; }
-};
-
-// Calls run(data) with the maps' data as what it is.
+// Calls run(data) with the maps' data as what it is: floats or BFloat16.
 template <class Run>
 auto with_element(const Maps& maps, Run run) {
-  return maps.is_bfloat16 ? run(static_cast<const BFloat16*>(maps.data)) : run(static_cast<const float*>(maps.data));
+  return maps.element == Element::kBFloat16 ? run(static_cast<const BFloat16*>(maps.data)) : run(static_cast<const float*>(maps.data));
 }
 
-// The ROIs of one call with the feature cells of all their bins.
-struct Rois {
+// The ROIs of one call with the spans of all their grids.
+struct RoiSpans {
   int64_t count;
-  int bins, size, per_cell;
+  int bins, size, per_bin;
   std::vector<int> image;                  // -1: ignored (no such image, or a box that is not finite)
-  std::vector<Range> rows, columns;        // [count, size]
+  std::vector<Span> rows, columns;        // [count, size]
   std::vector<std::vector<int>> of_image;  // indices of each image's ROIs, in order
-  const Range* row(int64_t r, int cell) const { return &rows[r * size + cell / bins * per_cell]; }
-  const Range* column(int64_t r, int cell) const { return &columns[r * size + cell % bins * per_cell]; }
+  const Span* row(int64_t r, int bin) const { return &rows[r * size + bin / bins * per_bin]; }
+  const Span* column(int64_t r, int bin) const { return &columns[r * size + bin % bins * per_bin]; }
 };
 
-Rois find_bins(const float* rois, int64_t count, int bins, int size, int stride, const Maps& maps);
+RoiSpans find_spans(const Rois& rois, const Maps& maps);
 
-// One cell's channels of one image, [pixel][channel] with `step` floats from pixel to pixel.
-struct Cell {
+// One bin's channels of one image, [pixel][channel] with `step` floats from pixel to pixel.
+struct BinMaps {
   float* data;
   int64_t step;
   int width;
@@ -72,28 +62,28 @@ struct Cell {
 };
 
 // The maps themselves where they are channels-last floats, else a copy in `buffer`, which stays in the cache while all ROIs are read
-// from it. `groups` is the number of channels of a cell.
-Cell read_cell(const Maps& maps, int64_t image, int cell, int64_t groups, std::vector<float>& buffer);
+// from it. `groups` is the number of channels of a bin.
+BinMaps read_bin(const Maps& maps, int64_t image, int bin, int64_t groups, std::vector<float>& buffer);
 // The same for a result: zeroed by the caller where channels-last, zeroed here where it is a buffer.
-Cell open_cell(const Maps& shape, float* result, int64_t image, int cell, int64_t groups, std::vector<float>& buffer);
+BinMaps open_bin(const Maps& shape, float* result, int64_t image, int bin, int64_t groups, std::vector<float>& buffer);
 // Writes the buffer back, if there is one.
-void close_cell(const Maps& shape, float* result, int64_t image, int cell, int64_t groups, const Cell& opened);
+void close_bin(const Maps& shape, float* result, int64_t image, int bin, int64_t groups, const BinMaps& opened);
 
-// Adds what one cell of the partition contributes to the scores: sums [R, classes], still to be divided by size * size.
-void add_class_logits(const Maps& maps, const Rois& rois, int64_t classes, int cell, std::vector<float>& buffer, float* sums);
-// Gradient of one cell's channels; grad [R, classes] is already divided by size * size.
-void class_logits_gradient(const float* grad, const Maps& maps, const Rois& rois, int64_t classes, int cell,
+// Adds what one bin of the partition contributes to the logits: sums [R, classes], still to be divided by size * size.
+void add_class_logits(const Maps& maps, const RoiSpans& rois, int64_t classes, int bin, std::vector<float>& buffer, float* sums);
+// Gradient of one bin's channels; grad [R, classes] is already divided by size * size.
+void class_logits_gradient(const float* grad, const Maps& maps, const RoiSpans& rois, int64_t classes, int bin,
                            std::vector<float>& buffer, std::vector<float>& result_buffer, float* result);
 
 // pair [2, size, size] of one ROI and class; zeros are there already.
-void mask_logits_of_roi(const Maps& maps, const Rois& rois, int64_t classes, int64_t roi, int64_t label, float* pair);
-// Gradient of one cell's channels; grad [R, 2, size, size], labels [R], result as large as the maps and zero.
-void mask_logits_gradient(const float* grad, const int64_t* labels, const Maps& shape, const Rois& rois, int64_t classes, int cell,
+void mask_logits_of_roi(const Maps& maps, const RoiSpans& rois, int64_t classes, int64_t roi, int64_t label, float* pair);
+// Gradient of one bin's channels; grad [R, 2, size, size], labels [R], result as large as the maps and zero.
+void mask_logits_gradient(const float* grad, const int64_t* labels, const Maps& shape, const RoiSpans& rois, int64_t classes, int bin,
                           float* result);
 
 // deltas [outputs] of one ROI, still to be divided by size * size.
-void add_box_deltas(const Maps& maps, const Rois& rois, int64_t outputs, int64_t roi, float* deltas);
-void box_deltas_gradient(const float* grad, const Maps& shape, const Rois& rois, int64_t outputs, int cell, float* result);
+void add_box_deltas(const Maps& maps, const RoiSpans& rois, int64_t outputs, int64_t roi, float* deltas);
+void box_deltas_gradient(const float* grad, const Maps& shape, const RoiSpans& rois, int64_t outputs, int bin, float* result);
 
 // Candidates begin..end-1 of the RPN -> boxes [.., 4], scores.
 void decode_anchors(const Rpn& rpn, int64_t begin, int64_t end, float* boxes, float* scores);

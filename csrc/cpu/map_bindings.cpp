@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // The CPU operators on maps for PyTorch: arguments checked, layouts read, work divided among PyTorch's threads. Results do not
-// depend on their number: cells of the partition own disjoint channels, and partial sums are a fixed number.
+// depend on their number: bins own disjoint channels, and partial sums are a fixed number.
 #include <ATen/Parallel.h>
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/empty.h>
@@ -17,6 +17,7 @@
 #include <limits>
 
 #include "../checks.h"
+#include "../views.h"
 #include "kernels.h"
 
 namespace fcis {
@@ -29,32 +30,25 @@ at::Tensor readable(const at::Tensor& maps) { return maps.scalar_type() == at::k
 
 at::Tensor zeros_like_maps(const at::Tensor& maps) { return at::zeros_like(maps, maps.options().dtype(at::kFloat)); }
 
-Maps view(const at::Tensor& maps) {
-  const bool channels_last = !maps.is_contiguous();
-  return {maps.const_data_ptr(), maps.scalar_type() == at::kBFloat16, maps.size(0), maps.size(1), maps.size(2), maps.size(3),
-          channels_last};
-}
-
-Rois bins_of(const at::Tensor& rois, int64_t bins, int64_t size, int64_t stride, const Maps& maps) {
-  return find_bins(rois.const_data_ptr<float>(), rois.size(0), static_cast<int>(bins), static_cast<int>(size),
-                   static_cast<int>(stride), maps);
+RoiSpans spans_of(const at::Tensor& rois, int64_t bins, int64_t size, int64_t stride, const Maps& maps) {
+  return find_spans(view_rois(rois, bins, size, stride), maps);
 }
 
 at::Tensor class_logits(const at::Tensor& maps_in, const at::Tensor& rois_in, int64_t bins, int64_t size, int64_t stride) {
-  const int64_t cells = bins * bins;
-  check_maps(maps_in, rois_in, bins, size, stride, 2 * cells);
+  const int64_t all_bins = bins * bins;
+  check_maps(maps_in, rois_in, bins, size, stride, 2 * all_bins);
   const at::Tensor held = readable(maps_in);
-  const Maps maps = view(held);
-  const int64_t classes = maps.channels / (2 * cells);
-  const Rois rois = bins_of(rois_in, bins, size, stride, maps);
-  const int64_t groups = std::min(kPartialSums, cells);
+  const Maps maps = view_maps(held);
+  const int64_t classes = maps.channels / (2 * all_bins);
+  const RoiSpans rois = spans_of(rois_in, bins, size, stride, maps);
+  const int64_t groups = std::min(kPartialSums, all_bins);
   at::Tensor partial = at::zeros({groups, rois.count, classes}, rois_in.options());
   float* sums = partial.mutable_data_ptr<float>();
   at::parallel_for(0, groups, 1, [&](int64_t begin, int64_t end) {
     std::vector<float> buffer;
     for (int64_t group = begin; group < end; ++group) {
-      for (int64_t cell = group; cell < cells; cell += groups) {
-        add_class_logits(maps, rois, classes, static_cast<int>(cell), buffer, sums + group * rois.count * classes);
+      for (int64_t bin = group; bin < all_bins; bin += groups) {
+        add_class_logits(maps, rois, classes, static_cast<int>(bin), buffer, sums + group * rois.count * classes);
       }
     }
   });
@@ -63,20 +57,20 @@ at::Tensor class_logits(const at::Tensor& maps_in, const at::Tensor& rois_in, in
 
 at::Tensor class_logits_backward(const at::Tensor& grad_in, const at::Tensor& maps_in, const at::Tensor& rois_in, int64_t bins,
                                  int64_t size, int64_t stride) {
-  const int64_t cells = bins * bins;
-  check_maps(maps_in, rois_in, bins, size, stride, 2 * cells);
+  const int64_t all_bins = bins * bins;
+  check_maps(maps_in, rois_in, bins, size, stride, 2 * all_bins);
   const at::Tensor held = readable(maps_in);
-  const Maps maps = view(held);
-  const int64_t classes = maps.channels / (2 * cells);
+  const Maps maps = view_maps(held);
+  const int64_t classes = maps.channels / (2 * all_bins);
   check_grad(grad_in, maps_in, {rois_in.size(0), classes});
   const at::Tensor grad = grad_in.div(static_cast<double>(size * size)).contiguous();
-  const Rois rois = bins_of(rois_in, bins, size, stride, maps);
+  const RoiSpans rois = spans_of(rois_in, bins, size, stride, maps);
   at::Tensor result = zeros_like_maps(held);
   float* out = result.mutable_data_ptr<float>();
-  at::parallel_for(0, cells, 1, [&](int64_t begin, int64_t end) {
+  at::parallel_for(0, all_bins, 1, [&](int64_t begin, int64_t end) {
     std::vector<float> buffer, result_buffer;
-    for (int64_t cell = begin; cell < end; ++cell) {
-      class_logits_gradient(grad.const_data_ptr<float>(), maps, rois, classes, static_cast<int>(cell), buffer, result_buffer, out);
+    for (int64_t bin = begin; bin < end; ++bin) {
+      class_logits_gradient(grad.const_data_ptr<float>(), maps, rois, classes, static_cast<int>(bin), buffer, result_buffer, out);
     }
   });
   return result.to(maps_in.scalar_type());
@@ -87,8 +81,8 @@ template <class LabelOf>
 at::Tensor assemble_pairs(const at::Tensor& maps_in, const at::Tensor& rois_in, int64_t bins, int64_t size, int64_t stride,
                           LabelOf label_of) {
   const at::Tensor held = readable(maps_in);
-  const Maps maps = view(held);
-  const Rois rois = bins_of(rois_in, bins, size, stride, maps);
+  const Maps maps = view_maps(held);
+  const RoiSpans rois = spans_of(rois_in, bins, size, stride, maps);
   at::Tensor pairs = at::zeros({rois.count, 2, size, size}, rois_in.options().memory_format(at::MemoryFormat::Contiguous));
   float* out = pairs.mutable_data_ptr<float>();
   at::parallel_for(0, rois.count, 8, [&](int64_t begin, int64_t end) {
@@ -128,19 +122,19 @@ at::Tensor winner_masks(const at::Tensor& maps, const at::Tensor& rois, const at
 
 at::Tensor mask_logits_backward(const at::Tensor& grad_in, const at::Tensor& maps_in, const at::Tensor& rois_in,
                                 const at::Tensor& labels, int64_t bins, int64_t size, int64_t stride) {
-  const int64_t cells = bins * bins;
-  check_maps(maps_in, rois_in, bins, size, stride, 2 * cells);
+  const int64_t all_bins = bins * bins;
+  check_maps(maps_in, rois_in, bins, size, stride, 2 * all_bins);
   check_labels(labels, rois_in);
   check_grad(grad_in, maps_in, {rois_in.size(0), 2, size, size});
   const at::Tensor grad = grad_in.contiguous(), label = labels.contiguous();
   at::Tensor result = zeros_like_maps(maps_in);
-  const Maps shape = view(result);
-  const Rois rois = bins_of(rois_in, bins, size, stride, shape);
+  const Maps shape = view_maps(result);
+  const RoiSpans rois = spans_of(rois_in, bins, size, stride, shape);
   float* out = result.mutable_data_ptr<float>();
-  at::parallel_for(0, cells, 1, [&](int64_t begin, int64_t end) {
-    for (int64_t cell = begin; cell < end; ++cell) {
-      mask_logits_gradient(grad.const_data_ptr<float>(), label.const_data_ptr<int64_t>(), shape, rois, shape.channels / (2 * cells),
-                           static_cast<int>(cell), out);
+  at::parallel_for(0, all_bins, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t bin = begin; bin < end; ++bin) {
+      mask_logits_gradient(grad.const_data_ptr<float>(), label.const_data_ptr<int64_t>(), shape, rois, shape.channels / (2 * all_bins),
+                           static_cast<int>(bin), out);
     }
   });
   return result.to(maps_in.scalar_type());
@@ -149,9 +143,9 @@ at::Tensor mask_logits_backward(const at::Tensor& grad_in, const at::Tensor& map
 at::Tensor box_deltas(const at::Tensor& maps_in, const at::Tensor& rois_in, int64_t bins, int64_t size, int64_t stride) {
   check_maps(maps_in, rois_in, bins, size, stride, bins * bins);
   const at::Tensor held = readable(maps_in);
-  const Maps maps = view(held);
+  const Maps maps = view_maps(held);
   const int64_t outputs = maps.channels / (bins * bins);
-  const Rois rois = bins_of(rois_in, bins, size, stride, maps);
+  const RoiSpans rois = spans_of(rois_in, bins, size, stride, maps);
   at::Tensor deltas = at::zeros({rois.count, outputs}, rois_in.options().memory_format(at::MemoryFormat::Contiguous));
   float* out = deltas.mutable_data_ptr<float>();
   at::parallel_for(0, rois.count, 8, [&](int64_t begin, int64_t end) {
@@ -162,24 +156,24 @@ at::Tensor box_deltas(const at::Tensor& maps_in, const at::Tensor& rois_in, int6
 
 at::Tensor box_deltas_backward(const at::Tensor& grad_in, const at::Tensor& maps_in, const at::Tensor& rois_in, int64_t bins,
                                int64_t size, int64_t stride) {
-  const int64_t cells = bins * bins;
-  check_maps(maps_in, rois_in, bins, size, stride, cells);
-  const int64_t outputs = maps_in.size(1) / cells;
+  const int64_t all_bins = bins * bins;
+  check_maps(maps_in, rois_in, bins, size, stride, all_bins);
+  const int64_t outputs = maps_in.size(1) / all_bins;
   check_grad(grad_in, maps_in, {rois_in.size(0), outputs});
   const at::Tensor grad = grad_in.div(static_cast<double>(size * size)).contiguous();
   at::Tensor result = zeros_like_maps(maps_in);
-  const Maps shape = view(result);
-  const Rois rois = bins_of(rois_in, bins, size, stride, shape);
+  const Maps shape = view_maps(result);
+  const RoiSpans rois = spans_of(rois_in, bins, size, stride, shape);
   float* out = result.mutable_data_ptr<float>();
-  at::parallel_for(0, cells, 1, [&](int64_t begin, int64_t end) {
-    for (int64_t cell = begin; cell < end; ++cell) {
-      box_deltas_gradient(grad.const_data_ptr<float>(), shape, rois, outputs, static_cast<int>(cell), out);
+  at::parallel_for(0, all_bins, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t bin = begin; bin < end; ++bin) {
+      box_deltas_gradient(grad.const_data_ptr<float>(), shape, rois, outputs, static_cast<int>(bin), out);
     }
   });
   return result.to(maps_in.scalar_type());
 }
 
-at::Tensor bin_edges(const at::Tensor& low, const at::Tensor& high, int64_t size, int64_t length, int64_t stride) {
+at::Tensor span_edges(const at::Tensor& low, const at::Tensor& high, int64_t size, int64_t length, int64_t stride) {
   TORCH_CHECK_VALUE(low.dim() == 1 && low.sizes() == high.sizes(), "low, high: expected [R], got ", low.sizes(), high.sizes());
   const at::Tensor from = low.to(at::kFloat).contiguous(), to = high.to(at::kFloat).contiguous();
   at::Tensor edges = at::empty({low.size(0), size, 2}, low.options().dtype(at::kLong));
@@ -188,9 +182,9 @@ at::Tensor bin_edges(const at::Tensor& low, const at::Tensor& high, int64_t size
     const Axis axis = make_axis(from.const_data_ptr<float>()[r], to.const_data_ptr<float>()[r], static_cast<int>(size),
                                 static_cast<int>(length), static_cast<float>(1.0 / static_cast<double>(stride)));
     for (int p = 0; p < size; ++p) {
-      const Range bin = bin_range(axis, p);
-      *out++ = bin.begin;
-      *out++ = bin.end;
+      const Span span = find_span(axis, p);
+      *out++ = span.begin;
+      *out++ = span.end;
     }
   }
   return edges;
@@ -206,7 +200,7 @@ TORCH_LIBRARY_IMPL(fcis_ros, CPU, m) {
   m.impl("winner_masks", winner_masks);
   m.impl("box_deltas", box_deltas);
   m.impl("box_deltas_backward", box_deltas_backward);
-  m.impl("bin_edges", bin_edges);
+  m.impl("span_edges", span_edges);
 }
 
 }  // namespace fcis

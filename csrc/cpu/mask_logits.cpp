@@ -8,16 +8,16 @@ namespace fcis {
 namespace {
 
 template <class T>
-void assemble(const T* data, const Maps& maps, const Rois& rois, int64_t classes, int64_t roi, int64_t label, float* pair) {
+void assemble(const T* data, const Maps& maps, const RoiSpans& rois, int64_t classes, int64_t roi, int64_t label, float* pair) {
   const T* image = data + rois.image[roi] * maps.channels * maps.pixels();
   const int64_t step = maps.pixel_step();
   for (int p = 0; p < rois.size; ++p) {
     for (int q = 0; q < rois.size; ++q) {
-      const Range row = rois.rows[roi * rois.size + p], column = rois.columns[roi * rois.size + q];
+      const Span row = rois.rows[roi * rois.size + p], column = rois.columns[roi * rois.size + q];
       if (row.count() <= 0 || column.count() <= 0) continue;
-      const int64_t cell = p / rois.per_cell * rois.bins + q / rois.per_cell;
+      const int64_t bin = p / rois.per_bin * rois.bins + q / rois.per_bin;
       for (int side = 0; side < 2; ++side) {
-        const T* plane = image + ((cell * 2 + side) * classes + label) * maps.channel_step();
+        const T* plane = image + ((bin * 2 + side) * classes + label) * maps.channel_step();
         float sum = 0.0f;
         for (int y = row.begin; y < row.end; ++y) {
           for (int x = column.begin; x < column.end; ++x) sum += to_float(plane[(y * maps.width + x) * step]);
@@ -30,24 +30,24 @@ void assemble(const T* data, const Maps& maps, const Rois& rois, int64_t classes
 
 }  // namespace
 
-void mask_logits_of_roi(const Maps& maps, const Rois& rois, int64_t classes, int64_t roi, int64_t label, float* pair) {
+void mask_logits_of_roi(const Maps& maps, const RoiSpans& rois, int64_t classes, int64_t roi, int64_t label, float* pair) {
   if (rois.image[roi] < 0 || label < 0 || label >= classes) return;
   with_element(maps, [&](auto* data) { assemble(data, maps, rois, classes, roi, label, pair); });
 }
 
-void mask_logits_gradient(const float* grad, const int64_t* labels, const Maps& shape, const Rois& rois, int64_t classes, int cell,
+void mask_logits_gradient(const float* grad, const int64_t* labels, const Maps& shape, const RoiSpans& rois, int64_t classes, int bin,
                           float* result) {
-  const int64_t step = shape.pixel_step(), bins = rois.size * rois.size;
-  const int top = cell / rois.bins * rois.per_cell, left = cell % rois.bins * rois.per_cell;
+  const int64_t step = shape.pixel_step(), squares = rois.size * rois.size;
+  const int top = bin / rois.bins * rois.per_bin, left = bin % rois.bins * rois.per_bin;
   for (int64_t r = 0; r < rois.count; ++r) {
     if (rois.image[r] < 0 || labels[r] < 0 || labels[r] >= classes) continue;
-    const Range *rows = rois.row(r, cell), *columns = rois.column(r, cell);
+    const Span *rows = rois.row(r, bin), *columns = rois.column(r, bin);
     for (int side = 0; side < 2; ++side) {
       float* plane = result + rois.image[r] * shape.channels * shape.pixels() +
-                     ((cell * 2 + side) * classes + labels[r]) * shape.channel_step();
-      const float* wanted = grad + (r * 2 + side) * bins;
-      for (int p = 0; p < rois.per_cell; ++p) {
-        for (int q = 0; q < rois.per_cell; ++q) {
+                     ((bin * 2 + side) * classes + labels[r]) * shape.channel_step();
+      const float* wanted = grad + (r * 2 + side) * squares;
+      for (int p = 0; p < rois.per_bin; ++p) {
+        for (int q = 0; q < rois.per_bin; ++q) {
           if (rows[p].count() <= 0 || columns[q].count() <= 0) continue;
           const float share = wanted[(top + p) * rois.size + left + q] / static_cast<float>(rows[p].count() * columns[q].count());
           for (int y = rows[p].begin; y < rows[p].end; ++y) {

@@ -1,11 +1,11 @@
 // Copyright 2026 fcis_ros maintainers
 // SPDX-License-Identifier: Apache-2.0
 
-// What the kernels that assemble share: maps and bins as they see them.
+// What the kernels that assemble share: maps and spans as they see them.
 //
-// Forward kernels give a block one ROI, whose bins its threads compute once into shared memory. Backward kernels gather: a thread
-// owns elements of the gradient and goes over the ROIs that reach them, so nothing is added to from two sides; they read the bins of
-// all ROIs from a table in global memory.
+// Forward kernels give a block one ROI, whose spans its threads compute once into shared memory. Backward kernels gather: a thread
+// owns elements of the gradient and goes over the ROIs that reach them, so nothing is added to from two sides; they read the spans
+// of all ROIs from a table in global memory.
 #pragma once
 
 #include "../geometry.h"
@@ -15,9 +15,9 @@
 
 namespace fcis::cuda {
 
-// What a kernel needs to know of maps. T is const where they are read.
+// How a kernel reaches the elements of maps. T is const where they are read.
 template <typename T>
-struct View {
+struct Access {
   T* data;
   int64_t image_step, channel_step, pixel_step;
   int images, height, width;
@@ -27,9 +27,9 @@ struct View {
 };
 
 template <typename T>
-View<T> view(const Maps& maps, T* data) {
-  return {data, maps.channels * maps.pixels(), maps.channels_last ? 1 : maps.pixels(), maps.channels_last ? maps.channels : 1,
-          static_cast<int>(maps.images), static_cast<int>(maps.height), static_cast<int>(maps.width)};
+Access<T> access(const Maps& maps, T* data) {
+  return {data, maps.channels * maps.pixels(), maps.channel_step(), maps.pixel_step(), static_cast<int>(maps.images),
+          static_cast<int>(maps.height), static_cast<int>(maps.width)};
 }
 
 __device__ __forceinline__ float to_float(float value) { return value; }
@@ -52,8 +52,6 @@ cudaError_t with_element(const Maps& maps, Launch launch) {
   return cudaGetLastError();
 }
 
-inline float scale_of(const Rois& rois) { return static_cast<float>(1.0 / rois.stride); }
-
 // Which image an ROI lies in and its axes.
 struct Extent {
   int image;  // -1: ignored (no such image, or a box that is not finite)
@@ -68,46 +66,46 @@ __device__ __forceinline__ Extent read_extent(const float* roi, int size, float 
 
 __device__ __forceinline__ float inverse(int count) { return count > 0 ? 1.0f / static_cast<float>(count) : 0.0f; }
 
-// A bin along one axis with its weight in a mean: one read from shared memory.
-struct __align__(16) Bin {
+// A span with the weight of its cells in a mean: one read from shared memory.
+struct __align__(16) WeightedSpan {
   int begin, end;
   float weight;
-  __device__ __forceinline__ Range range() const { return {begin, end}; }
+  __device__ __forceinline__ Span span() const { return {begin, end}; }
 };
 
 // The whole block computes rows [size] and, behind them, columns [size] in shared memory; returns the image of the ROI, -1: ignored.
 template <typename T>
-__device__ __forceinline__ int find_bins(const View<T>& maps, const float* roi, int size, float scale, Bin* rows) {
+__device__ __forceinline__ int find_spans(const Access<T>& maps, const float* roi, int size, float scale, WeightedSpan* rows) {
   const Extent box = read_extent(roi, size, scale, maps.images, maps.height, maps.width);
   for (int p = threadIdx.x; p < 2 * size; p += blockDim.x) {
-    const Range bin = p < size ? bin_range(box.y, p) : bin_range(box.x, p - size);
-    rows[p] = {bin.begin, bin.end, inverse(bin.count())};
+    const Span own = p < size ? find_span(box.y, p) : find_span(box.x, p - size);
+    rows[p] = {own.begin, own.end, inverse(own.count())};
   }
   __syncthreads();
   return box.image;
 }
 
-__device__ __forceinline__ bool holds(Range range, int i) { return i >= range.begin && i < range.end; }
+__device__ __forceinline__ bool holds(Span span, int i) { return i >= span.begin && i < span.end; }
 
-// How much feature cell i counts in the sum over these bins of their means, along one axis.
-__device__ __forceinline__ float weigh(const Bin* bins, int count, int i) {
+// How much feature cell i counts in the sum over these spans of their means, along one axis.
+__device__ __forceinline__ float weigh(const WeightedSpan* spans, int count, int i) {
   float weight = 0.0f;
 #pragma unroll 1
-  for (int p = 0; p < count; ++p) weight += holds(bins[p].range(), i) ? bins[p].weight : 0.0f;
+  for (int p = 0; p < count; ++p) weight += holds(spans[p].span(), i) ? spans[p].weight : 0.0f;
   return weight;
 }
-// The same in a table, where `step` leads from bin to bin.
-__device__ __forceinline__ float weigh(const Range* bins, int count, int64_t step, int i) {
+// The same in a table, where `step` leads from span to span.
+__device__ __forceinline__ float weigh(const Span* spans, int count, int64_t step, int i) {
   float weight = 0.0f;
-  for (int p = 0; p < count; ++p, bins += step) {
-    if (holds(*bins, i)) weight += inverse(bins->count());
+  for (int p = 0; p < count; ++p, spans += step) {
+    if (holds(*spans, i)) weight += inverse(spans->count());
   }
   return weight;
 }
 
-// Sums of the outside and the inside map over one bin, in the order of the CPU; pixel_step and row_step in elements.
+// Sums of the outside and the inside map over one square, in the order of the CPU; pixel_step and row_step in elements.
 template <typename T>
-__device__ __forceinline__ void sum_bin(const T* outside, const T* inside, Range row, Range column, int64_t row_step,
+__device__ __forceinline__ void sum_square(const T* outside, const T* inside, Span row, Span column, int64_t row_step,
                                         int64_t pixel_step, float& outside_sum, float& inside_sum) {
   outside_sum = inside_sum = 0.0f;
   for (int y = row.begin; y < row.end; ++y) {
@@ -120,31 +118,31 @@ __device__ __forceinline__ void sum_bin(const T* outside, const T* inside, Range
   }
 }
 
-// The bins of all ROIs, in a workspace. ROIs run fastest: lanes look at 32 of them at once.
+// The spans of all ROIs, in a workspace. ROIs run fastest: lanes look at 32 of them at once.
 struct Table {
-  int count, bins, size, per_cell;
-  Range *rows, *columns;  // [size, count]
+  int count, bins, size, per_bin;
+  Span *rows, *columns;  // [size, count]
   int* image;             // [count]
   __host__ __device__ __forceinline__ static int64_t bytes(int64_t count, int64_t size) {
-    return (count * (2 * size * static_cast<int64_t>(sizeof(Range)) + static_cast<int64_t>(sizeof(int))) + 15) / 16 * 16;
+    return (count * (2 * size * static_cast<int64_t>(sizeof(Span)) + static_cast<int64_t>(sizeof(int))) + 15) / 16 * 16;
   }
-  __device__ __forceinline__ const Range* row(int r, int p) const { return rows + static_cast<int64_t>(p) * count + r; }
-  __device__ __forceinline__ const Range* column(int r, int p) const { return columns + static_cast<int64_t>(p) * count + r; }
-  // Whether a bin of the cell of the partition in row i, column j holds feature cell (y, x). Bins leave no gap between them.
+  __device__ __forceinline__ const Span* row(int r, int p) const { return rows + static_cast<int64_t>(p) * count + r; }
+  __device__ __forceinline__ const Span* column(int r, int p) const { return columns + static_cast<int64_t>(p) * count + r; }
+  // Whether a square of the bin in row i, column j holds feature cell (y, x). Spans leave no gap between them.
   __device__ __forceinline__ bool reaches(int r, int from_image, int i, int j, int y, int x) const {
-    return image[r] == from_image && y >= row(r, i * per_cell)->begin && y < row(r, (i + 1) * per_cell - 1)->end &&
-           x >= column(r, j * per_cell)->begin && x < column(r, (j + 1) * per_cell - 1)->end;
+    return image[r] == from_image && y >= row(r, i * per_bin)->begin && y < row(r, (i + 1) * per_bin - 1)->end &&
+           x >= column(r, j * per_bin)->begin && x < column(r, (j + 1) * per_bin - 1)->end;
   }
 };
 
-// Fills the table: in cells.cu.
+// Fills the table: in spans.cu.
 Table open_table(const Maps& maps, const Rois& rois, void* workspace, cudaStream_t stream);
 
-// Which element of a gradient a warp of a gathering kernel owns: one feature cell, one cell of the partition, 32 classes. Blocks
+// Which element of a gradient a warp of a gathering kernel owns: one feature cell, one bin, 32 classes. Blocks
 // count the feature cells in x and, kWarps at a time, the rest in y.
 struct Place {
   static constexpr int kWarps = 8;
-  int image, y, x, cell, chunk;
+  int image, y, x, bin, chunk;
 };
 
 __device__ __forceinline__ Place find_place(unsigned pixel, int unit, int height, int width, int chunks) {
@@ -156,7 +154,7 @@ __device__ __forceinline__ Place find_place(unsigned pixel, int unit, int height
 // Calls add(r) in order for every ROI of the table that reaches the place; all lanes of the warp together.
 template <typename Add>
 __device__ __forceinline__ void for_each_roi(const Table& table, const Place& place, Add add) {
-  const int lane = threadIdx.x % kWarp, i = place.cell / table.bins, j = place.cell % table.bins;
+  const int lane = threadIdx.x % kWarp, i = place.bin / table.bins, j = place.bin % table.bins;
   for (int first = 0; first < table.count; first += kWarp) {
     const int own = first + lane;
     unsigned hits = ballot(own < table.count && table.reaches(own, place.image, i, j, place.y, place.x));

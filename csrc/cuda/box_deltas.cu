@@ -1,8 +1,8 @@
 // Copyright 2026 fcis_ros maintainers
 // SPDX-License-Identifier: Apache-2.0
 
-// Position-sensitive average of the box maps. The mean over bins is linear and bin membership separable: within a cell of the
-// partition feature cell (y, x) counts wy(y) * wx(x), w being the sum of 1/n over the bins that contain it. No grid is formed.
+// Position-sensitive average of the box maps. The mean over squares is linear and membership separable: within a bin feature
+// cell (y, x) counts wy(y) * wx(x), w being the sum of 1/n over the spans that contain it. No grid is formed.
 #include "assemble.h"
 
 namespace fcis::cuda {
@@ -12,25 +12,25 @@ constexpr int kMaxThreads = 512;
 constexpr int kGatherThreads = 256;
 constexpr int kBatch = 4;  // loads of a thread in flight
 
-// A block is an ROI and `lanes` outputs, a power of 2; a group of lanes takes one cell of the partition at a time. With 7 x 7 cells
-// and up to 8 outputs every group has one cell and the ROI is done after one walk over a patch.
+// A block is an ROI and `lanes` outputs, a power of 2; a group of lanes takes one bin at a time. With 7 x 7 bins
+// and up to 8 outputs every group has one bin and the ROI is done after one walk over a patch.
 template <typename T>
 __global__ void __launch_bounds__(kMaxThreads, 2)
-    sum_patches(View<const T> maps, const float* __restrict__ rois, int bins, int size, float scale, int outputs, int lanes, int chunks,
+    sum_patches(Access<const T> maps, const float* __restrict__ rois, int bins, int size, float scale, int outputs, int lanes, int chunks,
                 float* __restrict__ deltas) {
-  const int roi = blockIdx.x / chunks, d = blockIdx.x % chunks * lanes + threadIdx.x % lanes, per_cell = size / bins;
+  const int roi = blockIdx.x / chunks, d = blockIdx.x % chunks * lanes + threadIdx.x % lanes, per_bin = size / bins;
   const int group = threadIdx.x / lanes, groups = blockDim.x / lanes;
-  FCIS_SHARED(Bin, rows);                                        // [size]
-  Bin* const columns = rows + size;                              // [size]
+  FCIS_SHARED(WeightedSpan, rows);                                        // [size]
+  WeightedSpan* const columns = rows + size;                              // [size]
   float* const sums = reinterpret_cast<float*>(columns + size);  // [threads]
-  const int image = find_bins(maps, rois + static_cast<int64_t>(roi) * 5, size, scale, rows);
+  const int image = find_spans(maps, rois + static_cast<int64_t>(roi) * 5, size, scale, rows);
   float total = 0.0f;
   if (image >= 0 && d < outputs) {
-    for (int cell = group; cell < bins * bins; cell += groups) {
-      const Bin *const row = rows + cell / bins * per_cell, *const column = columns + cell % bins * per_cell;
-      const int end = column[per_cell - 1].end;
-      for (int y = row[0].begin; y < row[per_cell - 1].end; ++y) {
-        const T* pixel = maps.at(image, static_cast<int64_t>(cell) * outputs + d, y, column[0].begin);
+    for (int bin = group; bin < bins * bins; bin += groups) {
+      const WeightedSpan *const row = rows + bin / bins * per_bin, *const column = columns + bin % bins * per_bin;
+      const int end = column[per_bin - 1].end;
+      for (int y = row[0].begin; y < row[per_bin - 1].end; ++y) {
+        const T* pixel = maps.at(image, static_cast<int64_t>(bin) * outputs + d, y, column[0].begin);
         float sum = 0.0f;
 #pragma unroll 1
         for (int x = column[0].begin; x < end; x += kBatch) {
@@ -38,15 +38,15 @@ __global__ void __launch_bounds__(kMaxThreads, 2)
 #pragma unroll
           for (int i = 0; i < kBatch; ++i, pixel += maps.pixel_step) values[i] = x + i < end ? to_float(*pixel) : 0.0f;
 #pragma unroll 1
-          for (int q = 0; q < per_cell; ++q) {
-            const Bin bin = column[q];
+          for (int q = 0; q < per_bin; ++q) {
+            const WeightedSpan own = column[q];
 #pragma unroll
-            for (int i = 0; i < kBatch; ++i) weights[i] += holds(bin.range(), x + i) ? bin.weight : 0.0f;
+            for (int i = 0; i < kBatch; ++i) weights[i] += holds(own.span(), x + i) ? own.weight : 0.0f;
           }
 #pragma unroll
           for (int i = 0; i < kBatch; ++i) sum += weights[i] * values[i];
         }
-        total += weigh(row, per_cell, y) * sum;
+        total += weigh(row, per_bin, y) * sum;
       }
     }
   }
@@ -65,39 +65,37 @@ __global__ void __launch_bounds__(kMaxThreads, 2)
 // grad [R, outputs]; a thread gathers one element of the gradient. Neighbouring threads are neighbouring channels.
 template <typename T>
 __global__ void __launch_bounds__(kGatherThreads)
-    gather_patches(const float* __restrict__ grad, View<T> result, Table table, int outputs) {
+    gather_patches(const float* __restrict__ grad, Access<T> result, Table table, int outputs) {
   const unsigned pixel = blockIdx.x, row = pixel / result.width, height = result.height;
-  const int image = row / height, y = row % height, x = pixel % result.width, per_cell = table.per_cell;
-  const int channel = blockIdx.y * kGatherThreads + threadIdx.x, cell = channel / outputs, d = channel % outputs;
-  const int i = cell / table.bins, j = cell % table.bins;
+  const int image = row / height, y = row % height, x = pixel % result.width, per_bin = table.per_bin;
+  const int channel = blockIdx.y * kGatherThreads + threadIdx.x, bin = channel / outputs, d = channel % outputs;
+  const int i = bin / table.bins, j = bin % table.bins;
   if (i >= table.bins) return;
   float sum = 0.0f;
   for (int r = 0; r < table.count; ++r) {
     if (!table.reaches(r, image, i, j, y, x)) continue;
-    const float weight = weigh(table.row(r, i * per_cell), per_cell, table.count, y) *
-                         weigh(table.column(r, j * per_cell), per_cell, table.count, x);
+    const float weight = weigh(table.row(r, i * per_bin), per_bin, table.count, y) *
+                         weigh(table.column(r, j * per_bin), per_bin, table.count, x);
     sum += weight * (grad[static_cast<int64_t>(r) * outputs + d] / static_cast<float>(table.size * table.size));
   }
   store(result.at(image, channel, y, x), sum);
 }
 
-int64_t outputs_of(const Maps& maps, const Rois& rois) { return maps.channels / (rois.bins * rois.bins); }
-
 }  // namespace
 
 cudaError_t box_deltas(const Maps& maps, const Rois& rois, float* deltas, cudaStream_t stream) {
-  const int64_t outputs = outputs_of(maps, rois), cells = rois.bins * rois.bins;
+  const int64_t outputs = outputs_of(maps, rois), all_bins = rois.bins * rois.bins;
   int64_t lanes = 1;
   while (lanes < outputs && lanes < kWarp) lanes *= 2;
-  const int64_t chunks = divide_up(outputs, lanes), wanted = divide_up(cells * lanes, kWarp) * kWarp;
+  const int64_t chunks = divide_up(outputs, lanes), wanted = divide_up(all_bins * lanes, kWarp) * kWarp;
   const int64_t threads = wanted < kMaxThreads ? wanted : kMaxThreads;
   if (rois.count * chunks > 0x7fffffff) return cudaErrorInvalidValue;
   if (rois.count == 0) return cudaSuccess;
   return with_element(maps, [&](auto element) {
     using T = decltype(element);
     FCIS_LAUNCH((sum_patches<T>), static_cast<unsigned>(rois.count * chunks), static_cast<unsigned>(threads),
-                2 * rois.size * sizeof(Bin) + threads * sizeof(float), stream, view(maps, static_cast<const T*>(maps.data)),
-                rois.data, rois.bins, rois.size, scale_of(rois), static_cast<int>(outputs), static_cast<int>(lanes),
+                2 * rois.size * sizeof(WeightedSpan) + threads * sizeof(float), stream, access(maps, static_cast<const T*>(maps.data)),
+                rois.data, rois.bins, rois.size, rois.scale(), static_cast<int>(outputs), static_cast<int>(lanes),
                 static_cast<int>(chunks), deltas);
   });
 }
@@ -113,7 +111,7 @@ cudaError_t box_deltas_backward(const float* grad, const Maps& maps, const Rois&
   return with_element(maps, [&](auto element) {
     using T = decltype(element);
     FCIS_LAUNCH((gather_patches<T>), dim3(static_cast<unsigned>(pixels), static_cast<unsigned>(units)), kGatherThreads, 0, stream, grad,
-                view(maps, static_cast<T*>(result)), table, static_cast<int>(outputs_of(maps, rois)));
+                access(maps, static_cast<T*>(result)), table, static_cast<int>(outputs_of(maps, rois)));
   });
 }
 

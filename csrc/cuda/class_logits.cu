@@ -1,19 +1,19 @@
 // Copyright 2026 fcis_ros maintainers
 // SPDX-License-Identifier: Apache-2.0
 
-// Class logits straight from the score maps: per bin max(outside, inside), summed over the bins; nothing per bin is stored.
+// Class logits straight from the score maps: per square max(outside, inside), summed over the squares; nothing per square is stored.
 //
-// Two forward kernels. logits_by_cell, for many classes in channels-last maps: a warp takes one cell of the partition and 32 classes,
-// so loads coalesce and all bounds are the same for the warp; the bins of the cell share the reads of its patch. logits_by_bin, for
-// everything else: a thread takes one bin and one class at a time, which keeps a GPU busy with few classes, too.
+// Two forward kernels. logits_by_bin, for many classes in channels-last maps: a warp takes one bin and 32 classes,
+// so loads coalesce and all bounds are the same for the warp; the squares of the bin share the reads of its patch. logits_by_square, for
+// everything else: a thread takes one square and one class at a time, which keeps a GPU busy with few classes, too.
 #include "assemble.h"
 
 namespace fcis::cuda {
 namespace {
 
-constexpr int kRows = 4;          // feature rows that a thread of logits_by_cell sums at a time, all in registers
-constexpr int kCellWarps = 10;    // at most, in a block of logits_by_cell
-constexpr int kBinThreads = 512;  // at most, in a block of logits_by_bin
+constexpr int kRows = 4;          // feature rows that a thread of logits_by_bin sums at a time, all in registers
+constexpr int kBinWarps = 10;    // at most, in a block of logits_by_bin
+constexpr int kSquareThreads = 512;  // at most, in a block of logits_by_square
 constexpr int kWinnerThreads = 256;
 
 __device__ __forceinline__ float larger(float outside, float inside) { return inside > outside ? inside : outside; }
@@ -29,19 +29,19 @@ struct Lane {
   }
 };
 
-// The part of a logit that comes from one cell of the partition, whose patch has kHeight rows. Columns of the patch are read once,
-// from left to right: where two bins overlap they do so in one column (an edge rounded down and up), which is carried over.
-// weights [kRows][PER_CELL]: of a row in the mean of a bin along y, 0 outside of it.
-template <typename T, int PER_CELL, int kHeight>
-__device__ __forceinline__ float sum_patch(const Lane<T>& lane, unsigned offset, const Bin* columns, const float* weights) {
+// The part of a logit that comes from one bin, whose patch has kHeight rows. Columns of the patch are read once,
+// from left to right: where two spans overlap they do so in one column (an edge rounded down and up), which is carried over.
+// weights [kRows][PER_BIN]: of a row in the mean of a span, 0 outside of it.
+template <typename T, int PER_BIN, int kHeight>
+__device__ __forceinline__ float sum_patch(const Lane<T>& lane, unsigned offset, const WeightedSpan* columns, const float* weights) {
   float total = 0.0f, last_outside[kHeight], last_inside[kHeight];
   int x = columns[0].begin;
   offset += x * lane.pixel_step;
 #pragma unroll
   for (int r = 0; r < kHeight; ++r) last_outside[r] = last_inside[r] = 0.0f;
 #pragma unroll 1
-  for (int q = 0; q < PER_CELL; ++q) {
-    const Bin column = columns[q];
+  for (int q = 0; q < PER_BIN; ++q) {
+    const WeightedSpan column = columns[q];
     const bool carried = column.begin < x;
     float outside[kHeight], inside[kHeight];
 #pragma unroll
@@ -63,19 +63,19 @@ __device__ __forceinline__ float sum_patch(const Lane<T>& lane, unsigned offset,
       }
     }
     float best;
-    if (kHeight == 1) {  // all bins hold the same row: one comparison decides for all
+    if (kHeight == 1) {  // all spans hold the same row: one comparison decides for all
       float weight = weights[0];
 #pragma unroll
-      for (int p = 1; p < PER_CELL; ++p) weight += weights[p];
+      for (int p = 1; p < PER_BIN; ++p) weight += weights[p];
       best = larger(outside[0], inside[0]) * weight;
     } else {
 #pragma unroll
-      for (int p = 0; p < PER_CELL; ++p) {
+      for (int p = 0; p < PER_BIN; ++p) {
         float outside_mean = weights[p] * outside[0], inside_mean = weights[p] * inside[0];
 #pragma unroll
         for (int r = 1; r < kHeight; ++r) {
-          outside_mean += weights[r * PER_CELL + p] * outside[r];
-          inside_mean += weights[r * PER_CELL + p] * inside[r];
+          outside_mean += weights[r * PER_BIN + p] * outside[r];
+          inside_mean += weights[r * PER_BIN + p] * inside[r];
         }
         const float mean = larger(outside_mean, inside_mean);
         best = p == 0 ? mean : best + mean;
@@ -86,16 +86,16 @@ __device__ __forceinline__ float sum_patch(const Lane<T>& lane, unsigned offset,
   return total;
 }
 
-// The same for a patch of any height, kRows rows at a time; columns at which bins meet are read twice. `offset` is that of the first
+// The same for a patch of any height, kRows rows at a time; columns at which spans meet are read twice. `offset` is that of the first
 // row of the patch.
-template <typename T, int PER_CELL>
-__device__ __forceinline__ float sum_tall_patch(const Lane<T>& lane, unsigned offset, const Bin* rows, const Bin* columns) {
-  const int top = rows[0].begin, bottom = rows[PER_CELL - 1].end;
+template <typename T, int PER_BIN>
+__device__ __forceinline__ float sum_tall_patch(const Lane<T>& lane, unsigned offset, const WeightedSpan* rows, const WeightedSpan* columns) {
+  const int top = rows[0].begin, bottom = rows[PER_BIN - 1].end;
   float total = 0.0f;
 #pragma unroll 1
-  for (int q = 0; q < PER_CELL; ++q) {
-    const Bin column = columns[q];
-    float outside_sum[PER_CELL] = {}, inside_sum[PER_CELL] = {};
+  for (int q = 0; q < PER_BIN; ++q) {
+    const WeightedSpan column = columns[q];
+    float outside_sum[PER_BIN] = {}, inside_sum[PER_BIN] = {};
 #pragma unroll 1
     for (int y = top; y < bottom; y += kRows) {
       float outside[kRows] = {}, inside[kRows] = {};
@@ -115,7 +115,7 @@ __device__ __forceinline__ float sum_tall_patch(const Lane<T>& lane, unsigned of
         }
       }
 #pragma unroll
-      for (int p = 0; p < PER_CELL; ++p) {
+      for (int p = 0; p < PER_BIN; ++p) {
         const int begin = rows[p].begin - y, end = rows[p].end - y;
 #pragma unroll
         for (int r = 0; r < kRows; ++r) {
@@ -126,26 +126,26 @@ __device__ __forceinline__ float sum_tall_patch(const Lane<T>& lane, unsigned of
       }
     }
 #pragma unroll
-    for (int p = 0; p < PER_CELL; ++p) total += larger(outside_sum[p], inside_sum[p]) * (rows[p].weight * column.weight);
+    for (int p = 0; p < PER_BIN; ++p) total += larger(outside_sum[p], inside_sum[p]) * (rows[p].weight * column.weight);
   }
   return total;
 }
 
-// A block is an ROI and 32 classes; its warps take the cells in turn, with up to 8 loads of each in flight.
-template <typename T, int PER_CELL>
-__global__ void __launch_bounds__(kCellWarps* kWarp, 3)
-    logits_by_cell(View<const T> maps, const float* __restrict__ rois, int bins, float scale, int classes, int chunks,
+// A block is an ROI and 32 classes; its warps take the bins in turn, with up to 8 loads of each in flight.
+template <typename T, int PER_BIN>
+__global__ void __launch_bounds__(kBinWarps* kWarp, 3)
+    logits_by_bin(Access<const T> maps, const float* __restrict__ rois, int bins, float scale, int classes, int chunks,
                    float* __restrict__ logits) {
-  const int size = bins * PER_CELL, roi = blockIdx.x / chunks, chunk = blockIdx.x % chunks;
+  const int size = bins * PER_BIN, roi = blockIdx.x / chunks, chunk = blockIdx.x % chunks;
   const int warp = threadIdx.x / kWarp, warps = blockDim.x / kWarp, label = chunk * kWarp + static_cast<int>(threadIdx.x) % kWarp;
-  FCIS_SHARED(Bin, rows);                                           // [size]
-  Bin* const columns = rows + size;                                 // [size]
-  float* const weights = reinterpret_cast<float*>(columns + size);  // [bins, kRows, PER_CELL]
-  float* const sums = weights + bins * kRows * PER_CELL;            // [warps, 32]
-  const int image = find_bins(maps, rois + static_cast<int64_t>(roi) * 5, size, scale, rows);
-  for (int at = threadIdx.x; at < bins * kRows * PER_CELL; at += blockDim.x) {
-    const int p = at % PER_CELL, r = at / PER_CELL % kRows, i = at / PER_CELL / kRows, y = rows[i * PER_CELL].begin + r;
-    weights[at] = weigh(rows + i * PER_CELL + p, 1, y);
+  FCIS_SHARED(WeightedSpan, rows);                                           // [size]
+  WeightedSpan* const columns = rows + size;                                 // [size]
+  float* const weights = reinterpret_cast<float*>(columns + size);  // [bins, kRows, PER_BIN]
+  float* const sums = weights + bins * kRows * PER_BIN;            // [warps, 32]
+  const int image = find_spans(maps, rois + static_cast<int64_t>(roi) * 5, size, scale, rows);
+  for (int at = threadIdx.x; at < bins * kRows * PER_BIN; at += blockDim.x) {
+    const int p = at % PER_BIN, r = at / PER_BIN % kRows, i = at / PER_BIN / kRows, y = rows[i * PER_BIN].begin + r;
+    weights[at] = weigh(rows + i * PER_BIN + p, 1, y);
   }
   __syncthreads();
 
@@ -154,18 +154,18 @@ __global__ void __launch_bounds__(kCellWarps* kWarp, 3)
     const unsigned row_step = static_cast<unsigned>(maps.width * maps.pixel_step * sizeof(T));
     const Lane<T> lane{reinterpret_cast<const char*>(maps.data), reinterpret_cast<const char*>(maps.data + classes),
                        static_cast<unsigned>(maps.pixel_step * sizeof(T)), row_step};
-    for (int cell = warp; cell < bins * bins; cell += warps) {
-      const Bin *const row = rows + cell / bins * PER_CELL, *const column = columns + cell % bins * PER_CELL;
-      const float* const weight = weights + cell / bins * kRows * PER_CELL;
-      const unsigned offset = static_cast<unsigned>((image * maps.image_step + cell * 2 * classes + label) * sizeof(T)) +
+    for (int bin = warp; bin < bins * bins; bin += warps) {
+      const WeightedSpan *const row = rows + bin / bins * PER_BIN, *const column = columns + bin % bins * PER_BIN;
+      const float* const weight = weights + bin / bins * kRows * PER_BIN;
+      const unsigned offset = static_cast<unsigned>((image * maps.image_step + bin * 2 * classes + label) * sizeof(T)) +
                               row[0].begin * row_step;
-      switch (row[PER_CELL - 1].end - row[0].begin) {
+      switch (row[PER_BIN - 1].end - row[0].begin) {
         case 0: break;
-        case 1: total += sum_patch<T, PER_CELL, 1>(lane, offset, column, weight); break;
-        case 2: total += sum_patch<T, PER_CELL, 2>(lane, offset, column, weight); break;
-        case 3: total += sum_patch<T, PER_CELL, 3>(lane, offset, column, weight); break;
-        case 4: total += sum_patch<T, PER_CELL, 4>(lane, offset, column, weight); break;
-        default: total += sum_tall_patch<T, PER_CELL>(lane, offset, row, column);
+        case 1: total += sum_patch<T, PER_BIN, 1>(lane, offset, column, weight); break;
+        case 2: total += sum_patch<T, PER_BIN, 2>(lane, offset, column, weight); break;
+        case 3: total += sum_patch<T, PER_BIN, 3>(lane, offset, column, weight); break;
+        case 4: total += sum_patch<T, PER_BIN, 4>(lane, offset, column, weight); break;
+        default: total += sum_tall_patch<T, PER_BIN>(lane, offset, row, column);
       }
     }
   }
@@ -179,22 +179,22 @@ __global__ void __launch_bounds__(kCellWarps* kWarp, 3)
 // A block is an ROI and `lanes` classes, a power of 2: as many as there are in channels-last maps, where they lie side by side, else
 // one, and neighbouring threads read neighbouring feature cells.
 template <typename T>
-__global__ void __launch_bounds__(kBinThreads)
-    logits_by_bin(View<const T> maps, const float* __restrict__ rois, int bins, int size, float scale, int classes, int lanes,
+__global__ void __launch_bounds__(kSquareThreads)
+    logits_by_square(Access<const T> maps, const float* __restrict__ rois, int bins, int size, float scale, int classes, int lanes,
                   int chunks, float* __restrict__ logits) {
   const int roi = blockIdx.x / chunks, label = blockIdx.x % chunks * lanes + threadIdx.x % lanes;
-  const int group = threadIdx.x / lanes, groups = blockDim.x / lanes, per_cell = size / bins;
-  FCIS_SHARED(Bin, rows);                                        // [size]
-  Bin* const columns = rows + size;                              // [size]
+  const int group = threadIdx.x / lanes, groups = blockDim.x / lanes, per_bin = size / bins;
+  FCIS_SHARED(WeightedSpan, rows);                                        // [size]
+  WeightedSpan* const columns = rows + size;                              // [size]
   float* const sums = reinterpret_cast<float*>(columns + size);  // [threads]
-  const int image = find_bins(maps, rois + static_cast<int64_t>(roi) * 5, size, scale, rows);
+  const int image = find_spans(maps, rois + static_cast<int64_t>(roi) * 5, size, scale, rows);
   float total = 0.0f;
   if (image >= 0 && label < classes) {
-    for (int bin = group; bin < size * size; bin += groups) {
-      const int p = bin / size, q = bin % size, cell = p / per_cell * bins + q / per_cell;
-      const T* const outside = maps.at(image, static_cast<int64_t>(cell) * 2 * classes + label, 0, 0);
+    for (int square = group; square < size * size; square += groups) {
+      const int p = square / size, q = square % size, bin = p / per_bin * bins + q / per_bin;
+      const T* const outside = maps.at(image, static_cast<int64_t>(bin) * 2 * classes + label, 0, 0);
       float outside_sum, inside_sum;
-      sum_bin(outside, outside + classes * maps.channel_step, rows[p].range(), columns[q].range(), maps.width * maps.pixel_step,
+      sum_square(outside, outside + classes * maps.channel_step, rows[p].span(), columns[q].span(), maps.width * maps.pixel_step,
               maps.pixel_step, outside_sum, inside_sum);
       total += larger(outside_sum, inside_sum) * (rows[p].weight * columns[q].weight);
     }
@@ -211,44 +211,44 @@ __global__ void __launch_bounds__(kBinThreads)
   }
 }
 
-// Which side wins: a bit per class in winners [R, size^2, chunks], set where the inside does. A warp is a bin and 32 classes. Sums are
+// Which side wins: a bit per class in winners [R, size^2, chunks], set where the inside does. A warp is a square and 32 classes. Sums are
 // added up in the order of the CPU, so that ties and near ties fall alike.
 template <typename T>
 __global__ void __launch_bounds__(kWinnerThreads, 4)
-    find_winners(View<const T> maps, Table table, int classes, int chunks, int blocks_per_roi, unsigned* __restrict__ winners) {
+    find_winners(Access<const T> maps, Table table, int classes, int chunks, int blocks_per_roi, unsigned* __restrict__ winners) {
   const int r = blockIdx.x / blocks_per_roi, block = blockIdx.x % blocks_per_roi;
-  const int unit = block * (kWinnerThreads / kWarp) + threadIdx.x / kWarp, bin = unit / chunks;
+  const int unit = block * (kWinnerThreads / kWarp) + threadIdx.x / kWarp, square = unit / chunks;
   const int label = unit % chunks * kWarp + static_cast<int>(threadIdx.x) % kWarp;
-  if (bin >= table.size * table.size) return;  // the whole warp
-  const int p = bin / table.size, q = bin % table.size, cell = p / table.per_cell * table.bins + q / table.per_cell;
+  if (square >= table.size * table.size) return;  // the whole warp
+  const int p = square / table.size, q = square % table.size, bin = p / table.per_bin * table.bins + q / table.per_bin;
   float outside_sum = 0.0f, inside_sum = 0.0f;
   if (table.image[r] >= 0 && label < classes) {
-    const T* const outside = maps.at(table.image[r], static_cast<int64_t>(cell) * 2 * classes + label, 0, 0);
-    sum_bin(outside, outside + classes * maps.channel_step, *table.row(r, p), *table.column(r, q), maps.width * maps.pixel_step,
+    const T* const outside = maps.at(table.image[r], static_cast<int64_t>(bin) * 2 * classes + label, 0, 0);
+    sum_square(outside, outside + classes * maps.channel_step, *table.row(r, p), *table.column(r, q), maps.width * maps.pixel_step,
             maps.pixel_step, outside_sum, inside_sum);
   }
   const unsigned word = ballot(inside_sum > outside_sum);
-  if (threadIdx.x % kWarp == 0) winners[(static_cast<int64_t>(r) * table.size * table.size + bin) * chunks + unit % chunks] = word;
+  if (threadIdx.x % kWarp == 0) winners[(static_cast<int64_t>(r) * table.size * table.size + square) * chunks + unit % chunks] = word;
 }
 
-// grad [R, classes]; a warp gathers the gradient of one feature cell, one cell of the partition and 32 classes of both sides.
+// grad [R, classes]; a warp gathers the gradient of one feature cell, one bin and 32 classes of both sides.
 template <typename T>
 __global__ void __launch_bounds__(Place::kWarps* kWarp)
-    gather_logits(const float* __restrict__ grad, View<T> result, Table table, const unsigned* __restrict__ winners, int classes,
+    gather_logits(const float* __restrict__ grad, Access<T> result, Table table, const unsigned* __restrict__ winners, int classes,
                   int chunks) {
   const int unit = blockIdx.y * Place::kWarps + threadIdx.x / kWarp, lane = threadIdx.x % kWarp;
   if (unit >= table.bins * table.bins * chunks) return;  // the whole warp
   const Place place = find_place(blockIdx.x, unit, result.height, result.width, chunks);
-  const int label = place.chunk * kWarp + lane, size = table.size, per_cell = table.per_cell;
-  const int top = place.cell / table.bins * per_cell, left = place.cell % table.bins * per_cell;
+  const int label = place.chunk * kWarp + lane, size = table.size, per_bin = table.per_bin;
+  const int top = place.bin / table.bins * per_bin, left = place.bin % table.bins * per_bin;
   float outside = 0.0f, inside = 0.0f;
   for_each_roi(table, place, [&](int r) {
     const float wanted = label < classes ? grad[static_cast<int64_t>(r) * classes + label] / static_cast<float>(size * size) : 0.0f;
-    for (int p = top; p < top + per_cell; ++p) {
-      const Range row = *table.row(r, p);
+    for (int p = top; p < top + per_bin; ++p) {
+      const Span row = *table.row(r, p);
       if (!holds(row, place.y)) continue;
-      for (int q = left; q < left + per_cell; ++q) {
-        const Range column = *table.column(r, q);
+      for (int q = left; q < left + per_bin; ++q) {
+        const Span column = *table.column(r, q);
         if (!holds(column, place.x)) continue;
         const unsigned word = winners[((static_cast<int64_t>(r) * size + p) * size + q) * chunks + place.chunk];
         const float share = wanted * inverse(row.count() * column.count());
@@ -261,38 +261,36 @@ __global__ void __launch_bounds__(Place::kWarps* kWarp)
     }
   });
   if (label >= classes) return;
-  T* const at = result.at(place.image, static_cast<int64_t>(place.cell) * 2 * classes + label, place.y, place.x);
+  T* const at = result.at(place.image, static_cast<int64_t>(place.bin) * 2 * classes + label, place.y, place.x);
   store(at, outside);
   store(at + classes * result.channel_step, inside);
 }
 
-int64_t classes_of(const Maps& maps, const Rois& rois) { return maps.channels / (2 * rois.bins * rois.bins); }
-
-// Whether logits_by_cell can address the maps.
+// Whether logits_by_bin can address the maps.
 bool is_small(const Maps& maps) {
   const int64_t bytes = maps.element == Element::kFloat32 ? 4 : 2;
   return maps.images * maps.channels * maps.pixels() * bytes < (int64_t{1} << 32);
 }
 
-template <typename T, int PER_CELL>
-void launch_by_cell(const Maps& maps, const Rois& rois, int64_t classes, float* logits, cudaStream_t stream) {
-  const int64_t cells = rois.bins * rois.bins, chunks = divide_up(classes, kWarp), warps = divide_up(cells, divide_up(cells, kCellWarps));
-  const size_t shared = 2 * rois.size * sizeof(Bin) + (rois.bins * kRows * PER_CELL + warps * kWarp) * sizeof(float);
-  FCIS_LAUNCH((logits_by_cell<T, PER_CELL>), static_cast<unsigned>(rois.count * chunks), static_cast<unsigned>(warps * kWarp), shared,
-              stream, view(maps, static_cast<const T*>(maps.data)), rois.data, rois.bins, scale_of(rois), static_cast<int>(classes),
+template <typename T, int PER_BIN>
+void launch_by_bin(const Maps& maps, const Rois& rois, int64_t classes, float* logits, cudaStream_t stream) {
+  const int64_t all_bins = rois.bins * rois.bins, chunks = divide_up(classes, kWarp), warps = divide_up(all_bins, divide_up(all_bins, kBinWarps));
+  const size_t shared = 2 * rois.size * sizeof(WeightedSpan) + (rois.bins * kRows * PER_BIN + warps * kWarp) * sizeof(float);
+  FCIS_LAUNCH((logits_by_bin<T, PER_BIN>), static_cast<unsigned>(rois.count * chunks), static_cast<unsigned>(warps * kWarp), shared,
+              stream, access(maps, static_cast<const T*>(maps.data)), rois.data, rois.bins, rois.scale(), static_cast<int>(classes),
               static_cast<int>(chunks), logits);
 }
 
 template <typename T>
-void launch_by_bin(const Maps& maps, const Rois& rois, int64_t classes, float* logits, cudaStream_t stream) {
+void launch_by_square(const Maps& maps, const Rois& rois, int64_t classes, float* logits, cudaStream_t stream) {
   int64_t lanes = 1;
   while (maps.channels_last && lanes < classes && lanes < kWarp) lanes *= 2;
   const int64_t chunks = divide_up(classes, lanes);
-  int64_t threads = divide_up(divide_up(lanes * rois.size * rois.size, 2), kWarp) * kWarp;  // two bins per thread
-  threads = threads < kBinThreads ? threads : kBinThreads;
-  const size_t shared = 2 * rois.size * sizeof(Bin) + threads * sizeof(float);
-  FCIS_LAUNCH((logits_by_bin<T>), static_cast<unsigned>(rois.count * chunks), static_cast<unsigned>(threads), shared, stream,
-              view(maps, static_cast<const T*>(maps.data)), rois.data, rois.bins, rois.size, scale_of(rois),
+  int64_t threads = divide_up(divide_up(lanes * rois.size * rois.size, 2), kWarp) * kWarp;  // two squares per thread
+  threads = threads < kSquareThreads ? threads : kSquareThreads;
+  const size_t shared = 2 * rois.size * sizeof(WeightedSpan) + threads * sizeof(float);
+  FCIS_LAUNCH((logits_by_square<T>), static_cast<unsigned>(rois.count * chunks), static_cast<unsigned>(threads), shared, stream,
+              access(maps, static_cast<const T*>(maps.data)), rois.data, rois.bins, rois.size, rois.scale(),
               static_cast<int>(classes), static_cast<int>(lanes), static_cast<int>(chunks), logits);
 }
 
@@ -302,16 +300,16 @@ cudaError_t class_logits(const Maps& maps, const Rois& rois, float* logits, cuda
   const int64_t classes = classes_of(maps, rois);
   if (rois.count * classes > 0x7fffffff) return cudaErrorInvalidValue;
   if (rois.count == 0) return cudaSuccess;
-  const int per_cell = rois.size / rois.bins;
-  const bool by_cell = maps.channels_last && classes > kWarp / 2 && is_small(maps) && (per_cell == 1 || per_cell == 3);
+  const int per_bin = rois.size / rois.bins;
+  const bool by_bin = maps.channels_last && classes > kWarp / 2 && is_small(maps) && (per_bin == 1 || per_bin == 3);
   return with_element(maps, [&](auto element) {
     using T = decltype(element);
-    if (by_cell && per_cell == 3) {
-      launch_by_cell<T, 3>(maps, rois, classes, logits, stream);
-    } else if (by_cell) {
-      launch_by_cell<T, 1>(maps, rois, classes, logits, stream);
+    if (by_bin && per_bin == 3) {
+      launch_by_bin<T, 3>(maps, rois, classes, logits, stream);
+    } else if (by_bin) {
+      launch_by_bin<T, 1>(maps, rois, classes, logits, stream);
     } else {
-      launch_by_bin<T>(maps, rois, classes, logits, stream);
+      launch_by_square<T>(maps, rois, classes, logits, stream);
     }
   });
 }
@@ -334,11 +332,11 @@ cudaError_t class_logits_backward(const float* grad, const Maps& maps, const Roi
     using T = decltype(element);
     if (rois.count > 0) {
       FCIS_LAUNCH((find_winners<T>), static_cast<unsigned>(rois.count * blocks_per_roi), kWinnerThreads, 0, stream,
-                  view(maps, static_cast<const T*>(maps.data)), table, static_cast<int>(classes), static_cast<int>(chunks),
+                  access(maps, static_cast<const T*>(maps.data)), table, static_cast<int>(classes), static_cast<int>(chunks),
                   static_cast<int>(blocks_per_roi), winners);
     }
     FCIS_LAUNCH((gather_logits<T>), dim3(static_cast<unsigned>(pixels), static_cast<unsigned>(units)), Place::kWarps* kWarp, 0, stream,
-                grad, view(maps, static_cast<T*>(result)), table, winners, static_cast<int>(classes), static_cast<int>(chunks));
+                grad, access(maps, static_cast<T*>(result)), table, winners, static_cast<int>(classes), static_cast<int>(chunks));
   });
 }
 

@@ -8,32 +8,19 @@
 #include <torch/library.h>
 
 #include "../checks.h"
+#include "../views.h"
 #include "binding.h"
 #include "map_kernels.h"
 
 namespace fcis::cuda {
 namespace {
 
-Maps view(const at::Tensor& maps) {
-  const at::ScalarType type = maps.scalar_type();
-  const Element element = type == at::kFloat  ? Element::kFloat32
-                          : type == at::kHalf ? Element::kFloat16
-                                              : Element::kBFloat16;
-  return {maps.const_data_ptr(), maps.size(0), maps.size(1), maps.size(2), maps.size(3), element,
-          maps.is_contiguous(at::MemoryFormat::ChannelsLast)};
-}
-
-Rois view(const at::Tensor& rois, int64_t bins, int64_t size, int64_t stride) {
-  return {rois.const_data_ptr<float>(), rois.size(0), static_cast<int32_t>(bins), static_cast<int32_t>(size),
-          static_cast<int32_t>(stride)};
-}
-
 at::Tensor class_logits_of(const at::Tensor& maps, const at::Tensor& rois, int64_t bins, int64_t size, int64_t stride) {
   check_maps(maps, rois, bins, size, stride, 2 * bins * bins);
   const Call call(maps);
-  at::Tensor scores = take({rois.size(0), maps.size(1) / (2 * bins * bins)}, at::kFloat, maps);
-  C10_CUDA_CHECK(class_logits(view(maps), view(rois, bins, size, stride), scores.mutable_data_ptr<float>(), call.stream));
-  return scores;
+  at::Tensor logits = take({rois.size(0), maps.size(1) / (2 * bins * bins)}, at::kFloat, maps);
+  C10_CUDA_CHECK(class_logits(view_maps(maps), view_rois(rois, bins, size, stride), logits.mutable_data_ptr<float>(), call.stream));
+  return logits;
 }
 
 at::Tensor class_logits_gradient(const at::Tensor& grad_in, const at::Tensor& maps, const at::Tensor& rois, int64_t bins,
@@ -42,8 +29,8 @@ at::Tensor class_logits_gradient(const at::Tensor& grad_in, const at::Tensor& ma
   check_grad(grad_in, maps, {rois.size(0), maps.size(1) / (2 * bins * bins)});
   const Call call(maps);
   const at::Tensor grad = grad_in.contiguous();
-  const Maps shape = view(maps);
-  const Rois boxes = view(rois, bins, size, stride);
+  const Maps shape = view_maps(maps);
+  const Rois boxes = view_rois(rois, bins, size, stride);
   at::Tensor result = at::empty_like(maps), workspace = take_workspace(class_logits_workspace(shape, boxes), maps);
   C10_CUDA_CHECK(class_logits_backward(grad.const_data_ptr<float>(), shape, boxes, workspace.mutable_data_ptr(),
                                        result.mutable_data_ptr(), call.stream));
@@ -57,7 +44,7 @@ at::Tensor mask_logits_of(const at::Tensor& maps, const at::Tensor& rois, const 
   const Call call(maps);
   const at::Tensor label = labels.contiguous();
   at::Tensor pairs = take({rois.size(0), 2, size, size}, at::kFloat, maps);
-  C10_CUDA_CHECK(mask_logits(view(maps), view(rois, bins, size, stride), label.const_data_ptr<int64_t>(),
+  C10_CUDA_CHECK(mask_logits(view_maps(maps), view_rois(rois, bins, size, stride), label.const_data_ptr<int64_t>(),
                              pairs.mutable_data_ptr<float>(), call.stream));
   return pairs;
 }
@@ -69,8 +56,8 @@ at::Tensor mask_logits_gradient(const at::Tensor& grad_in, const at::Tensor& map
   check_grad(grad_in, maps, {rois.size(0), 2, size, size});
   const Call call(maps);
   const at::Tensor grad = grad_in.contiguous(), label = labels.contiguous();
-  const Maps shape = view(maps);
-  const Rois boxes = view(rois, bins, size, stride);
+  const Maps shape = view_maps(maps);
+  const Rois boxes = view_rois(rois, bins, size, stride);
   at::Tensor result = at::empty_like(maps), workspace = take_workspace(mask_logits_workspace(shape, boxes), maps);
   C10_CUDA_CHECK(mask_logits_backward(grad.const_data_ptr<float>(), shape, boxes, label.const_data_ptr<int64_t>(),
                                       workspace.mutable_data_ptr(), result.mutable_data_ptr(), call.stream));
@@ -84,7 +71,7 @@ at::Tensor winner_masks_of(const at::Tensor& maps, const at::Tensor& rois, const
   const Call call(maps);
   const at::Tensor scores = scores_in.contiguous();
   at::Tensor masks = take({rois.size(0), size, size}, at::kFloat, maps);
-  C10_CUDA_CHECK(winner_masks(view(maps), view(rois, bins, size, stride), scores.const_data_ptr<float>(),
+  C10_CUDA_CHECK(winner_masks(view_maps(maps), view_rois(rois, bins, size, stride), scores.const_data_ptr<float>(),
                               masks.mutable_data_ptr<float>(), call.stream));
   return masks;
 }
@@ -93,7 +80,7 @@ at::Tensor box_deltas_of(const at::Tensor& maps, const at::Tensor& rois, int64_t
   check_maps(maps, rois, bins, size, stride, bins * bins);
   const Call call(maps);
   at::Tensor deltas = take({rois.size(0), maps.size(1) / (bins * bins)}, at::kFloat, maps);
-  C10_CUDA_CHECK(box_deltas(view(maps), view(rois, bins, size, stride), deltas.mutable_data_ptr<float>(), call.stream));
+  C10_CUDA_CHECK(box_deltas(view_maps(maps), view_rois(rois, bins, size, stride), deltas.mutable_data_ptr<float>(), call.stream));
   return deltas;
 }
 
@@ -103,8 +90,8 @@ at::Tensor box_deltas_gradient(const at::Tensor& grad_in, const at::Tensor& maps
   check_grad(grad_in, maps, {rois.size(0), maps.size(1) / (bins * bins)});
   const Call call(maps);
   const at::Tensor grad = grad_in.contiguous();
-  const Maps shape = view(maps);
-  const Rois boxes = view(rois, bins, size, stride);
+  const Maps shape = view_maps(maps);
+  const Rois boxes = view_rois(rois, bins, size, stride);
   at::Tensor result = at::empty_like(maps), workspace = take_workspace(box_deltas_workspace(shape, boxes), maps);
   C10_CUDA_CHECK(box_deltas_backward(grad.const_data_ptr<float>(), shape, boxes, workspace.mutable_data_ptr(),
                                      result.mutable_data_ptr(), call.stream));

@@ -17,27 +17,11 @@
 #include <cuda_runtime_api.h>
 #endif
 
+#include "../maps.h"
+
 namespace fcis::cuda {
 
-enum class Element : int32_t { kFloat32, kFloat16, kBFloat16 };
-
-// Score or box maps: [images, channels, height, width] in one of two memory layouts. Channels-last is the fast one.
-struct Maps {
-  const void* data;  // aligned to its elements; not read by backward functions that are linear in the maps
-  int64_t images, channels, height, width;
-  Element element;
-  bool channels_last;
-  int64_t pixels() const { return height * width; }
-};
-
-// [count, 5]: image, then first and last pixel; see fcis_ros/ops/reference/.
-struct Rois {
-  const float* data;
-  int64_t count;
-  int32_t bins, size, stride;
-};
-
-// -> logits [R, classes], classes = channels / (2 * bins^2).
+// -> logits [R, classes].
 cudaError_t class_logits(const Maps& maps, const Rois& rois, float* logits, cudaStream_t stream);
 // grad [R, classes] -> result, elements and layout of the maps; all of it is written.
 size_t class_logits_workspace(const Maps& maps, const Rois& rois);
@@ -54,7 +38,7 @@ cudaError_t mask_logits_backward(const float* grad, const Maps& maps, const Rois
 // scores [R, classes] -> probabilities [R, size, size] of the best class but the background.
 cudaError_t winner_masks(const Maps& maps, const Rois& rois, const float* scores, float* probabilities, cudaStream_t stream);
 
-// -> deltas [R, outputs], outputs = channels / bins^2.
+// -> deltas [R, outputs].
 cudaError_t box_deltas(const Maps& maps, const Rois& rois, float* deltas, cudaStream_t stream);
 // grad [R, outputs] -> result as above.
 size_t box_deltas_workspace(const Maps& maps, const Rois& rois);

@@ -9,23 +9,23 @@ namespace {
 
 constexpr int kMaskThreads = 128;
 
-// A thread is one bin of one side. An ROI is spread over several blocks: what they read lies scattered, and latency is all there is.
+// A thread is one square of one side. An ROI is spread over several blocks: what they read lies scattered, and latency is all there is.
 template <typename T>
 __global__ void __launch_bounds__(kMaskThreads)
-    assemble_masks(View<const T> maps, const float* __restrict__ rois, const int64_t* __restrict__ labels, int bins, int size,
+    assemble_masks(Access<const T> maps, const float* __restrict__ rois, const int64_t* __restrict__ labels, int bins, int size,
                    float scale, int classes, int blocks_per_roi, float* __restrict__ pairs) {
   const int roi = blockIdx.x / blocks_per_roi, at = blockIdx.x % blocks_per_roi * kMaskThreads + threadIdx.x;
-  const int side = at / (size * size), p = at / size % size, q = at % size, per_cell = size / bins;
-  FCIS_SHARED(Bin, rows);  // [size], then columns [size]
-  const int image = find_bins(maps, rois + static_cast<int64_t>(roi) * 5, size, scale, rows);
+  const int side = at / (size * size), p = at / size % size, q = at % size, per_bin = size / bins;
+  FCIS_SHARED(WeightedSpan, rows);  // [size], then columns [size]
+  const int image = find_spans(maps, rois + static_cast<int64_t>(roi) * 5, size, scale, rows);
   if (side > 1) return;
   const int64_t label = labels[roi];
   float mean = 0.0f;
   if (image >= 0 && label >= 0 && label < classes) {
-    const Range row = rows[p].range(), column = rows[size + q].range();
-    const int64_t cell = p / per_cell * bins + q / per_cell;
+    const Span row = rows[p].span(), column = rows[size + q].span();
+    const int64_t bin = p / per_bin * bins + q / per_bin;
     if (row.count() > 0 && column.count() > 0) {
-      const T* line = maps.at(image, (cell * 2 + side) * classes + label, row.begin, column.begin);
+      const T* line = maps.at(image, (bin * 2 + side) * classes + label, row.begin, column.begin);
       float sum = 0.0f;
       for (int y = row.begin; y < row.end; ++y, line += maps.width * maps.pixel_step) {
         const T* pixel = line;
@@ -38,26 +38,26 @@ __global__ void __launch_bounds__(kMaskThreads)
   pairs[static_cast<int64_t>(roi) * 2 * size * size + at] = mean;
 }
 
-// grad [R, 2, size, size]; a warp gathers the gradient of one feature cell, one cell of the partition and 32 classes of both sides:
+// grad [R, 2, size, size]; a warp gathers the gradient of one feature cell, one bin and 32 classes of both sides:
 // what comes from an ROI goes to the lane of its label.
 template <typename T>
 __global__ void __launch_bounds__(Place::kWarps* kWarp, 4)
-    gather_masks(const float* __restrict__ grad, const int64_t* __restrict__ labels, View<T> result, Table table, int classes,
+    gather_masks(const float* __restrict__ grad, const int64_t* __restrict__ labels, Access<T> result, Table table, int classes,
                  int chunks) {
   const int unit = blockIdx.y * Place::kWarps + threadIdx.x / kWarp;
   if (unit >= table.bins * table.bins * chunks) return;  // the whole warp
   const Place place = find_place(blockIdx.x, unit, result.height, result.width, chunks);
-  const int label = place.chunk * kWarp + static_cast<int>(threadIdx.x) % kWarp, size = table.size, per_cell = table.per_cell;
-  const int top = place.cell / table.bins * per_cell, left = place.cell % table.bins * per_cell;
+  const int label = place.chunk * kWarp + static_cast<int>(threadIdx.x) % kWarp, size = table.size, per_bin = table.per_bin;
+  const int top = place.bin / table.bins * per_bin, left = place.bin % table.bins * per_bin;
   float outside = 0.0f, inside = 0.0f;
   for_each_roi(table, place, [&](int r) {
     if (labels[r] != label || label >= classes) return;
     const float* const wanted = grad + static_cast<int64_t>(r) * 2 * size * size;
-    for (int p = top; p < top + per_cell; ++p) {
-      const Range row = *table.row(r, p);
+    for (int p = top; p < top + per_bin; ++p) {
+      const Span row = *table.row(r, p);
       if (!holds(row, place.y)) continue;
-      for (int q = left; q < left + per_cell; ++q) {
-        const Range column = *table.column(r, q);
+      for (int q = left; q < left + per_bin; ++q) {
+        const Span column = *table.column(r, q);
         if (!holds(column, place.x)) continue;
         const float area = static_cast<float>(row.count() * column.count());
         outside += wanted[p * size + q] / area;
@@ -66,12 +66,10 @@ __global__ void __launch_bounds__(Place::kWarps* kWarp, 4)
     }
   });
   if (label >= classes) return;
-  T* const at = result.at(place.image, static_cast<int64_t>(place.cell) * 2 * classes + label, place.y, place.x);
+  T* const at = result.at(place.image, static_cast<int64_t>(place.bin) * 2 * classes + label, place.y, place.x);
   store(at, outside);
   store(at + classes * result.channel_step, inside);
 }
-
-int64_t classes_of(const Maps& maps, const Rois& rois) { return maps.channels / (2 * rois.bins * rois.bins); }
 
 }  // namespace
 
@@ -81,8 +79,8 @@ cudaError_t mask_logits(const Maps& maps, const Rois& rois, const int64_t* label
   if (rois.count == 0) return cudaSuccess;
   return with_element(maps, [&](auto element) {
     using T = decltype(element);
-    FCIS_LAUNCH((assemble_masks<T>), static_cast<unsigned>(rois.count * blocks_per_roi), kMaskThreads, 2 * rois.size * sizeof(Bin),
-                stream, view(maps, static_cast<const T*>(maps.data)), rois.data, labels, rois.bins, rois.size, scale_of(rois),
+    FCIS_LAUNCH((assemble_masks<T>), static_cast<unsigned>(rois.count * blocks_per_roi), kMaskThreads, 2 * rois.size * sizeof(WeightedSpan),
+                stream, access(maps, static_cast<const T*>(maps.data)), rois.data, labels, rois.bins, rois.size, rois.scale(),
                 static_cast<int>(classes_of(maps, rois)), static_cast<int>(blocks_per_roi), pairs);
   });
 }
@@ -99,7 +97,7 @@ cudaError_t mask_logits_backward(const float* grad, const Maps& maps, const Rois
   return with_element(maps, [&](auto element) {
     using T = decltype(element);
     FCIS_LAUNCH((gather_masks<T>), dim3(static_cast<unsigned>(pixels), static_cast<unsigned>(units)), Place::kWarps* kWarp, 0, stream,
-                grad, labels, view(maps, static_cast<T*>(result)), table, static_cast<int>(classes), static_cast<int>(chunks));
+                grad, labels, access(maps, static_cast<T*>(result)), table, static_cast<int>(classes), static_cast<int>(chunks));
   });
 }
 

@@ -11,31 +11,31 @@ namespace {
 constexpr int kColumns = 32, kRows = kThreads / kColumns;  // pixels of a block
 
 // Where an instance's runs lie, begin..end-1; empty where ends are out of order.
-struct Range {
+struct RunSlice {
   int begin, end;
 };
 
-__device__ __forceinline__ Range find_runs(const int32_t* ends, int instance, int total) {
-  const Range range{instance > 0 ? ends[instance - 1] : 0, ends[instance]};
-  return range.begin >= 0 && range.begin <= range.end && range.end <= total ? range : Range{0, 0};
+__device__ __forceinline__ RunSlice find_runs(const int32_t* ends, int instance, int total) {
+  const RunSlice slice{instance > 0 ? ends[instance - 1] : 0, ends[instance]};
+  return slice.begin >= 0 && slice.begin <= slice.end && slice.end <= total ? slice : RunSlice{0, 0};
 }
 
 // One block an instance: places[i] = pixels, down the columns of the box, up to the end of run i.
 __global__ __launch_bounds__(kThreads) void add_runs(const int32_t* boxes, const int32_t* runs, const int32_t* ends, int total,
                                                      int height, int width, int* places, int32_t* wrong) {
   const int instance = static_cast<int>(blockIdx.x), thread = static_cast<int>(threadIdx.x);
-  const Range range = find_runs(ends, instance, total);
+  const RunSlice slice = find_runs(ends, instance, total);
   const int32_t* box = boxes + static_cast<int64_t>(instance) * 4;
   const bool inside = box[0] >= 0 && box[1] >= 0 && box[0] <= box[2] && box[1] <= box[3] && box[2] <= width && box[3] <= height;
   const int64_t pixels = inside ? static_cast<int64_t>(box[3] - box[1]) * (box[2] - box[0]) : -1;
-  bool fits = range.end == ends[instance];
+  bool fits = slice.end == ends[instance];
   int64_t sum = 0;
-  for (int begin = range.begin; begin < range.end; begin += kThreads) {
-    const int at = begin + thread, own = at < range.end ? runs[at] : 0;
+  for (int begin = slice.begin; begin < slice.end; begin += kThreads) {
+    const int at = begin + thread, own = at < slice.end ? runs[at] : 0;
     fits &= own >= 0;
     int64_t all;
     const int64_t end = sum + sum_before(own, all) + own;
-    if (at < range.end) places[at] = static_cast<int>(min(end, static_cast<int64_t>(INT32_MAX)));
+    if (at < slice.end) places[at] = static_cast<int>(min(end, static_cast<int64_t>(INT32_MAX)));
     sum += all;
   }
   if (!fits || sum != pixels) atomicMax(wrong, instance + 1);
@@ -65,9 +65,9 @@ __global__ __launch_bounds__(kThreads) void find_labels(const int32_t* boxes, co
         const int i = w * kWarp + __ffs(static_cast<int>(rest)) - 1;
         const int x1 = corners[0][i], y1 = corners[1][i], y2 = corners[3][i];
         if (x < x1 || y < y1 || x >= corners[2][i] || y >= y2) continue;
-        const Range range = find_runs(ends, first + i, total);
+        const RunSlice slice = find_runs(ends, first + i, total);
         const int64_t pixel = static_cast<int64_t>(x - x1) * (y2 - y1) + (y - y1);
-        int low = range.begin, high = range.end;  // the first run that ends behind the pixel
+        int low = slice.begin, high = slice.end;  // the first run that ends behind the pixel
         while (low < high) {
           const int middle = low + (high - low) / 2;
           if (places[middle] > pixel) {
@@ -76,7 +76,7 @@ __global__ __launch_bounds__(kThreads) void find_labels(const int32_t* boxes, co
             low = middle + 1;
           }
         }
-        if (low < range.end && (low - range.begin) % 2 == 1) label = first + i + 1;
+        if (low < slice.end && (low - slice.begin) % 2 == 1) label = first + i + 1;
       }
     }
     __syncthreads();

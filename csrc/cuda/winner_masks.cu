@@ -28,24 +28,24 @@ __device__ __forceinline__ int find_winner(const float* scores, int classes) {
   return label;
 }
 
-// A thread is one bin; every warp of an ROI finds the winner for itself, which is quicker than to tell the others.
+// A thread is one square; every warp of an ROI finds the winner for itself, which is quicker than to tell the others.
 template <typename T>
 __global__ void __launch_bounds__(kMaskThreads)
-    assemble_winners(View<const T> maps, const float* __restrict__ rois, const float* __restrict__ scores, int bins, int size,
+    assemble_winners(Access<const T> maps, const float* __restrict__ rois, const float* __restrict__ scores, int bins, int size,
                      float scale, int classes, int blocks_per_roi, float* __restrict__ probabilities) {
   const int roi = blockIdx.x / blocks_per_roi, at = blockIdx.x % blocks_per_roi * kMaskThreads + threadIdx.x;
-  const int p = at / size, q = at % size, per_cell = size / bins;
-  FCIS_SHARED(Bin, rows);  // [size], then columns [size]
-  const int image = find_bins(maps, rois + static_cast<int64_t>(roi) * 5, size, scale, rows);
+  const int p = at / size, q = at % size, per_bin = size / bins;
+  FCIS_SHARED(WeightedSpan, rows);  // [size], then columns [size]
+  const int image = find_spans(maps, rois + static_cast<int64_t>(roi) * 5, size, scale, rows);
   const int label = find_winner(scores + static_cast<int64_t>(roi) * classes, classes);
   if (p >= size) return;
   float outside = 0.0f, inside = 0.0f;
   if (image >= 0 && label < classes) {
-    const Range row = rows[p].range(), column = rows[size + q].range();
-    const int64_t cell = p / per_cell * bins + q / per_cell;
+    const Span row = rows[p].span(), column = rows[size + q].span();
+    const int64_t bin = p / per_bin * bins + q / per_bin;
     if (row.count() > 0 && column.count() > 0) {
-      const T* first = maps.at(image, cell * 2 * classes + label, 0, 0);
-      sum_bin(first, first + classes * maps.channel_step, row, column, maps.width * maps.pixel_step, maps.pixel_step, outside, inside);
+      const T* first = maps.at(image, bin * 2 * classes + label, 0, 0);
+      sum_square(first, first + classes * maps.channel_step, row, column, maps.width * maps.pixel_step, maps.pixel_step, outside, inside);
       const float area = static_cast<float>(row.count() * column.count());
       outside /= area;
       inside /= area;
@@ -60,11 +60,11 @@ cudaError_t winner_masks(const Maps& maps, const Rois& rois, const float* scores
   const int64_t blocks_per_roi = divide_up(rois.size * rois.size, kMaskThreads);
   if (rois.count * blocks_per_roi > 0x7fffffff) return cudaErrorInvalidValue;
   if (rois.count == 0) return cudaSuccess;
-  const int classes = static_cast<int>(maps.channels / (2 * rois.bins * rois.bins));
+  const int classes = static_cast<int>(classes_of(maps, rois));
   return with_element(maps, [&](auto element) {
     using T = decltype(element);
-    FCIS_LAUNCH((assemble_winners<T>), static_cast<unsigned>(rois.count * blocks_per_roi), kMaskThreads, 2 * rois.size * sizeof(Bin),
-                stream, view(maps, static_cast<const T*>(maps.data)), rois.data, scores, rois.bins, rois.size, scale_of(rois), classes,
+    FCIS_LAUNCH((assemble_winners<T>), static_cast<unsigned>(rois.count * blocks_per_roi), kMaskThreads, 2 * rois.size * sizeof(WeightedSpan),
+                stream, access(maps, static_cast<const T*>(maps.data)), rois.data, scores, rois.bins, rois.size, rois.scale(), classes,
                 static_cast<int>(blocks_per_roi), probabilities);
   });
 }

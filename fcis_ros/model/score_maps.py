@@ -12,17 +12,17 @@ class ScoreMaps(nn.Module):
     """The whole head: a 1x1 reduction and two sibling 1x1 convolutions; nothing is computed per ROI (section 3.1; [0034]).
 
     Outputs score maps [N, k*k*2*(C+1), h, w], channel ((i*k + j)*2 + s)*(C+1) + class with s = 0 outside and 1 inside, and box
-    maps [N, k*k*4, h, w], channel (i*k + j)*4 + d. The released model orders class, side, cell; here cells come first, so that
-    what an ROI reads at a pixel of a cell lies together in channels-last maps. It has 8*k*k box channels, of which 4*k*k are
+    maps [N, k*k*4, h, w], channel (i*k + j)*4 + d. The released model orders class, side, bin; here bins come first, so that
+    what an ROI reads at a cell of a bin lies together in channels-last maps. It has 8*k*k box channels, of which 4*k*k are
     used.
     """
 
     def __init__(self, inputs: int, config: ModelConfig):
         super().__init__()
-        cells = config.bins * config.bins
+        bins = config.bins * config.bins
         self.reduce = nn.Conv2d(inputs, config.reduced_channels, 1)
-        self.score = nn.Conv2d(config.reduced_channels, 2 * config.num_classes * cells, 1)
-        self.box = nn.Conv2d(config.reduced_channels, 4 * cells, 1)
+        self.score = nn.Conv2d(config.reduced_channels, 2 * config.num_classes * bins, 1)
+        self.box = nn.Conv2d(config.reduced_channels, 4 * bins, 1)
         nn.init.kaiming_normal_(self.reduce.weight, nonlinearity="relu")
         for layer in (self.score, self.box):
             nn.init.normal_(layer.weight, std=0.01)

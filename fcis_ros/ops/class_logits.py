@@ -1,6 +1,6 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""Class logits of every ROI straight from the score maps; nothing per bin is stored."""
+"""Class logits of every ROI straight from the score maps; nothing per square of the grid is stored."""
 
 import torch
 from torch import Tensor

@@ -26,7 +26,7 @@ def test_joint_score_and_mask_by_hand():
 
 
 def test_the_patent_takes_the_maximum_before_the_mean():
-    """One pixel says outside, its neighbour inside: for the patent both say "car"; the grid's bin averages them first."""
+    """One pixel says outside, its neighbour inside: for the patent both say "car"; the grid's square averages them first."""
     outside, inside = [0, 4, 0], [0, 0, 0]
     two = torch.tensor([outside + inside, inside + outside], dtype=torch.float32).T.reshape(1, 6, 1, 2).contiguous()
     both = torch.tensor([[0.0, 0, 0, 31, 15]])

@@ -32,7 +32,7 @@ std::vector<float> values(int64_t count) {
 }
 
 void assembling() {
-  const int bins = integer(1, 4), size = bins * integer(1, 3), stride = integer(1, 32), cells = bins * bins;
+  const int bins = integer(1, 4), size = bins * integer(1, 3), stride = integer(1, 32), all_bins = bins * bins;
   const int64_t classes = integer(1, 40), images = integer(1, 2), height = integer(1, 12), width = integer(1, 12), count = integer(0, 8);
   const bool channels_last = integer(0, 1) == 1;
   std::vector<float> rois(count * 5);
@@ -42,21 +42,22 @@ void assembling() {
     for (int c = 1; c < 5; ++c) rois[r * 5 + c] = coordinate();
     labels[r] = integer(-2, static_cast<int>(classes) + 1);
   }
-  const std::vector<float> score_maps = values(images * cells * 2 * classes * height * width), box_maps = values(images * cells * 4 * height * width);
+  const std::vector<float> score_maps = values(images * all_bins * 2 * classes * height * width), box_maps = values(images * all_bins * 4 * height * width);
   const bool brain = integer(0, 1) == 1;
   const std::vector<BFloat16> score_brain(brain ? score_maps.size() : 0, {0x3f80}), box_brain(brain ? box_maps.size() : 0, {0x3f80});
   const void* score_data = brain ? static_cast<const void*>(score_brain.data()) : score_maps.data();
   const void* box_data = brain ? static_cast<const void*>(box_brain.data()) : box_maps.data();
-  const Maps scores{score_data, brain, images, cells * 2 * classes, height, width, channels_last};
-  const Maps boxes{box_data, brain, images, cells * 4, height, width, channels_last};
-  const Rois found = find_bins(rois.data(), count, bins, size, stride, scores);
+  const Element element = brain ? Element::kBFloat16 : Element::kFloat32;
+  const Maps scores{score_data, images, all_bins * 2 * classes, height, width, element, channels_last};
+  const Maps boxes{box_data, images, all_bins * 4, height, width, element, channels_last};
+  const RoiSpans found = find_spans({rois.data(), count, bins, size, stride}, scores);
   std::vector<float> buffer, result_buffer, sums(count * classes), pairs(count * 2 * size * size), deltas(count * 4);
   std::vector<float> score_grad(score_maps.size()), mask_grad(score_maps.size()), box_grad(box_maps.size());
-  for (int cell = 0; cell < cells; ++cell) {
-    add_class_logits(scores, found, classes, cell, buffer, sums.data());
-    class_logits_gradient(sums.data(), scores, found, classes, cell, buffer, result_buffer, score_grad.data());
-    mask_logits_gradient(pairs.data(), labels.data(), scores, found, classes, cell, mask_grad.data());
-    box_deltas_gradient(deltas.data(), boxes, found, 4, cell, box_grad.data());
+  for (int bin = 0; bin < all_bins; ++bin) {
+    add_class_logits(scores, found, classes, bin, buffer, sums.data());
+    class_logits_gradient(sums.data(), scores, found, classes, bin, buffer, result_buffer, score_grad.data());
+    mask_logits_gradient(pairs.data(), labels.data(), scores, found, classes, bin, mask_grad.data());
+    box_deltas_gradient(deltas.data(), boxes, found, 4, bin, box_grad.data());
   }
   for (int64_t r = 0; r < count; ++r) {
     mask_logits_of_roi(scores, found, classes, r, labels[r], pairs.data() + r * 2 * size * size);

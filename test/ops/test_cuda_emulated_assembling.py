@@ -12,7 +12,7 @@ from fcis_ros.ops import reference
 LAYOUTS = pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last], ids=["nchw", "channels_last"])
 NAMES = ("class_logits", "mask_logits", "box_deltas")
 ELEMENTS = {torch.float32: 0, torch.float16: 1, torch.bfloat16: 2}
-# Few and many classes; one, three and other numbers of bins per cell; a last warp of classes that is nearly empty.
+# Few and many classes; one, three and other numbers of squares per bin; a last warp of classes that is nearly empty.
 CASES = [(4, 3, 9), (21, 3, 9), (33, 2, 6), (1, 1, 4), (17, 3, 3), (18, 2, 4), (65, 1, 3)]
 
 
@@ -32,7 +32,7 @@ class Rois(ctypes.Structure):
 
 @pytest.fixture(scope="module")
 def assembling(emulate):
-    return emulate("cells.cu", "class_logits.cu", "mask_logits.cu", "winner_masks.cu", "box_deltas.cu")
+    return emulate("spans.cu", "class_logits.cu", "mask_logits.cu", "winner_masks.cu", "box_deltas.cu")
 
 
 def random_maps(name, images=2, classes=4, bins=3, height=7, width=9, seed=0) -> torch.Tensor:
@@ -120,7 +120,7 @@ def test_winner_masks(assembling, classes, bins, size, dtype, layout):
 @pytest.mark.parametrize("shape", [(40, 5), (5, 40), (1, 1), (12, 3)])
 @pytest.mark.parametrize("name", NAMES)
 def test_patches_of_any_height(assembling, name, shape):
-    """Taller than a thread of logits_by_cell sums at a time, and next to nothing."""
+    """Taller than a thread of logits_by_bin sums at a time, and next to nothing."""
     maps = random_maps(name, 1, 17, 2, *shape).to(memory_format=torch.channels_last)
     whole = [0.0, 0, 0, 16 * shape[1], 16 * shape[0]]
     rois = torch.tensor([whole, [0, 3, 30, 60, 290], [0, 20, 100, 500, 340], [0, 0, 17, 9, 500]])

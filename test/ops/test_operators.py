@@ -123,13 +123,13 @@ def test_results_do_not_depend_on_threads(name):
         assert torch.equal(value, results[0][0]) and torch.equal(grad, results[0][1])
 
 
-def test_bins_of_every_extent():
+def test_spans_of_every_extent():
     """All 500 500 integer extents within 0..999, bit for bit as the reference; the released kernel's golden cases check it."""
     low = torch.arange(1000.0).repeat_interleave(1000)
     high = torch.arange(1000.0).repeat(1000)
     low, high = low[high >= low], high[high >= low]
-    edges = torch.ops.fcis_ros.bin_edges(low, high, 21, 63, 16)
-    start, end = reference.bin_edges(low, high, 21, 63, 16)
+    edges = torch.ops.fcis_ros.span_edges(low, high, 21, 63, 16)
+    start, end = reference.span_edges(low, high, 21, 63, 16)
     assert torch.equal(edges[..., 0], start) and torch.equal(edges[..., 1], end)
 
 

@@ -1,6 +1,6 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""The operators against loops over pixels, the golden bins of the released code, and cases worked by hand."""
+"""The operators against loops over pixels, the golden spans of the released code, and cases worked by hand."""
 
 import math
 from fractions import Fraction
@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from fcis_ros.ops import reference
 
-# Extents in image pixels and the cells of their 21 bins at stride 16, from psroi_pooling.cu run on them.
+# Extents in image pixels and the cells of their 21 spans at stride 16, from psroi_pooling.cu run on them.
 GOLDEN = {
     (0, 335): (range(0, 21), range(1, 22)),
     (137, 469): (range(8, 29), range(10, 31)),
@@ -23,8 +23,8 @@ GOLDEN = {
 
 
 @pytest.mark.parametrize("extent", GOLDEN)
-def test_bin_edges_golden(extent):
-    start, end = reference.bin_edges(torch.tensor([float(extent[0])]), torch.tensor([float(extent[1])]), 21, 63, 16)
+def test_span_edges_golden(extent):
+    start, end = reference.span_edges(torch.tensor([float(extent[0])]), torch.tensor([float(extent[1])]), 21, 63, 16)
     assert start[0].tolist() == list(GOLDEN[extent][0])
     assert end[0].tolist() == list(GOLDEN[extent][1])
 
@@ -33,9 +33,9 @@ NOT_EXACT = [(0, 95), (0, 175), (0, 191), (0, 351), (0, 383), (0, 703), (0, 743)
 
 
 @pytest.mark.parametrize("extent", NOT_EXACT)
-def test_bin_edges_are_float32(extent):
+def test_span_edges_are_float32(extent):
     """On these extents float32 and exact arithmetic differ; NumPy's float32 is the independent witness."""
-    start, end = reference.bin_edges(torch.tensor([float(extent[0])]), torch.tensor([float(extent[1])]), 21, 63, 16)
+    start, end = reference.span_edges(torch.tensor([float(extent[0])]), torch.tensor([float(extent[1])]), 21, 63, 16)
     low = np.float32(extent[0]) * np.float32(0.0625)
     side = (np.float32(extent[1] + 1) * np.float32(0.0625) - low) / np.float32(21)
     for p in range(21):
@@ -49,7 +49,7 @@ def test_bin_edges_are_float32(extent):
 
 def test_rounding_is_half_away_from_zero():
     low = torch.tensor([0.5, -0.5, 1.5, 2.5, 0.49999997])
-    start, _ = reference.bin_edges(low * 1.0, low + 400, 1, 1000, 1)
+    start, _ = reference.span_edges(low * 1.0, low + 400, 1, 1000, 1)
     assert start[:, 0].tolist() == [1, 0, 2, 3, 0]  # -1 is clipped to 0
 
 
@@ -101,14 +101,14 @@ def test_assembling_matches_loops(rois, bins_size, seed):
 
 
 def test_class_logits_by_hand():
-    """k = 1, one cell: the logit is max(outside, inside) of each class."""
+    """k = 1, one feature cell: the logit is max(outside, inside) of each class."""
     maps = torch.tensor([1.0, 5.0, 2.0, -1.0]).reshape(1, 4, 1, 1)  # outside of both classes, then inside
     rois = torch.tensor([[0.0, 0, 0, 15, 15]])
     assert reference.class_logits(maps, rois, 1, 1, 16).tolist() == [[2, 5]]
 
 
-def test_class_logits_average_bins_before_the_maximum():
-    """The max of means, not the mean of maxima: two cells in one bin cancel."""
+def test_class_logits_average_squares_before_the_maximum():
+    """The max of means, not the mean of maxima: two cells in one square cancel."""
     maps = torch.zeros(1, 4, 1, 2)
     maps[0, 2, 0] = torch.tensor([4.0, -4.0])  # inside of class 0
     rois = torch.tensor([[0.0, 0, 0, 31, 15]])
@@ -138,7 +138,7 @@ def test_mask_logits_are_the_slices_of_the_whole_tensor():
 def test_box_deltas_are_the_mean_over_bins():
     maps = torch.arange(4 * 4, dtype=torch.float32).reshape(1, 16, 1, 1).expand(1, 16, 2, 2).contiguous()
     deltas = reference.box_deltas(maps, torch.tensor([[0.0, 0, 0, 31, 31]]), 2, 4, 16)
-    assert deltas.tolist() == [[6, 7, 8, 9]]  # channels 0, 4, 8 and 12 are the cells of dx
+    assert deltas.tolist() == [[6, 7, 8, 9]]  # channels 0, 4, 8 and 12 are the bins of dx
 
 
 def nms_by_definition(boxes, scores, threshold):

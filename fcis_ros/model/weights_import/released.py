@@ -4,7 +4,7 @@
 
 Names are those of the released MXNet code, whose blocks are called as in the Caffe models that its backbones come from; ours
 are torchvision's. Weights are [out, in, height, width] in both. Only the order of channels in the two position-sensitive
-layers differs: class, side, cell there, cell, side, class here.
+layers differs: class, side, bin there, bin, side, class here.
 """
 
 from collections.abc import Callable, Iterator
@@ -75,10 +75,10 @@ def parameters(config: ModelConfig) -> dict[str, Parameter]:
     """All parameters of the released network with this configuration's sizes, by their released names."""
     k, classes, anchors = config.bins, config.num_classes, config.num_anchors
 
-    def cells_first(values: np.ndarray) -> np.ndarray:  # class, side, cell -> cell, side, class
+    def bins_first(values: np.ndarray) -> np.ndarray:  # class, side, bin -> bin, side, class
         return values.reshape(classes, 2, k * k, -1).transpose(2, 1, 0, 3)
 
-    def used_boxes(values: np.ndarray) -> np.ndarray:  # the second of two sets of boxes is used; delta, cell -> cell, delta
+    def used_boxes(values: np.ndarray) -> np.ndarray:  # the second of two sets of boxes is used; delta, bin -> bin, delta
         return values.reshape(2, 4, k * k, -1)[1].swapaxes(0, 1)
 
     backbone = backbone_parameters(config.backbone, config.width)
@@ -89,7 +89,7 @@ def parameters(config: ModelConfig) -> dict[str, Parameter]:
         ("rpn_cls_score", "rpn.score", (2 * anchors, config.rpn_channels, 1, 1), None),
         ("rpn_bbox_pred", "rpn.delta", (4 * anchors, config.rpn_channels, 1, 1), None),
         ("conv_new_1", "score_maps.reduce", (reduced, c5, 1, 1), None),
-        ("fcis_cls_seg", "score_maps.score", (2 * classes * k * k, reduced, 1, 1), cells_first),
+        ("fcis_cls_seg", "score_maps.score", (2 * classes * k * k, reduced, 1, 1), bins_first),
         ("fcis_bbox", "score_maps.box", (8 * k * k, reduced, 1, 1), used_boxes),
     ):
         for part, size in (("weight", shape), ("bias", shape[:1])):

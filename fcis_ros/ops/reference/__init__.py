@@ -2,25 +2,25 @@
 # SPDX-License-Identifier: Apache-2.0
 """The operators in plain PyTorch and NumPy: the definition that faster kernels are compared with.
 
-Letters in shapes: N images, R ROIs, C + 1 classes with background, k cells of the position-sensitive partition per side,
-S side of the assembled map (a multiple of k), h x w the feature map, W winners of NMS.
+Letters in shapes: N images, R ROIs, C + 1 classes with background, k position-sensitive bins per side,
+S squares per side of the grid that an ROI is assembled to (a multiple of k), h x w the feature map, W winners of NMS.
 ROIs are [R, 5]: image index, then x1, y1, x2, y2 of the first and last pixel of the input image; an ROI of no image (index -1)
-or with a coordinate that is not finite gives zeros. Channels are cell-major: all channels of the first cell of the k x k
-partition, then those of the second.
+or with a coordinate that is not finite gives zeros. Channels are bin-major: all channels of the first of the k x k bins,
+then those of the second.
 """
 
 from fcis_ros.ops.reference.assembling import (
-    bin_edges,
     box_deltas,
     class_logits,
     mask_logits,
     psroi_assemble,
+    span_edges,
     winner_masks,
 )
 from fcis_ros.ops.reference.boxes import class_nms, decode_anchors, decode_rois, elect, nms, place_rois
 from fcis_ros.ops.reference.masks import label_map, paint, vote_masks
 
 __all__ = [
-    "bin_edges", "box_deltas", "class_logits", "class_nms", "decode_anchors", "decode_rois", "elect", "label_map",
-    "mask_logits", "nms", "paint", "place_rois", "psroi_assemble", "vote_masks", "winner_masks",
+    "box_deltas", "class_logits", "class_nms", "decode_anchors", "decode_rois", "elect", "label_map", "mask_logits", "nms",
+    "paint", "place_rois", "psroi_assemble", "span_edges", "vote_masks", "winner_masks",
 ]  # fmt: skip

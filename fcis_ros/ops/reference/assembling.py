@@ -8,21 +8,21 @@ from torch import Tensor
 CHUNK = 64  # ROIs assembled at a time by class_logits, to bound memory
 
 
-def bin_edges(low: Tensor, high: Tensor, size: int, length: int, stride: int) -> tuple[Tensor, Tensor]:
-    """Feature cells [start, end) that each of ``size`` bins of an ROI covers along one axis.
+def span_edges(low: Tensor, high: Tensor, size: int, length: int, stride: int) -> tuple[Tensor, Tensor]:
+    """Feature cells [start, end) that each of the ``size`` spans of an ROI's grid covers along one axis.
 
     Released FCIS, ``psroi_pooling.cu``: rounding half away from zero in image pixels, then scaling, all in IEEE float32;
-    neighbouring bins overlap when an edge falls inside a cell.
+    neighbouring spans overlap when an edge falls inside a cell.
 
     Args:
         low: [R] first pixel of the ROI on this axis.
         high: [R] last pixel.
-        size: bins, S.
+        size: spans, S.
         length: feature cells on this axis.
         stride: input pixels per feature cell.
 
     Returns:
-        Two [R, S] int64 tensors; start == end marks an empty bin.
+        Two [R, S] int64 tensors; start == end marks an empty span.
     """
 
     def to_pixel(value: Tensor) -> Tensor:  # in float64, where x + 0.5 is exact
@@ -32,15 +32,15 @@ def bin_edges(low: Tensor, high: Tensor, size: int, length: int, stride: int) ->
     scale = torch.tensor(1 / stride, dtype=torch.float32, device=low.device)
     start = to_pixel(low) * scale
     end = (to_pixel(high) + 1) * scale
-    bin_size = ((end - start).clamp(min=0.1) / size)[:, None]
+    span = ((end - start).clamp(min=0.1) / size)[:, None]
     index = torch.arange(size, dtype=torch.float32, device=low.device)
-    first = torch.floor(index * bin_size + start[:, None])
-    last = torch.ceil((index + 1) * bin_size + start[:, None])
+    first = torch.floor(index * span + start[:, None])
+    last = torch.ceil((index + 1) * span + start[:, None])
     return first.clamp(0, length).long(), last.clamp(0, length).long()
 
 
 def _averaging_matrix(start: Tensor, end: Tensor, length: int) -> Tensor:
-    """[R, S, length]: row s averages the cells start..end-1 of its axis; empty bins give zero rows."""
+    """[R, S, length]: row s averages the cells start..end-1 of its axis; empty spans give zero rows."""
     cell = torch.arange(length, device=start.device)
     inside = (cell >= start[..., None]) & (cell < end[..., None])
     return inside.float() / (end - start).clamp(min=1)[..., None]
@@ -49,8 +49,8 @@ def _averaging_matrix(start: Tensor, end: Tensor, length: int) -> Tensor:
 def psroi_assemble(maps: Tensor, rois: Tensor, bins: int, size: int, stride: int) -> Tensor:
     """Assembles position-sensitive maps inside each ROI (section 3.2 of the paper; [0028] of the patent).
 
-    Cell (i, j) of the k x k partition of an ROI is read from map channel group (i, j); every one of the S x S bins is the
-    mean of the feature cells it touches. Differentiable with respect to ``maps``.
+    Bin (i, j) of the k x k bins of an ROI is read from map channel group (i, j); every one of the S x S squares of its grid is
+    the mean of the feature cells it touches. Differentiable with respect to ``maps``.
 
     Args:
         maps: [N, k*k*G, h, w], channel (i*k + j)*G + g.
@@ -63,22 +63,22 @@ def psroi_assemble(maps: Tensor, rois: Tensor, bins: int, size: int, stride: int
         [R, G, S, S] in float32.
     """
     images, channels, height, width = maps.shape
-    groups, per_cell = channels // (bins * bins), size // bins
+    groups, per_bin = channels // (bins * bins), size // bins
     maps = maps.float().reshape(images, bins, bins, groups, height, width)
     rois = rois.float()
     ignored = ~torch.isfinite(rois).all(dim=1)
     rois = torch.where(ignored[:, None], rois.new_tensor([-1.0, 0, 0, 0, 0]), rois)
-    rows = _averaging_matrix(*bin_edges(rois[:, 2], rois[:, 4], size, height, stride), height)
-    columns = _averaging_matrix(*bin_edges(rois[:, 1], rois[:, 3], size, width, stride), width)
-    assembled = maps.new_zeros(len(rois), groups, bins, per_cell, bins, per_cell)
+    rows = _averaging_matrix(*span_edges(rois[:, 2], rois[:, 4], size, height, stride), height)
+    columns = _averaging_matrix(*span_edges(rois[:, 1], rois[:, 3], size, width, stride), width)
+    assembled = maps.new_zeros(len(rois), groups, bins, per_bin, bins, per_bin)
     parts, order = [], []
     for image in range(images):
         chosen = torch.nonzero(rois[:, 0] == image)[:, 0]
         if not len(chosen):
             continue
-        row = rows[chosen].reshape(-1, bins, per_cell, height)
-        column = columns[chosen].reshape(-1, bins, per_cell, width)
-        # Rows first: per cell row i one matrix product over all ROIs, groups and cell columns at once.
+        row = rows[chosen].reshape(-1, bins, per_bin, height)
+        column = columns[chosen].reshape(-1, bins, per_bin, width)
+        # Rows first: per row i of bins one matrix product over all ROIs, groups and columns of bins at once.
         by_row = torch.einsum("ripy,ijgyx->rigjpx", row, maps[image])
         parts.append(torch.einsum("rigjpx,rjqx->rgipjq", by_row, column))
         order.append(chosen)
@@ -88,7 +88,7 @@ def psroi_assemble(maps: Tensor, rois: Tensor, bins: int, size: int, stride: int
 
 
 def class_logits(score_maps: Tensor, rois: Tensor, bins: int, size: int, stride: int) -> Tensor:
-    """Logits of every ROI and class: per bin max(outside, inside), then the mean over all bins (section 3.2).
+    """Logits of every ROI and class: per square of the grid max(outside, inside), then the mean over all squares (section 3.2).
 
     Args:
         score_maps: [N, k*k*2*(C+1), h, w], channel ((i*k + j)*2 + s)*(C+1) + class with s = 0 outside, 1 inside.

@@ -54,13 +54,13 @@ def test_orders_of_position_sensitive_channels(foreign, tmp_path, arrays):
         their_score, their_box = arrays[f"arg:fcis_cls_seg_{part}"], arrays[f"arg:fcis_bbox_{part}"]
         for row in range(7):
             for column in range(7):
-                cell = row * 7 + column
+                place = row * 7 + column
                 for label in range(3):
                     for side in range(2):
-                        ours = score[(cell * 2 + side) * 3 + label]
-                        assert np.array_equal(ours, their_score[(label * 2 + side) * 49 + cell])
+                        ours = score[(place * 2 + side) * 3 + label]
+                        assert np.array_equal(ours, their_score[(label * 2 + side) * 49 + place])
                 for delta in range(4):
-                    assert np.array_equal(box[cell * 4 + delta], their_box[(4 + delta) * 49 + cell])
+                    assert np.array_equal(box[place * 4 + delta], their_box[(4 + delta) * 49 + place])
 
 
 def test_names_of_blocks():
