@@ -54,8 +54,11 @@ try-robot-path:
 try-builds:
 	tools/try_builds.sh
 
+# The style of Python and of C++; `clang-format -i` on what it complains about.
 lint: setup
 	.venv/bin/ruff check .
+	find csrc include examples test -name '*.h' -o -name '*.hpp' -o -name '*.cpp' -o -name '*.cu' | \
+		xargs .venv/bin/clang-format --dry-run --Werror
 
 # CAMVID: a folder with train/, val/ and their instances_*.json. Goes on where an interrupted run stopped.
 CAMVID ?= ../shared/data/camvid

@@ -1,8 +1,9 @@
 // Copyright 2026 fcis_ros maintainers
 // SPDX-License-Identifier: Apache-2.0
 
-// Box arithmetic of the released code, once for host and device. Boxes are x1, y1, x2, y2 of the first and last pixel, so a side is
-// x2 - x1 + 1. Every product and sum is rounded by itself, so CPU and GPU decide alike; fcis_ros/boxes.py is the same in PyTorch.
+// Box arithmetic of the released code, once for host and device. Boxes are x1, y1, x2, y2 of the first and last pixel, so a side
+// is x2 - x1 + 1. Every product and sum is rounded by itself, so CPU and GPU decide alike; fcis_ros/boxes.py is the same in
+// PyTorch.
 #pragma once
 
 #include <cstdint>
@@ -61,7 +62,9 @@ FCIS_HD bool is_finite(const Box<float>& box) {
   return fabsf(box.x1) < INFINITY && fabsf(box.y1) < INFINITY && fabsf(box.x2) < INFINITY && fabsf(box.y2) < INFINITY;
 }
 
-FCIS_HD bool is_larger(const Box<float>& box, float least) { return box.x2 - box.x1 + 1.0f >= least && box.y2 - box.y1 + 1.0f >= least; }
+FCIS_HD bool is_larger(const Box<float>& box, float least) {
+  return box.x2 - box.x1 + 1.0f >= least && box.y2 - box.y1 + 1.0f >= least;
+}
 
 // To the pixels 0..most; NaN stays NaN.
 FCIS_HD float clip(float value, float most) { return value < 0.0f ? 0.0f : value > most ? most : value; }
@@ -69,8 +72,8 @@ FCIS_HD Box<float> clip(const Box<float>& box, float height, float width) {
   return {clip(box.x1, width - 1.0f), clip(box.y1, height - 1.0f), clip(box.x2, width - 1.0f), clip(box.y2, height - 1.0f)};
 }
 
-// One axis of a box moved by its delta and scaled by the exponential of the other, in float64. A side grows by 1000/16 at most, which
-// no trained network reaches and which keeps it finite.
+// One axis of a box moved by its delta and scaled by the exponential of the other, in float64. A side grows by 1000/16 at most,
+// which no trained network reaches and which keeps it finite.
 FCIS_HD void decode(float low, float high, float shift, float growth, float& new_low, float& new_high) {
   const double side = static_cast<double>(high) - low + 1.0, most = 4.135166556742356;
   const double centre = low + 0.5 * (side - 1.0) + multiply(static_cast<double>(shift), side);
@@ -124,7 +127,8 @@ struct Stds {
 };
 FCIS_HD void decode_roi(const float* roi, const float* deltas, const Stds& stds, float height, float width, float* moved) {
   const Box<float> box{roi[1], roi[2], roi[3], roi[4]};
-  const Box<float> own{deltas[0] * stds.values[0], deltas[1] * stds.values[1], deltas[2] * stds.values[2], deltas[3] * stds.values[3]};
+  const Box<float> own{deltas[0] * stds.values[0], deltas[1] * stds.values[1], deltas[2] * stds.values[2],
+                       deltas[3] * stds.values[3]};
   const Box<float> found = clip(decode(box, own), height, width);
   moved[0] = roi[0], moved[1] = found.x1, moved[2] = found.y1, moved[3] = found.x2, moved[4] = found.y2;
 }

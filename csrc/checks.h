@@ -19,7 +19,8 @@ inline void check_maps(const at::Tensor& maps, const at::Tensor& rois, int64_t b
   TORCH_CHECK_VALUE(rois.scalar_type() == at::kFloat, "rois: expected float32, got ", rois.scalar_type());
   TORCH_CHECK_VALUE(rois.device() == maps.device(), "rois: on ", rois.device(), ", but maps on ", maps.device());
   TORCH_CHECK_VALUE(bins >= 1 && bins <= 64, "bins: expected 1..64, got ", bins);
-  TORCH_CHECK_VALUE(size >= bins && size <= 512 && size % bins == 0, "size: ", size, " is no multiple up to 512 of bins = ", bins);
+  TORCH_CHECK_VALUE(size >= bins && size <= 512 && size % bins == 0, "size: ", size,
+                    " is no multiple up to 512 of bins = ", bins);
   TORCH_CHECK_VALUE(stride >= 1 && stride <= 4096, "stride: expected 1..4096, got ", stride);
   TORCH_CHECK_VALUE(maps.size(1) >= multiple && maps.size(1) % multiple == 0, "maps: ", maps.size(1),
                     " channels are no multiple of ", multiple, ", as bins = ", bins, " needs");
@@ -72,7 +73,8 @@ inline void check_anchors(const at::Tensor& logits, const at::Tensor& deltas, co
   check_size(height, width);
 }
 
-inline void check_deltas(const at::Tensor& rois, const at::Tensor& deltas, at::ArrayRef<double> stds, int64_t height, int64_t width) {
+inline void check_deltas(const at::Tensor& rois, const at::Tensor& deltas, at::ArrayRef<double> stds, int64_t height,
+                         int64_t width) {
   check_floats("rois", rois, {-1, 5});
   check_floats("deltas", deltas, {rois.size(0), 4});
   TORCH_CHECK_VALUE(deltas.device() == rois.device(), "deltas: on ", deltas.device(), ", but rois on ", rois.device());
@@ -126,15 +128,16 @@ inline void check_votes(const at::Tensor& boxes, const at::Tensor& masks, const 
                     capacity.value_or(0));
 }
 
-inline void check_instances(const at::Tensor& boxes, const at::Tensor& runs, const at::Tensor& ends, int64_t height, int64_t width) {
+inline void check_instances(const at::Tensor& boxes, const at::Tensor& runs, const at::Tensor& ends, int64_t height,
+                            int64_t width) {
   TORCH_CHECK_VALUE(boxes.dim() == 2 && boxes.size(1) == 4 && boxes.scalar_type() == at::kInt,
                     "boxes: expected int32 [W, 4], got ", boxes.scalar_type(), " ", boxes.sizes());
-  TORCH_CHECK_VALUE(runs.dim() == 1 && runs.scalar_type() == at::kInt, "runs: expected int32 [T], got ",
-                    runs.scalar_type(), " ", runs.sizes());
-  TORCH_CHECK_VALUE(ends.dim() == 1 && ends.size(0) == boxes.size(0) && ends.scalar_type() == at::kInt,
-                    "ends: expected int32 [", boxes.size(0), "], got ", ends.scalar_type(), " ", ends.sizes());
-  TORCH_CHECK_VALUE(runs.device() == boxes.device() && ends.device() == boxes.device(), "boxes: on ",
-                    boxes.device(), ", runs on ", runs.device(), ", ends on ", ends.device());
+  TORCH_CHECK_VALUE(runs.dim() == 1 && runs.scalar_type() == at::kInt, "runs: expected int32 [T], got ", runs.scalar_type(), " ",
+                    runs.sizes());
+  TORCH_CHECK_VALUE(ends.dim() == 1 && ends.size(0) == boxes.size(0) && ends.scalar_type() == at::kInt, "ends: expected int32 [",
+                    boxes.size(0), "], got ", ends.scalar_type(), " ", ends.sizes());
+  TORCH_CHECK_VALUE(runs.device() == boxes.device() && ends.device() == boxes.device(), "boxes: on ", boxes.device(),
+                    ", runs on ", runs.device(), ", ends on ", ends.device());
   TORCH_CHECK_VALUE(boxes.size(0) < 65536, "boxes: ", boxes.size(0), " instances, a label map numbers 65535");
   check_size(height, width);
 }
@@ -143,12 +146,13 @@ inline void check_overlay(const at::Tensor& image, const at::Tensor& labels, con
   TORCH_CHECK_VALUE(image.dim() == 3 && image.size(2) == 3 && image.scalar_type() == at::kByte,
                     "image: expected uint8 [H, W, 3], got ", image.scalar_type(), " ", image.sizes());
   TORCH_CHECK_VALUE(labels.dim() == 2 && labels.size(0) == image.size(0) && labels.size(1) == image.size(1) &&
-                        labels.scalar_type() == at::kUInt16, "labels: expected uint16 [", image.size(0), ", ",
-                    image.size(1), "], got ", labels.scalar_type(), " ", labels.sizes());
+                        labels.scalar_type() == at::kUInt16,
+                    "labels: expected uint16 [", image.size(0), ", ", image.size(1), "], got ", labels.scalar_type(), " ",
+                    labels.sizes());
   TORCH_CHECK_VALUE(colours.dim() == 2 && colours.size(1) == 3 && colours.scalar_type() == at::kByte,
                     "colours: expected uint8 [W, 3], got ", colours.scalar_type(), " ", colours.sizes());
-  TORCH_CHECK_VALUE(labels.device() == image.device() && colours.device() == image.device(), "image: on ",
-                    image.device(), ", labels on ", labels.device(), ", colours on ", colours.device());
+  TORCH_CHECK_VALUE(labels.device() == image.device() && colours.device() == image.device(), "image: on ", image.device(),
+                    ", labels on ", labels.device(), ", colours on ", colours.device());
   TORCH_CHECK_VALUE(alpha >= 0.0 && alpha <= 1.0, "alpha: expected 0..1, got ", alpha);
 }
 

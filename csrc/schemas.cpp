@@ -25,8 +25,9 @@ TORCH_LIBRARY(fcis_ros, m) {
   m.def("box_deltas_backward(Tensor grad, Tensor maps, Tensor rois, int bins, int size, int stride) -> Tensor");
 
   // logits [2A, h, w], deltas [4A, h, w], anchors [A, 4] -> boxes [h*w*A, 4], scores [h*w*A]
-  m.def("decode_anchors(Tensor logits, Tensor deltas, Tensor anchors, int stride, int height, int width, float min_size) "
-        "-> (Tensor, Tensor)");
+  m.def(
+      "decode_anchors(Tensor logits, Tensor deltas, Tensor anchors, int stride, int height, int width, float min_size) "
+      "-> (Tensor, Tensor)");
   // rois [R, 5], deltas [R, 4] -> [R, 5]
   m.def("decode_rois(Tensor rois, Tensor deltas, float[] stds, int height, int width) -> Tensor");
   // rois [R, 4], scores [R, C+1] -> boxes [R, 4], pixels [R, 4] int32, finite [R] bool
@@ -40,8 +41,9 @@ TORCH_LIBRARY(fcis_ros, m) {
   m.def("class_nms(Tensor boxes, Tensor scores, float threshold, float floor, int limit) -> (Tensor, Tensor)");
   // boxes [R, 4] int32, masks [M, S, S], index [W, R] int32, weights [W, R] -> boxes [W, 4], runs [T], ends [W], all int32;
   // with a capacity runs are [capacity], and a winner whose runs do not fit has none there
-  m.def("vote_masks(Tensor boxes, Tensor masks, Tensor index, Tensor weights, int height, int width, float threshold, "
-        "bool binarise_first, int resample, int? capacity=None) -> (Tensor, Tensor, Tensor)");
+  m.def(
+      "vote_masks(Tensor boxes, Tensor masks, Tensor index, Tensor weights, int height, int width, float threshold, "
+      "bool binarise_first, int resample, int? capacity=None) -> (Tensor, Tensor, Tensor)");
   // instances as above, best first -> [H, W] uint16, the best instance at every pixel counted from 1
   m.def("label_map(Tensor boxes, Tensor runs, Tensor ends, int height, int width) -> Tensor");
   // image [H, W, 3] uint8, labels [H, W] uint16, colours [W, 3] uint8 -> [H, W, 3] uint8

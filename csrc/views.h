@@ -1,8 +1,8 @@
 // Copyright 2026 fcis_ros maintainers
 // SPDX-License-Identifier: Apache-2.0
 
-// Checked tensors as what the kernels take, on every device alike. The tensors must outlive the view and be contiguous, but for logits,
-// deltas and maps.
+// Checked tensors as what the kernels take, on every device alike. The tensors must outlive the view and be contiguous, but for
+// logits, deltas and maps.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -15,7 +15,12 @@ namespace fcis {
 inline Maps view_maps(const at::Tensor& maps) {
   const at::ScalarType type = maps.scalar_type();
   const Element element = type == at::kFloat ? Element::kFloat32 : type == at::kHalf ? Element::kFloat16 : Element::kBFloat16;
-  return {maps.const_data_ptr(), maps.size(0), maps.size(1), maps.size(2), maps.size(3), element,
+  return {maps.const_data_ptr(),
+          maps.size(0),
+          maps.size(1),
+          maps.size(2),
+          maps.size(3),
+          element,
           maps.is_contiguous(at::MemoryFormat::ChannelsLast)};
 }
 
@@ -30,8 +35,15 @@ inline Strided view_strided(const at::Tensor& maps) {
 
 inline Rpn view_rpn(const at::Tensor& logits, const at::Tensor& deltas, const at::Tensor& anchors, int64_t stride, int64_t height,
                     int64_t width, double min_size) {
-  return {view_strided(logits), view_strided(deltas), anchors.const_data_ptr<float>(), anchors.size(0), logits.size(1),
-          logits.size(2), static_cast<float>(stride), static_cast<float>(height), static_cast<float>(width),
+  return {view_strided(logits),
+          view_strided(deltas),
+          anchors.const_data_ptr<float>(),
+          anchors.size(0),
+          logits.size(1),
+          logits.size(2),
+          static_cast<float>(stride),
+          static_cast<float>(height),
+          static_cast<float>(width),
           static_cast<float>(min_size)};
 }
 
@@ -39,10 +51,15 @@ inline Stds view_stds(at::ArrayRef<double> stds) {
   return {{static_cast<float>(stds[0]), static_cast<float>(stds[1]), static_cast<float>(stds[2]), static_cast<float>(stds[3])}};
 }
 
-inline Election view_election(const at::Tensor& boxes, const at::Tensor& scores, const at::Tensor& winners, const at::Tensor& labels,
-                              double threshold) {
-  return {boxes.const_data_ptr<float>(), scores.const_data_ptr<float>(), winners.const_data_ptr<int64_t>(),
-          labels.const_data_ptr<int64_t>(), boxes.size(0), scores.size(1), threshold};
+inline Election view_election(const at::Tensor& boxes, const at::Tensor& scores, const at::Tensor& winners,
+                              const at::Tensor& labels, double threshold) {
+  return {boxes.const_data_ptr<float>(),
+          scores.const_data_ptr<float>(),
+          winners.const_data_ptr<int64_t>(),
+          labels.const_data_ptr<int64_t>(),
+          boxes.size(0),
+          scores.size(1),
+          threshold};
 }
 
 }  // namespace fcis

@@ -15,7 +15,7 @@ venv=$PWD/${1:-.venv}
 overrides=${2:-/dev/null}
 
 runtime=(torch numpy scipy opencv-python-headless pycocotools safetensors tqdm matplotlib Jinja2 rosbags)
-checks=(pytest pytest-timeout hypothesis ruff mcap)
+checks=(pytest pytest-timeout hypothesis ruff clang-format mcap)
 ros=("ros-rclpy[fastrtps]" ros-{sensor,std,geometry,diagnostic,visualization,lifecycle}-msgs ros-rcl-interfaces)
 build=(ros-ament-{cmake,package,cmake-ros-core,cmake-include-directories,cmake-pytest}
        ros-rosidl-{default,core}-generators catkin-pkg colcon-common-extensions setuptools)
@@ -42,7 +42,7 @@ versions() {
 # pip's list for a ROS that is there: what imports already is left alone, NumPy above all.
 install_beside_ros() {
   local wanted=("${checks[@]}") limits=("setuptools<80" "pytest<9")  # launch_testing's pytest plugin ends with pytest 8
-  limits+=("$(grep '^torch==' constraints.txt)")
+  limits+=("$(grep -E '^(torch|clang-format)==' constraints.txt)")
   limits+=("$("$venv/bin/python" -c 'import numpy; print(f"numpy=={numpy.__version__}")' 2>/dev/null || echo 'numpy')")
   "$venv/bin/python" -c "import cv2" 2>/dev/null || wanted+=(opencv-python-headless)
   command -v colcon >/dev/null || wanted+=(colcon-common-extensions)

@@ -30,8 +30,12 @@ FCIS_INLINE void copy_bin(const T* first, const Maps& maps, int64_t groups, floa
   }
 }
 
-FCIS_CLONES void copy_floats(const float* first, const Maps& maps, int64_t groups, float* to) { copy_bin(first, maps, groups, to); }
-FCIS_CLONES void copy_bfloats(const BFloat16* first, const Maps& maps, int64_t groups, float* to) { copy_bin(first, maps, groups, to); }
+FCIS_CLONES void copy_floats(const float* first, const Maps& maps, int64_t groups, float* to) {
+  copy_bin(first, maps, groups, to);
+}
+FCIS_CLONES void copy_bfloats(const BFloat16* first, const Maps& maps, int64_t groups, float* to) {
+  copy_bin(first, maps, groups, to);
+}
 void copy(const float* first, const Maps& maps, int64_t groups, float* to) { copy_floats(first, maps, groups, to); }
 void copy(const BFloat16* first, const Maps& maps, int64_t groups, float* to) { copy_bfloats(first, maps, groups, to); }
 

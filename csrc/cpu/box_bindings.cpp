@@ -31,12 +31,13 @@ std::tuple<at::Tensor, at::Tensor> candidates_of(const at::Tensor& logits, const
   return {boxes, scores};
 }
 
-at::Tensor moved_rois(const at::Tensor& rois_in, const at::Tensor& deltas_in, at::ArrayRef<double> stds, int64_t height, int64_t width) {
+at::Tensor moved_rois(const at::Tensor& rois_in, const at::Tensor& deltas_in, at::ArrayRef<double> stds, int64_t height,
+                      int64_t width) {
   check_deltas(rois_in, deltas_in, stds, height, width);
   const at::Tensor rois = rois_in.contiguous(), deltas = deltas_in.contiguous();
   at::Tensor moved = at::empty(rois.sizes(), rois.options());
-  decode_rois(rois.const_data_ptr<float>(), deltas.const_data_ptr<float>(), rois.size(0), view_stds(stds), static_cast<float>(height),
-              static_cast<float>(width), moved.mutable_data_ptr<float>());
+  decode_rois(rois.const_data_ptr<float>(), deltas.const_data_ptr<float>(), rois.size(0), view_stds(stds),
+              static_cast<float>(height), static_cast<float>(width), moved.mutable_data_ptr<float>());
   return moved;
 }
 
@@ -55,7 +56,8 @@ std::tuple<at::Tensor, at::Tensor, at::Tensor> placed_rois(const at::Tensor& roi
 }
 
 std::tuple<at::Tensor, at::Tensor, at::Tensor> elected(const at::Tensor& boxes_in, const at::Tensor& scores_in,
-                                                       const at::Tensor& winners_in, const at::Tensor& labels_in, double threshold) {
+                                                       const at::Tensor& winners_in, const at::Tensor& labels_in,
+                                                       double threshold) {
   check_scored(boxes_in, scores_in);
   check_winners(boxes_in, winners_in, labels_in);
   const at::Tensor boxes = boxes_in.contiguous(), scores = scores_in.contiguous(), winners = winners_in.contiguous(),
@@ -67,8 +69,8 @@ std::tuple<at::Tensor, at::Tensor, at::Tensor> elected(const at::Tensor& boxes_i
     TORCH_CHECK_VALUE(election.labels[w] < election.classes, "labels: ", election.labels[w], ", there are ", election.classes,
                       " classes");
   }
-  at::Tensor voters = at::empty({all, count}, boxes.options().dtype(at::kInt)), weights = at::empty({all, count}, boxes.options()),
-             best = at::empty({all}, boxes.options());
+  at::Tensor voters = at::empty({all, count}, boxes.options().dtype(at::kInt)),
+             weights = at::empty({all, count}, boxes.options()), best = at::empty({all}, boxes.options());
   int32_t* voter = voters.mutable_data_ptr<int32_t>();
   float *weight = weights.mutable_data_ptr<float>(), *own = best.mutable_data_ptr<float>();
   at::parallel_for(0, all, 16, [&](int64_t begin, int64_t end) {
@@ -80,8 +82,8 @@ std::tuple<at::Tensor, at::Tensor, at::Tensor> elected(const at::Tensor& boxes_i
 at::Tensor nms_indices(const at::Tensor& boxes_in, const at::Tensor& scores_in, double threshold, int64_t limit) {
   check_boxes(boxes_in, scores_in, 1, limit);
   const at::Tensor boxes = boxes_in.contiguous(), scores = scores_in.contiguous();
-  const std::vector<int64_t> kept = nms(boxes.const_data_ptr<float>(), scores.const_data_ptr<float>(), boxes.size(0),
-                                        static_cast<float>(threshold), limit);
+  const std::vector<int64_t> kept =
+      nms(boxes.const_data_ptr<float>(), scores.const_data_ptr<float>(), boxes.size(0), static_cast<float>(threshold), limit);
   at::Tensor result = at::full({limit}, -1, boxes.options().dtype(at::kLong));
   std::copy(kept.begin(), kept.end(), result.mutable_data_ptr<int64_t>());
   return result;
@@ -91,9 +93,8 @@ std::tuple<at::Tensor, at::Tensor> class_nms_indices(const at::Tensor& boxes_in,
                                                      double floor, int64_t limit) {
   check_boxes(boxes_in, scores_in, 2, limit);
   const at::Tensor boxes = boxes_in.contiguous(), scores = scores_in.contiguous();
-  const std::vector<Winner> winners =
-      class_nms(boxes.const_data_ptr<float>(), scores.const_data_ptr<float>(), boxes.size(0), scores.size(1),
-                static_cast<float>(threshold), static_cast<float>(floor), limit);
+  const std::vector<Winner> winners = class_nms(boxes.const_data_ptr<float>(), scores.const_data_ptr<float>(), boxes.size(0),
+                                                scores.size(1), static_cast<float>(threshold), static_cast<float>(floor), limit);
   at::Tensor rois = at::full({limit}, -1, boxes.options().dtype(at::kLong)), labels = at::full_like(rois, -1);
   for (size_t i = 0; i < winners.size(); ++i) {
     rois.mutable_data_ptr<int64_t>()[i] = winners[i].roi;

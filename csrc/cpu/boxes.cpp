@@ -16,7 +16,8 @@ void decode_anchors(const Rpn& rpn, int64_t begin, int64_t end, float* boxes, fl
   }
 }
 
-void decode_rois(const float* rois, const float* deltas, int64_t count, const Stds& stds, float height, float width, float* moved) {
+void decode_rois(const float* rois, const float* deltas, int64_t count, const Stds& stds, float height, float width,
+                 float* moved) {
   for (int64_t r = 0; r < count; ++r) decode_roi(rois + r * 5, deltas + r * 4, stds, height, width, moved + r * 5);
 }
 

@@ -1,7 +1,8 @@
 // Copyright 2026 fcis_ros maintainers
 // SPDX-License-Identifier: Apache-2.0
 
-// Class logits straight from the score maps: per square max(outside, inside), summed over the squares; nothing per square is stored.
+// Class logits straight from the score maps: per square max(outside, inside), summed over the squares; nothing per square is
+// stored.
 //
 // Lanes are classes. The squares of a bin share the reads of its patch.
 #include "kernels.h"
@@ -24,7 +25,7 @@ FCIS_INLINE Lanes<L>& lanes(float* at) {
 // Sums of the outside and the inside maps over one square.
 template <int L>
 FCIS_INLINE void sum_square(const BinMaps& bin, Span row, Span column, int64_t classes, int64_t first, Lanes<L>& outside,
-                         Lanes<L>& inside) {
+                            Lanes<L>& inside) {
   outside = Lanes<L>{};
   inside = Lanes<L>{};
   for (int y = row.begin; y < row.end; ++y) {

@@ -37,7 +37,8 @@ FCIS_INLINE float to_float(BFloat16 value) {
 // Calls run(data) with the maps' data as what it is: floats or BFloat16.
 template <class Run>
 auto with_element(const Maps& maps, Run run) {
-  return maps.element == Element::kBFloat16 ? run(static_cast<const BFloat16*>(maps.data)) : run(static_cast<const float*>(maps.data));
+  return maps.element == Element::kBFloat16 ? run(static_cast<const BFloat16*>(maps.data))
+                                            : run(static_cast<const float*>(maps.data));
 }
 
 // The ROIs of one call with the spans of all their grids.
@@ -45,7 +46,7 @@ struct RoiSpans {
   int64_t count;
   int bins, size, per_bin;
   std::vector<int> image;                  // -1: ignored (no such image, or a box that is not finite)
-  std::vector<Span> rows, columns;        // [count, size]
+  std::vector<Span> rows, columns;         // [count, size]
   std::vector<std::vector<int>> of_image;  // indices of each image's ROIs, in order
   const Span* row(int64_t r, int bin) const { return &rows[r * size + bin / bins * per_bin]; }
   const Span* column(int64_t r, int bin) const { return &columns[r * size + bin % bins * per_bin]; }
@@ -61,8 +62,8 @@ struct BinMaps {
   float* at(int y, int x) const { return data + (static_cast<int64_t>(y) * width + x) * step; }
 };
 
-// The maps themselves where they are channels-last floats, else a copy in `buffer`, which stays in the cache while all ROIs are read
-// from it. `groups` is the number of channels of a bin.
+// The maps themselves where they are channels-last floats, else a copy in `buffer`, which stays in the cache while all ROIs are
+// read from it. `groups` is the number of channels of a bin.
 BinMaps read_bin(const Maps& maps, int64_t image, int bin, int64_t groups, std::vector<float>& buffer);
 // The same for a result: zeroed by the caller where channels-last, zeroed here where it is a buffer.
 BinMaps open_bin(const Maps& shape, float* result, int64_t image, int bin, int64_t groups, std::vector<float>& buffer);
@@ -78,8 +79,8 @@ void class_logits_gradient(const float* grad, const Maps& maps, const RoiSpans& 
 // pair [2, size, size] of one ROI and class; zeros are there already.
 void mask_logits_of_roi(const Maps& maps, const RoiSpans& rois, int64_t classes, int64_t roi, int64_t label, float* pair);
 // Gradient of one bin's channels; grad [R, 2, size, size], labels [R], result as large as the maps and zero.
-void mask_logits_gradient(const float* grad, const int64_t* labels, const Maps& shape, const RoiSpans& rois, int64_t classes, int bin,
-                          float* result);
+void mask_logits_gradient(const float* grad, const int64_t* labels, const Maps& shape, const RoiSpans& rois, int64_t classes,
+                          int bin, float* result);
 
 // deltas [outputs] of one ROI, still to be divided by size * size.
 void add_box_deltas(const Maps& maps, const RoiSpans& rois, int64_t outputs, int64_t roi, float* deltas);
@@ -88,7 +89,8 @@ void box_deltas_gradient(const float* grad, const Maps& shape, const RoiSpans& r
 // Candidates begin..end-1 of the RPN -> boxes [.., 4], scores.
 void decode_anchors(const Rpn& rpn, int64_t begin, int64_t end, float* boxes, float* scores);
 // rois [count, 5], deltas [count, 4] -> moved [count, 5].
-void decode_rois(const float* rois, const float* deltas, int64_t count, const Stds& stds, float height, float width, float* moved);
+void decode_rois(const float* rois, const float* deltas, int64_t count, const Stds& stds, float height, float width,
+                 float* moved);
 // rois [count, 4], scores [count, classes] -> boxes [count, 4] in the original image, pixels [count, 4], finite [count].
 void place_rois(const float* rois, const float* scores, int64_t count, int64_t classes, float scale, float min_size, float height,
                 float width, float* boxes, int32_t* pixels, bool* finite);
@@ -102,8 +104,8 @@ struct Winner {
   int64_t label, roi;
 };
 // NMS of every class but the background over scores [count, classes] >= floor, then the best `limit` of all.
-std::vector<Winner> class_nms(const float* boxes, const float* scores, int64_t count, int64_t classes, float threshold, float floor,
-                              int64_t limit);
+std::vector<Winner> class_nms(const float* boxes, const float* scores, int64_t count, int64_t classes, float threshold,
+                              float floor, int64_t limit);
 
 // A mask in its tight half-open box: run lengths down the columns, background first. Empty where no pixel won.
 struct Placed {
@@ -111,14 +113,14 @@ struct Placed {
   std::vector<int32_t> runs;
 };
 struct Vote {
-  const int32_t* boxes;   // [R, 4] first and last pixel, inside the image
-  const float* masks;     // [M, size, size]
-  const int32_t* index;   // [R] which mask an ROI casts, -1: none
-  const float* weights;   // [R]
+  const int32_t* boxes;  // [R, 4] first and last pixel, inside the image
+  const float* masks;    // [M, size, size]
+  const int32_t* index;  // [R] which mask an ROI casts, -1: none
+  const float* weights;  // [R]
   int64_t count, size;
   float threshold;
   bool binarise_first;
-  int resample;           // 0: the vote map itself is the mask; else it is first shrunk to this many samples a side (released)
+  int resample;  // 0: the vote map itself is the mask; else it is first shrunk to this many samples a side (released)
 };
 Placed vote(const Vote& vote);
 

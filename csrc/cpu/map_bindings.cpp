@@ -98,7 +98,8 @@ at::Tensor mask_logits(const at::Tensor& maps, const at::Tensor& rois, const at:
   check_maps(maps, rois, bins, size, stride, 2 * bins * bins);
   check_labels(labels, rois);
   const at::Tensor label = labels.contiguous();
-  return assemble_pairs(maps, rois, bins, size, stride, [wanted = label.const_data_ptr<int64_t>()](int64_t r) { return wanted[r]; });
+  return assemble_pairs(maps, rois, bins, size, stride,
+                        [wanted = label.const_data_ptr<int64_t>()](int64_t r) { return wanted[r]; });
 }
 
 at::Tensor winner_masks(const at::Tensor& maps, const at::Tensor& rois, const at::Tensor& scores_in, int64_t bins, int64_t size,
@@ -133,8 +134,8 @@ at::Tensor mask_logits_backward(const at::Tensor& grad_in, const at::Tensor& map
   float* out = result.mutable_data_ptr<float>();
   at::parallel_for(0, all_bins, 1, [&](int64_t begin, int64_t end) {
     for (int64_t bin = begin; bin < end; ++bin) {
-      mask_logits_gradient(grad.const_data_ptr<float>(), label.const_data_ptr<int64_t>(), shape, rois, shape.channels / (2 * all_bins),
-                           static_cast<int>(bin), out);
+      mask_logits_gradient(grad.const_data_ptr<float>(), label.const_data_ptr<int64_t>(), shape, rois,
+                           shape.channels / (2 * all_bins), static_cast<int>(bin), out);
     }
   });
   return result.to(maps_in.scalar_type());

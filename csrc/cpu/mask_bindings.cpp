@@ -20,9 +20,9 @@ namespace fcis {
 namespace {
 
 std::tuple<at::Tensor, at::Tensor, at::Tensor> vote_masks(const at::Tensor& boxes_in, const at::Tensor& masks_in,
-                                                          const at::Tensor& index_in, const at::Tensor& weights_in, int64_t height,
-                                                          int64_t width, double threshold, bool binarise_first, int64_t resample,
-                                                          std::optional<int64_t> capacity) {
+                                                          const at::Tensor& index_in, const at::Tensor& weights_in,
+                                                          int64_t height, int64_t width, double threshold, bool binarise_first,
+                                                          int64_t resample, std::optional<int64_t> capacity) {
   check_votes(boxes_in, masks_in, index_in, weights_in, height, width, resample, capacity);
   const at::Tensor boxes = boxes_in.contiguous(), masks = masks_in.contiguous(), index = index_in.contiguous(),
                    weights = weights_in.contiguous();
@@ -64,7 +64,8 @@ at::Tensor label_map(const at::Tensor& boxes_in, const at::Tensor& runs_in, cons
                      int64_t width) {
   check_instances(boxes_in, runs_in, ends_in, height, width);
   const at::Tensor boxes = boxes_in.contiguous(), runs = runs_in.contiguous(), ends = ends_in.contiguous();
-  const int32_t *box = boxes.const_data_ptr<int32_t>(), *run = runs.const_data_ptr<int32_t>(), *stop = ends.const_data_ptr<int32_t>();
+  const int32_t *box = boxes.const_data_ptr<int32_t>(), *run = runs.const_data_ptr<int32_t>(),
+                *stop = ends.const_data_ptr<int32_t>();
   at::Tensor labels = at::zeros({height, width}, boxes.options().dtype(at::kUInt16));
   uint16_t* out = labels.mutable_data_ptr<uint16_t>();
   std::vector<uint8_t> mask;

@@ -35,8 +35,8 @@ void mask_logits_of_roi(const Maps& maps, const RoiSpans& rois, int64_t classes,
   with_element(maps, [&](auto* data) { assemble(data, maps, rois, classes, roi, label, pair); });
 }
 
-void mask_logits_gradient(const float* grad, const int64_t* labels, const Maps& shape, const RoiSpans& rois, int64_t classes, int bin,
-                          float* result) {
+void mask_logits_gradient(const float* grad, const int64_t* labels, const Maps& shape, const RoiSpans& rois, int64_t classes,
+                          int bin, float* result) {
   const int64_t step = shape.pixel_step(), squares = rois.size * rois.size;
   const int top = bin / rois.bins * rois.per_bin, left = bin % rois.bins * rois.per_bin;
   for (int64_t r = 0; r < rois.count; ++r) {

@@ -50,13 +50,14 @@ std::vector<int64_t> nms(const float* boxes, const float* scores, int64_t count,
   for (int64_t i = 0; i < able && static_cast<int64_t>(kept.size()) < limit; ++i) {
     if (suppressed[i]) continue;
     kept.push_back(order[i]);
-    find_overlaps(b.x1.data(), b.y1.data(), b.x2.data(), b.y2.data(), b.area.data(), i, i + 1, able, threshold, suppressed.data());
+    find_overlaps(b.x1.data(), b.y1.data(), b.x2.data(), b.y2.data(), b.area.data(), i, i + 1, able, threshold,
+                  suppressed.data());
   }
   return kept;
 }
 
-std::vector<Winner> class_nms(const float* boxes, const float* scores, int64_t count, int64_t classes, float threshold, float floor,
-                              int64_t limit) {
+std::vector<Winner> class_nms(const float* boxes, const float* scores, int64_t count, int64_t classes, float threshold,
+                              float floor, int64_t limit) {
   std::vector<int64_t> able;
   for (int64_t i = 0; i < count; ++i) {
     if (is_finite(load_box(boxes, i))) able.push_back(i);

@@ -3,9 +3,9 @@
 
 // One instance's mask: the weighted vote of the masks of its ROIs, each rendered over its own box, row by row.
 //
-// A mask row is stretched to the width of its box once and serves all image rows between two rows of the mask; votes are summed in
-// one row at a time. Rows are padded to whole vectors, so that no loop has a remainder: what is rendered into the padding votes for
-// nothing, and what is summed there stays below every threshold.
+// A mask row is stretched to the width of its box once and serves all image rows between two rows of the mask; votes are summed
+// in one row at a time. Rows are padded to whole vectors, so that no loop has a remainder: what is rendered into the padding
+// votes for nothing, and what is summed there stays below every threshold.
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -166,9 +166,11 @@ std::vector<float> shrink(const std::vector<float>& votes, int64_t stride, int64
   };
   std::vector<float> samples(size * size);
   for (int64_t i = 0; i < size; ++i) {
-    const float y = static_cast<float>(w.y1) + (static_cast<float>(i) + 0.5f) * static_cast<float>(w.y2 - w.y1) / static_cast<float>(size) - 0.5f;
+    const float y = static_cast<float>(w.y1) +
+                    (static_cast<float>(i) + 0.5f) * static_cast<float>(w.y2 - w.y1) / static_cast<float>(size) - 0.5f;
     for (int64_t j = 0; j < size; ++j) {
-      const float x = static_cast<float>(w.x1) + (static_cast<float>(j) + 0.5f) * static_cast<float>(w.x2 - w.x1) / static_cast<float>(size) - 0.5f;
+      const float x = static_cast<float>(w.x1) +
+                      (static_cast<float>(j) + 0.5f) * static_cast<float>(w.x2 - w.x1) / static_cast<float>(size) - 0.5f;
       const int64_t row = static_cast<int64_t>(std::floor(y)), column = static_cast<int64_t>(std::floor(x));
       const float down = y - static_cast<float>(row), right = x - static_cast<float>(column);
       const float above = at(row, column) * (1.0f - right) + at(row, column + 1) * right;
@@ -180,7 +182,8 @@ std::vector<float> shrink(const std::vector<float>& votes, int64_t stride, int64
 }
 
 // The inverse: [size, size] stretched to height * width and binarised; rows are pad(width) long.
-std::unique_ptr<uint8_t[]> enlarge(const std::vector<float>& samples, int64_t size, int64_t height, int64_t width, float threshold) {
+std::unique_ptr<uint8_t[]> enlarge(const std::vector<float>& samples, int64_t size, int64_t height, int64_t width,
+                                   float threshold) {
   const int64_t stride = pad(width);
   Arena arena(2 * (stride + height), stride + height);
   const Taps across = arena.take_taps(size, width, stride), down = arena.take_taps(size, height, height);
@@ -219,8 +222,8 @@ Placed vote(const Vote& v) {
     const int64_t width = static_cast<int64_t>(box[2]) - box[0] + 1, height = static_cast<int64_t>(box[3]) - box[1] + 1;
     const int64_t padded = pad(width);
     ballots.push_back({box[0], box[1], padded, height, v.weights[r], v.masks + v.index[r] * v.size * v.size,
-                       arena.take_taps(v.size, width, padded), arena.take_taps(v.size, height, height),
-                       arena.take_floats(padded), arena.take_floats(padded)});
+                       arena.take_taps(v.size, width, padded), arena.take_taps(v.size, height, height), arena.take_floats(padded),
+                       arena.take_floats(padded)});
   }
   // A ballot at the right edge is padded by less than kLanes. Votes of all rows are kept only where they are resampled.
   const int64_t width = x2 - x1 + 1, height = y2 - y1 + 1, stride = pad(width + kLanes - 1);
@@ -258,8 +261,11 @@ Placed vote(const Vote& v) {
     first = mask.get() + again.y1 * step + again.x1;
     w = {w.y1 + again.y1, w.x1 + again.x1, w.y1 + again.y2, w.x1 + again.x2};
   }
-  Placed placed{static_cast<int32_t>(x1 + w.x1), static_cast<int32_t>(y1 + w.y1), static_cast<int32_t>(x1 + w.x2),
-                static_cast<int32_t>(y1 + w.y2), {}};
+  Placed placed{static_cast<int32_t>(x1 + w.x1),
+                static_cast<int32_t>(y1 + w.y1),
+                static_cast<int32_t>(x1 + w.x2),
+                static_cast<int32_t>(y1 + w.y2),
+                {}};
   find_runs(first, step, w.y2 - w.y1, w.x2 - w.x1, placed.runs);
   return placed;
 }

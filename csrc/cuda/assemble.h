@@ -3,9 +3,9 @@
 
 // What the kernels that assemble share: maps and spans as they see them.
 //
-// Forward kernels give a block one ROI, whose spans its threads compute once into shared memory. Backward kernels gather: a thread
-// owns elements of the gradient and goes over the ROIs that reach them, so nothing is added to from two sides; they read the spans
-// of all ROIs from a table in global memory.
+// Forward kernels give a block one ROI, whose spans its threads compute once into shared memory. Backward kernels gather: a
+// thread owns elements of the gradient and goes over the ROIs that reach them, so nothing is added to from two sides; they read
+// the spans of all ROIs from a table in global memory.
 #pragma once
 
 #include "../geometry.h"
@@ -28,8 +28,13 @@ struct Access {
 
 template <typename T>
 Access<T> access(const Maps& maps, T* data) {
-  return {data, maps.channels * maps.pixels(), maps.channel_step(), maps.pixel_step(), static_cast<int>(maps.images),
-          static_cast<int>(maps.height), static_cast<int>(maps.width)};
+  return {data,
+          maps.channels * maps.pixels(),
+          maps.channel_step(),
+          maps.pixel_step(),
+          static_cast<int>(maps.images),
+          static_cast<int>(maps.height),
+          static_cast<int>(maps.width)};
 }
 
 __device__ __forceinline__ float to_float(float value) { return value; }
@@ -73,7 +78,8 @@ struct __align__(16) WeightedSpan {
   __device__ __forceinline__ Span span() const { return {begin, end}; }
 };
 
-// The whole block computes rows [size] and, behind them, columns [size] in shared memory; returns the image of the ROI, -1: ignored.
+// The whole block computes rows [size] and, behind them, columns [size] in shared memory; returns the image of the ROI, -1:
+// ignored.
 template <typename T>
 __device__ __forceinline__ int find_spans(const Access<T>& maps, const float* roi, int size, float scale, WeightedSpan* rows) {
   const Extent box = read_extent(roi, size, scale, maps.images, maps.height, maps.width);
@@ -106,7 +112,7 @@ __device__ __forceinline__ float weigh(const Span* spans, int count, int64_t ste
 // Sums of the outside and the inside map over one square, in the order of the CPU; pixel_step and row_step in elements.
 template <typename T>
 __device__ __forceinline__ void sum_square(const T* outside, const T* inside, Span row, Span column, int64_t row_step,
-                                        int64_t pixel_step, float& outside_sum, float& inside_sum) {
+                                           int64_t pixel_step, float& outside_sum, float& inside_sum) {
   outside_sum = inside_sum = 0.0f;
   for (int y = row.begin; y < row.end; ++y) {
     int64_t at = y * row_step + column.begin * pixel_step;
@@ -122,7 +128,7 @@ __device__ __forceinline__ void sum_square(const T* outside, const T* inside, Sp
 struct Table {
   int count, bins, size, per_bin;
   Span *rows, *columns;  // [size, count]
-  int* image;             // [count]
+  int* image;            // [count]
   __host__ __device__ __forceinline__ static int64_t bytes(int64_t count, int64_t size) {
     return (count * (2 * size * static_cast<int64_t>(sizeof(Span)) + static_cast<int64_t>(sizeof(int))) + 15) / 16 * 16;
   }

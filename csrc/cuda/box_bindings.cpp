@@ -1,8 +1,9 @@
 // Copyright 2026 fcis_ros maintainers
 // SPDX-License-Identifier: Apache-2.0
 
-// The CUDA operators on boxes for PyTorch: arguments checked, memory taken from PyTorch's allocator, kernels launched on the current
-// stream. Nothing waits for the device; what only a look at values would find (a winner that does not exist) has no result.
+// The CUDA operators on boxes for PyTorch: arguments checked, memory taken from PyTorch's allocator, kernels launched on the
+// current stream. Nothing waits for the device; what only a look at values would find (a winner that does not exist) has no
+// result.
 #include <torch/library.h>
 
 #include <tuple>
@@ -26,13 +27,15 @@ std::tuple<at::Tensor, at::Tensor> candidates_of(const at::Tensor& logits, const
   return {boxes, scores};
 }
 
-at::Tensor moved_rois(const at::Tensor& rois_in, const at::Tensor& deltas_in, at::ArrayRef<double> stds, int64_t height, int64_t width) {
+at::Tensor moved_rois(const at::Tensor& rois_in, const at::Tensor& deltas_in, at::ArrayRef<double> stds, int64_t height,
+                      int64_t width) {
   check_deltas(rois_in, deltas_in, stds, height, width);
   const Call call(rois_in);
   const at::Tensor rois = rois_in.contiguous(), deltas = deltas_in.contiguous();
   at::Tensor moved = take(rois.sizes(), at::kFloat, rois);
   C10_CUDA_CHECK(decode_rois(rois.const_data_ptr<float>(), deltas.const_data_ptr<float>(), rois.size(0), view_stds(stds),
-                             static_cast<float>(height), static_cast<float>(width), moved.mutable_data_ptr<float>(), call.stream));
+                             static_cast<float>(height), static_cast<float>(width), moved.mutable_data_ptr<float>(),
+                             call.stream));
   return moved;
 }
 
@@ -53,7 +56,8 @@ std::tuple<at::Tensor, at::Tensor, at::Tensor> placed_rois(const at::Tensor& roi
 }
 
 std::tuple<at::Tensor, at::Tensor, at::Tensor> elected(const at::Tensor& boxes_in, const at::Tensor& scores_in,
-                                                       const at::Tensor& winners_in, const at::Tensor& labels_in, double threshold) {
+                                                       const at::Tensor& winners_in, const at::Tensor& labels_in,
+                                                       double threshold) {
   check_scored(boxes_in, scores_in);
   check_winners(boxes_in, winners_in, labels_in);
   const Call call(boxes_in);

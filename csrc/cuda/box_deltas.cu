@@ -16,12 +16,12 @@ constexpr int kBatch = 4;  // loads of a thread in flight
 // and up to 8 outputs every group has one bin and the ROI is done after one walk over a patch.
 template <typename T>
 __global__ void __launch_bounds__(kMaxThreads, 2)
-    sum_patches(Access<const T> maps, const float* __restrict__ rois, int bins, int size, float scale, int outputs, int lanes, int chunks,
-                float* __restrict__ deltas) {
+    sum_patches(Access<const T> maps, const float* __restrict__ rois, int bins, int size, float scale, int outputs, int lanes,
+                int chunks, float* __restrict__ deltas) {
   const int roi = blockIdx.x / chunks, d = blockIdx.x % chunks * lanes + threadIdx.x % lanes, per_bin = size / bins;
   const int group = threadIdx.x / lanes, groups = blockDim.x / lanes;
-  FCIS_SHARED(WeightedSpan, rows);                                        // [size]
-  WeightedSpan* const columns = rows + size;                              // [size]
+  FCIS_SHARED(WeightedSpan, rows);                               // [size]
+  WeightedSpan* const columns = rows + size;                     // [size]
   float* const sums = reinterpret_cast<float*>(columns + size);  // [threads]
   const int image = find_spans(maps, rois + static_cast<int64_t>(roi) * 5, size, scale, rows);
   float total = 0.0f;
@@ -74,8 +74,8 @@ __global__ void __launch_bounds__(kGatherThreads)
   float sum = 0.0f;
   for (int r = 0; r < table.count; ++r) {
     if (!table.reaches(r, image, i, j, y, x)) continue;
-    const float weight = weigh(table.row(r, i * per_bin), per_bin, table.count, y) *
-                         weigh(table.column(r, j * per_bin), per_bin, table.count, x);
+    const float weight =
+        weigh(table.row(r, i * per_bin), per_bin, table.count, y) * weigh(table.column(r, j * per_bin), per_bin, table.count, x);
     sum += weight * (grad[static_cast<int64_t>(r) * outputs + d] / static_cast<float>(table.size * table.size));
   }
   store(result.at(image, channel, y, x), sum);
@@ -94,9 +94,9 @@ cudaError_t box_deltas(const Maps& maps, const Rois& rois, float* deltas, cudaSt
   return with_element(maps, [&](auto element) {
     using T = decltype(element);
     FCIS_LAUNCH((sum_patches<T>), static_cast<unsigned>(rois.count * chunks), static_cast<unsigned>(threads),
-                2 * rois.size * sizeof(WeightedSpan) + threads * sizeof(float), stream, access(maps, static_cast<const T*>(maps.data)),
-                rois.data, rois.bins, rois.size, rois.scale(), static_cast<int>(outputs), static_cast<int>(lanes),
-                static_cast<int>(chunks), deltas);
+                2 * rois.size * sizeof(WeightedSpan) + threads * sizeof(float), stream,
+                access(maps, static_cast<const T*>(maps.data)), rois.data, rois.bins, rois.size, rois.scale(),
+                static_cast<int>(outputs), static_cast<int>(lanes), static_cast<int>(chunks), deltas);
   });
 }
 
@@ -110,8 +110,8 @@ cudaError_t box_deltas_backward(const float* grad, const Maps& maps, const Rois&
   const Table table = open_table(maps, rois, workspace, stream);
   return with_element(maps, [&](auto element) {
     using T = decltype(element);
-    FCIS_LAUNCH((gather_patches<T>), dim3(static_cast<unsigned>(pixels), static_cast<unsigned>(units)), kGatherThreads, 0, stream, grad,
-                access(maps, static_cast<T*>(result)), table, static_cast<int>(outputs_of(maps, rois)));
+    FCIS_LAUNCH((gather_patches<T>), dim3(static_cast<unsigned>(pixels), static_cast<unsigned>(units)), kGatherThreads, 0, stream,
+                grad, access(maps, static_cast<T*>(result)), table, static_cast<int>(outputs_of(maps, rois)));
   });
 }
 

@@ -24,11 +24,11 @@ namespace fcis::cuda {
 // -> boxes [size, 4], scores [size] of all candidates of the RPN.
 cudaError_t decode_anchors(const Rpn& rpn, float* boxes, float* scores, cudaStream_t stream);
 // rois [count, 5], deltas [count, 4] -> moved [count, 5].
-cudaError_t decode_rois(const float* rois, const float* deltas, int64_t count, const Stds& stds, float height, float width, float* moved,
-                        cudaStream_t stream);
+cudaError_t decode_rois(const float* rois, const float* deltas, int64_t count, const Stds& stds, float height, float width,
+                        float* moved, cudaStream_t stream);
 // rois [count, 4], scores [count, classes] -> boxes [count, 4], pixels [count, 4], finite [count].
-cudaError_t place_rois(const float* rois, const float* scores, int64_t count, int64_t classes, float scale, float min_size, float height,
-                       float width, float* boxes, int32_t* pixels, bool* finite, cudaStream_t stream);
+cudaError_t place_rois(const float* rois, const float* scores, int64_t count, int64_t classes, float scale, float min_size,
+                       float height, float width, float* boxes, int32_t* pixels, bool* finite, cudaStream_t stream);
 // -> voters and weights [winners, count], best [winners]; a winner or label that does not exist has no voters.
 cudaError_t elect(const Election& election, int64_t winners, int32_t* voters, float* weights, float* best, cudaStream_t stream);
 

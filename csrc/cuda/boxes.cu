@@ -1,7 +1,8 @@
 // Copyright 2026 fcis_ros maintainers
 // SPDX-License-Identifier: Apache-2.0
 
-// Decoding of anchors and ROIs, their place in the original image, and who votes for whom; the arithmetic is that of csrc/boxes.h.
+// Decoding of anchors and ROIs, their place in the original image, and who votes for whom; the arithmetic is that of
+// csrc/boxes.h.
 #include "../boxes.h"
 #include "box_kernels.h"
 #include "common.h"
@@ -17,8 +18,8 @@ __global__ __launch_bounds__(kThreads) void decode_each_anchor(Rpn rpn, float* b
   store_box(box, boxes, i);
 }
 
-__global__ __launch_bounds__(kThreads) void decode_each_roi(const float* rois, const float* deltas, int64_t count, Stds stds, float height,
-                                                            float width, float* moved) {
+__global__ __launch_bounds__(kThreads) void decode_each_roi(const float* rois, const float* deltas, int64_t count, Stds stds,
+                                                            float height, float width, float* moved) {
   const int64_t r = static_cast<int64_t>(blockIdx.x) * kThreads + threadIdx.x;
   if (r < count) decode_roi(rois + r * 5, deltas + r * 4, stds, height, width, moved + r * 5);
 }
@@ -78,20 +79,20 @@ cudaError_t decode_anchors(const Rpn& rpn, float* boxes, float* scores, cudaStre
   return cudaGetLastError();
 }
 
-cudaError_t decode_rois(const float* rois, const float* deltas, int64_t count, const Stds& stds, float height, float width, float* moved,
-                        cudaStream_t stream) {
+cudaError_t decode_rois(const float* rois, const float* deltas, int64_t count, const Stds& stds, float height, float width,
+                        float* moved, cudaStream_t stream) {
   if (count > INT32_MAX) return cudaErrorInvalidValue;
   if (count == 0) return cudaSuccess;
   FCIS_LAUNCH(decode_each_roi, blocks(count, kThreads), kThreads, 0, stream, rois, deltas, count, stds, height, width, moved);
   return cudaGetLastError();
 }
 
-cudaError_t place_rois(const float* rois, const float* scores, int64_t count, int64_t classes, float scale, float min_size, float height,
-                       float width, float* boxes, int32_t* pixels, bool* finite, cudaStream_t stream) {
+cudaError_t place_rois(const float* rois, const float* scores, int64_t count, int64_t classes, float scale, float min_size,
+                       float height, float width, float* boxes, int32_t* pixels, bool* finite, cudaStream_t stream) {
   if (count > INT32_MAX) return cudaErrorInvalidValue;
   if (count == 0) return cudaSuccess;
-  FCIS_LAUNCH(place_each_roi, blocks(count, kWarps), kThreads, 0, stream, rois, scores, count, classes, scale, min_size, height, width,
-              boxes, pixels, finite);
+  FCIS_LAUNCH(place_each_roi, blocks(count, kWarps), kThreads, 0, stream, rois, scores, count, classes, scale, min_size, height,
+              width, boxes, pixels, finite);
   return cudaGetLastError();
 }
 

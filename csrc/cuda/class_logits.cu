@@ -1,18 +1,20 @@
 // Copyright 2026 fcis_ros maintainers
 // SPDX-License-Identifier: Apache-2.0
 
-// Class logits straight from the score maps: per square max(outside, inside), summed over the squares; nothing per square is stored.
+// Class logits straight from the score maps: per square max(outside, inside), summed over the squares; nothing per square is
+// stored.
 //
 // Two forward kernels. logits_by_bin, for many classes in channels-last maps: a warp takes one bin and 32 classes,
-// so loads coalesce and all bounds are the same for the warp; the squares of the bin share the reads of its patch. logits_by_square, for
-// everything else: a thread takes one square and one class at a time, which keeps a GPU busy with few classes, too.
+// so loads coalesce and all bounds are the same for the warp; the squares of the bin share the reads of its patch.
+// logits_by_square, for everything else: a thread takes one square and one class at a time, which keeps a GPU busy with few
+// classes, too.
 #include "assemble.h"
 
 namespace fcis::cuda {
 namespace {
 
-constexpr int kRows = 4;          // feature rows that a thread of logits_by_bin sums at a time, all in registers
-constexpr int kBinWarps = 10;    // at most, in a block of logits_by_bin
+constexpr int kRows = 4;             // feature rows that a thread of logits_by_bin sums at a time, all in registers
+constexpr int kBinWarps = 10;        // at most, in a block of logits_by_bin
 constexpr int kSquareThreads = 512;  // at most, in a block of logits_by_square
 constexpr int kWinnerThreads = 256;
 
@@ -22,8 +24,8 @@ __device__ __forceinline__ float larger(float outside, float inside) { return in
 // addition per row, a pointer twice that.
 template <typename T>
 struct Lane {
-  const char *outside, *inside;  // the same for all threads
-  unsigned pixel_step, row_step; // bytes
+  const char *outside, *inside;   // the same for all threads
+  unsigned pixel_step, row_step;  // bytes
   __device__ __forceinline__ float read(const char* base, unsigned offset) const {
     return to_float(*reinterpret_cast<const T*>(base + offset));
   }
@@ -33,7 +35,8 @@ struct Lane {
 // from left to right: where two spans overlap they do so in one column (an edge rounded down and up), which is carried over.
 // weights [kRows][PER_BIN]: of a row in the mean of a span, 0 outside of it.
 template <typename T, int PER_BIN, int kHeight>
-__device__ __forceinline__ float sum_patch(const Lane<T>& lane, unsigned offset, const WeightedSpan* columns, const float* weights) {
+__device__ __forceinline__ float sum_patch(const Lane<T>& lane, unsigned offset, const WeightedSpan* columns,
+                                           const float* weights) {
   float total = 0.0f, last_outside[kHeight], last_inside[kHeight];
   int x = columns[0].begin;
   offset += x * lane.pixel_step;
@@ -86,10 +89,11 @@ __device__ __forceinline__ float sum_patch(const Lane<T>& lane, unsigned offset,
   return total;
 }
 
-// The same for a patch of any height, kRows rows at a time; columns at which spans meet are read twice. `offset` is that of the first
-// row of the patch.
+// The same for a patch of any height, kRows rows at a time; columns at which spans meet are read twice. `offset` is that of the
+// first row of the patch.
 template <typename T, int PER_BIN>
-__device__ __forceinline__ float sum_tall_patch(const Lane<T>& lane, unsigned offset, const WeightedSpan* rows, const WeightedSpan* columns) {
+__device__ __forceinline__ float sum_tall_patch(const Lane<T>& lane, unsigned offset, const WeightedSpan* rows,
+                                                const WeightedSpan* columns) {
   const int top = rows[0].begin, bottom = rows[PER_BIN - 1].end;
   float total = 0.0f;
 #pragma unroll 1
@@ -135,13 +139,13 @@ __device__ __forceinline__ float sum_tall_patch(const Lane<T>& lane, unsigned of
 template <typename T, int PER_BIN>
 __global__ void __launch_bounds__(kBinWarps* kWarp, 3)
     logits_by_bin(Access<const T> maps, const float* __restrict__ rois, int bins, float scale, int classes, int chunks,
-                   float* __restrict__ logits) {
+                  float* __restrict__ logits) {
   const int size = bins * PER_BIN, roi = blockIdx.x / chunks, chunk = blockIdx.x % chunks;
   const int warp = threadIdx.x / kWarp, warps = blockDim.x / kWarp, label = chunk * kWarp + static_cast<int>(threadIdx.x) % kWarp;
-  FCIS_SHARED(WeightedSpan, rows);                                           // [size]
-  WeightedSpan* const columns = rows + size;                                 // [size]
+  FCIS_SHARED(WeightedSpan, rows);                                  // [size]
+  WeightedSpan* const columns = rows + size;                        // [size]
   float* const weights = reinterpret_cast<float*>(columns + size);  // [bins, kRows, PER_BIN]
-  float* const sums = weights + bins * kRows * PER_BIN;            // [warps, 32]
+  float* const sums = weights + bins * kRows * PER_BIN;             // [warps, 32]
   const int image = find_spans(maps, rois + static_cast<int64_t>(roi) * 5, size, scale, rows);
   for (int at = threadIdx.x; at < bins * kRows * PER_BIN; at += blockDim.x) {
     const int p = at % PER_BIN, r = at / PER_BIN % kRows, i = at / PER_BIN / kRows, y = rows[i * PER_BIN].begin + r;
@@ -157,8 +161,8 @@ __global__ void __launch_bounds__(kBinWarps* kWarp, 3)
     for (int bin = warp; bin < bins * bins; bin += warps) {
       const WeightedSpan *const row = rows + bin / bins * PER_BIN, *const column = columns + bin % bins * PER_BIN;
       const float* const weight = weights + bin / bins * kRows * PER_BIN;
-      const unsigned offset = static_cast<unsigned>((image * maps.image_step + bin * 2 * classes + label) * sizeof(T)) +
-                              row[0].begin * row_step;
+      const unsigned offset =
+          static_cast<unsigned>((image * maps.image_step + bin * 2 * classes + label) * sizeof(T)) + row[0].begin * row_step;
       switch (row[PER_BIN - 1].end - row[0].begin) {
         case 0: break;
         case 1: total += sum_patch<T, PER_BIN, 1>(lane, offset, column, weight); break;
@@ -176,16 +180,16 @@ __global__ void __launch_bounds__(kBinWarps* kWarp, 3)
   logits[static_cast<int64_t>(roi) * classes + label] = total / static_cast<float>(size * size);
 }
 
-// A block is an ROI and `lanes` classes, a power of 2: as many as there are in channels-last maps, where they lie side by side, else
-// one, and neighbouring threads read neighbouring feature cells.
+// A block is an ROI and `lanes` classes, a power of 2: as many as there are in channels-last maps, where they lie side by side,
+// else one, and neighbouring threads read neighbouring feature cells.
 template <typename T>
 __global__ void __launch_bounds__(kSquareThreads)
-    logits_by_square(Access<const T> maps, const float* __restrict__ rois, int bins, int size, float scale, int classes, int lanes,
-                  int chunks, float* __restrict__ logits) {
+    logits_by_square(Access<const T> maps, const float* __restrict__ rois, int bins, int size, float scale, int classes,
+                     int lanes, int chunks, float* __restrict__ logits) {
   const int roi = blockIdx.x / chunks, label = blockIdx.x % chunks * lanes + threadIdx.x % lanes;
   const int group = threadIdx.x / lanes, groups = blockDim.x / lanes, per_bin = size / bins;
-  FCIS_SHARED(WeightedSpan, rows);                                        // [size]
-  WeightedSpan* const columns = rows + size;                              // [size]
+  FCIS_SHARED(WeightedSpan, rows);                               // [size]
+  WeightedSpan* const columns = rows + size;                     // [size]
   float* const sums = reinterpret_cast<float*>(columns + size);  // [threads]
   const int image = find_spans(maps, rois + static_cast<int64_t>(roi) * 5, size, scale, rows);
   float total = 0.0f;
@@ -195,7 +199,7 @@ __global__ void __launch_bounds__(kSquareThreads)
       const T* const outside = maps.at(image, static_cast<int64_t>(bin) * 2 * classes + label, 0, 0);
       float outside_sum, inside_sum;
       sum_square(outside, outside + classes * maps.channel_step, rows[p].span(), columns[q].span(), maps.width * maps.pixel_step,
-              maps.pixel_step, outside_sum, inside_sum);
+                 maps.pixel_step, outside_sum, inside_sum);
       total += larger(outside_sum, inside_sum) * (rows[p].weight * columns[q].weight);
     }
   }
@@ -211,8 +215,8 @@ __global__ void __launch_bounds__(kSquareThreads)
   }
 }
 
-// Which side wins: a bit per class in winners [R, size^2, chunks], set where the inside does. A warp is a square and 32 classes. Sums are
-// added up in the order of the CPU, so that ties and near ties fall alike.
+// Which side wins: a bit per class in winners [R, size^2, chunks], set where the inside does. A warp is a square and 32 classes.
+// Sums are added up in the order of the CPU, so that ties and near ties fall alike.
 template <typename T>
 __global__ void __launch_bounds__(kWinnerThreads, 4)
     find_winners(Access<const T> maps, Table table, int classes, int chunks, int blocks_per_roi, unsigned* __restrict__ winners) {
@@ -224,18 +228,19 @@ __global__ void __launch_bounds__(kWinnerThreads, 4)
   float outside_sum = 0.0f, inside_sum = 0.0f;
   if (table.image[r] >= 0 && label < classes) {
     const T* const outside = maps.at(table.image[r], static_cast<int64_t>(bin) * 2 * classes + label, 0, 0);
-    sum_square(outside, outside + classes * maps.channel_step, *table.row(r, p), *table.column(r, q), maps.width * maps.pixel_step,
-            maps.pixel_step, outside_sum, inside_sum);
+    sum_square(outside, outside + classes * maps.channel_step, *table.row(r, p), *table.column(r, q),
+               maps.width * maps.pixel_step, maps.pixel_step, outside_sum, inside_sum);
   }
   const unsigned word = ballot(inside_sum > outside_sum);
-  if (threadIdx.x % kWarp == 0) winners[(static_cast<int64_t>(r) * table.size * table.size + square) * chunks + unit % chunks] = word;
+  if (threadIdx.x % kWarp == 0)
+    winners[(static_cast<int64_t>(r) * table.size * table.size + square) * chunks + unit % chunks] = word;
 }
 
 // grad [R, classes]; a warp gathers the gradient of one feature cell, one bin and 32 classes of both sides.
 template <typename T>
 __global__ void __launch_bounds__(Place::kWarps* kWarp)
-    gather_logits(const float* __restrict__ grad, Access<T> result, Table table, const unsigned* __restrict__ winners, int classes,
-                  int chunks) {
+    gather_logits(const float* __restrict__ grad, Access<T> result, Table table, const unsigned* __restrict__ winners,
+                  int classes, int chunks) {
   const int unit = blockIdx.y * Place::kWarps + threadIdx.x / kWarp, lane = threadIdx.x % kWarp;
   if (unit >= table.bins * table.bins * chunks) return;  // the whole warp
   const Place place = find_place(blockIdx.x, unit, result.height, result.width, chunks);
@@ -243,7 +248,8 @@ __global__ void __launch_bounds__(Place::kWarps* kWarp)
   const int top = place.bin / table.bins * per_bin, left = place.bin % table.bins * per_bin;
   float outside = 0.0f, inside = 0.0f;
   for_each_roi(table, place, [&](int r) {
-    const float wanted = label < classes ? grad[static_cast<int64_t>(r) * classes + label] / static_cast<float>(size * size) : 0.0f;
+    const float wanted =
+        label < classes ? grad[static_cast<int64_t>(r) * classes + label] / static_cast<float>(size * size) : 0.0f;
     for (int p = top; p < top + per_bin; ++p) {
       const Span row = *table.row(r, p);
       if (!holds(row, place.y)) continue;
@@ -274,11 +280,12 @@ bool is_small(const Maps& maps) {
 
 template <typename T, int PER_BIN>
 void launch_by_bin(const Maps& maps, const Rois& rois, int64_t classes, float* logits, cudaStream_t stream) {
-  const int64_t all_bins = rois.bins * rois.bins, chunks = divide_up(classes, kWarp), warps = divide_up(all_bins, divide_up(all_bins, kBinWarps));
+  const int64_t all_bins = rois.bins * rois.bins, chunks = divide_up(classes, kWarp),
+                warps = divide_up(all_bins, divide_up(all_bins, kBinWarps));
   const size_t shared = 2 * rois.size * sizeof(WeightedSpan) + (rois.bins * kRows * PER_BIN + warps * kWarp) * sizeof(float);
-  FCIS_LAUNCH((logits_by_bin<T, PER_BIN>), static_cast<unsigned>(rois.count * chunks), static_cast<unsigned>(warps * kWarp), shared,
-              stream, access(maps, static_cast<const T*>(maps.data)), rois.data, rois.bins, rois.scale(), static_cast<int>(classes),
-              static_cast<int>(chunks), logits);
+  FCIS_LAUNCH((logits_by_bin<T, PER_BIN>), static_cast<unsigned>(rois.count * chunks), static_cast<unsigned>(warps * kWarp),
+              shared, stream, access(maps, static_cast<const T*>(maps.data)), rois.data, rois.bins, rois.scale(),
+              static_cast<int>(classes), static_cast<int>(chunks), logits);
 }
 
 template <typename T>
@@ -335,8 +342,9 @@ cudaError_t class_logits_backward(const float* grad, const Maps& maps, const Roi
                   access(maps, static_cast<const T*>(maps.data)), table, static_cast<int>(classes), static_cast<int>(chunks),
                   static_cast<int>(blocks_per_roi), winners);
     }
-    FCIS_LAUNCH((gather_logits<T>), dim3(static_cast<unsigned>(pixels), static_cast<unsigned>(units)), Place::kWarps* kWarp, 0, stream,
-                grad, access(maps, static_cast<T*>(result)), table, winners, static_cast<int>(classes), static_cast<int>(chunks));
+    FCIS_LAUNCH((gather_logits<T>), dim3(static_cast<unsigned>(pixels), static_cast<unsigned>(units)), Place::kWarps * kWarp, 0,
+                stream, grad, access(maps, static_cast<T*>(result)), table, winners, static_cast<int>(classes),
+                static_cast<int>(chunks));
   });
 }
 

@@ -1,8 +1,8 @@
 // Copyright 2026 fcis_ros maintainers
 // SPDX-License-Identifier: Apache-2.0
 
-// What kernels use of CUDA beyond the language itself: launches, dynamic shared memory, warps. One place, so that tests can run the
-// kernels on the host: with FCIS_EMULATE the CUDA names come from test/ops/emulator/emulator.h.
+// What kernels use of CUDA beyond the language itself: launches, dynamic shared memory, warps. One place, so that tests can run
+// the kernels on the host: with FCIS_EMULATE the CUDA names come from test/ops/emulator/emulator.h.
 #pragma once
 
 #ifdef FCIS_EMULATE
@@ -15,7 +15,8 @@
 // FCIS_LAUNCH((kernel<float, 3>), grid, block, shared_bytes, stream, arguments...); cudaGetLastError() says how it went.
 #define FCIS_LAUNCH(kernel, grid, block, shared_bytes, stream, ...) kernel<<<grid, block, shared_bytes, stream>>>(__VA_ARGS__)
 
-// Declares `type* name`, the dynamic shared memory of the block, aligned to 16 bytes. Once per kernel: further arrays follow in it.
+// Declares `type* name`, the dynamic shared memory of the block, aligned to 16 bytes. Once per kernel: further arrays follow in
+// it.
 #define FCIS_SHARED(type, name)                                \
   extern __shared__ __align__(16) unsigned char fcis_shared[]; \
   type* const name = reinterpret_cast<type*>(fcis_shared)

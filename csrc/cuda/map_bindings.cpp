@@ -1,8 +1,8 @@
 // Copyright 2026 fcis_ros maintainers
 // SPDX-License-Identifier: Apache-2.0
 
-// The CUDA operators on maps for PyTorch: arguments checked, memory taken from PyTorch's allocator, kernels launched on the current
-// stream. Nothing waits for the device.
+// The CUDA operators on maps for PyTorch: arguments checked, memory taken from PyTorch's allocator, kernels launched on the
+// current stream. Nothing waits for the device.
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/empty_like.h>
 #include <torch/library.h>
@@ -19,7 +19,8 @@ at::Tensor class_logits_of(const at::Tensor& maps, const at::Tensor& rois, int64
   check_maps(maps, rois, bins, size, stride, 2 * bins * bins);
   const Call call(maps);
   at::Tensor logits = take({rois.size(0), maps.size(1) / (2 * bins * bins)}, at::kFloat, maps);
-  C10_CUDA_CHECK(class_logits(view_maps(maps), view_rois(rois, bins, size, stride), logits.mutable_data_ptr<float>(), call.stream));
+  C10_CUDA_CHECK(
+      class_logits(view_maps(maps), view_rois(rois, bins, size, stride), logits.mutable_data_ptr<float>(), call.stream));
   return logits;
 }
 
@@ -49,8 +50,8 @@ at::Tensor mask_logits_of(const at::Tensor& maps, const at::Tensor& rois, const 
   return pairs;
 }
 
-at::Tensor mask_logits_gradient(const at::Tensor& grad_in, const at::Tensor& maps, const at::Tensor& rois, const at::Tensor& labels,
-                                int64_t bins, int64_t size, int64_t stride) {
+at::Tensor mask_logits_gradient(const at::Tensor& grad_in, const at::Tensor& maps, const at::Tensor& rois,
+                                const at::Tensor& labels, int64_t bins, int64_t size, int64_t stride) {
   check_maps(maps, rois, bins, size, stride, 2 * bins * bins);
   check_labels(labels, rois);
   check_grad(grad_in, maps, {rois.size(0), 2, size, size});
@@ -64,8 +65,8 @@ at::Tensor mask_logits_gradient(const at::Tensor& grad_in, const at::Tensor& map
   return result;
 }
 
-at::Tensor winner_masks_of(const at::Tensor& maps, const at::Tensor& rois, const at::Tensor& scores_in, int64_t bins, int64_t size,
-                           int64_t stride) {
+at::Tensor winner_masks_of(const at::Tensor& maps, const at::Tensor& rois, const at::Tensor& scores_in, int64_t bins,
+                           int64_t size, int64_t stride) {
   check_maps(maps, rois, bins, size, stride, 2 * bins * bins);
   check_scores(scores_in, maps, rois, bins);
   const Call call(maps);

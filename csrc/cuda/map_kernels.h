@@ -3,8 +3,8 @@
 
 // The CUDA operators on maps, without PyTorch: what is read from them inside every ROI.
 //
-// All pointers are on the device. Nothing allocates, waits for the device or leaves its stream, so every call can be captured in a
-// graph; no atomics, so results repeat bit by bit. A workspace is as large as the function before the operator says, aligned to
+// All pointers are on the device. Nothing allocates, waits for the device or leaves its stream, so every call can be captured in
+// a graph; no atomics, so results repeat bit by bit. A workspace is as large as the function before the operator says, aligned to
 // 16 bytes, and free again when the stream has passed. Scores and masks expect maps without infinities.
 #pragma once
 

@@ -1,9 +1,9 @@
 // Copyright 2026 fcis_ros maintainers
 // SPDX-License-Identifier: Apache-2.0
 
-// The CUDA operators on masks for PyTorch: arguments checked, memory taken from PyTorch's allocator, kernels launched on the current
-// stream. Nothing waits for the device but what has to look at a result: vote_masks without a capacity, whose run lengths are as
-// many as they are, and errors in values, which label_map and paint look for unless a graph is being captured.
+// The CUDA operators on masks for PyTorch: arguments checked, memory taken from PyTorch's allocator, kernels launched on the
+// current stream. Nothing waits for the device but what has to look at a result: vote_masks without a capacity, whose run lengths
+// are as many as they are, and errors in values, which label_map and paint look for unless a graph is being captured.
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/empty_like.h>
 #include <c10/cuda/CUDAGraphsC10Utils.h>
@@ -20,16 +20,26 @@ namespace fcis::cuda {
 namespace {
 
 std::tuple<at::Tensor, at::Tensor, at::Tensor> vote_masks(const at::Tensor& boxes_in, const at::Tensor& masks_in,
-                                                          const at::Tensor& index_in, const at::Tensor& weights_in, int64_t height,
-                                                          int64_t width, double threshold, bool binarise_first, int64_t resample,
-                                                          std::optional<int64_t> capacity) {
+                                                          const at::Tensor& index_in, const at::Tensor& weights_in,
+                                                          int64_t height, int64_t width, double threshold, bool binarise_first,
+                                                          int64_t resample, std::optional<int64_t> capacity) {
   check_votes(boxes_in, masks_in, index_in, weights_in, height, width, resample, capacity);
   const Call call(boxes_in);
   const at::Tensor boxes = boxes_in.contiguous(), masks = masks_in.contiguous(), index = index_in.contiguous(),
                    weights = weights_in.contiguous();
-  const Votes votes{boxes.const_data_ptr<int32_t>(), masks.const_data_ptr<float>(), index.const_data_ptr<int32_t>(),
-                    weights.const_data_ptr<float>(), index.size(0), index.size(1), masks.size(0), masks.size(1), height, width,
-                    static_cast<float>(threshold), binarise_first, resample};
+  const Votes votes{boxes.const_data_ptr<int32_t>(),
+                    masks.const_data_ptr<float>(),
+                    index.const_data_ptr<int32_t>(),
+                    weights.const_data_ptr<float>(),
+                    index.size(0),
+                    index.size(1),
+                    masks.size(0),
+                    masks.size(1),
+                    height,
+                    width,
+                    static_cast<float>(threshold),
+                    binarise_first,
+                    resample};
   at::Tensor tight = take({votes.winners, 4}, at::kInt, boxes), ends = take({votes.winners}, at::kInt, boxes),
              report = take({2}, at::kLong, boxes), workspace = take_workspace(voting_workspace(votes), boxes);
   C10_CUDA_CHECK(count_runs(votes, workspace.mutable_data_ptr(), tight.mutable_data_ptr<int32_t>(),
@@ -77,8 +87,8 @@ at::Tensor paint_overlay(const at::Tensor& image_in, const at::Tensor& labels_in
   const at::Tensor image = image_in.contiguous(), labels = labels_in.contiguous(), colours = colours_in.contiguous();
   at::Tensor result = at::empty_like(image), wrong = take({1}, at::kInt, image);
   C10_CUDA_CHECK(paint(image.const_data_ptr<uint8_t>(), labels.const_data_ptr<uint16_t>(), colours.const_data_ptr<uint8_t>(),
-                       colours.size(0), static_cast<float>(alpha), image.size(0), image.size(1), result.mutable_data_ptr<uint8_t>(),
-                       wrong.mutable_data_ptr<int32_t>(), call.stream));
+                       colours.size(0), static_cast<float>(alpha), image.size(0), image.size(1),
+                       result.mutable_data_ptr<uint8_t>(), wrong.mutable_data_ptr<int32_t>(), call.stream));
   const int32_t most = read_wrong(wrong);
   TORCH_CHECK_VALUE(most == 0, "labels: instance ", most, ", there are ", colours.size(0), " colours");
   return result;

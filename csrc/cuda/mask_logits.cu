@@ -9,7 +9,8 @@ namespace {
 
 constexpr int kMaskThreads = 128;
 
-// A thread is one square of one side. An ROI is spread over several blocks: what they read lies scattered, and latency is all there is.
+// A thread is one square of one side. An ROI is spread over several blocks: what they read lies scattered, and latency is all
+// there is.
 template <typename T>
 __global__ void __launch_bounds__(kMaskThreads)
     assemble_masks(Access<const T> maps, const float* __restrict__ rois, const int64_t* __restrict__ labels, int bins, int size,
@@ -79,9 +80,10 @@ cudaError_t mask_logits(const Maps& maps, const Rois& rois, const int64_t* label
   if (rois.count == 0) return cudaSuccess;
   return with_element(maps, [&](auto element) {
     using T = decltype(element);
-    FCIS_LAUNCH((assemble_masks<T>), static_cast<unsigned>(rois.count * blocks_per_roi), kMaskThreads, 2 * rois.size * sizeof(WeightedSpan),
-                stream, access(maps, static_cast<const T*>(maps.data)), rois.data, labels, rois.bins, rois.size, rois.scale(),
-                static_cast<int>(classes_of(maps, rois)), static_cast<int>(blocks_per_roi), pairs);
+    FCIS_LAUNCH((assemble_masks<T>), static_cast<unsigned>(rois.count * blocks_per_roi), kMaskThreads,
+                2 * rois.size * sizeof(WeightedSpan), stream, access(maps, static_cast<const T*>(maps.data)), rois.data, labels,
+                rois.bins, rois.size, rois.scale(), static_cast<int>(classes_of(maps, rois)), static_cast<int>(blocks_per_roi),
+                pairs);
   });
 }
 
@@ -96,8 +98,9 @@ cudaError_t mask_logits_backward(const float* grad, const Maps& maps, const Rois
   const Table table = open_table(maps, rois, workspace, stream);
   return with_element(maps, [&](auto element) {
     using T = decltype(element);
-    FCIS_LAUNCH((gather_masks<T>), dim3(static_cast<unsigned>(pixels), static_cast<unsigned>(units)), Place::kWarps* kWarp, 0, stream,
-                grad, labels, access(maps, static_cast<T*>(result)), table, static_cast<int>(classes), static_cast<int>(chunks));
+    FCIS_LAUNCH((gather_masks<T>), dim3(static_cast<unsigned>(pixels), static_cast<unsigned>(units)), Place::kWarps * kWarp, 0,
+                stream, grad, labels, access(maps, static_cast<T*>(result)), table, static_cast<int>(classes),
+                static_cast<int>(chunks));
   });
 }
 

@@ -56,8 +56,8 @@ __global__ __launch_bounds__(kThreads) void count_before(const uint64_t* keys, c
 }
 
 // The boxes of one list in its order.
-__global__ __launch_bounds__(kThreads) void sort_boxes(const float* boxes, const uint64_t* keys, const int* ranks, const int* found,
-                                                       float* sorted, int* order) {
+__global__ __launch_bounds__(kThreads) void sort_boxes(const float* boxes, const uint64_t* keys, const int* ranks,
+                                                       const int* found, float* sorted, int* order) {
   const int at = static_cast<int>(blockIdx.x) * kThreads + threadIdx.x;
   if (at >= *found) return;
   const int box = static_cast<int>(keys[at] & 0xffffffffu);
@@ -75,8 +75,8 @@ __global__ __launch_bounds__(kThreads) void sort_keys(const uint64_t* keys, cons
   sorted[list + ranks[list + at]] = keys[list + at];
 }
 
-// Bit j % 64 of matrix[i, j / 64]: do boxes i and j overlap. One thread a row of 64 x 64; the columns' boxes are in shared memory,
-// where all threads read the same one. With `behind` only j > i matters, and words without such stay as they are.
+// Bit j % 64 of matrix[i, j / 64]: do boxes i and j overlap. One thread a row of 64 x 64; the columns' boxes are in shared
+// memory, where all threads read the same one. With `behind` only j > i matters, and words without such stay as they are.
 __global__ __launch_bounds__(kTile) void find_overlaps(const float* boxes, const int* found, int most, int words, float threshold,
                                                        bool behind, uint64_t* matrix) {
   __shared__ Box<float> columns[kTile];
@@ -142,8 +142,8 @@ __global__ __launch_bounds__(kThreads) void keep_best(const uint64_t* matrix, co
 
 // The greedy scan of one class, by one warp: 32 candidates are tried at a time, the rows of the matrix are in the order of the
 // input. The kept of all classes go into one list, keyed by score, class and place.
-__global__ __launch_bounds__(kWarp) void keep_of_class(const uint64_t* matrix, const uint64_t* sorted, const int* found, int count,
-                                                       int words, int limit, uint64_t* winners, int* total) {
+__global__ __launch_bounds__(kWarp) void keep_of_class(const uint64_t* matrix, const uint64_t* sorted, const int* found,
+                                                       int count, int words, int limit, uint64_t* winners, int* total) {
   FCIS_SHARED(uint64_t, struck);
   const int list = static_cast<int>(blockIdx.x), lane = static_cast<int>(threadIdx.x), candidates = found[list];
   sorted += static_cast<int64_t>(list) * count;
@@ -246,8 +246,8 @@ cudaError_t nms(const float* boxes, const float* scores, int64_t count, float th
   FCIS_LAUNCH(count_before, dim3(blocks, shares(count)), kThreads, 0, stream, w.keys, w.found, count, w.ranks);
   FCIS_LAUNCH(sort_boxes, blocks, kThreads, 0, stream, boxes, w.keys, w.ranks, w.found, w.sorted, w.order);
   FCIS_LAUNCH(find_overlaps, dim3(words, words), kTile, 0, stream, w.sorted, w.found, boxes_in, words, threshold, true, w.matrix);
-  FCIS_LAUNCH(keep_best, 1, kThreads, words * sizeof(uint64_t), stream, w.matrix, w.order, w.found, words, static_cast<int>(limit),
-              kept);
+  FCIS_LAUNCH(keep_best, 1, kThreads, words * sizeof(uint64_t), stream, w.matrix, w.order, w.found, words,
+              static_cast<int>(limit), kept);
   return cudaGetLastError();
 }
 
@@ -269,8 +269,8 @@ cudaError_t class_nms(const float* boxes, const float* scores, int64_t count, in
   const unsigned lists = static_cast<unsigned>(w.lists), blocks = static_cast<unsigned>(divide_up(count, kThreads)),
                  winner_blocks = static_cast<unsigned>(divide_up(w.most, kThreads));
   if (const cudaError_t error = cudaMemsetAsync(workspace, 0, w.zeroed, stream)) return error;
-  FCIS_LAUNCH(list_candidates, static_cast<unsigned>(min(divide_up(count * classes, kThreads), int64_t{1024})), kThreads, 0, stream,
-              boxes, scores, boxes_in, static_cast<int>(classes), 1, floor, w.keys, w.found);
+  FCIS_LAUNCH(list_candidates, static_cast<unsigned>(min(divide_up(count * classes, kThreads), int64_t{1024})), kThreads, 0,
+              stream, boxes, scores, boxes_in, static_cast<int>(classes), 1, floor, w.keys, w.found);
   FCIS_LAUNCH(count_before, dim3(blocks, shares(count), lists), kThreads, 0, stream, w.keys, w.found, count, w.ranks);
   FCIS_LAUNCH(sort_keys, dim3(blocks, lists), kThreads, 0, stream, w.keys, w.ranks, w.found, count, w.sorted);
   FCIS_LAUNCH(find_overlaps, dim3(words, words), kTile, 0, stream, boxes, static_cast<const int*>(nullptr), boxes_in, words,

@@ -1,7 +1,8 @@
 // Copyright 2026 fcis_ros maintainers
 // SPDX-License-Identifier: Apache-2.0
 
-// Pictures of instances: the map of their numbers straight from run lengths, and the overlay. Bound by memory; one thread a pixel.
+// Pictures of instances: the map of their numbers straight from run lengths, and the overlay. Bound by memory; one thread a
+// pixel.
 #include "common.h"
 #include "mask_kernels.h"
 
@@ -43,8 +44,8 @@ __global__ __launch_bounds__(kThreads) void add_runs(const int32_t* boxes, const
 
 // 256 instances at a time each thread notes whether one of them touches the block's pixels; then every thread asks those in turn,
 // best first, whether its pixel lies in a run with an odd number. No pixel is written twice.
-__global__ __launch_bounds__(kThreads) void find_labels(const int32_t* boxes, const int32_t* ends, const int* places, int instances,
-                                                        int total, int height, int width, uint16_t* labels) {
+__global__ __launch_bounds__(kThreads) void find_labels(const int32_t* boxes, const int32_t* ends, const int* places,
+                                                        int instances, int total, int height, int width, uint16_t* labels) {
   __shared__ int corners[4][kThreads];
   __shared__ unsigned near[kWarps];
   const int thread = static_cast<int>(threadIdx.x), left = static_cast<int>(blockIdx.x) * kColumns,
@@ -85,7 +86,8 @@ __global__ __launch_bounds__(kThreads) void find_labels(const int32_t* boxes, co
 }
 
 __global__ __launch_bounds__(kThreads) void blend(const uint8_t* image, const uint16_t* labels, const uint8_t* colours,
-                                                  int instances, int own, int height, int width, uint8_t* result, int32_t* wrong) {
+                                                  int instances, int own, int height, int width, uint8_t* result,
+                                                  int32_t* wrong) {
   const int thread = static_cast<int>(threadIdx.x), x = static_cast<int>(blockIdx.x) * kColumns + thread % kColumns,
             y = static_cast<int>(blockIdx.y) * kRows + thread / kColumns;
   if (x >= width || y >= height) return;

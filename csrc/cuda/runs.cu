@@ -110,7 +110,8 @@ cudaError_t count_runs(const Votes& v, void* workspace, int32_t* tight, int32_t*
   return cudaGetLastError();
 }
 
-cudaError_t write_runs(const Votes& v, void* workspace, const int32_t* ends, int32_t* runs, int64_t capacity, cudaStream_t stream) {
+cudaError_t write_runs(const Votes& v, void* workspace, const int32_t* ends, int32_t* runs, int64_t capacity,
+                       cudaStream_t stream) {
   if (v.winners == 0) return cudaSuccess;
   const VotingArrays w(v, workspace);
   FCIS_LAUNCH(place_runs, static_cast<unsigned>(v.winners), kThreads, 0, stream, w.last, w.bits, w.starts, w.totals, ends, runs,

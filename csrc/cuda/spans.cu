@@ -23,7 +23,7 @@ __global__ void fill_table(Table table, const float* __restrict__ rois, float sc
 Table open_table(const Maps& maps, const Rois& rois, void* workspace, cudaStream_t stream) {
   Span* const rows = static_cast<Span*>(workspace);
   const int64_t half = rois.count * rois.size;
-  const Table table{static_cast<int>(rois.count), rois.bins, rois.size, rois.size / rois.bins, rows, rows + half,
+  const Table table{static_cast<int>(rois.count),           rois.bins, rois.size, rois.size / rois.bins, rows, rows + half,
                     reinterpret_cast<int*>(rows + 2 * half)};
   if (rois.count > 0) {
     constexpr int kRois = 64;  // in a block

@@ -83,8 +83,8 @@ __global__ __launch_bounds__(kWarp) void gather_voters(const Round round, const 
 }
 
 // One warp a tile of 32 x 32 pixels, one thread a column of it with 32 sums in registers; voters that miss the tile are skipped
-// by the whole warp. Rows of a mask are read at its columns' places once and serve all pixel rows between two of them. Three blocks
-// a multiprocessor leave the registers that it takes not to spill.
+// by the whole warp. Rows of a mask are read at its columns' places once and serve all pixel rows between two of them. Three
+// blocks a multiprocessor leave the registers that it takes not to spill.
 template <bool kBinarise>
 __global__ __launch_bounds__(kThreads, 3) void sum_votes(const Round round, unsigned* bits) {
   const int lane = static_cast<int>(threadIdx.x) % kWarp, warp = static_cast<int>(threadIdx.x) / kWarp;
@@ -196,7 +196,8 @@ __global__ __launch_bounds__(kThreads) void sample_votes(const Round round, int 
 }
 
 // The second round: the samples vote, with weight 1, over the window of the first.
-__global__ __launch_bounds__(kThreads) void open_second_round(const Round first, const Round second, int32_t* boxes, int winners) {
+__global__ __launch_bounds__(kThreads) void open_second_round(const Round first, const Round second, int32_t* boxes,
+                                                              int winners) {
   const int winner = static_cast<int>(blockIdx.x) * kThreads + static_cast<int>(threadIdx.x);
   if (winner >= winners) return;
   const Window window = first.windows[winner];

@@ -45,7 +45,8 @@ __global__ void __launch_bounds__(kMaskThreads)
     const int64_t bin = p / per_bin * bins + q / per_bin;
     if (row.count() > 0 && column.count() > 0) {
       const T* first = maps.at(image, bin * 2 * classes + label, 0, 0);
-      sum_square(first, first + classes * maps.channel_step, row, column, maps.width * maps.pixel_step, maps.pixel_step, outside, inside);
+      sum_square(first, first + classes * maps.channel_step, row, column, maps.width * maps.pixel_step, maps.pixel_step, outside,
+                 inside);
       const float area = static_cast<float>(row.count() * column.count());
       outside /= area;
       inside /= area;
@@ -63,9 +64,9 @@ cudaError_t winner_masks(const Maps& maps, const Rois& rois, const float* scores
   const int classes = static_cast<int>(classes_of(maps, rois));
   return with_element(maps, [&](auto element) {
     using T = decltype(element);
-    FCIS_LAUNCH((assemble_winners<T>), static_cast<unsigned>(rois.count * blocks_per_roi), kMaskThreads, 2 * rois.size * sizeof(WeightedSpan),
-                stream, access(maps, static_cast<const T*>(maps.data)), rois.data, scores, rois.bins, rois.size, rois.scale(), classes,
-                static_cast<int>(blocks_per_roi), probabilities);
+    FCIS_LAUNCH((assemble_winners<T>), static_cast<unsigned>(rois.count * blocks_per_roi), kMaskThreads,
+                2 * rois.size * sizeof(WeightedSpan), stream, access(maps, static_cast<const T*>(maps.data)), rois.data, scores,
+                rois.bins, rois.size, rois.scale(), classes, static_cast<int>(blocks_per_roi), probabilities);
   });
 }
 

@@ -11,22 +11,19 @@
 #include <cstdint>
 #include <vector>
 
-namespace planner
-{
+namespace planner {
 
 enum class Command { kGo, kSlow, kStop };
 
 /// The own lane in the image: a trapezoid around the middle column; rows and widths as shares of the image's height and width.
-struct Lane
-{
+struct Lane {
   double top = 0.55;           // row of its far end
   double top_width = 0.06;     // width there
   double bottom_width = 0.80;  // width at the last row
 };
 
 /// Rows in which the nearest ground contact means slow or stop, as shares of the height, and the frames that it takes to relax.
-struct Limits
-{
+struct Limits {
   double slow = 0.62;
   double stop = 0.75;
   double margin = 0.03;  // a row must be so much higher than the limit before the command relaxes
@@ -34,9 +31,8 @@ struct Limits
 };
 
 /// The part of a mask that matters: per column of its box the lowest row of the object, -1 where it has none.
-template<typename Mask>
-std::vector<std::int64_t> feet(const Mask & mask)
-{
+template <typename Mask>
+std::vector<std::int64_t> feet(const Mask& mask) {
   std::vector<std::int64_t> lowest(mask.roi.width, -1);
   const std::uint64_t height = mask.roi.height;
   std::uint64_t place = 0;
@@ -55,11 +51,10 @@ std::vector<std::int64_t> feet(const Mask & mask)
 
 /// Row of the nearest ground contact in the lane as a share of the image's height; 0 where the lane is free.
 /// `masks` must have been checked (fcis_ros::check): nothing here reads outside of what a checked mask may hold.
-template<typename Masks>
-double nearest_contact(const Masks & masks, std::uint32_t height, std::uint32_t width, const Lane & lane)
-{
+template <typename Masks>
+double nearest_contact(const Masks& masks, std::uint32_t height, std::uint32_t width, const Lane& lane) {
   double nearest = 0.0;
-  for (const auto & mask : masks) {
+  for (const auto& mask : masks) {
     const std::vector<std::int64_t> lowest = feet(mask);
     // What stands on the ground does so within a tenth of its height above its lowest pixel; the rest hangs over.
     const std::int64_t foot = *std::max_element(lowest.begin(), lowest.end()), reach = mask.roi.height / 10;
@@ -77,21 +72,17 @@ double nearest_contact(const Masks & masks, std::uint32_t height, std::uint32_t 
 }
 
 /// Commands with hysteresis: stricter at once, laxer one step at a time and only after calm frames.
-class Planner
-{
-public:
-  explicit Planner(Lane lane = {}, Limits limits = {})
-  : lane_(lane), limits_(limits) {}
+class Planner {
+ public:
+  explicit Planner(Lane lane = {}, Limits limits = {}) : lane_(lane), limits_(limits) {}
 
-  template<typename Masks>
-  Command update(const Masks & masks, std::uint32_t height, std::uint32_t width)
-  {
+  template <typename Masks>
+  Command update(const Masks& masks, std::uint32_t height, std::uint32_t width) {
     return decide(nearest_contact(masks, height, width, lane_));
   }
 
   /// @param row  nearest ground contact, share of the height, 0 for none.
-  Command decide(double row)
-  {
+  Command decide(double row) {
     const Command wanted = command(row, 0.0);
     if (wanted > command_) {
       command_ = wanted;
@@ -107,9 +98,8 @@ public:
     return command_;
   }
 
-private:
-  Command command(double row, double margin) const
-  {
+ private:
+  Command command(double row, double margin) const {
     if (row >= limits_.stop - margin) return Command::kStop;
     return row >= limits_.slow - margin ? Command::kSlow : Command::kGo;
   }
@@ -120,9 +110,8 @@ private:
   int calm_ = 0;
 };
 
-inline const char * name(Command command)
-{
-  constexpr const char * names[] = {"go", "slow", "stop"};
+inline const char* name(Command command) {
+  constexpr const char* names[] = {"go", "slow", "stop"};
   return names[static_cast<int>(command)];
 }
 

@@ -12,27 +12,23 @@
 
 #include "planner.hpp"
 
-class PlannerNode : public rclcpp::Node
-{
-public:
-  PlannerNode()
-  : Node("planner")
-  {
+class PlannerNode : public rclcpp::Node {
+ public:
+  PlannerNode() : Node("planner") {
     publisher_ = create_publisher<std_msgs::msg::String>("command", 1);
     subscription_ = create_subscription<fcis_ros::msg::InstanceMaskArray>(
-      "masks", 1, [this](const fcis_ros::msg::InstanceMaskArray & message) {decide(message);});
-    watchdog_ = create_wall_timer(std::chrono::milliseconds(500), [this] {stop();});
+        "masks", 1, [this](const fcis_ros::msg::InstanceMaskArray& message) { decide(message); });
+    watchdog_ = create_wall_timer(std::chrono::milliseconds(500), [this] { stop(); });
   }
 
-private:
-  void decide(const fcis_ros::msg::InstanceMaskArray & message)
-  {
+ private:
+  void decide(const fcis_ros::msg::InstanceMaskArray& message) {
     watchdog_->reset();
     try {  // masks come from the network: nothing in them is trusted
-      for (const auto & mask : message.masks) {
+      for (const auto& mask : message.masks) {
         fcis_ros::check(mask, message.height, message.width);
       }
-    } catch (const fcis_ros::MaskError & error) {
+    } catch (const fcis_ros::MaskError& error) {
       RCLCPP_ERROR_THROTTLE(get_logger(), *get_clock(), 5000, "%s", error.what());
       stop();
       return;
@@ -40,14 +36,12 @@ private:
     say(planner_.update(message.masks, message.height, message.width));
   }
 
-  void stop()
-  {
+  void stop() {
     planner_ = {};
     say(planner::Command::kStop);
   }
 
-  void say(planner::Command command)
-  {
+  void say(planner::Command command) {
     std_msgs::msg::String answer;
     answer.data = planner::name(command);
     publisher_->publish(answer);
@@ -59,8 +53,7 @@ private:
   rclcpp::TimerBase::SharedPtr watchdog_;
 };
 
-int main(int argc, char ** argv)
-{
+int main(int argc, char** argv) {
   rclcpp::init(argc, argv);
   rclcpp::spin(std::make_shared<PlannerNode>());
   rclcpp::shutdown();

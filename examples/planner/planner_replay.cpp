@@ -12,27 +12,26 @@
 
 #include "planner.hpp"
 
-int main()
-{
+int main() {
   planner::Planner planner;
   std::uint32_t height, width;
   std::size_t masks, runs;
   while (std::cin >> height >> width >> masks) {
     fcis_ros::msg::InstanceMaskArray array;
     array.masks.resize(masks);
-    for (auto & mask : array.masks) {
+    for (auto& mask : array.masks) {
       std::cin >> mask.roi.x_offset >> mask.roi.y_offset >> mask.roi.width >> mask.roi.height >> mask.area >> runs;
       mask.rle.resize(runs);
-      for (auto & run : mask.rle) {
+      for (auto& run : mask.rle) {
         std::cin >> run;
       }
     }
     try {
-      for (const auto & mask : array.masks) {
+      for (const auto& mask : array.masks) {
         fcis_ros::check(mask, height, width);
       }
       std::cout << planner::name(planner.update(array.masks, height, width)) << "\n";
-    } catch (const fcis_ros::MaskError &) {
+    } catch (const fcis_ros::MaskError&) {
       planner = planner::Planner();
       std::cout << planner::name(planner::Command::kStop) << "\n";
     }

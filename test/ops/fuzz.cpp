@@ -19,8 +19,18 @@ int integer(int low, int high) { return std::uniform_int_distribution<int>(low, 
 float real(float low, float high) { return std::uniform_real_distribution<float>(low, high)(generator); }
 
 float coordinate() {
-  static const float odd[] = {0.0f, -0.0f, 0.5f, -0.5f, 1e9f, -1e9f, 3e38f, -3e38f, 1e-40f, 16777216.0f,
-                              std::numeric_limits<float>::infinity(), -std::numeric_limits<float>::infinity(),
+  static const float odd[] = {0.0f,
+                              -0.0f,
+                              0.5f,
+                              -0.5f,
+                              1e9f,
+                              -1e9f,
+                              3e38f,
+                              -3e38f,
+                              1e-40f,
+                              16777216.0f,
+                              std::numeric_limits<float>::infinity(),
+                              -std::numeric_limits<float>::infinity(),
                               std::numeric_limits<float>::quiet_NaN()};
   return integer(0, 4) == 0 ? odd[integer(0, 12)] : real(-80.0f, 300.0f);
 }
@@ -33,7 +43,8 @@ std::vector<float> values(int64_t count) {
 
 void assembling() {
   const int bins = integer(1, 4), size = bins * integer(1, 3), stride = integer(1, 32), all_bins = bins * bins;
-  const int64_t classes = integer(1, 40), images = integer(1, 2), height = integer(1, 12), width = integer(1, 12), count = integer(0, 8);
+  const int64_t classes = integer(1, 40), images = integer(1, 2), height = integer(1, 12), width = integer(1, 12),
+                count = integer(0, 8);
   const bool channels_last = integer(0, 1) == 1;
   std::vector<float> rois(count * 5);
   std::vector<int64_t> labels(count);
@@ -42,9 +53,11 @@ void assembling() {
     for (int c = 1; c < 5; ++c) rois[r * 5 + c] = coordinate();
     labels[r] = integer(-2, static_cast<int>(classes) + 1);
   }
-  const std::vector<float> score_maps = values(images * all_bins * 2 * classes * height * width), box_maps = values(images * all_bins * 4 * height * width);
+  const std::vector<float> score_maps = values(images * all_bins * 2 * classes * height * width),
+                           box_maps = values(images * all_bins * 4 * height * width);
   const bool brain = integer(0, 1) == 1;
-  const std::vector<BFloat16> score_brain(brain ? score_maps.size() : 0, {0x3f80}), box_brain(brain ? box_maps.size() : 0, {0x3f80});
+  const std::vector<BFloat16> score_brain(brain ? score_maps.size() : 0, {0x3f80}),
+      box_brain(brain ? box_maps.size() : 0, {0x3f80});
   const void* score_data = brain ? static_cast<const void*>(score_brain.data()) : score_maps.data();
   const void* box_data = brain ? static_cast<const void*>(box_brain.data()) : box_maps.data();
   const Element element = brain ? Element::kBFloat16 : Element::kFloat32;
@@ -66,7 +79,8 @@ void assembling() {
 }
 
 void regressing() {
-  const int64_t count = integer(1, 4), rows = integer(0, 6), columns = integer(1, 6), rois = integer(0, 20), classes = integer(1, 5);
+  const int64_t count = integer(1, 4), rows = integer(0, 6), columns = integer(1, 6), rois = integer(0, 20),
+                classes = integer(1, 5);
   const auto odd_values = [](int64_t size) {
     std::vector<float> result(size);
     for (float& value : result) value = coordinate();
@@ -75,8 +89,15 @@ void regressing() {
   const std::vector<float> logits = odd_values(2 * count * rows * columns), deltas = odd_values(4 * count * rows * columns),
                            anchors = odd_values(count * 4);
   const int64_t cells = rows * columns;
-  const Rpn rpn{{logits.data(), cells, columns, 1}, {deltas.data(), 1, columns * 4 * count, 4 * count}, anchors.data(), count, rows,
-                columns, static_cast<float>(integer(1, 32)), static_cast<float>(integer(1, 99)), static_cast<float>(integer(1, 99)),
+  const Rpn rpn{{logits.data(), cells, columns, 1},
+                {deltas.data(), 1, columns * 4 * count, 4 * count},
+                anchors.data(),
+                count,
+                rows,
+                columns,
+                static_cast<float>(integer(1, 32)),
+                static_cast<float>(integer(1, 99)),
+                static_cast<float>(integer(1, 99)),
                 coordinate()};
   std::vector<float> boxes(rpn.size() * 4), scores(rpn.size());
   decode_anchors(rpn, 0, rpn.size(), boxes.data(), scores.data());
@@ -86,15 +107,15 @@ void regressing() {
   decode_rois(first.data(), moves.data(), rois, {{0.1f, 0.1f, 0.2f, 0.2f}}, 60.0f, 90.0f, moved.data());
   std::vector<int32_t> pixels(rois * 4), voters(rois);
   const std::unique_ptr<bool[]> finite(new bool[rois]);
-  place_rois(moves.data(), probabilities.data(), rois, classes, coordinate(), coordinate(), 60.0f, 90.0f, placed.data(), pixels.data(),
-             finite.get());
+  place_rois(moves.data(), probabilities.data(), rois, classes, coordinate(), coordinate(), 60.0f, 90.0f, placed.data(),
+             pixels.data(), finite.get());
   for (int64_t i = 0; i < rois * 4; ++i) {
     if (pixels[i] < 0 || pixels[i] > (i % 2 ? 59 : 89)) std::abort();
   }
   const int64_t winner = integer(-1, static_cast<int>(rois) - 1), label = integer(-1, static_cast<int>(classes) - 1);
   float best;
-  elect({placed.data(), probabilities.data(), &winner, &label, rois, classes, real(-0.5f, 1.5f)}, 0, voters.data(), weights.data(),
-        &best);
+  elect({placed.data(), probabilities.data(), &winner, &label, rois, classes, real(-0.5f, 1.5f)}, 0, voters.data(),
+        weights.data(), &best);
 }
 
 void suppressing() {

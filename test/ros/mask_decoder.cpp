@@ -10,21 +10,19 @@
 
 #include "fcis_ros/instance_mask.hpp"
 
-struct Roi
-{
+struct Roi {
   std::uint32_t x_offset, y_offset, width, height;
 };
 
 class Runs  // no more than the decoder asks for
 {
-public:
-  explicit Runs(std::vector<std::uint32_t> & own)
-  : own_(&own) {}
-  const std::uint32_t * data() const {return own_->data();}
-  std::size_t size() const {return own_->size();}
+ public:
+  explicit Runs(std::vector<std::uint32_t>& own) : own_(&own) {}
+  const std::uint32_t* data() const { return own_->data(); }
+  std::size_t size() const { return own_->size(); }
 
-private:
-  std::vector<std::uint32_t> * own_;
+ private:
+  std::vector<std::uint32_t>* own_;
 };
 
 struct Mask  // the fields of fcis_ros::msg::InstanceMask that the decoder reads
@@ -34,8 +32,7 @@ struct Mask  // the fields of fcis_ros::msg::InstanceMask that the decoder reads
   Runs rle;
 };
 
-std::string text(const std::vector<std::uint8_t> & pixels)
-{
+std::string text(const std::vector<std::uint8_t>& pixels) {
   std::string out;
   for (const auto pixel : pixels) {
     out += static_cast<char>('0' + pixel);
@@ -43,17 +40,15 @@ std::string text(const std::vector<std::uint8_t> & pixels)
   return out;
 }
 
-int main()
-{
+int main() {
   std::uint32_t height, width;
   std::size_t runs;
   std::vector<std::uint32_t> own;
   Mask mask{{}, 0, Runs(own)};
   while (std::cin >> height >> width >> mask.roi.x_offset >> mask.roi.y_offset >> mask.roi.width >> mask.roi.height >>
-    mask.area >> runs)
-  {
+         mask.area >> runs) {
     own.resize(runs);
-    for (auto & run : own) {
+    for (auto& run : own) {
       std::cin >> run;
     }
     try {
@@ -69,7 +64,7 @@ int main()
         }
       }
       std::cout << "ok " << (same ? "same" : "different") << " " << text(front) << " " << text(back) << "\n";
-    } catch (const fcis_ros::MaskError & error) {
+    } catch (const fcis_ros::MaskError& error) {
       std::cout << "error " << error.what() << "\n";
     }
   }

@@ -33,8 +33,12 @@
 #define __launch_bounds__(...)
 #define __align__(bytes) __attribute__((aligned(bytes)))
 
-struct __align__(8) float2 { float x, y; };
-struct __align__(16) float4 { float x, y, z, w; };
+struct __align__(8) float2 {
+  float x, y;
+};
+struct __align__(16) float4 {
+  float x, y, z, w;
+};
 inline float2 make_float2(float x, float y) { return {x, y}; }
 inline float4 make_float4(float x, float y, float z, float w) { return {x, y, z, w}; }
 
@@ -59,7 +63,7 @@ struct Thread {
   dim3 index;
   const char* where = "";  // what it waits in
   int line = 0;
-  unsigned mask = 0;      // lanes that take part in the exchange
+  unsigned mask = 0;  // lanes that take part in the exchange
   uint64_t given = 0, taken[32];
 };
 
@@ -181,8 +185,9 @@ inline bool run_block(const char* kernel, unsigned count) {
   }
   std::map<std::string, int> waiting;
   for (auto t = begin; t != end; ++t) {
-    ++waiting[t->state == State::done ? "have returned" : "wait in " + std::string(t->where) +
-                                                              (t->line ? " of line " + std::to_string(t->line) : "")];
+    ++waiting[t->state == State::done
+                  ? "have returned"
+                  : "wait in " + std::string(t->where) + (t->line ? " of line " + std::to_string(t->line) : "")];
     t->started = false;  // never resumed
   }
   std::string text = std::string(kernel) + ": threads of block (" + std::to_string(blockIdx.x) + ", " +
@@ -199,8 +204,8 @@ inline void launch(const char* kernel, dim3 grid, dim3 block, size_t shared, std
   if (count == 0 || count > 1024 || block.z > 64 || blocks == 0 || grid.x > 0x7fffffff || grid.y > 65535 || grid.z > 65535 ||
       shared > Machine::kShared) {
     return fail(cudaErrorInvalidConfiguration, std::string(kernel) + ": grid " + std::to_string(grid.x) + " x " +
-                std::to_string(grid.y) + " x " + std::to_string(grid.z) + ", " + std::to_string(count) + " threads, " +
-                std::to_string(shared) + " bytes");
+                                                   std::to_string(grid.y) + " x " + std::to_string(grid.z) + ", " +
+                                                   std::to_string(count) + " threads, " + std::to_string(shared) + " bytes");
   }
   machine.body = std::move(body);
   machine.random.seed(machine.order);
@@ -254,18 +259,22 @@ extern "C" __attribute__((used)) inline const char* emulator_message() { return 
 
 #define __syncthreads() fcis::emulator::wait(fcis::emulator::State::barrier, "__syncthreads", __LINE__)
 inline void __syncwarp(unsigned mask = ~0u) { fcis::emulator::exchange(mask, 0, "__syncwarp"); }
-template <class T> T __shfl_sync(unsigned mask, T value, int source, int width = 32) {
+template <class T>
+T __shfl_sync(unsigned mask, T value, int source, int width = 32) {
   return fcis::emulator::shuffle(mask, value, source, width, true, "__shfl_sync");
 }
-template <class T> T __shfl_xor_sync(unsigned mask, T value, int other, int width = 32) {
+template <class T>
+T __shfl_xor_sync(unsigned mask, T value, int other, int width = 32) {
   const unsigned source = fcis::emulator::lane() % width ^ other;
   return fcis::emulator::shuffle(mask, value, source, width, source < static_cast<unsigned>(width), "__shfl_xor_sync");
 }
-template <class T> T __shfl_up_sync(unsigned mask, T value, unsigned delta, int width = 32) {
+template <class T>
+T __shfl_up_sync(unsigned mask, T value, unsigned delta, int width = 32) {
   const unsigned own = fcis::emulator::lane() % width;
   return fcis::emulator::shuffle(mask, value, own - delta, width, own >= delta, "__shfl_up_sync");
 }
-template <class T> T __shfl_down_sync(unsigned mask, T value, unsigned delta, int width = 32) {
+template <class T>
+T __shfl_down_sync(unsigned mask, T value, unsigned delta, int width = 32) {
   const unsigned source = fcis::emulator::lane() % width + delta;
   return fcis::emulator::shuffle(mask, value, source, width, source < static_cast<unsigned>(width), "__shfl_down_sync");
 }
@@ -276,14 +285,20 @@ inline unsigned __ballot_sync(unsigned mask, int predicate) {
   return bits;
 }
 
-#define FCIS_ATOMIC(name, expression) \
-  template <class T, class U> T name(T* p, U v) { return fcis::emulator::change(p, [=](T old) { return expression; }); }
+#define FCIS_ATOMIC(name, expression)                                    \
+  template <class T, class U>                                            \
+  T name(T* p, U v) {                                                    \
+    return fcis::emulator::change(p, [=](T old) { return expression; }); \
+  }
 FCIS_ATOMIC(atomicAdd, old + static_cast<T>(v))
 FCIS_ATOMIC(atomicOr, old | static_cast<T>(v))
 FCIS_ATOMIC(atomicMin, std::min(old, static_cast<T>(v)))
 FCIS_ATOMIC(atomicMax, std::max(old, static_cast<T>(v)))
 
-template <class T> T __ldg(const T* p) { return *p; }
+template <class T>
+T __ldg(const T* p) {
+  return *p;
+}
 using std::isfinite;
 using std::isnan;
 using std::max;
@@ -303,8 +318,12 @@ inline double __dadd_rn(double a, double b) { return a + b; }
 inline double __dmul_rn(double a, double b) { return a * b; }
 
 // 16-bit floats: only conversions, rounded to nearest even as on a device.
-struct __half { uint16_t bits; };
-struct __nv_bfloat16 { uint16_t bits; };
+struct __half {
+  uint16_t bits;
+};
+struct __nv_bfloat16 {
+  uint16_t bits;
+};
 inline float __bfloat162float(__nv_bfloat16 v) { return __uint_as_float(unsigned{v.bits} << 16); }
 inline __nv_bfloat16 __float2bfloat16(float v) {
   const unsigned bits = __float_as_uint(v);
@@ -312,7 +331,7 @@ inline __nv_bfloat16 __float2bfloat16(float v) {
 }
 inline float __half2float(__half v) {
   const int exponent = v.bits >> 10 & 31, fraction = v.bits & 1023;
-  const float size = exponent == 31  ? (fraction ? NAN : INFINITY)
+  const float size = exponent == 31 ? (fraction ? NAN : INFINITY)
                      : exponent > 0 ? std::ldexp(1024.0f + static_cast<float>(fraction), exponent - 25)
                                     : std::ldexp(static_cast<float>(fraction), -24);
   return v.bits & 0x8000 ? -size : size;

@@ -1,8 +1,8 @@
 // Copyright 2026 fcis_ros maintainers
 // SPDX-License-Identifier: Apache-2.0
 
-// The CUDA operators as PyTorch calls them, bindings and all, on the host: torch.ops.fcis_emulated, for CPU tensors. Compiled once for
-// each FCIS_SOURCE of csrc/ that registers something.
+// The CUDA operators as PyTorch calls them, bindings and all, on the host: torch.ops.fcis_emulated, for CPU tensors. Compiled
+// once for each FCIS_SOURCE of csrc/ that registers something.
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>

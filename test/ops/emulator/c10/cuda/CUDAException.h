@@ -8,8 +8,8 @@
 
 #include "emulator.h"
 
-#define C10_CUDA_CHECK(call)                                                                   \
-  do {                                                                                         \
-    const cudaError_t error = (call);                                                          \
+#define C10_CUDA_CHECK(call)                                                                                        \
+  do {                                                                                                              \
+    const cudaError_t error = (call);                                                                               \
     TORCH_CHECK(error == cudaSuccess, "error ", static_cast<int>(error), ": ", fcis::emulator::emulator_message()); \
   } while (false)
