@@ -443,7 +443,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.mark.skipif(not (ROOT / "csrc").is_dir(), reason="needs the sources, csrc/")
 def test_fuzz_under_address_sanitizer(tmp_path):
-    """Every CPU kernel on random shapes and boxes, degenerate and enormous ones included, built with ASan and UBSan."""
+    """Every CPU kernel against slow.h on random shapes and boxes, odd and enormous ones too, built with ASan and UBSan."""
     program = tmp_path / "fuzz"
     kernels = [path for path in (ROOT / "csrc" / "cpu").glob("*.cpp") if not path.name.endswith("bindings.cpp")]
     sources = [ROOT / "test" / "ops" / "fuzz.cpp", *kernels]
