@@ -37,6 +37,10 @@ def _no_cuda() -> str | None:
     return None if library.has_cuda() else f"the operators were built without CUDA; with nvcc installed: {library.BUILD}"
 
 
+def _no_nvcc() -> str | None:
+    return None if shutil.which("nvcc") else "nvcc is not there"
+
+
 def _no_launch() -> str | None:
     installed = all(importlib.util.find_spec(name) for name in ("launch", "launch_ros"))
     return None if installed else "launch_ros is not on PyPI; a ROS installation has it"
@@ -60,6 +64,7 @@ NEEDS = {
     "ros": (_no_ros, "FCIS_REQUIRE_ROS"),
     "cuda": (_no_cuda, "FCIS_REQUIRE_CUDA"),
     "launch": (_no_launch, "FCIS_REQUIRE_LAUNCH"),
+    "nvcc": (_no_nvcc, "FCIS_REQUIRE_NVCC"),
     "cv_bridge": (_no_cv_bridge, "FCIS_REQUIRE_CV_BRIDGE"),
 }
 

@@ -61,11 +61,11 @@ def test_message_definition(name, expected):
 
 def test_cmake_lists_every_message_and_package_xml_its_dependencies():
     cmake = (ROOT / "CMakeLists.txt").read_text()
-    for path in (ROOT / "msg").iterdir():
-        assert f"msg/{path.name}" in cmake
+    definitions = [path.relative_to(ROOT).as_posix() for kind in ("msg", "srv") for path in (ROOT / kind).iterdir()]
+    assert sorted(re.findall(r"\b(?:msg|srv)/\w+\.(?:msg|srv)\b", cmake)) == sorted(definitions)
     found = set(re.findall(r"find_package\((\w+) REQUIRED\)", cmake))
     declared = {element.text for element in PACKAGE_XML if element.tag.endswith("depend")}
-    assert found <= declared
+    assert {"ament_cmake", "rosidl_default_generators", "sensor_msgs"} <= found <= declared
 
 
 def test_what_the_build_runs_is_declared_and_no_screen_is_demanded():
@@ -77,12 +77,16 @@ def test_what_the_build_runs_is_declared_and_no_screen_is_demanded():
 def test_imported_ros_packages_are_declared():
     ours = re.compile(r"rclpy|cv_bridge|launch(_ros)?|ament_index_python|\w+_(msgs|interfaces)")
     declared = {element.text for element in PACKAGE_XML if element.tag.endswith("depend")}
+    imported = set()
     for path in [*(ROOT / "fcis_ros").rglob("*.py"), *(ROOT / "launch").iterdir()]:
         for node in ast.walk(ast.parse(path.read_text())):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             names += [node.module] if isinstance(node, ast.ImportFrom) and node.module else []
             tops = {name.split(".")[0] for name in names}
-            assert {top for top in tops if ours.fullmatch(top)} <= declared, path.name
+            found = {top for top in tops if ours.fullmatch(top)}
+            assert found <= declared, path.name
+            imported |= found
+    assert {"rclpy", "sensor_msgs", "launch_ros"} <= imported
 
 
 @pytest.mark.ros

@@ -30,11 +30,24 @@ def demo(out, *arguments) -> dict:
     assert not out.with_name(out.name + ".partial").exists()
     report = json.loads((out / "report.json").read_text())
     assert set(report) >= KEYS
-    assert report["frames_in"] == report["frames_out"] + report["frames_dropped"]
-    assert len(found(out)) == report["frames_out"]
+    sent, answered = stamps_of(out / "input_bag"), found(out)
+    assert report["frames_in"] == len(sent) and report["frames_out"] == len(answered) and {*answered} <= {*sent}
+    assert report["frames_dropped"] == len({*sent} - {*answered})
     video = cv2.VideoCapture(str(out / "overlay.mp4"))
     assert video.get(cv2.CAP_PROP_FRAME_COUNT) <= report["frames_in"]
     return report
+
+
+def nanoseconds(stamp) -> int:
+    return stamp.sec * 1_000_000_000 + stamp.nanosec
+
+
+def stamps_of(bag) -> list[int]:
+    """Of the images in a bag, in order."""
+    store = message_types(Path(__file__).parents[2] / "msg")
+    with Reader(bag) as reader:
+        images = reader.messages([c for c in reader.connections if c.msgtype == IMAGE])
+        return [nanoseconds(store.deserialize_cdr(raw, IMAGE).header.stamp) for _, _, raw in images]
 
 
 def found(out) -> dict[int, list[dict]]:
@@ -53,17 +66,14 @@ def found(out) -> dict[int, list[dict]]:
                 encoded = coco_mask.encode(pixels)
                 encoded["counts"] = encoded["counts"].decode()
                 results.append({"category_id": int(mask.class_id), "score": float(mask.score), "segmentation": encoded})
-            stamp = message.header.stamp
-            answers[stamp.sec * 1_000_000_000 + stamp.nanosec] = results
+            answers[nanoseconds(message.header.stamp)] = results
     return answers
 
 
 def average_precision(out, answers: dict[int, list[dict]], only: set[int] | None = None) -> float:
     """Mask AP by pycocotools alone, over all images of annotations.json or those of ``only``; image n is frame n."""
     truth = COCO(str(out / "annotations.json"))
-    with Reader(out / "input_bag") as reader:
-        images = [c for c in reader.connections if c.msgtype == IMAGE]
-        sent = {stamp: number for number, (_, stamp, _) in enumerate(reader.messages(images), start=1)}
+    sent = {stamp: number for number, stamp in enumerate(stamps_of(out / "input_bag"), start=1)}
     results = [{"image_id": sent[stamp], **result} for stamp, entries in answers.items() for result in entries]
     evaluation = COCOeval(truth, truth.loadRes(results), "segm")
     if only is not None:

@@ -13,8 +13,11 @@ import pytest
 import safetensors
 import safetensors.torch
 import torch
+from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
 
+from fcis_ros import Predictor
 from fcis_ros.cli.main import COMMANDS, main
 from fcis_ros.config import ModelConfig
 from fcis_ros.model import checkpoint
@@ -168,12 +171,52 @@ def test_predict_takes_ids_from_annotations(model, images, annotations, tmp_path
     assert len(COCO(str(annotations)).loadRes(str(out / "results.json")).getAnnIds()) == len(results)
 
 
-def test_evaluate(model, images, annotations, tmp_path, capsys):
+def coco_results(model, images) -> list[dict]:
+    """What the model says about the two images, as pycocotools takes it; classes have the numbers of the annotations."""
+    predictor = Predictor.from_checkpoint(model, "cpu", precision="fp32")
+    results = []
+    for number, name in ((7, "a.png"), (3, "b.png")):
+        found = predictor(cv2.imread(str(images / name))[..., ::-1].copy())
+        for mask, label, score in zip(found.masks, found.labels, found.scores, strict=True):
+            if label < 3:  # the annotations know no bicyclists
+                encoded = coco_mask.encode(np.asfortranarray(mask.astype(np.uint8)))
+                results.append({"image_id": number, "category_id": {1: 5, 2: 2}[int(label)], "score": float(score),
+                                "segmentation": encoded, "area": float(mask.sum())})  # fmt: skip
+    return results
+
+
+def test_evaluate(model, images, tmp_path, capsys):
+    """Truth is every other of the cars that the model finds, and one that it cannot: pycocotools agrees on the AP."""
+    results = coco_results(model, images)
+    truth = [dict(result) for result in results if result["category_id"] == 5][1::2]
+    assert len(truth) > 1
+    for number, entry in enumerate(truth, start=1):
+        mask = coco_mask.decode(entry["segmentation"])
+        rows, columns = np.nonzero(mask)
+        box = [columns.min(), rows.min(), columns.max() - columns.min() + 1, rows.max() - rows.min() + 1]
+        counts = entry["segmentation"]["counts"].decode()
+        entry |= {"id": number, "iscrowd": 0, "bbox": [int(value) for value in box]}
+        entry["segmentation"] = {"size": [48, 64], "counts": counts}
+        del entry["score"]
+    missed = {"id": 99, "image_id": 3, "category_id": 5, "iscrowd": 0, "bbox": [0, 0, 3, 3], "area": 9,
+              "segmentation": [[0, 0, 3, 0, 3, 3, 0, 3]]}  # fmt: skip
+    annotations = write_annotations(tmp_path / "truth.json", annotations=[*truth, missed])
+
     out = tmp_path / "ap.json"
     arguments = ["evaluate", "--annotations", annotations, "--images", images, "--checkpoint", model, "--out", out]
-    assert main([str(argument) for argument in arguments]) == 0
+    assert main([*map(str, arguments), "--precision", "fp32"]) == 0
     result = json.loads(out.read_text())
-    assert result["images"] == 2 and 0 <= result["ap"]["segm"]["AP50"] <= 1 and result["seconds_per_frame"] > 0
+    assert result["images"] == 2 and result["seconds_per_frame"] > 0
+    coco = COCO(str(annotations))
+    evaluation = COCOeval(coco, coco.loadRes(results), "segm")
+    evaluation.params.areaRng, evaluation.params.areaRngLbl = [[0, 1e10]], ["all"]
+    evaluation.evaluate()
+    evaluation.accumulate()
+    precision = evaluation.eval["precision"][..., -1]  # [IoU, recall, class, area]
+    for name, thresholds in (("AP", slice(None)), ("AP50", 0), ("AP75", 5)):
+        own = precision[thresholds]
+        assert result["ap"]["segm"][name] == pytest.approx(own[own > -1].mean(), abs=1e-6), name
+    assert 0 < result["ap"]["segm"]["AP"] < 1
     assert result["ap"]["per_class"]["pedestrian"] is None
     assert "car" in capsys.readouterr().out
 

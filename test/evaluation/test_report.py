@@ -3,7 +3,7 @@
 """The report's keys are what others read; the page must be whole and safe."""
 
 import json
-from pathlib import Path
+import resource
 
 import numpy as np
 import pytest
@@ -110,5 +110,20 @@ def test_fit_keeps_proportions():
 
 
 def test_video_that_the_disk_cannot_hold(tmp_path):
-    with pytest.raises((OSError, RuntimeError)):
-        write_video(Path("/dev/full/v.mp4"), [np.zeros((24, 32, 3), np.uint8)] * 3, 10)
+    """A limit on the size of files stands for the disk: writing past it fails in the same way."""
+    frames = np.random.default_rng(0).integers(0, 256, (5, 240, 320, 3), dtype=np.uint8)
+    write_video(tmp_path / "whole.mp4", frames, 10)
+    room = (tmp_path / "whole.mp4").stat().st_size // 2
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room, hard))
+    try:
+        with pytest.raises(OSError, match="not whole"):
+            write_video(tmp_path / "cut.mp4", frames, 10)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert (tmp_path / "cut.mp4").stat().st_size <= room
+
+
+def test_video_that_cannot_be_opened(tmp_path):
+    with pytest.raises(RuntimeError, match="OpenCV can write neither of vp09, mp4v"):
+        write_video(tmp_path / "missing" / "v.mp4", [np.zeros((24, 32, 3), np.uint8)], 10)

@@ -39,10 +39,6 @@ def make_predictor(image: np.ndarray) -> Predictor:
     return Predictor(model, "random", CPU)
 
 
-def photos(shared_data):
-    return [read_image(path) for path in sorted((shared_data / "coco100" / "train").glob("*.jpg"))[:1]]
-
-
 def compare(image):
     predictor = make_predictor(image)
     found = raw_outputs(predictor.model, image, CPU)
@@ -69,7 +65,7 @@ def compare(image):
     boxes, voted, labels, soft = released.instances(rois[:, 1:], found["cls_prob"], found["seg_prob"], scale, height, width, 2)
     order = np.lexsort((boxes[:, 0], labels, -voted))
     ours = np.lexsort((found["boxes"][:, 0], found["labels"], -found["scores"]))
-    assert len(boxes) == len(found["boxes"]) <= 100
+    assert 3 < len(boxes) == len(found["boxes"]) <= 100
     assert np.array_equal(found["labels"][ours], labels[order]) and np.allclose(found["scores"][ours], voted[order], atol=1e-6)
     same = np.abs(found["boxes"][ours] - boxes[order]).max(axis=1) < 0.05
     assert same.mean() > 0.97  # a vote within rounding of the threshold may move a box by a pixel
@@ -84,9 +80,8 @@ def test_noise():
     assert found["seg_prob"].shape[1:] == found["masks21"].shape[1:] == (21, 21)
 
 
-def test_photos(shared_data):
-    for image in photos(shared_data):
-        compare(image)
+def test_a_photo(shared_data):
+    compare(read_image(min((shared_data / "coco100" / "train").glob("*.jpg"))))
 
 
 def test_instances_are_those_of_the_predictor():
@@ -99,7 +94,7 @@ def test_instances_are_those_of_the_predictor():
         x1 <= left and y1 <= top and right <= x2 + 1 and bottom <= y2 + 1  # half-open boxes in the original's tight ones
         for (x1, y1, x2, y2), (left, top, right, bottom) in zip(found["boxes"], instances.boxes, strict=True)
     ]
-    assert all(inside)
+    assert len(inside) > 3 and all(inside)
 
 
 def test_data_is_what_the_released_code_feeds():

@@ -441,7 +441,6 @@ def test_a_library_of_another_pytorch_names_the_build_command(tmp_path, monkeypa
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.mark.skipif(not (ROOT / "csrc").is_dir(), reason="needs the sources, csrc/")
 def test_fuzz_under_address_sanitizer(tmp_path):
     """Every CPU kernel against slow.h on random shapes and boxes, odd and enormous ones too, built with ASan and UBSan."""
     program = tmp_path / "fuzz"

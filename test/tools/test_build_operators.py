@@ -122,7 +122,6 @@ def test_pytorch_that_is_gone_takes_its_library_along(tree):
 
 @pytest.fixture(scope="module")
 def recipe():
-    pytest.importorskip("setuptools")
     spec = importlib.util.spec_from_file_location("recipe", ROOT / "setup.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
