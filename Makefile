@@ -73,9 +73,10 @@ bench: setup
 	$(RUN) -m benchmarks
 	$(RUN) -m benchmarks.node
 
-# 100 000 hostile frames; the suite sends 2000.
+# 100 000 hostile frames through what lies before the network, 10 000 frames through a node whose cameras and parameters change
+# all along; the suite sends 2000 and 200.
 soak: setup
-	FCIS_FUZZ_FRAMES=100000 $(RUN) -m pytest --timeout 1800 test/ros/test_fuzz.py
+	FCIS_REQUIRE_ROS=1 FCIS_FUZZ_FRAMES=100000 FCIS_SOAK_FRAMES=10000 $(RUN) -m pytest --timeout 3600 test/ros/test_fuzz.py test/ros/test_soak.py
 
 # Everything that needs a CUDA device; a test that cannot run is a failure.
 test-gpu: setup
