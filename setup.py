@@ -1,6 +1,6 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""What pip needs beyond pyproject.toml: weights and model configurations become package data, the operators a library, _C.
+"""What pip needs beyond pyproject.toml: weights, configurations and message definitions as package data; the operators, _C.
 
 The one recipe for the operators: CMake and pip both run its build_ext. It needs the very PyTorch that will load them: pip
 finds the installed one with ``--no-build-isolation``. FCIS_BUILD_OPS is AUTO (wherever torch can be imported), ON or OFF;
@@ -104,13 +104,16 @@ def operators() -> dict:
     return {"ext_modules": [extension], "cmdclass": {"build_ext": build}}
 
 
+# The definitions of the messages are for recordings, which are read and written without ROS, too.
+PACKAGED = {"fcis_ros.weights": "weights", "fcis_ros.models": "config/models", "fcis_ros.msg": "msg"}
+
 if __name__ == "__main__":
     if int(setuptools.__version__.split(".")[0]) < 62 and "build_ext" not in sys.argv:
         raise SystemExit(f"setuptools {setuptools.__version__} does not read pyproject.toml; pip install 'setuptools>=62.6'")
     setuptools.setup(
         license="Apache-2.0",
-        packages=[*setuptools.find_packages(include=["fcis_ros", "fcis_ros.*"]), "fcis_ros.weights", "fcis_ros.models"],
-        package_dir={"fcis_ros.weights": "weights", "fcis_ros.models": "config/models"},
-        package_data={"": ["*.j2"], "fcis_ros.weights": ["*"], "fcis_ros.models": ["*.json"]},
+        packages=[*setuptools.find_packages(include=["fcis_ros", "fcis_ros.*"]), *PACKAGED],
+        package_dir=PACKAGED,
+        package_data={"": ["*.j2"], "fcis_ros.weights": ["*"], "fcis_ros.models": ["*.json"], "fcis_ros.msg": ["*.msg"]},
         **operators(),
     )

@@ -16,7 +16,8 @@ from fcis_ros.bags.reading import Recording, open_recording
 from fcis_ros.bags.report import write_report
 from fcis_ros.bags.run_folder import RunFolder, write_aside
 from fcis_ros.bags.summary import LATENCIES
-from fcis_ros.bags.truth import AnnotationFile
+from fcis_ros.bags.truth import AnnotationFile, FrameTruth
+from fcis_ros.bags.truth_topic import TruthTopic
 from fcis_ros.model.predictor import Predictor
 
 EDGE = 65536  # bytes at both ends of a file that tell it from others
@@ -39,6 +40,7 @@ def evaluate_bags(
     bags: Sequence[Path],
     topic: str | None,
     annotations: Path | None,
+    truth_topic: str | None,
     model: Model,
     folder: Path,
     score: float,
@@ -51,6 +53,7 @@ def evaluate_bags(
         bags: the recordings.
         topic: of the images; None where each has one such topic.
         annotations: COCO instance file, or None.
+        truth_topic: of the recordings, with our messages, or None.
         model: what finds instances.
         folder: for the results.
         score: pictures show instances from this score.
@@ -67,10 +70,16 @@ def evaluate_bags(
     names = model.predictor.config.class_names
     spans = [shard.slice(bag, len(recordings), lambda own=own: own.count) for bag, own in enumerate(recordings)]
     total = sum(stop - start for start, stop in spans)
-    truth = None
+    truths: list[FrameTruth] | None = None
+    about = None
     if annotations:
         named = all(recording.named for recording in recordings)
-        truth = AnnotationFile(annotations, names, named, recordings[0].count if len(recordings) == 1 else None)
+        truths = [AnnotationFile(annotations, names, named, recordings[0].count if len(recordings) == 1 else None)]
+        truths *= len(recordings)
+        about = {"file": annotations.name, "sha256": file_sha256(annotations), "matched_by": truths[0].matched_by}
+    elif truth_topic:
+        truths = [TruthTopic(recording, truth_topic, names) for recording in recordings]
+        about = {"topic": truth_topic, "matched_by": truths[0].matched_by}
     what = {
         "format": 1,
         "bags": [
@@ -84,21 +93,21 @@ def evaluate_bags(
         "class_names": list(names),
         "score_floor": SCORE_FLOOR,
         "score": score,
-        "truth": truth and {"file": annotations.name, "sha256": file_sha256(annotations), "matched_by": truth.matched_by},
+        "truth": about,
     }
     run = RunFolder(folder, what)
     timing = Timing()
-    ids = truth.category_ids if truth else range(1, len(names) + 1)
+    ids = truths[0].category_ids if truths else range(1, len(names) + 1)
     try:
         evaluate(
-            recordings, shard, model.predictor, lambda bag, recording: truth, names, ids, run, score, timing,
+            recordings, shard, model.predictor, truths, names, ids, run, score, timing,
             lambda frames: progress(frames, total),
         )  # fmt: skip
     finally:
         report = write_report(folder)
         write_timing(timing, folder / "timing.json")
-    if truth and not report["frames_annotated"]:
-        raise truth.no_match(report["frames_in"])
+    if truths and not report["frames_annotated"] and shard.count == 1:
+        raise truths[0].no_match(report["frames_in"])
     return report
 
 

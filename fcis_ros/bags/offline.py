@@ -76,7 +76,7 @@ def evaluate(
     recordings: Sequence[Recording],
     shard: Shard,
     network: Network,
-    truths: Callable[[int, Recording], FrameTruth | None],
+    truths: Sequence[FrameTruth] | None,
     class_names: Sequence[str],
     category_ids: Sequence[int],
     folder: RunFolder,
@@ -90,7 +90,7 @@ def evaluate(
         recordings: all of them, in order.
         shard: the part to do.
         network: what finds instances.
-        truths: opens the truth of a recording.
+        truths: of each recording, or None.
         class_names: of the network.
         category_ids: of each class in the files written.
         folder: takes the frames.
@@ -113,7 +113,7 @@ def evaluate(
             if start + done[bag] < stop:
                 records = itertools.islice(recording.records(), start + done[bag], stop)
                 answers = _answers(_ahead(records), network, timing)
-                _write_behind(answers, writing.of(bag, recording, truths(bag, recording)), progress)
+                _write_behind(answers, writing.of(bag, recording, truths[bag] if truths else None), progress)
         state = COMPLETE
     except InputError as error:
         state, problem = FAILED, str(error)
@@ -226,14 +226,16 @@ class _Writing:
             if found is None:
                 self._folder.add({**frame, **columns(NOTHING)}, {})
             else:
-                self._write(frame, image, found, truth)
+                self._write(frame, record, image, found, truth)
             self._failed = False
 
         return write
 
-    def _write(self, frame: dict[str, Any], image: np.ndarray, found: Instances, truth: FrameTruth | None) -> None:
+    def _write(
+        self, frame: dict[str, Any], record: Recorded, image: np.ndarray, found: Instances, truth: FrameTruth | None
+    ) -> None:
         frame |= {"height": found.height, "width": found.width, "listed": truth is None}
-        annotated = truth.find(frame["index"], frame["name"], frame["stamp"], found.height, found.width) if truth else None
+        annotated = truth.find(record, found.height, found.width) if truth else None
         if annotated:
             frame["repeated"] = annotated.key in self._known
         if annotated and not frame["repeated"]:

@@ -2,13 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is really there in the frames of a recording: COCO annotations, or our own messages on another topic."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from pycocotools import mask as coco_mask
 
+from fcis_ros.bags.reading import Recorded
 from fcis_ros.data.coco import ImageEntry, read_coco
 from fcis_ros.errors import InputError
 from fcis_ros.evaluation.coco import to_results
@@ -32,18 +33,21 @@ class Annotated:
 
 
 class FrameTruth(Protocol):
-    """Finds the truth about frames that come in order."""
+    """Finds the truth about frames that come in order.
 
-    def find(self, index: int, name: str, stamp: int, height: int, width: int) -> Annotated | None:
-        """The truth about a frame; None if there is none.
+    Attributes:
+        matched_by: what tells which frame is which.
+        category_ids: of the model's classes in the files that are written.
+    """
 
-        Args:
-            index: its place in the recording, from 0.
-            name: of the frame.
-            stamp: of its header, nanoseconds.
-            height: pixels.
-            width: pixels.
-        """
+    matched_by: str
+    category_ids: Sequence[int]
+
+    def find(self, record: Recorded, height: int, width: int) -> Annotated | None:
+        """The truth about a frame of this size; None if there is none."""
+
+    def no_match(self, frames: int) -> InputError:
+        """What to say if not one of so many frames has any."""
 
 
 class AnnotationFile:
@@ -89,16 +93,16 @@ class AnnotationFile:
                     "not be as many"
                 )
 
-    def find(self, index: int, name: str, stamp: int, height: int, width: int) -> Annotated | None:
+    def find(self, record: Recorded, height: int, width: int) -> Annotated | None:
         """See ``FrameTruth``.
 
         Raises:
             InputError: the image has another size, or a mask is malformed.
         """
         if self.matched_by == "stamp":
-            image = self._by_stamp.get(stamp)
+            image = self._by_stamp.get(record.stamp)
         else:
-            image = self._truth.find(name) if self.matched_by == "name" else self._truth.images[index]
+            image = self._truth.find(record.name) if self.matched_by == "name" else self._truth.images[record.index]
         if image is None:
             return None
         self._truth.require_size(image, height, width)

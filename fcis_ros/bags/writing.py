@@ -3,12 +3,12 @@
 """Frames -> rosbag2 folders. Pure Python (rosbags), no ROS needed.
 
 A clip recorded here holds ``/image_raw`` (sensor_msgs/Image, rgb8) and ``/frame_names`` (std_msgs/String), whose n-th message
-names the n-th image and carries the same log time.
+names the n-th image and carries the same log time; with truth also ``/truth/masks`` (InstanceMaskArray, the images' headers).
 """
 
 import contextlib
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,10 +17,12 @@ from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys.store import Typestore
 
 from fcis_ros.bags import mcap
+from fcis_ros.bags.mask_messages import MASKS, TRUTH_TOPIC, mask_types, serialize_masks
 from fcis_ros.bags.messages import IMAGE, IMAGE_TOPIC, NAMES_TOPIC, STRING, message_types
 from fcis_ros.data.frames import Frame
 from fcis_ros.errors import InputError
 from fcis_ros.images import check_image
+from fcis_ros.structures import Instances
 
 FRAME_ID = "camera"
 BAG_VERSION = 9
@@ -62,13 +64,19 @@ class Sent:
     width: int
 
 
-def record(frames: Iterable[Frame], folder: Path, expected: int | None = None) -> dict[int, Sent]:
+Truth = Callable[[Frame], tuple[Instances, Sequence[int]] | None]
+
+
+def record(
+    frames: Iterable[Frame], folder: Path, expected: int | None = None, truth: Truth | None = None
+) -> dict[int, Sent]:
     """Writes a clip.
 
     Args:
         frames: in order of time.
         folder: the bag to create.
         expected: how many frames will come, if known: with it, a clip for which the disk is too small is refused.
+        truth: says what is in a frame, with track ids (0: none), or None where nobody knows; None writes no truth.
 
     Returns:
         {stamp: frame}, in order.
@@ -82,6 +90,7 @@ def record(frames: Iterable[Frame], folder: Path, expected: int | None = None) -
     with mcap_writer(folder) as writer:
         images = writer.add_connection(IMAGE_TOPIC, IMAGE, typestore=store)
         names = writer.add_connection(NAMES_TOPIC, STRING, typestore=store)
+        masks = writer.add_connection(TRUTH_TOPIC, MASKS, typestore=mask_types()) if truth else None
         for frame in frames:
             _check(frame)
             if not recorded:
@@ -90,7 +99,11 @@ def record(frames: Iterable[Frame], folder: Path, expected: int | None = None) -
                 raise InputError(f"frame {frame.name}: its stamp {frame.stamp} is not later than the one before it")
             text = store.types[STRING](data=frame.name)
             writer.write(names, frame.stamp, store.serialize_cdr(text, STRING))
-            writer.write(images, frame.stamp, store.serialize_cdr(image_message(store, frame), IMAGE))
+            message = image_message(store, frame)
+            writer.write(images, frame.stamp, store.serialize_cdr(message, IMAGE))
+            if truth and (known := truth(frame)):
+                there, ids = known
+                writer.write(masks, frame.stamp, serialize_masks(there, message.header, "truth", ids))
             recorded[frame.stamp] = Sent(frame.name, *frame.image.shape[:2])
             last = frame.stamp
     if not recorded:

@@ -7,8 +7,8 @@ of 0.02 as COCO results (detections.json; annotations.json beside it holds the t
 was right and wrong in each frame, and timing.json. All but the last is the same, byte for byte, every time.
 
 Annotations are a COCO instance file. Its images match frames by a field stamp_ns (the header's stamp in nanoseconds) where they
-have it; else by file name, if the recording has /frame_names; else by their order. Without annotations nothing is measured, but
-detections are kept.
+have it; else by file name, if the recording has /frame_names; else by their order. A truth topic, such as `fcis record` writes,
+matches by the headers' stamps. Without truth nothing is measured, but detections are kept.
 
 An interrupted evaluation leaves a report of what it did, and goes on where it stopped when it is started again.
 """
@@ -22,7 +22,9 @@ from fcis_ros.cli.arguments import add_model, unit
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("bags", nargs="+", metavar="BAG", help="recordings; their frames are evaluated together")
     parser.add_argument("--out", required=True, metavar="DIR", help="folder for the results, created")
-    parser.add_argument("--annotations", metavar="JSON", help="COCO instance file of the frames, for AP")
+    truth = parser.add_mutually_exclusive_group()
+    truth.add_argument("--annotations", metavar="JSON", help="COCO instance file of the frames, for AP")
+    truth.add_argument("--truth-topic", metavar="TOPIC", help="of fcis_ros/InstanceMaskArray messages that hold the truth")
     parser.add_argument("--topic", help="of the images, raw or compressed, where a recording has several such topics")
     parser.add_argument("--score", type=unit, default=0.5, help="show instances from this score (default: %(default)s)")
     add_model(parser)
@@ -54,6 +56,8 @@ def run(arguments: argparse.Namespace) -> None:
 
         bags = [Path(bag) for bag in arguments.bags]
         with writable(folder):
-            report = evaluate_bags(bags, arguments.topic, annotations, model, folder, arguments.score, Shard(1, 1), progress)
+            report = evaluate_bags(
+                bags, arguments.topic, annotations, arguments.truth_topic, model, folder, arguments.score, Shard(1, 1), progress
+            )
     print(table(report))
     print(f"-> {folder / 'report.json'} (beside it detections.json, annotations.json, frames.jsonl, timing.json)")

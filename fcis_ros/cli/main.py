@@ -7,13 +7,14 @@ import signal
 import sys
 from collections.abc import Sequence
 
-from fcis_ros.cli import convert, demo, evaluate, evaluate_bag, import_weights, info, predict, train
+from fcis_ros.cli import convert, demo, evaluate, evaluate_bag, import_weights, info, predict, record, train
 from fcis_ros.errors import InputError
 from fcis_ros.threads import wait_politely
 
 COMMANDS = {
     "demo": demo,
     "predict": predict,
+    "record": record,
     "evaluate": evaluate,
     "evaluate-bag": evaluate_bag,
     "train": train,

@@ -49,7 +49,8 @@ class Bags:
         return cv2.imencode(f".{kind}", pixels)[1].tobytes()
 
     def write(
-        self, entries, name="bag", plugin=StoragePlugin.MCAP, sums: bool = True, compression=CompressionMode.NONE
+        self, entries, name="bag", plugin=StoragePlugin.MCAP, sums: bool = True, compression=CompressionMode.NONE,
+        store=STORE,
     ) -> Path:
         path = self.folder / name
         writer = Writer(path, version=9, storage_plugin=plugin)
@@ -59,8 +60,8 @@ class Bags:
             topics = {}
             for topic, kind, message, time in entries:
                 if topic not in topics:
-                    topics[topic] = writer.add_connection(topic, kind, typestore=STORE)
-                raw = message if isinstance(message, bytes) else STORE.serialize_cdr(message, kind)
+                    topics[topic] = writer.add_connection(topic, kind, typestore=store)
+                raw = message if isinstance(message, bytes) else store.serialize_cdr(message, kind)
                 writer.write(topics[topic], time, raw)
         for file in path.glob("*.mcap") if sums else ():
             mcap.add_sums(file)

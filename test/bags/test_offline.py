@@ -91,7 +91,7 @@ def run(bag, annotations, folder, network=None, score=0.5, shard=None):
     ids = truth.category_ids if truth else (1, 2)
     opened = RunFolder(folder, what)
     try:
-        evaluate(recordings, shard, network or Network(), lambda *_: truth, NAMES, ids, opened, score, Timing())
+        evaluate(recordings, shard, network or Network(), truth and [truth], NAMES, ids, opened, score, Timing())
     finally:
         report = write_report(folder)
     return report

@@ -1,0 +1,54 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""Write a recording (rosbag2, MCAP) of images, with what is really there beside them.
+
+BAG gets /image_raw, /frame_names and, with truth, /truth/masks (fcis_ros/InstanceMaskArray with the images' headers):
+`fcis evaluate-bag BAG --truth-topic /truth/masks` measures against them. Annotations match by file name; regions that count as
+crowds cannot be said in a message and are left out. The synthetic clip brings its own truth, with track ids.
+"""
+
+import argparse
+from pathlib import Path
+
+from fcis_ros.cli.arguments import count, positive
+from fcis_ros.errors import InputError
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("input", metavar="IMAGES", help="folder of images, image, video, or 'synthetic', a rendered clip")
+    parser.add_argument("--annotations", metavar="JSON", help="COCO instance file of the images")
+    parser.add_argument("--out", required=True, metavar="BAG", help="the rosbag2 folder to create")
+    parser.add_argument("--rate", type=positive, help="frames per second (default: the input's; still images 5, synthetic 6)")
+    parser.add_argument("--frames", type=count, help="only the first so many frames (synthetic: 150 unless given)")
+    parser.add_argument("--seed", type=int, default=0, help="of the synthetic clip (default: %(default)s)")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    from tqdm import tqdm
+
+    from fcis_ros.cli.needing import needing
+    from fcis_ros.cli.output import finished_folder
+    from fcis_ros.data.frames import SYNTHETIC, is_live, open_source
+
+    with needing("pip install rosbags"):
+        from fcis_ros.bags.recorded_truth import AnnotatedTruth, drawn_truth
+        from fcis_ros.bags.writing import record
+    if is_live(arguments.input):
+        raise InputError(f"{arguments.input}: a camera is recorded with `ros2 bag record`")
+    truth = drawn_truth if arguments.input == SYNTHETIC else None
+    if arguments.annotations:
+        if truth:
+            raise InputError("the synthetic clip has its own truth: leave --annotations out")
+        truth = AnnotatedTruth(Path(arguments.annotations))
+    source = open_source(arguments.input, arguments.rate, arguments.frames, arguments.seed)
+    with finished_folder(Path(arguments.out), proof="metadata.yaml") as folder:
+        bag = folder / Path(arguments.out).name  # rosbags makes the folder itself
+        frames = tqdm(source.frames(), "record", source.count, unit="frame", mininterval=0.5)
+        recorded = record(frames, bag, source.count, truth)
+        if isinstance(truth, AnnotatedTruth):
+            truth.require_any(sent.name for sent in recorded.values())
+        for file in bag.iterdir():
+            file.rename(folder / file.name)
+        bag.rmdir()
+    what = f", {truth.left_out} crowds left out" if isinstance(truth, AnnotatedTruth) and truth.left_out else ""
+    print(f"{len(recorded)} frames{' with truth' if truth else ''}{what} -> {arguments.out}")
