@@ -104,8 +104,8 @@ def evaluate_bags(
             lambda frames: progress(frames, total),
         )  # fmt: skip
     finally:
-        report = write_report(folder)
         write_timing(timing, folder / "timing.json")
+        report = write_report(folder)
     if truths and not report["frames_annotated"] and shard.count == 1:
         raise truths[0].no_match(report["frames_in"])
     return report

@@ -3,7 +3,8 @@
 """A line of frames.jsonl: a frame of a recording, and how what was found in it compares with what is there."""
 
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
+from array import array
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -27,35 +28,33 @@ def columns(matches: Matches) -> dict[str, Any]:
     }
 
 
-def table(frames: Sequence[Frame]) -> Table:
-    """The matches of frames, in the order of their image ids, as pycocotools takes them."""
-    frames = sorted(frames, key=lambda frame: frame["image_id"])
-    objects = _array(frames, "objects", (-1, 4), np.float64)
-    number = np.arange(len(frames))
+def table(frames: Iterable[Frame]) -> Table:
+    """The matches of frames, by ascending image id, as pycocotools takes them; the frames are read once and not kept."""
+    ids, objects_of, rows_of = array("q"), array("q"), array("q")
+    objects, labels, scores, masks, boxes, voc = array("d"), array("q"), array("d"), array("q"), array("q"), array("q")
+    for frame in frames:
+        ids.append(frame["image_id"])
+        objects_of.append(len(frame["objects"]))
+        rows_of.append(len(frame["labels"]))
+        objects.extend(itertools.chain.from_iterable(frame["objects"]))
+        masks.extend(itertools.chain.from_iterable(frame["masks"]))
+        for column, name in ((labels, "labels"), (scores, "scores"), (boxes, "boxes"), (voc, "voc")):
+            column.extend(frame[name])
+    rank = np.argsort(np.argsort(np.asarray(ids), kind="stable"), kind="stable")
+    object_images, image = np.repeat(rank, objects_of), np.repeat(rank, rows_of)
+    first, second = np.argsort(object_images, kind="stable"), np.argsort(image, kind="stable")
+    there = np.asarray(objects, np.float64).reshape(-1, 4)[first]
     matches = Matches(
-        objects[:, :2].astype(np.int64),
-        objects[:, 2],
-        objects[:, 3],
-        _array(frames, "labels", (-1,), np.int64),
-        _array(frames, "scores", (-1,), np.float64),
-        _array(frames, "masks", (-1, len(AREAS)), np.int64),
-        _array(frames, "boxes", (-1,), np.int64),
-        _array(frames, "voc", (-1,), np.int64),
+        there[:, :2].astype(np.int64),
+        there[:, 2],
+        there[:, 3],
+        np.asarray(labels, np.int64)[second],
+        np.asarray(scores, np.float64)[second],
+        np.asarray(masks, np.int64).reshape(-1, len(AREAS))[second],
+        np.asarray(boxes, np.int64)[second],
+        np.asarray(voc, np.int64)[second],
     )
-    return Table(
-        len(frames),
-        np.repeat(number, [len(frame["objects"]) for frame in frames]),
-        np.repeat(number, [len(frame["labels"]) for frame in frames]),
-        need_not(matches.areas, matches.objects[:, 1]),
-        matches,
-    )
-
-
-def _array(frames: Sequence[Frame], name: str, shape: tuple[int, ...], kind: type) -> np.ndarray:
-    values: Iterable = itertools.chain.from_iterable(frame[name] for frame in frames)
-    if len(shape) == 2:
-        values = itertools.chain.from_iterable(values)
-    return np.fromiter(values, kind).reshape(shape)
+    return Table(len(ids), object_images[first], image[second], need_not(matches.areas, matches.objects[:, 1]), matches)
 
 
 def counts(frame: Frame, score: float) -> tuple[int, int, int, float]:

@@ -18,7 +18,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from fcis_ros.bags.album import MOMENTS, Album
+from fcis_ros.bags.album import Album
+from fcis_ros.bags.choice import MOMENTS
 from fcis_ros.bags.frame_lines import columns
 from fcis_ros.bags.reading import Recorded, Recording
 from fcis_ros.bags.run_folder import COMPLETE, FAILED, INTERRUPTED, PICTURES, RunFolder, read_frames

@@ -1,20 +1,168 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""The report of an evaluation's folder, as JSON and as text."""
+"""The report of an evaluation's folder: report.json, report.html, and a table for the terminal."""
 
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from fcis_ros.bags.choice import Key, key, picture_path
+from fcis_ros.bags.run_folder import PICTURES
 from fcis_ros.bags.summary import summarise
+from fcis_ros.evaluation.comparison import WORSE
+from fcis_ros.evaluation.page import Comparison, Content, Moment, Picture, write_page
 from fcis_ros.evaluation.report import number, write_json
 
+PAGE_PICTURES = 120  # at most, so that the page stays small
+FILES = {
+    "report.json": "the figures of this page",
+    "detections.json": "all that was found in annotated frames, COCO results",
+    "annotations.json": "what is there, in the same ids",
+    "unannotated.json": "what was found in the other frames",
+    "frames.jsonl": "every frame, with what was right and wrong in it",
+    "timing.json": "what the frames took",
+}
 
-def write_report(folder: Path) -> dict[str, Any]:
-    """Writes report.json from what the folder holds; returns its contents."""
-    report = summarise(folder)
+
+def write_report(folder: Path, score: float | None = None, comparison: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Writes report.json and report.html from what the folder holds.
+
+    Args:
+        folder: of the evaluation.
+        score: instances count as found from this score on; None: from the one that the pictures were drawn with.
+        comparison: with an earlier evaluation, see ``baseline.compare_with``.
+
+    Returns:
+        The contents of report.json.
+
+    Raises:
+        InputError: the folder holds no evaluation.
+    """
+    report = {**summarise(folder, score), "comparison": comparison}
     write_json(report, folder / "report.json")
+    write_page(report, content(report, folder), folder / "report.html")
     return report
+
+
+def content(report: Mapping[str, Any], folder: Path) -> Content:
+    """What the page says beside the report."""
+    warnings = []
+    if not report["complete"]:
+        warnings.append(f"Not complete ({report['state']}): {report['problem'] or 'the evaluation can be gone on with'}")
+    if report["shard"][1] > 1 and "merged" not in report:
+        warnings.append(f"This is part {report['shard'][0]} of {report['shard'][1]} only.")
+    if report["frames_unusable"]:
+        warnings.append(f"{report['frames_unusable']} of {report['frames_in']} frames could not be used.")
+    if report["comparison"] and report["comparison"]["regressed"]:
+        worse = (change["measure"] for change in report["comparison"]["changes"] if change["verdict"] == WORSE)
+        warnings.append(f"Worse than the baseline: {', '.join(worse)}.")
+    shown, groups = _shown(report)
+    pictures = []
+    for own, frame in shown.items():
+        path = picture_path(folder / PICTURES, own)
+        if path.is_file():
+            pictures.append(Picture(_id(own), _caption(frame, len(report["bags"])), path.read_bytes(), tuple(groups[own])))
+    there = {picture.id for picture in pictures}
+    model = f"{report['model']} on {report['device']}, {report['precision']}"
+    return Content(
+        intro=f"{model}. Every frame of the recording was evaluated, offline.",
+        warnings=warnings,
+        cards=_cards(report),
+        facts=_facts(report),
+        pictures=pictures,
+        timelines=_timelines(report, there),
+        comparison=_comparison(report["comparison"]),
+        files={name: what for name, what in FILES.items() if (folder / name).is_file()},
+    )
+
+
+def _shown(report: Mapping[str, Any]) -> tuple[dict[Key, Mapping[str, Any]], dict[Key, list[str]]]:
+    """The frames of the gallery and of the timeline, each once, and what they are shown as."""
+    shown: dict[Key, Mapping[str, Any]] = {}
+    groups: dict[Key, list[str]] = {}
+    moments = [moment["picture"] for moment in report["timeline"]]
+    if len(moments) > PAGE_PICTURES:
+        moments = sorted(moments, key=lambda own: -(own["wrong"] + own["missed"]))[:PAGE_PICTURES]
+    for name, frames in (*report["gallery"].items(), ("timeline", sorted(moments, key=key))):
+        for frame in frames:
+            shown.setdefault(key(frame), frame)
+            groups.setdefault(key(frame), []).append(name)
+    return shown, groups
+
+
+def _id(own: Key) -> str:
+    return f"frame-{own[0]}-{own[1]}"
+
+
+def _caption(frame: Mapping[str, Any], bags: int) -> str:
+    where = f"recording {frame['bag'] + 1}, " if bags > 1 else ""
+    text = f"{where}frame {frame['index']} ({frame['name']}) at {frame['second']:.1f} s"
+    if not frame["annotated"]:
+        return text
+    return f"{text}: {frame['right']} right, {frame['wrong']} wrong, {frame['missed']} missed"
+
+
+def _cards(report: Mapping[str, Any]) -> list[tuple[str, str, bool]]:
+    cards = [
+        (f"{report['frames_out']} / {report['frames_in']}", "frames evaluated", report["frames_out"] < report["frames_in"])
+    ]
+    if report["ap"] is None:
+        return [*cards, (str(report["detections"]), "detections", False)]
+    best = max(report["sweep"]["all"], key=lambda line: line["f1"] or 0)
+    return [
+        *cards,
+        (str(report["frames_annotated"]), "frames annotated", not report["frames_annotated"]),
+        (number(report["ap"]["segm"]["AP"]), "mask AP", False),
+        (number(report["ap"]["segm"]["AP50"]), "mask AP50", False),
+        (number(report["mAPr"]["0.5"]), "mAPr at 0.5", False),
+        (f"{best['score']:g}", "threshold with the best F1", False),
+    ]
+
+
+def _facts(report: Mapping[str, Any]) -> list[tuple[str, str]]:
+    truth = report["truth"]
+    facts = [("recording", f"{bag['path']}, topic {bag['topic']}, {bag['messages']} messages") for bag in report["bags"][:20]]
+    if len(report["bags"]) > 20:
+        facts.append(("", f"and {len(report['bags']) - 20} more"))
+    facts.append(("model", f"{report['model']}, sha256 {report['model_sha256'][:16]}"))
+    if truth:
+        facts.append(("truth", f"{truth.get('file') or truth.get('topic')}, frames matched by {truth['matched_by']}"))
+    if report["frames_out"] - report["frames_annotated"]:
+        facts.append(("frames without truth", str(report["frames_out"] - report["frames_annotated"])))
+    if report["frames_repeated"]:
+        facts.append(("of them with the truth of an earlier one", str(report["frames_repeated"])))
+    return [*facts, *(("not usable", f"{count} frames: {reason}") for reason, count in report["unusable_reasons"].items())]
+
+
+def _comparison(comparison: Mapping[str, Any] | None) -> Comparison | None:
+    if comparison is None:
+        return None
+    how = "the same frames" if comparison["paired"] else "other frames"
+    note = f"Against {comparison['baseline']} ({how}); 95 % intervals of the difference, by a bootstrap over the frames."
+    note += f" Differences up to {comparison['tolerance']:g} count as none."
+    rows = [
+        (own["measure"], number(own["before"]), number(own["now"]), _interval(own), own["verdict"])
+        for own in comparison["changes"]
+    ]
+    return Comparison(note, rows)
+
+
+def _interval(change: Mapping[str, Any]) -> str:
+    if change["low"] is None:
+        return "–"
+    return f"{change['now'] - change['before']:+.3f} ({change['low']:+.3f} to {change['high']:+.3f})"
+
+
+def _timelines(report: Mapping[str, Any], there: set[str]) -> list[tuple[str, list[Moment]]]:
+    kinds = ("right", "wrong", "missed") if report["ap"] else ("found",)
+    rows: dict[int, list[Moment]] = {}
+    for own in report["timeline"]:
+        picture = _id(key(own["picture"]))
+        counts = {kind: own[kind] for kind in kinds}
+        rows.setdefault(own["bag"], []).append(
+            Moment(own["second"], own["frames"], counts, picture if picture in there else None)
+        )
+    return [(report["bags"][bag]["path"], moments) for bag, moments in list(rows.items())[:20]]
 
 
 def rows(report: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -40,7 +188,11 @@ def rows(report: Mapping[str, Any]) -> list[tuple[str, str]]:
     lines.append(("mask AP50 by class", ", ".join(f"{name} {number(value)}" for name, value in ap["per_class"].items())))
     best = max(report["sweep"]["all"], key=lambda line: line["f1"] or 0)
     shares = f"precision {number(best['precision'])}, recall {number(best['recall'])}, F1 {number(best['f1'])}"
-    return [*lines, ("best threshold of the score", f"{best['score']:g}: {shares}")]
+    lines.append(("best threshold of the score", f"{best['score']:g}: {shares}"))
+    for change in (report["comparison"] or {"changes": ()})["changes"]:
+        values = f"{number(change['before'])} -> {number(change['now'])}, {_interval(change)}"
+        lines.append((f"{change['measure']} is {change['verdict']}", values))
+    return lines
 
 
 def table(report: Mapping[str, Any]) -> str:

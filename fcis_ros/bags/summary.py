@@ -3,72 +3,147 @@
 """An evaluation's folder -> the contents of report.json. Nothing is computed by the network again."""
 
 from collections import Counter
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from fcis_ros.bags.frame_lines import table
+from fcis_ros.bags.choice import Choice, key
+from fcis_ros.bags.frame_lines import Frame, counts, table
 from fcis_ros.bags.run_folder import COMPLETE, read_frames, read_run
-from fcis_ros.evaluation.precision import measure, sweep
+from fcis_ros.evaluation.precision import RECALLS, curves, measure, sweep
 from fcis_ros.versions import versions
 
 LATENCIES = ("p50", "p95", "p99", "max")
+NAMED_BAGS = 3  # of more only the number is said
 
 
-def summarise(folder: Path) -> dict[str, Any]:
+class Counts:
+    """What adds up frame by frame, in one pass."""
+
+    def __init__(self, score: float):
+        self._score = score
+        self._first: dict[int, int] = {}  # time of each recording's first frame
+        self._seen: dict[tuple[int, int], dict[str, Any]] = {}  # of the frames to show
+        self._moments: dict[tuple[int, int], dict[str, Any]] = {}
+        self._problems: Counter[str] = Counter()
+        self._choice = Choice(score)
+        self.frames = self.annotated = self.repeated = self.detections = 0
+        self.unusable: str | None = None
+
+    def compared(self, frames: Iterator[Frame]) -> Iterator[Frame]:
+        """Looks at all frames, and hands on those that have truth."""
+        for frame in frames:
+            self._look_at(frame)
+            if frame["truth"] is not None:
+                self.annotated += 1
+                yield frame
+
+    def _look_at(self, frame: Frame) -> None:
+        self.frames += 1
+        self.detections += len(frame["scores"])
+        self.repeated += frame["repeated"]
+        second = (frame["log_time"] - self._first.setdefault(frame["bag"], frame["log_time"])) / 1e9
+        if frame["problem"]:
+            self.unusable = self.unusable or frame["problem"]
+            self._problems[frame["problem"].split(": ", 1)[-1]] += 1
+            return
+        right, wrong, missed, largest = counts(frame, self._score) if frame["truth"] is not None else (0, 0, 0, 0.0)
+        moment = self._moments.setdefault((frame["bag"], frame["moment"]), Counter())
+        moment.update(frames=1, right=right, wrong=wrong, missed=missed, found=sum(s >= self._score for s in frame["scores"]))
+        moment.setdefault("second", second)
+        if self._choice.add(frame):
+            shown = {name: frame[name] for name in ("bag", "index", "name", "stamp")}
+            rates = {"annotated": frame["truth"] is not None, "right": right, "wrong": wrong, "missed": missed}
+            self._seen[key(frame)] = {**shown, "second": second, **rates, "largest_missed": largest}
+            for other in self._seen.keys() - self._choice.keys():
+                del self._seen[other]
+
+    @property
+    def reasons(self) -> dict[str, int]:
+        """{why frames could not be used: how many}."""
+        return dict(sorted(self._problems.items()))
+
+    def gallery(self) -> dict[str, list[dict[str, Any]]]:
+        """The frames to show: best, worst and missed, the foremost first."""
+        return {
+            name: [self._seen[own] for own in sorted(kept, key=kept.__getitem__, reverse=True)]
+            for name, kept in (("best", self._choice.best), ("worst", self._choice.worst), ("missed", self._choice.missed))
+        }
+
+    def timeline(self) -> list[dict[str, Any]]:
+        """What happened in each moment of the recordings, in order, and the frame that shows it."""
+        pictures = {moment: self._seen[next(iter(kept))] for moment, kept in self._choice.moments.items()}
+        return [{"bag": own[0], **self._moments[own], "picture": pictures[own]} for own in sorted(self._moments)]
+
+
+def summarise(folder: Path, score: float | None = None) -> dict[str, Any]:
     """The contents of report.json, as far as the evaluation got.
 
     There are no times in it: those of an offline evaluation are in timing.json, and the report is the same every time.
+
+    Args:
+        folder: of the evaluation.
+        score: instances count as found from this score on; None: from the one that the pictures were drawn with.
 
     Raises:
         InputError: the folder holds no evaluation.
     """
     run = read_run(folder)
     what = run["what"]
-    frames = annotated = repeated = detections = 0
-    problems: list[str] = []
-    compared = []
-    for frame in read_frames(folder):
-        frames += 1
-        detections += len(frame["scores"])
-        repeated += frame["repeated"]
-        if frame["problem"]:
-            problems.append(frame["problem"])
-        if frame["truth"] is not None:
-            compared.append(frame)
-    annotated = len(compared)
-    joined = table(compared)
-    measured = measure(joined, what["class_names"]) if annotated else None
+    names = what["class_names"]
+    score = what["score"] if score is None else score
+    seen = Counts(score)
+    joined = table(seen.compared(read_frames(folder)))
+    measured = measure(joined, names) if seen.annotated else None
+    unusable = sum(seen.reasons.values())
     return {
         "mode": "offline",
         "complete": run["state"] == COMPLETE,
         "state": run["state"],
         "problem": run["problem"],
-        "input": ", ".join(f"bag {bag['path']}, topic {bag['topic']}" for bag in what["bags"][:3])
-        + (f" and {len(what['bags']) - 3} more" if len(what["bags"]) > 3 else ""),
+        "input": describe(what["bags"]),
         "bags": what["bags"],
         "shard": what["shard"],
-        "frames_in": frames,
-        "frames_out": frames - len(problems),
+        "truth": what["truth"],
+        "frames_in": seen.frames,
+        "frames_out": seen.frames - unusable,
         "frames_dropped": 0,
         "dropped": {},
-        "frames_unusable": len(problems),
-        "unusable": problems[0] if problems else None,
-        "unusable_reasons": dict(sorted(Counter(problem.split(": ", 1)[-1] for problem in problems).items())),
-        "frames_annotated": annotated,
-        "frames_repeated": repeated,
+        "frames_unusable": unusable,
+        "unusable": seen.unusable,
+        "unusable_reasons": seen.reasons,
+        "frames_annotated": seen.annotated,
+        "frames_repeated": seen.repeated,
         "matched_by": what["truth"] and what["truth"]["matched_by"],
-        "detections": detections,
+        "detections": seen.detections,
         "score_floor": what["score_floor"],
-        "score": what["score"],
+        "score": score,
         "latency_ms": dict.fromkeys(LATENCIES),
         "stage_ms": {},
         "fps": None,
         "device": what["device"],
         "precision": what["precision"],
         "model": what["model"]["name"],
+        "model_sha256": what["model"]["sha256"],
         "ap": measured and {key: measured[key] for key in ("segm", "bbox", "per_class")},
         "mAPr": measured and measured["mAPr"],
-        "sweep": sweep(joined, what["class_names"]) if annotated else None,
+        "curve": curve(joined, names) if measured else None,
+        "sweep": sweep(joined, names) if measured else None,
+        "gallery": seen.gallery(),
+        "timeline": seen.timeline(),
         "seed": None,
         "versions": versions(),
     }
+
+
+def describe(bags: list[Mapping[str, Any]]) -> str:
+    """Recordings in a few words."""
+    text = ", ".join(f"bag {bag['path']}, topic {bag['topic']}" for bag in bags[:NAMED_BAGS])
+    return text + (f" and {len(bags) - NAMED_BAGS} more" if len(bags) > NAMED_BAGS else "")
+
+
+def curve(joined: Any, names: list[str]) -> dict[str, Any]:
+    """Precision of masks at an overlap of 0.5 for each recall, by class; classes without objects are left out."""
+    precision = curves(joined, joined.matches.masks[:, 0], 0, range(1, len(names) + 1))[0]
+    known = {name: precision[:, index].tolist() for index, name in enumerate(names) if precision[0, index] > -1}
+    return {"recall": RECALLS.tolist(), "precision": known}

@@ -17,6 +17,7 @@ import argparse
 from pathlib import Path
 
 from fcis_ros.cli.arguments import add_model, unit
+from fcis_ros.cli.report import add_baseline, report
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,10 +28,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     truth.add_argument("--truth-topic", metavar="TOPIC", help="of fcis_ros/InstanceMaskArray messages that hold the truth")
     parser.add_argument("--topic", help="of the images, raw or compressed, where a recording has several such topics")
     parser.add_argument("--score", type=unit, default=0.5, help="show instances from this score (default: %(default)s)")
+    add_baseline(parser)
     add_model(parser)
 
 
-def run(arguments: argparse.Namespace) -> None:
+def run(arguments: argparse.Namespace) -> int:
     from tqdm import tqdm
 
     from fcis_ros.cli.needing import needing
@@ -39,7 +41,6 @@ def run(arguments: argparse.Namespace) -> None:
     with needing("pip install rosbags"):
         from fcis_ros.bags.evaluation import Model, evaluate_bags, file_sha256
     from fcis_ros.bags.offline import Shard
-    from fcis_ros.bags.report import table
     from fcis_ros.model.checkpoint import default_checkpoint
     from fcis_ros.model.predictor import Predictor
 
@@ -56,8 +57,7 @@ def run(arguments: argparse.Namespace) -> None:
 
         bags = [Path(bag) for bag in arguments.bags]
         with writable(folder):
-            report = evaluate_bags(
+            evaluate_bags(
                 bags, arguments.topic, annotations, arguments.truth_topic, model, folder, arguments.score, Shard(1, 1), progress
             )
-    print(table(report))
-    print(f"-> {folder / 'report.json'} (beside it detections.json, annotations.json, frames.jsonl, timing.json)")
+    return report(folder, None, arguments.baseline, arguments.tolerance)

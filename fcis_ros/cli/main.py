@@ -7,7 +7,7 @@ import signal
 import sys
 from collections.abc import Sequence
 
-from fcis_ros.cli import convert, demo, evaluate, evaluate_bag, import_weights, info, predict, record, train
+from fcis_ros.cli import convert, demo, evaluate, evaluate_bag, import_weights, info, predict, record, report, train
 from fcis_ros.errors import InputError
 from fcis_ros.threads import wait_politely
 
@@ -15,6 +15,7 @@ COMMANDS = {
     "demo": demo,
     "predict": predict,
     "record": record,
+    "report": report,
     "evaluate": evaluate,
     "evaluate-bag": evaluate_bag,
     "train": train,
@@ -28,7 +29,8 @@ def parser() -> argparse.ArgumentParser:
     """The whole command line."""
     top = argparse.ArgumentParser(
         prog="fcis", description="Instance masks from camera images with FCIS, on ROS 2 and off it.",
-        epilog="Each command explains itself: fcis COMMAND --help. Exit status: 0 done, 2 unusable input (one line says what).",
+        epilog="Each command explains itself: fcis COMMAND --help. "
+        "Exit status: 0 done, 1 worse than the baseline, 2 unusable input (one line says what).",
     )  # fmt: skip
     commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name, module in COMMANDS.items():
@@ -47,17 +49,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: of the command line, without the program's name; None takes the process's own.
 
     Returns:
-        The exit status: 0, or 2 for unusable input.
+        The exit status: 0, 1 for a result that is worse than a baseline, or 2 for unusable input.
     """
     chosen = parser().parse_args(arguments)
     wait_politely()  # commands import PyTorch when they run
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # unwinds, so that nothing partial and no process stays
     try:
-        COMMANDS[chosen.command].run(chosen)
+        return COMMANDS[chosen.command].run(chosen) or 0
     except InputError as error:
         print(f"fcis: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("fcis: interrupted", file=sys.stderr)
         return 130
-    return 0

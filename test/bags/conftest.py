@@ -13,6 +13,7 @@ from fcis_ros.bags import mcap, messages
 from fcis_ros.bags.messages import COMPRESSED, IMAGE, STRING
 from fcis_ros.bags.writing import image_message
 from fcis_ros.data.frames import Frame
+from test.bags.evaluations import make_scenes, written
 
 STORE = messages.message_types()
 START = 1_700_000_000_123_456_789  # ns
@@ -49,7 +50,12 @@ class Bags:
         return cv2.imencode(f".{kind}", pixels)[1].tobytes()
 
     def write(
-        self, entries, name="bag", plugin=StoragePlugin.MCAP, sums: bool = True, compression=CompressionMode.NONE,
+        self,
+        entries,
+        name="bag",
+        plugin=StoragePlugin.MCAP,
+        sums: bool = True,
+        compression=CompressionMode.NONE,
         store=STORE,
     ) -> Path:
         path = self.folder / name
@@ -75,3 +81,19 @@ class Bags:
 @pytest.fixture
 def bags(tmp_path) -> Bags:
     return Bags(tmp_path)
+
+
+@pytest.fixture
+def scenes(bags):
+    """Entries of a bag of twelve frames, and the content of its annotations."""
+    return make_scenes(bags)
+
+
+@pytest.fixture
+def bag(bags, scenes):
+    return bags.write(scenes[0])
+
+
+@pytest.fixture
+def annotations(tmp_path, scenes):
+    return written(tmp_path / "truth.json", scenes[1])

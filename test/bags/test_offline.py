@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Offline evaluation: every frame once, the same bytes every time, pycocotools' figures, whatever happens in the middle.
 
-The network is a stand-in that finds the bright rectangles of a picture, some of them a little off (fp64, seed 0).
+The network is a stand-in (see ``evaluations``).
 """
 
 import contextlib
@@ -14,102 +14,9 @@ import pytest
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from fcis_ros import rle
-from fcis_ros.bags.messages import IMAGE
-from fcis_ros.bags.offline import Shard, Timing, evaluate
-from fcis_ros.bags.reading import open_recording
-from fcis_ros.bags.report import write_report
 from fcis_ros.bags.run_folder import RunFolder, read_frames, read_run
-from fcis_ros.bags.truth import AnnotationFile
 from fcis_ros.errors import InputError
-from fcis_ros.evaluation.coco import encode_mask
-from fcis_ros.structures import Instances, Prediction
-
-NAMES = ("car", "pedestrian")
-HEIGHT, WIDTH = 96, 128
-OBJECTS = [(4, 6, 40, 30), (60, 10, 50, 60), (20, 60, 14, 20)]  # x, y, w, h
-
-
-def instances(boxes, scores, labels):
-    runs = tuple(rle.encode(np.ones((y2 - y1, x2 - x1), bool)) for x1, y1, x2, y2 in boxes)
-    boxes = np.array(boxes, np.int32).reshape(-1, 4)
-    return Instances(HEIGHT, WIDTH, boxes, np.array(scores, np.float32), np.array(labels, np.int64), runs, NAMES)
-
-
-class Network:
-    """Finds what ``scenes`` drew, near enough or not, as the picture's own pixels say; ``fails_at`` ends it after so many."""
-
-    def __init__(self, fails_at=None, error=KeyboardInterrupt):
-        self.calls, self.fails_at, self.error = 0, fails_at, error
-
-    def predict(self, images, score_floor):
-        self.calls += 1
-        if self.calls == self.fails_at:
-            raise self.error
-        (image,) = images
-        rng = np.random.default_rng(int(image.sum()))
-        boxes, scores = [], []
-        for x, y, w, h in OBJECTS:
-            if image[y + 1, x + 1].min() > 200 and rng.random() < 0.9:
-                left, top = x + rng.integers(0, 3), y + rng.integers(0, 3)
-                boxes.append((left, top, left + w, top + h))
-                scores.append(rng.uniform(0.1, 1))
-        order = np.argsort(-np.array(scores), kind="stable")
-        labels = [1 + int(boxes[i][0] > 50) for i in order]
-        return [Prediction(instances([boxes[i] for i in order], [scores[i] for i in order], labels), {"all": 1.0}, 0)]
-
-
-@pytest.fixture
-def scenes(bags):
-    """A bag of twelve frames and the content of its annotations."""
-    rng = np.random.default_rng(0)
-    images, annotations, entries = [], [], []
-    for index in range(12):
-        pixels = rng.integers(0, 100, (HEIGHT, WIDTH, 3), dtype=np.uint8)
-        images.append({"id": 100 - index, "file_name": f"{index}.png", "height": HEIGHT, "width": WIDTH})
-        for number, (x, y, w, h) in enumerate(OBJECTS):
-            if rng.random() < 0.7:
-                pixels[y : y + h, x : x + w] = 230
-                mask = np.zeros((HEIGHT, WIDTH), bool)
-                mask[y : y + h, x : x + w] = True
-                category = 9 if number == 1 else 5
-                annotations.append({"image_id": 100 - index, "category_id": category, "segmentation": encode_mask(mask)})
-        entries.append(("/cam", IMAGE, bags.image(pixels, bags.START + index), bags.START + index))
-    categories = [{"id": 5, "name": "car"}, {"id": 9, "name": "pedestrian"}, {"id": 11, "name": "tram"}]
-    return entries, {"images": images, "annotations": annotations, "categories": categories}
-
-
-def run(bag, annotations, folder, network=None, score=0.5, shard=None):
-    shard = shard or Shard(1, 1)
-    recordings = [open_recording(bag)]
-    truth = AnnotationFile(annotations, NAMES, recordings[0].named, recordings[0].count) if annotations else None
-    what = {
-        "bags": [{"path": str(bag), "topic": "/cam"}], "shard": [shard.number, shard.count], "class_names": list(NAMES),
-        "score_floor": 0.02, "score": score, "device": "cpu", "precision": "fp32", "model": {"name": "stand-in"},
-        "truth": truth and {"matched_by": truth.matched_by},
-    }  # fmt: skip
-    ids = truth.category_ids if truth else (1, 2)
-    opened = RunFolder(folder, what)
-    try:
-        evaluate(recordings, shard, network or Network(), truth and [truth], NAMES, ids, opened, score, Timing())
-    finally:
-        report = write_report(folder)
-    return report
-
-
-def written(path, content, **changes):
-    path.write_text(json.dumps({**content, **changes}))
-    return path
-
-
-@pytest.fixture
-def bag(bags, scenes):
-    return bags.write(scenes[0])
-
-
-@pytest.fixture
-def annotations(tmp_path, scenes):
-    return written(tmp_path / "truth.json", scenes[1])
+from test.bags.evaluations import Network, run, written
 
 
 def contents(folder):
