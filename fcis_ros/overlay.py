@@ -150,23 +150,32 @@ def _write(drawn: np.ndarray, texts: list[str], boxes: list[list[int]], tints: l
     """Each text on a plate of its instance's colour, always inside the image; the best instances choose their places first."""
     stroke = 2 if size > 0.6 else 1
     height, width = drawn.shape[:2]
+    sizes = [cv2.getTextSize(text, FONT, size, stroke) for text in texts]
     plates: list[tuple[int, int, int, int]] = []
-    for text, (x1, y1, _, y2) in zip(texts, boxes, strict=True):
-        (wide, high), below = cv2.getTextSize(text, FONT, size, stroke)
+    for ((wide, high), below), (x1, y1, _, y2) in zip(sizes, boxes, strict=True):
         wide, high = wide + 2 * MARGIN, high + below + 2 * MARGIN
         left = max(0, min(x1, width - wide))
-        # Above the box, in it at the top, below it, in it at the bottom, farther off: the first that is free, or the freest.
+        # Above the box, in it at the top, below it, in it at the bottom, farther off.
         places = (y1 - high, y1, y2, y2 - high, y1 - 2 * high, y2 + high)
         tops = [max(0, min(top, height - high)) for top in places]
-        plates.append(min(((left, top, left + wide, top + high) for top in tops), key=lambda plate: _covered(plate, plates)))
-    for text, plate, tint in reversed(list(zip(texts, plates, tints, strict=True))):
+        plates.append(_freest([(left, top, left + wide, top + high) for top in tops], plates))
+    for text, (_, below), plate, tint in reversed(list(zip(texts, sizes, plates, tints, strict=True))):
         if not text:
             continue
         left, top, right, bottom = plate
         cv2.rectangle(drawn, (left, top), (right - 1, bottom - 1), tint, -1)
         ink = (0, 0, 0) if np.dot(tint, (0.299, 0.587, 0.114)) > 110 else (255, 255, 255)
-        below = cv2.getTextSize(text, FONT, size, stroke)[1]
         cv2.putText(drawn, text, (left + MARGIN, bottom - MARGIN - below), FONT, size, ink, stroke, cv2.LINE_AA)
+
+
+def _freest(plates: list[tuple[int, int, int, int]], others: list[tuple[int, int, int, int]]) -> tuple[int, int, int, int]:
+    """The first plate that no other covers, or else the first of those that are covered least."""
+    covered = []
+    for plate in plates:
+        covered.append(_covered(plate, others))
+        if not covered[-1]:  # mostly the very first: looking no further halves the time for all texts
+            return plate
+    return plates[covered.index(min(covered))]
 
 
 def _covered(plate: tuple[int, int, int, int], others: list[tuple[int, int, int, int]]) -> int:
