@@ -14,7 +14,7 @@ import numpy as np
 from fcis_ros.bags.offline import SCORE_FLOOR, Shard, Timing, evaluate
 from fcis_ros.bags.reading import Recording, open_recording
 from fcis_ros.bags.report import write_report
-from fcis_ros.bags.run_folder import RunFolder, write_aside
+from fcis_ros.bags.run_folder import TIMING, RunFolder, write_aside
 from fcis_ros.bags.summary import LATENCIES
 from fcis_ros.bags.truth import AnnotationFile, FrameTruth
 from fcis_ros.bags.truth_topic import TruthTopic
@@ -104,7 +104,7 @@ def evaluate_bags(
             lambda frames: progress(frames, total),
         )  # fmt: skip
     finally:
-        write_timing(timing, folder / "timing.json")
+        write_timing(timing, folder / TIMING)
         report = write_report(folder)
     if truths and not report["frames_annotated"] and shard.count == 1:
         raise truths[0].no_match(report["frames_in"])
@@ -116,6 +116,7 @@ def write_timing(timing: Timing, path: Path) -> None:
     quantiles = np.percentile(timing.frame_ms, [50, 95, 99, 100]).tolist() if timing.frame_ms else [None] * 4
     content: dict[str, Any] = {
         "frames": len(timing.frame_ms),
+        "seconds": timing.seconds,
         "fps": len(timing.frame_ms) / timing.seconds if timing.seconds else None,
         "latency_ms": dict(zip(LATENCIES, quantiles, strict=True)),
         "stage_ms": {name: float(np.median(values)) for name, values in timing.stages.items()},

@@ -100,7 +100,8 @@ def evaluate(
         progress: called with the number of frames done.
 
     Raises:
-        InputError: a recording is damaged further on, or the truth does not fit; what came before is kept.
+        InputError: recordings are damaged further on (what comes before that, and all others, are evaluated), or the truth does
+            not fit.
         OSError: the disk is full; likewise.
     """
     started = time.monotonic()
@@ -108,13 +109,21 @@ def evaluate(
     done = Counter(frame["bag"] for frame in read_frames(folder.path))
     progress(folder.count)
     state, problem = INTERRUPTED, None
+    damage: list[str] = []
     try:
         for bag, recording in enumerate(recordings):
             start, stop = shard.slice(bag, len(recordings), lambda recording=recording: recording.count)
-            if start + done[bag] < stop:
-                records = itertools.islice(recording.records(), start + done[bag], stop)
-                answers = _answers(_ahead(records), network, timing)
+            if start + done[bag] >= stop and (stop < recording.count or not recording.damage):
+                continue
+            end = None if stop == recording.count else stop  # to the very end, where damage is found
+            records = itertools.islice(recording.records(), start + done[bag], end)
+            answers = _answers(_ahead(records), network, timing)
+            try:
                 _write_behind(answers, writing.of(bag, recording, truths[bag] if truths else None), progress)
+            except DamagedRecording as error:
+                damage.append(str(error))
+        if damage:
+            raise InputError("; ".join(damage))
         state = COMPLETE
     except InputError as error:
         state, problem = FAILED, str(error)
@@ -123,6 +132,10 @@ def evaluate(
         timing.seconds = time.monotonic() - started
         folder.close(writing.categories())
         folder.state(state, problem)
+
+
+class DamagedRecording(InputError):
+    """A recording cannot be read any further."""
 
 
 Decoded = tuple[Recorded, np.ndarray | None, str | None]  # image, or why there is none
@@ -183,6 +196,8 @@ def _ahead(records: Iterator[Recorded]) -> Iterator[Decoded]:
                 if not put(item):
                     return
             put(None)
+        except InputError as error:
+            put(DamagedRecording(str(error)))
         except BaseException as error:  # noqa: BLE001 (goes on in the thread that reads the queue)
             put(error)
 
@@ -222,7 +237,7 @@ class _Writing:
             frame = {
                 "bag": bag, "index": record.index, "name": record.name, "stamp": record.stamp, "log_time": record.log_time,
                 "problem": problem, "moment": moment, "height": 0, "width": 0, "truth": None, "listed": False,
-                "repeated": False, "image_id": BAG_IDS * bag + record.index + 1,
+                "repeated": False, "own_id": BAG_IDS * bag + record.index + 1, "image_id": BAG_IDS * bag + record.index + 1,
             }  # fmt: skip
             if found is None:
                 self._folder.add({**frame, **columns(NOTHING)}, {})

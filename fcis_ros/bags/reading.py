@@ -88,6 +88,11 @@ class Recording:
         """Whether it names its frames."""
         return self.topics.get(NAMES_TOPIC, ("", 0))[0] == STRING
 
+    @property
+    def damage(self) -> str | None:
+        """Where it is damaged, as far as that can be told without reading its messages; None if it is whole."""
+        return next((storage.damage for storage in self.storages if storage.damage), None)
+
     def records(self) -> Iterator[Recorded]:
         """Reads the images in order of their log times; holds one of them, and of an MCAP file some chunks, in memory.
 

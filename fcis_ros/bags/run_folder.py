@@ -7,6 +7,7 @@
 - ``detections.json``: COCO results of the annotated frames, or of all without annotations; ``unannotated.json``: the others.
 - ``annotations.json``: the frames and their objects, so that pycocotools needs nothing but these two files.
 - ``pictures``: the frames that a report may show.
+- ``timing.json``: what the frames took, the only file that is not the same every time.
 """
 
 import contextlib
@@ -19,10 +20,14 @@ from typing import Any
 
 from fcis_ros.errors import InputError
 
-RUN, FRAMES, PICTURES = "run.json", "frames.jsonl", "pictures"
+RUN, FRAMES, PICTURES, TIMING = "run.json", "frames.jsonl", "pictures", "timing.json"
 LISTS = ("detections", "unannotated", "annotations")
-_HEADS = {"detections": "[\n", "unannotated": "[\n", "annotations": '{"annotations": [\n'}
+HEADS = {"detections": "[\n", "unannotated": "[\n", "annotations": '{"annotations": [\n'}
 RUNNING, INTERRUPTED, FAILED, COMPLETE = "running", "interrupted", "failed", "complete"
+
+
+class AlreadyComplete(InputError):
+    """The folder holds the very evaluation that was asked for, complete."""
 
 
 class RunFolder:
@@ -53,8 +58,8 @@ class RunFolder:
             raise InputError(f"{path}: another evaluation is writing to this folder") from None
         self._require_same()
         self.count = 0
-        self._ends = {name: len(head) for name, head in _HEADS.items()}
-        self._files = {name: (path / f"{name}.json").open("a+b") for name in LISTS}
+        self._ends = {name: len(head) for name, head in HEADS.items()}
+        self._files = {name: list_path(path, name).open("a+b") for name in LISTS}
         self._recover()
         self.state(RUNNING)
 
@@ -69,18 +74,19 @@ class RunFolder:
                 f"{_short(self._what.get(other))} here); choose another folder"
             )
         if earlier["state"] in (COMPLETE, FAILED):
-            raise InputError(f"{self.path}: holds this evaluation already, {earlier['state']}; choose another folder")
+            error = AlreadyComplete if earlier["state"] == COMPLETE else InputError
+            raise error(f"{self.path}: holds this evaluation already, {earlier['state']}; choose another folder")
 
     def _recover(self) -> None:
         whole = 0
-        for end, frame in _lines(self.path / FRAMES):
-            self._ends, whole = frame["ends"], end
+        for line, frame in lines_of(self.path / FRAMES):
+            self._ends, whole = frame["ends"], whole + len(line)
             self.count += 1
         self._lock.truncate(whole)
         for name, file in self._files.items():
             file.truncate(self._ends[name] if self.count else 0)
             if not self.count:
-                file.write(_HEADS[name].encode())
+                file.write(HEADS[name].encode())
 
     def add(self, frame: dict[str, Any], entries: Mapping[str, list[dict[str, Any]]]) -> None:
         """Writes a frame.
@@ -92,7 +98,7 @@ class RunFolder:
         ends = dict(self._ends)
         for name, file in self._files.items():
             if own := entries.get(name):
-                first = ends[name] == len(_HEADS[name])
+                first = ends[name] == len(HEADS[name])
                 text = (("" if first else ",\n") + _rows(own)).encode()
                 file.write(text)
                 file.flush()
@@ -112,18 +118,30 @@ class RunFolder:
         Args:
             categories: of annotations.json.
         """
-        images = [
-            {"id": frame["image_id"], "file_name": frame["name"], "height": frame["height"], "width": frame["width"],
-             "stamp_ns": frame["stamp"], "bag": frame["bag"]}
-            for frame in read_frames(self.path) if frame["listed"]
-        ]  # fmt: skip
-        tails = {name: "\n]\n" for name in LISTS}
-        tails["annotations"] = f'\n],\n"images": [\n{_rows(images)}\n],\n"categories": {_json(categories)}}}\n'
-        for name, file in self._files.items():
+        images = [image_of(frame) for frame in read_frames(self.path) if frame["listed"]]
+        for name, tail in tails(images, categories).items():
+            file = self._files[name]
             file.truncate(self._ends[name])  # a frame that could not be written whole
-            file.write(tails[name].encode())
+            file.write(tail.encode())
             file.close()
         self._lock.close()
+
+
+def tails(images: list[dict[str, Any]], categories: list[dict[str, Any]]) -> dict[str, str]:
+    """What completes each of the lists."""
+    tail = f'\n],\n"images": [\n{_rows(images)}\n],\n"categories": {_json(categories)}}}\n'
+    return {name: "\n]\n" for name in LISTS} | {"annotations": tail}
+
+
+def image_of(frame: dict[str, Any]) -> dict[str, Any]:
+    """A frame as an image of annotations.json."""
+    kept = {"id": frame["image_id"], "file_name": frame["name"], "height": frame["height"], "width": frame["width"]}
+    return {**kept, "stamp_ns": frame["stamp"], "bag": frame["bag"]}
+
+
+def list_path(folder: Path, name: str) -> Path:
+    """Where one of ``LISTS`` lies."""
+    return folder / f"{name}.json"
 
 
 def _json(value: Any) -> str:
@@ -160,20 +178,22 @@ def read_run(path: Path) -> dict[str, Any]:
 
 def read_frames(path: Path) -> Iterator[dict[str, Any]]:
     """The frames of an evaluation, in order, as far as they were written whole."""
-    for _, frame in _lines(path / FRAMES):
+    for _, frame in lines_of(path / FRAMES):
         yield frame
 
 
-def _lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """(byte behind it, frame) of every whole line."""
+def lines_of(path: Path) -> Iterator[tuple[bytes, dict[str, Any]]]:
+    """Every whole line of frames.jsonl, and the frame that it is.
+
+    Raises:
+        InputError: a line is damaged.
+    """
     with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
-        end = 0
         for number, line in enumerate(file, start=1):
-            end += len(line)
             if not line.endswith(b"\n"):
                 return
             try:
-                yield end, json.loads(line)
+                yield line, json.loads(line)
             except ValueError:
                 raise InputError(f"{path}: line {number} is damaged") from None
 

@@ -10,7 +10,10 @@ Annotations are a COCO instance file. Its images match frames by a field stamp_n
 have it; else by file name, if the recording has /frame_names; else by their order. A truth topic, such as `fcis record` writes,
 matches by the headers' stamps. Without truth nothing is measured, but detections are kept.
 
-An interrupted evaluation leaves a report of what it did, and goes on where it stopped when it is started again.
+An interrupted evaluation leaves a report of what it did, and goes on where it stopped when it is started again. With --shard,
+processes on any number of machines share the work; a part that is complete already is not done again:
+    seq 7 | xargs -P 2 -I{} fcis evaluate-bag drive/ --annotations drive.json --out drive.eval --shard {}/7
+    fcis evaluate-merge drive.eval
 """
 
 import argparse
@@ -28,8 +31,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     truth.add_argument("--truth-topic", metavar="TOPIC", help="of fcis_ros/InstanceMaskArray messages that hold the truth")
     parser.add_argument("--topic", help="of the images, raw or compressed, where a recording has several such topics")
     parser.add_argument("--score", type=unit, default=0.5, help="show instances from this score (default: %(default)s)")
+    parser.add_argument("--shard", type=shard, default=(1, 1), metavar="I/N", help="do part I of N, into DIR/part-I-of-N")
     add_baseline(parser)
     add_model(parser)
+
+
+def shard(text: str) -> tuple[int, int]:
+    """I/N, from 1."""
+    number, _, count = text.partition("/")
+    if not (number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count) <= 1_000_000):
+        raise argparse.ArgumentTypeError(f"{text} is not I/N with 1 <= I <= N")
+    return int(number), int(count)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -40,24 +52,33 @@ def run(arguments: argparse.Namespace) -> int:
 
     with needing("pip install rosbags"):
         from fcis_ros.bags.evaluation import Model, evaluate_bags, file_sha256
-    from fcis_ros.bags.offline import Shard
+        from fcis_ros.bags.merging import part_path
+        from fcis_ros.bags.offline import Shard
+        from fcis_ros.bags.run_folder import AlreadyComplete
     from fcis_ros.model.checkpoint import default_checkpoint
     from fcis_ros.model.predictor import Predictor
 
-    folder = Path(arguments.out)
+    folder, part = Path(arguments.out), Shard(*arguments.shard)
+    if part.count > 1:
+        folder = part_path(folder, part.number, part.count)
     checkpoint = Path(arguments.checkpoint) if arguments.checkpoint else default_checkpoint()
     predictor = Predictor.from_checkpoint(checkpoint, arguments.device, arguments.threads, arguments.precision)
     model = Model(predictor, file_sha256(checkpoint))
     annotations = Path(arguments.annotations) if arguments.annotations else None
-    with tqdm(unit="frame", mininterval=0.5) as bar:
+    try:
+        with tqdm(unit="frame", mininterval=0.5) as bar, writable(folder):
 
-        def progress(frames: int, total: int) -> None:
-            bar.total = total
-            bar.update(frames)
+            def progress(frames: int, total: int) -> None:
+                bar.total = total
+                bar.update(frames)
 
-        bags = [Path(bag) for bag in arguments.bags]
-        with writable(folder):
+            bags = [Path(bag) for bag in arguments.bags]
             evaluate_bags(
-                bags, arguments.topic, annotations, arguments.truth_topic, model, folder, arguments.score, Shard(1, 1), progress
+                bags, arguments.topic, annotations, arguments.truth_topic, model, folder, arguments.score, part, progress
             )
+    except AlreadyComplete:
+        if part.count == 1:
+            raise
+        print(f"{folder}: complete already")
+        return 0
     return report(folder, None, arguments.baseline, arguments.tolerance)

@@ -7,7 +7,19 @@ import signal
 import sys
 from collections.abc import Sequence
 
-from fcis_ros.cli import convert, demo, evaluate, evaluate_bag, import_weights, info, predict, record, report, train
+from fcis_ros.cli import (
+    convert,
+    demo,
+    evaluate,
+    evaluate_bag,
+    evaluate_merge,
+    import_weights,
+    info,
+    predict,
+    record,
+    report,
+    train,
+)
 from fcis_ros.errors import InputError
 from fcis_ros.threads import wait_politely
 
@@ -18,6 +30,7 @@ COMMANDS = {
     "report": report,
     "evaluate": evaluate,
     "evaluate-bag": evaluate_bag,
+    "evaluate-merge": evaluate_merge,
     "train": train,
     "convert": convert,
     "import-weights": import_weights,

@@ -96,3 +96,7 @@ def run(bag, annotations, folder, network=None, score=0.5, shard=None):
 def written(path, content, **changes):
     path.write_text(json.dumps({**content, **changes}))
     return path
+
+
+def contents(folder):
+    return {path.relative_to(folder): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}

@@ -16,11 +16,7 @@ from pycocotools.cocoeval import COCOeval
 
 from fcis_ros.bags.run_folder import RunFolder, read_frames, read_run
 from fcis_ros.errors import InputError
-from test.bags.evaluations import Network, run, written
-
-
-def contents(folder):
-    return {path.relative_to(folder): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+from test.bags.evaluations import Network, contents, run, written
 
 
 def test_figures_are_pycocotools_own(bag, annotations, tmp_path):

@@ -1,0 +1,49 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""Put the parts of an evaluation together: exactly what one run over everything would have written.
+
+PARTS are the folders that `fcis evaluate-bag --shard` made, in any order, or the one that holds them. Parts of different
+recordings, models or settings are refused, and so is a part that is there twice. If parts are missing or failed, each is listed
+with its reason, and nothing is written but with --partial.
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+from fcis_ros.cli.report import add_baseline, report
+from fcis_ros.errors import InputError
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("parts", nargs="+", metavar="PARTS", help="folders of parts, or the one that holds them")
+    parser.add_argument("--out", metavar="DIR", help="folder for the whole (default: merged, in the one that holds the parts)")
+    parser.add_argument("--partial", action="store_true", help="also if parts are missing or failed")
+    parser.add_argument("--status", action="store_true", help="only say how far all are; status 1 if not complete")
+    add_baseline(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from fcis_ros.bags.merging import find_parts, merge, progress
+    from fcis_ros.bags.run_folder import COMPLETE
+    from fcis_ros.cli.output import finished_folder, writable
+
+    paths = [Path(part) for part in arguments.parts]
+    parts, what = find_parts(paths)
+    whole = all(part.state == COMPLETE for part in parts)
+    lines = list(progress(parts))
+    if arguments.status:
+        print("\n".join(lines))
+        return int(not whole)
+    if not whole and not arguments.partial:
+        raise InputError("; ".join(lines)[:4000] + " (--partial merges what is there)")
+    if not arguments.out and len(paths) > 1:
+        raise InputError("several parts: --out says where to")
+    out = Path(arguments.out) if arguments.out else paths[0] / "merged"
+    with finished_folder(out, proof="merge.json") as folder:
+        merge(parts, what, folder)
+        merged = [part.number for part in parts if part.path]
+        (folder / "merge.json").write_text(json.dumps({"parts": len(parts), "merged": merged}) + "\n")
+    print("\n".join(lines))
+    with writable(out):
+        return report(out, None, arguments.baseline, arguments.tolerance)

@@ -1,0 +1,68 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""Processes share an evaluation, one of them is killed, and the whole is what one makes (random weights, seed 0, fp32)."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+
+from fcis_ros.bags.writing import record
+from fcis_ros.cli.main import main
+from fcis_ros.data.frames import open_source
+from fcis_ros.model import checkpoint
+from fcis_ros.model.fcis import FCIS
+from test.bags.evaluations import contents
+from test.cli.test_main import CONFIG
+
+PARTS = 3
+
+
+@pytest.fixture
+def command(tmp_path):
+    torch.manual_seed(0)
+    checkpoint.save(tmp_path / "tiny.safetensors", FCIS(CONFIG), {})
+    source = open_source("synthetic", frames=30)
+    from fcis_ros.bags.recorded_truth import drawn_truth
+
+    record(source.frames(), tmp_path / "bag", truth=drawn_truth)
+    options = ["--checkpoint", str(tmp_path / "tiny.safetensors"), "--truth-topic", "/truth/masks", "--threads", "1"]
+    return ["evaluate-bag", str(tmp_path / "bag"), "--device", "cpu", *options]
+
+
+def test_xargs_and_a_killed_worker(command, tmp_path, capsys):
+    assert main([*command, "--out", str(tmp_path / "whole")]) == 0
+    parts = str(tmp_path / "parts")
+    first = [sys.executable, "-m", "fcis_ros", *command, "--out", parts, "--shard", f"1/{PARTS}"]
+    with subprocess.Popen(first, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as worker:
+        lines = tmp_path / f"parts/part-1-of-{PARTS}/frames.jsonl"
+        while worker.poll() is None and not (lines.is_file() and lines.read_bytes().count(b"\n") >= 2):
+            time.sleep(0.02)
+        worker.send_signal(signal.SIGKILL)
+    assert worker.returncode in (-signal.SIGKILL, 0)  # 0: it was faster
+    shell = f'seq {PARTS} | xargs -P 2 -I{{}} "$@" --out {parts} --shard {{}}/{PARTS}'
+    workers = subprocess.run(
+        ["sh", "-c", shell, "sh", sys.executable, "-m", "fcis_ros", *command], capture_output=True, text=True, env=os.environ
+    )
+    assert workers.returncode == 0, workers.stderr
+    assert main(["evaluate-merge", parts]) == 0
+    assert f"{PARTS} of {PARTS} parts complete" in capsys.readouterr().out
+    whole, merged = (contents(folder) for folder in (tmp_path / "whole", tmp_path / "parts/merged"))
+    for own in (whole, merged):
+        for path in [path for path in own if path.name in ("timing.json", "merge.json")]:
+            del own[path]
+    assert merged == whole
+
+
+def test_a_part_that_is_complete_is_not_done_again(command, tmp_path, capsys):
+    part = [*command, "--out", str(tmp_path / "parts"), "--shard", "1/10"]
+    assert main(part) == 0 and main(part) == 0
+    assert "part-01-of-10: complete already" in capsys.readouterr().out
+    assert main([*part, "--score", "0.3"]) == 2
+    assert "holds another evaluation (score: 0.5 there, 0.3 here)" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main([*command, "--out", str(tmp_path / "parts"), "--shard", "11/10"])
