@@ -68,8 +68,7 @@ CAMVID ?= ../shared/data/camvid
 train-road: setup
 	$(RUN) -m fcis_ros train --config config/train_road.json --out runs/train-road \
 		--annotations $(CAMVID)/instances_train.json --images $(CAMVID)/train \
-		--eval-annotations $(CAMVID)/instances_val.json --eval-images $(CAMVID)/val --eval-limit 101 \
-		$(if $(wildcard runs/train-road/state.safetensors),--resume)
+		--eval-annotations $(CAMVID)/instances_val.json --eval-images $(CAMVID)/val --eval-limit 101 --resume auto
 
 # Prints a table and writes out/bench/*.json; on the GPU where there is one.
 bench: setup

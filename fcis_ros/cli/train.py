@@ -36,7 +36,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=["auto", "fp32", "bf16"],
         help="of the convolutions, instead of the configuration's; auto is bf16 where the hardware has it",
     )
-    parser.add_argument("--resume", action="store_true", help="continue the run in DIR, which must be the same but for --steps")
+    parser.add_argument(
+        "--resume",
+        nargs="?",
+        const="always",
+        choices=["always", "auto"],
+        help="continue the run in DIR, which must be the same but for --steps; auto: begin one if there is none",
+    )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: %(default)s)")
     parser.add_argument("--threads", type=count, help="CPU threads (default: PyTorch's choice)")
     parser.add_argument("--workers", type=count, default=1, help="processes that make the batches (default: %(default)s)")
@@ -49,6 +55,7 @@ def run(arguments: argparse.Namespace) -> None:
     from fcis_ros.model.hardware import choose_device
     from fcis_ros.training.batches import Batches
     from fcis_ros.training.config import TrainConfig
+    from fcis_ros.training.distributed import join, local_device
     from fcis_ros.training.loop import NonFiniteLoss, train
     from fcis_ros.training.provenance import describe_data
 
@@ -65,25 +72,33 @@ def run(arguments: argparse.Namespace) -> None:
             f"the model {', '.join(names)}; use --synthetic 0 and --annotations"
         )
     held_out = _dataset("eval-", arguments.eval_annotations, arguments.eval_images, names)
-    device = choose_device(arguments.device)
+    device = choose_device(local_device(arguments.device))
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
-    batches = Batches(config, photos if photos is not None else (), SyntheticScenes(config.seed).sample)
+    out = Path(arguments.out)
+    resume = arguments.resume == "always" or (arguments.resume == "auto" and (out / "state.safetensors").exists())
+    processes = join(device)
+    scenes = SyntheticScenes(config.seed).sample
+    batches = Batches(config, photos if photos is not None else (), scenes, processes.rank, processes.count)
     try:
         path = train(
             config,
             batches,
-            Path(arguments.out),
+            out,
             device,
             data=None if photos is None else describe_data(photos),
             init=Path(arguments.init) if arguments.init else None,
-            evaluate=None if held_out is None else _measure(held_out, arguments.eval_limit, device),
-            resume=arguments.resume,
+            evaluate=None if held_out is None else _measure(held_out, arguments.eval_limit, device, processes),
+            resume=resume,
             workers=arguments.workers,
+            processes=processes,
         )
     except NonFiniteLoss as error:
-        sys.exit(f"fcis: training diverged at {error}; {arguments.out} holds what was saved last")
-    print(path)
+        sys.exit(f"fcis: training diverged at {error}; {arguments.out} holds what was saved last" if processes.first else 1)
+    finally:
+        processes.leave()
+    if processes.first:
+        print(path)
 
 
 def _dataset(prefix: str, annotations: str | None, images: str | None, names: tuple[str, ...]):
@@ -94,18 +109,29 @@ def _dataset(prefix: str, annotations: str | None, images: str | None, names: tu
     return None if annotations is None else CocoDataset(annotations, images, names)
 
 
-def _measure(dataset, limit: int, device):
-    """model -> figures for the log; the model is copied, for the predictor folds its normalisation."""
+def _measure(dataset, limit: int, device, processes):
+    """model -> figures for the log, in the first of the processes, which share the images.
+
+    The model is copied, for the predictor folds its normalisation.
+    """
     import copy
 
-    from fcis_ros.evaluation.coco import evaluate
+    from fcis_ros.evaluation.coco import to_annotations, to_results
+    from fcis_ros.evaluation.matching import match_image
+    from fcis_ros.evaluation.precision import Table, measure
     from fcis_ros.model.predictor import Predictor
 
-    def measure(model) -> dict[str, float]:
-        predictor = Predictor(copy.deepcopy(model), "training", device)
-        samples = [dataset[index] for index in range(min(limit, len(dataset)))]
-        ap = evaluate(samples, (predictor(sample.image) for sample in samples), predictor.config.class_names)
-        figures = {**ap["segm"], **{f"AP50 {name}": value for name, value in ap["per_class"].items()}}
-        return {name: value for name, value in figures.items() if value is not None}
+    def matches(predictor: Predictor, index: int):
+        sample = dataset[index]
+        return match_image(to_annotations(sample, index, 1), to_results(predictor(sample.image), index))
 
-    return measure
+    def figures(model) -> dict[str, float] | None:
+        predictor = Predictor(copy.deepcopy(model), "training", device)
+        own = [matches(predictor, index) for index in processes.share(range(min(limit, len(dataset))))]
+        if (images := processes.merge(own)) is None:
+            return None
+        ap = measure(Table.of(images), predictor.config.class_names)
+        found = {**ap["segm"], **{f"AP50 {name}": value for name, value in ap["per_class"].items()}}
+        return {name: value for name, value in found.items() if value is not None}
+
+    return figures

@@ -14,8 +14,14 @@ from fcis_ros.training.augment import TrainItem, make_item, paste_objects
 from fcis_ros.training.config import TrainConfig
 
 
+def image_numbers(config: TrainConfig, step: int) -> range:
+    """The numbers of a step's images; all that is drawn at random for an image follows from the seed and its number."""
+    return range(step * config.batch, (step + 1) * config.batch)
+
+
 class Batches(Dataset):
-    """Indexed by step; each entry is a list of ``config.batch`` training items, or the InputError that an image caused.
+    """Indexed by step; each entry is a list of training items, this process's share of ``config.batch``, or the InputError that
+    an image caused.
 
     The error is handed over because raised in a worker it would arrive with the worker's traceback for a message.
 
@@ -23,10 +29,19 @@ class Batches(Dataset):
         config: the run.
         photos: annotated images; may be empty if ``config.synthetic`` is 1.
         render: index -> a rendered scene; used for the ``config.synthetic`` fraction.
+        rank: of this process among those that train together.
+        count: of these processes.
     """
 
-    def __init__(self, config: TrainConfig, photos: Sequence[Sample], render: Callable[[int], Sample]):
-        self.config, self.photos, self.render = config, photos, render
+    def __init__(
+        self,
+        config: TrainConfig,
+        photos: Sequence[Sample],
+        render: Callable[[int], Sample],
+        rank: int = 0,
+        count: int = 1,
+    ):
+        self.config, self.photos, self.render, self.rank, self.count = config, photos, render, rank, count
 
     def __len__(self) -> int:
         return self.config.steps
@@ -34,7 +49,7 @@ class Batches(Dataset):
     def __getitem__(self, step: int) -> list[TrainItem] | InputError:
         cv2.setNumThreads(0)  # one process of several
         try:
-            return [self._item(step * self.config.batch + i) for i in range(self.config.batch)]
+            return [self._item(number) for number in image_numbers(self.config, step)[self.rank :: self.count]]
         except InputError as error:
             return error
 

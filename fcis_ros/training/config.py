@@ -26,7 +26,8 @@ class TrainConfig:
     Attributes:
         model: what is trained.
         steps: optimiser steps.
-        batch: images per step.
+        batch: images per step, of all processes together.
+        accumulate: parts in which a process takes its images through the network, one after the other; for memory.
         lr: peak learning rate of SGD.
         warmup: steps over which the rate rises linearly from nothing ...
         warmup_rate: ... or, where given, is this fraction of it throughout (0.1 in the released COCO recipe).
@@ -58,6 +59,7 @@ class TrainConfig:
     model: ModelConfig
     steps: int
     batch: int = 4
+    accumulate: int = 1
     lr: float = 0.02
     warmup: int = 200
     warmup_rate: float | None = None
@@ -86,7 +88,7 @@ class TrainConfig:
             if not ok:
                 raise InputError(f"training config: {what}")
 
-        for field in ("steps", "batch", "ohem", "eval_every"):
+        for field in ("steps", "batch", "accumulate", "ohem", "eval_every"):
             value = getattr(self, field)
             require(type(value) is int and value > 0, f"{field} must be a whole number above 0, not {value!r}")
         for field in ("seed", "roi_samples"):

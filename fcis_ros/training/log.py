@@ -15,11 +15,15 @@ class RunLog:
         path: the file.
         step: the steps of the state that the run goes on from; rows behind it, of steps that were lost and will be done again,
             are removed, and so is a row that was cut short.
+        writes: False in a process that only wants to know what is there.
     """
 
-    def __init__(self, path: Path, step: int):
+    def __init__(self, path: Path, step: int, writes: bool = True):
         rows = [row for row in read_log(path) if row["step"] <= step] if path.exists() else []
         self.evaluated = {row["step"] for row in rows if "evaluation" in row}
+        self._file = None
+        if not writes:
+            return
         aside = path.with_name(path.name + ".partial")
         aside.write_text("".join(json.dumps(row) + "\n" for row in rows))
         os.replace(aside, path)
@@ -29,11 +33,13 @@ class RunLog:
         return self
 
     def __exit__(self, *_) -> None:
-        self._file.close()
+        if self._file:
+            self._file.close()
 
     def write(self, **row: Any) -> None:
         """Adds a row; it is in the file when this returns."""
-        print(json.dumps(row), file=self._file, flush=True)
+        if self._file:
+            print(json.dumps(row), file=self._file, flush=True)
 
 
 def read_log(path: Path) -> list[dict[str, Any]]:

@@ -19,11 +19,12 @@ from fcis_ros.model.fcis import FCIS
 from fcis_ros.model.precision import convolving
 from fcis_ros.training import provenance
 from fcis_ros.training.augment import TrainItem
-from fcis_ros.training.batches import Batches
+from fcis_ros.training.batches import Batches, image_numbers
 from fcis_ros.training.config import TrainConfig
+from fcis_ros.training.distributed import ALONE, Processes, add_up_gradients, average_statistics, check_share
 from fcis_ros.training.initial import initialise
 from fcis_ros.training.log import RunLog
-from fcis_ros.training.objective import compute_losses
+from fcis_ros.training.objective import LOSSES, compute_losses
 from fcis_ros.training.optimiser import CLIP_NORM
 from fcis_ros.training.plot import plot_log
 from fcis_ros.training.precision import training_precision
@@ -46,9 +47,10 @@ def train(
     *,
     data: dict[str, Any] | None = None,
     init: Path | None = None,
-    evaluate: Callable[[FCIS], dict[str, float]] | None = None,
+    evaluate: Callable[[FCIS], dict[str, float] | None] | None = None,
     resume: bool = False,
     workers: int = 1,
+    processes: Processes = ALONE,
 ) -> Path:
     """Trains a model.
 
@@ -59,23 +61,26 @@ def train(
         device: where to compute.
         data: digests of the annotated images (``provenance.describe_data``); None if all are rendered.
         init: weights to start from (``initial.initialise``, whose lines are printed); None: random ones.
-        evaluate: called with the averaged model every ``eval_every`` steps; what it returns goes to the log.
+        evaluate: called with the averaged model every ``eval_every`` steps, in all processes; what it returns in the first one
+            goes to the log.
         resume: continue from the state in ``out``. Configuration, data and ``init`` must be those of the run; only ``steps``
             may have changed, and the milestones, fractions of it, move along.
         workers: processes that make the batches; what they make does not depend on their number.
+        processes: that train together; each gets its own ``batches`` and sees the same ``out``, in which the first one writes.
 
     Returns:
         The checkpoint.
 
     Raises:
         InputError: ``out`` holds a run already, or none that can be resumed with these arguments; an image or ``init`` cannot
-            be read or used.
+            be read or used; the images of a step cannot be shared out.
         NonFiniteLoss: training diverged; the last state and checkpoint stay as they are.
     """
+    check_share(config.batch, config.accumulate, processes)
     precision = training_precision(config.precision, device, config.model.width)
     identity = provenance.identity(config, data, provenance.describe_init(init) if init else None)
-    state = _resume(config, out, device, identity) if resume else _begin(config, out, device, init)
-    state.starts.append(provenance.describe_start(device, precision, state.step))
+    state = _resume(config, out, device, identity) if resume else _begin(config, out, device, init, processes)
+    state.starts.append(provenance.describe_start(device, precision, state.step, processes.count))
     began = time.monotonic() - state.seconds
     loader = DataLoader(
         batches,
@@ -87,23 +92,26 @@ def train(
     )
     with (
         convolving(precision),
-        RunLog(out / "log.jsonl", state.step) as log,
-        tqdm(total=config.steps, initial=state.step, unit="step") as progress,
+        RunLog(out / "log.jsonl", state.step, processes.first) as log,
+        tqdm(total=config.steps, initial=state.step, unit="step", disable=not processes.first) as progress,
     ):
 
         def measure() -> None:
             if evaluate is not None and state.step not in log.evaluated:
                 figures = evaluate(state.average.module)
+                if not processes.first:
+                    return
                 log.write(step=state.step, evaluation=figures)
                 tqdm.write(f"step {state.step}: " + ", ".join(f"{name} {value:.3f}" for name, value in figures.items()))
-            plot_log(out / "log.jsonl", out / "curves.png")
+            if processes.first:
+                plot_log(out / "log.jsonl", out / "curves.png")
 
         if resume:
             measure()  # an interruption may have come between snapshot and evaluation
         for items in loader:
             if isinstance(items, InputError):
                 raise items
-            train_step(state, items, config, precision)
+            train_step(state, items, config, precision, processes)
             state.seconds = time.monotonic() - began
             progress.update()
             if state.step % LOG_EVERY == 0 or state.step in (1, config.steps):
@@ -111,42 +119,64 @@ def train(
                 rate = config.lr * rate_factor(config, state.step - 1)
                 log.write(step=state.step, lr=rate, s=round(state.seconds, 1), **state.losses)
             if state.step % config.eval_every == 0 or state.step == config.steps:
-                about = {**identity, "steps": state.step, "seconds": round(state.seconds, 1), "starts": state.starts}
-                about["train_config"] = config.to_dict()
-                checkpoint.save(out / "model.safetensors", state.average.module, about)
-                save_state(out / "state.safetensors", state, identity)
+                if processes.first:
+                    _save(out, state, config, identity)
                 measure()
     return out / "model.safetensors"
 
 
-def train_step(state: RunState, items: list[TrainItem], config: TrainConfig, precision: str) -> None:
-    """One optimiser step on one batch.
+def _save(out: Path, state: RunState, config: TrainConfig, identity: dict[str, Any]) -> None:
+    about = {**identity, "steps": state.step, "seconds": round(state.seconds, 1), "starts": state.starts}
+    about["train_config"] = config.to_dict()
+    checkpoint.save(out / "model.safetensors", state.average.module, about)
+    save_state(out / "state.safetensors", state, identity)
+
+
+def train_step(
+    state: RunState, items: list[TrainItem], config: TrainConfig, precision: str, processes: Processes = ALONE
+) -> None:
+    """One optimiser step on one batch, of which ``items`` are this process's share.
+
+    The losses are means over the images of the batch, so neither the processes nor ``accumulate`` change more than the last
+    bits, unless statistics of BatchNorm are trained: they are those of the images that go through the network together.
 
     Raises:
-        NonFiniteLoss: the weights are as they were.
+        NonFiniteLoss: the weights are as they were; in all processes alike.
     """
-    losses = compute_losses(state.model, items, config, precision, seed=config.seed * 1_000_003 + state.step)
-    values = {name: value.item() for name, value in losses.items()}
+    seeds = [config.seed * 1_000_003 + number for number in processes.share(image_numbers(config, state.step))]
     state.optimizer.zero_grad(set_to_none=True)
-    sum(losses.values()).backward()
+    totals = torch.zeros(len(LOSSES), device=next(state.model.parameters()).device)
+    at_once = len(items) // config.accumulate
+    for first in range(0, len(items), at_once):
+        part = slice(first, first + at_once)
+        losses = compute_losses(state.model, items[part], config, precision, seeds[part])
+        share = at_once / config.batch
+        (sum(losses.values()) * share).backward()
+        totals += torch.stack(list(losses.values())).detach() * share
+    processes.add_up([totals])
+    add_up_gradients(state.model, processes)
+    values = dict(zip(LOSSES, totals.tolist(), strict=True))
     terms = {**values, "gradient norm": nn.utils.clip_grad_norm_(state.model.parameters(), CLIP_NORM).item()}
     if not all(math.isfinite(value) for value in terms.values()):
         raise NonFiniteLoss(f"step {state.step + 1}: " + ", ".join(f"{name} {value:.4g}" for name, value in terms.items()))
     state.optimizer.step()
     state.schedule.step()
+    average_statistics(state.model, processes)
     state.average.update_parameters(state.model)
     for name, value in values.items():
         state.losses[name] = SMOOTHING * state.losses[name] + (1 - SMOOTHING) * value if state.step else value
     state.step += 1
 
 
-def _begin(config: TrainConfig, out: Path, device: torch.device, init: Path | None) -> RunState:
+def _begin(config: TrainConfig, out: Path, device: torch.device, init: Path | None, processes: Processes) -> RunState:
     if any((out / name).exists() for name in ("state.safetensors", "model.safetensors")):
         raise InputError(f"{out}: holds a run already; use --resume or another folder")
     torch.manual_seed(config.seed)
     model = FCIS(config.model)
     if init:
-        print("\n".join(initialise(model, init)), flush=True)
+        lines = initialise(model, init)
+        if processes.first:
+            print("\n".join(lines), flush=True)
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:

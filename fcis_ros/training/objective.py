@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """One batch -> its five losses: the network once, then targets and losses image by image."""
 
+from collections.abc import Sequence
 from dataclasses import fields
 
 import torch
@@ -20,7 +21,9 @@ from fcis_ros.training.targets import roi_targets, rpn_targets
 LOSSES = ("rpn_class", "rpn_box", "roi_class", "roi_mask", "roi_box")
 
 
-def compute_losses(model: FCIS, items: list[TrainItem], config: TrainConfig, precision: str, seed: int) -> dict[str, Tensor]:
+def compute_losses(
+    model: FCIS, items: list[TrainItem], config: TrainConfig, precision: str, seeds: Sequence[int]
+) -> dict[str, Tensor]:
     """The five losses of a batch, each averaged over its images.
 
     Args:
@@ -28,7 +31,7 @@ def compute_losses(model: FCIS, items: list[TrainItem], config: TrainConfig, pre
         items: crops of equal size.
         config: ROI counts and weights.
         precision: ``fp32`` or ``bf16``, of the convolutions; targets and losses are float32.
-        seed: of the sampling of anchors and ROIs.
+        seeds: of the sampling of anchors and ROIs, one for each item.
     """
     device = next(model.parameters()).device
     items = [TrainItem(*(getattr(item, field.name).to(device) for field in fields(item))) for item in items]
@@ -37,9 +40,9 @@ def compute_losses(model: FCIS, items: list[TrainItem], config: TrainConfig, pre
         maps = model.dense(images)
     logits, deltas = maps.logits, maps.deltas
     anchors = boxes.grid_anchors(model.rpn.anchors, *logits.shape[2:], STRIDE)
-    generator = torch.Generator().manual_seed(seed)
     rpn, targets = [], []
-    for i, item in enumerate(items):
+    for i, (item, seed) in enumerate(zip(items, seeds, strict=True)):
+        generator = torch.Generator().manual_seed(seed)
         rpn.append(rpn_losses(logits[i], deltas[i], *rpn_targets(anchors, item, generator)))
         raw = logits[i].detach(), deltas[i].detach()
         proposals = propose(*raw, model.rpn.anchors, maps.height, maps.width, model.config).boxes

@@ -75,8 +75,8 @@ def describe_init(path: Path) -> list[dict[str, Any]]:
     return json_object(text, f"{path}: provenance")["provenance"]["init"]
 
 
-def describe_start(device: torch.device, precision: str, step: int) -> dict[str, Any]:
-    """When, with what and on what a run was started, or started again, after ``step`` steps."""
+def describe_start(device: torch.device, precision: str, step: int, processes: int) -> dict[str, Any]:
+    """When, with what and on what a run was started, or started again, after ``step`` steps; in the first of ``processes``."""
     hardware = {"cpu": _cpu_model(), "cores": len(os.sched_getaffinity(0)), "threads": torch.get_num_threads()}
     if device.type == "cuda":
         hardware["gpu"] = torch.cuda.get_device_name(device)
@@ -85,6 +85,7 @@ def describe_start(device: torch.device, precision: str, step: int) -> dict[str,
         "time": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "commit": commit(),
         "versions": versions(),
+        "processes": processes,
         "device": str(device),
         "hardware": hardware,
         "precision": precision,

@@ -26,7 +26,7 @@ def losses(model: FCIS, config: TrainConfig, photos: CocoDataset) -> dict[str, f
     batches = Batches(dataclasses.replace(config, seed=1), photos, lambda index: photos[index])
     set_training(model, config)
     with torch.no_grad():
-        found = [compute_losses(model, batches[step], config, "fp32", seed=step) for step in (0, 1)]
+        found = [compute_losses(model, batches[step], config, "fp32", seeds=range(config.batch)) for step in (0, 1)]
     return {name: sum(loss[name].item() for loss in found) / 2 for name in LOSSES}
 
 

@@ -72,8 +72,8 @@ def test_commit_of_a_repository_and_whether_files_differ_from_it(tmp_path):
 
 
 def test_a_start_names_time_versions_and_hardware():
-    start = provenance.describe_start(torch.device("cpu"), "fp32", 7)
-    assert start["step"] == 7 and start["precision"] == "fp32" and start["device"] == "cpu"
+    start = provenance.describe_start(torch.device("cpu"), "fp32", 7, 2)
+    assert start["step"] == 7 and start["processes"] == 2 and start["precision"] == "fp32" and start["device"] == "cpu"
     assert start["time"].endswith("+00:00") and start["versions"]["torch"] == torch.__version__
     assert start["hardware"]["cpu"] and start["hardware"]["cores"] >= 1
     json.dumps(start)

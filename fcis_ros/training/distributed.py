@@ -1,0 +1,112 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""Several processes as one, started by ``torchrun``: who they are, and the few things that they have to agree on.
+
+Every process has the whole model and an equal share of each step's images. Gradients are added up, so that all make the same
+step. Rank 0 alone writes files.
+"""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+from fcis_ros.errors import InputError
+
+
+@dataclass(frozen=True)
+class Processes:
+    """The processes of a run.
+
+    Attributes:
+        rank: the number of this one.
+        count: how many there are.
+        objects: the group that exchanges Python objects, over gloo, wherever the gradients are; None of one process.
+    """
+
+    rank: int = 0
+    count: int = 1
+    objects: dist.ProcessGroup | None = None
+
+    @property
+    def first(self) -> bool:
+        """Whether this process is the one that writes and speaks."""
+        return self.rank == 0
+
+    def share(self, items: Sequence) -> Sequence:
+        """Every ``count``-th item; ``merge`` puts them together again."""
+        return items[self.rank :: self.count]
+
+    def add_up(self, tensors: Sequence[Tensor]) -> None:
+        """Replaces float32 tensors, in place, by their sums over all processes, the same bits everywhere."""
+        if self.count > 1 and tensors:
+            flat = torch.cat([tensor.reshape(-1) for tensor in tensors])
+            dist.all_reduce(flat)
+            for tensor, part in zip(tensors, flat.split([tensor.numel() for tensor in tensors]), strict=True):
+                tensor.copy_(part.view_as(tensor))
+
+    def merge(self, own: list[Any]) -> list[Any] | None:
+        """What ``share`` divided, in its order, at the first process; None at the others."""
+        if self.count == 1:
+            return own
+        parts = [None] * self.count if self.first else None
+        dist.gather_object(own, parts, group=self.objects)
+        if not self.first:
+            return None
+        return [parts[i % self.count][i // self.count] for i in range(sum(map(len, parts)))]
+
+    def leave(self) -> None:
+        """Ends the communication; what the others still do is not waited for."""
+        if self.count > 1:
+            dist.destroy_process_group()
+
+
+ALONE = Processes()
+
+
+def join(device: torch.device) -> Processes:
+    """The processes that ``torchrun`` started this one with, by the variables that it sets; else this one alone."""
+    if int(os.environ.get("WORLD_SIZE", 1)) == 1:
+        return ALONE
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
+    dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    return Processes(dist.get_rank(), dist.get_world_size(), dist.new_group(backend="gloo"))
+
+
+def local_device(name: str) -> str:
+    """``cuda`` and ``auto`` mean a GPU of its own for every process of a machine."""
+    if name in ("auto", "cuda") and torch.cuda.is_available() and "LOCAL_RANK" in os.environ:
+        return f"cuda:{os.environ['LOCAL_RANK']}"
+    return name
+
+
+def add_up_gradients(model: nn.Module, processes: Processes) -> None:
+    """The sum of all processes' gradients, in all of them."""
+    for parameter in model.parameters():
+        if parameter.requires_grad and parameter.grad is None and processes.count > 1:
+            parameter.grad = torch.zeros_like(parameter)
+    processes.add_up([parameter.grad for parameter in model.parameters() if parameter.grad is not None])
+
+
+def average_statistics(model: nn.Module, processes: Processes) -> None:
+    """The mean of all processes' running statistics of BatchNorm, in all of them; each normalises by its own images."""
+    trained = [module for module in model.modules() if isinstance(module, nn.BatchNorm2d) and module.training]
+    statistics = [buffer for module in trained for buffer in (module.running_mean, module.running_var)]
+    if processes.count > 1:
+        processes.add_up(statistics)
+        for buffer in statistics:
+            buffer.div_(processes.count)
+
+
+def check_share(batch: int, accumulate: int, processes: Processes) -> None:
+    """Raises InputError if the images of a step cannot be shared out equally."""
+    if batch % (accumulate * processes.count):
+        raise InputError(
+            f"training config: a batch of {batch} images cannot be shared out equally to {processes.count} processes, "
+            f"{accumulate} at a time"
+        )

@@ -1,0 +1,164 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""Two processes under torchrun, gloo on the CPU, against one: fp32, seed 0, statistics of BatchNorm fixed."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import safetensors.torch
+import torch
+
+from fcis_ros.config import ModelConfig
+from fcis_ros.data.coco import CocoDataset
+from fcis_ros.errors import InputError
+from fcis_ros.model import checkpoint
+from fcis_ros.model.fcis import FCIS
+from fcis_ros.training.batches import Batches
+from fcis_ros.training.config import TrainConfig
+from fcis_ros.training.distributed import Processes, check_share
+from fcis_ros.training.loop import train_step
+from fcis_ros.training.objective import LOSSES
+from fcis_ros.training.state import new_state
+
+MODEL = ModelConfig(
+    class_names=("car", "pedestrian", "bicyclist"), backbone="resnet18", width=8, stride_in_1x1=False, short_side=90,
+    max_side=160, reduced_channels=16, rpn_channels=8, anchor_scales=(1.0, 2.0, 4.0), rpn_pre_nms=100, rpn_post_nms=20,
+)  # fmt: skip
+
+
+def write_config(path: Path, **changes) -> Path:
+    values = {"steps": 3, "batch": 4, "crop": (96, 128), "ohem": 16, "warmup": 1, "lr": 0.01, "frozen_norm": True, "ema": 0.5}
+    config = TrainConfig(MODEL, **{**values, "synthetic": 0.0, "precision": "fp32", "eval_every": 2, **changes})
+    path.write_text(json.dumps(config.to_dict()))
+    return path
+
+
+def command(processes: int, *arguments, restarts: int = 0) -> list[str]:
+    """``fcis`` in so many processes."""
+    launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}", f"--max-restarts={restarts}"]
+    return [sys.executable, *(launcher if processes > 1 else []), "-m", "fcis_ros", *map(str, arguments)]
+
+
+# Restarted processes meet in a store of their own; in torchrun's shared one they may find the addresses of those that died.
+ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1"}
+
+
+def run(processes: int, *arguments) -> str:
+    done = subprocess.run(command(processes, *arguments), env=ENVIRONMENT, capture_output=True, text=True, timeout=240)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stdout
+
+
+@pytest.fixture
+def photos(tmp_path) -> list:
+    """Arguments that name four annotated images, of a box each."""
+    images, annotations = [], []
+    for i in range(4):
+        picture = np.random.default_rng(i).integers(0, 80, (90, 120, 3), dtype=np.uint8)
+        x, y = 10 + 12 * i, 20 + 4 * i
+        picture[y : y + 40, x : x + 50] = 200
+        cv2.imwrite(str(tmp_path / f"{i}.png"), picture)
+        images.append({"id": i, "file_name": f"{i}.png", "height": 90, "width": 120})
+        polygon = [x, y, x + 50, y, x + 50, y + 40, x, y + 40]
+        annotations.append({"id": i, "image_id": i, "category_id": 1, "segmentation": [polygon]})
+    content = {"images": images, "annotations": annotations, "categories": [{"id": 1, "name": "car"}]}
+    (tmp_path / "instances.json").write_text(json.dumps(content))
+    return ["--annotations", tmp_path / "instances.json", "--images", tmp_path]
+
+
+def train_arguments(config: Path, out: Path, photos: list) -> list:
+    return ["train", "--config", config, "--out", out, "--device", "cpu", "--threads", "1", *photos]
+
+
+def tensors(out: Path, name: str = "state") -> dict[str, torch.Tensor]:
+    return safetensors.torch.load_file(out / f"{name}.safetensors")
+
+
+def test_shares_are_put_together_in_order():
+    shares = [Processes(rank, 3).share(range(8)) for rank in range(3)]
+    assert [list(share) for share in shares] == [[0, 3, 6], [1, 4, 7], [2, 5]]
+    assert Processes().merge([1, 2, 3]) == [1, 2, 3]
+
+
+@pytest.mark.parametrize(("batch", "accumulate", "count"), [(4, 1, 3), (4, 4, 2), (1, 1, 2)])
+def test_a_batch_that_cannot_be_shared_out_is_refused(batch, accumulate, count):
+    with pytest.raises(InputError, match=f"a batch of {batch} images cannot be shared out equally to {count} processes"):
+        check_share(batch, accumulate, Processes(0, count))
+
+
+def assert_same_run(one: Path, other: Path):
+    """Within the rounding of sums in another order: weights by their steps' size, losses to six digits."""
+    rows = [[json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()] for out in (one, other)]
+    assert [row["step"] for row in rows[0]] == [row["step"] for row in rows[1]] and len(rows[0]) >= 2
+    evaluations = [[row["evaluation"] for row in own if "evaluation" in row] for own in rows]
+    assert len(evaluations[0]) == 2 and evaluations[0] == [pytest.approx(figures, abs=0.01) for figures in evaluations[1]]
+    for a, b in zip(*([row for row in own if "evaluation" not in row] for own in rows), strict=True):
+        assert [a[name] for name in LOSSES] == pytest.approx([b[name] for name in LOSSES], rel=1e-5, abs=1e-6)
+    a, b = tensors(one), tensors(other)
+    assert a.keys() == b.keys()
+    for name in a:
+        assert torch.allclose(a[name], b[name], rtol=1e-4, atol=2e-6), name
+    assert any(not torch.equal(a[name], b[name]) for name in a)  # else it may have been one process both times
+
+
+def test_two_processes_make_the_run_of_one(tmp_path, photos):
+    """Four images a step, by one process and by two; the evaluation is shared out as well."""
+    config = write_config(tmp_path / "run.json")
+    photos += ["--eval-annotations", photos[1], "--eval-images", photos[3], "--eval-limit", "3"]
+    run(1, *train_arguments(config, tmp_path / "one", photos))
+    said = run(2, *train_arguments(config, tmp_path / "two", photos)).splitlines()
+    assert [line.split(":")[0] for line in said] == ["step 2", "step 3", str(tmp_path / "two/model.safetensors")]  # once each
+    assert_same_run(tmp_path / "one", tmp_path / "two")
+    starts = [checkpoint.read_metadata(tmp_path / name / "model.safetensors")[1]["starts"] for name in ("one", "two")]
+    assert [[start["processes"] for start in own] for own in starts] == [[1], [2]]
+
+
+def test_accumulation_makes_the_step_of_all_images_at_once(tmp_path, photos):
+    """Four images, by ones, twos and at once; seed 0, one step."""
+    weights = []
+    for accumulate in (1, 2, 4):
+        config = TrainConfig.read(write_config(tmp_path / "run.json", accumulate=accumulate, synthetic=0.0))
+        items = Batches(config, CocoDataset(photos[1], photos[3], MODEL.class_names), None)[0]
+        torch.manual_seed(0)
+        state = new_state(FCIS(MODEL), config, torch.device("cpu"))
+        before = state.model.score_maps.score.weight.detach().clone()
+        train_step(state, items, config, "fp32")
+        assert not torch.equal(state.model.score_maps.score.weight, before)
+        weights.append((state.losses, state.model.state_dict()))
+    for losses, tensors_ in weights[1:]:
+        assert losses == pytest.approx(weights[0][0], rel=1e-5)
+        for name, value in tensors_.items():
+            assert torch.allclose(value, weights[0][1][name], rtol=1e-4, atol=2e-6), name
+
+
+def test_a_killed_process_and_its_restart_change_nothing(tmp_path, photos):
+    """torchrun ends the other one, starts both again, and --resume auto goes on: to the bit the run that was not disturbed."""
+    config = write_config(tmp_path / "run.json", steps=20, eval_every=4)
+    run(2, *train_arguments(config, tmp_path / "straight", photos))
+    out = tmp_path / "killed"
+    arguments = [*train_arguments(config, out, photos), "--resume", "auto"]
+    with open(tmp_path / "said", "w") as said, subprocess.Popen(
+        command(2, *arguments, restarts=1), env=ENVIRONMENT, stdout=said, stderr=said
+    ) as launcher:  # fmt: skip
+        try:
+            deadline = time.monotonic() + 200
+            while not (out / "state.safetensors").exists():
+                assert launcher.poll() is None and time.monotonic() < deadline, (tmp_path / "said").read_text()[-3000:]
+                time.sleep(0.05)
+            children = Path(f"/proc/{launcher.pid}/task/{launcher.pid}/children").read_text().split()
+            os.kill(int(children[-1]), signal.SIGKILL)
+            assert launcher.wait(timeout=240) == 0, (tmp_path / "said").read_text()[-3000:]
+        finally:
+            launcher.kill()
+    starts = checkpoint.read_metadata(out / "model.safetensors")[1]["starts"]
+    assert len(starts) == 2 and starts[1]["step"] >= 4 and [start["processes"] for start in starts] == [2, 2]
+    straight, killed = tensors(tmp_path / "straight"), tensors(out)
+    assert straight.keys() == killed.keys() and all(torch.equal(straight[name], killed[name]) for name in straight)
