@@ -66,6 +66,17 @@ def finished_folder(path: Path, proof: str, log: str | None = None) -> Iterator[
         kept.unlink(missing_ok=True)  # of an earlier failure
 
 
+@contextlib.contextmanager
+def finished_bag(path: Path) -> Iterator[Path]:
+    """``finished_folder`` for a rosbag2 folder, which its writer wants to create itself, under the name that it will have."""
+    with finished_folder(path, proof="metadata.yaml") as folder:
+        bag = folder / path.absolute().name
+        yield bag
+        for file in bag.iterdir():
+            file.rename(folder / file.name)
+        bag.rmdir()
+
+
 def _replace(path: Path, new: Path, old: Path) -> None:
     if path.exists():
         shutil.rmtree(old, ignore_errors=True)

@@ -27,7 +27,7 @@ def run(arguments: argparse.Namespace) -> None:
     from tqdm import tqdm
 
     from fcis_ros.cli.needing import needing
-    from fcis_ros.cli.output import finished_folder
+    from fcis_ros.cli.output import finished_bag
     from fcis_ros.data.frames import SYNTHETIC, is_live, open_source
 
     with needing("pip install rosbags"):
@@ -41,14 +41,10 @@ def run(arguments: argparse.Namespace) -> None:
             raise InputError("the synthetic clip has its own truth: leave --annotations out")
         truth = AnnotatedTruth(Path(arguments.annotations))
     source = open_source(arguments.input, arguments.rate, arguments.frames, arguments.seed)
-    with finished_folder(Path(arguments.out), proof="metadata.yaml") as folder:
-        bag = folder / Path(arguments.out).name  # rosbags makes the folder itself
+    with finished_bag(Path(arguments.out)) as bag:
         frames = tqdm(source.frames(), "record", source.count, unit="frame", mininterval=0.5)
         recorded = record(frames, bag, source.count, truth)
         if isinstance(truth, AnnotatedTruth):
             truth.require_any(sent.name for sent in recorded.values())
-        for file in bag.iterdir():
-            file.rename(folder / file.name)
-        bag.rmdir()
     what = f", {truth.left_out} crowds left out" if isinstance(truth, AnnotatedTruth) and truth.left_out else ""
     print(f"{len(recorded)} frames{' with truth' if truth else ''}{what} -> {arguments.out}")

@@ -16,6 +16,7 @@ from fcis_ros.cli.arguments import unit
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", metavar="DIR", help="folder of an evaluation")
     parser.add_argument("--score", type=unit, help="count instances as found from this score (default: as evaluated)")
+    parser.add_argument("--results", action="store_true", help="also write what was found as a recording, DIR/results")
     add_baseline(parser)
 
 
@@ -31,7 +32,10 @@ def run(arguments: argparse.Namespace) -> int:
     from fcis_ros.cli.output import writable
 
     with writable(Path(arguments.folder)):
-        return report(Path(arguments.folder), arguments.score, arguments.baseline, arguments.tolerance)
+        status = report(Path(arguments.folder), arguments.score, arguments.baseline, arguments.tolerance)
+        if arguments.results:
+            record_results(Path(arguments.folder))
+    return status
 
 
 def report(folder: Path, score: float | None, baseline: str | None, tolerance: float) -> int:
@@ -44,3 +48,19 @@ def report(folder: Path, score: float | None, baseline: str | None, tolerance: f
     print(table(written))
     print(f"-> {folder / 'report.html'} (beside it report.json, detections.json, annotations.json, frames.jsonl)")
     return int(bool(comparison) and comparison["regressed"])
+
+
+def record_results(folder: Path) -> None:
+    """Writes the recording of the results from the evaluated recordings, which must still lie where they were."""
+    from tqdm import tqdm
+
+    from fcis_ros.bags.reading import open_recording
+    from fcis_ros.bags.result_bag import write_results
+    from fcis_ros.bags.run_folder import read_run
+    from fcis_ros.cli.output import finished_bag
+
+    recordings = [open_recording(Path(bag["path"]), bag["topic"]) for bag in read_run(folder)["what"]["bags"]]
+    total = sum(recording.count for recording in recordings)
+    with finished_bag(folder / "results") as bag, tqdm(desc="results", total=total, unit="frame") as bar:
+        write_results(folder, recordings, bag, bar.update)
+    print(f"-> {folder / 'results'} (masks, overlay and outlines, rosbag2)")

@@ -388,6 +388,9 @@ def test_record(images, annotations, model, tmp_path, capsys):
     command = ["evaluate-bag", bag, "--checkpoint", str(model), "--device", "cpu", "--out"]
     assert main([*command, str(tmp_path / "topic"), "--truth-topic", "/truth/masks"]) == 0
     assert main([*command, str(tmp_path / "file"), "--annotations", str(annotations)]) == 0
+    assert main(["report", str(tmp_path / "file"), "--results"]) == 0
+    results = ["evaluate-bag", str(tmp_path / "file/results"), "--checkpoint", str(model)]
+    assert main([*results, "--out", str(tmp_path / "again")]) == 0  # its overlays are images, too
     reports = [json.loads((tmp_path / name / "report.json").read_text()) for name in ("topic", "file")]
     assert reports[0]["ap"] == reports[1]["ap"] and reports[0]["frames_annotated"] == 2
     others = write_annotations(tmp_path / "others.json", images=[], annotations=[])
