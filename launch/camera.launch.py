@@ -24,8 +24,9 @@ from launch import LaunchDescription
 BOOLEAN = ("true", "false")
 # (name, default, description, choices) of what is not a parameter of the node.
 OWN = (
-    ("source", "0", "Camera (index, /dev/video2, URL), video, folder, image or 'synthetic'; 'none' publishes nothing.", ()),
+    ("source", "0", "Camera (index, /dev/video2, URL), recording, video, folder, image or 'synthetic'; 'none': nothing.", ()),
     ("rate", "0.0", "Frames per second of the source; 0.0 for its own.", ()),
+    ("topic", "", "Of the images in a recording that has several such topics.", ()),
     ("loop", "true", "Start the source again at its end.", BOOLEAN),
     ("frame_id", "camera_optical_frame", "Optical frame in the source's headers (REP-103).", ()),
     ("camera_info_url", "", "Calibration of the source's camera, a YAML file; empty for an uncalibrated one.", ()),
@@ -103,7 +104,7 @@ def start(context) -> list:
         actions.append(SetEnvironmentVariable(variable, profile))
     if source != "none":
         settings = {"source": source, "rate": rate, "loop": value["loop"] == "true", **sim_time}
-        settings |= {name: value[name] for name in ("frame_id", "camera_info_url")}
+        settings |= {name: value[name] for name in ("frame_id", "camera_info_url", "topic")}
         actions.append(
             Node(
                 package="fcis_ros",

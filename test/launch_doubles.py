@@ -66,6 +66,16 @@ class OpaqueFunction:
         return self.function(context)
 
 
+class PythonLaunchDescriptionSource:
+    def __init__(self, launch_file_path):
+        self.location = launch_file_path
+
+
+class IncludeLaunchDescription:
+    def __init__(self, launch_description_source, *, launch_arguments=None):
+        self.launch_description_source, self.launch_arguments = launch_description_source, list(launch_arguments or [])
+
+
 class Shutdown:
     def __init__(self, *, reason="reason not given"):
         self.reason = reason
@@ -83,7 +93,10 @@ class Node:
 
 MODULES = {
     "launch": [LaunchContext, LaunchDescription],
-    "launch.actions": [DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable, Shutdown],
+    "launch.actions": [
+        DeclareLaunchArgument, IncludeLaunchDescription, OpaqueFunction, SetEnvironmentVariable, Shutdown
+    ],  # fmt: skip
+    "launch.launch_description_sources": [PythonLaunchDescriptionSource],
     "launch.substitutions": [LaunchConfiguration],
     "launch_ros": [],
     "launch_ros.actions": [Node],

@@ -22,8 +22,8 @@ PROMISED |= {"precision", "use_sim_time", "log_level", "autostart", "fastdds_pro
 pytestmark = pytest.mark.ros
 
 
-def load_launch_file():
-    spec = importlib.util.spec_from_file_location("camera_launch", LAUNCH)
+def load_launch_file(path: Path = LAUNCH):
+    spec = importlib.util.spec_from_file_location("launch_file", path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -185,3 +185,24 @@ def test_fastdds_profile_has_room_for_large_images():
     assert participant.findtext("dds:rtps/dds:useBuiltinTransports", None, space) == "false"
     chosen = [element.text for element in participant.findall("dds:rtps/dds:userTransports/dds:transport_id", space)]
     assert sorted(chosen) == sorted(transports)
+
+
+def test_replay_is_the_camera_with_a_recording_as_its_source(monkeypatch):
+    """By the doubles, with all arguments of the one launch file known to the other."""
+    launch_doubles.install(monkeypatch)
+    entities = load_launch_file(ROOT / "launch" / "replay.launch.py").generate_launch_description().entities
+    arguments = {own.name: own for own in named(entities, "DeclareLaunchArgument")}
+    assert arguments["bag"].default_value is None and arguments["loop"].default_value == "false"
+    assert all(own.description for own in arguments.values())
+    (included,) = named(entities, "IncludeLaunchDescription")
+    camera = load_launch_file(Path(included.launch_description_source.location)).generate_launch_description().entities
+    known = {own.name: own for own in named(camera, "DeclareLaunchArgument")}
+    assert {name for name in arguments if name != "bag"} | {name for name, _ in included.launch_arguments} <= known.keys()
+    for name in ("loop", "rviz"):
+        assert arguments[name].choices == known[name].choices
+
+
+def test_a_recording_reaches_the_camera_source(doubles, tmp_path):
+    (tmp_path / "metadata.yaml").touch()
+    camera = next(own for own in named(doubles(source=str(tmp_path), topic="/left"), "Node") if own.node_name is None)
+    assert (camera.parameters[0]["source"], camera.parameters[0]["topic"]) == (str(tmp_path), "/left")

@@ -1,10 +1,11 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""A camera that needs no driver: publishes a camera, a video, an image folder or the synthetic clip."""
+"""A camera that needs no driver: publishes a camera, a recording, a video, an image folder or the synthetic clip."""
 
 import time
 from collections.abc import Callable, Iterator
-from typing import TypeVar
+from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 from rcl_interfaces.msg import FloatingPointRange, ParameterDescriptor
@@ -18,6 +19,7 @@ from fcis_ros.ros import calibration, process
 from fcis_ros.ros.convert import fill_image
 
 T = TypeVar("T")
+OpenBag = Callable[[Path, float | None, str | None, Callable[[str], None]], Any]  # -> data.frames.FrameSource
 RECONNECT_SECONDS = 15.0  # without a frame after which a camera is lost for good
 RETRY_SECONDS = 1.0
 
@@ -58,13 +60,18 @@ def reconnecting(
 
 
 class CameraSource(Node):
-    """Publishes ``image_raw`` and ``camera_info`` with equal headers."""
+    """Publishes ``image_raw`` and ``camera_info`` with equal headers.
 
-    def __init__(self) -> None:
+    Args:
+        open_bag: opens a recording (path, rate, topic, what to do with the reason why a message is left out); None where the
+            library for it is not installed.
+    """
+
+    def __init__(self, open_bag: OpenBag | None = None) -> None:
         super().__init__("camera_source")
         self.exit_status = process.DONE
         # Takes seconds to import: an interrupt meanwhile finds a node that can end cleanly.
-        from fcis_ros.data.frames import is_live, open_source
+        from fcis_ros.data.frames import is_bag, is_live, open_source
 
         def declare(name: str, default, description: str, **details):
             descriptor = ParameterDescriptor(description=description, read_only=True, **details)
@@ -74,14 +81,16 @@ class CameraSource(Node):
                 raise InputError(f"parameter {name}: {' '.join(str(error).split())}") from None
 
         source = declare(
-            "source", "synthetic", "Camera (index, /dev/video2, stream URL), video, folder of images, image, or 'synthetic'.",
+            "source", "synthetic",
+            "Camera (index, /dev/video2, stream URL), recording, video, folder of images, image, or 'synthetic'.",
             dynamic_typing=True,  # a camera index on the command line is a number
         )  # fmt: skip
         source = str(source)
         rate = declare(
-            "rate", 0.0, "Frames per second; 0 for the source's own (images 5, synthetic 6).",
+            "rate", 0.0, "Frames per second; 0 for the source's own (images 5, synthetic 6), a recording's own time.",
             floating_point_range=[FloatingPointRange(from_value=0.0, to_value=1000.0)],
         )  # fmt: skip
+        topic = declare("topic", "", "Of the images in a recording that has several such topics.")
         self._frame_id = declare("frame_id", "camera_optical_frame", "Optical frame of the camera (REP-103), for the headers.")
         self._loop = declare("loop", True, "Start again at the end of a video, folder or clip.")
         url = declare("camera_info_url", "", "Calibration of the camera, a YAML file; empty for an uncalibrated one (K zero).")
@@ -91,7 +100,16 @@ class CameraSource(Node):
             calibration.fill(self._calibration, url)
         self._live = is_live(source)
         # A live camera has no end; frames is only a bound where the source itself has none.
-        self._source = open_source(source, rate or None, 2**31 if self._live else None)
+        self._own_time = False
+        if not self._live and is_bag(Path(source)):
+            if open_bag is None:
+                raise InputError(f"{source}: recordings need rosbags (pip install rosbags)")
+            self._source = open_bag(Path(source), rate or None, topic or None, self.get_logger().warning)
+            self._own_time = not rate
+        elif topic:
+            raise InputError(f"topic {topic}: {source} is not a recording")
+        else:
+            self._source = open_source(source, rate or None, 2**31 if self._live else None)
         self._images = self.create_publisher(Image, "image_raw", QoSProfile(depth=1))
         self._infos = self.create_publisher(CameraInfo, self._info_topic(), QoSProfile(depth=1))
 
@@ -111,11 +129,12 @@ class CameraSource(Node):
         Raises:
             InputError: a frame cannot be read.
         """
-        self.get_logger().info(f"{self._source.description} at {self._source.rate:g} Hz")
+        how = "in its own time, about" if self._own_time else "at"
+        self.get_logger().info(f"{self._source.description} {how} {self._source.rate:g} Hz")
         due = time.monotonic()
-        for image in self._frames():
+        for image, wait in self._frames():
             if not self._live:
-                due = max(due + 1 / self._source.rate, time.monotonic() - 1.0)
+                due = max(due + wait, time.monotonic() - 1.0)
                 time.sleep(max(0.0, due - time.monotonic()))
             executor.spin_once(timeout_sec=0)
             if not self.context.ok():
@@ -125,13 +144,17 @@ class CameraSource(Node):
     def finish(self) -> None:
         """Nothing is left to do at the end."""
 
-    def _frames(self) -> Iterator[np.ndarray]:
+    def _frames(self) -> Iterator[tuple[np.ndarray, float]]:
+        """Images, and how many seconds each comes after the one before."""
         if self._live:
             frames = reconnecting(self._source.frames, self.get_logger().warning)
-            yield from (frame.image for frame in frames)
+            yield from ((frame.image, 0.0) for frame in frames)
+        usual = 1 / self._source.rate
         while True:
+            last = None
             for frame in self._source.frames():
-                yield frame.image
+                yield frame.image, usual if last is None or not self._own_time else (frame.stamp - last) / 1e9
+                last = frame.stamp
             if not self._loop:
                 return
 
@@ -151,10 +174,13 @@ class CameraSource(Node):
         self._infos.publish(info)
 
 
-def main() -> int:
+def main(open_bag: OpenBag | None = None) -> int:
     """Runs the source.
+
+    Args:
+        open_bag: see ``CameraSource``.
 
     Returns:
         0 at its end or after an interrupt, 2 if it cannot be used or a camera is lost for good.
     """
-    return process.run("camera_source", CameraSource, lambda executor, node: node.run(executor))
+    return process.run("camera_source", lambda: CameraSource(open_bag), lambda executor, node: node.run(executor))

@@ -115,3 +115,50 @@ def test_a_camera_that_fails_is_opened_again_and_one_that_stays_away_is_lost():
 
     with pytest.raises(InputError, match="camera 1: cannot be opened$"):  # at first it is not waited for
         next(reconnecting(nothing, warnings.append))
+
+
+def recording(tmp_path, seconds, topics=("/cam",)):
+    """Frames at these times, each of the brightness of its number."""
+    from rosbags.rosbag2 import StoragePlugin, Writer
+
+    from fcis_ros.bags.messages import IMAGE, message_types
+    from fcis_ros.bags.writing import image_message
+    from fcis_ros.data.frames import Frame
+
+    store = message_types()
+    with Writer(tmp_path / "bag", version=9, storage_plugin=StoragePlugin.MCAP) as writer:
+        for topic in topics:
+            connection = writer.add_connection(topic, IMAGE, typestore=store)
+            for number, second in enumerate(seconds):
+                stamp = 1_700_000_000_000_000_000 + round(second * 1e9)
+                message = image_message(store, Frame("", stamp, np.full((48, 64, 3), number, np.uint8)))
+                writer.write(connection, stamp, store.serialize_cdr(message, IMAGE))
+    return tmp_path / "bag"
+
+
+def test_recording_in_its_own_time(camera, start, tmp_path, wait_for):
+    """Intervals are the recording's, not those of a rate."""
+    from fcis_ros.ros.convert import to_rgb
+
+    images, _ = camera
+    bag = recording(tmp_path, [0, 0.2, 0.4, 1.6, 1.8])
+    process = start("camera_source", {"source": bag})
+
+    def pairs():
+        """Seconds between the third and the fourth frame, whenever both came."""
+        seen = [(int(to_rgb(own)[0, 0, 0]), own.header.stamp.sec + own.header.stamp.nanosec / 1e9) for own in list(images)]
+        return [b - a for (one, a), (other, b) in zip(seen, seen[1:], strict=False) if (one, other) == (2, 3)]
+
+    wait_for(pairs, "the pause of the recording")
+    assert max(pairs()) > 1.0  # a busy machine may be late once, and early the next time to make up for it
+    assert process.interrupt() == 0, process.output
+
+
+def test_recording_at_a_rate_with_a_choice_of_topic(camera, start, tmp_path, wait_for):
+    images, _ = camera
+    bag = recording(tmp_path, [0, 5, 10], ("/left", "/right"))
+    process = start("camera_source", {"source": bag, "rate": 10.0, "topic": "/left"})
+    wait_for(lambda: len(images) >= 4, "more frames than the recording's ten seconds have")
+    assert process.interrupt() == 0, process.output
+    process = start("camera_source", {"source": bag})
+    assert process.wait() == 2 and "several topics with images" in process.output

@@ -1,0 +1,32 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""A recording into the node, with RViz: ``ros2 launch fcis_ros replay.launch.py bag:=drive/``.
+
+Everything that camera.launch.py takes may be given, too (``device:=cuda``, ``score_threshold:=0.3`` ...): this file only sets
+the recording as its source, in its own time or at ``rate``, once unless ``loop:=true``.
+"""
+
+from pathlib import Path
+
+from ament_index_python.packages import get_package_share_directory
+from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription
+from launch.launch_description_sources import PythonLaunchDescriptionSource
+from launch.substitutions import LaunchConfiguration
+
+from launch import LaunchDescription
+
+
+def generate_launch_description() -> LaunchDescription:
+    camera = Path(get_package_share_directory("fcis_ros")) / "launch" / "camera.launch.py"
+    return LaunchDescription(
+        [
+            DeclareLaunchArgument("bag", description="Recording (rosbag2): a folder, or a bare .mcap or .db3 file."),
+            DeclareLaunchArgument(
+                "loop", default_value="false", description="Start again at its end.", choices=("true", "false")
+            ),
+            DeclareLaunchArgument("rviz", default_value="true", description="Show it in RViz.", choices=("true", "false")),
+            IncludeLaunchDescription(
+                PythonLaunchDescriptionSource(str(camera)), launch_arguments=[("source", LaunchConfiguration("bag"))]
+            ),
+        ]
+    )
