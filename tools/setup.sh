@@ -14,7 +14,8 @@ python=${PYTHON:-python3}
 venv=$PWD/${1:-.venv}
 overrides=${2:-/dev/null}
 
-runtime=(torch numpy scipy opencv-python-headless pycocotools safetensors tqdm matplotlib Jinja2 rosbags)
+runtime=(torch numpy scipy opencv-python-headless pycocotools safetensors tqdm matplotlib Jinja2 rosbags
+         "backports.zstd;python_version<'3.14'")
 checks=(pytest pytest-timeout hypothesis ruff clang-format mcap)
 ros=("ros-rclpy[fastrtps]" ros-{sensor,std,geometry,diagnostic,visualization,lifecycle}-msgs ros-rcl-interfaces)
 build=(ros-ament-{cmake,package,cmake-ros-core,cmake-include-directories,cmake-pytest}
