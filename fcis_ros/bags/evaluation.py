@@ -70,18 +70,11 @@ def evaluate_bags(
     names = model.predictor.config.class_names
     spans = [shard.slice(bag, len(recordings), lambda own=own: own.count) for bag, own in enumerate(recordings)]
     total = sum(stop - start for start, stop in spans)
-    truths: list[FrameTruth] | None = None
-    about = None
-    if annotations:
-        named = all(recording.named for recording in recordings)
-        truths = [AnnotationFile(annotations, names, named, recordings[0].count if len(recordings) == 1 else None)]
-        truths *= len(recordings)
-        about = {"file": annotations.name, "sha256": file_sha256(annotations), "matched_by": truths[0].matched_by}
-    elif truth_topic:
-        truths = [TruthTopic(recording, truth_topic, names) for recording in recordings]
-        about = {"topic": truth_topic, "matched_by": truths[0].matched_by}
+    opened = open_truth(recordings, annotations, truth_topic, names)
+    truths, about = opened or (None, None)
     what = {
         "format": 1,
+        "mode": "offline",
         "bags": [
             {"path": str(own.path), "topic": own.topic, "messages": own.count, "fingerprint": fingerprint(own)}
             for own in recordings
@@ -109,6 +102,27 @@ def evaluate_bags(
     if truths and not report["frames_annotated"] and shard.count == 1:
         raise truths[0].no_match(report["frames_in"])
     return report
+
+
+def open_truth(
+    recordings: Sequence[Recording], annotations: Path | None, topic: str | None, class_names: tuple[str, ...]
+) -> tuple[list[FrameTruth], dict[str, str]] | None:
+    """The truth of each recording, from one annotation file or from a topic, and what it is; None without either.
+
+    Raises:
+        InputError: it cannot be used, or is of other recordings.
+    """
+    if annotations:
+        named = all(recording.named for recording in recordings)
+        truth = AnnotationFile(annotations, class_names, named, recordings[0].count if len(recordings) == 1 else None)
+        about = {"file": annotations.name, "sha256": file_sha256(annotations), "matched_by": truth.matched_by}
+        return [truth] * len(recordings), about
+    if topic:
+        return [TruthTopic(own, topic, class_names) for own in recordings], {
+            "topic": topic,
+            "matched_by": TruthTopic.matched_by,
+        }
+    return None
 
 
 def write_timing(timing: Timing, path: Path) -> None:

@@ -2,16 +2,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """The report of an evaluation's folder: report.json, report.html, and a table for the terminal."""
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from fcis_ros.bags.choice import Key, key, picture_path
-from fcis_ros.bags.run_folder import PICTURES
-from fcis_ros.bags.summary import summarise
+from fcis_ros.bags.run_folder import LIVE, PICTURES
+from fcis_ros.bags.summary import LATENCIES, summarise
 from fcis_ros.evaluation.comparison import WORSE
 from fcis_ros.evaluation.page import Comparison, Content, Moment, Picture, write_page
-from fcis_ros.evaluation.report import number, write_json
+from fcis_ros.evaluation.report import latency_plot, number, write_json
 
 PAGE_PICTURES = 120  # at most, so that the page stays small
 FILES = {
@@ -21,10 +22,18 @@ FILES = {
     "unannotated.json": "what was found in the other frames",
     "frames.jsonl": "every frame, with what was right and wrong in it",
     "timing.json": "what the frames took",
+    "overlay.mp4": "the clip with masks drawn; a dropped frame shows the last answer",
+    "input_bag": "the frames as replayed, rosbag2 (MCAP)",
+    "output_bag": "what the node answered: masks and overlays, rosbag2 (MCAP)",
+    "node.log": "what the node printed",
 }
 
 
-def write_report(folder: Path, score: float | None = None, comparison: Mapping[str, Any] | None = None) -> dict[str, Any]:
+def write_report(
+    folder: Path,
+    score: float | None = None,
+    comparison: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
     """Writes report.json and report.html from what the folder holds.
 
     Args:
@@ -64,16 +73,41 @@ def content(report: Mapping[str, Any], folder: Path) -> Content:
             pictures.append(Picture(_id(own), _caption(frame, len(report["bags"])), path.read_bytes(), tuple(groups[own])))
     there = {picture.id for picture in pictures}
     model = f"{report['model']} on {report['device']}, {report['precision']}"
+    intro = f"{model}. Every frame of the recording was evaluated, offline."
+    live = json.loads((folder / LIVE).read_text(encoding="utf-8")) if report["mode"] == "live" else None
+    if live:
+        pace = f"at {live['rate']:g} frames per second" if live["rate"] else "in their own time"
+        intro = f"{model}. Frames were published to a running fcis_node {pace}; latency is from publishing to receiving masks."
     return Content(
-        intro=f"{model}. Every frame of the recording was evaluated, offline.",
+        intro=intro,
         warnings=warnings,
         cards=_cards(report),
         facts=_facts(report),
         pictures=pictures,
         timelines=_timelines(report, there),
         comparison=_comparison(report["comparison"]),
-        files={name: what for name, what in FILES.items() if (folder / name).is_file()},
+        speed=_speed(report) if live else (),
+        speed_notes=(DROPPED,) if report["frames_dropped"] else (),
+        plot=latency_plot(live["sent"], live["latency_ms"]) if live else None,
+        files={name: what for name, what in FILES.items() if (folder / name).exists()},
     )
+
+
+DROPPED = (
+    "While the node works on a frame, only the newest one waits; the frame that it replaces is counted as overwritten. So "
+    "latency stays flat when frames come faster than the network is. AP is over all frames that were sent, with nothing found "
+    "in a dropped one."
+)
+
+
+def _speed(report: Mapping[str, Any]) -> list[tuple[str, str, list[tuple[str, str]]]]:
+    tables = [("latency", "ms", [(name, number(value, 1)) for name, value in report["latency_ms"].items()])]
+    if report["stage_ms"]:
+        stages = [(name, number(value, 1)) for name, value in report["stage_ms"].items()]
+        tables.append(("stage in the node (median)", "ms", stages))
+    if report["frames_dropped"]:
+        tables.append(("dropped", "frames", [(reason, str(count)) for reason, count in report["dropped"].items() if count]))
+    return tables
 
 
 def _shown(report: Mapping[str, Any]) -> tuple[dict[Key, Mapping[str, Any]], dict[Key, list[str]]]:
@@ -170,7 +204,10 @@ def rows(report: Mapping[str, Any]) -> list[tuple[str, str]]:
     lines = [("input", report["input"]), ("model", f"{report['model']} on {report['device']}, {report['precision']}")]
     if not report["complete"]:
         lines.append(("NOT COMPLETE", f"{report['state']}: {report['problem'] or 'start it again to go on'}"))
-    lines.append(("frames evaluated / in the part", f"{report['frames_out']} / {report['frames_in']}"))
+    if report["mode"] == "live":
+        lines += _live_rows(report)
+    else:
+        lines.append(("frames evaluated / in the part", f"{report['frames_out']} / {report['frames_in']}"))
     for reason, count in report["unusable_reasons"].items():
         lines.append(("frames that could not be used", f"{count}: {reason}"))
     if report["frames_repeated"]:
@@ -182,6 +219,9 @@ def rows(report: Mapping[str, Any]) -> list[tuple[str, str]]:
     lines.append((f"frames annotated, by {report['matched_by']}", str(report["frames_annotated"])))
     for what, kind in (("mask", "segm"), ("box", "bbox")):
         lines.append((f"{what} AP / AP50 / AP75", " / ".join(number(ap[kind][key]) for key in ("AP", "AP50", "AP75"))))
+    if report["ap_answered"] and report["frames_dropped"]:
+        values = (number(report["ap_answered"]["segm"][key]) for key in ("AP", "AP50", "AP75"))
+        lines.append(("mask AP / AP50 / AP75, answered frames only", " / ".join(values)))
     sizes = (number(ap["segm"][f"AP_{size}"]) for size in ("small", "medium", "large"))
     lines.append(("mask AP small / medium / large", " / ".join(sizes)))
     lines.append(("mAPr at 0.5 / 0.7", " / ".join(number(report["mAPr"][key]) for key in ("0.5", "0.7"))))
@@ -192,6 +232,21 @@ def rows(report: Mapping[str, Any]) -> list[tuple[str, str]]:
     for change in (report["comparison"] or {"changes": ()})["changes"]:
         values = f"{number(change['before'])} -> {number(change['now'])}, {_interval(change)}"
         lines.append((f"{change['measure']} is {change['verdict']}", values))
+    return lines
+
+
+def _live_rows(report: Mapping[str, Any]) -> list[tuple[str, str]]:
+    latency = (number(report["latency_ms"][name], 0) for name in LATENCIES)
+    lines = [
+        ("frames in / out / dropped", f"{report['frames_in']} / {report['frames_out']} / {report['frames_dropped']}"),
+        ("frames per second", number(report["fps"], 1)),
+        ("latency ms p50 / p95 / p99 / max", " / ".join(latency)),
+    ]
+    reasons = ", ".join(f"{count} {reason}" for reason, count in report["dropped"].items() if count)
+    if reasons:
+        lines.append(("dropped because", reasons))
+    if report["stage_ms"]:
+        lines.append(("stages ms (p50)", ", ".join(f"{name} {value:.0f}" for name, value in report["stage_ms"].items())))
     return lines
 
 

@@ -7,6 +7,7 @@
 - ``detections.json``: COCO results of the annotated frames, or of all without annotations; ``unannotated.json``: the others.
 - ``annotations.json``: the frames and their objects, so that pycocotools needs nothing but these two files.
 - ``pictures``: the frames that a report may show.
+- ``live.json``: what was measured of a node that was evaluated live: when frames were sent, answered and dropped.
 - ``timing.json``: what the frames took, the only file that is not the same every time.
 """
 
@@ -14,13 +15,13 @@ import contextlib
 import fcntl
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from fcis_ros.errors import InputError
 
-RUN, FRAMES, PICTURES, TIMING = "run.json", "frames.jsonl", "pictures", "timing.json"
+RUN, FRAMES, PICTURES, TIMING, LIVE = "run.json", "frames.jsonl", "pictures", "timing.json", "live.json"
 LISTS = ("detections", "unannotated", "annotations")
 HEADS = {"detections": "[\n", "unannotated": "[\n", "annotations": '{"annotations": [\n'}
 RUNNING, INTERRUPTED, FAILED, COMPLETE = "running", "interrupted", "failed", "complete"
@@ -40,15 +41,20 @@ class RunFolder:
     Args:
         path: the folder; one that holds the beginning of the same evaluation is gone on with.
         what: what is evaluated; JSON.
+        beside: what may lie in the folder already.
 
     Raises:
         InputError: the folder is something else, holds another or a finished evaluation, or somebody else is writing to it.
     """
 
-    def __init__(self, path: Path, what: Mapping[str, Any]):
+    def __init__(self, path: Path, what: Mapping[str, Any], beside: Collection[str] = ()):
         self.path = path
         self._what = json.loads(json.dumps(what))
-        if path.exists() and not (path / RUN).is_file() and (not path.is_dir() or any(path.iterdir())):
+        if (
+            path.exists()
+            and not (path / RUN).is_file()
+            and (not path.is_dir() or any(entry.name not in beside for entry in path.iterdir()))
+        ):
             raise InputError(f"{path}: exists and is no evaluation (no {RUN} in it); choose another folder")
         (path / PICTURES).mkdir(parents=True, exist_ok=True)
         self._lock = (path / FRAMES).open("a+b")

@@ -2,14 +2,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """An evaluation's folder -> the contents of report.json. Nothing is computed by the network again."""
 
+import json
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from fcis_ros.bags.choice import Choice, key
 from fcis_ros.bags.frame_lines import Frame, counts, table
-from fcis_ros.bags.run_folder import COMPLETE, read_frames, read_run
+from fcis_ros.bags.run_folder import COMPLETE, LIVE, read_frames, read_run
 from fcis_ros.evaluation.precision import RECALLS, curves, measure, sweep
 from fcis_ros.versions import versions
 
@@ -44,8 +47,7 @@ class Counts:
         self.repeated += frame["repeated"]
         second = (frame["log_time"] - self._first.setdefault(frame["bag"], frame["log_time"])) / 1e9
         if frame["problem"]:
-            self.unusable = self.unusable or frame["problem"]
-            self._problems[frame["problem"].split(": ", 1)[-1]] += 1
+            self.leave_out([frame["problem"]])
             return
         right, wrong, missed, largest = counts(frame, self._score) if frame["truth"] is not None else (0, 0, 0, 0.0)
         moment = self._moments.setdefault((frame["bag"], frame["moment"]), Counter())
@@ -57,6 +59,12 @@ class Counts:
             self._seen[key(frame)] = {**shown, "second": second, **rates, "largest_missed": largest}
             for other in self._seen.keys() - self._choice.keys():
                 del self._seen[other]
+
+    def leave_out(self, problems: Iterable[str]) -> None:
+        """Notes why frames could not be used."""
+        for problem in problems:
+            self.unusable = self.unusable or problem
+            self._problems[problem.split(": ", 1)[-1]] += 1
 
     @property
     def reasons(self) -> dict[str, int]:
@@ -95,20 +103,17 @@ def summarise(folder: Path, score: float | None = None) -> dict[str, Any]:
     seen = Counts(score)
     joined = table(seen.compared(read_frames(folder)))
     measured = measure(joined, names) if seen.annotated else None
+    seen.leave_out(what.get("left_out", ()))
     unusable = sum(seen.reasons.values())
     return {
-        "mode": "offline",
+        "mode": what["mode"],
         "complete": run["state"] == COMPLETE,
         "state": run["state"],
         "problem": run["problem"],
-        "input": describe(what["bags"]),
+        "input": what.get("input") or describe(what["bags"]),
         "bags": what["bags"],
         "shard": what["shard"],
         "truth": what["truth"],
-        "frames_in": seen.frames,
-        "frames_out": seen.frames - unusable,
-        "frames_dropped": 0,
-        "dropped": {},
         "frames_unusable": unusable,
         "unusable": seen.unusable,
         "unusable_reasons": seen.reasons,
@@ -118,21 +123,58 @@ def summarise(folder: Path, score: float | None = None) -> dict[str, Any]:
         "detections": seen.detections,
         "score_floor": what["score_floor"],
         "score": score,
-        "latency_ms": dict.fromkeys(LATENCIES),
-        "stage_ms": {},
-        "fps": None,
+        **(live_figures(folder, names) if what["mode"] == "live" else offline_figures(seen.frames, unusable)),
         "device": what["device"],
         "precision": what["precision"],
         "model": what["model"]["name"],
         "model_sha256": what["model"]["sha256"],
-        "ap": measured and {key: measured[key] for key in ("segm", "bbox", "per_class")},
+        "ap": measured and _ap(measured),
         "mAPr": measured and measured["mAPr"],
         "curve": curve(joined, names) if measured else None,
         "sweep": sweep(joined, names) if measured else None,
         "gallery": seen.gallery(),
         "timeline": seen.timeline(),
-        "seed": None,
+        "seed": what.get("seed"),
         "versions": versions(),
+    }
+
+
+def _ap(measured: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: measured[name] for name in ("segm", "bbox", "per_class")}
+
+
+def offline_figures(frames: int, unusable: int) -> dict[str, Any]:
+    """What would be measured of a node: nothing is dropped, and times are no part of the result."""
+    return {
+        "frames_in": frames,
+        "frames_out": frames - unusable,
+        "frames_dropped": 0,
+        "dropped": {},
+        "latency_ms": dict.fromkeys(LATENCIES),
+        "stage_ms": {},
+        "fps": None,
+        "ap_answered": None,
+    }
+
+
+def live_figures(folder: Path, names: list[str]) -> dict[str, Any]:
+    """What was measured of a node: what it dropped, how long it took, and AP over the frames that it answered."""
+    live = json.loads((folder / LIVE).read_text(encoding="utf-8"))
+    latencies = [value for value in live["latency_ms"] if value is not None]
+    usable = (frame for frame in read_frames(folder) if not frame["problem"])
+    answered = (frame for frame, latency in zip(usable, live["latency_ms"], strict=False) if latency is not None)
+    joined = table(frame for frame in answered if frame["truth"] is not None)
+    quantiles = np.percentile(latencies, [50, 95, 99, 100]).round(2).tolist() if latencies else [None] * 4
+    return {
+        "frames_in": len(live["sent"]),
+        "frames_out": len(latencies),
+        "frames_dropped": len(live["sent"]) - len(latencies),
+        "dropped": live["dropped"],
+        "latency_ms": dict(zip(LATENCIES, quantiles, strict=True)),
+        "stage_ms": {name: round(value, 2) for name, value in live["stage_ms"].items()},
+        "fps": round(len(latencies) / live["seconds"], 2) if live["seconds"] > 0 else 0.0,
+        "input_fps": live["rate"] and round(live["rate"], 2),
+        "ap_answered": _ap(measure(joined, names)) if joined.images else None,
     }
 
 

@@ -39,16 +39,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     from fcis_ros.cli.needing import needing
     from fcis_ros.cli.output import finished_folder
+    from fcis_ros.data.coco import read_coco
     from fcis_ros.data.frames import SYNTHETIC, is_bag, open_source
-    from fcis_ros.evaluation.report import table
-    from fcis_ros.evaluation.truth import Truth
     from fcis_ros.model.checkpoint import default_checkpoint, load
     from fcis_ros.model.hardware import choose_device
 
     model = Path(arguments.checkpoint) if arguments.checkpoint else default_checkpoint()
     names = load(model).config.class_names  # a damaged file is refused before anything is recorded
     device = choose_device(arguments.device)
-    truth = Truth.load(Path(arguments.annotations), names) if arguments.annotations else None
+    annotations = Path(arguments.annotations) if arguments.annotations else None
+    if annotations:
+        read_coco(annotations).labels(names)  # likewise
     unusable: list[str] = []
     bag = Path(arguments.input)
     if is_bag(bag):
@@ -61,18 +62,20 @@ def run(arguments: argparse.Namespace) -> None:
         source = open_source(arguments.input, arguments.rate, arguments.frames, arguments.seed)
     with needing("source a ROS 2 and build the package, or use make"):
         from fcis_ros.bags.demo import run_demo
+        from fcis_ros.bags.evaluation import file_sha256
+        from fcis_ros.bags.live import NodeSettings
+        from fcis_ros.bags.report import table
+    settings = NodeSettings(model.resolve(), names, str(device), arguments.rate, arguments.score, arguments.domain)
+    drawn = arguments.input == SYNTHETIC
     with finished_folder(Path(arguments.out), proof="report.json", log="node.log") as folder:
         report = run_demo(
             source,
             folder,
-            model=model.resolve(),
-            class_names=names,
-            device=str(device),
-            truth=truth,
-            rate=arguments.rate,
-            score=arguments.score,
-            seed=arguments.seed if arguments.input == SYNTHETIC else None,
-            domain=arguments.domain,
+            settings,
+            annotations=annotations,
+            drawn=drawn,
+            seed=arguments.seed if drawn else None,
+            model={"name": model.stem, "sha256": file_sha256(model)},
             unusable=unusable,
         )
     print(table(report))

@@ -1,6 +1,6 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""Evaluate a model on every frame of recordings (rosbag2), offline: accuracy, raw detections, a report.
+"""Evaluate a model on every frame of recordings (rosbag2): accuracy, raw detections, a report.
 
 BAG is a rosbag2 folder or a bare .mcap or .db3 file, compressed or not. DIR gets report.json, the raw detections from a score
 of 0.02 as COCO results (detections.json; annotations.json beside it holds the truth in the same ids), frames.jsonl with what
@@ -10,8 +10,11 @@ Annotations are a COCO instance file. Its images match frames by a field stamp_n
 have it; else by file name, if the recording has /frame_names; else by their order. A truth topic, such as `fcis record` writes,
 matches by the headers' stamps. Without truth nothing is measured, but detections are kept.
 
-An interrupted evaluation leaves a report of what it did, and goes on where it stopped when it is started again. With --shard,
-processes on any number of machines share the work; a part that is complete already is not done again:
+With --live the recording is played to a node process over ROS 2, in real time: the report has drops, latency, and AP over all
+frames and over the answered ones, as in `fcis demo`.
+
+An interrupted offline evaluation leaves a report of what it did, and goes on where it stopped when it is started again. With
+--shard, processes on any number of machines share the work; a part that is complete already is not done again:
     seq 7 | xargs -P 2 -I{} fcis evaluate-bag drive/ --annotations drive.json --out drive.eval --shard {}/7
     fcis evaluate-merge drive.eval
 """
@@ -19,8 +22,9 @@ processes on any number of machines share the work; a part that is complete alre
 import argparse
 from pathlib import Path
 
-from fcis_ros.cli.arguments import add_model, unit
+from fcis_ros.cli.arguments import add_model, positive, unit
 from fcis_ros.cli.report import add_baseline, report
+from fcis_ros.errors import InputError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,6 +35,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     truth.add_argument("--truth-topic", metavar="TOPIC", help="of fcis_ros/InstanceMaskArray messages that hold the truth")
     parser.add_argument("--topic", help="of the images, raw or compressed, where a recording has several such topics")
     parser.add_argument("--score", type=unit, default=0.5, help="show instances from this score (default: %(default)s)")
+    parser.add_argument("--live", action="store_true", help="play BAG to a node in real time: also drops and latency")
+    parser.add_argument("--rate", type=positive, help="of --live, frames per second (default: the recording's own time)")
+    parser.add_argument("--domain", type=int, choices=range(102), metavar="ID", help="of --live (default: one apart)")
     parser.add_argument("--shard", type=shard, default=(1, 1), metavar="I/N", help="do part I of N, into DIR/part-I-of-N")
     add_baseline(parser)
     add_model(parser)
@@ -45,6 +52,40 @@ def shard(text: str) -> tuple[int, int]:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    return run_live(arguments) if arguments.live else run_offline(arguments)
+
+
+def run_live(arguments: argparse.Namespace) -> int:
+    from fcis_ros.cli.needing import needing
+    from fcis_ros.cli.output import finished_folder
+    from fcis_ros.model.checkpoint import default_checkpoint, load
+    from fcis_ros.model.hardware import choose_device
+
+    with needing("source a ROS 2 and build the package, or use make"):
+        from fcis_ros.bags.evaluation import file_sha256, open_truth
+        from fcis_ros.bags.live import NodeSettings, evaluate_bag_live
+    folder = Path(arguments.out)
+    if len(arguments.bags) > 1 or arguments.shard[1] > 1:
+        raise InputError("--live takes one recording, whole")
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise InputError(f"{folder}: exists already; choose another folder")
+    checkpoint = Path(arguments.checkpoint) if arguments.checkpoint else default_checkpoint()
+    names = load(checkpoint).config.class_names
+    device = str(choose_device(arguments.device))
+    settings = NodeSettings(checkpoint.resolve(), names, device, arguments.rate, arguments.score, arguments.domain)
+    annotations = Path(arguments.annotations) if arguments.annotations else None
+
+    def truth_of(recording):
+        opened = open_truth([recording], annotations, arguments.truth_topic, names)
+        return opened and (opened[0][0], opened[1])
+
+    model = {"name": checkpoint.stem, "sha256": file_sha256(checkpoint)}
+    with finished_folder(folder, proof="run.json", log="node.log") as made:
+        evaluate_bag_live(Path(arguments.bags[0]), arguments.topic, truth_of, made, settings, model)
+    return report(folder, None, arguments.baseline, arguments.tolerance)
+
+
+def run_offline(arguments: argparse.Namespace) -> int:
     from tqdm import tqdm
 
     from fcis_ros.cli.needing import needing

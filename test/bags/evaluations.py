@@ -79,6 +79,7 @@ def run(bag, annotations, folder, network=None, score=0.5, shard=None):
     recordings = [open_recording(bag)]
     truth = AnnotationFile(annotations, NAMES, recordings[0].named, recordings[0].count) if annotations else None
     what = {
+        "mode": "offline",
         "bags": [{"path": str(bag), "topic": "/cam", "messages": recordings[0].count}],
         "shard": [shard.number, shard.count], "class_names": list(NAMES),
         "score_floor": 0.02, "score": score, "device": "cpu", "precision": "fp32", "model": {"name": "stand-in", "sha256": "0"},
