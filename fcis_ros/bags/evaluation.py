@@ -72,6 +72,7 @@ def evaluate_bags(
     total = sum(stop - start for start, stop in spans)
     opened = open_truth(recordings, annotations, truth_topic, names)
     truths, about = opened or (None, None)
+    ids = truths[0].category_ids if truths else range(1, len(names) + 1)
     what = {
         "format": 1,
         "mode": "offline",
@@ -84,13 +85,13 @@ def evaluate_bags(
         "precision": model.predictor.precision,
         "device": str(model.predictor.device),
         "class_names": list(names),
+        "category_ids": list(ids),
         "score_floor": SCORE_FLOOR,
         "score": score,
         "truth": about,
     }
     run = RunFolder(folder, what)
     timing = Timing()
-    ids = truths[0].category_ids if truths else range(1, len(names) + 1)
     try:
         evaluate(
             recordings, shard, model.predictor, truths, names, ids, run, score, timing,

@@ -107,6 +107,7 @@ def evaluate_answers(
         InputError: the truth does not fit.
     """
     names, stamps = settings.class_names, list(measured.sent)
+    ids = truth.category_ids if truth else range(1, len(names) + 1)
     what = {
         "format": 1,
         "mode": "live",
@@ -115,6 +116,7 @@ def evaluate_answers(
         "precision": measured.facts.get("precision", "fp32"),
         "device": measured.facts.get("device", settings.device),
         "class_names": list(names),
+        "category_ids": list(ids),
         "score_floor": SCORE_FLOOR,
         "score": settings.score,
         **about,
@@ -129,7 +131,6 @@ def evaluate_answers(
         "dropped": dropped(measured),
     }
     write_aside(folder / LIVE, json.dumps(live) + "\n")
-    ids = truth.category_ids if truth else range(1, len(names) + 1)
     recorded = _Recorded(stamps, answers, names)
     with tqdm(desc="evaluate", total=recording.count, unit="frame", mininterval=0.5) as bar:
         evaluate(

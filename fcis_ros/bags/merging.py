@@ -161,12 +161,12 @@ class _Joining:
         self._ends = {name: len(head) for name, head in HEADS.items()}
         self._known: set[int] = set()
         self._images: list[dict[str, Any]] = []
-        self._categories: list[dict[str, Any]] = []
+        self._ids = what["category_ids"]
+        self._categories = [{"id": own, "name": name} for own, name in zip(self._ids, self._names, strict=True)]
         self.choice = Choice(what["score"])
 
     def add(self, part: Path) -> None:
         """Adds the frames of a part."""
-        self._categories = self._categories or read_categories(part)
         sources = {name: list_path(part, name).open("rb") for name in LISTS}
         begins = {name: len(head) for name, head in HEADS.items()}
         for line, frame in lines_of(part / FRAMES):
@@ -192,12 +192,13 @@ class _Joining:
 
     def _demoted(self, frame: dict[str, Any], entries: dict[str, bytes]) -> tuple[dict[str, Any], dict[str, bytes]]:
         """A frame whose annotation an earlier part had: it counts as one without truth, as it would have in one run."""
-        ids = [category["id"] for category in self._categories]
         results = json.loads(b"[" + entries["detections"] + b"]")
         own = frame["own_id"]
-        labelled = [{**entry, "category_id": ids.index(entry["category_id"]) + 1, "bbox": [0, 0, 1, 1]} for entry in results]
+        labelled = [
+            {**entry, "category_id": self._ids.index(entry["category_id"]) + 1, "bbox": [0, 0, 1, 1]} for entry in results
+        ]
         moved = ",\n".join(json.dumps({**entry, "image_id": own}, separators=(",", ":")) for entry in results)
-        changed = {"truth": None, "listed": False, "repeated": True, "image_id": own}
+        changed = {"truth": None, "listed": False, "tracked": False, "repeated": True, "image_id": own}
         frame = {**frame, **changed, **columns(match_image([], labelled))}
         return {**frame, "ends": frame["ends"]}, {"detections": b"", "unannotated": moved.encode(), "annotations": b""}
 
@@ -206,14 +207,6 @@ class _Joining:
         for name, tail in tails(self._images, self._categories).items():
             self._files[name].write(tail.encode())
             self._files[name].close()
-
-
-def read_categories(folder: Path) -> list[dict[str, Any]]:
-    """The categories of an evaluation's files, from the end of annotations.json; none where that has not been completed."""
-    with list_path(folder, "annotations").open("rb") as file:
-        content = file.read()
-    start = content.rfind(b'"categories": ')
-    return json.loads(content[start + 14 : -2]) if start >= 0 else []
 
 
 def _between(file: BinaryIO, begin: int, end: int) -> bytes:

@@ -236,7 +236,7 @@ class _Writing:
             moment = record.index * MOMENTS // max(recording.count, 1)
             frame = {
                 "bag": bag, "index": record.index, "name": record.name, "stamp": record.stamp, "log_time": record.log_time,
-                "problem": problem, "moment": moment, "height": 0, "width": 0, "truth": None, "listed": False,
+                "problem": problem, "moment": moment, "height": 0, "width": 0, "truth": None, "listed": False, "tracked": False,
                 "repeated": False, "own_id": BAG_IDS * bag + record.index + 1, "image_id": BAG_IDS * bag + record.index + 1,
             }  # fmt: skip
             if found is None:
@@ -259,6 +259,7 @@ class _Writing:
             frame |= {"truth": annotated.key, "listed": True}
             frame["image_id"] = frame["image_id"] if annotated.image_id is None else annotated.image_id
         objects = annotated.objects if frame["truth"] is not None else []
+        frame["tracked"] = any("track_id" in own for own in objects)
         results = to_results(found, frame["image_id"])
         frame |= columns(match_image(objects, results))
         self._album.offer(frame, image, found, objects)

@@ -228,6 +228,8 @@ def rows(report: Mapping[str, Any]) -> list[tuple[str, str]]:
     lines.append(("mask AP50 by class", ", ".join(f"{name} {number(value)}" for name, value in ap["per_class"].items())))
     best = max(report["sweep"]["all"], key=lambda line: line["f1"] or 0)
     shares = f"precision {number(best['precision'])}, recall {number(best['recall'])}, F1 {number(best['f1'])}"
+    if tracks := report["tracks"]:
+        lines.append(("track ids: IDF1, switches", f"{number(tracks['idf1'])}, {tracks['switches']}"))
     lines.append(("best threshold of the score", f"{best['score']:g}: {shares}"))
     for change in (report["comparison"] or {"changes": ()})["changes"]:
         values = f"{number(change['before'])} -> {number(change['now'])}, {_interval(change)}"

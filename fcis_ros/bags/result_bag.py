@@ -10,7 +10,6 @@ Messages carry the images' headers and times of recording, so that both recordin
 """
 
 import inspect
-import json
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,10 +20,11 @@ from rosbags.typesys import get_types_from_msg
 from rosbags.typesys.store import Typestore
 
 from fcis_ros import overlay
-from fcis_ros.bags.mask_messages import MASKS, mask_types, serialize_masks, to_instances
+from fcis_ros.bags.mask_messages import MASKS, mask_types, serialize_masks
 from fcis_ros.bags.messages import COMPRESSED, message_types
 from fcis_ros.bags.reading import Recorded, Recording
-from fcis_ros.bags.run_folder import HEADS, list_path, read_frames, read_run
+from fcis_ros.bags.run_folder import read_run
+from fcis_ros.bags.stored import Labels, read_stored
 from fcis_ros.bags.writing import mcap_writer
 from fcis_ros.structures import Instances
 
@@ -108,7 +108,7 @@ def write_results(folder: Path, recordings: Sequence[Recording], bag: Path, prog
         masks = writer.add_connection(MASKS_TOPIC, MASKS, typestore=mask_types())
         overlays = writer.add_connection(OVERLAY_TOPIC, COMPRESSED, typestore=message_types())
         outlines = writer.add_connection(OUTLINES_TOPIC, OUTLINES, typestore=store)
-        for record, found in _found(folder, recordings, tuple(what["class_names"]), what["score"]):
+        for record, found in _found(folder, recordings, what["score"]):
             header = message_types().deserialize_cdr(record.raw, record.kind).header
             writer.write(masks, record.log_time, serialize_masks(found, header, what["model"]["name"]))
             writer.write(overlays, record.log_time, _overlay(header, overlay.draw(record.image(), found)))
@@ -118,46 +118,16 @@ def write_results(folder: Path, recordings: Sequence[Recording], bag: Path, prog
     return count
 
 
-def _found(
-    folder: Path, recordings: Sequence[Recording], names: tuple[str, ...], score: float
-) -> Iterator[tuple[Recorded, Instances]]:
+def _found(folder: Path, recordings: Sequence[Recording], score: float) -> Iterator[tuple[Recorded, Instances]]:
     """Every frame that was evaluated with its instances from this score on, best first."""
-    begins = {name: len(head) for name, head in HEADS.items()}
-    ids: dict[int, int] = {}
-    lists = {name: list_path(folder, name).open("rb") for name in ("detections", "unannotated")}
+    labels = Labels(folder)
     records: dict[int, Iterator[Recorded]] = {}
-    try:
-        for frame in read_frames(folder):
-            which = "detections" if frame["listed"] else "unannotated"
-            lists[which].seek(begins[which])
-            text = lists[which].read(frame["ends"][which] - begins[which]).decode().removeprefix(",\n")
-            begins = frame["ends"]
-            own = records.setdefault(frame["bag"], recordings[frame["bag"]].records())
-            record = next(record for record in own if record.index == frame["index"])
-            if frame["problem"]:
-                continue
-            entries = [entry for entry in json.loads(f"[{text}]") if entry["score"] >= score]
-            yield record, _instances(entries, frame, names, ids or _labels(folder, names, ids))
-    finally:
-        for file in lists.values():
-            file.close()
-
-
-def _labels(folder: Path, names: tuple[str, ...], ids: dict[int, int]) -> dict[int, int]:
-    """{category id in the files: label}; they stand in annotations.json, and are the labels where that is not complete."""
-    from fcis_ros.bags.merging import read_categories
-
-    known = {category["name"]: category["id"] for category in read_categories(folder)}
-    ids.update({known.get(name, label): label for label, name in enumerate(names, start=1)})
-    return ids
-
-
-def _instances(entries: list[dict[str, Any]], frame: dict[str, Any], names: tuple[str, ...], ids: dict[int, int]) -> Instances:
-    order = np.argsort([-entry["score"] for entry in entries], kind="stable")
-    labelled = [{**entries[i], "category_id": ids[entries[i]["category_id"]]} for i in order]
-    instances, kept = to_instances(labelled, frame["height"], frame["width"], names)
-    scores = np.array([own["score"] for own in kept], np.float32)
-    return Instances(instances.height, instances.width, instances.boxes, scores, instances.labels, instances.runs, names)
+    for stored in read_stored(folder):
+        frame = stored.frame
+        own = records.setdefault(frame["bag"], recordings[frame["bag"]].records())
+        record = next(record for record in own if record.index == frame["index"])
+        if not frame["problem"]:
+            yield record, labels.instances(frame, [entry for entry in stored.results if entry["score"] >= score])[0]
 
 
 def _overlay(header: Any, drawn: np.ndarray) -> memoryview:

@@ -13,6 +13,7 @@ import numpy as np
 from fcis_ros.bags.choice import Choice, key
 from fcis_ros.bags.frame_lines import Frame, counts, table
 from fcis_ros.bags.run_folder import COMPLETE, LIVE, read_frames, read_run
+from fcis_ros.bags.track_measures import measure_tracks
 from fcis_ros.evaluation.precision import RECALLS, curves, measure, sweep
 from fcis_ros.versions import versions
 
@@ -30,7 +31,7 @@ class Counts:
         self._moments: dict[tuple[int, int], dict[str, Any]] = {}
         self._problems: Counter[str] = Counter()
         self._choice = Choice(score)
-        self.frames = self.annotated = self.repeated = self.detections = 0
+        self.frames = self.annotated = self.repeated = self.tracked = self.detections = 0
         self.unusable: str | None = None
 
     def compared(self, frames: Iterator[Frame]) -> Iterator[Frame]:
@@ -45,6 +46,7 @@ class Counts:
         self.frames += 1
         self.detections += len(frame["scores"])
         self.repeated += frame["repeated"]
+        self.tracked += frame["tracked"]
         second = (frame["log_time"] - self._first.setdefault(frame["bag"], frame["log_time"])) / 1e9
         if frame["problem"]:
             self.leave_out([frame["problem"]])
@@ -132,6 +134,7 @@ def summarise(folder: Path, score: float | None = None) -> dict[str, Any]:
         "mAPr": measured and measured["mAPr"],
         "curve": curve(joined, names) if measured else None,
         "sweep": sweep(joined, names) if measured else None,
+        "tracks": measure_tracks(folder, score) if seen.tracked else None,
         "gallery": seen.gallery(),
         "timeline": seen.timeline(),
         "seed": what.get("seed"),

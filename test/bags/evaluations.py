@@ -78,14 +78,15 @@ def run(bag, annotations, folder, network=None, score=0.5, shard=None):
     shard = shard or Shard(1, 1)
     recordings = [open_recording(bag)]
     truth = AnnotationFile(annotations, NAMES, recordings[0].named, recordings[0].count) if annotations else None
+    ids = truth.category_ids if truth else (1, 2)
     what = {
         "mode": "offline",
         "bags": [{"path": str(bag), "topic": "/cam", "messages": recordings[0].count}],
         "shard": [shard.number, shard.count], "class_names": list(NAMES),
-        "score_floor": 0.02, "score": score, "device": "cpu", "precision": "fp32", "model": {"name": "stand-in", "sha256": "0"},
+        "category_ids": list(ids), "score_floor": 0.02, "score": score, "device": "cpu",
+        "precision": "fp32", "model": {"name": "stand-in", "sha256": "0"},
         "truth": truth and {"file": annotations.name, "matched_by": truth.matched_by},
     }  # fmt: skip
-    ids = truth.category_ids if truth else (1, 2)
     opened = RunFolder(folder, what)
     try:
         evaluate(recordings, shard, network or Network(), truth and [truth], NAMES, ids, opened, score, Timing())
