@@ -60,7 +60,7 @@ try-builds:
 # The style of Python and of C++; `clang-format -i` on what it complains about.
 lint: setup
 	.venv/bin/ruff check .
-	find csrc include examples test -name '*.h' -o -name '*.hpp' -o -name '*.cpp' -o -name '*.cu' | \
+	find csrc include examples test benchmarks -name '*.h' -o -name '*.hpp' -o -name '*.cpp' -o -name '*.cu' | \
 		xargs .venv/bin/clang-format --dry-run --Werror
 
 # CAMVID: a folder with train/, val/ and their instances_*.json. Goes on where an interrupted run stopped.
@@ -73,6 +73,7 @@ train-road: setup
 # Prints a table and writes out/bench/*.json; on the GPU where there is one.
 bench: setup
 	$(RUN) -m benchmarks
+	$(RUN) -m benchmarks.native
 	$(RUN) -m benchmarks.node
 
 # 100 000 hostile frames through what lies before the network, 10 000 frames through a node whose cameras and parameters change

@@ -31,6 +31,8 @@ inline void check_maps(const at::Tensor& maps, const at::Tensor& rois, int64_t b
   TORCH_CHECK_VALUE(rois.is_contiguous(), "rois: not contiguous, strides ", rois.strides());
 }
 
+inline void check_points(int64_t size) { TORCH_CHECK_VALUE(size >= 1 && size <= 512, "size: expected 1..512, got ", size); }
+
 inline void check_labels(const at::Tensor& labels, const at::Tensor& rois) {
   TORCH_CHECK_VALUE(labels.dim() == 1 && labels.size(0) == rois.size(0), "labels: expected [", rois.size(0), "], got ",
                     labels.sizes());

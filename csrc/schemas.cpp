@@ -24,6 +24,16 @@ TORCH_LIBRARY(fcis_ros, m) {
   m.def("box_deltas(Tensor maps, Tensor rois, int bins, int size, int stride) -> Tensor");
   m.def("box_deltas_backward(Tensor grad, Tensor maps, Tensor rois, int bins, int size, int stride) -> Tensor");
 
+  // The same of `assemble: native`: no grid, S*S points instead of squares.
+  m.def("native_class_logits(Tensor maps, Tensor rois, int bins, int stride) -> Tensor");
+  m.def("native_class_logits_backward(Tensor grad, Tensor maps, Tensor rois, int bins, int stride) -> Tensor");
+  m.def("native_mask_logits(Tensor maps, Tensor rois, Tensor labels, int bins, int size, int stride) -> Tensor");
+  m.def(
+      "native_mask_logits_backward(Tensor grad, Tensor maps, Tensor rois, Tensor labels, int bins, int size, int stride) "
+      "-> Tensor");
+  m.def("native_box_deltas(Tensor maps, Tensor rois, int bins, int stride) -> Tensor");
+  m.def("native_box_deltas_backward(Tensor grad, Tensor maps, Tensor rois, int bins, int stride) -> Tensor");
+
   // logits [2A, h, w], deltas [4A, h, w], anchors [A, 4] -> boxes [h*w*A, 4], scores [h*w*A]
   m.def(
       "decode_anchors(Tensor logits, Tensor deltas, Tensor anchors, int stride, int height, int width, float min_size) "

@@ -3,11 +3,13 @@
 """What benchmarks compare is the same thing twice."""
 
 import numpy as np
+import pytest
 import torch
 
-from benchmarks import cases, frame, operators, plain
+from benchmarks import cases, frame, native, operators, plain
 from fcis_ros import Predictor
 from fcis_ros.data.synthetic import SyntheticScenes
+from fcis_ros.ops import native as ops_native
 
 CPU = torch.device("cpu")
 
@@ -33,6 +35,16 @@ def test_the_stages_agree():
         theirs = run()
     assert torch.equal(ours.labels, theirs.labels) and (ours.labels > 0).any()
     torch.testing.assert_close(ours.scores, theirs.scores, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.compiler
+def test_the_direct_sum_is_what_the_tables_give():
+    case = cases.make("small", 20, 60, 160, 240)
+    for rois in (case.rois, native.squares(case, 64)):
+        logits = native.direct_sum()(case.score_maps, rois, cases.BINS, cases.STRIDE)
+        expected = ops_native.class_logits(case.score_maps, rois, cases.BINS, cases.GRID, cases.STRIDE)
+        torch.testing.assert_close(logits, expected, atol=1e-5, rtol=1e-4)
+    assert ((rois[:, 3:] - rois[:, 1:3]) == 63).all()
 
 
 def test_a_row_says_what_was_measured():

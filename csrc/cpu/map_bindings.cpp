@@ -10,7 +10,6 @@
 #include <ATen/ops/sigmoid.h>
 #include <ATen/ops/sub.h>
 #include <ATen/ops/zeros.h>
-#include <ATen/ops/zeros_like.h>
 #include <torch/library.h>
 
 #include <algorithm>
@@ -19,16 +18,10 @@
 #include "../checks.h"
 #include "../views.h"
 #include "kernels.h"
+#include "map_binding.h"
 
 namespace fcis {
 namespace {
-
-constexpr int64_t kPartialSums = 8;
-
-// What the kernels read: float16 is no format that CPUs compute in, and is converted as a whole.
-at::Tensor readable(const at::Tensor& maps) { return maps.scalar_type() == at::kHalf ? maps.to(at::kFloat) : maps; }
-
-at::Tensor zeros_like_maps(const at::Tensor& maps) { return at::zeros_like(maps, maps.options().dtype(at::kFloat)); }
 
 RoiSpans spans_of(const at::Tensor& rois, int64_t bins, int64_t size, int64_t stride, const Maps& maps) {
   return find_spans(view_rois(rois, bins, size, stride), maps);

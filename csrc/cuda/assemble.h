@@ -158,8 +158,8 @@ __device__ __forceinline__ Place find_place(unsigned pixel, int unit, int height
 }
 
 // Calls add(r) in order for every ROI of the table that reaches the place; all lanes of the warp together.
-template <typename Add>
-__device__ __forceinline__ void for_each_roi(const Table& table, const Place& place, Add add) {
+template <typename AnyTable, typename Add>
+__device__ __forceinline__ void for_each_roi(const AnyTable& table, const Place& place, Add add) {
   const int lane = threadIdx.x % kWarp, i = place.bin / table.bins, j = place.bin % table.bins;
   for (int first = 0; first < table.count; first += kWarp) {
     const int own = first + lane;

@@ -12,6 +12,6 @@ from fcis_ros.ops import native
 def operators(config: ModelConfig) -> ModuleType:
     """``class_logits``, ``mask_logits``, ``winner_masks`` and ``box_deltas`` of one formulation, alike in arguments and shapes.
 
-    ``assemble: grid`` is the released code's, compiled; ``native`` the patent's text ([0028]-[0030]).
+    ``assemble: grid`` is the released code's, ``native`` the patent's text ([0028]-[0030]).
     """
     return native if config.assemble == "native" else ops

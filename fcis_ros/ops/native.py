@@ -1,149 +1,91 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""``assemble: native``: the operators that read the maps inside every ROI, as the patent words it ([0028]-[0030]).
+"""``assemble: native``: the operators that read the maps inside every ROI as they are, as the patent words it ([0028]-[0030]).
 
-No grid and no bins: an ROI covers whole feature pixels, these are divided evenly into k x k parts, and each pixel is read from
-the map of its part as it is. The functions take what their namesakes in ``fcis_ros.ops`` take and give tensors of the same
-shapes. They are tensor operations, differentiable by autograd, for any device; nothing in them waits for a result.
+They take what their namesakes in ``fcis_ros.ops`` take and give tensors of the same shapes; ``reference.native`` defines what
+each computes. Class logits and box deltas come from summed-area tables: four reads per ROI, bin and channel, however large the
+ROI is. Maps must be finite: what is not would spread through the tables to other ROIs.
 """
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
+
+_ops = torch.ops.fcis_ros
 
 
 def class_logits(score_maps: Tensor, rois: Tensor, bins: int, size: int, stride: int) -> Tensor:
-    """Per pixel max(outside, inside), then the mean over all pixels of the ROI ([0029]).
+    """As ``reference.native.class_logits``: [N, k*k*2*(C+1), h, w], [R, 5] -> [R, C+1]; differentiable in the maps.
 
-    Args:
-        score_maps: [N, k*k*2*(C+1), h, w], channel ((i*k + j)*2 + s)*(C+1) + class with s = 0 outside, 1 inside.
-        rois: [R, 5].
-        bins: k.
-        size: of no meaning here.
-        stride: image pixels per feature pixel.
-
-    Returns:
-        [R, C+1] float32. Where outside equals inside, the gradient goes to outside.
+    Raises:
+        ValueError: an argument's dtype, rank, device, memory format or channel count does not fit; named in the message.
     """
-    images, channels, height, width = score_maps.shape
-    # Channels last, as the network leaves them: what an ROI reads at a corner then lies together.
-    sides = score_maps.permute(0, 2, 3, 1).reshape(images, height, width, bins * bins, 2, channels // (2 * bins * bins))
-    outside, inside = sides.unbind(dim=4)
-    return _mean(torch.where(inside > outside, inside, outside), rois, bins, stride)
-
-
-def box_deltas(box_maps: Tensor, rois: Tensor, bins: int, size: int, stride: int) -> Tensor:
-    """Mean of the box maps over the pixels of every ROI ([0035]): [N, k*k*4, h, w], [R, 5] -> [R, 4] normalised deltas."""
-    images, channels, height, width = box_maps.shape
-    maps = box_maps.permute(0, 2, 3, 1).reshape(images, height, width, bins * bins, channels // (bins * bins))
-    return _mean(maps, rois, bins, stride)
+    return _ops.native_class_logits(score_maps, rois, bins, stride)
 
 
 def mask_logits(score_maps: Tensor, rois: Tensor, labels: Tensor, bins: int, size: int, stride: int) -> Tensor:
-    """The outside/inside pair of one class per ROI, read at S x S points of its box.
+    """As ``reference.native.mask_logits``: [N, k*k*2*(C+1), h, w], [R, 5], [R] -> [R, 2, S, S]; differentiable in the maps.
 
-    Voting takes masks of one size. A point takes the feature pixel that it lies in, unchanged, so with S of at least the pixels
-    along the ROI's longer side (21 are 336 image pixels at stride 16) nothing of the mask is lost, and nothing is interpolated.
-
-    Args:
-        score_maps: as for ``class_logits``.
-        rois: [R, 5].
-        labels: [R] int64, the class whose pair is wanted; one that does not exist gives zeros.
-        bins: k.
-        size: S.
-        stride: image pixels per feature pixel.
-
-    Returns:
-        [R, 2, S, S] float32, outside then inside; the mask probability is the softmax over dimension 1.
+    Raises:
+        ValueError: as for ``class_logits``.
     """
-    images, channels, height, width = score_maps.shape
-    classes = channels // (2 * bins * bins)
-    known = _of_an_image(rois, images) & (labels >= 0) & (labels < classes)
-    rois = torch.where(known[:, None], rois, 0.0)
-    row, i, down = _points(rois[:, 2], rois[:, 4], size, height, bins, stride)
-    column, j, across = _points(rois[:, 1], rois[:, 3], size, width, bins, stride)
-    maps = score_maps.reshape(images, bins, bins, 2, classes, height, width)
-    image, label = rois[:, 0].long()[:, None, None], torch.where(known, labels, 0)[:, None, None]
-    pairs = maps[image, i[:, :, None], j[:, None, :], :, label, row[:, :, None], column[:, None, :]].float()
-    return torch.where((known & down & across)[:, None, None, None], pairs.permute(0, 3, 1, 2), 0.0)
+    return _ops.native_mask_logits(score_maps, rois, labels, bins, size, stride)
 
 
 def winner_masks(score_maps: Tensor, rois: Tensor, scores: Tensor, bins: int, size: int, stride: int) -> Tensor:
-    """Mask probabilities [R, S, S] of the best class but the background, the lower label of equals; scores [R, C+1]."""
+    """Mask probabilities [R, S, S] of the best class but the background, the lower label of equals; scores [R, C+1].
+
+    Raises:
+        ValueError: as for ``class_logits``.
+    """
     labels = torch.where(scores.isnan(), -torch.inf, scores)[:, 1:].argmax(dim=1) + 1
     pairs = mask_logits(score_maps, rois, labels, bins, size, stride)
     return torch.sigmoid(pairs[:, 1] - pairs[:, 0])
 
 
-def _mean(maps: Tensor, rois: Tensor, bins: int, stride: int) -> Tensor:
-    """Mean over the pixels of every ROI, each read from the map of its part: [N, h, w, k*k, G], [R, 5] -> [R, G] float32.
+def box_deltas(box_maps: Tensor, rois: Tensor, bins: int, size: int, stride: int) -> Tensor:
+    """As ``reference.native.box_deltas``: [N, k*k*4, h, w], [R, 5] -> [R, 4]; differentiable in the maps.
 
-    By summed-area tables, in float64: 4*k*k reads per ROI and channel, however large it is. Zeros where an ROI covers no pixel.
+    Raises:
+        ValueError: as for ``class_logits``.
     """
-    images, height, width = maps.shape[:3]
-    known = _of_an_image(rois, images)
-    rois = torch.where(known[:, None], rois, 0.0)
-    y = part_edges(*covered(rois[:, 2], rois[:, 4], height, stride), bins)
-    x = part_edges(*covered(rois[:, 1], rois[:, 3], width, stride), bins)
-    table = F.pad(maps.double().cumsum(dim=1).cumsum(dim=2), (0, 0, 0, 0, 1, 0, 1, 0))
-    image = rois[:, 0].long()[:, None, None]
-    part = torch.arange(bins * bins, device=rois.device).reshape(bins, bins)
-
-    def corner(row: Tensor, column: Tensor) -> Tensor:  # [R, k], [R, k] -> [R, k, k, G]
-        return table[image, row[:, :, None], column[:, None, :], part]
-
-    top, bottom, left, right = y[:, :-1], y[:, 1:], x[:, :-1], x[:, 1:]
-    sums = corner(bottom, right) - corner(top, right) - corner(bottom, left) + corner(top, left)
-    pixels = ((y[:, -1] - y[:, 0]) * (x[:, -1] - x[:, 0]) * known)[:, None]
-    return torch.where(pixels > 0, sums.sum(dim=(1, 2)) / pixels.clamp(min=1), 0.0).float()
+    return _ops.native_box_deltas(box_maps, rois, bins, stride)
 
 
-def covered(low: Tensor, high: Tensor, length: int, stride: int) -> tuple[Tensor, Tensor]:
-    """Feature pixels [begin, end) that an ROI touches along one axis.
-
-    Args:
-        low: [R] first image pixel of the ROI on this axis; rounded half away from zero, as in the released code.
-        high: [R] last image pixel.
-        length: feature pixels on this axis.
-        stride: image pixels per feature pixel.
-
-    Returns:
-        Two [R] int64 tensors; equal where the ROI lies outside the map or is reversed.
-    """
-    begin = torch.floor(_whole(low) / stride).clamp(0, length)
-    end = torch.ceil((_whole(high) + 1) / stride).clamp(0, length)
-    return begin.long(), torch.maximum(begin, end).long()
+@torch.library.register_fake("fcis_ros::native_class_logits")
+def _(maps, rois, bins, stride):
+    return maps.new_empty((rois.shape[0], maps.shape[1] // (2 * bins * bins)), dtype=torch.float32)
 
 
-def part_edges(begin: Tensor, end: Tensor, bins: int) -> Tensor:
-    """Where each of the k parts of begin..end-1 begins, and the last one ends: [R] and [R] -> [R, k + 1].
-
-    Pixel u of n belongs to the part that its centre lies in, (2u + 1)k // 2n: parts differ by one pixel at most, and a mirrored
-    ROI has mirrored parts. With fewer pixels than parts, the parts without a pixel's centre are empty.
-    """
-    count, index = (end - begin)[:, None], torch.arange(bins + 1, device=begin.device)
-    return begin[:, None] + torch.div(2 * count * index + bins - 1, 2 * bins, rounding_mode="floor")
+@torch.library.register_fake("fcis_ros::native_mask_logits")
+def _(maps, rois, labels, bins, size, stride):
+    return maps.new_empty((rois.shape[0], 2, size, size), dtype=torch.float32)
 
 
-def _points(low: Tensor, high: Tensor, size: int, length: int, bins: int, stride: int) -> tuple[Tensor, Tensor, Tensor]:
-    """S points along one axis of every ROI: the feature pixel of each [R, S], its part [R, S], whether there are any [R]."""
-    begin, end = (edge[:, None] for edge in covered(low, high, length, stride))
-    step = (torch.arange(size, dtype=torch.float64, device=low.device) + 0.5) / size
-    at = _whole(low)[:, None] + step * (_whole(high) + 1 - _whole(low))[:, None]
-    pixel = torch.floor(at / stride).clamp(-1, length).long()
-    pixel = torch.maximum(torch.minimum(pixel, end - 1), begin).clamp(max=length - 1)
-    part = torch.div((2 * (pixel - begin) + 1) * bins, 2 * (end - begin).clamp(min=1), rounding_mode="floor")
-    part = part.clamp(0, bins - 1)
-    return pixel, part, (end > begin)[:, 0]
+@torch.library.register_fake("fcis_ros::native_box_deltas")
+def _(maps, rois, bins, stride):
+    return maps.new_empty((rois.shape[0], maps.shape[1] // (bins * bins)), dtype=torch.float32)
 
 
-def _whole(value: Tensor) -> Tensor:
-    """Rounded half away from zero; float64, where x + 0.5 is exact."""
-    wide = value.double()
-    return torch.sign(wide) * torch.floor(wide.abs() + 0.5)
+@torch.library.register_fake("fcis_ros::native_class_logits_backward")
+@torch.library.register_fake("fcis_ros::native_mask_logits_backward")
+@torch.library.register_fake("fcis_ros::native_box_deltas_backward")
+def _(grad, maps, *arguments):
+    return torch.empty_like(maps)
 
 
-def _of_an_image(rois: Tensor, images: int) -> Tensor:
-    """[R]: finite, and of an image that there is."""
-    index = rois[:, 0]
-    return torch.isfinite(rois).all(dim=1) & (index == index.floor()) & (index >= 0) & (index < images)
+def _differentiable(name: str) -> None:
+    """Registers ``<name>_backward``, which gives the gradient of the first argument, the maps."""
+
+    def save(ctx, inputs, output):
+        ctx.save_for_backward(*(value for value in inputs if isinstance(value, Tensor)))
+        ctx.geometry = [value for value in inputs if not isinstance(value, Tensor)]
+
+    def backward(ctx, grad):
+        maps_grad = getattr(_ops, f"{name}_backward")(grad, *ctx.saved_tensors, *ctx.geometry)
+        return maps_grad, *[None] * (len(ctx.saved_tensors) - 1 + len(ctx.geometry))
+
+    torch.library.register_autograd(f"fcis_ros::{name}", backward, setup_context=save)
+
+
+for _name in ("native_class_logits", "native_mask_logits", "native_box_deltas"):
+    _differentiable(_name)

@@ -21,6 +21,27 @@ SOURCES = HERE.parents[1] / "csrc" / "cuda"
 SANITIZE = "FCIS_EMULATE_SANITIZE"
 
 
+ELEMENTS = {torch.float32: 0, torch.float16: 1, torch.bfloat16: 2}
+
+
+class Maps(ctypes.Structure):
+    """``struct Maps`` of csrc/maps.h."""
+
+    _fields_ = [
+        ("data", ctypes.c_void_p), ("images", ctypes.c_int64), ("channels", ctypes.c_int64), ("height", ctypes.c_int64),
+        ("width", ctypes.c_int64), ("element", ctypes.c_int32), ("channels_last", ctypes.c_bool),
+    ]  # fmt: skip
+
+
+class Rois(ctypes.Structure):
+    """``struct Rois`` of csrc/maps.h."""
+
+    _fields_ = [
+        ("data", ctypes.c_void_p), ("count", ctypes.c_int64), ("bins", ctypes.c_int32), ("size", ctypes.c_int32),
+        ("stride", ctypes.c_int32),
+    ]  # fmt: skip
+
+
 class Emulated:
     """The functions of a compiled library by their C++ names; a launch function that fails raises RuntimeError."""
 
@@ -50,6 +71,13 @@ class Emulated:
     def workspace(self, name: str, *arguments: Any) -> torch.Tensor:
         """What a function wants as its workspace: exactly that large, and full of garbage."""
         return torch.full((self(f"fcis::cuda::{name}_workspace", *arguments),), 0x5A, dtype=torch.uint8)
+
+    @staticmethod
+    def describe(maps: torch.Tensor, rois: torch.Tensor, bins: int, size: int, stride: int = 16) -> tuple[Maps, Rois]:
+        """``Maps`` and ``Rois`` of csrc/maps.h; both tensors have to stay."""
+        last = maps.is_contiguous(memory_format=torch.channels_last)
+        described = Maps(maps.data_ptr(), *maps.shape, ELEMENTS[maps.dtype], last)
+        return described, Rois(rois.data_ptr(), len(rois), bins, size, stride)
 
     def order(self, seed: int) -> None:
         """Of threads, warps and blocks from now on: 0 ascending, 1 descending, otherwise shuffled."""

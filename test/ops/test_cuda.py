@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from fcis_ros import ops
+from fcis_ros.ops import native
 
 pytestmark = pytest.mark.cuda
 
@@ -30,7 +31,8 @@ def inputs(name: str, classes: int, dtype=torch.float32, layout=torch.channels_l
 @LAYOUTS
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
 @pytest.mark.parametrize("classes", [4, 21, 81])
-def test_assembling(name, layout, dtype, classes):
+@pytest.mark.parametrize("ops", [ops, native], ids=["grid", "native"])
+def test_assembling(ops, name, layout, dtype, classes):
     maps, rois, labels = inputs(name, classes, dtype, layout)
     expected = getattr(ops, name)(maps, rois, *labels, *GEOMETRY)
     own = maps.cuda().requires_grad_()

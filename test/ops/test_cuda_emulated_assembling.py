@@ -2,8 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The CUDA kernels that assemble, run on the host: against the slow reference and its gradients, in any order of threads."""
 
-import ctypes
-
 import pytest
 import torch
 
@@ -11,23 +9,8 @@ from fcis_ros.ops import reference
 
 LAYOUTS = pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last], ids=["nchw", "channels_last"])
 NAMES = ("class_logits", "mask_logits", "box_deltas")
-ELEMENTS = {torch.float32: 0, torch.float16: 1, torch.bfloat16: 2}
 # Few and many classes; one, three and other numbers of squares per bin; a last warp of classes that is nearly empty.
 CASES = [(4, 3, 9), (21, 3, 9), (33, 2, 6), (1, 1, 4), (17, 3, 3), (18, 2, 4), (65, 1, 3)]
-
-
-class Maps(ctypes.Structure):
-    _fields_ = [
-        ("data", ctypes.c_void_p), ("images", ctypes.c_int64), ("channels", ctypes.c_int64), ("height", ctypes.c_int64),
-        ("width", ctypes.c_int64), ("element", ctypes.c_int32), ("channels_last", ctypes.c_bool),
-    ]  # fmt: skip
-
-
-class Rois(ctypes.Structure):
-    _fields_ = [
-        ("data", ctypes.c_void_p), ("count", ctypes.c_int64), ("bins", ctypes.c_int32), ("size", ctypes.c_int32),
-        ("stride", ctypes.c_int32),
-    ]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -55,11 +38,6 @@ def random_rois(count=25, images=2, seed=0) -> torch.Tensor:
     return rois
 
 
-def describe(maps, rois, bins, size):
-    last = maps.is_contiguous(memory_format=torch.channels_last)
-    return Maps(maps.data_ptr(), *maps.shape, ELEMENTS[maps.dtype], last), Rois(rois.data_ptr(), len(rois), bins, size, 16)
-
-
 def labels_of(name, rois, classes) -> tuple[torch.Tensor, ...]:
     """Some of no class."""
     return (torch.arange(len(rois)) % (classes + 2) - 1,) if name == "mask_logits" else ()
@@ -69,12 +47,12 @@ def forward(assembling, name, maps, rois, labels, bins, size):
     groups = maps.shape[1] // (bins * bins)
     shape = {"class_logits": (groups // 2,), "mask_logits": (2, size, size), "box_deltas": (groups,)}[name]
     result = torch.full((len(rois), *shape), 7.0)
-    assembling(f"fcis::cuda::{name}", *describe(maps, rois, bins, size), *labels, result, None)
+    assembling(f"fcis::cuda::{name}", *assembling.describe(maps, rois, bins, size), *labels, result, None)
     return result
 
 
 def backward(assembling, name, grad, maps, rois, labels, bins, size):
-    described = describe(maps, rois, bins, size)
+    described = assembling.describe(maps, rois, bins, size)
     workspace = assembling.workspace(name, *described)
     result = torch.full_like(maps, 7.0)
     assembling(f"fcis::cuda::{name}_backward", grad, *described, *labels, workspace, result, None)
@@ -109,7 +87,7 @@ def test_winner_masks(assembling, classes, bins, size, dtype, layout):
     scores = torch.rand(len(rois), classes, generator=torch.Generator().manual_seed(4)).round(decimals=1)  # ties
     scores[3], scores[4, classes // 2 :], scores[5] = torch.nan, torch.nan, -1.0
     found = torch.full((len(rois), size, size), 7.0)
-    assembling("fcis::cuda::winner_masks", *describe(maps, rois, bins, size), scores, found, None)
+    assembling("fcis::cuda::winner_masks", *assembling.describe(maps, rois, bins, size), scores, found, None)
     if classes > 1:
         expected = reference.winner_masks(maps.float(), rois, scores, bins, size, 16)
     else:  # there is nothing but background

@@ -44,16 +44,19 @@ def test_a_frame(emulated_operators, predictor, monkeypatch, room):
 
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last], ids=["nchw", "channels_last"])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("prefix", ["", "native_"])
 @pytest.mark.parametrize("name", ["class_logits", "mask_logits", "box_deltas"])
-def test_gradients(emulated_operators, name, dtype, layout):
+def test_gradients(emulated_operators, name, prefix, dtype, layout):
     generator = torch.Generator().manual_seed(0)
     maps = torch.randn(2, 9 * (4 if name == "box_deltas" else 42), 7, 9, generator=generator).to(dtype).to(memory_format=layout)
     corner = torch.rand(20, 2, generator=generator) * 100
     rois = torch.cat([torch.arange(20)[:, None] % 2, corner, corner + torch.rand(20, 2, generator=generator) * 60], dim=1)
     labels = (torch.arange(20) % 21,) if name == "mask_logits" else ()
-    ours = getattr(emulated_operators, name)(maps, rois, *labels, *GEOMETRY)
-    torch.testing.assert_close(ours, getattr(ops, name)(maps, rois, *labels, *GEOMETRY), atol=5e-6, rtol=1e-5)
-    arguments = (torch.randn(ours.shape, generator=generator), maps, rois, *labels, *GEOMETRY)
+    geometry = (3, 16) if prefix and name != "mask_logits" else GEOMETRY
+    name, arguments = prefix + name, (maps, rois, *labels, *geometry)
+    ours = getattr(emulated_operators, name)(*arguments)
+    torch.testing.assert_close(ours, getattr(torch.ops.fcis_ros, name)(*arguments), atol=5e-6, rtol=1e-5)
+    arguments = (torch.randn(ours.shape, generator=generator), *arguments)
     found = getattr(emulated_operators, f"{name}_backward")(*arguments)
     expected = getattr(torch.ops.fcis_ros, f"{name}_backward")(*arguments)
     assert found.dtype == dtype and found.stride() == expected.stride()
@@ -75,6 +78,7 @@ WRONG = {
     "boxes: one that votes is not inside the 2x2": ("vote_masks", BOX, MASKS, ENDS[None] - 2, WEIGHTS, 2, 2, 0.4, True, 0),
     "index: one is too high, there are 1 masks": ("vote_masks", BOX, MASKS, ENDS[None], WEIGHTS, 9, 9, 0.4, True, 0),
     "maps: 35 channels are no multiple of 18": ("class_logits", MAPS[:, 1:].contiguous(), ROIS, *GEOMETRY),
+    "size: expected 1..512": ("native_mask_logits", MAPS, ROIS, ENDS.long().expand(2), 3, 0, 16),
     "scores: expected": ("winner_masks", MAPS, ROIS, torch.zeros(2, 3), *GEOMETRY),
     "deltas: expected": ("decode_rois", ROIS, torch.zeros(3, 4), (1.0,) * 4, 9, 9),
 }
@@ -88,5 +92,6 @@ def test_what_is_wrong_is_named(emulated_operators, message):
 
 
 def test_every_operator_has_a_binding(emulated_operators):
-    for name in ops.__all__:
+    natives = [f"native_{name}" for name in ("class_logits", "mask_logits", "box_deltas")]
+    for name in [*ops.__all__, *natives, *(f"{name}_backward" for name in natives)]:
         assert torch._C._dispatch_has_kernel_for_dispatch_key(f"fcis_emulated::{name}", "CPU"), name

@@ -1,39 +1,46 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""The patent's assembling, against loops over pixels and a table one can check with a pencil."""
+"""The patent's assembling, compiled and in plain PyTorch, against loops over cells and a table one can check with a pencil."""
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
-from fcis_ros.ops import native
+from fcis_ros.ops import native as compiled
+from fcis_ros.ops.reference import native as slow
+
+BOTH = pytest.mark.parametrize("native", [slow, compiled], ids=["reference", "compiled"])
+LAYOUTS = pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last], ids=["nchw", "channels_last"])
+NAMES = ("class_logits", "mask_logits", "box_deltas")
 
 
 @pytest.mark.parametrize(
-    ("pixels", "bins", "edges"),
+    ("cells", "bins", "edges"),
     [
         (7, 7, [0, 1, 2, 3, 4, 5, 6, 7]),
         (14, 7, [0, 2, 4, 6, 8, 10, 12, 14]),
-        (3, 7, [0, 0, 1, 1, 2, 2, 3, 3]),  # pixels 0, 1, 2 belong to parts 1, 3 and 5
-        (1, 3, [0, 0, 1, 1]),  # the only pixel belongs to the part in the middle
+        (3, 7, [0, 0, 1, 1, 2, 2, 3, 3]),  # cells 0, 1, 2 belong to bins 1, 3 and 5
+        (1, 3, [0, 0, 1, 1]),  # the only cell belongs to the bin in the middle
         (5, 2, [0, 2, 5]),
         (4, 3, [0, 1, 3, 4]),
     ],
 )
-def test_parts_are_even(pixels, bins, edges):
-    found = native.part_edges(torch.tensor([10]), torch.tensor([10 + pixels]), bins)
+def test_bins_are_even(cells, bins, edges):
+    found = slow.bin_edges(torch.tensor([10]), torch.tensor([10 + cells]), bins)
     assert (found - 10).tolist() == [edges]
 
 
-def test_parts_of_any_size_are_even_and_mirror():
+def test_bins_of_any_size_are_even_and_mirror():
     mirrored = 0
     for bins in (1, 2, 3, 5, 7):
-        for pixels in range(1, 70):
-            edges = native.part_edges(torch.tensor([0]), torch.tensor([pixels]), bins)[0]
+        for cells in range(1, 70):
+            edges = slow.bin_edges(torch.tensor([0]), torch.tensor([cells]), bins)[0]
             counts = edges.diff()
-            assert edges[0] == 0 and edges[-1] == pixels and counts.max() - counts.min() <= 1
-            parts = [(2 * u + 1) * bins // (2 * pixels) for u in range(pixels)]
-            assert counts.tolist() == [parts.count(part) for part in range(bins)]
-            if all((2 * u + 1) * bins % (2 * pixels) for u in range(pixels)):  # else a centre lies on an edge between parts
+            assert edges[0] == 0 and edges[-1] == cells and counts.max() - counts.min() <= 1
+            places = [(2 * u + 1) * bins // (2 * cells) for u in range(cells)]
+            assert counts.tolist() == [places.count(place) for place in range(bins)]
+            if all((2 * u + 1) * bins % (2 * cells) for u in range(cells)):  # else a centre lies on an edge between bins
                 assert counts.tolist() == counts.flip(0).tolist()
                 mirrored += 1
     assert mirrored > 200
@@ -43,16 +50,16 @@ def test_parts_of_any_size_are_even_and_mirror():
     ("low", "high", "begin", "end"),
     [(0, 15, 0, 1), (0, 16, 0, 2), (15.4, 15.4, 0, 1), (15.5, 15.5, 1, 2), (-40, 40, 0, 3), (500, 600, 10, 10), (20, 10, 1, 1)],
 )
-def test_an_roi_covers_every_pixel_that_it_touches(low, high, begin, end):
-    found = native.covered(torch.tensor([float(low)]), torch.tensor([float(high)]), 10, 16)
+def test_an_roi_covers_every_cell_that_it_touches(low, high, begin, end):
+    found = slow.covered(torch.tensor([float(low)]), torch.tensor([float(high)]), 10, 16)
     assert [int(edge) for edge in found] == [begin, end]
 
 
 def by_loops(maps, roi, bins, stride, group, groups):
-    """The mean of one ROI and channel group, one pixel at a time."""
+    """The mean of one ROI and channel group, one cell at a time."""
     height, width = maps.shape[2:]
-    y0, y1 = (int(v) for v in native.covered(roi[2:3], roi[4:5], height, stride))
-    x0, x1 = (int(v) for v in native.covered(roi[1:2], roi[3:4], width, stride))
+    y0, y1 = (int(v) for v in slow.covered(roi[2:3], roi[4:5], height, stride))
+    x0, x1 = (int(v) for v in slow.covered(roi[1:2], roi[3:4], width, stride))
     total, count = 0.0, 0
     for y in range(y0, y1):
         for x in range(x0, x1):
@@ -71,8 +78,9 @@ def some_rois(count, seed):
     return torch.cat([image, corner, corner + size], dim=1)
 
 
+@BOTH
 @pytest.mark.parametrize("bins", [1, 3, 7])
-def test_mean_against_loops(bins):
+def test_mean_against_loops(native, bins):
     torch.manual_seed(1)
     groups = 3
     maps, rois = torch.randn(2, bins * bins * groups, 7, 9), some_rois(25, seed=bins)
@@ -82,7 +90,8 @@ def test_mean_against_loops(bins):
     assert (found != 0).any(dim=1).sum() > 20
 
 
-def test_logits_are_the_mean_of_the_larger_side():
+@BOTH
+def test_logits_are_the_mean_of_the_larger_side(native):
     torch.manual_seed(2)
     bins, classes = 3, 4
     maps, rois = torch.randn(2, bins * bins * 2 * classes, 7, 9), some_rois(20, seed=9)
@@ -92,8 +101,9 @@ def test_logits_are_the_mean_of_the_larger_side():
     torch.testing.assert_close(native.class_logits(maps, rois, bins, 21, 16), expected, atol=1e-6, rtol=1e-6)
 
 
-def test_a_mask_is_every_pixel_of_the_roi_read_from_its_part():
-    """Sampled at one point per pixel, it is the copy that the patent describes."""
+@BOTH
+def test_a_mask_is_every_cell_of_the_roi_read_from_its_bin(native):
+    """Sampled at one point per cell, it is the copy that the patent describes."""
     torch.manual_seed(2)
     bins, classes, rows, columns = 3, 4, 4, 6
     maps = torch.randn(2, bins * bins * 2 * classes, 7, 9)
@@ -107,7 +117,8 @@ def test_a_mask_is_every_pixel_of_the_roi_read_from_its_part():
                 assert (found[side, 3 * y : 3 * y + 3, 2 * x : 2 * x + 2] == value).all()
 
 
-def test_masks_of_rois_anywhere_hold_values_of_their_own_class_only():
+@BOTH
+def test_masks_of_rois_anywhere_hold_values_of_their_own_class_only(native):
     torch.manual_seed(4)
     maps, rois, labels = torch.randn(2, 9 * 2 * 4, 7, 9), some_rois(40, seed=5), torch.arange(40) % 4
     pairs = native.mask_logits(maps, rois, labels, 3, 21, 16)
@@ -128,11 +139,12 @@ def test_winner_masks_are_of_the_best_foreground_class():
     scores[0], scores[1] = torch.tensor([0.9, 0.05, 0.05, 0.0]), torch.nan
     labels = scores.nan_to_num(-1)[:, 1:].argmax(dim=1) + 1
     assert labels[:2].tolist() == [1, 1]
-    pairs = native.mask_logits(maps, rois, labels, 3, 9, 16)
-    torch.testing.assert_close(native.winner_masks(maps, rois, scores, 3, 9, 16), torch.softmax(pairs, dim=1)[:, 1])
+    pairs = compiled.mask_logits(maps, rois, labels, 3, 9, 16)
+    torch.testing.assert_close(compiled.winner_masks(maps, rois, scores, 3, 9, 16), torch.softmax(pairs, dim=1)[:, 1])
 
 
-def test_what_is_no_roi_gives_zeros():
+@BOTH
+def test_what_is_no_roi_gives_zeros(native):
     maps = torch.ones(1, 9 * 2 * 2, 4, 4)
     nan, inf = float("nan"), float("inf")
     rois = torch.tensor([[-1.0, 0, 0, 31, 31], [0, nan, 0, 31, 31], [0, 0, 0, inf, 31], [0.5, 0, 0, 31, 31], [1, 0, 0, 31, 31],
@@ -144,10 +156,11 @@ def test_what_is_no_roi_gives_zeros():
     assert native.mask_logits(maps, whole, torch.tensor([1]), 3, 4, 16).min() == 1
 
 
-def test_gradients():
+@BOTH
+def test_gradients(native):
     """Of a function linear in the maps: a step of one in a map changes the result by the gradient."""
     torch.manual_seed(3)
-    maps = torch.randn(1, 4 * 2 * 2, 3, 4, dtype=torch.float64, requires_grad=True)
+    maps = torch.randn(1, 4 * 2 * 2, 3, 4, requires_grad=True)
     rois, labels = torch.tensor([[0.0, 3, 5, 40, 44], [0, 0, 0, 63, 47], [0, 20, 20, 21, 21]]), torch.tensor([1, 0, 1])
     functions = (
         lambda maps: native.box_deltas(maps, rois, 2, 0, 16),
@@ -166,10 +179,133 @@ def test_gradients():
         assert seen >= 4
 
 
-def test_gradient_goes_to_the_larger_side_and_outside_when_equal():
-    maps = torch.zeros(1, 2, 1, 3, requires_grad=True)  # one part, one class: outside, inside
+@BOTH
+def test_gradient_goes_to_the_larger_side_and_outside_when_equal(native):
+    maps = torch.zeros(1, 2, 1, 3, requires_grad=True)  # one bin, one class: outside, inside
     values = torch.tensor([[[[1.0, 2.0, 3.0]], [[0.0, 2.0, 9.0]]]])
     logits = native.class_logits(maps + values, torch.tensor([[0.0, 0, 0, 47, 15]]), 1, 1, 16)
     assert logits.item() == pytest.approx((1 + 2 + 9) / 3)
     logits.backward()
     torch.testing.assert_close(maps.grad, torch.tensor([[[[1.0, 1.0, 0.0]], [[0.0, 0.0, 1.0]]]]) / 3)
+
+
+def random_rois(count, seed):
+    """Inside, across and outside the border of a 144x112 image, of every size, some inside out, some that are no ROIs."""
+    generator = torch.Generator().manual_seed(seed)
+    corner = torch.rand(count, 2, generator=generator) * 260 - 60
+    corner = torch.where(torch.rand(count, 2, generator=generator) < 0.5, corner.round() + 0.5, corner)  # roundings
+    side = torch.rand(count, 2, generator=generator) ** 2 * 260 - 10
+    rois = torch.cat([torch.randint(0, 2, (count, 1), generator=generator).float(), corner, corner + side], dim=1)
+    bad = [(1, torch.nan), (4, torch.inf), (0, -1), (0, 2), (2, -torch.inf), (3, 1e30), (0, 0.5), (2, -3e38)]
+    for row, (column, value) in enumerate(bad[: max(0, count - 3)]):
+        rois[row, column] = value
+    return rois
+
+
+def case(name, count, classes=4, bins=3, height=7, width=9, seed=0):
+    """Maps in steps of 1/8, so that sides are often equal, ROIs, and labels, some of no class."""
+    channels = bins * bins * (4 if name == "box_deltas" else 2 * classes)
+    maps = torch.randint(-30, 31, (2, channels, height, width), generator=torch.Generator().manual_seed(seed)) / 8
+    labels = (torch.arange(count) % (classes + 2) - 1,) if name == "mask_logits" else ()
+    return maps, (random_rois(count, seed), *labels)
+
+
+def value_and_gradient(native, name, maps, arguments, bins, size):
+    own = maps.detach().clone().requires_grad_()
+    value = getattr(native, name)(own, *arguments, bins, size, 16)
+    (grad,) = torch.autograd.grad(value, own, torch.randn(value.shape, generator=torch.Generator().manual_seed(3)))
+    return value.detach(), grad
+
+
+@given(
+    name=st.sampled_from(NAMES),
+    classes=st.integers(1, 40),
+    bins=st.sampled_from([1, 2, 3, 7]),
+    size=st.sampled_from([1, 5, 12]),
+    height=st.integers(1, 9),
+    width=st.integers(1, 9),
+    count=st.integers(1, 14),
+    seed=st.integers(0, 999),
+    layout=st.sampled_from([torch.contiguous_format, torch.channels_last]),
+    dtype=st.sampled_from([torch.float32, torch.bfloat16, torch.float16]),
+)
+def test_compiled_is_the_reference(name, classes, bins, size, height, width, count, seed, layout, dtype):
+    maps, arguments = case(name, count, classes, bins, height, width, seed)
+    maps = maps.to(dtype).to(memory_format=layout)  # exactly, whatever the precision
+    value, grad = value_and_gradient(compiled, name, maps, arguments, bins, size)
+    expected, expected_grad = value_and_gradient(slow, name, maps.float(), arguments, bins, size)
+    torch.testing.assert_close(value, expected, atol=1e-6, rtol=1e-6)
+    assert grad.dtype == dtype and grad.is_contiguous(memory_format=layout)
+    tolerance = {torch.float32: 1e-5, torch.float16: 1e-2, torch.bfloat16: 3e-2}[dtype]
+    torch.testing.assert_close(grad.float(), expected_grad, atol=tolerance, rtol=tolerance)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_rois(name):
+    maps, arguments = case(name, 0)
+    value, grad = value_and_gradient(compiled, name, maps, arguments, 3, 9)
+    assert value.shape[0] == 0 and grad.abs().sum() == 0
+
+
+@LAYOUTS
+@pytest.mark.parametrize("name", NAMES)
+def test_results_do_not_depend_on_threads(name, layout):
+    maps, arguments = case(name, 60, 21, 7)
+    results, threads = [], torch.get_num_threads()
+    try:
+        for count in (1, 2, 5):
+            torch.set_num_threads(count)
+            results.append(value_and_gradient(compiled, name, maps.to(memory_format=layout), arguments, 7, 21))
+    finally:
+        torch.set_num_threads(threads)
+    for value, grad in results[1:]:
+        assert torch.equal(value, results[0][0]) and torch.equal(grad, results[0][1])
+
+
+def test_small_differences_survive_large_sums():
+    """A table in float32 would know the mean of one cell behind 4000 others of 100 to 0.03 only."""
+    maps = torch.full((1, 2, 64, 64), 100.0)
+    maps[0, 1, 63, 63] = 100.001
+    corner = torch.tensor([[0.0, 1008, 1008, 1023, 1023]])
+    assert compiled.class_logits(maps, corner, 1, 1, 16).item() == maps[0, 1, 63, 63].item()
+
+
+@pytest.mark.filterwarnings("ignore:Input #0 requires gradient")
+@pytest.mark.parametrize("name", NAMES)
+def test_gradcheck(name):
+    maps = torch.randn(1, 4 * 4, 4, 5, generator=torch.Generator().manual_seed(1)).requires_grad_()
+    rois = torch.tensor([[0, 2.0, 3, 50, 60], [0, -9, 20, 200, 61]])
+    labels = (torch.tensor([1, 0]),) if name == "mask_logits" else ()
+    # The maps are float32, so the finite differences are coarse.
+    assert torch.autograd.gradcheck(
+        lambda values: getattr(compiled, name)(values, rois, *labels, 2, 4, 16), maps, eps=1e-2, atol=1e-2, rtol=1e-2
+    )
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_opcheck(name):
+    maps, (rois, *labels) = case(name, 12)
+    size = (5,) if name == "mask_logits" else ()
+    forward, backward = (getattr(torch.ops.fcis_ros, f"native_{name}{end}").default for end in ("", "_backward"))
+    arguments = (rois, *labels, 3, *size, 16)
+    torch.library.opcheck(forward, (maps.clone().requires_grad_(), *arguments))
+    torch.library.opcheck(backward, (torch.ones_like(forward(maps, *arguments)), maps, *arguments))
+
+
+MAPS, ROIS, LABELS = torch.zeros(1, 36, 4, 4), torch.zeros(2, 5), torch.zeros(2, dtype=torch.long)
+BAD = {
+    "maps: expected float32, float16 or bfloat16": ("class_logits", MAPS.double(), ROIS, 3, 9, 16),
+    "maps: 35 channels are no multiple of 9": ("box_deltas", MAPS[:, 1:].contiguous(), ROIS, 3, 9, 16),
+    "rois: expected \\[R, 5\\]": ("box_deltas", MAPS, ROIS[:, 1:], 3, 9, 16),
+    "bins: expected 1..64": ("class_logits", MAPS, ROIS, 0, 9, 16),
+    "size: expected 1..512, got 0": ("mask_logits", MAPS, ROIS, LABELS, 3, 0, 16),
+    "labels: expected \\[2\\]": ("mask_logits", MAPS, ROIS, LABELS[:1], 3, 9, 16),
+    "stride: expected": ("class_logits", MAPS, ROIS, 3, 9, 0),
+}
+
+
+@pytest.mark.parametrize("message", BAD)
+def test_bad_arguments_are_named(message):
+    name, *arguments = BAD[message]
+    with pytest.raises(ValueError, match=message):
+        getattr(compiled, name)(*arguments)

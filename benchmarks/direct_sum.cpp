@@ -1,0 +1,37 @@
+// Copyright 2026 fcis_ros maintainers
+// SPDX-License-Identifier: Apache-2.0
+
+// Class logits of `assemble: native` as one would write them first: every cell of every ROI is read. What native.py compares the
+// summed-area tables with; sums are in float, classes in the lanes of vectors, ROIs divided among threads.
+#include "../csrc/cpu/kernels.h"
+#include "../csrc/native.h"
+
+namespace {
+
+FCIS_CLONES void add_cell(const float* outside, int classes, float* sums) {
+  const float* const inside = outside + classes;
+  for (int c = 0; c < classes; ++c) sums[c] += inside[c] > outside[c] ? inside[c] : outside[c];
+}
+
+}  // namespace
+
+// maps [height, width, bins * bins * 2 * classes], rois [count, 5] of image 0 -> logits [count, classes].
+extern "C" void direct_sum(const float* maps, int height, int width, int classes, int bins, int stride, const float* rois,
+                           int count, int threads, float* logits) {
+  const int64_t channels = static_cast<int64_t>(bins) * bins * 2 * classes;
+#pragma omp parallel for num_threads(threads) schedule(dynamic, 8)
+  for (int r = 0; r < count; ++r) {
+    const fcis::Cover cover = fcis::find_cover(rois + static_cast<int64_t>(r) * 5, 1, height, width, stride);
+    float* const sums = logits + static_cast<int64_t>(r) * classes;
+    for (int c = 0; c < classes; ++c) sums[c] = 0.0f;
+    if (cover.image < 0) continue;
+    for (int y = cover.rows.begin; y < cover.rows.end; ++y) {
+      const int row = fcis::find_bin(cover.rows, bins, y) * bins;
+      for (int x = cover.columns.begin; x < cover.columns.end; ++x) {
+        const int64_t bin = row + fcis::find_bin(cover.columns, bins, x), cell = static_cast<int64_t>(y) * width + x;
+        add_cell(maps + cell * channels + bin * 2 * classes, classes, sums);
+      }
+    }
+    for (int c = 0; c < classes; ++c) sums[c] /= static_cast<float>(cover.cells());
+  }
+}

@@ -1,0 +1,179 @@
+// Copyright 2026 fcis_ros maintainers
+// SPDX-License-Identifier: Apache-2.0
+
+// Means over the cells of every ROI by summed-area tables: four reads per ROI, bin and channel, however large the ROI is. Tables
+// are in double: the difference of two sums over thousands of cells would lose a float's last digits. Lanes are channels; a table
+// holds one bin and so many channels that it stays in the second-level cache while all ROIs are read from it.
+//
+// The gradient is the same run backwards: every ROI adds its share at four corners, and summing up the table spreads them over
+// its cells.
+#include "native_kernels.h"
+
+namespace fcis {
+namespace {
+
+template <int L>
+struct Lanes {
+  typedef float Floats __attribute__((vector_size(L * sizeof(float)), aligned(4), may_alias));
+  typedef double Doubles __attribute__((vector_size(L * sizeof(double)), aligned(8), may_alias));
+};
+template <int L>
+FCIS_INLINE typename Lanes<L>::Floats& floats(float* at) {
+  return *reinterpret_cast<typename Lanes<L>::Floats*>(at);
+}
+template <int L>
+FCIS_INLINE typename Lanes<L>::Doubles& doubles(double* at) {
+  return *reinterpret_cast<typename Lanes<L>::Doubles*>(at);
+}
+
+// An ROI's part in one bin: where its corners lie in a table of (height + 1) x (width + 1).
+struct Corners {
+  int roi;
+  int64_t top_left, top_right, bottom_left, bottom_right;
+};
+
+// One bin's work: its channels are `groups`, or outside and inside of as many.
+struct Bin {
+  BinMaps maps, result;
+  int64_t height, groups;
+  const std::vector<Corners>* rois;
+  double* table;
+};
+
+template <int L>
+FCIS_INLINE void sum_chunk(const Bin& bin, int64_t first, double* sums) {
+  using Doubles = typename Lanes<L>::Doubles;
+  const int64_t step = (bin.maps.width + 1) * L;
+  for (int64_t i = 0; i < step; ++i) bin.table[i] = 0.0;
+  for (int y = 0; y < bin.height; ++y) {
+    double *const own = bin.table + (y + 1) * step, *const above = own - step;
+    Doubles row = {};
+    doubles<L>(own) = row;
+    float* cell = bin.maps.at(y, 0) + first;
+    for (int64_t at = L; at < step; at += L, cell += bin.maps.step) {
+      row += __builtin_convertvector(floats<L>(cell), Doubles);
+      doubles<L>(own + at) = doubles<L>(above + at) + row;
+    }
+  }
+  for (const Corners& roi : *bin.rois) {
+    const auto at = [&](int64_t corner) -> Doubles& { return doubles<L>(bin.table + corner * L); };
+    doubles<L>(sums + roi.roi * bin.groups + first) +=
+        (at(roi.bottom_right) - at(roi.top_right)) - (at(roi.bottom_left) - at(roi.top_left));
+  }
+}
+
+// shares [R]: of a cell in the mean over its ROI.
+template <int L, bool kPairs>
+FCIS_INLINE void spread_chunk(const Bin& bin, int64_t first, float* grad, const double* shares) {
+  using Doubles = typename Lanes<L>::Doubles;
+  using Floats = typename Lanes<L>::Floats;
+  const int64_t step = (bin.maps.width + 1) * L;
+  for (int64_t i = 0; i < (bin.height + 1) * step; ++i) bin.table[i] = 0.0;
+  for (const Corners& roi : *bin.rois) {
+    const auto at = [&](int64_t corner) -> Doubles& { return doubles<L>(bin.table + corner * L); };
+    const Doubles own = __builtin_convertvector(floats<L>(grad + roi.roi * bin.groups + first), Doubles) * shares[roi.roi];
+    at(roi.top_left) += own;
+    at(roi.bottom_left) -= own;
+    at(roi.top_right) -= own;
+    at(roi.bottom_right) += own;
+  }
+  for (int y = 0; y < bin.height; ++y) {
+    double* const own = bin.table + y * step;
+    Doubles row = {};
+    float* cell = kPairs ? bin.maps.at(y, 0) + first : nullptr;
+    float* to = bin.result.at(y, 0) + first;
+    for (int64_t at = 0; at < step - L; at += L, to += bin.result.step) {
+      row += doubles<L>(own + at);
+      const Doubles sum = y > 0 ? doubles<L>(own - step + at) + row : row;
+      doubles<L>(own + at) = sum;
+      const Floats value = __builtin_convertvector(sum, Floats);
+      if (kPairs) {
+        const Floats zero = {};
+        const auto inside = floats<L>(cell + bin.groups) > floats<L>(cell);
+        floats<L>(to) = inside ? zero : value;
+        floats<L>(to + bin.groups) = inside ? value : zero;
+        cell += bin.maps.step;
+      } else {
+        floats<L>(to) = value;
+      }
+    }
+  }
+}
+
+FCIS_CLONES void sum_bin(const Bin& bin, double* sums) {
+  int64_t first = 0;
+  for (; first + 16 <= bin.groups; first += 16) sum_chunk<16>(bin, first, sums);
+  for (; first + 4 <= bin.groups; first += 4) sum_chunk<4>(bin, first, sums);
+  for (; first < bin.groups; ++first) sum_chunk<1>(bin, first, sums);
+}
+
+// The larger of outside and inside at every cell, side by side: the tables read them once per chunk.
+FCIS_CLONES void find_larger(const BinMaps& maps, int64_t cells, int64_t groups, float* larger) {
+  for (int64_t cell = 0; cell < cells; ++cell, larger += groups) {
+    const float *const outside = maps.data + cell * maps.step, *const inside = outside + groups;
+    for (int64_t g = 0; g < groups; ++g) larger[g] = inside[g] > outside[g] ? inside[g] : outside[g];
+  }
+}
+
+template <bool kPairs>
+FCIS_INLINE void spread_bin(const Bin& bin, float* grad, const double* shares) {
+  int64_t first = 0;
+  for (; first + 16 <= bin.groups; first += 16) spread_chunk<16, kPairs>(bin, first, grad, shares);
+  for (; first + 4 <= bin.groups; first += 4) spread_chunk<4, kPairs>(bin, first, grad, shares);
+  for (; first < bin.groups; ++first) spread_chunk<1, kPairs>(bin, first, grad, shares);
+}
+
+FCIS_CLONES void spread_pairs(const Bin& bin, float* grad, const double* shares) { spread_bin<true>(bin, grad, shares); }
+FCIS_CLONES void spread_plain(const Bin& bin, float* grad, const double* shares) { spread_bin<false>(bin, grad, shares); }
+
+std::vector<Corners> find_corners(const Covers& rois, int64_t image, int bin, int64_t width) {
+  std::vector<Corners> found;
+  found.reserve(rois.of_image[image].size());
+  for (const int r : rois.of_image[image]) {
+    const Span rows = rois.rows_of(r, bin), columns = rois.columns_of(r, bin);
+    if (rows.count() <= 0 || columns.count() <= 0) continue;
+    const int64_t top = rows.begin * (width + 1), bottom = rows.end * (width + 1);
+    found.push_back({r, top + columns.begin, top + columns.end, bottom + columns.begin, bottom + columns.end});
+  }
+  return found;
+}
+
+double* open_table(const Maps& maps, int64_t groups, std::vector<double>& table) {
+  const size_t size = (maps.height + 1) * (maps.width + 1) * (groups < 16 ? groups : 16);
+  if (table.size() < size) table.resize(size);
+  return table.data();
+}
+
+}  // namespace
+
+void add_native_sums(const Maps& maps, const Covers& rois, int64_t groups, bool pairs, int bin, NativeBuffers& buffers,
+                     double* sums) {
+  for (int64_t image = 0; image < maps.images; ++image) {
+    if (rois.of_image[image].empty()) continue;
+    const std::vector<Corners> corners = find_corners(rois, image, bin, maps.width);
+    BinMaps read = read_bin(maps, image, bin, (pairs ? 2 : 1) * groups, buffers.maps);
+    if (pairs) {
+      buffers.result.resize(maps.pixels() * groups);
+      find_larger(read, maps.pixels(), groups, buffers.result.data());
+      read = {buffers.result.data(), groups, static_cast<int>(maps.width)};
+    }
+    sum_bin({read, {}, maps.height, groups, &corners, open_table(maps, groups, buffers.table)}, sums);
+  }
+}
+
+void native_means_gradient(const float* grad, const double* shares, const Maps& maps, const Covers& rois, int64_t groups,
+                           bool pairs, int bin, NativeBuffers& buffers, float* result) {
+  const int64_t channels = (pairs ? 2 : 1) * groups;
+  for (int64_t image = 0; image < maps.images; ++image) {
+    if (rois.of_image[image].empty()) continue;
+    const std::vector<Corners> corners = find_corners(rois, image, bin, maps.width);
+    BinMaps read{nullptr, 0, static_cast<int>(maps.width)};
+    if (pairs) read = read_bin(maps, image, bin, channels, buffers.maps);
+    const BinMaps opened = open_bin(maps, result, image, bin, channels, buffers.result);
+    const Bin work{read, opened, maps.height, groups, &corners, open_table(maps, groups, buffers.table)};
+    (pairs ? spread_pairs : spread_plain)(work, const_cast<float*>(grad), shares);
+    close_bin(maps, result, image, bin, channels, opened);
+  }
+}
+
+}  // namespace fcis

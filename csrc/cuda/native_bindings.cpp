@@ -1,0 +1,100 @@
+// Copyright 2026 fcis_ros maintainers
+// SPDX-License-Identifier: Apache-2.0
+
+// The CUDA operators of `assemble: native` for PyTorch: arguments checked, memory taken from PyTorch's allocator, kernels
+// launched on the current stream. Nothing waits for the device.
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/empty_like.h>
+#include <torch/library.h>
+
+#include "../checks.h"
+#include "../views.h"
+#include "binding.h"
+#include "native_kernels.h"
+
+namespace fcis::cuda {
+namespace {
+
+at::Tensor find_means(const at::Tensor& maps, const at::Tensor& rois, int64_t bins, int64_t stride, bool pairs) {
+  const int64_t channels = (pairs ? 2 : 1) * bins * bins;
+  check_maps(maps, rois, bins, bins, stride, channels);
+  const Call call(maps);
+  const Maps read = view_maps(maps);
+  const Rois boxes = view_rois(rois, bins, bins, stride);
+  at::Tensor means = take({rois.size(0), maps.size(1) / channels}, at::kFloat, maps),
+             workspace = take_workspace(native_means_workspace(read, boxes, pairs), maps);
+  C10_CUDA_CHECK(native_means(read, boxes, pairs, workspace.mutable_data_ptr(), means.mutable_data_ptr<float>(), call.stream));
+  return means;
+}
+
+at::Tensor means_gradient(const at::Tensor& grad_in, const at::Tensor& maps, const at::Tensor& rois, int64_t bins, int64_t stride,
+                          bool pairs) {
+  const int64_t channels = (pairs ? 2 : 1) * bins * bins;
+  check_maps(maps, rois, bins, bins, stride, channels);
+  check_grad(grad_in, maps, {rois.size(0), maps.size(1) / channels});
+  const Call call(maps);
+  const at::Tensor grad = grad_in.contiguous();
+  const Maps read = view_maps(maps);
+  const Rois boxes = view_rois(rois, bins, bins, stride);
+  at::Tensor result = at::empty_like(maps), workspace = take_workspace(native_means_backward_workspace(read, boxes), maps);
+  C10_CUDA_CHECK(native_means_backward(grad.const_data_ptr<float>(), read, boxes, pairs, workspace.mutable_data_ptr(),
+                                       result.mutable_data_ptr(), call.stream));
+  return result;
+}
+
+at::Tensor native_class_logits(const at::Tensor& maps, const at::Tensor& rois, int64_t bins, int64_t stride) {
+  return find_means(maps, rois, bins, stride, true);
+}
+at::Tensor native_class_logits_backward(const at::Tensor& grad, const at::Tensor& maps, const at::Tensor& rois, int64_t bins,
+                                        int64_t stride) {
+  return means_gradient(grad, maps, rois, bins, stride, true);
+}
+at::Tensor native_box_deltas(const at::Tensor& maps, const at::Tensor& rois, int64_t bins, int64_t stride) {
+  return find_means(maps, rois, bins, stride, false);
+}
+at::Tensor native_box_deltas_backward(const at::Tensor& grad, const at::Tensor& maps, const at::Tensor& rois, int64_t bins,
+                                      int64_t stride) {
+  return means_gradient(grad, maps, rois, bins, stride, false);
+}
+
+at::Tensor native_mask_logits(const at::Tensor& maps, const at::Tensor& rois, const at::Tensor& labels, int64_t bins,
+                              int64_t size, int64_t stride) {
+  check_maps(maps, rois, bins, bins, stride, 2 * bins * bins);
+  check_points(size);
+  check_labels(labels, rois);
+  const Call call(maps);
+  const at::Tensor label = labels.contiguous();
+  at::Tensor pairs = take({rois.size(0), 2, size, size}, at::kFloat, maps);
+  C10_CUDA_CHECK(native_masks(view_maps(maps), view_rois(rois, bins, size, stride), label.const_data_ptr<int64_t>(),
+                              pairs.mutable_data_ptr<float>(), call.stream));
+  return pairs;
+}
+
+at::Tensor native_mask_logits_backward(const at::Tensor& grad_in, const at::Tensor& maps, const at::Tensor& rois,
+                                       const at::Tensor& labels, int64_t bins, int64_t size, int64_t stride) {
+  check_maps(maps, rois, bins, bins, stride, 2 * bins * bins);
+  check_points(size);
+  check_labels(labels, rois);
+  check_grad(grad_in, maps, {rois.size(0), 2, size, size});
+  const Call call(maps);
+  const at::Tensor grad = grad_in.contiguous(), label = labels.contiguous();
+  const Maps shape = view_maps(maps);
+  const Rois boxes = view_rois(rois, bins, size, stride);
+  at::Tensor result = at::empty_like(maps), workspace = take_workspace(native_masks_backward_workspace(shape, boxes), maps);
+  C10_CUDA_CHECK(native_masks_backward(grad.const_data_ptr<float>(), shape, boxes, label.const_data_ptr<int64_t>(),
+                                       workspace.mutable_data_ptr(), result.mutable_data_ptr(), call.stream));
+  return result;
+}
+
+}  // namespace
+
+TORCH_LIBRARY_IMPL(fcis_ros, CUDA, m) {
+  m.impl("native_class_logits", native_class_logits);
+  m.impl("native_class_logits_backward", native_class_logits_backward);
+  m.impl("native_box_deltas", native_box_deltas);
+  m.impl("native_box_deltas_backward", native_box_deltas_backward);
+  m.impl("native_mask_logits", native_mask_logits);
+  m.impl("native_mask_logits_backward", native_mask_logits_backward);
+}
+
+}  // namespace fcis::cuda
