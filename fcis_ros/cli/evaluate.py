@@ -1,12 +1,16 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""Measure mask and box AP of a model on annotated images (COCO instance JSON)."""
+"""Measure mask and box AP of a model on annotated images (COCO instance JSON).
+
+Prints COCO's table, by size and by class, and mAP^r of the paper. DIR gets report.json and report.html, which shows the best
+and the worst images. Under torchrun the images are shared out, and the figures are the same to the last digit.
+"""
 
 import argparse
 import time
 from pathlib import Path
 
-from fcis_ros.cli.arguments import add_model, count
+from fcis_ros.cli.arguments import add_model, count, unit
 from fcis_ros.errors import InputError
 
 
@@ -14,62 +18,72 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--annotations", required=True, metavar="JSON", help="COCO instance file; classes are matched by name")
     parser.add_argument("--images", required=True, metavar="DIR", help="folder of the images it names")
     parser.add_argument("--limit", type=count, help="use only the first so many images")
-    parser.add_argument("--out", metavar="FILE", help="also write the figures there, as JSON")
+    parser.add_argument("--out", metavar="DIR", help="also write a report there")
+    parser.add_argument("--score", type=unit, default=0.5, help="show instances from this score (default: %(default)s)")
     add_model(parser)
 
 
 def run(arguments: argparse.Namespace) -> None:
     from tqdm import tqdm
 
+    from fcis_ros.cli.output import finished_folder
     from fcis_ros.data.frames import read_image
+    from fcis_ros.evaluation.coco import to_results
+    from fcis_ros.evaluation.images import Seen, choose, page, summarise, tables
+    from fcis_ros.evaluation.matching import match_image
+    from fcis_ros.evaluation.page import write_page
+    from fcis_ros.evaluation.picture import picture
     from fcis_ros.evaluation.report import write_json
     from fcis_ros.evaluation.truth import Truth
+    from fcis_ros.model.hardware import choose_device
     from fcis_ros.model.predictor import Predictor
-    from fcis_ros.versions import versions
+    from fcis_ros.training.distributed import join, local_device
+    from fcis_ros.training.provenance import file_sha256
 
-    predictor = Predictor.from_checkpoint(arguments.checkpoint, arguments.device, arguments.threads, arguments.precision)
-    truth = Truth.load(Path(arguments.annotations), predictor.config.class_names)
+    device = choose_device(local_device(arguments.device))
+    predictor = Predictor.from_checkpoint(arguments.checkpoint, str(device), arguments.threads, arguments.precision)
+    names = predictor.config.class_names
+    truth = Truth.load(Path(arguments.annotations), names)
     folder = Path(arguments.images)
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder")
     images = truth.images[: arguments.limit]
     if not images:
         raise InputError(f"annotations {arguments.annotations}: they name no images")
-    seconds = []
 
-    def predictions():
-        for entry in tqdm(images, unit="image"):
-            image = read_image(truth.path_of(entry, folder))
-            start = time.perf_counter()
-            instances = predictor(image)
-            seconds.append(time.perf_counter() - start)
-            yield entry.file_name, instances
+    def look_at(entry):
+        image = read_image(truth.path_of(entry, folder))
+        truth.require_size(entry, *image.shape[:2])
+        start = time.perf_counter()
+        return image, predictor(image), 1000 * (time.perf_counter() - start)
 
-    ap = truth.evaluate(predictions())
-    result = {
-        "images": len(images),
-        "ap": ap,
-        "seconds_per_frame": round(sum(seconds) / len(seconds), 4),
-        "model": predictor.name,
-        "device": str(predictor.device),
-        "precision": predictor.precision,
-        "versions": versions(),
-    }
-    print(_table(result))
+    processes = join(device)
+    try:
+        own = []
+        for entry in tqdm(processes.share(images), unit="image", disable=not processes.first):
+            _, found, milliseconds = look_at(entry)
+            matches = match_image(truth.objects(entry), to_results(found, entry.id))
+            own.append(Seen(entry.id, entry.file_name, matches, milliseconds))
+        seen = processes.merge(own)
+    finally:
+        processes.leave()
+    if seen is None:
+        return
+    about = {"device": str(predictor.device), "precision": predictor.precision, "model": predictor.name}
+    about["input"] = f"{len(images)} images of {folder}"
+    about["truth"] = {"file": Path(arguments.annotations).name, "sha256": file_sha256(Path(arguments.annotations))}
+    report = summarise(seen, names, arguments.score, about)
     if arguments.out:
-        write_json(result, Path(arguments.out))
-        print(f"-> {arguments.out}")
-
-
-def _table(result: dict) -> str:
-    from fcis_ros.evaluation.report import number
-
-    ap = result["ap"]
-    lines = [f"{result['model']} on {result['device']}, {result['images']} images, {result['seconds_per_frame']:.3f} s a frame"]
-    lines += ["", f"{'':<14}{'AP':>8}{'AP50':>8}{'AP75':>8}"]
-    for what, kind in (("masks", "segm"), ("boxes", "bbox")):
-        lines.append(f"{what:<14}" + "".join(f"{number(ap[kind][key]):>8}" for key in ("AP", "AP50", "AP75")))
-    lines += ["", f"{'class':<14}{'':>8}{'AP50':>8}"]
-    lines += [f"{name:<14}{'':>8}{number(value):>8}" for name, value in ap["per_class"].items()]
-    lines += ["", *(f"mAPr at {iou:<6}{number(value):>16}" for iou, value in ap["mAPr"].items())]
-    return "\n".join(lines)
+        by_id = {entry.id: entry for entry in images}
+        with finished_folder(Path(arguments.out), "report.json") as partial:
+            shown = []
+            for group, one in choose(seen, arguments.score):
+                image, found, _ = look_at(by_id[one.id])
+                objects = zip(truth.objects(by_id[one.id]), one.matches.found, strict=True)
+                missed = [own for own, best in objects if not own["iscrowd"] and best < arguments.score]
+                shown.append((group, one, picture(image, found.select(found.scores >= arguments.score), missed)))
+            write_json(report, partial / "report.json")
+            write_page(report, page(report, shown), partial / "report.html")
+    print(tables(report))
+    if arguments.out:
+        print(f"-> {Path(arguments.out) / 'report.html'}")

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from fcis_ros.evaluation.matching import AREAS, OVERLAPS, VOC_OVERLAPS, Matches, need_not
+from fcis_ros.evaluation.matching import AREAS, MAX_DETECTIONS, OVERLAPS, VOC_OVERLAPS, Matches, need_not
 
 RECALLS = np.linspace(0, 1, 101)
 SWEEP = np.round(np.concatenate([[0.02], np.arange(0.05, 1.0, 0.05)]), 2)  # thresholds of the score
@@ -114,6 +114,34 @@ def curves(table: Table, codes: np.ndarray, area: int, classes: Sequence[int], w
             precision[overlap, :, column] = 0
             precision[overlap, inside, column] = share[overlap, places[inside]]
     return precision
+
+
+def recall(table: Table, class_names: Sequence[str]) -> dict[str, float | None]:
+    """COCO's average recall of masks: of at most 1, 10 and 100 instances of a class in an image, and of 100 by size.
+
+    Returns:
+        {AR1, AR10, AR100, AR_small, AR_medium, AR_large}; None where nothing of the kind is annotated.
+    """
+    found, there = table.matches, table.matches.objects
+    order = np.lexsort((-found.scores, found.labels, table.image))  # stable
+    new = np.ones(len(order), bool)
+    new[1:] = (np.diff(table.image[order]) != 0) | (np.diff(found.labels[order]) != 0)
+    place = np.arange(len(order))
+    rank = np.empty(len(order), np.int64)  # of each instance in its image and class
+    rank[order] = place - np.maximum.accumulate(np.where(new, place, 0))
+    bits = np.arange(len(OVERLAPS))[:, None]
+
+    def of(area: int, most: int) -> float | None:
+        shares = []
+        for label in range(1, len(class_names) + 1):
+            if total := int(((there[:, 0] == label) & ~table.ignored[:, area]).sum()):
+                own = found.masks[(found.labels == label) & (rank < most), area]
+                hits = (own >> bits & 1 == 1) & (own >> bits + len(OVERLAPS) & 1 == 0)
+                shares.append(hits.sum(1) / total)
+        return float(np.mean(shares)) if shares else None
+
+    limits = {f"AR{most}": of(0, most) for most in (1, 10, MAX_DETECTIONS)}
+    return {**limits, **{f"AR_{name}": of(area, MAX_DETECTIONS) for area, name in enumerate(AREAS) if area}}
 
 
 def _total(weights: np.ndarray | None, images: np.ndarray) -> float:

@@ -202,11 +202,13 @@ def test_evaluate(model, images, tmp_path, capsys):
               "segmentation": [[0, 0, 3, 0, 3, 3, 0, 3]]}  # fmt: skip
     annotations = write_annotations(tmp_path / "truth.json", annotations=[*truth, missed])
 
-    out = tmp_path / "ap.json"
+    out = tmp_path / "report"
     arguments = ["evaluate", "--annotations", annotations, "--images", images, "--checkpoint", model, "--out", out]
     assert main([*map(str, arguments), "--precision", "fp32"]) == 0
-    result = json.loads(out.read_text())
-    assert result["images"] == 2 and result["seconds_per_frame"] > 0
+    said = capsys.readouterr().out
+    result = json.loads((out / "report.json").read_text())
+    assert result["frames_in"] == result["frames_out"] == 2 and result["fps"] > 0
+    assert {path.name for path in out.iterdir()} == {"report.json", "report.html"}
     coco = COCO(str(annotations))
     evaluation = COCOeval(coco, coco.loadRes(results), "segm")
     evaluation.params.areaRng, evaluation.params.areaRngLbl = [[0, 1e10]], ["all"]
@@ -218,7 +220,18 @@ def test_evaluate(model, images, tmp_path, capsys):
         assert result["ap"]["segm"][name] == pytest.approx(own[own > -1].mean(), abs=1e-6), name
     assert 0 < result["ap"]["segm"]["AP"] < 1
     assert result["ap"]["per_class"]["pedestrian"] is None
-    assert "car" in capsys.readouterr().out
+    assert f"{result['ap']['segm']['AP']:.3f}" in said and "car" in said
+    assert said.splitlines()[-1] == f"-> {out / 'report.html'}"
+    page = (out / "report.html").read_text()
+    assert "a.png" in page and "data:image/jpeg;base64," in page
+    assert main([*map(str, arguments), "--precision", "fp32", "--score", "0.01"]) == 0  # an earlier result is replaced
+    assert json.loads((out / "report.json").read_text())["score"] == 0.01
+
+
+def test_evaluate_does_not_write_over_what_it_did_not_write(model, images, annotations, capfd):
+    arguments = ["evaluate", "--images", images, "--annotations", annotations, "--checkpoint", model, "--out", images]
+    refused(capfd, arguments, "not an earlier result")
+    assert len(list(images.iterdir())) == 2
 
 
 def test_as_a_process():

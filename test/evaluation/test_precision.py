@@ -7,7 +7,7 @@ import io
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from pycocotools import mask as rle
 from pycocotools.coco import COCO
@@ -15,7 +15,7 @@ from pycocotools.cocoeval import COCOeval
 
 from fcis_ros.evaluation.coco import voc_map as slow_voc_map
 from fcis_ros.evaluation.matching import match_image
-from fcis_ros.evaluation.precision import Table, curves, measure, sweep, voc_map
+from fcis_ros.evaluation.precision import Table, curves, measure, recall, sweep, voc_map
 from test.evaluation.scenes import HEIGHT, NAMES, WIDTH, rectangle, scene
 
 
@@ -47,14 +47,18 @@ def pycocotools(annotations, results, images, kind):
 @given(st.integers(0, 10**6), st.integers(1, 12), st.booleans())
 def test_equals_pycocotools(seed, images, tie):
     annotations, results = scene(seed, images, tie)
-    if not annotations or not results:
-        return
+    assume(annotations and results)
     table = table_of(annotations, results, images)
     ap = measure(table, NAMES)
     for kind, keys in (("segm", ("AP", "AP50", "AP75", "AP_small", "AP_medium", "AP_large")), ("bbox", ("AP", "AP50", "AP75"))):
         expected = pycocotools(annotations, results, images, kind)
         for key, value in zip(keys, expected.stats, strict=False):
             assert ap[kind][key] == (None if value == -1 else value), (kind, key)
+        if kind == "segm":
+            found = recall(table, NAMES)
+            assert list(found) == ["AR1", "AR10", "AR100", "AR_small", "AR_medium", "AR_large"]
+            for value, wanted in zip(found.values(), expected.stats[6:], strict=True):
+                assert value == (None if wanted == -1 else pytest.approx(wanted, abs=1e-12))
     masks = curves(table, table.matches.masks[:, 0], 0, (1, 2, 3))
     np.testing.assert_array_equal(masks, pycocotools(annotations, results, images, "segm").eval["precision"][:, :, :, 0, 2])
     for bit, overlap in enumerate((0.5, 0.7)):

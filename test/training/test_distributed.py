@@ -18,9 +18,12 @@ import torch
 
 from fcis_ros.config import ModelConfig
 from fcis_ros.data.coco import CocoDataset
+from fcis_ros.data.frames import read_image
 from fcis_ros.errors import InputError
+from fcis_ros.evaluation.coco import to_results
 from fcis_ros.model import checkpoint
 from fcis_ros.model.fcis import FCIS
+from fcis_ros.model.predictor import Predictor
 from fcis_ros.training.batches import Batches
 from fcis_ros.training.config import TrainConfig
 from fcis_ros.training.distributed import Processes, check_share
@@ -137,6 +140,29 @@ def test_accumulation_makes_the_step_of_all_images_at_once(tmp_path, photos):
         assert losses == pytest.approx(weights[0][0], rel=1e-5)
         for name, value in tensors_.items():
             assert torch.allclose(value, weights[0][1][name], rtol=1e-4, atol=2e-6), name
+
+
+def test_an_evaluation_that_is_shared_out_gives_the_same_report(tmp_path, photos, tiny_checkpoint):
+    """To the last digit, but for times; five images, in unequal shares. Truth is some of what the model finds."""
+    content = json.loads(photos[1].read_text())
+    content["images"].append({**content["images"][0], "id": 9})
+    predictor = Predictor.from_checkpoint(tiny_checkpoint, "cpu", 1, "fp32")
+    content["categories"] = [{"id": i, "name": name} for i, name in enumerate(MODEL.class_names, 1)]
+    content["annotations"] = []
+    for image in content["images"]:
+        found = predictor(read_image(photos[3] / image["file_name"]))
+        content["annotations"] += to_results(found, image["id"])[::3]
+    photos[1].write_text(json.dumps(content))
+    reports = []
+    for processes in (1, 2):
+        out = tmp_path / f"by-{processes}"
+        more = ["--checkpoint", tiny_checkpoint, "--device", "cpu", "--precision", "fp32", "--threads", "1", "--score", "0.1"]
+        said = run(processes, "evaluate", *photos, *more, "--out", out)
+        assert said.count("mAPr at 0.5") == 1 and (out / "report.html").is_file()
+        report = json.loads((out / "report.json").read_text())
+        reports.append({key: value for key, value in report.items() if key not in ("latency_ms", "fps")})
+    assert reports[0] == reports[1] and reports[0]["frames_in"] == 5
+    assert 0 < reports[0]["ap"]["segm"]["AP"] < 1
 
 
 def test_a_killed_process_and_its_restart_change_nothing(tmp_path, photos):
