@@ -3,6 +3,7 @@
 """The whole frame, from the array to up to 100 instances: the default model and a ResNet-101 with COCO's classes."""
 
 import contextlib
+import copy
 import dataclasses
 import statistics
 from collections.abc import Callable
@@ -16,9 +17,11 @@ from benchmarks.operators import compare
 from fcis_ros import Predictor, ops
 from fcis_ros.config import ModelConfig
 from fcis_ros.model.fcis import FCIS, run_capacity
+from fcis_ros.model.frame_graph import FrameGraphs
+from fcis_ros.model.padded import PaddedInstances
 from fcis_ros.model.precision import DTYPES, convolving
 from fcis_ros.model.preprocess import Original, preprocess
-from fcis_ros.model.voting import PaddedInstances, elect, vote
+from fcis_ros.model.voting import elect, vote
 
 PROPOSALS = (300, 1000, 2000)
 
@@ -100,30 +103,42 @@ def rows(device: torch.device) -> list[Row]:
     for predictor, name, frame in ((road, "road", image[:360, :480].copy()), (large, "r101_coco", image)):
         found += frame_rows(predictor, name, frame, device)
 
-    def with_proposals(count: int) -> None:
-        large.model.config = dataclasses.replace(large.config, rpn_post_nms=count)
-        large(image)
-
-    times = medians([lambda n=count: with_proposals(n) for count in PROPOSALS], device, seconds=20.0)
+    variants = [with_proposals(large, count) for count in PROPOSALS]
+    times = medians([lambda predictor=variant: predictor(image) for variant in variants], device, seconds=20.0)
     for count, time in zip(PROPOSALS, times, strict=True):
         found.append(Row("frame", f"r101_coco, {count} proposals", device_name(device), large.precision, time))
     return found
 
 
+def with_proposals(predictor: Predictor, count: int) -> Predictor:
+    """The same weights with another number of proposals, and graphs of its own."""
+    variant = copy.copy(predictor)
+    variant.model = copy.copy(predictor.model)
+    variant.model.config = dataclasses.replace(predictor.config, rpn_post_nms=count)
+    if predictor.graphs is not None:
+        variant.graphs = FrameGraphs(variant.model, predictor.precision, predictor.device)
+    return variant
+
+
 def frame_rows(predictor: Predictor, name: str, frame: np.ndarray, device: torch.device) -> list[Row]:
+    """The frame as it is served, beside plain PyTorch; its stages without a graph, which has none."""
     stages: dict[str, list[float]] = {}
+    step_by_step = copy.copy(predictor)
+    step_by_step.graphs = None
 
     def ours() -> None:
         (found,) = predictor.predict([frame])
         assert len(found.instances) > 0 and found.ignored_rois == 0  # or there was less to do than there should be
-        for stage, own in found.stage_ms.items():
+
+    def in_stages() -> None:
+        for stage, own in step_by_step.predict([frame])[0].stage_ms.items():
             stages.setdefault(stage, []).append(own)
 
     def eager() -> None:
         with plain_pytorch():
-            predictor(frame)
+            step_by_step(frame)
 
-    mine, theirs = medians([ours, eager], device, seconds=10.0)
+    mine, _, theirs = medians([ours, in_stages, eager], device, seconds=10.0)
     machine = (name, device_name(device), predictor.precision)
     found = [Row("frame", *machine, mine, theirs / mine)]
     if device.type == "cuda":

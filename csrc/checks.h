@@ -6,7 +6,10 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <cmath>
 #include <optional>
+
+#include "pixels.h"
 
 namespace fcis {
 
@@ -156,6 +159,33 @@ inline void check_overlay(const at::Tensor& image, const at::Tensor& labels, con
   TORCH_CHECK_VALUE(labels.device() == image.device() && colours.device() == image.device(), "image: on ", image.device(),
                     ", labels on ", labels.device(), ", colours on ", colours.device());
   TORCH_CHECK_VALUE(alpha >= 0.0 && alpha <= 1.0, "alpha: expected 0..1, got ", alpha);
+}
+
+// At most 32768 pixels a side, like the image itself.
+inline int64_t resized_side(int64_t side, double scale) {
+  return static_cast<int64_t>(std::nearbyint(static_cast<double>(side) * scale));
+}
+
+inline void check_picture(const at::Tensor& data, int64_t layout, int64_t height, int64_t width, int64_t step, double scale,
+                          at::ArrayRef<double> mean, at::ArrayRef<double> std, at::ScalarType dtype) {
+  TORCH_CHECK_VALUE(data.scalar_type() == at::kByte && data.is_contiguous(), "data: expected contiguous uint8, got ",
+                    data.scalar_type(), " ", data.sizes(), " with strides ", data.strides());
+  TORCH_CHECK_VALUE(layout >= 0 && layout < kLayouts, "layout: expected 0..", kLayouts - 1, ", got ", layout);
+  check_size(height, width);
+  const Layout kind = static_cast<Layout>(layout);
+  TORCH_CHECK_VALUE(!is_planar(kind) || height % 2 == 0, "height: this layout needs an even one, got ", height);
+  TORCH_CHECK_VALUE(!has_chroma_pairs(kind) || width % 2 == 0, "width: this layout needs an even one, got ", width);
+  TORCH_CHECK_VALUE(!is_bayer(kind) || (height >= 4 && width >= 4), "height, width: this layout needs at least 4, got ", height,
+                    " x ", width);
+  TORCH_CHECK_VALUE(step >= row_bytes(kind, width) && step <= (int64_t{1} << 32), "step: ", step, " is no length of ", width,
+                    " pixels");
+  TORCH_CHECK_VALUE(data.numel() == step * (is_planar(kind) ? height * 3 / 2 : height), "data: ", data.numel(), " bytes are not ",
+                    height, " rows of ", step);
+  TORCH_CHECK_VALUE(scale > 0 && scale <= 1024, "scale: expected 0..1024, got ", scale);
+  check_size(resized_side(height, scale), resized_side(width, scale));
+  TORCH_CHECK_VALUE(mean.size() == 3 && std.size() == 3, "mean, std: expected 3 each, got ", mean.size(), " and ", std.size());
+  TORCH_CHECK_VALUE(dtype == at::kFloat || dtype == at::kHalf || dtype == at::kBFloat16,
+                    "dtype: expected float32, float16 or bfloat16, got ", dtype);
 }
 
 }  // namespace fcis

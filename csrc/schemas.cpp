@@ -59,6 +59,12 @@ TORCH_LIBRARY(fcis_ros, m) {
   // image [H, W, 3] uint8, labels [H, W] uint16, colours [W, 3] uint8 -> [H, W, 3] uint8
   m.def("paint(Tensor image, Tensor labels, Tensor colours, float alpha) -> Tensor");
 
+  // data uint8, the bytes of an image, and how they lie (fcis_ros/encodings.py) -> [1, 3, height * scale, width * scale],
+  // channels-last
+  m.def(
+      "network_input(Tensor data, int layout, int height, int width, int step, float scale, float[] mean, float[] std, "
+      "ScalarType dtype) -> Tensor");
+
   // The spans themselves, for tests: low [R], high [R] -> [R, S, 2]
   m.def("span_edges(Tensor low, Tensor high, int size, int length, int stride) -> Tensor");
   // What this was built from: fcis_ros/ops/library.py compares it with the sources that are there.

@@ -8,19 +8,24 @@
 #include <ATen/core/Tensor.h>
 
 #include "boxes.h"
+#include "checks.h"
 #include "maps.h"
+#include "pixels.h"
 
 namespace fcis {
 
+// float32, float16 or bfloat16, which has been checked.
+inline Element element_of(at::ScalarType type) {
+  return type == at::kFloat ? Element::kFloat32 : type == at::kHalf ? Element::kFloat16 : Element::kBFloat16;
+}
+
 inline Maps view_maps(const at::Tensor& maps) {
-  const at::ScalarType type = maps.scalar_type();
-  const Element element = type == at::kFloat ? Element::kFloat32 : type == at::kHalf ? Element::kFloat16 : Element::kBFloat16;
   return {maps.const_data_ptr(),
           maps.size(0),
           maps.size(1),
           maps.size(2),
           maps.size(3),
-          element,
+          element_of(maps.scalar_type()),
           maps.is_contiguous(at::MemoryFormat::ChannelsLast)};
 }
 
@@ -60,6 +65,20 @@ inline Election view_election(const at::Tensor& boxes, const at::Tensor& scores,
           boxes.size(0),
           scores.size(1),
           threshold};
+}
+
+// The result's sides and whatever else the kernels need; `data` is checked already.
+inline InputOf view_picture(const at::Tensor& data, int64_t layout, int64_t height, int64_t width, int64_t step, double scale,
+                            at::ArrayRef<double> mean, at::ArrayRef<double> std) {
+  const auto single = [](double value) { return static_cast<float>(value); };
+  const int64_t rows = resized_side(height, scale), columns = resized_side(width, scale);
+  const bool copied = rows == height && columns == width;  // by OpenCV, whatever the scale
+  return {{data.const_data_ptr<uint8_t>(), static_cast<Layout>(layout), static_cast<int>(height), static_cast<int>(width), step},
+          static_cast<int>(rows),
+          static_cast<int>(columns),
+          copied ? 1.0 : 1.0 / scale,
+          {single(mean[0]), single(mean[1]), single(mean[2])},
+          {single(std[0]), single(std[1]), single(std[2])}};
 }
 
 }  // namespace fcis

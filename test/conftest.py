@@ -15,6 +15,7 @@ from fcis_ros.threads import wait_politely
 wait_politely()  # before PyTorch is imported; the processes that tests start inherit it
 settings.register_profile("suite", deadline=None)  # machines differ, and other processes may have the cores
 settings.load_profile("suite")
+EXPORTS_FROM = (2, 6)  # of PyTorch: what fcis_ros.model.exported asks for
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
@@ -59,10 +60,19 @@ def _no_compiler() -> str | None:
     return None if shutil.which(compiler) else f"no C++ compiler ({compiler})"
 
 
+def _no_export() -> str | None:
+    import torch
+
+    if tuple(map(int, torch.__version__.split(".")[:2])) < EXPORTS_FROM:
+        return f"PyTorch {torch.__version__} makes no packages"
+    return None
+
+
 NEEDS = {
     "compiler": (_no_compiler, "FCIS_REQUIRE_COMPILER"),
     "ros": (_no_ros, "FCIS_REQUIRE_ROS"),
     "cuda": (_no_cuda, "FCIS_REQUIRE_CUDA"),
+    "export": (_no_export, "FCIS_REQUIRE_EXPORT"),
     "launch": (_no_launch, "FCIS_REQUIRE_LAUNCH"),
     "nvcc": (_no_nvcc, "FCIS_REQUIRE_NVCC"),
     "cv_bridge": (_no_cv_bridge, "FCIS_REQUIRE_CV_BRIDGE"),

@@ -9,7 +9,7 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parents[1] / "fcis_ros"
 # Single files that everything may use.
-ROOT = {"errors", "boxes", "rle", "structures", "strips", "config", "threads", "images", "shipped", "versions"}
+ROOT = {"errors", "boxes", "rle", "structures", "strips", "config", "threads", "images", "encodings", "shipped", "versions"}
 MODEL = ROOT | {"ops", "overlay", "model"}
 ALLOWED = {
     **{name: ROOT for name in ROOT},

@@ -11,6 +11,7 @@
 
 #include "../boxes.h"
 #include "../maps.h"
+#include "../pixels.h"
 
 // Hot loops are compiled for several instruction sets and the loader picks; without contraction all give the same bits.
 #if defined(__x86_64__) && defined(__GNUC__) && defined(__linux__) && !defined(FCIS_NO_CLONES)
@@ -127,6 +128,9 @@ Placed vote(const Vote& vote);
 // A mask [height, width] of 0 and 1 as runs down its columns, background first; and back.
 void find_runs(const uint8_t* mask, int64_t stride, int64_t height, int64_t width, std::vector<int32_t>& runs);
 void fill_runs(const int32_t* runs, int64_t count, int64_t height, int64_t width, uint8_t* mask);
+
+// Rows begin..end-1 of the network's input [height, width, 3].
+void network_input(const InputOf& input, int64_t begin, int64_t end, float* result);
 
 // The overlay of rows begin..end-1: labelled pixels blended with their instance's colour, in that colour at the instance's edge.
 void paint(const uint8_t* image, const uint16_t* labels, const uint8_t* colours, float alpha, int64_t height, int64_t width,

@@ -45,10 +45,10 @@ __device__ __forceinline__ void store(float* at, float value) { *at = value; }
 __device__ __forceinline__ void store(__half* at, float value) { *at = __float2half(value); }
 __device__ __forceinline__ void store(__nv_bfloat16* at, float value) { *at = __float2bfloat16(value); }
 
-// Calls launch(T{}) with the type of the maps' elements.
+// Calls launch(T{}) with the type of the elements.
 template <typename Launch>
-cudaError_t with_element(const Maps& maps, Launch launch) {
-  switch (maps.element) {
+cudaError_t with_element(Element element, Launch launch) {
+  switch (element) {
     case Element::kFloat32: launch(float{}); break;
     case Element::kFloat16: launch(__half{}); break;
     case Element::kBFloat16: launch(__nv_bfloat16{}); break;

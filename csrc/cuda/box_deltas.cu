@@ -91,7 +91,7 @@ cudaError_t box_deltas(const Maps& maps, const Rois& rois, float* deltas, cudaSt
   const int64_t threads = wanted < kMaxThreads ? wanted : kMaxThreads;
   if (rois.count * chunks > 0x7fffffff) return cudaErrorInvalidValue;
   if (rois.count == 0) return cudaSuccess;
-  return with_element(maps, [&](auto element) {
+  return with_element(maps.element, [&](auto element) {
     using T = decltype(element);
     FCIS_LAUNCH((sum_patches<T>), static_cast<unsigned>(rois.count * chunks), static_cast<unsigned>(threads),
                 2 * rois.size * sizeof(WeightedSpan) + threads * sizeof(float), stream,
@@ -108,7 +108,7 @@ cudaError_t box_deltas_backward(const float* grad, const Maps& maps, const Rois&
   if (rois.count > 0x7fffffff || pixels > 0x7fffffff || units > 65535) return cudaErrorInvalidValue;
   if (pixels == 0) return cudaSuccess;
   const Table table = open_table(maps, rois, workspace, stream);
-  return with_element(maps, [&](auto element) {
+  return with_element(maps.element, [&](auto element) {
     using T = decltype(element);
     FCIS_LAUNCH((gather_patches<T>), dim3(static_cast<unsigned>(pixels), static_cast<unsigned>(units)), kGatherThreads, 0, stream,
                 grad, access(maps, static_cast<T*>(result)), table, static_cast<int>(outputs_of(maps, rois)));

@@ -309,7 +309,7 @@ cudaError_t class_logits(const Maps& maps, const Rois& rois, float* logits, cuda
   if (rois.count == 0) return cudaSuccess;
   const int per_bin = rois.size / rois.bins;
   const bool by_bin = maps.channels_last && classes > kWarp / 2 && is_small(maps) && (per_bin == 1 || per_bin == 3);
-  return with_element(maps, [&](auto element) {
+  return with_element(maps.element, [&](auto element) {
     using T = decltype(element);
     if (by_bin && per_bin == 3) {
       launch_by_bin<T, 3>(maps, rois, classes, logits, stream);
@@ -335,7 +335,7 @@ cudaError_t class_logits_backward(const float* grad, const Maps& maps, const Roi
   if (pixels == 0) return cudaSuccess;
   const Table table = open_table(maps, rois, workspace, stream);
   unsigned* const winners = reinterpret_cast<unsigned*>(static_cast<char*>(workspace) + Table::bytes(rois.count, rois.size));
-  return with_element(maps, [&](auto element) {
+  return with_element(maps.element, [&](auto element) {
     using T = decltype(element);
     if (rois.count > 0) {
       FCIS_LAUNCH((find_winners<T>), static_cast<unsigned>(rois.count * blocks_per_roi), kWinnerThreads, 0, stream,

@@ -78,7 +78,7 @@ cudaError_t mask_logits(const Maps& maps, const Rois& rois, const int64_t* label
   const int64_t blocks_per_roi = divide_up(2 * rois.size * rois.size, kMaskThreads);
   if (rois.count * blocks_per_roi > 0x7fffffff) return cudaErrorInvalidValue;
   if (rois.count == 0) return cudaSuccess;
-  return with_element(maps, [&](auto element) {
+  return with_element(maps.element, [&](auto element) {
     using T = decltype(element);
     FCIS_LAUNCH((assemble_masks<T>), static_cast<unsigned>(rois.count * blocks_per_roi), kMaskThreads,
                 2 * rois.size * sizeof(WeightedSpan), stream, access(maps, static_cast<const T*>(maps.data)), rois.data, labels,
@@ -96,7 +96,7 @@ cudaError_t mask_logits_backward(const float* grad, const Maps& maps, const Rois
   if (rois.count > 0x7fffffff || pixels > 0x7fffffff || units > 65535) return cudaErrorInvalidValue;
   if (pixels == 0) return cudaSuccess;
   const Table table = open_table(maps, rois, workspace, stream);
-  return with_element(maps, [&](auto element) {
+  return with_element(maps.element, [&](auto element) {
     using T = decltype(element);
     FCIS_LAUNCH((gather_masks<T>), dim3(static_cast<unsigned>(pixels), static_cast<unsigned>(units)), Place::kWarps * kWarp, 0,
                 stream, grad, labels, access(maps, static_cast<T*>(result)), table, static_cast<int>(classes),

@@ -62,7 +62,7 @@ cudaError_t winner_masks(const Maps& maps, const Rois& rois, const float* scores
   if (rois.count * blocks_per_roi > 0x7fffffff) return cudaErrorInvalidValue;
   if (rois.count == 0) return cudaSuccess;
   const int classes = static_cast<int>(classes_of(maps, rois));
-  return with_element(maps, [&](auto element) {
+  return with_element(maps.element, [&](auto element) {
     using T = decltype(element);
     FCIS_LAUNCH((assemble_winners<T>), static_cast<unsigned>(rois.count * blocks_per_roi), kMaskThreads,
                 2 * rois.size * sizeof(WeightedSpan), stream, access(maps, static_cast<const T*>(maps.data)), rois.data, scores,

@@ -31,7 +31,8 @@ def unit(text: str) -> float:
 
 def add_model(parser: argparse.ArgumentParser) -> None:
     """``--checkpoint``, ``--device``, ``--threads`` and ``--precision``."""
-    parser.add_argument("--checkpoint", metavar="FILE", help="the model, a .safetensors file (default: the bundled one)")
+    what = "the model, a .safetensors file or what `fcis export` made (default: the bundled one)"
+    parser.add_argument("--checkpoint", metavar="FILE", help=what)
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: %(default)s)")
     parser.add_argument("--threads", type=count, help="CPU threads of the network (default: PyTorch's choice)")
     parser.add_argument(

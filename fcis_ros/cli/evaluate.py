@@ -35,13 +35,13 @@ def run(arguments: argparse.Namespace) -> None:
     from fcis_ros.evaluation.picture import picture
     from fcis_ros.evaluation.report import write_json
     from fcis_ros.evaluation.truth import Truth
+    from fcis_ros.model.exported import load_predictor
     from fcis_ros.model.hardware import choose_device
-    from fcis_ros.model.predictor import Predictor
     from fcis_ros.training.distributed import join, local_device
     from fcis_ros.training.provenance import file_sha256
 
     device = choose_device(local_device(arguments.device))
-    predictor = Predictor.from_checkpoint(arguments.checkpoint, str(device), arguments.threads, arguments.precision)
+    predictor = load_predictor(arguments.checkpoint, str(device), arguments.threads, arguments.precision)
     names = predictor.config.class_names
     truth = Truth.load(Path(arguments.annotations), names)
     folder = Path(arguments.images)

@@ -97,13 +97,13 @@ def run_offline(arguments: argparse.Namespace) -> int:
         from fcis_ros.bags.offline import Shard
         from fcis_ros.bags.run_folder import AlreadyComplete
     from fcis_ros.model.checkpoint import default_checkpoint
-    from fcis_ros.model.predictor import Predictor
+    from fcis_ros.model.exported import load_predictor
 
     folder, part = Path(arguments.out), Shard(*arguments.shard)
     if part.count > 1:
         folder = part_path(folder, part.number, part.count)
     checkpoint = Path(arguments.checkpoint) if arguments.checkpoint else default_checkpoint()
-    predictor = Predictor.from_checkpoint(checkpoint, arguments.device, arguments.threads, arguments.precision)
+    predictor = load_predictor(checkpoint, arguments.device, arguments.threads, arguments.precision)
     model = Model(predictor, file_sha256(checkpoint))
     annotations = Path(arguments.annotations) if arguments.annotations else None
     try:

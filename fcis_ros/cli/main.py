@@ -13,6 +13,7 @@ from fcis_ros.cli import (
     evaluate,
     evaluate_bag,
     evaluate_merge,
+    export,
     import_weights,
     info,
     predict,
@@ -33,6 +34,7 @@ COMMANDS = {
     "evaluate-merge": evaluate_merge,
     "train": train,
     "convert": convert,
+    "export": export,
     "import-weights": import_weights,
     "info": info,
 }

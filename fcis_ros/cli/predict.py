@@ -72,12 +72,12 @@ def write_results(arguments: argparse.Namespace) -> None:
     from fcis_ros.data.frames import list_images, read_image
     from fcis_ros.evaluation.coco import to_results
     from fcis_ros.evaluation.truth import Truth
-    from fcis_ros.model.predictor import Predictor
+    from fcis_ros.model.exported import load_predictor
 
     given = [Path(image) for image in arguments.images]
     paths = [path for entry in given for path in (list_images(entry) if entry.is_dir() else [entry])]
     require_distinct_names(paths)
-    predictor = Predictor.from_checkpoint(arguments.checkpoint, arguments.device, arguments.threads, arguments.precision)
+    predictor = load_predictor(arguments.checkpoint, arguments.device, arguments.threads, arguments.precision)
     names = predictor.config.class_names
     ids, categories = range(1, len(paths) + 1), list(range(1, len(names) + 1))
     if arguments.annotations:

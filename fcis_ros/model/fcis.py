@@ -14,10 +14,11 @@ from fcis_ros.config import ModelConfig
 from fcis_ros.model.assembling import operators
 from fcis_ros.model.backbone import STRIDE, ResNet
 from fcis_ros.model.fusion import FusedRois, fuse
+from fcis_ros.model.padded import PaddedInstances, pack, unpack
 from fcis_ros.model.preprocess import Original
 from fcis_ros.model.proposals import RPN, propose
 from fcis_ros.model.score_maps import ScoreMaps
-from fcis_ros.model.voting import PaddedInstances, elect, masks_of_categories, vote
+from fcis_ros.model.voting import elect, masks_of_categories, vote
 
 Mark = Callable[[str], None]  # called with the name of a stage when it ends
 
@@ -84,16 +85,23 @@ class FCIS(nn.Module):
             The instances of every image, on the host.
         """
         maps = self.dense(images, mark)
-        rooms = [run_capacity(images.device, original.width, self.config.max_instances) for original in originals]
-        found = [
-            self.detect(maps, index, original, score_floor, room, mark)
-            for index, (original, room) in enumerate(zip(originals, rooms, strict=True))
-        ]
-        on_host = [instances.cpu() for instances in found]
-        for index, (instances, room) in enumerate(zip(on_host, rooms, strict=True)):
-            if room is not None and instances.ends[-1] > room:
-                on_host[index] = self.detect(maps, index, originals[index], score_floor, None, mark).cpu()
+        found = self.find(maps, originals, score_floor, mark)
+        on_host = unpack(pack(found).cpu(), found)
+        for index, image in enumerate(on_host):
+            if image.ends[-1] > len(found[index].runs):
+                again = [self.detect(maps, index, originals[index], score_floor, None, mark)]
+                on_host[index] = unpack(pack(again).cpu(), again)[0]
         return on_host
+
+    def find(
+        self, maps: DenseMaps, originals: Sequence[Original], score_floor: float = 0.0, mark: Mark = nobody
+    ) -> list[PaddedInstances]:
+        """The instances of every image, on the device, for which nothing waits on a GPU; run lengths may exceed their room."""
+        found = []
+        for index, original in enumerate(originals):
+            room = run_capacity(maps.logits.device, original.width, self.config.max_instances)
+            found.append(self.detect(maps, index, original, score_floor, room, mark))
+        return found
 
     def dense(self, images: Tensor, mark: Mark = nobody) -> DenseMaps:
         """All convolutions: [N, 3, H', W'] -> maps; differentiable, the same for inference and training."""

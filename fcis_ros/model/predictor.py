@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """From an RGB array to instances: the public Python API."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +12,13 @@ from fcis_ros.config import ModelConfig
 from fcis_ros.images import check_image
 from fcis_ros.model import checkpoint
 from fcis_ros.model.backbone import fold_batch_norm
-from fcis_ros.model.fcis import FCIS
+from fcis_ros.model.fcis import FCIS, Mark
+from fcis_ros.model.frame_graph import FrameGraphs
 from fcis_ros.model.hardware import choose_device
+from fcis_ros.model.padded import PaddedInstances, to_instances
 from fcis_ros.model.precision import DTYPES, cast, choose_precision, convolving
 from fcis_ros.model.preprocess import preprocess
 from fcis_ros.model.stage_clock import StageClock
-from fcis_ros.model.voting import PaddedInstances, to_instances
 from fcis_ros.structures import Instances, Prediction
 
 
@@ -30,6 +31,7 @@ class Predictor:
         name: the model's name, the checkpoint's file name without its ending.
         device: where it computes.
         precision: of the convolutions: ``fp32``, ``tf32``, ``bf16`` or ``fp16``.
+        graphs: of the frames on a GPU; None on a CPU.
     """
 
     def __init__(self, model: FCIS, name: str, device: torch.device, precision: str = "fp32"):
@@ -40,6 +42,7 @@ class Predictor:
         self.config: ModelConfig = model.config
         self.name = name
         self.device = device
+        self.graphs = FrameGraphs(self.model, self.precision, device) if device.type == "cuda" else None
 
     @classmethod
     def from_checkpoint(
@@ -63,6 +66,10 @@ class Predictor:
             torch.set_num_threads(threads)
         path = Path(path) if path else checkpoint.default_checkpoint()
         return cls(checkpoint.load(path), path.stem, chosen, precision)
+
+    def example(self) -> np.ndarray:
+        """A black image that the network takes, to compute a first time with."""
+        return np.zeros((self.config.short_side, self.config.short_side, 3), np.uint8)
 
     def __call__(self, image: np.ndarray, score_floor: float = 0.0) -> Instances:
         """Finds the instances in one image: ``predict`` for those who want nothing else.
@@ -99,19 +106,44 @@ class Predictor:
         for image in images:
             check_image(image)
         clock = StageClock(self.device)
-        inputs = [preprocess(image, self.config, self.device) for image in images]
-        clock.mark("preprocess")
-        batches: dict[torch.Size, list[int]] = {}
-        for index, (tensor, _) in enumerate(inputs):
-            batches.setdefault(tensor.shape, []).append(index)
         found: dict[int, PaddedInstances] = {}
-        for batch in batches.values():
-            tensors = [inputs[index][0].to(DTYPES[self.precision]) for index in batch]
-            originals = [inputs[index][1] for index in batch]
-            with convolving(self.precision):
-                together = torch.cat(tensors) if len(tensors) > 1 else tensors[0]
-                found |= zip(batch, self.model(together, originals, score_floor, clock.mark), strict=True)
+        try:
+            if self.graphs is not None:
+                for batch in _alike([image.shape for image in images]):
+                    if (captured := self.graphs.find([images[index] for index in batch], score_floor)) is not None:
+                        found |= zip(batch, captured, strict=True)
+                        clock.mark("frame")
+            found |= self._compute({i: image for i, image in enumerate(images) if i not in found}, score_floor, clock.mark)
+        except torch.cuda.OutOfMemoryError:
+            if self.graphs is not None:
+                self.graphs.shrink()  # these images are lost; the next ones shall have the memory
+            raise
         instances = [to_instances(found[i], *image.shape[:2], self.config.class_names) for i, image in enumerate(images)]
         clock.mark("download")
         stage_ms = {stage: total / max(len(images), 1) for stage, total in clock.stage_ms().items()}
         return [Prediction(own, stage_ms, int(found[index].ignored)) for index, own in enumerate(instances)]
+
+    def _compute(self, images: dict[int, np.ndarray], score_floor: float, mark: Mark) -> dict[int, PaddedInstances]:
+        """The instances of each image, on the host; those that are alike once they are resized go through as one batch."""
+        if not images:
+            return {}
+        inputs = {index: preprocess(image, self.config, self.device) for index, image in images.items()}
+        mark("preprocess")
+        numbers = list(inputs)
+        found: dict[int, PaddedInstances] = {}
+        for places in _alike([tensor.shape for tensor, _ in inputs.values()]):
+            batch = [numbers[place] for place in places]
+            tensors = [inputs[index][0].to(DTYPES[self.precision]) for index in batch]
+            originals = [inputs[index][1] for index in batch]
+            with convolving(self.precision):
+                together = torch.cat(tensors) if len(tensors) > 1 else tensors[0]
+                found |= zip(batch, self.model(together, originals, score_floor, mark), strict=True)
+        return found
+
+
+def _alike(shapes: Sequence[Hashable]) -> list[list[int]]:
+    """Places of equal entries, in the order in which each first comes."""
+    groups: dict[Hashable, list[int]] = {}
+    for place, shape in enumerate(shapes):
+        groups.setdefault(shape, []).append(place)
+    return list(groups.values())

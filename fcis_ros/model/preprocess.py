@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from fcis_ros import ops
 from fcis_ros.config import ModelConfig
 
 CPU = torch.device("cpu")
@@ -53,29 +54,18 @@ def normalise(image: np.ndarray, config: ModelConfig) -> Tensor:
     return torch.from_numpy(values).permute(2, 0, 1)
 
 
-@functools.lru_cache
-def _constants(mean: tuple[float, float, float], std: tuple[float, float, float], device: torch.device) -> Tensor:
-    """[2, 3] float32, mean and std, uploaded once."""
-    return torch.tensor([mean, std], dtype=torch.float32, device=device)
-
-
-def normalise_there(pixels: Tensor, config: ModelConfig) -> Tensor:
-    """[H, W, 3] uint8 RGB on any device -> [3, H, W] float32 there, to the bit what ``normalise`` gives."""
-    mean, std = _constants(tuple(config.mean), tuple(config.std), pixels.device)
-    return ((pixels.float() - mean) / std).permute(2, 0, 1)
-
-
 def preprocess(image: np.ndarray, config: ModelConfig, device: torch.device = CPU) -> tuple[Tensor, Original]:
     """[H, W, 3] uint8 RGB -> [1, 3, H', W'] float32 on the device, channels-last, and where it comes from.
 
-    OpenCV is given the factor, not the size, so that it samples at 1/scale as the released code does. A GPU gets
-    bytes: a quarter of what there would be to upload after normalisation.
+    OpenCV is given the factor, not the size, so that it samples at 1/scale as the released code does. A GPU gets the
+    image's bytes and does the same there, to the bit (``ops.network_input``).
     """
     height, width = image.shape[:2]
     scale = resize_scale(height, width, config)
     original = Original(height, width, scale)
-    resized = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_LINEAR) if scale != 1 else image
     if device.type == "cpu":
+        resized = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_LINEAR) if scale != 1 else image
         return normalise(resized, config)[None], original
-    pixels = torch.from_numpy(np.require(resized, requirements=["C", "W"]))  # PyTorch warns of what is read-only
-    return normalise_there(pixels.to(device), config)[None], original
+    pixels = torch.from_numpy(np.require(image, requirements=["C", "W"]))  # PyTorch warns of what is read-only
+    data = pixels.to(device).reshape(-1)
+    return ops.network_input(data, "rgb8", height, width, 3 * width, scale, config.mean, config.std), original

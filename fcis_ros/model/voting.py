@@ -5,7 +5,6 @@
 import dataclasses
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -14,8 +13,8 @@ from fcis_ros.config import ModelConfig
 from fcis_ros.model.assembling import operators
 from fcis_ros.model.backbone import STRIDE
 from fcis_ros.model.fusion import FusedRois
+from fcis_ros.model.padded import PaddedInstances
 from fcis_ros.model.preprocess import Original
-from fcis_ros.structures import Instances
 
 
 @dataclass(frozen=True)
@@ -37,37 +36,6 @@ class Ballots:
     scores: Tensor
     labels: Tensor
     ignored: Tensor
-
-
-@dataclass(frozen=True)
-class PaddedInstances:
-    """The instances of one image, best first, in tensors of a size that is known before; W is always ``max_instances``.
-
-    Attributes:
-        scores: [W] float32.
-        labels: [W] int32; -1 behind the last.
-        boxes: [W, 4] int32 tight half-open boxes in the original image; zeros where there is no mask.
-        runs: [T] int32 run lengths of all masks; T is the capacity where one was given.
-        ends: [W] int32, where each instance's runs end.
-        ignored: [1] int32, as in ``Ballots``.
-    """
-
-    scores: Tensor
-    labels: Tensor
-    boxes: Tensor
-    runs: Tensor
-    ends: Tensor
-    ignored: Tensor
-
-    def cpu(self) -> "PaddedInstances":
-        """The same on the host, in two copies; of the room for runs only what is filled."""
-        small = {name: part for name, part in vars(self).items() if name != "runs"}
-        packed = torch.cat([part.reshape(-1).view(torch.int32) for part in small.values()]).cpu()
-        parts = packed.split([part.numel() for part in small.values()])
-        host = {
-            name: part.view(like.dtype).reshape(like.shape) for (name, like), part in zip(small.items(), parts, strict=True)
-        }
-        return PaddedInstances(runs=self.runs[: int(host["ends"][-1])].cpu(), **host)
 
 
 def elect(fused: FusedRois, original: Original, config: ModelConfig, score_floor: float) -> Ballots:
@@ -132,19 +100,3 @@ def vote(ballots: Ballots, masks: Tensor, original: Original, config: ModelConfi
         run_capacity,
     )
     return PaddedInstances(ballots.scores, ballots.labels.int(), boxes, runs, ends, ballots.ignored)
-
-
-def to_instances(padded: PaddedInstances, height: int, width: int, class_names: tuple[str, ...]) -> Instances:
-    """Leaves out what got no mask; ``padded`` on the host."""
-    boxes, ends = padded.boxes.numpy(), padded.ends.numpy()
-    runs = np.split(padded.runs.numpy().astype(np.uint32), ends[:-1])
-    keep = np.flatnonzero((boxes[:, 2] > boxes[:, 0]) & (padded.labels.numpy() > 0))
-    return Instances(
-        height,
-        width,
-        boxes[keep],
-        padded.scores.numpy()[keep],
-        padded.labels.numpy()[keep].astype(np.int64),
-        tuple(runs[i] for i in keep),
-        class_names,
-    )

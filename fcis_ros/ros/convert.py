@@ -11,28 +11,9 @@ import cv2
 import numpy as np
 
 from fcis_ros.data.encoded import decode
+from fcis_ros.encodings import EIGHT_BIT, check_sides, convert, data_rows, rows_to_rgb
 from fcis_ros.errors import InputError
 
-# encoding -> (bytes per pixel, OpenCV conversion to RGB or None). A ROS Bayer name gives the first two pixels of the first two
-# rows; OpenCV's names give the second row and column, so rggb is OpenCV's BG.
-_DIRECT = {
-    "rgb8": (3, None),
-    "8UC3": (3, cv2.COLOR_BGR2RGB),
-    "bgr8": (3, cv2.COLOR_BGR2RGB),
-    "rgba8": (4, cv2.COLOR_RGBA2RGB),
-    "bgra8": (4, cv2.COLOR_BGRA2RGB),
-    "8UC4": (4, cv2.COLOR_BGRA2RGB),
-    "mono8": (1, cv2.COLOR_GRAY2RGB),
-    "8UC1": (1, cv2.COLOR_GRAY2RGB),
-    "bayer_rggb8": (1, cv2.COLOR_BayerBG2RGB),
-    "bayer_bggr8": (1, cv2.COLOR_BayerRG2RGB),
-    "bayer_gbrg8": (1, cv2.COLOR_BayerGR2RGB),
-    "bayer_grbg8": (1, cv2.COLOR_BayerGB2RGB),
-    "yuv422": (2, cv2.COLOR_YUV2RGB_UYVY),
-    "uyvy": (2, cv2.COLOR_YUV2RGB_UYVY),
-    "yuv422_yuy2": (2, cv2.COLOR_YUV2RGB_YUY2),
-    "yuyv": (2, cv2.COLOR_YUV2RGB_YUY2),
-}
 # 16-bit encodings are brought to eight bits (see BitDepth), then go the way of the 8-bit one.
 _SIXTEEN = {
     "mono16": "mono8",
@@ -47,11 +28,9 @@ _SIXTEEN = {
     "bayer_gbrg16": "bayer_gbrg8",
     "bayer_grbg16": "bayer_grbg8",
 }
-# Planar: H rows of luma, then H/2 rows of interleaved chroma, all of the same step.
-_PLANAR = {"nv12": cv2.COLOR_YUV2RGB_NV12, "nv21": cv2.COLOR_YUV2RGB_NV21}
 _AS_STORED = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH | cv2.IMREAD_IGNORE_ORIENTATION
 
-ENCODINGS = tuple(_DIRECT) + tuple(_SIXTEEN) + tuple(_PLANAR)
+ENCODINGS = tuple(EIGHT_BIT) + tuple(_SIXTEEN)
 
 
 class BitDepth:
@@ -90,21 +69,17 @@ def to_rgb(message: Any, depth: BitDepth | None = None) -> np.ndarray:
     height, width, encoding = message.height, message.width, message.encoding
     if height == 0 or width == 0:
         raise InputError(f"image: {width}x{height} has no pixels")
-    if encoding in _PLANAR:
-        if height % 2 or width % 2:
-            raise InputError(f"image: {encoding} needs even sides, not {width}x{height}")
-        rows = _rows(message, height * 3 // 2, width)
-        return cv2.cvtColor(np.ascontiguousarray(rows), _PLANAR[encoding])
-    if encoding in _SIXTEEN:
-        encoding = _SIXTEEN[encoding]
-        channels = _DIRECT[encoding][0]
-        rows = np.ascontiguousarray(_rows(message, height, width * channels * 2))
-        values = rows.view(">u2" if message.is_bigendian else "<u2").reshape(height, width, channels)
-        return _to_rgb8((depth or BitDepth()).eight_bits(values), encoding)
-    if encoding in _DIRECT:
-        channels = _DIRECT[encoding][0]
-        return _to_rgb8(_rows(message, height, width * channels).reshape(height, width, channels), encoding)
-    return _by_cv_bridge(message)
+    wide = encoding in _SIXTEEN
+    encoding = _SIXTEEN.get(encoding, encoding)
+    if encoding not in EIGHT_BIT:
+        return _by_cv_bridge(message)
+    check_sides(encoding, height, width)
+    used = width * EIGHT_BIT[encoding].channels
+    rows = _rows(message, data_rows(encoding, height), used * 2 if wide else used)
+    if wide:
+        values = np.ascontiguousarray(rows).view(">u2" if message.is_bigendian else "<u2")
+        rows = (depth or BitDepth()).eight_bits(values)
+    return rows_to_rgb(rows, encoding)
 
 
 def _rows(message: Any, rows: int, used: int) -> np.ndarray:
@@ -150,25 +125,7 @@ def compressed_to_rgb(message: Any, depth: BitDepth | None = None) -> np.ndarray
         raise InputError(f"{what}: pixels of type {pixels.dtype}")
     if pixels.dtype == np.uint16:
         pixels = (depth or BitDepth()).eight_bits(pixels)
-    return _converted(pixels, cv2.COLOR_BGR2RGB)
-
-
-def _to_rgb8(pixels: np.ndarray, encoding: str) -> np.ndarray:
-    conversion = _DIRECT[encoding][1]
-    if conversion is None:
-        return pixels
-    height, width = pixels.shape[:2]
-    if encoding.startswith("bayer") and (height < 4 or width < 4):
-        raise InputError(f"image: {encoding} needs at least 4x4 pixels, not {width}x{height}")
-    if pixels.shape[2] == 2 and width % 2:
-        raise InputError(f"image: {encoding} needs an even width, not {width}")
-    return _converted(pixels, conversion)
-
-
-def _converted(pixels: np.ndarray, conversion: int) -> np.ndarray:
-    if pixels.shape == (1, 1, 3):  # OpenCV 4.5.4 refuses it; three channels are BGR here
-        return pixels[..., ::-1].copy()
-    return cv2.cvtColor(pixels, conversion)
+    return convert(pixels, cv2.COLOR_BGR2RGB)
 
 
 def _by_cv_bridge(message: Any) -> np.ndarray:

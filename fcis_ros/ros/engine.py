@@ -67,14 +67,14 @@ def load(
     """
     progress("1/3 importing PyTorch")
     from fcis_ros.model import checkpoint
-    from fcis_ros.model.predictor import Predictor
+    from fcis_ros.model.exported import load_predictor
 
     progress("2/3 reading the checkpoint")
-    predictor = Predictor.from_checkpoint(model or None, device, threads or None, precision)
+    predictor = load_predictor(model or None, device, threads or None, precision)
     digest = checkpoint_hash(model or checkpoint.default_checkpoint())
     progress("3/3 computing for the first time")
     try:
-        predictor(np.zeros((predictor.config.short_side, predictor.config.short_side, 3), np.uint8))
+        predictor(predictor.example())
     except Exception as error:
         if reason := lost(predictor.device):
             raise DeviceLostError(reason) from error

@@ -46,7 +46,8 @@ class Parameter:
 
 
 PARAMETERS = (
-    Parameter("model", "", "Checkpoint, a .safetensors file of this project; empty for the one included.",
+    Parameter("model", "",
+              "Checkpoint, a .safetensors file of this project or what `fcis export` made; empty for the one included.",
               read_only=True, launch=True),
     Parameter("device", "auto", "Where the network computes: auto, cpu, cuda or cuda:N; one that is not there is an error.",
               read_only=True, launch=True),

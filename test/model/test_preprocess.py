@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 
+from fcis_ros import ops
 from fcis_ros.config import ModelConfig
-from fcis_ros.model.preprocess import Original, normalise, normalise_there, preprocess, resize_scale
+from fcis_ros.model.preprocess import Original, normalise, preprocess, resize_scale
 
 RELEASED = ModelConfig(class_names=("car",))
 
@@ -31,7 +32,15 @@ def test_bytes_are_normalised_like_floats():
     for config in (RELEASED, ModelConfig(class_names=("car",), mean=(116, 118, 119), std=(58, 57, 56))):
         expected = normalise(image, config)
         assert torch.equal(normalise(image.astype(np.float32), config), expected)
-        assert torch.equal(normalise_there(torch.from_numpy(image), config), expected)
+
+
+def test_a_gpu_does_the_same_with_the_bytes():
+    """Its operator, here on the CPU; that the kernel gives the same is test_network_input's."""
+    image = np.random.default_rng(0).integers(0, 256, (361, 479, 3), dtype=np.uint8)
+    expected, original = preprocess(image, RELEASED)
+    data = torch.from_numpy(image).reshape(-1)
+    found = ops.network_input(data, "rgb8", 361, 479, 3 * 479, original.scale, RELEASED.mean, RELEASED.std)
+    assert torch.equal(found, expected)
 
 
 @pytest.mark.parametrize("device", ["cpu", "meta"])

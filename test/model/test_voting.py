@@ -8,8 +8,9 @@ import torch
 
 from fcis_ros.config import ModelConfig
 from fcis_ros.model.fusion import FusedRois
+from fcis_ros.model.padded import to_instances
 from fcis_ros.model.preprocess import Original
-from fcis_ros.model.voting import elect, masks_of_categories, to_instances, vote
+from fcis_ros.model.voting import elect, masks_of_categories, vote
 
 CONFIG = ModelConfig(class_names=("car", "pedestrian"), bins=1, grid=4, rpn_min_size=1)
 ORIGINAL = Original(20, 20, 1.0)
@@ -32,7 +33,7 @@ def found_by(fused, original=ORIGINAL, config=CONFIG, floor=0.5):
 
 
 def counted(ballots, masks, original, config):
-    padded = vote(ballots, masks, original, config, None).cpu()
+    padded = vote(ballots, masks, original, config, None)
     return to_instances(padded, original.height, original.width, config.class_names)
 
 

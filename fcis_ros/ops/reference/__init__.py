@@ -19,8 +19,9 @@ from fcis_ros.ops.reference.assembling import (
 )
 from fcis_ros.ops.reference.boxes import class_nms, decode_anchors, decode_rois, elect, nms, place_rois
 from fcis_ros.ops.reference.masks import label_map, paint, vote_masks
+from fcis_ros.ops.reference.pixels import network_input
 
 __all__ = [
-    "box_deltas", "class_logits", "class_nms", "decode_anchors", "decode_rois", "elect", "label_map", "mask_logits", "nms",
-    "paint", "place_rois", "psroi_assemble", "span_edges", "vote_masks", "winner_masks",
+    "box_deltas", "class_logits", "class_nms", "decode_anchors", "decode_rois", "elect", "label_map", "mask_logits",
+    "network_input", "nms", "paint", "place_rois", "psroi_assemble", "span_edges", "vote_masks", "winner_masks",
 ]  # fmt: skip

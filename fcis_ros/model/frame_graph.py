@@ -1,0 +1,157 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""A GPU's frame as one CUDA graph: from the images' bytes to packed instances, launched at once instead of some 400 times."""
+
+import warnings
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from fcis_ros import ops
+from fcis_ros.model.fcis import FCIS
+from fcis_ros.model.padded import PaddedInstances, pack, unpack
+from fcis_ros.model.precision import DTYPES, convolving
+from fcis_ros.model.preprocess import Original, resize_scale
+
+LIMIT = 8  # graphs that are kept: a camera's size, alone and in batches of two to eight
+KNOWN = 64  # shapes that are remembered to have come once
+
+Replay = Callable[[], None]
+Compute = Callable[[], tuple[Tensor, list[PaddedInstances]]]
+Capture = Callable[[Compute, torch.device], tuple[Replay, tuple[Tensor, list[PaddedInstances]]]]
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What a graph is captured for.
+
+    Attributes:
+        count: images of a batch.
+        height: of the images, in pixels.
+        width: of the images, in pixels.
+        score_floor: least score of an instance.
+    """
+
+    count: int
+    height: int
+    width: int
+    score_floor: float
+
+
+def capture(compute: Compute, device: torch.device) -> tuple[Replay, tuple[Tensor, list[PaddedInstances]]]:
+    """Captures what ``compute`` launches on the device; it runs a few times before, as libraries choose their algorithms.
+
+    Other threads may use the device meanwhile, but not wait for all of it.
+    """
+    with torch.cuda.device(device):
+        side = torch.cuda.Stream()
+        side.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(side):
+            for _ in range(3):
+                compute()
+        torch.cuda.current_stream().wait_stream(side)
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph, capture_error_mode="thread_local"):
+            result = compute()
+    return graph.replay, result
+
+
+class FrameGraph:
+    """One captured shape with the memory that its images and results lie in."""
+
+    def __init__(self, model: FCIS, precision: str, device: torch.device, shape: Shape, capture: Capture):
+        self._model, self._shape, self._dtype = model, shape, DTYPES[precision]
+        self._original = Original(shape.height, shape.width, resize_scale(shape.height, shape.width, model.config))
+        size = (shape.count, shape.height * shape.width * 3)
+        self._host = torch.zeros(size, dtype=torch.uint8, pin_memory=device.type == "cuda")
+        self._bytes = torch.zeros(size, dtype=torch.uint8, device=device)
+        with convolving(precision):
+            self._replay, (self._packed, self._found) = capture(self._compute, device)
+        self._packed_host = torch.empty(self._packed.shape, dtype=torch.int32, pin_memory=device.type == "cuda")
+
+    def _compute(self) -> tuple[Tensor, list[PaddedInstances]]:
+        config, original = self._model.config, self._original
+        about = ("rgb8", original.height, original.width, 3 * original.width, original.scale, config.mean, config.std)
+        images = torch.cat([ops.network_input(data, *about, self._dtype) for data in self._bytes])
+        found = self._model.find(self._model.dense(images), [original] * len(images), self._shape.score_floor)
+        return pack(found), found
+
+    def __call__(self, images: Sequence[np.ndarray]) -> list[PaddedInstances] | None:
+        """The instances of images [H, W, 3] uint8, on the host; None where one of them has more run lengths than there is room.
+
+        Waits for the device once.
+        """
+        for row, image in zip(self._host.numpy(), images, strict=True):
+            row.reshape(image.shape)[:] = image
+        self._bytes.copy_(self._host, non_blocking=True)
+        self._replay()
+        self._packed_host.copy_(self._packed, non_blocking=True)
+        if self._packed.is_cuda:
+            torch.cuda.current_stream(self._packed.device).synchronize()
+        found = unpack(self._packed_host.clone(), self._found)
+        return None if any(image.ends[-1] > len(own.runs) for image, own in zip(found, self._found, strict=True)) else found
+
+
+class FrameGraphs:
+    """The graphs of a predictor, one for each shape that comes again, the least recently used given up first.
+
+    Attributes:
+        why_not: why nothing is captured any more; empty while something can be.
+    """
+
+    def __init__(self, model: FCIS, precision: str, device: torch.device, capture: Capture = capture):
+        self._model, self._precision, self._device, self._capture = model, precision, device, capture
+        self._graphs: OrderedDict[Shape, FrameGraph] = OrderedDict()
+        self._known: OrderedDict[Shape, None] = OrderedDict()
+        self._limit = LIMIT
+        voting = model.config.voting
+        self.why_not = "" if voting == "released" else f"voting: {voting} waits for the number of votes"
+
+    @torch.inference_mode()
+    def find(self, images: Sequence[np.ndarray], score_floor: float) -> list[PaddedInstances] | None:
+        """The instances of images of one size, on the host; None where they have to be computed without a graph: the first time
+        that such a batch comes, where nothing can be captured, and where masks exceed the room for their run lengths."""
+        shape = Shape(len(images), *images[0].shape[:2], score_floor)
+        if (graph := self._graphs.get(shape)) is not None:
+            self._graphs.move_to_end(shape)
+            return graph(images)
+        if self.why_not or not self._came_before(shape):
+            return None
+        while len(self._graphs) >= self._limit:
+            self._graphs.popitem(last=False)
+        try:
+            graph = FrameGraph(self._model, self._precision, self._device, shape, self._capture)
+        except torch.cuda.OutOfMemoryError:
+            self.shrink()
+            return None
+        except RuntimeError as error:
+            self.clear()
+            self.why_not = f"a frame cannot be captured ({str(error).splitlines()[0]})"
+            warnings.warn(f"no CUDA graphs, frames take longer: {self.why_not}", stacklevel=2)
+            return None
+        self._graphs[shape] = graph
+        return graph(images)
+
+    def _came_before(self, shape: Shape) -> bool:
+        known = shape in self._known
+        self._known[shape] = None
+        self._known.move_to_end(shape)
+        if len(self._known) > KNOWN:
+            self._known.popitem(last=False)
+        return known
+
+    def shrink(self) -> None:
+        """After the device ran out of memory: gives all graphs up, and keeps at most half as many from now on."""
+        self._limit = max(min(self._limit, len(self._graphs)) // 2, 1)
+        self.clear()
+        self._known.clear()
+
+    def clear(self) -> None:
+        """Gives all graphs and their memory back."""
+        self._graphs.clear()
+        if self._device.type == "cuda":
+            torch.cuda.empty_cache()

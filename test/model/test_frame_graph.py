@@ -1,0 +1,197 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""Frames as graphs. Capturing is played on the CPU: what is replayed computes again and writes where the first answer lies."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from fcis_ros.data.synthetic import SyntheticScenes
+from fcis_ros.model import fcis, frame_graph, padded
+from fcis_ros.model.frame_graph import FrameGraphs
+from fcis_ros.model.predictor import Predictor
+
+CPU = torch.device("cpu")
+
+
+class Played:
+    """In place of ``capture``; counts, and fails when it is told to."""
+
+    def __init__(self):
+        self.captured = self.replayed = 0
+        self.error: Exception | None = None
+
+    def __call__(self, compute, device):
+        if self.error is not None:
+            raise self.error
+        self.captured += 1
+        packed, found = compute()
+
+        def replay() -> None:
+            self.replayed += 1
+            again, now = compute()
+            packed.copy_(again)
+            for own, new in zip(found, now, strict=True):
+                own.runs.copy_(new.runs)
+
+        return replay, (packed, found)
+
+
+@pytest.fixture
+def played() -> Played:
+    return Played()
+
+
+@pytest.fixture
+def predictor(tiny_checkpoint, played, monkeypatch) -> Predictor:
+    """With graphs, as on a GPU, and room for run lengths."""
+    monkeypatch.setattr(fcis, "run_capacity", lambda device, width, instances: 8 * width * instances)
+    predictor = Predictor.from_checkpoint(tiny_checkpoint, device="cpu", precision="fp32")
+    predictor.graphs = FrameGraphs(predictor.model, "fp32", CPU, played)
+    return predictor
+
+
+@pytest.fixture(scope="module")
+def plain(tiny_checkpoint) -> Predictor:
+    return Predictor.from_checkpoint(tiny_checkpoint, device="cpu", precision="fp32")
+
+
+def pictures(count: int, height: int = 90, width: int = 130) -> list[np.ndarray]:
+    return [SyntheticScenes(1).sample(n).image[:height, :width] for n in range(count)]
+
+
+def same(found, expected) -> bool:
+    assert found.class_names == expected.class_names and len(expected) > 3
+    assert np.array_equal(found.boxes, expected.boxes) and np.array_equal(found.labels, expected.labels)
+    np.testing.assert_allclose(found.scores, expected.scores, atol=1e-6)
+    return np.array_equal(found.masks, expected.masks)
+
+
+def test_a_shape_is_captured_when_it_comes_again(predictor, plain, played):
+    images = pictures(4)
+    counts = []
+    for image in images:
+        (found,) = predictor.predict([image], 0.1)
+        assert same(found.instances, plain(image, 0.1))
+        assert ("frame" in found.stage_ms) == (len(counts) > 0)
+        counts.append((played.captured, played.replayed))
+    assert counts == [(0, 0), (1, 1), (1, 2), (1, 3)]
+
+
+def test_batches_and_sizes_have_their_own(predictor, plain, played):
+    """Two sizes in one call: each goes its own way, and answers keep their order."""
+    small, large = pictures(3), pictures(2, 120, 160)
+    given = [small[0], large[0], small[1], large[1], small[2]]
+    expected = plain.predict(given, 0.1)  # in the same batches: others round differently
+    for _ in range(3):
+        found = predictor.predict(given, 0.1)
+        assert all(same(own.instances, theirs.instances) for own, theirs in zip(found, expected, strict=True))
+    assert (played.captured, played.replayed) == (2, 4)
+
+
+def test_answers_are_not_overwritten_by_the_next_frame(predictor, plain):
+    images = pictures(4)
+    found = [predictor(image, 0.1) for image in images]
+    assert all(same(own, plain(image, 0.1)) for own, image in zip(found, images, strict=True))
+
+
+def test_a_threshold_is_part_of_the_graph(predictor, plain):
+    image = pictures(1)[0]
+    best = float(plain(image).scores[3])
+    for floor in (0.0, 0.0, best, best):
+        found = predictor(image, floor)
+        assert len(found) == (plain(image).scores >= np.float32(floor)).sum()
+
+
+def test_masks_beyond_the_packed_runs_are_fetched(predictor, plain, monkeypatch):
+    monkeypatch.setattr(padded, "PACKED_RUNS", 5)
+    for image in pictures(3):
+        assert same(predictor(image, 0.1), plain(image, 0.1))
+
+
+def test_masks_beyond_the_room_are_computed_without_a_graph(predictor, plain, played, monkeypatch):
+    monkeypatch.setattr(fcis, "run_capacity", lambda *_: 20)
+    for image in pictures(3):
+        assert same(predictor(image, 0.1), plain(image, 0.1))
+    assert played.captured == 1 and played.replayed == 2
+
+
+def test_the_least_recently_used_is_given_up(predictor, played, monkeypatch):
+    monkeypatch.setattr(frame_graph, "LIMIT", 2)
+    predictor.graphs = FrameGraphs(predictor.model, "fp32", CPU, played)
+    a, b, c = (pictures(1, 90 + n)[0] for n in range(3))
+    for image in (a, a, b, b, a, c, c):  # b was used before a
+        predictor(image)
+    assert played.captured == 3
+    predictor(a)
+    assert played.captured == 3
+    predictor(b)
+    assert played.captured == 4
+
+
+def test_what_cannot_be_captured_is_said_once_and_served(predictor, plain, played, recwarn):
+    played.error = RuntimeError("operation not permitted when stream is capturing\nmore")
+    for image in pictures(4):
+        assert same(predictor(image, 0.1), plain(image, 0.1))
+    (warning,) = [str(entry.message) for entry in recwarn if "CUDA graphs" in str(entry.message)]
+    assert warning.endswith("a frame cannot be captured (operation not permitted when stream is capturing)")
+
+
+def test_out_of_memory_at_capture_is_served_without(predictor, plain, played, recwarn):
+    image = pictures(1)[0]
+    predictor(image), predictor(image)
+    played.error = torch.cuda.OutOfMemoryError("CUDA out of memory")
+    larger = pictures(1, 120)[0]
+    for _ in range(2):
+        assert same(predictor(larger, 0.1), plain(larger, 0.1))
+    assert not predictor.graphs.why_not and not len(recwarn)
+    played.error = None
+    before = played.captured
+    for _ in range(3):
+        predictor(image)
+    assert played.captured == before + 1  # all had been given up
+
+
+def test_out_of_memory_in_a_frame_gives_graphs_up(predictor, monkeypatch, played):
+    image, larger = pictures(1)[0], pictures(1, 120)[0]
+    predictor(image), predictor(image)
+
+    def no_memory(*_):
+        raise torch.cuda.OutOfMemoryError("CUDA out of memory")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(predictor.model, "dense", no_memory)
+        with pytest.raises(torch.cuda.OutOfMemoryError):
+            predictor(larger)
+    predictor(image), predictor(image)
+    assert played.captured == 2
+
+
+def test_voting_that_waits_has_no_graph(tiny_checkpoint, played):
+    predictor = Predictor.from_checkpoint(tiny_checkpoint, device="cpu", precision="fp32")
+    predictor.model.config = dataclasses.replace(predictor.config, voting="category")
+    graphs = FrameGraphs(predictor.model, "fp32", CPU, played)
+    image = pictures(1)[0]
+    assert [graphs.find([image], 0.0) for _ in range(3)] == [None] * 3
+    assert graphs.why_not == "voting: category waits for the number of votes" and not played.captured
+
+
+@pytest.mark.cuda
+@pytest.mark.parametrize("precision", ["fp32", "fp16"])
+def test_on_a_gpu(precision):
+    """Captured and not, alone and in batches, on side streams: the same answers."""
+    predictor = Predictor.from_checkpoint(device="cuda", precision=precision)
+    without = Predictor.from_checkpoint(device="cuda", precision=precision)
+    without.graphs = None
+    images = [SyntheticScenes(1).sample(n).image for n in range(8)]
+    for count in (1, 1, 1, 8, 8, 8, 2, 2):
+        with torch.cuda.stream(torch.cuda.Stream()):
+            found = predictor.predict(images[-count:], 0.1)
+        for own, theirs in zip(found, without.predict(images[-count:], 0.1), strict=True):
+            assert np.array_equal(own.instances.labels, theirs.instances.labels)
+            np.testing.assert_allclose(own.instances.scores, theirs.instances.scores, atol=2e-3)
+            assert (own.instances.masks != theirs.instances.masks).mean() < 1e-3
+    assert not predictor.graphs.why_not and "frame" in found[0].stage_ms
+    torch.cuda.synchronize()
