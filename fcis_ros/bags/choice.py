@@ -9,7 +9,7 @@ that the whole one would have.
 from collections.abc import Iterable
 from pathlib import Path
 
-from fcis_ros.bags.frame_lines import Frame, counts
+from fcis_ros.bags.frame_lines import Frame, rates
 
 SHOWN = 8  # of the best, of the worst, of those that miss something
 MOMENTS = 48  # of each recording
@@ -47,17 +47,17 @@ class Choice:
             return False
         own, taken = key(frame), False
         order = (-own[0], -own[1])  # the earlier of equals
-        right, wrong, missed, largest = counts(frame, self._score)
+        own_rates = rates(frame, self._score)
+        right, wrong, missed = own_rates.right, own_rates.wrong, own_rates.missed
         if frame["truth"] is not None:
             if right:
                 taken |= _offer(self.best, own, (right - wrong - missed, right, *order), SHOWN)
             if wrong + missed:
                 taken |= _offer(self.worst, own, (wrong + missed, *order), SHOWN)
             if missed:
-                taken |= _offer(self.missed, own, (largest, *order), SHOWN)
-        found = sum(score >= self._score for score in frame["scores"])
+                taken |= _offer(self.missed, own, (own_rates.largest, *order), SHOWN)
         moment = self.moments.setdefault((own[0], frame["moment"]), {})
-        return taken | _offer(moment, own, (wrong + missed, found, *order), 1)
+        return taken | _offer(moment, own, (wrong + missed, own_rates.found, *order), 1)
 
     def keys(self) -> set[Key]:
         """All of them."""

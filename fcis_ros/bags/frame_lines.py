@@ -3,8 +3,10 @@
 """A line of frames.jsonl: a frame of a recording, and how what was found in it compares with what is there."""
 
 import itertools
+import json
 from array import array
 from collections.abc import Iterable, Mapping
+from dataclasses import astuple, dataclass
 from typing import Any
 
 import numpy as np
@@ -57,14 +59,47 @@ def table(frames: Iterable[Frame]) -> Table:
     return Table(len(ids), object_images[first], image[second], need_not(matches.areas, matches.objects[:, 1]), matches)
 
 
-def counts(frame: Frame, score: float) -> tuple[int, int, int, float]:
-    """How many instances of a frame from this score on are right, wrong and missed, and the area of the largest missed.
+@dataclass(frozen=True)
+class Rates:
+    """How a frame fares with instances from a score on; a mask is right from an overlap of 0.5.
 
-    They are right from an overlap of the masks of 0.5.
+    Attributes:
+        score: the threshold.
+        right: instances that are an object.
+        wrong: those that are none.
+        missed: objects that were not found.
+        largest: pixels of the largest missed object, 0 without one.
+        found: instances in all.
     """
+
+    score: float
+    right: int
+    wrong: int
+    missed: int
+    largest: float
+    found: int
+
+
+def rates(frame: Frame, score: float) -> Rates:
+    """Of a frame's line, which has those of the evaluation's own threshold at hand; others are counted from its columns."""
+    if "rates" in frame and frame["rates"][0] == score:
+        return Rates(*frame["rates"])
     right = wrong = 0
     for own, (code, *_) in zip(frame["scores"], frame["masks"], strict=True):
         if own >= score and not code >> len(OVERLAPS) & 1:
             right, wrong = right + (code & 1), wrong + 1 - (code & 1)
     missed = [area for _, crowd, area, found in frame["objects"] if not crowd and found < score]
-    return right, wrong, len(missed), max(missed, default=0.0)
+    found = sum(own >= score for own in frame["scores"])
+    return Rates(score, right, wrong, len(missed), max(missed, default=0.0), found)
+
+
+def with_rates(frame: dict[str, Any], matches: Matches, score: float) -> dict[str, Any]:
+    """A frame's line with its matches, and before them what can be read without them."""
+    own = columns(matches)
+    return {**frame, "rates": list(astuple(rates(own, score))), **own}
+
+
+def head_of(line: bytes) -> dict[str, Any]:
+    """A line of frames.jsonl without its columns, which are most of it."""
+    ends = json.loads(line[line.rindex(b'"ends":') + 7 : -2])
+    return {**json.loads(line[: line.index(b',"objects":')] + b"}"), "ends": ends}

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from fcis_ros.bags.choice import Choice, picture_path
-from fcis_ros.bags.frame_lines import columns
+from fcis_ros.bags.frame_lines import head_of, with_rates
 from fcis_ros.bags.run_folder import (
     COMPLETE,
     FRAMES,
@@ -25,11 +25,11 @@ from fcis_ros.bags.run_folder import (
     RUN,
     TIMING,
     image_of,
-    lines_of,
     list_path,
     read_frames,
     read_run,
     tails,
+    whole_lines,
     write_aside,
 )  # fmt: skip
 from fcis_ros.errors import InputError
@@ -163,17 +163,19 @@ class _Joining:
         self._images: list[dict[str, Any]] = []
         self._ids = what["category_ids"]
         self._categories = [{"id": own, "name": name} for own, name in zip(self._ids, self._names, strict=True)]
-        self.choice = Choice(what["score"])
+        self._score = what["score"]
+        self.choice = Choice(self._score)
 
     def add(self, part: Path) -> None:
         """Adds the frames of a part."""
         sources = {name: list_path(part, name).open("rb") for name in LISTS}
         begins = {name: len(head) for name, head in HEADS.items()}
-        for line, frame in lines_of(part / FRAMES):
+        for line in whole_lines(part / FRAMES):
+            frame = head_of(line)
             entries = {name: _between(sources[name], begins[name], frame["ends"][name]) for name in LISTS}
             begins = frame["ends"]
             if frame["truth"] in self._known and frame["truth"] is not None:
-                frame, entries = self._demoted(frame, entries)
+                frame, entries = self._demoted(json.loads(line), entries)
                 line = json.dumps(frame, separators=(",", ":")).encode()
             elif frame["truth"] is not None:
                 self._known.add(frame["truth"])
@@ -199,8 +201,8 @@ class _Joining:
         ]
         moved = ",\n".join(json.dumps({**entry, "image_id": own}, separators=(",", ":")) for entry in results)
         changed = {"truth": None, "listed": False, "tracked": False, "repeated": True, "image_id": own}
-        frame = {**frame, **changed, **columns(match_image([], labelled))}
-        return {**frame, "ends": frame["ends"]}, {"detections": b"", "unannotated": moved.encode(), "annotations": b""}
+        frame = with_rates({**frame, **changed}, match_image([], labelled), self._score)
+        return frame, {"detections": b"", "unannotated": moved.encode(), "annotations": b""}
 
     def close(self) -> None:
         """Completes the lists."""

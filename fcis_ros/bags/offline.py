@@ -20,7 +20,7 @@ import numpy as np
 
 from fcis_ros.bags.album import Album
 from fcis_ros.bags.choice import MOMENTS
-from fcis_ros.bags.frame_lines import columns
+from fcis_ros.bags.frame_lines import with_rates
 from fcis_ros.bags.reading import Recorded, Recording
 from fcis_ros.bags.run_folder import COMPLETE, FAILED, INTERRUPTED, PICTURES, RunFolder, read_frames
 from fcis_ros.bags.truth import FrameTruth
@@ -220,7 +220,7 @@ class _Writing:
         self._folder, self._class_names, self._categories = folder, class_names, list(category_ids)
         self._known = {frame["truth"] for frame in read_frames(folder.path) if frame["truth"] is not None}
         self._album = Album(folder.path / PICTURES, score, read_frames(folder.path))
-        self._failed = False
+        self._score, self._failed = score, False
 
     def categories(self) -> list[dict[str, Any]]:
         """Of annotations.json."""
@@ -240,7 +240,7 @@ class _Writing:
                 "repeated": False, "own_id": BAG_IDS * bag + record.index + 1, "image_id": BAG_IDS * bag + record.index + 1,
             }  # fmt: skip
             if found is None:
-                self._folder.add({**frame, **columns(NOTHING)}, {})
+                self._folder.add(with_rates(frame, NOTHING, self._score), {})
             else:
                 self._write(frame, record, image, found, truth)
             self._failed = False
@@ -261,7 +261,7 @@ class _Writing:
         objects = annotated.objects if frame["truth"] is not None else []
         frame["tracked"] = any("track_id" in own for own in objects)
         results = to_results(found, frame["image_id"])
-        frame |= columns(match_image(objects, results))
+        frame = with_rates(frame, match_image(objects, results), self._score)
         self._album.offer(frame, image, found, objects)
         # Without boxes, so that pycocotools takes areas from the masks for results as it does for annotations.
         results = [{**own, "category_id": self._categories[own["category_id"] - 1]} for own in results]

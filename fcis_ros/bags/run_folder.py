@@ -194,14 +194,17 @@ def lines_of(path: Path) -> Iterator[tuple[bytes, dict[str, Any]]]:
     Raises:
         InputError: a line is damaged.
     """
+    for number, line in enumerate(whole_lines(path), start=1):
+        try:
+            yield line, json.loads(line)
+        except ValueError:
+            raise InputError(f"{path}: line {number} is damaged") from None
+
+
+def whole_lines(path: Path) -> Iterator[bytes]:
+    """The lines of a file, without one that was not written to its end."""
     with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
-        for number, line in enumerate(file, start=1):
-            if not line.endswith(b"\n"):
-                return
-            try:
-                yield line, json.loads(line)
-            except ValueError:
-                raise InputError(f"{path}: line {number} is damaged") from None
+        yield from (line for line in file if line.endswith(b"\n"))
 
 
 def _short(value: Any) -> str:

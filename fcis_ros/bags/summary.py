@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from fcis_ros.bags.choice import Choice, key
-from fcis_ros.bags.frame_lines import Frame, counts, table
+from fcis_ros.bags.frame_lines import Frame, Rates, rates, table
 from fcis_ros.bags.run_folder import COMPLETE, LIVE, read_frames, read_run
 from fcis_ros.bags.track_measures import measure_tracks
 from fcis_ros.evaluation.precision import RECALLS, curves, measure, sweep
@@ -51,14 +51,17 @@ class Counts:
         if frame["problem"]:
             self.leave_out([frame["problem"]])
             return
-        right, wrong, missed, largest = counts(frame, self._score) if frame["truth"] is not None else (0, 0, 0, 0.0)
+        own = rates(frame, self._score)
+        none = Rates(own.score, 0, 0, 0, 0.0, own.found)  # is known about a frame without truth
+        own = none if frame["truth"] is None else own
+        right, wrong, missed, largest = own.right, own.wrong, own.missed, own.largest
         moment = self._moments.setdefault((frame["bag"], frame["moment"]), Counter())
-        moment.update(frames=1, right=right, wrong=wrong, missed=missed, found=sum(s >= self._score for s in frame["scores"]))
+        moment.update(frames=1, right=right, wrong=wrong, missed=missed, found=own.found)
         moment.setdefault("second", second)
         if self._choice.add(frame):
             shown = {name: frame[name] for name in ("bag", "index", "name", "stamp")}
-            rates = {"annotated": frame["truth"] is not None, "right": right, "wrong": wrong, "missed": missed}
-            self._seen[key(frame)] = {**shown, "second": second, **rates, "largest_missed": largest}
+            known = {"annotated": frame["truth"] is not None, "right": right, "wrong": wrong, "missed": missed}
+            self._seen[key(frame)] = {**shown, "second": second, **known, "largest_missed": largest}
             for other in self._seen.keys() - self._choice.keys():
                 del self._seen[other]
 
