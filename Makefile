@@ -76,6 +76,8 @@ bench: setup
 	$(RUN) -m benchmarks.native
 	$(RUN) -m benchmarks.node
 	$(RUN) -m benchmarks.bags
+	$(RUN) -m benchmarks.overlay
+	$(RUN) -m benchmarks.node_load
 
 # 100 000 hostile frames through what lies before the network, 10 000 frames through a node whose cameras and parameters change
 # all along; the suite sends 2000 and 200.

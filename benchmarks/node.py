@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """``python -m benchmarks.node``: what a frame costs in the node outside the network, on one core.
 
-Converting the image, building the message of 20 instances from their run lengths, publishing it to a subscriber; the run
-lengths themselves come out of the network's last operator.
+Converting the image, tracking 20 instances, building their message from their run lengths, publishing it to a subscriber; the
+run lengths themselves come out of the network's last operator. ``benchmarks.overlay`` has the pictures.
 """
 
 import json
@@ -19,6 +19,7 @@ import rclpy
 from rclpy.serialization import serialize_message
 
 from benchmarks.measure import OUT
+from benchmarks.tracking import crowded, update_ms
 from fcis_ros import rle
 from fcis_ros.msg import InstanceMaskArray
 from fcis_ros.ros import convert, masks, qos
@@ -92,6 +93,8 @@ def main() -> None:
         worst = max(parts[f"convert {encoding}"][0] for encoding in ENCODINGS if encoding != "jpeg")
         total = worst + parts["build message"][0] + parts["publish"][0]
         print(f"  raw image to published masks without the network: {total:.2f} ms")
+    results["track_ms"] = {name: update_ms(crowded(0, spread=spread)) for name, spread in (("street", 1.0), ("heap", 0.0))}
+    print(f"tracking 20 instances at 1080p: {results['track_ms']} ms")
     OUT.mkdir(parents=True, exist_ok=True)
     (OUT / "node.json").write_text(json.dumps(results, indent=1) + "\n")
     node.destroy_node()

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-LONG = 60.0  # seconds that a loaded machine may take for anything
+LONG = 120.0  # seconds that a loaded machine may take for anything
 
 
 def wait_for(condition: Callable[[], object], what: str, seconds: float = LONG):
