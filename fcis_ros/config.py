@@ -49,6 +49,12 @@ def numbers(least: int, most: int, low: float, high: float) -> Rule:
     return Rule(says, lambda value: isinstance(value, tuple) and least <= len(value) <= most and all(map(each.holds, value)))
 
 
+def wholes(most: int, low: int, high: int) -> Rule:
+    each = whole(low, high)
+    says = f"at most {most} whole numbers in {low}..{high}"
+    return Rule(says, lambda value: isinstance(value, tuple) and len(value) <= most and all(map(each.holds, value)))
+
+
 def _is_class_names(value: Any) -> bool:
     if not (isinstance(value, tuple) and 1 <= len(value) <= 4095 and all(isinstance(name, str) for name in value)):
         return False
@@ -70,11 +76,15 @@ RULES = {
     "reduced_channels": whole(1, 8192),
     "rpn_channels": whole(1, 8192),
     "bins": whole(1, 32),
+    "more_bins": wholes(4, 1, 32),
     "grid": whole(1, 128),
     "assemble": choice("grid", "native"),
     "anchor_scales": numbers(1, 32, 0.0625, 512),  # from one pixel to the longest side
     "anchor_ratios": numbers(1, 32, 0.01, 100),
     "box_stds": numbers(4, 4, 0.001, 100),
+    "proposals": choice("rpn", "windows"),
+    "window": whole(1, 8192),
+    "window_scales": numbers(1, 32, 0.01, 100),
     "rpn_min_size": number(0, 8192),
     "rpn_pre_nms": whole(1, 50000),
     "rpn_post_nms": whole(1, 5000),
@@ -109,13 +119,19 @@ class ModelConfig:
         reduced_channels: outputs of the 1x1 convolution on conv5 (1024 in the paper).
         rpn_channels: outputs of the RPN's 3x3 convolution (512 in the paper).
         bins: k, an ROI has k x k position-sensitive bins.
-        grid: squares per side of the grid that an ROI is assembled to (released: 21); a multiple of k.
+        more_bins: further values of k, each with score and box maps of its own; class, mask and box outputs of all are averaged
+            before the softmax ([0043]).
+        grid: squares per side of the grid that an ROI is assembled to (released: 21); a multiple of every k.
         assemble: ``grid``, the released semantics: every ROI is pooled to a grid x grid map; or ``native``, the patent's text:
             the pixels of an ROI, divided evenly, are read from the maps as they are ([0028]-[0030]); ``grid`` is then the
             number of points a side at which voting reads a mask. Each needs weights that were trained with it.
         anchor_scales: anchor side in units of the stride.
         anchor_ratios: anchor height / width.
         box_stds: standard deviations that scale the four box deltas.
+        proposals: ``rpn``, or ``windows`` for comparison: a window of fixed size that slides over an image pyramid, ranked by
+            the score maps alone ([0024], [0025]). Training is on those of the RPN.
+        window: side of the window in pixels of a level of the pyramid.
+        window_scales: of the levels, relative to the resized image.
         rpn_min_size: smallest proposal side, in pixels of the resized image.
         rpn_pre_nms: proposals kept by score before NMS.
         rpn_post_nms: proposals kept after NMS: the ROIs of round one.
@@ -144,11 +160,15 @@ class ModelConfig:
     reduced_channels: int = 1024
     rpn_channels: int = 512
     bins: int = 7
+    more_bins: tuple[int, ...] = ()
     grid: int = 21
     assemble: str = "grid"
     anchor_scales: tuple[float, ...] = (4.0, 8.0, 16.0, 32.0)
     anchor_ratios: tuple[float, ...] = (0.5, 1.0, 2.0)
     box_stds: tuple[float, float, float, float] = (0.2, 0.2, 0.5, 0.5)
+    proposals: str = "rpn"
+    window: int = 224
+    window_scales: tuple[float, ...] = (0.25, 0.5, 1.0, 2.0, 4.0)
     rpn_min_size: float = 2.0
     rpn_pre_nms: int = 6000
     rpn_post_nms: int = 300
@@ -170,11 +190,13 @@ class ModelConfig:
                 object.__setattr__(self, name, value)
             if not rule.holds(value):
                 raise InputError(f"model config: {name} must be {rule.says}, not {reprlib.repr(value)}")
-        if self.grid % self.bins != 0:
-            raise InputError(f"model config: grid {self.grid} is not a multiple of bins {self.bins}")
-        if (channels := 2 * self.num_classes * self.bins**2) > MAX_SCORE_CHANNELS:
+        for bins in self.all_bins:
+            if self.grid % bins != 0:
+                raise InputError(f"model config: grid {self.grid} is not a multiple of bins {bins}")
+        ks = " and ".join(map(str, self.all_bins))
+        if (channels := 2 * self.num_classes * self.bin_count) > MAX_SCORE_CHANNELS:
             raise InputError(
-                f"model config: {len(self.class_names)} class_names and {self.bins} bins make {channels} channels of "
+                f"model config: {len(self.class_names)} class_names and {ks} bins make {channels} channels of "
                 f"score maps, at most {MAX_SCORE_CHANNELS} are possible"
             )
 
@@ -182,6 +204,16 @@ class ModelConfig:
     def num_classes(self) -> int:
         """C + 1: the foreground classes and background."""
         return len(self.class_names) + 1
+
+    @property
+    def all_bins(self) -> tuple[int, ...]:
+        """Every k, in the order of their channels."""
+        return self.bins, *self.more_bins
+
+    @property
+    def bin_count(self) -> int:
+        """Bins of an ROI, of all k together."""
+        return sum(k * k for k in self.all_bins)
 
     @property
     def num_anchors(self) -> int:

@@ -121,6 +121,7 @@ SHAPING = {  # what decides the network's shapes, up to the largest values that 
     "reduced_channels": st.sampled_from([1, 1024, 8192]),
     "rpn_channels": st.sampled_from([1, 512, 8192]),
     "bins": st.integers(1, 32),
+    "more_bins": st.lists(st.integers(1, 8), max_size=3),
     "grid": st.integers(1, 128),
     "anchor_scales": st.lists(st.floats(0.0625, 512), min_size=1, max_size=32),
     "anchor_ratios": st.lists(st.floats(0.01, 100), min_size=1, max_size=32),
@@ -138,7 +139,7 @@ def test_every_accepted_configuration_is_a_network(values):
         assert "multiple" in str(error) or "channels" in str(error)  # each value alone is allowed
         return
     model = checkpoint.blueprint(config)
-    assert model.score_maps.score.out_channels == 2 * config.num_classes * config.bins**2
+    assert model.score_maps.score.out_channels == 2 * config.num_classes * config.bin_count
     assert model.rpn.anchors.shape == (config.num_anchors, 4) and model.rpn.anchors.isfinite().all()
     assert (model.rpn.anchors[:, 2:] - model.rpn.anchors[:, :2] > -1).all()  # first and last pixel: a size above zero
 

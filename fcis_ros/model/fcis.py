@@ -19,6 +19,7 @@ from fcis_ros.model.preprocess import Original
 from fcis_ros.model.proposals import RPN, propose
 from fcis_ros.model.score_maps import ScoreMaps
 from fcis_ros.model.voting import elect, masks_of_categories, vote
+from fcis_ros.model.windows import propose_windows
 
 Mark = Callable[[str], None]  # called with the name of a stage when it ends
 
@@ -128,10 +129,12 @@ class FCIS(nn.Module):
         for the device.
         """
         config = self.config
-        logits, deltas = maps.logits[index], maps.deltas[index]
-        proposals = propose(logits, deltas, self.rpn.anchors, maps.height, maps.width, config)
-        mark("proposals")
         score_maps, box_maps = maps.score_maps[index : index + 1], maps.box_maps[index : index + 1]
+        if config.proposals == "windows":
+            proposals = propose_windows(score_maps, maps.height, maps.width, config)
+        else:
+            proposals = propose(maps.logits[index], maps.deltas[index], self.rpn.anchors, maps.height, maps.width, config)
+        mark("proposals")
         fused = self.fuse_rounds(proposals.boxes, score_maps, box_maps, maps.height, maps.width)
         mark("rois")
         ballots, masks = elect(fused, original, config, score_floor), fused.masks

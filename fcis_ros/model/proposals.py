@@ -83,7 +83,12 @@ def propose(logits: Tensor, deltas: Tensor, anchors: Tensor, height: int, width:
     rows, columns = max(height // STRIDE, 1), max(width // STRIDE, 1)
     logits, deltas = logits[:, :rows, :columns].float(), deltas[:, :rows, :columns].float()
     candidates, scores = ops.decode_anchors(logits, deltas, anchors, STRIDE, height, width, config.rpn_min_size)
-    # What is not valid, with a score of -inf, goes behind everything else, and NMS never keeps it.
+    return best(candidates, scores, config)
+
+
+def best(candidates: Tensor, scores: Tensor, config: ModelConfig) -> Proposals:
+    """The proposals that NMS leaves of candidates [n, 4] with scores [n]; -inf: none."""
+    # What is not valid goes behind everything else, and NMS never keeps it.
     scores, order = torch.sort(scores, descending=True, stable=True)
     scores, candidates = scores[: config.rpn_pre_nms], candidates[order[: config.rpn_pre_nms]]
     kept = ops.nms(candidates, scores, config.rpn_nms, config.rpn_post_nms)

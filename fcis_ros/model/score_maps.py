@@ -14,12 +14,12 @@ class ScoreMaps(nn.Module):
     Outputs score maps [N, k*k*2*(C+1), h, w], channel ((i*k + j)*2 + s)*(C+1) + class with s = 0 outside and 1 inside, and box
     maps [N, k*k*4, h, w], channel (i*k + j)*4 + d. The released model orders class, side, bin; here bins come first, so that
     what an ROI reads at a cell of a bin lies together in channels-last maps. It has 8*k*k box channels, of which 4*k*k are
-    used.
+    used. With ``more_bins`` the channels of every further k follow.
     """
 
     def __init__(self, inputs: int, config: ModelConfig):
         super().__init__()
-        bins = config.bins * config.bins
+        bins = config.bin_count
         self.reduce = nn.Conv2d(inputs, config.reduced_channels, 1)
         self.score = nn.Conv2d(config.reduced_channels, 2 * config.num_classes * bins, 1)
         self.box = nn.Conv2d(config.reduced_channels, 4 * bins, 1)

@@ -37,9 +37,13 @@ def winner_masks(score_maps: Tensor, rois: Tensor, scores: Tensor, bins: int, si
     Raises:
         ValueError: as for ``class_logits``.
     """
-    labels = torch.where(scores.isnan(), -torch.inf, scores)[:, 1:].argmax(dim=1) + 1
-    pairs = mask_logits(score_maps, rois, labels, bins, size, stride)
+    pairs = mask_logits(score_maps, rois, best_labels(scores), bins, size, stride)
     return torch.sigmoid(pairs[:, 1] - pairs[:, 0])
+
+
+def best_labels(scores: Tensor) -> Tensor:
+    """[R, C+1] -> [R]: the class but the background with the highest score, the lower one of equals; NaN counts as none."""
+    return torch.where(scores.isnan(), -torch.inf, scores)[:, 1:].argmax(dim=1) + 1
 
 
 def box_deltas(box_maps: Tensor, rois: Tensor, bins: int, size: int, stride: int) -> Tensor:

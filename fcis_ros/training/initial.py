@@ -76,14 +76,14 @@ def _unfit(
     layers = {}
     if theirs and (theirs.anchor_scales, theirs.anchor_ratios) != (ours.anchor_scales, ours.anchor_ratios):
         layers |= dict.fromkeys(("rpn.score", "rpn.delta"), "the anchors differ")
-    if theirs and theirs.bins != ours.bins:
+    if theirs and theirs.all_bins != ours.all_bins:
         layers |= dict.fromkeys(("score_maps.score", "score_maps.box"), "bins differ")
     elif theirs and theirs.box_stds != ours.box_stds:
         layers["score_maps.box"] = "box_stds differ"
     for name, value in own.items():
         wanted = tuple(value.shape)
         if theirs and name.startswith(SCORE_LAYER):  # the classes are sorted out later
-            wanted = (2 * theirs.bins**2 * theirs.num_classes, *wanted[1:])
+            wanted = (2 * theirs.bin_count * theirs.num_classes, *wanted[1:])
         if shapes.get(name) != wanted:
             layers.setdefault(name.rpartition(".")[0], "of another shape" if name in shapes else "not in the file")
     return {name: layers[layer] for name in own if (layer := name.rpartition(".")[0]) in layers}
@@ -92,8 +92,8 @@ def _unfit(
 def _copy_classes(value: Tensor, ours: ModelConfig, tensor: Tensor, theirs: ModelConfig) -> Tensor:
     """Our score layer's weight or bias with the channels of background and of every class that they have as well."""
     result = value.clone()
-    here = result.view(ours.bins**2, 2, ours.num_classes, -1)
-    there = tensor.view(theirs.bins**2, 2, theirs.num_classes, -1)
+    here = result.view(ours.bin_count, 2, ours.num_classes, -1)
+    there = tensor.view(theirs.bin_count, 2, theirs.num_classes, -1)
     here[:, :, 0] = there[:, :, 0]
     for label, name in enumerate(ours.class_names, 1):
         if name in theirs.class_names:
