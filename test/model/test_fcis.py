@@ -13,8 +13,8 @@ from torch.utils._pytree import tree_leaves
 from fcis_ros.config import ModelConfig
 from fcis_ros.model import fcis
 from fcis_ros.model.fcis import FCIS, DenseMaps
+from fcis_ros.model.padded import to_instances
 from fcis_ros.model.preprocess import Original
-from fcis_ros.model.voting import to_instances
 
 TINY = ModelConfig(
     class_names=("car", "pedestrian"), backbone="resnet18", width=8, reduced_channels=16, rpn_channels=16, short_side=96,
