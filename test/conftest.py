@@ -5,6 +5,7 @@
 import importlib.util
 import os
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import settings
 
 from fcis_ros.threads import wait_politely
 
+sys.path.append(str(Path(__file__).parent))  # for the modules that tests share: test itself is a package of Python's own
 wait_politely()  # before PyTorch is imported; the processes that tests start inherit it
 settings.register_profile("suite", deadline=None)  # machines differ, and other processes may have the cores
 settings.load_profile("suite")

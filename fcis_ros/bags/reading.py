@@ -8,6 +8,7 @@ refused as a whole.
 """
 
 import contextlib
+import io
 import itertools
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping
@@ -163,10 +164,10 @@ def _decompressed(raw: bytes | memoryview, title: str) -> bytes | memoryview:
     if raw[:4] != ZSTD:
         return raw
     try:
-        unpacking = zstd.ZstdDecompressor()
-        content = unpacking.decompress(raw, LARGEST_MESSAGE)
-        if not unpacking.eof:
-            raise ValueError("cut off, or larger than a message may be")
+        with zstd.open(io.BytesIO(raw), "rb") as unpacking:
+            content = unpacking.read(LARGEST_MESSAGE + 1)
+        if len(content) > LARGEST_MESSAGE:
+            raise ValueError("larger than a message may be")
     except Exception as error:  # noqa: BLE001 (the library's own)
         raise InputError(f"{title}: damaged ({error})") from None
     return content

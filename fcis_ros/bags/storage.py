@@ -20,7 +20,10 @@ from fcis_ros.errors import InputError
 if sys.version_info >= (3, 14):
     from compression import zstd
 else:
-    from backports import zstd
+    try:
+        from backports import zstd
+    except ImportError:  # rosbags up to 0.11.8 brings this one
+        import zstandard as zstd
 
 COMPRESSED_SUFFIX = ".zstd"
 Message = tuple[str, str, int, bytes | memoryview]  # topic, type, log time, serialized message

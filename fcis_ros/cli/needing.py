@@ -16,6 +16,6 @@ def needing(hint: str) -> Iterator[None]:
     except ImportError as error:
         name = (error.name or "").split(".")[0]
         how = f"pip install {name}" if name in ("rosbags", "matplotlib", "jinja2", "tqdm") else hint
-        if error.name is None:  # of our own, which says what to do
-            raise InputError(str(error).replace("\n", " ")) from None
+        if error.name is None:
+            raise InputError(f"not usable here: {error}; {hint}".replace("\n", " ")) from None
         raise InputError(f"{error.name}: not usable here ({error}); {how}".replace("\n", " ")) from None

@@ -7,13 +7,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from bag_evaluations import make_scenes, written
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
 
 from fcis_ros.bags import mcap, messages
 from fcis_ros.bags.messages import COMPRESSED, IMAGE, STRING
 from fcis_ros.bags.writing import image_message
 from fcis_ros.data.frames import Frame
-from test.bags.evaluations import make_scenes, written
 
 STORE = messages.message_types()
 START = 1_700_000_000_123_456_789  # ns

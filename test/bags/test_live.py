@@ -6,12 +6,12 @@ import json
 import shutil
 
 import pytest
+from bag_evaluations import NAMES, Network, run
 
 from fcis_ros.bags.reading import open_recording
 from fcis_ros.bags.report import table
 from fcis_ros.bags.truth import AnnotationFile
 from fcis_ros.cli.main import main
-from test.bags.evaluations import NAMES, Network, run
 
 pytestmark = pytest.mark.ros
 ABOUT = {"model": {"name": "stand-in", "sha256": "0"}}

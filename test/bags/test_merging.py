@@ -7,13 +7,13 @@ import random
 import shutil
 
 import pytest
+from bag_evaluations import Network, contents, run, written
 
 from fcis_ros.bags.merging import find_parts, merge, part_path
 from fcis_ros.bags.offline import Shard
 from fcis_ros.bags.report import write_report
 from fcis_ros.cli.main import main
 from fcis_ros.errors import InputError
-from test.bags.evaluations import Network, contents, run, written
 
 
 def run_parts(bag, annotations, folder, count, numbers=None):

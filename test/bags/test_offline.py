@@ -11,12 +11,12 @@ import json
 
 import numpy as np
 import pytest
+from bag_evaluations import Network, contents, run, written
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from fcis_ros.bags.run_folder import RunFolder, read_frames, read_run
 from fcis_ros.errors import InputError
-from test.bags.evaluations import Network, contents, run, written
 
 
 def test_figures_are_pycocotools_own(bag, annotations, tmp_path):

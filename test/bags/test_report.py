@@ -7,12 +7,12 @@ import re
 from html.parser import HTMLParser
 
 import pytest
+from bag_evaluations import Network, run
 
 from fcis_ros.bags.baseline import compare_with
 from fcis_ros.bags.report import write_report
 from fcis_ros.cli.main import main
 from fcis_ros.errors import InputError
-from test.bags.evaluations import Network, run
 
 
 class Page(HTMLParser):

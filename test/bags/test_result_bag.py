@@ -8,6 +8,7 @@ import cv2
 import mcap.reader
 import numpy as np
 import pytest
+from bag_evaluations import NAMES, instances, run
 from rosbags.highlevel import AnyReader
 
 from fcis_ros.bags.mask_messages import deserialize_masks
@@ -21,7 +22,6 @@ from fcis_ros.bags.result_bag import (
     outline_types,
     write_results,
 )
-from test.bags.evaluations import NAMES, instances, run
 
 
 @pytest.fixture

@@ -5,11 +5,11 @@
 import json
 
 import pytest
+from bag_evaluations import OBJECTS, Network, run, written
 
 from fcis_ros.bags.merging import find_parts, merge, part_path
 from fcis_ros.bags.offline import Shard
 from fcis_ros.bags.report import write_report
-from test.bags.evaluations import OBJECTS, Network, run, written
 
 
 @pytest.fixture

@@ -9,28 +9,22 @@ import sys
 import time
 
 import pytest
-import torch
+from bag_evaluations import contents
 
 from fcis_ros.bags.writing import record
 from fcis_ros.cli.main import main
 from fcis_ros.data.frames import open_source
-from fcis_ros.model import checkpoint
-from fcis_ros.model.fcis import FCIS
-from test.bags.evaluations import contents
-from test.cli.test_main import CONFIG
 
 PARTS = 3
 
 
 @pytest.fixture
-def command(tmp_path):
-    torch.manual_seed(0)
-    checkpoint.save(tmp_path / "tiny.safetensors", FCIS(CONFIG), {})
+def command(tmp_path, tiny_checkpoint):
     source = open_source("synthetic", frames=30)
     from fcis_ros.bags.recorded_truth import drawn_truth
 
     record(source.frames(), tmp_path / "bag", truth=drawn_truth)
-    options = ["--checkpoint", str(tmp_path / "tiny.safetensors"), "--truth-topic", "/truth/masks", "--threads", "1"]
+    options = ["--checkpoint", str(tiny_checkpoint), "--truth-topic", "/truth/masks", "--threads", "1"]
     return ["evaluate-bag", str(tmp_path / "bag"), "--device", "cpu", *options]
 
 

@@ -4,11 +4,11 @@
 
 import numpy as np
 import pytest
+from coco_scenes import NAMES, scene
 
 from fcis_ros.evaluation.comparison import BETTER, SAME, WORSE, compare, measures
 from fcis_ros.evaluation.matching import match_image
 from fcis_ros.evaluation.precision import Table, measure
-from test.evaluation.scenes import NAMES, scene
 
 IMAGES = 60
 

@@ -5,6 +5,7 @@ import re
 
 import numpy as np
 import pytest
+from coco_scenes import NAMES, rectangle, scene
 
 from fcis_ros.evaluation.images import Seen, choose, page, summarise, tables
 from fcis_ros.evaluation.matching import match_image
@@ -12,7 +13,6 @@ from fcis_ros.evaluation.page import write_page
 from fcis_ros.evaluation.picture import MISSED, picture
 from fcis_ros.evaluation.precision import Table, measure
 from fcis_ros.structures import Instances
-from test.evaluation.scenes import NAMES, rectangle, scene
 
 ABOUT = {"device": "cpu", "precision": "fp32", "model": "m", "input": "some images", "truth": {"file": "a", "sha256": "0" * 64}}
 

@@ -7,6 +7,7 @@ import io
 
 import numpy as np
 import pytest
+from coco_scenes import HEIGHT, NAMES, WIDTH, rectangle, scene
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from pycocotools import mask as rle
@@ -16,7 +17,6 @@ from pycocotools.cocoeval import COCOeval
 from fcis_ros.evaluation.coco import voc_map as slow_voc_map
 from fcis_ros.evaluation.matching import match_image
 from fcis_ros.evaluation.precision import Table, curves, measure, recall, sweep, voc_map
-from test.evaluation.scenes import HEIGHT, NAMES, WIDTH, rectangle, scene
 
 
 def table_of(annotations, results, images):
