@@ -39,7 +39,7 @@ class Camera:
         self._stamps = stamps.StampCheck()
         self._depth = BitDepth()
         self._times = diagnostics.Recent()
-        self._rates = diagnostics.Rates()
+        self._rates = diagnostics.Rates(time.monotonic())
         self._problems: dict[str, float] = {}  # {problem: when it was last seen}
         self._jumps = 0
 

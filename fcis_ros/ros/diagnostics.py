@@ -50,11 +50,14 @@ class Recent:
 
 
 class Rates:
-    """How counts have grown within the window; called about once per second."""
+    """How counts have grown within the window; called about once per second.
 
-    def __init__(self, window: float = WINDOW):
+    It begins with nothing counted: what comes before the first call, which a busy machine delays, is not forgotten.
+    """
+
+    def __init__(self, now: float, window: float = WINDOW):
         self._window = window
-        self._history: deque[tuple[float, Counts]] = deque()
+        self._history: deque[tuple[float, Counts]] = deque([(now, Counts())])
 
     def __call__(self, now: float, counts: Counts) -> tuple[dict[str, int], float]:
         """Notes the counts.

@@ -9,17 +9,18 @@ from fcis_ros.ros.watchdog import Finding
 
 
 def test_rates_look_back_over_the_window_only():
-    rates = diagnostics.Rates(window=5.0)
+    rates = diagnostics.Rates(0.0, window=5.0)
     for second in range(20):
         added, seconds = rates(float(second), Counts(received=10 * second, processed=4 * second, overwritten=6 * second))
     assert seconds == 5.0 and (added["received"], added["processed"], added["overwritten"]) == (50, 20, 30)
 
 
 def test_rates_of_a_node_that_has_just_started():
-    rates = diagnostics.Rates()
-    assert rates(7.0, Counts()) == ({**dict.fromkeys(("received", "processed", "overwritten"), 0), "rejected": 0, "stale": 0,
-                                     "failed": 0}, 0.0)  # fmt: skip
-    assert rates(8.0, Counts(received=3, waiting=3))[0]["received"] == 3
+    """Also what came before somebody looked for the first time."""
+    rates = diagnostics.Rates(7.0)
+    added, seconds = rates(8.0, Counts(received=3, failed=1, waiting=2))
+    assert (added["received"], added["failed"], added["processed"], seconds) == (3, 1, 0, 1.0)
+    assert rates(8.5, Counts(received=4, processed=3, failed=1))[0]["received"] == 4
 
 
 def test_recent_percentiles():
