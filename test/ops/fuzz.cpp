@@ -5,165 +5,14 @@
 // -fsanitize=address,undefined. What is compared closely is moderate or exact; of the rest only that it is survived.
 #include <cstdio>
 #include <cstdlib>
-#include <limits>
 #include <memory>
-#include <random>
 
+#include "fuzz_maps.h"
+#include "fuzz_values.h"
 #include "kernels.h"
 #include "slow.h"
 
-using namespace fcis;
-
 namespace {
-
-std::mt19937 generator(1);
-int integer(int low, int high) { return std::uniform_int_distribution<int>(low, high)(generator); }
-float real(float low, float high) { return std::uniform_real_distribution<float>(low, high)(generator); }
-
-void expect(bool holds, const char* what) {
-  if (holds) return;
-  std::fprintf(stderr, "%s\n", what);
-  std::abort();
-}
-void expect_near(double found, double expected, double tolerance, const char* what) {
-  if (std::fabs(found - expected) <= tolerance) return;
-  std::fprintf(stderr, "%s: %.9g, expected %.9g\n", what, found, expected);
-  std::abort();
-}
-
-float coordinate() {
-  static const float odd[] = {0.0f,
-                              -0.0f,
-                              0.5f,
-                              -0.5f,
-                              1e9f,
-                              -1e9f,
-                              3e38f,
-                              -3e38f,
-                              1e-40f,
-                              16777216.0f,
-                              std::numeric_limits<float>::infinity(),
-                              -std::numeric_limits<float>::infinity(),
-                              std::numeric_limits<float>::quiet_NaN()};
-  if (integer(0, 4) == 0) return odd[integer(0, 12)];
-  return integer(0, 1) == 0 ? static_cast<float>(integer(-160, 600)) / 2.0f : real(-80.0f, 300.0f);  // halves: roundings, ties
-}
-
-std::vector<float> values(int64_t count) {
-  std::vector<float> result(count);
-  for (float& value : result) value = real(-1.0f, 1.0f);
-  return result;
-}
-// In steps of 1/64: sums of them are exact, so that which side of a square wins does not depend on the order of summation.
-std::vector<float> exact_values(int64_t count) {
-  std::vector<float> result(count);
-  for (float& value : result) value = static_cast<float>(integer(-64, 64)) / 64.0f;
-  return result;
-}
-std::vector<BFloat16> halved(const std::vector<float>& wide) {
-  std::vector<BFloat16> result(wide.size());
-  for (size_t i = 0; i < wide.size(); ++i) {
-    uint32_t bits;
-    std::memcpy(&bits, &wide[i], sizeof bits);
-    result[i].bits = static_cast<uint16_t>(bits >> 16);
-  }
-  return result;
-}
-
-struct Layout {
-  int64_t channels, height, width;
-  bool channels_last;
-  int64_t place(int64_t image, int64_t channel, int64_t y, int64_t x) const {
-    return channels_last ? ((image * height + y) * width + x) * channels + channel
-                         : ((image * channels + channel) * height + y) * width + x;
-  }
-};
-
-void assembling() {
-  const int bins = integer(1, 4), size = bins * integer(1, 3), stride = integer(1, 32), all_bins = bins * bins;
-  const int64_t classes = integer(1, 40), images = integer(1, 2), height = integer(1, 12), width = integer(1, 12),
-                count = integer(0, 8), squares = size * size;
-  const bool channels_last = integer(0, 1) == 1;
-  std::vector<float> rois(count * 5);
-  std::vector<int64_t> labels(count);
-  for (int64_t r = 0; r < count; ++r) {
-    rois[r * 5] = integer(0, 3) == 0 ? coordinate() : static_cast<float>(integer(-1, 2));
-    for (int c = 1; c < 5; ++c) rois[r * 5 + c] = coordinate();
-    labels[r] = integer(-2, static_cast<int>(classes) + 1);
-  }
-  const Layout score{all_bins * 2 * classes, height, width, channels_last}, box{all_bins * 4, height, width, channels_last};
-  const std::vector<float> score_maps = exact_values(images * score.channels * height * width),
-                           box_maps = exact_values(images * box.channels * height * width);
-  const bool brain = integer(0, 1) == 1;
-  const std::vector<BFloat16> score_brain = halved(score_maps), box_brain = halved(box_maps);
-  const Element element = brain ? Element::kBFloat16 : Element::kFloat32;
-  const void* score_data = brain ? static_cast<const void*>(score_brain.data()) : score_maps.data();
-  const void* box_data = brain ? static_cast<const void*>(box_brain.data()) : box_maps.data();
-  const Maps scores{score_data, images, score.channels, height, width, element, channels_last};
-  const Maps boxes{box_data, images, box.channels, height, width, element, channels_last};
-  const RoiSpans found = find_spans({rois.data(), count, bins, size, stride}, scores);
-  std::vector<float> buffer, result_buffer, sums(count * classes), pairs(count * 2 * squares), deltas(count * 4);
-  std::vector<float> score_grad(score_maps.size()), mask_grad(score_maps.size()), box_grad(box_maps.size());
-  const std::vector<float> logits_wanted = values(sums.size()), pairs_wanted = values(pairs.size()),
-                           deltas_wanted = values(deltas.size());
-  for (int bin = 0; bin < all_bins; ++bin) {
-    add_class_logits(scores, found, classes, bin, buffer, sums.data());
-    class_logits_gradient(logits_wanted.data(), scores, found, classes, bin, buffer, result_buffer, score_grad.data());
-    mask_logits_gradient(pairs_wanted.data(), labels.data(), scores, found, classes, bin, mask_grad.data());
-    box_deltas_gradient(deltas_wanted.data(), boxes, found, 4, bin, box_grad.data());
-  }
-  for (int64_t r = 0; r < count; ++r) {
-    mask_logits_of_roi(scores, found, classes, r, labels[r], pairs.data() + r * 2 * squares);
-    add_box_deltas(boxes, found, 4, r, deltas.data() + r * 4);
-  }
-
-  const slow::Value score_at = [&](auto... place) { return score_maps[score.place(place...)]; };
-  const slow::Value box_at = [&](auto... place) { return box_maps[box.place(place...)]; };
-  std::vector<double> slow_sums(sums.size()), slow_pairs(pairs.size()), slow_deltas(deltas.size());
-  std::vector<double> slow_score_grad(score_maps.size()), slow_mask_grad(score_maps.size()), slow_box_grad(box_maps.size());
-  for (int64_t r = 0; r < count; ++r) {
-    const float* own = rois.data() + r * 5;
-    const slow::Roi roi{own[0], {own[1], own[2]}, {own[3], own[4]}};
-    if (!roi.lies_in(images)) continue;
-    const int64_t image = static_cast<int64_t>(own[0]);
-    const auto all = slow::squares(roi, bins, size, stride, height, width);
-    for (int64_t s = 0; s < squares; ++s) {
-      const slow::Square& square = all[s];
-      const double share = square.cells.empty() ? 0.0 : 1.0 / static_cast<double>(square.cells.size());
-      for (int64_t c = 0; c < classes; ++c) {
-        const int64_t outside = square.bin * 2 * classes + c, inside = outside + classes;
-        const double out = slow::sum(square, score_at, image, outside), in = slow::sum(square, score_at, image, inside);
-        slow_sums[r * classes + c] += std::max(out, in) * share;
-        for (const auto& [y, x] : square.cells) {
-          slow_score_grad[score.place(image, in > out ? inside : outside, y, x)] += share * logits_wanted[r * classes + c];
-        }
-        if (c != labels[r]) continue;
-        for (int side = 0; side < 2; ++side) {
-          const int64_t at = (r * 2 + side) * squares + s;
-          slow_pairs[at] = (side ? in : out) * share;
-          for (const auto& [y, x] : square.cells) {
-            slow_mask_grad[score.place(image, side ? inside : outside, y, x)] += share * pairs_wanted[at];
-          }
-        }
-      }
-      for (int d = 0; d < 4; ++d) {
-        slow_deltas[r * 4 + d] += slow::sum(square, box_at, image, square.bin * 4 + d) * share;
-        for (const auto& [y, x] : square.cells) {
-          slow_box_grad[box.place(image, square.bin * 4 + d, y, x)] += share * deltas_wanted[r * 4 + d];
-        }
-      }
-    }
-  }
-  const auto compare = [](const std::vector<float>& fast, const std::vector<double>& slowly, const char* what) {
-    for (size_t i = 0; i < fast.size(); ++i) expect_near(fast[i], slowly[i], 1e-4, what);
-  };
-  compare(sums, slow_sums, "class logits");
-  compare(pairs, slow_pairs, "mask logits");
-  compare(deltas, slow_deltas, "box deltas");
-  compare(score_grad, slow_score_grad, "gradient of class logits");
-  compare(mask_grad, slow_mask_grad, "gradient of mask logits");
-  compare(box_grad, slow_box_grad, "gradient of box deltas");
-}
 
 // All of them finite, and small enough that nothing overflows.
 bool moderate(std::initializer_list<const double*> groups) {
@@ -383,6 +232,7 @@ int main(int, char** arguments) {
   const int rounds = std::atoi(arguments[1]);
   for (int i = 0; i < rounds; ++i) {
     assembling();
+    reading_as_it_is();
     regressing();
     suppressing();
     voting();

@@ -36,6 +36,22 @@ struct Roi {
   }
 };
 
+// Cells begin..end-1 that an ROI touches along an axis where maps are read as they are; by trying every cell.
+inline std::vector<int64_t> touched(float low, float high, int stride, int64_t length) {
+  std::vector<int64_t> cells;
+  const double first = std::round(static_cast<double>(low)), last = std::round(static_cast<double>(high));
+  for (int64_t cell = 0; cell < length; ++cell) {
+    if (first < static_cast<double>((cell + 1) * stride) && last >= static_cast<double>(cell * stride)) cells.push_back(cell);
+  }
+  return cells;
+}
+// The bin of cell u of n: the one that its centre lies in, the later one where it lies between two.
+inline int64_t bin_of(int64_t u, int64_t n, int bins) {
+  int64_t bin = 0;
+  while ((bin + 1) * 2 * n <= (2 * u + 1) * bins) ++bin;
+  return bin;
+}
+
 struct Square {
   std::vector<std::pair<int64_t, int64_t>> cells;  // y, x
   int64_t bin;
