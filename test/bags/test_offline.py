@@ -186,3 +186,21 @@ def test_without_annotations(bag, tmp_path):
     assert report["ap"] is None and report["detections"] > 10
     assert len(json.loads((tmp_path / "out/detections.json").read_text())) == report["detections"]
     assert read_run(tmp_path / "out")["state"] == "complete"
+
+
+@pytest.mark.parametrize(
+    ("damage", "says"),
+    [
+        (lambda data: data[: len(data) * 3 // 4], r"cut off at byte \d+, in the record that begins at byte \d+"),
+        (lambda data: data[:-900_000] + bytes([data[-900_000] ^ 1]) + data[-899_999:], r"damaged at byte \d+: a chunk"),
+    ],
+)
+def test_what_comes_before_damage_is_reported(bags, scenes, tmp_path, damage, says):
+    entries = [(topic, kind, message, bags.START + i) for i, (topic, kind, message, _) in enumerate(scenes[0] * 6)]
+    storage = bags.write(entries) / "bag.mcap"
+    storage.write_bytes(damage(storage.read_bytes()))
+    with pytest.raises(InputError, match=f"bag.mcap: {says}"):
+        run(storage, None, tmp_path / "out")
+    report = json.loads((tmp_path / "out/report.json").read_text())
+    assert (report["complete"], report["state"]) == (False, "failed") and "bag.mcap: " in report["problem"]
+    assert 20 < report["frames_out"] < 72 and "Not complete (failed)" in (tmp_path / "out/report.html").read_text()
