@@ -26,3 +26,4 @@ place_rois, elect = reference.place_rois, reference.elect
 nms, class_nms = _on_host(reference.nms), _on_host(reference.class_nms)
 vote_masks = _on_host(reference.vote_masks)
 label_map, paint = _on_host(reference.label_map), _on_host(reference.paint)
+network_input = reference.network_input
