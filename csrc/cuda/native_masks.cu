@@ -41,11 +41,11 @@ __global__ __launch_bounds__(kThreads) void read_points(Access<const T> maps, co
 }
 
 // grad [R, 2, size, size]; a warp gathers the gradient of one feature cell, one bin and 32 classes of both sides: what comes from
-// an ROI goes to the lane of its label.
+// an ROI goes to the lane of its label. Four blocks an SM leave room for registers, which spill from sm_100 on otherwise.
 template <typename T>
-__global__ __launch_bounds__(Place::kWarps* kWarp) void gather_points(const float* __restrict__ grad,
-                                                                      const int64_t* __restrict__ labels, Access<T> result,
-                                                                      CoverTable table, int classes, int chunks) {
+__global__ __launch_bounds__(Place::kWarps* kWarp, 4) void gather_points(const float* __restrict__ grad,
+                                                                         const int64_t* __restrict__ labels, Access<T> result,
+                                                                         CoverTable table, int classes, int chunks) {
   const int unit = blockIdx.y * Place::kWarps + threadIdx.x / kWarp;
   if (unit >= table.bins * table.bins * chunks) return;  // the whole warp
   const Place place = find_place(blockIdx.x, unit, result.height, result.width, chunks);
@@ -75,7 +75,7 @@ cudaError_t native_masks(const Maps& maps, const Rois& rois, const int64_t* labe
   const int64_t blocks_per_roi = divide_up(2 * rois.size * rois.size, kThreads);
   if (rois.count * blocks_per_roi > 0x7fffffff) return cudaErrorInvalidValue;
   if (rois.count == 0) return cudaSuccess;
-  return with_element(maps, [&](auto element) {
+  return with_element(maps.element, [&](auto element) {
     using T = decltype(element);
     FCIS_LAUNCH((read_points<T>), static_cast<unsigned>(rois.count * blocks_per_roi), kThreads, 2 * rois.size * sizeof(Point),
                 stream, access(maps, static_cast<const T*>(maps.data)), rois.data, labels, rois.bins, rois.size, rois.stride,
@@ -92,7 +92,7 @@ cudaError_t native_masks_backward(const float* grad, const Maps& maps, const Roi
   if (rois.count > 0x7fffffff || pixels > 0x7fffffff || units > 65535) return cudaErrorInvalidValue;
   if (pixels == 0) return cudaSuccess;
   const CoverTable table = open_cover_table(maps, rois, true, workspace, stream);
-  return with_element(maps, [&](auto element) {
+  return with_element(maps.element, [&](auto element) {
     using T = decltype(element);
     FCIS_LAUNCH((gather_points<T>), dim3(static_cast<unsigned>(pixels), static_cast<unsigned>(units)), Place::kWarps * kWarp, 0,
                 stream, grad, labels, access(maps, static_cast<T*>(result)), table, static_cast<int>(classes),

@@ -139,7 +139,7 @@ cudaError_t native_means(const Maps& maps, const Rois& rois, bool pairs, void* w
   }
   if (rois.count == 0) return cudaSuccess;
   if (maps.images > 0) {
-    const cudaError_t error = with_element(maps, [&](auto element) {
+    const cudaError_t error = with_element(maps.element, [&](auto element) {
       using T = decltype(element);
       if (pairs) {
         launch_sums<T, true>(maps, table, static_cast<int>(groups), stream);
@@ -164,7 +164,7 @@ cudaError_t native_means_backward(const float* grad, const Maps& maps, const Roi
   if (pixels == 0) return cudaSuccess;
   const CoverTable table = open_cover_table(maps, rois, false, workspace, stream);
   const dim3 grid(static_cast<unsigned>(pixels), static_cast<unsigned>(units));
-  return with_element(maps, [&](auto element) {
+  return with_element(maps.element, [&](auto element) {
     using T = decltype(element);
     const Access<const T> read = access(maps, static_cast<const T*>(maps.data));
     const Access<T> written = access(maps, static_cast<T*>(result));
