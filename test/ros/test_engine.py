@@ -213,6 +213,7 @@ def test_a_dropped_model_is_freed_to_what_pytorch_itself_takes():
     done = subprocess.run([sys.executable, "-c", FREED], capture_output=True, text=True, timeout=240, check=True)
     *cycles, tensors = done.stdout.splitlines()
     assert tensors == "0" and len(cycles) == 3
-    for cycle in cycles:  # 152, 225 and 156 MB where this was written
-        before, loaded, freed = map(int, cycle.split())
-        assert loaded - before > 30_000 and freed - before < 0.3 * (loaded - before), done.stdout
+    before, loaded, freed = zip(*(map(int, cycle.split()) for cycle in cycles), strict=True)
+    for most, least in zip(loaded, freed, strict=True):  # 152, 225 and 156 MB with PyTorch 2.13; 201, 293 and 232 with 2.4
+        assert most - before[0] > 30_000 and most - least > 0.5 * (most - before[0]), done.stdout
+    assert freed[2] < 1.02 * freed[0], done.stdout  # what the first time leaves behind does not grow
