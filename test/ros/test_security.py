@@ -68,6 +68,7 @@ def test_the_nodes_create_all_that_is_allowed_and_no_more(client, start, tiny_ch
 
     process = start("camera_source")
     wait_for(lambda: client.node.count_publishers("camera_info"), "the camera")
+    wait_for(lambda: "camera_source" in client.node.get_node_names(), "its name, which comes apart")
     published, subscribed, services = created(client.node, "camera_source")
     assert published == allowed("camera_source", "publish") and subscribed == allowed("camera_source", "subscribe") == set()
     assert services | type_description("camera_source") == allowed("camera_source", "reply")
