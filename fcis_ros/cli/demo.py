@@ -32,7 +32,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--score", type=unit, default=0.5, help="draw instances from this score (default: %(default)s)")
     parser.add_argument("--domain", type=int, choices=range(102), metavar="ID", help="ROS domain to use (default: one apart)")
     parser.add_argument("--seed", type=int, default=0, help="of the synthetic clip (default: %(default)s)")
-    parser.add_argument("--checkpoint", metavar="FILE", help="the model, a .safetensors file (default: the bundled one)")
+    what = "the model, a .safetensors file or a package of `fcis export` for the clip's size (default: the bundled one)"
+    parser.add_argument("--checkpoint", metavar="FILE", help=what)
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: %(default)s)")
 
 
@@ -41,11 +42,12 @@ def run(arguments: argparse.Namespace) -> None:
     from fcis_ros.cli.output import finished_folder
     from fcis_ros.data.coco import read_coco
     from fcis_ros.data.frames import SYNTHETIC, is_bag, open_source
-    from fcis_ros.model.checkpoint import default_checkpoint, load
+    from fcis_ros.model.checkpoint import default_checkpoint
+    from fcis_ros.model.exported import class_names_of
     from fcis_ros.model.hardware import choose_device
 
     model = Path(arguments.checkpoint) if arguments.checkpoint else default_checkpoint()
-    names = load(model).config.class_names  # a damaged file is refused before anything is recorded
+    names = class_names_of(model)  # a damaged file is refused before anything is recorded
     device = choose_device(arguments.device)
     annotations = Path(arguments.annotations) if arguments.annotations else None
     if annotations:

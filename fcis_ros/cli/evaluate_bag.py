@@ -58,7 +58,8 @@ def run(arguments: argparse.Namespace) -> int:
 def run_live(arguments: argparse.Namespace) -> int:
     from fcis_ros.cli.needing import needing
     from fcis_ros.cli.output import finished_folder
-    from fcis_ros.model.checkpoint import default_checkpoint, load
+    from fcis_ros.model.checkpoint import default_checkpoint
+    from fcis_ros.model.exported import class_names_of
     from fcis_ros.model.hardware import choose_device
 
     with needing("source a ROS 2 and build the package, or use make"):
@@ -70,7 +71,7 @@ def run_live(arguments: argparse.Namespace) -> int:
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(f"{folder}: exists already; choose another folder")
     checkpoint = Path(arguments.checkpoint) if arguments.checkpoint else default_checkpoint()
-    names = load(checkpoint).config.class_names
+    names = class_names_of(checkpoint)
     device = str(choose_device(arguments.device))
     settings = NodeSettings(checkpoint.resolve(), names, device, arguments.rate, arguments.score, arguments.domain)
     annotations = Path(arguments.annotations) if arguments.annotations else None

@@ -8,6 +8,7 @@ A package is made for one size and encoding of the images, one device and one pr
 
 import json
 import zipfile
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ from fcis_ros.config import ModelConfig, json_object
 from fcis_ros.encodings import EIGHT_BIT, check_sides, data_rows
 from fcis_ros.errors import InputError
 from fcis_ros.images import check_image
+from fcis_ros.model import checkpoint
 from fcis_ros.model.hardware import choose_device
 from fcis_ros.model.padded import PaddedInstances, pack, to_instances, unpack
 from fcis_ros.model.precision import DTYPES, convolving
@@ -134,7 +136,7 @@ def read_about(path: Path) -> dict[str, str]:
             about = json_object(package.read(names[0]).decode(errors="replace"), f"model {path}")
     except FileNotFoundError:
         raise InputError(f"model {path}: no such file") from None
-    except (OSError, zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
+    except (OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
         raise InputError(f"model {path}: not a readable package ({error})") from None
     if about.get("format") != FORMAT or not all(isinstance(value, str) for value in about.values()):
         raise InputError(f"model {path}: not a model that `fcis export` of this release wrote")
@@ -164,6 +166,7 @@ class ExportedPredictor:
             self.frames = Frames(int(about["height"]), int(about["width"]), about["encoding"])
             self.config = ModelConfig.from_dict(json_object(about["config"], "model config"))
             self.name, self.precision, kind = about["name"], about["precision"], about["device"]
+            check_sides(self.frames.encoding, self.frames.height, self.frames.width)
             here = {"operators": torch.ops.fcis_ros.sources(), "torch": torch.__version__}
             there = {key: about[key] for key in here}
         except (KeyError, ValueError, InputError) as error:
@@ -233,6 +236,17 @@ class ExportedPredictor:
         instances = to_instances(found, self.frames.height, self.frames.width, self.config.class_names)
         clock.mark("download")
         return Prediction(instances.select(instances.scores >= score_floor), clock.stage_ms(), int(found.ignored))
+
+
+def class_names_of(path: Path) -> tuple[str, ...]:
+    """Of a checkpoint, which is read whole, or of a package, of which nothing is run.
+
+    Raises:
+        InputError: it cannot be used.
+    """
+    if path.suffix != ENDING:
+        return checkpoint.load(path).config.class_names
+    return ModelConfig.from_dict(json_object(read_about(path).get("config", ""), f"model {path}")).class_names
 
 
 def load_predictor(

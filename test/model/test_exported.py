@@ -2,9 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Packages: the same answers as the eager network, from Python and from C++; bad ones are refused before they are run."""
 
+import json
 import os
 import shutil
 import subprocess
+import tempfile
 import zipfile
 from pathlib import Path
 
@@ -12,11 +14,13 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 import fcis_ros
 from fcis_ros.data.synthetic import SyntheticScenes
 from fcis_ros.errors import InputError
-from fcis_ros.model.exported import ExportedPredictor, Frame, Frames, export, load_predictor, read_about
+from fcis_ros.model.exported import ExportedPredictor, Frame, Frames, class_names_of, export, load_predictor, read_about
 from fcis_ros.model.predictor import Predictor
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "exported"
@@ -158,6 +162,41 @@ def test_what_is_no_package_is_refused(package, tmp_path):
     shutil.copy(__file__, tmp_path / "text.pt2")
     with pytest.raises(InputError, match="text.pt2: not a readable package"):
         load_predictor(tmp_path / "text.pt2")
+
+
+def description(path: Path, content: str) -> Path:
+    """A file that has nothing of a package but its description, packed."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("a/b_metadata.json", content)
+    return path
+
+
+@given(st.lists(st.tuples(st.integers(0, 999), st.integers(1, 255)), min_size=1, max_size=4), st.integers(0, 200))
+def test_damaged_descriptions_are_refused_in_one_line(flips, cut):
+    """Whatever is flipped or cut off: what was written, or an error that names the file."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = description(Path(folder) / "a.pt2", json.dumps({"format": "1", "name": "a" * 300}))
+        content = bytearray(path.read_bytes())
+        for place, change in flips:
+            content[place % len(content)] ^= change
+        path.write_bytes(content[: len(content) - cut] if cut < 100 else content)
+        try:
+            about = read_about(path)
+        except InputError as error:
+            assert str(error).startswith(f"model {path}") and "\n" not in str(error)
+        else:
+            assert about["format"] == "1" and all(isinstance(value, str) for value in about.values())
+
+
+def test_classes_are_known_without_running_anything(package, tiny_checkpoint, tmp_path):
+    assert class_names_of(package) == class_names_of(tiny_checkpoint) == ("car", "pedestrian", "bicyclist")
+    with pytest.raises(InputError, match="none.pt2"):
+        class_names_of(description(tmp_path / "none.pt2", json.dumps({"format": "1"})))
+
+
+def test_an_encoding_that_is_none_is_refused(package, tmp_path):
+    with pytest.raises(InputError, match="its description is damaged"):
+        ExportedPredictor(changed(package, tmp_path / "other.pt2", '"rgb8"', '"mono16"'))
 
 
 def test_bad_wishes_are_refused(predictor, tmp_path):
