@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 
@@ -144,7 +145,8 @@ class Client:
     def __init__(self, node):
         from diagnostic_msgs.msg import DiagnosticArray
 
-        self.node, self.status, self.masks, self.wrong = node, {}, {}, []
+        self.node, self.masks, self.wrong = node, {}, []
+        self.status = defaultdict(lambda: (None, "", {}))  # level, message and values; what has not spoken yet has none
         self.progress: list[str] = []  # of loading, every step once
         self._publishers, self._sent = {}, 0
         node.create_subscription(DiagnosticArray, "/diagnostics", self._keep_status, 10)
@@ -171,7 +173,7 @@ class Client:
             self.status[name] = (status.level[0], status.message, values)
 
     def value(self, key: str, name: str = "camera") -> str:
-        return self.status[name][2].get(key, "") if name in self.status else ""
+        return self.status[name][2].get(key, "")
 
     def count(self, what: str, camera: str = "camera") -> int:
         return int(self.value(f"frames_{what}", camera) or -1)

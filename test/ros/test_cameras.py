@@ -63,7 +63,7 @@ def test_whatever_keeps_images_away_is_said_once(client, start, tiny_checkpoint,
         "quiet": (1, "/test_client is connected on /quiet/image, but nothing arrives; images over 0.5 MB need"),
     }
     for name, (level, text) in expected.items():
-        wait_for(lambda name=name, text=text: text in client.status.get(f"camera {name}", ("", ""))[1], f"camera {name}")
+        wait_for(lambda name=name, text=text: text in client.status[f"camera {name}"][1], f"camera {name}")
         assert client.status[f"camera {name}"][0] == level
         assert process.output.count(text) == 1
     client.send(IMAGE, "quiet/image")

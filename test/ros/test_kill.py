@@ -65,7 +65,7 @@ def test_a_killed_viewer_holds_back_nobody(client, start, tiny_checkpoint, wait_
     for number in range(30):
         sent = client.send(IMAGE)
         wait_for(lambda sent=sent: answers[-1].header == sent.header, f"answer {number} after the end of the viewer")
-    assert client.status["camera"][0] == 0
+    wait_for(lambda: client.status["camera"][0] == 0, "the level")
     assert process.interrupt() == 0 and process.account[""]["failed"] == 0
 
 

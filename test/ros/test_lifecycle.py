@@ -15,20 +15,47 @@ IMAGE = np.random.default_rng(0).integers(0, 256, (60, 80, 3), dtype=np.uint8)
 REMAP = {"image": "camera/image"}
 
 
-def test_lifecycle_by_hand_with_answers_while_the_model_loads(client, start, tiny_checkpoint, wait_for):
+# Reading the checkpoint ends when the test says so.
+SLOW_LOADING = """
+import os
+import sys
+import time
+from pathlib import Path
+from fcis_ros.model import exported
+from fcis_ros.ros import fcis_node, process
+
+process.obey_signals()
+load_predictor = exported.load_predictor
+
+def wait_and_load(*arguments):
+    while not Path(os.environ["GO_ON"]).exists():
+        time.sleep(0.01)
+    return load_predictor(*arguments)
+
+exported.load_predictor = wait_and_load
+sys.exit(fcis_node.main())
+"""
+
+
+def test_lifecycle_by_hand_with_answers_while_the_model_loads(client, start, tiny_checkpoint, wait_for, tmp_path, monkeypatch):
     from lifecycle_msgs.msg import Transition
     from lifecycle_msgs.srv import ChangeState
 
-    process = start("fcis_node", {"model": tiny_checkpoint, "autostart": False}, REMAP)
+    monkeypatch.setenv("GO_ON", str(tmp_path / "go_on"))
+    (tmp_path / "slow.py").write_text(SLOW_LOADING)
+    process = start(tmp_path / "slow.py", {"model": tiny_checkpoint, "autostart": False}, REMAP)
     assert client.state() == "unconfigured" and not client.connected()
     change = client.node.create_client(ChangeState, "fcis_node/change_state")
     wait_for(change.service_is_ready, "the service")
+    wait_for(lambda: client.value("state", "model") == "unconfigured", "the diagnostics")
     configure = change.call_async(ChangeState.Request(transition=Transition(id=Transition.TRANSITION_CONFIGURE)))
-    # PyTorch is imported meanwhile, which takes seconds; everything answers.
-    assert client.state() == "configuring"
+    # Everything answers meanwhile; which of two services does first is not said.
+    wait_for(lambda: client.state() == "configuring", "the transition")
     assert client.set_parameters(max_instances=7)[0].successful
     assert not client.change_state(Transition.TRANSITION_ACTIVATE)
+    wait_for(lambda: client.progress[-1:] == ["2/3 reading the checkpoint"], "the progress")
     assert not configure.done()
+    (tmp_path / "go_on").touch()
     wait_for(configure.done, "the configuration")
     wait_for(lambda: len(client.progress) == 3, "the progress")
     assert [step[:3] for step in client.progress] == ["1/3", "2/3", "3/3"]
