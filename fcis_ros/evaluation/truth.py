@@ -12,8 +12,8 @@ from pycocotools import mask as coco_mask
 from fcis_ros.data.coco import Annotation, CocoFile, ImageEntry, read_coco
 from fcis_ros.data.segmentation import encode_segmentation
 from fcis_ros.errors import InputError
-from fcis_ros.evaluation.coco import evaluate_annotations, to_annotations, to_results
-from fcis_ros.structures import Instances, Sample
+from fcis_ros.evaluation.coco import to_annotations
+from fcis_ros.structures import Sample
 
 
 class Truth:
@@ -86,29 +86,6 @@ class Truth:
                 f"{self._file.origin}: none of the {len(self.images)} file names in it (such as {example}) "
                 f"is a frame of the input (such as {names[0] if names else 'none'})"
             )
-
-    def evaluate(self, predictions: Iterable[tuple[str, Instances]]) -> dict[str, Any]:
-        """AP over the annotated frames among ``predictions``; see ``evaluate_annotations`` for what comes back.
-
-        Args:
-            predictions: pairs of a frame's name and what was found in it.
-
-        Raises:
-            InputError: a frame has another size than its annotations say, a mask is malformed, or two frames are one image.
-        """
-        images, annotations, results = [], [], []
-        seen: dict[int, str] = {}
-        for frame_name, instances in predictions:
-            if (image := self.find(frame_name)) is None:
-                continue
-            if image.id in seen:
-                raise InputError(f"{self._file.origin}: frames {seen[image.id]} and {frame_name} are both {image.file_name}")
-            seen[image.id] = frame_name
-            self.require_size(image, instances.height, instances.width)  # before any mask is made of it
-            results += to_results(instances, image.id)
-            images.append({"id": image.id, "height": image.height, "width": image.width})
-            annotations += self.objects(image)
-        return evaluate_annotations(images, annotations, results, self._class_names)
 
     def objects(self, image: ImageEntry) -> list[dict[str, Any]]:
         """An image's objects of the model's classes, as COCO annotations: the category is the label, the mask compressed runs.

@@ -11,7 +11,9 @@ import torch
 
 from fcis_ros.config import ModelConfig
 from fcis_ros.errors import InputError
-from fcis_ros.evaluation.coco import evaluate
+from fcis_ros.evaluation.coco import to_annotations, to_results
+from fcis_ros.evaluation.matching import match_image
+from fcis_ros.evaluation.precision import Table, measure
 from fcis_ros.model import checkpoint
 from fcis_ros.model.predictor import Predictor
 from fcis_ros.structures import Sample
@@ -94,8 +96,9 @@ def start_and_kill(out, settings, step, monkeypatch):
 
 def mask_ap50(path) -> float:
     predictor = Predictor.from_checkpoint(path, device="cpu", precision="fp32")
-    truth = [scene(0), scene(1)]
-    return evaluate(truth, [predictor(sample.image) for sample in truth], MODEL.class_names)["segm"]["AP50"]
+    samples = [scene(0), scene(1)]
+    images = [match_image(to_annotations(own, 1, 1), to_results(predictor(own.image), 1)) for own in samples]
+    return measure(Table.of(images), MODEL.class_names)["segm"]["AP50"]
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
