@@ -35,9 +35,9 @@ demo: setup
 	@$(RUN) -m fcis_ros demo $${ANNOTATIONS:+--annotations="$$ANNOTATIONS"} $${RATE:+--rate="$$RATE"} --out="$$OUT" \
 		-- $${INPUT:+"$$INPUT"}
 
-# A ROS test that cannot run is a failure here: set-up has just installed what it needs.
+# A test that needs ROS, or Ray and the like, is a failure here if it cannot run: set-up has just installed what it needs.
 test: setup
-	FCIS_REQUIRE_ROS=1 $(RUN) -m pytest
+	FCIS_REQUIRE_ROS=1 FCIS_REQUIRE_FLEET=1 $(RUN) -m pytest
 
 # The suite with the oldest versions that the package is for, in an environment of their own.
 # Python 3.10: by its name, or beside the one that is there (pyenv).
@@ -47,7 +47,7 @@ OLDEST_PYTHON ?= $(shell for python in python3.10 \
 test-oldest:
 	@test -n "$(OLDEST_PYTHON)" || { echo "test-oldest: there is no Python 3.10; OLDEST_PYTHON=... says where one is" >&2; exit 1; }
 	@PYTHON=$(OLDEST_PYTHON) tools/setup.sh .venv-oldest constraints-oldest.txt
-	source .venv-oldest/local_setup.sh && FCIS_REQUIRE_ROS=1 .venv-oldest/bin/python -m pytest
+	source .venv-oldest/local_setup.sh && FCIS_REQUIRE_ROS=1 FCIS_REQUIRE_FLEET=1 .venv-oldest/bin/python -m pytest
 
 # The README's robot path as it is typed, on a system Python that refuses `pip install`; a workspace in /tmp.
 try-robot-path:

@@ -70,11 +70,17 @@ def _no_export() -> str | None:
     return None
 
 
+def _no_fleet() -> str | None:
+    missing = [name for name in ("ray", "fsspec", "pyarrow") if not importlib.util.find_spec(name)]
+    return f"{' and '.join(missing)} missing; `make test` installs them" if missing else None
+
+
 NEEDS = {
     "compiler": (_no_compiler, "FCIS_REQUIRE_COMPILER"),
     "ros": (_no_ros, "FCIS_REQUIRE_ROS"),
     "cuda": (_no_cuda, "FCIS_REQUIRE_CUDA"),
     "export": (_no_export, "FCIS_REQUIRE_EXPORT"),
+    "fleet": (_no_fleet, "FCIS_REQUIRE_FLEET"),
     "launch": (_no_launch, "FCIS_REQUIRE_LAUNCH"),
     "nvcc": (_no_nvcc, "FCIS_REQUIRE_NVCC"),
     "cv_bridge": (_no_cv_bridge, "FCIS_REQUIRE_CV_BRIDGE"),

@@ -17,6 +17,7 @@ overrides=${2:-/dev/null}
 runtime=(torch numpy scipy opencv-python-headless pycocotools safetensors tqdm matplotlib Jinja2 rosbags
          "backports.zstd;python_version<'3.14'")
 checks=(pytest pytest-timeout hypothesis ruff clang-format mcap)
+fleet=("ray[client]" fsspec pyarrow)  # the extra of that name
 ros=("ros-rclpy[fastrtps]" ros-{sensor,std,geometry,diagnostic,visualization,lifecycle}-msgs ros-rcl-interfaces)
 build=(ros-ament-{cmake,package,cmake-ros-core,cmake-include-directories,cmake-pytest}
        ros-rosidl-{default,core}-generators catkin-pkg colcon-common-extensions setuptools)
@@ -42,7 +43,7 @@ versions() {
 
 # pip's list for a ROS that is there: what imports already is left alone, NumPy above all.
 install_beside_ros() {
-  local wanted=("${checks[@]}") limits=("setuptools<80" "pytest<9")  # launch_testing's pytest plugin ends with pytest 8
+  local wanted=("${checks[@]}" "${fleet[@]}") limits=("setuptools<80" "pytest<9")  # launch_testing's pytest plugin ends with pytest 8
   limits+=("$(grep -E '^(torch|clang-format)==' constraints.txt)")
   limits+=("$("$venv/bin/python" -c 'import numpy; print(f"numpy=={numpy.__version__}")' 2>/dev/null || echo 'numpy')")
   "$venv/bin/python" -c "import cv2" 2>/dev/null || wanted+=(opencv-python-headless)
@@ -72,7 +73,7 @@ install_packages() {
     install_beside_ros
   else
     "$python" -m venv "$venv"
-    "$venv/bin/python" -m pip install --quiet -c <(versions) "${runtime[@]}" "${checks[@]}" "${ros[@]}" "${build[@]}"
+    "$venv/bin/python" -m pip install --quiet -c <(versions) "${runtime[@]}" "${checks[@]}" "${fleet[@]}" "${ros[@]}" "${build[@]}"
     repair_exports
   fi
 }
@@ -99,7 +100,7 @@ exec 9>"$venv/.lock"
 flock 9  # two `make` at once: the second waits
 "$python" -c "" 2>/dev/null || fail "$python: not found"
 packages_key=$({ echo "$PWD ${ROS_DISTRO:-}"; "$python" -VV; versions
-                 declare -p runtime checks ros build; declare -f versions install_packages install_beside_ros repair_exports; } | sha256sum)
+                 declare -p runtime checks fleet ros build; declare -f versions install_packages install_beside_ros repair_exports; } | sha256sum)
 build_key=$({ echo "$packages_key"; declare -f build_package; cat CMakeLists.txt package.xml setup.py msg/* srv/* scripts/*
               find csrc -type f -print0 | LC_ALL=C sort -z | xargs -0 cat
               find fcis_ros include launch config weights -type f ! -name "*.pyc" | LC_ALL=C sort

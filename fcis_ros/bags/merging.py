@@ -24,6 +24,7 @@ from fcis_ros.bags.run_folder import (
     PICTURES,
     RUN,
     TIMING,
+    between,
     image_of,
     list_path,
     read_frames,
@@ -172,7 +173,7 @@ class _Joining:
         begins = {name: len(head) for name, head in HEADS.items()}
         for line in whole_lines(part / FRAMES):
             frame = head_of(line)
-            entries = {name: _between(sources[name], begins[name], frame["ends"][name]) for name in LISTS}
+            entries = {name: between(sources[name], begins[name], frame["ends"][name]) for name in LISTS}
             begins = frame["ends"]
             if frame["truth"] in self._known and frame["truth"] is not None:
                 frame, entries = self._demoted(json.loads(line), entries)
@@ -209,14 +210,6 @@ class _Joining:
         for name, tail in tails(self._images, self._categories).items():
             self._files[name].write(tail.encode())
             self._files[name].close()
-
-
-def _between(file: BinaryIO, begin: int, end: int) -> bytes:
-    if begin == end:
-        return b""
-    file.seek(begin)
-    text = file.read(end - begin)
-    return text[2:] if text.startswith(b",\n") else text
 
 
 def progress(parts: Sequence[Part]) -> Iterator[str]:

@@ -17,7 +17,7 @@ import json
 import os
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from fcis_ros.errors import InputError
 
@@ -148,6 +148,15 @@ def image_of(frame: dict[str, Any]) -> dict[str, Any]:
 def list_path(folder: Path, name: str) -> Path:
     """Where one of ``LISTS`` lies."""
     return folder / f"{name}.json"
+
+
+def between(file: BinaryIO, begin: int, end: int) -> bytes:
+    """The entries of a frame in one of ``LISTS``, from the end of those before it to their own: JSON with commas between."""
+    if begin == end:
+        return b""
+    file.seek(begin)
+    text = file.read(end - begin)
+    return text[2:] if text.startswith(b",\n") else text
 
 
 def _json(value: Any) -> str:

@@ -19,7 +19,7 @@ def writable(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno not in UNWRITABLE | {errno.EACCES, errno.ENOTDIR, errno.ENAMETOOLONG, errno.EPERM}:
+        if error.errno not in UNWRITABLE | {errno.EACCES, errno.EEXIST, errno.ENOTDIR, errno.ENAMETOOLONG, errno.EPERM}:
             raise
         raise InputError(f"{path}: cannot be written ({error.strerror})") from None
 

@@ -17,6 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", metavar="DIR", help="folder of an evaluation")
     parser.add_argument("--score", type=unit, help="count instances as found from this score (default: as evaluated)")
     parser.add_argument("--results", action="store_true", help="also write what was found as a recording, DIR/results")
+    parser.add_argument("--parquet", metavar="FILE", help="also write what was found as a table, a row for each instance")
     add_baseline(parser)
 
 
@@ -35,6 +36,8 @@ def run(arguments: argparse.Namespace) -> int:
         status = report(Path(arguments.folder), arguments.score, arguments.baseline, arguments.tolerance)
         if arguments.results:
             record_results(Path(arguments.folder))
+    if arguments.parquet:
+        write_table(Path(arguments.folder), Path(arguments.parquet))
     return status
 
 
@@ -48,6 +51,18 @@ def report(folder: Path, score: float | None, baseline: str | None, tolerance: f
     print(table(written))
     print(f"-> {folder / 'report.html'} (beside it report.json, detections.json, annotations.json, frames.jsonl)")
     return int(bool(comparison) and comparison["regressed"])
+
+
+def write_table(folder: Path, path: Path) -> None:
+    """Writes the Parquet table of what was found."""
+    from fcis_ros.cli.needing import needing
+    from fcis_ros.cli.output import writable
+
+    with needing("pip install pyarrow"):
+        from fcis_ros.bags.parquet import write_parquet
+    with writable(path):
+        rows = write_parquet(folder, path)
+    print(f"-> {path} ({rows} rows)")
 
 
 def record_results(folder: Path) -> None:

@@ -7,7 +7,7 @@ another machine for instance, are put together without a loss.
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,8 +61,7 @@ def match_image(annotations: Sequence[dict[str, Any]], results: Sequence[dict[st
     labels = np.array([annotation["category_id"] for annotation in annotations], np.int64)
     ignored, taken = need_not(areas, crowds), np.zeros(len(areas))
     rows: list[tuple] = []
-    for label, own in sorted(by_label(results).items()):
-        best = sorted(own, key=lambda result: -result["score"])[:MAX_DETECTIONS]
+    for label, best in compared(results):
         index = np.flatnonzero(labels == label)
         there = [annotations[i] for i in index]
         crowd = crowds[index]
@@ -81,6 +80,12 @@ def match_image(annotations: Sequence[dict[str, Any]], results: Sequence[dict[st
     codes = table[:, 2:].astype(np.int64)
     objects = np.column_stack([labels, crowds]).astype(np.int64)
     return Matches(objects, areas, taken, table[:, 0].astype(np.int64), table[:, 1], codes[:, :-2], codes[:, -2], codes[:, -1])
+
+
+def compared(results: Sequence[dict[str, Any]]) -> Iterator[tuple[int, list[dict[str, Any]]]]:
+    """Each label, in order, with the results that are compared, best first: the order of what ``Matches`` says of instances."""
+    for label, own in sorted(by_label(results).items()):
+        yield label, sorted(own, key=lambda result: -result["score"])[:MAX_DETECTIONS]
 
 
 def need_not(areas: np.ndarray, crowds: np.ndarray) -> np.ndarray:
