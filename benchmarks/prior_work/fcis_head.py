@@ -1,0 +1,36 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""FCIS's own head, behind the interface that the others share."""
+
+from torch import Tensor
+
+from benchmarks.prior_work.network import Answers
+from fcis_ros.config import ModelConfig
+from fcis_ros.model.assembling import operators
+from fcis_ros.model.backbone import STRIDE
+from fcis_ros.model.score_maps import ScoreMaps
+from fcis_ros.ops import native
+
+
+class FcisHead(ScoreMaps):
+    """The package's score maps and operators; nothing is learned per ROI."""
+
+    def __init__(self, inputs: int, config: ModelConfig):
+        super().__init__(inputs, config)
+        self.config = config
+
+    def maps(self, c5: Tensor) -> tuple[Tensor, Tensor]:
+        """Score and box maps of [N, C5, h, w]."""
+        return ScoreMaps.forward(self, c5)
+
+    def forward(self, maps: tuple[Tensor, Tensor], rois: Tensor, labels: Tensor | None = None) -> Answers:
+        score_maps, box_maps = maps
+        own, geometry = operators(self.config), (self.config.bins, self.config.grid, STRIDE)
+        class_logits = own.class_logits(score_maps, rois, *geometry)
+        labels = native.best_labels(class_logits) if labels is None else labels
+        mask_logits = own.mask_logits(score_maps, rois, labels, *geometry)
+        return Answers(class_logits, mask_logits, own.box_deltas(box_maps, rois, *geometry))
+
+    def per_roi_parameters(self) -> int:
+        """Those whose layers run once per ROI."""
+        return 0
