@@ -37,9 +37,9 @@ class Model:
 
 
 def evaluate_bags(
-    bags: Sequence[Path],
+    bags: Sequence[Path | str],
     topic: str | None,
-    annotations: Path | None,
+    annotations: Path | str | None,
     truth_topic: str | None,
     model: Model,
     folder: Path,
@@ -50,9 +50,9 @@ def evaluate_bags(
     """Evaluates recordings into a folder, or goes on where that stopped; the folder has a report of what was done in any case.
 
     Args:
-        bags: the recordings.
+        bags: the recordings, by path or URL.
         topic: of the images; None where each has one such topic.
-        annotations: COCO instance file, or None.
+        annotations: COCO instance file, by path or URL, or None.
         truth_topic: of the recordings, with our messages, or None.
         model: what finds instances.
         folder: for the results.
@@ -106,7 +106,7 @@ def evaluate_bags(
 
 
 def open_truth(
-    recordings: Sequence[Recording], annotations: Path | None, topic: str | None, class_names: tuple[str, ...]
+    recordings: Sequence[Recording], annotations: Path | str | None, topic: str | None, class_names: tuple[str, ...]
 ) -> tuple[list[FrameTruth], dict[str, str]] | None:
     """The truth of each recording, from one annotation file or from a topic, and what it is; None without either.
 
@@ -116,7 +116,8 @@ def open_truth(
     if annotations:
         named = all(recording.named for recording in recordings)
         truth = AnnotationFile(annotations, class_names, named, recordings[0].count if len(recordings) == 1 else None)
-        about = {"file": annotations.name, "sha256": file_sha256(annotations), "matched_by": truth.matched_by}
+        file = truth.place.path
+        about = {"file": file.name, "sha256": file_sha256(file), "matched_by": truth.matched_by}
         return [truth] * len(recordings), about
     if topic:
         return [TruthTopic(own, topic, class_names) for own in recordings], {

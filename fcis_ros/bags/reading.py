@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from fcis_ros.bags.messages import COMPRESSED, IMAGE, NAMES_TOPIC, STRING, header_stamp, message_types
+from fcis_ros.bags.places import Place, place_of
 from fcis_ros.bags.storage import Storage, open_storage, refusing, storage_files, zstd
 from fcis_ros.errors import InputError
 from fcis_ros.images import check_image
@@ -71,18 +72,20 @@ class Recording:
     """A recording, and the topic that is read of it.
 
     Attributes:
-        path: folder or file.
+        path: folder or file, or the URL of one, which was fetched to ``place``.
         topic: the images' topic.
         count: number of its messages, as far as the recording is whole.
         storages: its files, in order of time.
         topics: {topic: (message type, number of messages)} of all that it holds.
+        place: where it is read.
     """
 
-    path: Path
+    path: Path | str
     topic: str
     count: int
     storages: tuple["Storage", ...]
     topics: Mapping[str, tuple[str, int]]
+    place: Place
 
     @property
     def named(self) -> bool:
@@ -118,23 +121,31 @@ class Recording:
         Raises:
             InputError: as ``records``.
         """
-        for storage in self.storages:
-            for number, (topic, kind, time, raw) in enumerate(storage.messages(kinds)):
-                yield topic, kind, time, _decompressed(raw, f"{storage.shown}: message {number} of {topic}")
+        with self.place.naming():
+            for storage in self.storages:
+                for number, (topic, kind, time, raw) in enumerate(storage.messages(kinds)):
+                    yield topic, kind, time, _decompressed(raw, f"{storage.shown}: message {number} of {topic}")
 
 
-def open_recording(path: Path, topic: str | None = None) -> Recording:
+def open_recording(path: Path | str, topic: str | None = None) -> Recording:
     """Looks at what a recording holds; reads no message.
 
     Args:
         path: a rosbag2 folder, also one that lacks its metadata.yaml, or a bare ``.mcap`` or ``.db3`` file; also compressed
-            (``.mcap.zstd``), and unpacked to a temporary file then.
+            (``.mcap.zstd``), and unpacked to a temporary file then; or the URL of such a folder or file, see ``places``.
         topic: of the images, ``sensor_msgs/Image`` or ``CompressedImage``; None where only one such topic has any.
 
     Raises:
         InputError: not a recording, one without a readable image because it is damaged, no images in it, or several topics of
             images and no choice.
     """
+    place = place_of(path, recording=True)
+    with place.naming():
+        return _open(place, topic)
+
+
+def _open(place: Place, topic: str | None) -> Recording:
+    path = place.path
     storages = tuple(open_storage(file) for file in storage_files(path))
     counts: dict[str, int] = defaultdict(int)
     kinds: dict[str, str] = {}
@@ -156,7 +167,7 @@ def open_recording(path: Path, topic: str | None = None) -> Recording:
     if len(filled) > 1:
         raise InputError(f"{path}: several topics with images, choose one (--topic): {_join(listed[name] for name in filled)}")
     topics = {name: (kinds[name], counts[name]) for name in sorted(kinds)}
-    return Recording(path, filled[0], counts[filled[0]], storages, topics)
+    return Recording(place.shown, filled[0], counts[filled[0]], storages, topics, place)
 
 
 def _decompressed(raw: bytes | memoryview, title: str) -> bytes | memoryview:

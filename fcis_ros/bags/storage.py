@@ -25,7 +25,7 @@ else:
     except ImportError:  # rosbags up to 0.11.8 brings this one
         import zstandard as zstd
 
-COMPRESSED_SUFFIX = ".zstd"
+COMPRESSED_SUFFIX, METADATA = ".zstd", "metadata.yaml"
 Message = tuple[str, str, int, bytes | memoryview]  # topic, type, log time, serialized message
 
 
@@ -57,9 +57,9 @@ def storage_files(path: Path) -> list[Path]:
         raise InputError(f"{path}: no such recording")
     if not path.is_dir():
         return [path]
-    metadata = path / "metadata.yaml"
+    metadata = path / METADATA
     if not metadata.is_file():
-        files = sorted((file for file in path.iterdir() if _kind(file)), key=natural_key)
+        files = sorted((file for file in path.iterdir() if bag_suffix(file.name)), key=natural_key)
         if not files:
             raise InputError(f"{path}: not a rosbag2 folder, it has no metadata.yaml and no {' or '.join(BAG_SUFFIXES)} file")
         return files
@@ -73,8 +73,9 @@ def storage_files(path: Path) -> list[Path]:
     return files
 
 
-def _kind(path: Path) -> str:
-    suffix = Path(path.name.removesuffix(COMPRESSED_SUFFIX)).suffix
+def bag_suffix(name: str) -> str:
+    """The ending by which a file is one of a recording, without that of compression; empty if it is none."""
+    suffix = PurePath(name.removesuffix(COMPRESSED_SUFFIX)).suffix
     return suffix if suffix in BAG_SUFFIXES else ""
 
 
@@ -84,7 +85,7 @@ def open_storage(path: Path) -> Storage:
     Raises:
         InputError: it is none of a recording, or not readable at all.
     """
-    kind = _kind(path)
+    kind = bag_suffix(path.name)
     if not kind:
         raise InputError(f"{path}: not a readable rosbag2 folder or file (it is no {' or '.join(BAG_SUFFIXES)})")
     unpacked = path

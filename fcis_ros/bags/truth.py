@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from pycocotools import mask as coco_mask
 
+from fcis_ros.bags.places import place_of
 from fcis_ros.bags.reading import Recorded
 from fcis_ros.data.coco import ImageEntry, read_coco
 from fcis_ros.errors import InputError
@@ -58,9 +59,10 @@ class AnnotationFile:
 
     Attributes:
         matched_by: ``stamp``, ``name`` or ``order``.
+        place: where the file lies.
 
     Args:
-        path: the file.
+        path: the file, or its URL, see ``places``.
         class_names: of the model.
         named: whether the recording names its frames.
         count: frames of the recording; None where it holds several, which have no common order.
@@ -69,9 +71,13 @@ class AnnotationFile:
         InputError: the file cannot be used, or is of another recording.
     """
 
-    def __init__(self, path: Path, class_names: tuple[str, ...], named: bool, count: int | None):
+    def __init__(self, path: Path | str, class_names: tuple[str, ...], named: bool, count: int | None):
+        self.place = place_of(path, recording=False)
+        with self.place.naming():
+            self._read(self.place.path, class_names, named, count)
+
+    def _read(self, path: Path, class_names: tuple[str, ...], named: bool, count: int | None) -> None:
         file = read_coco(path)
-        self._path = path
         self._truth = Truth(file, class_names)
         stamped = [image for image in file.images if image.stamp_ns is not None]
         self._by_stamp: Mapping[int, ImageEntry] = {image.stamp_ns: image for image in stamped}
@@ -105,13 +111,14 @@ class AnnotationFile:
             image = self._truth.find(record.name) if self.matched_by == "name" else self._truth.images[record.index]
         if image is None:
             return None
-        self._truth.require_size(image, height, width)
-        return Annotated(image.id, image.id, self._truth.objects(image))
+        with self.place.naming():
+            self._truth.require_size(image, height, width)
+            return Annotated(image.id, image.id, self._truth.objects(image))
 
     def no_match(self, frames: int) -> InputError:
         """What to say if not one frame is annotated."""
         return InputError(
-            f"{self._path}: annotations of other frames: none of the {frames} frames has a {self.matched_by} in it"
+            f"{self.place.shown}: annotations of other frames: none of the {frames} frames has a {self.matched_by} in it"
         )
 
 

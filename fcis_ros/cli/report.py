@@ -66,7 +66,7 @@ def write_table(folder: Path, path: Path) -> None:
 
 
 def record_results(folder: Path) -> None:
-    """Writes the recording of the results from the evaluated recordings, which must still lie where they were."""
+    """Writes the recording of the results from the evaluated ones, which must still lie where they were; URLs are fetched."""
     from tqdm import tqdm
 
     from fcis_ros.bags.reading import open_recording
@@ -74,7 +74,7 @@ def record_results(folder: Path) -> None:
     from fcis_ros.bags.run_folder import read_run
     from fcis_ros.cli.output import finished_bag
 
-    recordings = [open_recording(Path(bag["path"]), bag["topic"]) for bag in read_run(folder)["what"]["bags"]]
+    recordings = [open_recording(bag["path"], bag["topic"]) for bag in read_run(folder)["what"]["bags"]]
     total = sum(recording.count for recording in recordings)
     with finished_bag(folder / "results") as bag, tqdm(desc="results", total=total, unit="frame") as bar:
         write_results(folder, recordings, bag, bar.update)
