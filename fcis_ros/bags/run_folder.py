@@ -31,6 +31,10 @@ class AlreadyComplete(InputError):
     """The folder holds the very evaluation that was asked for, complete."""
 
 
+class Busy(InputError):
+    """Somebody else is writing to the folder."""
+
+
 class RunFolder:
     """Appends to an evaluation's folder.
 
@@ -61,7 +65,7 @@ class RunFolder:
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            raise InputError(f"{path}: another evaluation is writing to this folder") from None
+            raise Busy(f"{path}: another evaluation is writing to this folder") from None
         self._require_same()
         self.count = 0
         self._ends = {name: len(head) for name, head in HEADS.items()}

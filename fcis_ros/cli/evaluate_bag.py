@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Evaluate a model on every frame of recordings (rosbag2): accuracy, raw detections, a report.
 
-BAG is a rosbag2 folder or a bare .mcap or .db3 file, compressed or not. DIR gets report.json, the raw detections from a score
-of 0.02 as COCO results (detections.json; annotations.json beside it holds the truth in the same ids), frames.jsonl with what
-was right and wrong in each frame, and timing.json. All but the last is the same, byte for byte, every time.
+BAG is a rosbag2 folder or a bare .mcap or .db3 file, compressed or not, or the URL of one (s3://bucket/drive/): where fsspec
+and its driver are installed, it is fetched to a temporary folder. DIR gets report.json, the raw detections from a score of
+0.02 as COCO results (detections.json; annotations.json beside it holds the truth in the same ids), frames.jsonl with what was
+right and wrong in each frame, and timing.json. All but the last is the same, byte for byte, every time.
 
 Annotations are a COCO instance file. Its images match frames by a field stamp_ns (the header's stamp in nanoseconds) where they
 have it; else by file name, if the recording has /frame_names; else by their order. A truth topic, such as `fcis record` writes,
@@ -17,12 +18,14 @@ An interrupted offline evaluation leaves a report of what it did, and goes on wh
 --shard, processes on any number of machines share the work; a part that is complete already is not done again:
     seq 7 | xargs -P 2 -I{} fcis evaluate-bag drive/ --annotations drive.json --out drive.eval --shard {}/7
     fcis evaluate-merge drive.eval
+With --engine the workers of a Ray cluster do all parts, and the whole lies in DIR/merged at the end; what was interrupted goes
+on, as above. All machines need this package and have the folders in common: DIR, that of the recordings, the current one.
 """
 
 import argparse
 from pathlib import Path
 
-from fcis_ros.cli.arguments import add_model, positive, unit
+from fcis_ros.cli.arguments import add_model, count, positive, unit
 from fcis_ros.cli.report import add_baseline, report
 from fcis_ros.errors import InputError
 
@@ -31,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("bags", nargs="+", metavar="BAG", help="recordings; their frames are evaluated together")
     parser.add_argument("--out", required=True, metavar="DIR", help="folder for the results, created")
     truth = parser.add_mutually_exclusive_group()
-    truth.add_argument("--annotations", metavar="JSON", help="COCO instance file of the frames, for AP")
+    truth.add_argument("--annotations", metavar="JSON", help="COCO instance file of the frames, for AP, or its URL")
     truth.add_argument("--truth-topic", metavar="TOPIC", help="of fcis_ros/InstanceMaskArray messages that hold the truth")
     parser.add_argument("--topic", help="of the images, raw or compressed, where a recording has several such topics")
     parser.add_argument("--score", type=unit, default=0.5, help="show instances from this score (default: %(default)s)")
@@ -39,20 +42,40 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rate", type=positive, help="of --live, frames per second (default: the recording's own time)")
     parser.add_argument("--domain", type=int, choices=range(102), metavar="ID", help="of --live (default: one apart)")
     parser.add_argument("--shard", type=shard, default=(1, 1), metavar="I/N", help="do part I of N, into DIR/part-I-of-N")
+    parser.add_argument(
+        "--engine", type=engine, metavar="ray[://HOST:PORT]",
+        help="do all parts on a Ray cluster: that of RAY_ADDRESS or of this machine, else its own cores; or one elsewhere",
+    )  # fmt: skip
+    parser.add_argument("--parts", type=count, metavar="N", help="of --engine (default: 4 for each at once)")
     add_baseline(parser)
     add_model(parser)
 
 
 def shard(text: str) -> tuple[int, int]:
     """I/N, from 1."""
-    number, _, count = text.partition("/")
-    if not (number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count) <= 1_000_000):
+    number, _, total = text.partition("/")
+    if not (number.isdecimal() and total.isdecimal() and 1 <= int(number) <= int(total) <= 1_000_000):
         raise argparse.ArgumentTypeError(f"{text} is not I/N with 1 <= I <= N")
-    return int(number), int(count)
+    return int(number), int(total)
+
+
+def engine(text: str) -> str:
+    """``ray`` or ``ray://HOST:PORT``."""
+    if text != "ray" and not text.startswith("ray://"):
+        raise argparse.ArgumentTypeError(f"{text} is neither ray nor ray://HOST:PORT")
+    return text
 
 
 def run(arguments: argparse.Namespace) -> int:
-    return run_live(arguments) if arguments.live else run_offline(arguments)
+    if arguments.parts and not arguments.engine:
+        raise InputError("--parts is of --engine")
+    if arguments.live:
+        return run_live(arguments)
+    if arguments.engine:
+        from fcis_ros.cli.fleet import run_fleet
+
+        return run_fleet(arguments)
+    return run_offline(arguments)
 
 
 def run_live(arguments: argparse.Namespace) -> int:
@@ -62,22 +85,24 @@ def run_live(arguments: argparse.Namespace) -> int:
     from fcis_ros.model.exported import class_names_of
     from fcis_ros.model.hardware import choose_device
 
+    if len(arguments.bags) > 1 or arguments.shard[1] > 1 or arguments.engine:
+        raise InputError("--live takes one recording, whole")
     with needing("source a ROS 2 and build the package, or use make"):
         from fcis_ros.bags.evaluation import file_sha256, open_truth
         from fcis_ros.bags.live import NodeSettings, evaluate_bag_live
+        from fcis_ros.bags.places import is_url
     folder = Path(arguments.out)
-    if len(arguments.bags) > 1 or arguments.shard[1] > 1:
-        raise InputError("--live takes one recording, whole")
+    if is_url(arguments.bags[0]):
+        raise InputError(f"{arguments.bags[0]}: --live takes a path; a URL is for offline evaluation")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(f"{folder}: exists already; choose another folder")
     checkpoint = Path(arguments.checkpoint) if arguments.checkpoint else default_checkpoint()
     names = class_names_of(checkpoint)
     device = str(choose_device(arguments.device))
     settings = NodeSettings(checkpoint.resolve(), names, device, arguments.rate, arguments.score, arguments.domain)
-    annotations = Path(arguments.annotations) if arguments.annotations else None
 
     def truth_of(recording):
-        opened = open_truth([recording], annotations, arguments.truth_topic, names)
+        opened = open_truth([recording], arguments.annotations, arguments.truth_topic, names)
         return opened and (opened[0][0], opened[1])
 
     model = {"name": checkpoint.stem, "sha256": file_sha256(checkpoint)}
@@ -93,20 +118,14 @@ def run_offline(arguments: argparse.Namespace) -> int:
     from fcis_ros.cli.output import writable
 
     with needing("pip install rosbags"):
-        from fcis_ros.bags.evaluation import Model, evaluate_bags, file_sha256
         from fcis_ros.bags.merging import part_path
         from fcis_ros.bags.offline import Shard
         from fcis_ros.bags.run_folder import AlreadyComplete
-    from fcis_ros.model.checkpoint import default_checkpoint
-    from fcis_ros.model.exported import load_predictor
+        from fcis_ros.cli.part import evaluate_part
 
     folder, part = Path(arguments.out), Shard(*arguments.shard)
     if part.count > 1:
         folder = part_path(folder, part.number, part.count)
-    checkpoint = Path(arguments.checkpoint) if arguments.checkpoint else default_checkpoint()
-    predictor = load_predictor(checkpoint, arguments.device, arguments.threads, arguments.precision)
-    model = Model(predictor, file_sha256(checkpoint))
-    annotations = Path(arguments.annotations) if arguments.annotations else None
     try:
         with tqdm(unit="frame", mininterval=0.5) as bar, writable(folder):
 
@@ -114,10 +133,7 @@ def run_offline(arguments: argparse.Namespace) -> int:
                 bar.total = total
                 bar.update(frames)
 
-            bags = [Path(bag) for bag in arguments.bags]
-            evaluate_bags(
-                bags, arguments.topic, annotations, arguments.truth_topic, model, folder, arguments.score, part, progress
-            )
+            evaluate_part(arguments, folder, part, progress)
     except AlreadyComplete:
         if part.count == 1:
             raise

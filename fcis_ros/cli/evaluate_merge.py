@@ -8,10 +8,9 @@ with its reason, and nothing is written but with --partial.
 """
 
 import argparse
-import json
 from pathlib import Path
 
-from fcis_ros.cli.report import add_baseline, report
+from fcis_ros.cli.report import add_baseline
 from fcis_ros.errors import InputError
 
 
@@ -24,9 +23,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from fcis_ros.bags.merging import find_parts, merge, progress
+    from fcis_ros.bags.merging import find_parts, progress
     from fcis_ros.bags.run_folder import COMPLETE
-    from fcis_ros.cli.output import finished_folder, writable
+    from fcis_ros.cli.whole import write_whole
 
     paths = [Path(part) for part in arguments.parts]
     parts, what = find_parts(paths)
@@ -40,10 +39,4 @@ def run(arguments: argparse.Namespace) -> int:
     if not arguments.out and len(paths) > 1:
         raise InputError("several parts: --out says where to")
     out = Path(arguments.out) if arguments.out else paths[0] / "merged"
-    with finished_folder(out, proof="merge.json") as folder:
-        merge(parts, what, folder)
-        merged = [part.number for part in parts if part.path]
-        (folder / "merge.json").write_text(json.dumps({"parts": len(parts), "merged": merged}) + "\n")
-    print("\n".join(lines))
-    with writable(out):
-        return report(out, None, arguments.baseline, arguments.tolerance)
+    return write_whole(parts, what, out, arguments.baseline, arguments.tolerance)

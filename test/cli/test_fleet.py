@@ -1,0 +1,129 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""A Ray of this machine does all parts of an evaluation, and one of its workers is killed in the middle (random weights)."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from bag_evaluations import contents
+
+from fcis_ros.bags.recorded_truth import drawn_truth
+from fcis_ros.bags.writing import record
+from fcis_ros.cli.main import main
+from fcis_ros.data.frames import open_source
+
+PARTS, FRAMES = 3, 60
+pytestmark = pytest.mark.fleet
+
+
+@pytest.fixture
+def command(tmp_path, tiny_checkpoint):
+    record(open_source("synthetic", frames=FRAMES).frames(), tmp_path / "bag", truth=drawn_truth)
+    options = ["--checkpoint", str(tiny_checkpoint), "--truth-topic", "/truth/masks", "--threads", "1", "--device", "cpu"]
+    return ["evaluate-bag", str(tmp_path / "bag"), *options]
+
+
+def started(command, *options):
+    """A process with a Ray of its own."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+    whole = [sys.executable, "-m", "fcis_ros", *command, "--engine", "ray", *options]
+    return subprocess.Popen(whole, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+
+
+def writers(folder):
+    """(process, what it writes) for Ray's workers that write frames of a part."""
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if (process / "comm").read_text().startswith("ray:"):
+                for link in (process / "fd").iterdir():
+                    path = Path(os.readlink(link))
+                    if path.name == "frames.jsonl" and path.is_relative_to(folder):
+                        yield int(process.name), path
+
+
+def kill_in_the_middle(process, path):
+    """Kills a process if it has written some frames of its part and not all: it is stopped while that is looked at."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(process, signal.SIGSTOP)
+        with contextlib.suppress(FileNotFoundError):
+            while Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] not in "TZX":
+                time.sleep(0.001)
+        middle = 0 < path.read_bytes().count(b"\n") < FRAMES // PARTS
+        os.kill(process, signal.SIGKILL if middle else signal.SIGCONT)
+        return middle
+    return False
+
+
+@pytest.mark.timeout(900)  # a Ray is a dozen processes, which wait for whatever else has the cores
+def test_a_killed_worker(command, tmp_path):
+    assert main([*command, "--out", str(tmp_path / "whole")]) == 0
+    parts = tmp_path / "parts"
+    assert main([*command, "--out", str(parts), "--shard", f"1/{PARTS}"]) == 0  # is not done again
+    killed = False
+    with started(command, "--out", str(parts), "--parts", str(PARTS)) as ray:
+        while ray.poll() is None and not killed:
+            killed = any(kill_in_the_middle(process, path) for process, path in writers(parts))
+            time.sleep(0.05)
+        said, errors = ray.communicate()
+    assert killed and ray.returncode == 0, errors
+    assert f"{PARTS} of {PARTS} parts complete" in said
+    whole, merged = (contents(folder) for folder in (tmp_path / "whole", parts / "merged"))
+    for own in (whole, merged):
+        for path in [path for path in own if path.name in ("timing.json", "merge.json")]:
+            del own[path]
+    assert merged == whole
+
+
+@pytest.mark.timeout(900)
+def test_a_part_that_fails(command, tmp_path):
+    cut = tmp_path / "cut.mcap"
+    (file,) = (tmp_path / "bag").glob("*.mcap")
+    cut.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+    parts = tmp_path / "parts"
+    with started([*command[:2], str(cut), *command[2:]], "--out", str(parts), "--parts", "2") as ray:
+        said, errors = ray.communicate()
+    assert ray.returncode == 2, errors
+    (line,) = said.splitlines()
+    assert line.startswith("part 2: failed, ") and f"{cut}: " in line
+    assert errors.splitlines()[-1] == f"fcis: {parts}: 1 of 2 parts not done; the same command goes on"
+    assert (parts / "part-1-of-2/report.html").is_file() and not (parts / "merged").exists()
+
+
+@pytest.mark.parametrize(
+    "options, problem",
+    [
+        (["--engine", "ray", "--shard", "1/2"], "--engine does all parts; --shard does one"),
+        (["--engine", "ray", "--device", "cuda:1"], "--device cuda:1: Ray says which GPU a worker has"),
+        (["--engine", "ray", "--parts", "4"], "holds parts of 3, not of 4"),
+        (["--engine", "ray", "--live"], "--live takes one recording, whole"),
+        (["--parts", "4"], "--parts is of --engine"),
+    ],
+)
+def test_options_that_do_not_go_together(tmp_path, capsys, options, problem):
+    (tmp_path / "out/part-1-of-3").mkdir(parents=True)
+    assert main(["evaluate-bag", str(tmp_path / "bag"), "--out", str(tmp_path / "out"), *options]) == 2
+    assert problem in capsys.readouterr().err
+
+
+def test_a_cluster_that_is_not_there(tmp_path, capsys, monkeypatch):
+    def init(address, **options):
+        raise ConnectionError(f"{address}\ndoes not answer")
+
+    monkeypatch.setattr("ray.init", init)
+    for address in ("ray://there:1", "there:2"):
+        monkeypatch.setenv("RAY_ADDRESS", "there:2")
+        engine = address if "://" in address else "ray"
+        assert main(["evaluate-bag", "bag", "--out", str(tmp_path), "--engine", engine]) == 2
+        said = capsys.readouterr().err
+        assert said.startswith(f"fcis: {address}: no Ray cluster that can be used from here (") and said.count("\n") == 1
+
+
+def test_engines(tmp_path):
+    with pytest.raises(SystemExit):
+        main(["evaluate-bag", "bag", "--out", str(tmp_path), "--engine", "dask"])
