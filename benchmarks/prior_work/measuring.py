@@ -23,7 +23,7 @@ from fcis_ros.model.backbone import STRIDE, ResNet, fold_batch_norm
 from fcis_ros.model.precision import convolving
 
 ROIS = (100, 300, 1000, 2000)
-ROUNDS = 5  # calls of each, in turns
+ROUNDS = 3  # calls of each, in turns
 
 
 @dataclass(frozen=True)

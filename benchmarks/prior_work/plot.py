@@ -9,11 +9,13 @@ import matplotlib
 
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt  # noqa: E402
+from matplotlib import ticker  # noqa: E402
 
 from benchmarks.prior_work.heads import NAMES  # noqa: E402
 
 COLOURS = {"fcis": "tab:blue", "mnc": "tab:orange", "instance_fcn": "tab:green"}
-QUANTITIES = {"milliseconds": "ms after the backbone", "megabytes": "MB on top of weights and conv5"}
+MARKS = {"fcis": "o-", "mnc": "s--", "instance_fcn": "o-"}  # where MNC lies on InstanceFCN, both are seen
+QUANTITIES = {"milliseconds": "ms after the backbone", "megabytes": "MB beyond weights, conv5"}
 
 
 def draw(speed: dict[str, Any], runs: dict[str, dict[str, Any]], path: Path) -> None:
@@ -43,12 +45,17 @@ def growth(axis, own: list[dict[str, Any]], quantity: str) -> None:
         cells = {cost["rois"]: cost[quantity] for cost in own if cost["head"] == name}
         once, counts = cells.pop(0), sorted(cells)
         values = [once + cells[n] if quantity == "milliseconds" else max(once, cells[n]) for n in counts]
-        axis.loglog(counts, values, "o-", color=COLOURS[name], label=NAMES[name], markersize=4)
+        axis.loglog(
+            counts, values, MARKS[name], color=COLOURS[name], label=NAMES[name], markersize=4, zorder=2 + (name == "mnc")
+        )
     if quantity == "milliseconds":
         (backbone,) = (cost[quantity] for cost in own if cost["head"] == "backbone")
         axis.axhline(backbone, color="0.4", linestyle=":", linewidth=1)
     axis.set_xticks(counts, [str(n) for n in counts], fontsize=8)
     axis.minorticks_off()
+    axis.yaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
+    axis.yaxis.set_major_formatter(ticker.FuncFormatter(lambda value, _: f"{value:,.0f}".replace(",", " ")))
+    axis.tick_params(axis="y", labelsize=8)
     axis.set_xlabel("ROIs")
     axis.grid(alpha=0.3)
 

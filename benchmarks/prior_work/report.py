@@ -26,12 +26,12 @@ def costs(speed: dict[str, Any]) -> str:
         counts = sorted({cost["rois"] for cost in own} - {0})
         (backbone,) = (cost["milliseconds"] for cost in own if cost["head"] == "backbone")
         size = about["parameters"]
-        facts = f"{millions(size['fcis']['backbone'])} parameters, {number(backbone)} ms once"
+        facts = f"{millions(size['fcis']['backbone'])} parameters, {duration(backbone)} once"
         lines += ["", f"{about['title']} ({facts}), {about['classes']} classes, {about['width']}x{about['height']}:", ""]
         lines += header(["head", "parameters", "of these per ROI", "once per image", *(f"{count} ROIs" for count in counts)])
         for name, title in NAMES.items():
             cells = {cost["rois"]: cost for cost in own if cost["head"] == name}
-            taken = [f"{number(cells[n]['milliseconds'])} ms, {number(cells[n]['megabytes'])} MB" for n in (0, *counts)]
+            taken = [f"{duration(cells[n]['milliseconds'])}, {number(cells[n]['megabytes'])} MB" for n in (0, *counts)]
             lines.append(row([title, millions(size[name]["head"]), millions(size[name]["per_roi"]), *taken]))
     return "\n".join(lines)
 
@@ -50,7 +50,7 @@ def accuracy(runs: dict[str, dict[str, Any]]) -> str:
     lines += header(["head", "training, processor time", "a frame", "mask AP", "AP50", "AP75", "box AP", "AP50", "AP75"])
     for name, run in runs.items():
         ap = [f"{run['ap'][kind][key]:.3f}" for kind in ("segm", "bbox") for key in ("AP", "AP50", "AP75")]
-        lines.append(row([NAMES[name], f"{run['processor_seconds']:.0f} s", f"{run['ap']['frame_processor_ms']:.0f} ms", *ap]))
+        lines.append(row([NAMES[name], f"{run['processor_seconds']:.0f} s", duration(run["ap"]["frame_processor_ms"]), *ap]))
     return "\n".join(lines)
 
 
@@ -66,6 +66,10 @@ def millions(count: int) -> str:
     return f"{count / 1e6:.3g} M" if count else "0"
 
 
+def duration(milliseconds: float) -> str:
+    return f"{milliseconds / 1000:.3g} s" if milliseconds >= 1000 else f"{number(milliseconds)} ms"
+
+
 def number(value: float) -> str:
-    """Three digits, no exponent."""
+    """At least three digits, no exponent."""
     return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
