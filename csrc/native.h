@@ -21,9 +21,9 @@ FCIS_HD int to_native_cell(double cell, int length) {
 // Feature cells that an ROI touches along one axis; low, high: its first and last pixel. Empty outside the map and where it is
 // reversed.
 FCIS_HD Span find_cover(float low, float high, int length, int stride) {
-  const int begin = to_native_cell(floor(round(static_cast<double>(low)) / stride), length);
-  const int end = to_native_cell(ceil((round(static_cast<double>(high)) + 1.0) / stride), length);
-  return {begin, end > begin ? end : begin};
+  const double first = round(static_cast<double>(low)), last = round(static_cast<double>(high));
+  const int begin = to_native_cell(floor(first / stride), length), end = to_native_cell(ceil((last + 1.0) / stride), length);
+  return {begin, end > begin && last >= first ? end : begin};
 }
 
 // Where bin i of k begins; i = k: where the last one ends. Cell u of n belongs to the bin that its centre lies in: bins differ by

@@ -114,11 +114,11 @@ struct Placed {
   std::vector<int32_t> runs;
 };
 struct Vote {
-  const int32_t* boxes;  // [R, 4] first and last pixel, inside the image
-  const float* masks;    // [M, size, size]
-  const int32_t* index;  // [R] which mask an ROI casts, -1: none
-  const float* weights;  // [R]
-  int64_t count, size;
+  const int32_t* boxes;                // [R, 4] first and last pixel, inside the image
+  const float* masks;                  // [M, size, size]
+  const int32_t* index;                // [R] which mask an ROI casts, -1: none
+  const float* weights;                // [R]
+  int64_t count, size, height, width;  // height and width are the image's
   float threshold;
   bool binarise_first;
   int resample;  // 0: the vote map itself is the mask; else it is first shrunk to this many samples a side (released)

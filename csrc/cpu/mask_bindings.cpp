@@ -39,7 +39,7 @@ std::tuple<at::Tensor, at::Tensor, at::Tensor> vote_masks(const at::Tensor& boxe
   at::parallel_for(0, winners, 1, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       placed[i] = vote({box, masks.const_data_ptr<float>(), chosen + i * rois, weights.const_data_ptr<float>() + i * rois, rois,
-                        masks.size(1), static_cast<float>(threshold), binarise_first, static_cast<int>(resample)});
+                        masks.size(1), height, width, static_cast<float>(threshold), binarise_first, static_cast<int>(resample)});
     }
   });
   int64_t total = 0;

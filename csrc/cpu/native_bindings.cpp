@@ -18,8 +18,10 @@
 namespace fcis {
 namespace {
 
-at::Tensor find_means(const at::Tensor& maps_in, const at::Tensor& rois_in, int64_t bins, int64_t stride, bool pairs) {
-  const int64_t all_bins = bins * bins, per_bin = pairs ? 2 : 1;
+// Of class logits, which are read in pairs, and of box deltas.
+template <bool kPairs>
+at::Tensor find_means(const at::Tensor& maps_in, const at::Tensor& rois_in, int64_t bins, int64_t stride) {
+  const int64_t all_bins = bins * bins, per_bin = kPairs ? 2 : 1;
   check_maps(maps_in, rois_in, bins, bins, stride, per_bin * all_bins);
   const at::Tensor held = readable(maps_in);
   const Maps maps = view_maps(held);
@@ -31,7 +33,7 @@ at::Tensor find_means(const at::Tensor& maps_in, const at::Tensor& rois_in, int6
     NativeBuffers buffers;
     for (int64_t share = begin; share < end; ++share) {
       for (int64_t bin = share; bin < all_bins; bin += shares) {
-        add_native_sums(maps, rois, groups, pairs, static_cast<int>(bin), buffers, sums + share * count * groups);
+        add_native_sums(maps, rois, groups, kPairs, static_cast<int>(bin), buffers, sums + share * count * groups);
       }
     }
   });
@@ -44,9 +46,10 @@ at::Tensor find_means(const at::Tensor& maps_in, const at::Tensor& rois_in, int6
   return means.to(at::kFloat);
 }
 
+template <bool kPairs>
 at::Tensor means_gradient(const at::Tensor& grad_in, const at::Tensor& maps_in, const at::Tensor& rois_in, int64_t bins,
-                          int64_t stride, bool pairs) {
-  const int64_t all_bins = bins * bins, per_bin = pairs ? 2 : 1;
+                          int64_t stride) {
+  const int64_t all_bins = bins * bins, per_bin = kPairs ? 2 : 1;
   check_maps(maps_in, rois_in, bins, bins, stride, per_bin * all_bins);
   const at::Tensor held = readable(maps_in);
   const Maps maps = view_maps(held);
@@ -61,26 +64,11 @@ at::Tensor means_gradient(const at::Tensor& grad_in, const at::Tensor& maps_in, 
   at::parallel_for(0, all_bins, 1, [&](int64_t begin, int64_t end) {
     NativeBuffers buffers;
     for (int64_t bin = begin; bin < end; ++bin) {
-      native_means_gradient(grad.const_data_ptr<float>(), shares.data(), maps, rois, groups, pairs, static_cast<int>(bin),
+      native_means_gradient(grad.const_data_ptr<float>(), shares.data(), maps, rois, groups, kPairs, static_cast<int>(bin),
                             buffers, out);
     }
   });
   return result.to(maps_in.scalar_type());
-}
-
-at::Tensor native_class_logits(const at::Tensor& maps, const at::Tensor& rois, int64_t bins, int64_t stride) {
-  return find_means(maps, rois, bins, stride, true);
-}
-at::Tensor native_class_logits_backward(const at::Tensor& grad, const at::Tensor& maps, const at::Tensor& rois, int64_t bins,
-                                        int64_t stride) {
-  return means_gradient(grad, maps, rois, bins, stride, true);
-}
-at::Tensor native_box_deltas(const at::Tensor& maps, const at::Tensor& rois, int64_t bins, int64_t stride) {
-  return find_means(maps, rois, bins, stride, false);
-}
-at::Tensor native_box_deltas_backward(const at::Tensor& grad, const at::Tensor& maps, const at::Tensor& rois, int64_t bins,
-                                      int64_t stride) {
-  return means_gradient(grad, maps, rois, bins, stride, false);
 }
 
 at::Tensor native_mask_logits(const at::Tensor& maps_in, const at::Tensor& rois_in, const at::Tensor& labels, int64_t bins,
@@ -125,10 +113,10 @@ at::Tensor native_mask_logits_backward(const at::Tensor& grad_in, const at::Tens
 }  // namespace
 
 TORCH_LIBRARY_IMPL(fcis_ros, CPU, m) {
-  m.impl("native_class_logits", native_class_logits);
-  m.impl("native_class_logits_backward", native_class_logits_backward);
-  m.impl("native_box_deltas", native_box_deltas);
-  m.impl("native_box_deltas_backward", native_box_deltas_backward);
+  m.impl("native_class_logits", find_means<true>);
+  m.impl("native_class_logits_backward", means_gradient<true>);
+  m.impl("native_box_deltas", find_means<false>);
+  m.impl("native_box_deltas_backward", means_gradient<false>);
   m.impl("native_mask_logits", native_mask_logits);
   m.impl("native_mask_logits_backward", native_mask_logits_backward);
 }

@@ -158,19 +158,23 @@ Window tight(const uint8_t* mask, int64_t stride, int64_t height, int64_t width)
   return w;
 }
 
-// Half-pixel bilinear samples [size, size] of the votes over a window; samples read past the window and are 0 past the map.
+// Half-pixel bilinear samples [size, size] of the votes over a window. They read past the window, zeros past the map, and past
+// the image, which is given in pixels of the map, what is on its edge.
 std::vector<float> shrink(const std::vector<float>& votes, int64_t stride, int64_t height, int64_t width, const Window& w,
-                          int64_t size) {
+                          const Window& image, int64_t size) {
+  const auto place = [&](int64_t begin, int64_t end, int64_t i, int64_t low, int64_t high) {
+    const float at = static_cast<float>(begin) +
+                     (static_cast<float>(i) + 0.5f) * static_cast<float>(end - begin) / static_cast<float>(size) - 0.5f;
+    return std::min(std::max(at, static_cast<float>(low)), static_cast<float>(high));
+  };
   const auto at = [&](int64_t y, int64_t x) {
     return y >= 0 && x >= 0 && y < height && x < width ? votes[y * stride + x] : 0.0f;
   };
   std::vector<float> samples(size * size);
   for (int64_t i = 0; i < size; ++i) {
-    const float y = static_cast<float>(w.y1) +
-                    (static_cast<float>(i) + 0.5f) * static_cast<float>(w.y2 - w.y1) / static_cast<float>(size) - 0.5f;
+    const float y = place(w.y1, w.y2, i, image.y1, image.y2 - 1);
     for (int64_t j = 0; j < size; ++j) {
-      const float x = static_cast<float>(w.x1) +
-                      (static_cast<float>(j) + 0.5f) * static_cast<float>(w.x2 - w.x1) / static_cast<float>(size) - 0.5f;
+      const float x = place(w.x1, w.x2, j, image.x1, image.x2 - 1);
       const int64_t row = static_cast<int64_t>(std::floor(y)), column = static_cast<int64_t>(std::floor(x));
       const float down = y - static_cast<float>(row), right = x - static_cast<float>(column);
       const float above = at(row, column) * (1.0f - right) + at(row, column + 1) * right;
@@ -254,7 +258,8 @@ Placed vote(const Vote& v) {
   if (v.resample > 0) {
     if (w.x2 - w.x1 < 2 || w.y2 - w.y1 < 2) return {};  // the released GPU path drops masks one pixel wide or high
     step = pad(w.x2 - w.x1);
-    const std::vector<float> samples = shrink(votes, stride, height, width, w, v.resample);
+    const std::vector<float> samples =
+        shrink(votes, stride, height, width, w, {-y1, -x1, v.height - y1, v.width - x1}, v.resample);
     mask = enlarge(samples, v.resample, w.y2 - w.y1, w.x2 - w.x1, v.threshold);
     const Window again = tight(mask.get(), step, w.y2 - w.y1, w.x2 - w.x1);
     if (again.y1 == again.y2) return {};

@@ -15,21 +15,24 @@
 namespace fcis::cuda {
 namespace {
 
-at::Tensor find_means(const at::Tensor& maps, const at::Tensor& rois, int64_t bins, int64_t stride, bool pairs) {
-  const int64_t channels = (pairs ? 2 : 1) * bins * bins;
+// Of class logits, which are read in pairs, and of box deltas.
+template <bool kPairs>
+at::Tensor find_means(const at::Tensor& maps, const at::Tensor& rois, int64_t bins, int64_t stride) {
+  const int64_t channels = (kPairs ? 2 : 1) * bins * bins;
   check_maps(maps, rois, bins, bins, stride, channels);
   const Call call(maps);
   const Maps read = view_maps(maps);
   const Rois boxes = view_rois(rois, bins, bins, stride);
   at::Tensor means = take({rois.size(0), maps.size(1) / channels}, at::kFloat, maps),
-             workspace = take_workspace(native_means_workspace(read, boxes, pairs), maps);
-  C10_CUDA_CHECK(native_means(read, boxes, pairs, workspace.mutable_data_ptr(), means.mutable_data_ptr<float>(), call.stream));
+             workspace = take_workspace(native_means_workspace(read, boxes, kPairs), maps);
+  C10_CUDA_CHECK(native_means(read, boxes, kPairs, workspace.mutable_data_ptr(), means.mutable_data_ptr<float>(), call.stream));
   return means;
 }
 
-at::Tensor means_gradient(const at::Tensor& grad_in, const at::Tensor& maps, const at::Tensor& rois, int64_t bins, int64_t stride,
-                          bool pairs) {
-  const int64_t channels = (pairs ? 2 : 1) * bins * bins;
+template <bool kPairs>
+at::Tensor means_gradient(const at::Tensor& grad_in, const at::Tensor& maps, const at::Tensor& rois, int64_t bins,
+                          int64_t stride) {
+  const int64_t channels = (kPairs ? 2 : 1) * bins * bins;
   check_maps(maps, rois, bins, bins, stride, channels);
   check_grad(grad_in, maps, {rois.size(0), maps.size(1) / channels});
   const Call call(maps);
@@ -37,24 +40,9 @@ at::Tensor means_gradient(const at::Tensor& grad_in, const at::Tensor& maps, con
   const Maps read = view_maps(maps);
   const Rois boxes = view_rois(rois, bins, bins, stride);
   at::Tensor result = at::empty_like(maps), workspace = take_workspace(native_means_backward_workspace(read, boxes), maps);
-  C10_CUDA_CHECK(native_means_backward(grad.const_data_ptr<float>(), read, boxes, pairs, workspace.mutable_data_ptr(),
+  C10_CUDA_CHECK(native_means_backward(grad.const_data_ptr<float>(), read, boxes, kPairs, workspace.mutable_data_ptr(),
                                        result.mutable_data_ptr(), call.stream));
   return result;
-}
-
-at::Tensor native_class_logits(const at::Tensor& maps, const at::Tensor& rois, int64_t bins, int64_t stride) {
-  return find_means(maps, rois, bins, stride, true);
-}
-at::Tensor native_class_logits_backward(const at::Tensor& grad, const at::Tensor& maps, const at::Tensor& rois, int64_t bins,
-                                        int64_t stride) {
-  return means_gradient(grad, maps, rois, bins, stride, true);
-}
-at::Tensor native_box_deltas(const at::Tensor& maps, const at::Tensor& rois, int64_t bins, int64_t stride) {
-  return find_means(maps, rois, bins, stride, false);
-}
-at::Tensor native_box_deltas_backward(const at::Tensor& grad, const at::Tensor& maps, const at::Tensor& rois, int64_t bins,
-                                      int64_t stride) {
-  return means_gradient(grad, maps, rois, bins, stride, false);
 }
 
 at::Tensor native_mask_logits(const at::Tensor& maps, const at::Tensor& rois, const at::Tensor& labels, int64_t bins,
@@ -89,10 +77,10 @@ at::Tensor native_mask_logits_backward(const at::Tensor& grad_in, const at::Tens
 }  // namespace
 
 TORCH_LIBRARY_IMPL(fcis_ros, CUDA, m) {
-  m.impl("native_class_logits", native_class_logits);
-  m.impl("native_class_logits_backward", native_class_logits_backward);
-  m.impl("native_box_deltas", native_box_deltas);
-  m.impl("native_box_deltas_backward", native_box_deltas_backward);
+  m.impl("native_class_logits", find_means<true>);
+  m.impl("native_class_logits_backward", means_gradient<true>);
+  m.impl("native_box_deltas", find_means<false>);
+  m.impl("native_box_deltas_backward", means_gradient<false>);
   m.impl("native_mask_logits", native_mask_logits);
   m.impl("native_mask_logits_backward", native_mask_logits_backward);
 }

@@ -169,14 +169,15 @@ __device__ float find_votes(const Round& round, const Frame& frame, const Voter*
   return sum;
 }
 
-// Sample i of `size` along a window that begins at `from`, in the frame.
-__device__ __forceinline__ float find_sample(int from, int length, int i, int size) {
+// Sample i of `size` along a window that begins at `from`, in the frame; not past the image, which begins at -before there.
+__device__ __forceinline__ float find_sample(int from, int length, int i, int size, int before, int image) {
   const float way = __fmul_rn(__fadd_rn(static_cast<float>(i), 0.5f), static_cast<float>(length));
-  return __fsub_rn(__fadd_rn(static_cast<float>(from), __fdiv_rn(way, static_cast<float>(size))), 0.5f);
+  const float at = __fsub_rn(__fadd_rn(static_cast<float>(from), __fdiv_rn(way, static_cast<float>(size))), 0.5f);
+  return fminf(fmaxf(at, static_cast<float>(-before)), static_cast<float>(image - 1 - before));
 }
 
-// The votes over a window at size x size places, bilinear; they read past the window, and 0 past the frame. The released GPU path
-// drops masks one pixel wide or high.
+// The votes over a window at size x size places, bilinear; they read past the window, 0 past the frame, and past the image what
+// is on its edge. The released GPU path drops masks one pixel wide or high.
 template <bool kBinarise>
 __global__ __launch_bounds__(kThreads) void sample_votes(const Round round, int size, float* samples) {
   const int64_t winner = blockIdx.y;
@@ -187,7 +188,8 @@ __global__ __launch_bounds__(kThreads) void sample_votes(const Round round, int 
   const Frame frame = round.frames[winner];
   const Voter* voters = round.voters + winner * round.most;
   const int count = round.counts[winner];
-  const float y = find_sample(window.y1, height, at / size, size), x = find_sample(window.x1, width, at % size, size);
+  const float y = find_sample(window.y1, height, at / size, size, frame.y, round.height);
+  const float x = find_sample(window.x1, width, at % size, size, frame.x, round.width);
   const int row = static_cast<int>(floorf(y)), column = static_cast<int>(floorf(x));
   float corners[4];
   for (int i = 0; i < 4; ++i) corners[i] = find_votes<kBinarise>(round, frame, voters, count, column + i % 2, row + i / 2);

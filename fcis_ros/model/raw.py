@@ -17,7 +17,7 @@ from fcis_ros.model.precision import convolving
 from fcis_ros.model.preprocess import Original, preprocess
 from fcis_ros.model.proposals import propose
 from fcis_ros.model.voting import Ballots, elect
-from fcis_ros.ops.reference.masks import vote_map
+from fcis_ros.ops.reference.masks import sample, vote_map
 
 
 @torch.inference_mode()
@@ -86,23 +86,3 @@ def detections(ballots: Ballots, masks: np.ndarray, original: Original, threshol
         "labels": ballots.labels.cpu().numpy()[kept].astype(np.int64),
         "masks21": np.array(soft, np.float32).reshape(-1, size, size),
     }
-
-
-def sample(votes: np.ndarray, corner: tuple[int, int], box: np.ndarray, size: int, height: int, width: int) -> np.ndarray:
-    """[size, size] bilinear samples of a vote map over a box of its image, at the middles of equal parts.
-
-    Around the map there are no votes; past the edge of the image it is as on the edge.
-    """
-
-    def along(low: int, high: int, start: int, length: int) -> tuple[np.ndarray, np.ndarray]:
-        places = low + (np.arange(size) + 0.5) * ((high - low + 1) / size) - 0.5
-        places = places.clip(0, length - 1)
-        first = np.floor(places).astype(int)
-        return first - start + 1, (places - first).astype(np.float32)
-
-    padded = np.pad(votes, ((1, 2), (1, 2)))
-    (row, down), (column, right) = along(box[1], box[3], corner[1], height), along(box[0], box[2], corner[0], width)
-    row, down, column, right = row[:, None], down[:, None], column[None], right[None]
-    upper = padded[row, column] * (1 - right) + padded[row, column + 1] * right
-    lower = padded[row + 1, column] * (1 - right) + padded[row + 1, column + 1] * right
-    return upper * (1 - down) + lower * down

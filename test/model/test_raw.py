@@ -14,7 +14,7 @@ from fcis_ros.config import ModelConfig
 from fcis_ros.data.frames import read_image
 from fcis_ros.model.fcis import FCIS
 from fcis_ros.model.preprocess import preprocess
-from fcis_ros.model.raw import raw_outputs, sample
+from fcis_ros.model.raw import raw_outputs
 
 CONFIG = ModelConfig(
     ("car", "bus", "tram"), backbone="resnet50", width=4, short_side=240, max_side=400, reduced_channels=16, rpn_channels=8,
@@ -103,11 +103,3 @@ def test_data_is_what_the_released_code_feeds():
     torch.manual_seed(0)
     data = raw_outputs(FCIS(config).eval(), image, CPU)["data"]
     assert np.allclose(data[0, :, 0, 0], [10 - 123.15, 20 - 115.90, 30 - 103.06], atol=1e-5)
-
-
-def test_samples_past_the_edge_of_the_image_are_those_on_it():
-    votes = np.array([[1, 0], [1, 0]], np.float32)
-    at_edge = sample(votes, (0, 0), np.array([0, 0, 1, 1]), 4, 2, 9)  # middles at -0.25, 0.25, 0.75, 1.25
-    assert at_edge[0].tolist() == [1, 0.75, 0.25, 0]
-    inside = sample(votes, (3, 3), np.array([3, 3, 4, 4]), 4, 9, 9)  # nobody votes left of the map
-    assert inside[1].tolist() == [0.75, 0.75, 0.25, 0]

@@ -189,7 +189,7 @@ void voting() {
   const bool binarise = integer(0, 1) == 1;
   const int resample = integer(0, 2) * integer(0, 21);
   const Placed placed =
-      vote({boxes.data(), masks.data(), index.data(), weights.data(), count, size, threshold, binarise, resample});
+      vote({boxes.data(), masks.data(), index.data(), weights.data(), count, size, height, width, threshold, binarise, resample});
   const int64_t h = placed.y2 - placed.y1, w = placed.x2 - placed.x1;
   std::vector<uint8_t> mask(h * w);
   if (!placed.runs.empty()) {

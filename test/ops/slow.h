@@ -36,11 +36,12 @@ struct Roi {
   }
 };
 
-// Cells begin..end-1 that an ROI touches along an axis where maps are read as they are; by trying every cell.
+// Cells begin..end-1 that an ROI touches along an axis where maps are read as they are; by trying every cell. A reversed
+// ROI touches none.
 inline std::vector<int64_t> touched(float low, float high, int stride, int64_t length) {
   std::vector<int64_t> cells;
   const double first = std::round(static_cast<double>(low)), last = std::round(static_cast<double>(high));
-  for (int64_t cell = 0; cell < length; ++cell) {
+  for (int64_t cell = 0; cell < length && first <= last; ++cell) {
     if (first < static_cast<double>((cell + 1) * stride) && last >= static_cast<double>(cell * stride)) cells.push_back(cell);
   }
   return cells;

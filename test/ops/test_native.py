@@ -48,8 +48,11 @@ def test_bins_of_any_size_are_even_and_mirror():
 
 @pytest.mark.parametrize(
     ("low", "high", "begin", "end"),
-    [(0, 15, 0, 1), (0, 16, 0, 2), (15.4, 15.4, 0, 1), (15.5, 15.5, 1, 2), (-40, 40, 0, 3), (500, 600, 10, 10), (20, 10, 1, 1)],
-)
+    [
+        (0, 15, 0, 1), (0, 16, 0, 2), (15.4, 15.4, 0, 1), (15.5, 15.5, 1, 2), (-40, 40, 0, 3), (500, 600, 10, 10),
+        (20, 10, 1, 1), (30, 20, 1, 1),
+    ],
+)  # fmt: skip
 def test_an_roi_covers_every_cell_that_it_touches(low, high, begin, end):
     found = slow.covered(torch.tensor([float(low)]), torch.tensor([float(high)]), 10, 16)
     assert [int(edge) for edge in found] == [begin, end]

@@ -274,6 +274,14 @@ def test_vote_masks_agrees_to_the_bit_on_many_boxes():
             assert torch.equal(own, expected)
 
 
+def test_an_object_in_the_corner_of_the_image_stays_whole():
+    """Its four pixels, as 4x4 samples: those past the image see what is on its edge, 1; were it 0, a corner would get 0.766."""
+    boxes, masks = torch.tensor([[0, 0, 1, 1]], dtype=torch.int32), torch.ones(1, 1, 1)
+    for with_ops in (ops, reference):
+        found = with_ops.vote_masks(boxes, masks, torch.zeros(1, 1, dtype=torch.int32), torch.ones(1, 1), 2, 2, 0.8, True, 4)
+        assert [part.flatten().tolist() for part in found] == [[0, 0, 2, 2], [0, 4], [2]]
+
+
 def test_votes_in_a_4k_image_do_not_overflow():
     """60 ROIs of the whole image: a buffer for each would be 2 GB."""
     boxes = torch.tensor([[0, 0, 3839, 2159]], dtype=torch.int32).repeat(60, 1)

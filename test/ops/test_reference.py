@@ -8,18 +8,12 @@ from fractions import Fraction
 import numpy as np
 import pytest
 import torch
+from golden_spans import GOLDEN
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fcis_ros.ops import reference
-
-# Extents in image pixels and the cells of their 21 spans at stride 16, from psroi_pooling.cu run on them.
-GOLDEN = {
-    (0, 335): (range(0, 21), range(1, 22)),
-    (137, 469): (range(8, 29), range(10, 31)),
-    (0, 47): ([0] * 7 + [1] * 7 + [2] * 7, [1] * 7 + [2] * 7 + [3] * 6 + [4]),  # exact arithmetic would end at 3
-    (5, 5): ([0] * 21, [1] * 21),
-}
+from fcis_ros.ops.reference.masks import sample
 
 
 @pytest.mark.parametrize("extent", GOLDEN)
@@ -250,3 +244,11 @@ def test_votes_by_hand():
 def test_votes_refuse_boxes_outside_the_image():
     with pytest.raises(ValueError, match="not inside the 4x4 image"):
         votes([[0, 0, 4, 0]], [[[1.0]]], [1.0])
+
+
+def test_samples_past_the_edge_of_the_image_are_those_on_it():
+    votes = np.array([[1, 0], [1, 0]], np.float32)
+    at_edge = sample(votes, (0, 0), np.array([0, 0, 1, 1]), 4, 2, 9)  # middles at -0.25, 0.25, 0.75, 1.25
+    assert at_edge[0].tolist() == [1, 0.75, 0.25, 0]
+    inside = sample(votes, (3, 3), np.array([3, 3, 4, 4]), 4, 9, 9)  # nobody votes left of the map
+    assert inside[1].tolist() == [0.75, 0.75, 0.25, 0]

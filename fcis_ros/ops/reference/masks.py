@@ -5,7 +5,6 @@
 import cv2
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from fcis_ros import rle
@@ -51,7 +50,7 @@ def vote_masks(
             votes, corner = vote_map(
                 boxes.numpy()[voters], masks.numpy()[chosen[voters]], weight[voters], height, width, threshold, binarise_first
             )
-            placed = _tight(votes, corner, threshold, resample)
+            placed = _tight(votes, corner, height, width, threshold, resample)
         box, mask = placed or ((0, 0, 0, 0), None)
         found.append(box)
         runs.append(np.zeros(0, np.int32) if mask is None else rle.encode(mask).astype(np.int32))
@@ -83,7 +82,7 @@ def vote_map(boxes, masks, weights, height, width, threshold, binarise_first) ->
 
 
 def _tight(
-    votes: np.ndarray, corner: tuple[int, int], threshold: float, resample: int
+    votes: np.ndarray, corner: tuple[int, int], height: int, width: int, threshold: float, resample: int
 ) -> tuple[tuple[int, int, int, int], np.ndarray] | None:
     """The vote map as a mask in its tight box; None when no pixel gets enough votes."""
     mask = votes >= np.float32(threshold)
@@ -95,8 +94,8 @@ def _tight(
     if resample:
         if x2 <= x1 or y2 <= y1:
             return None
-        # Samples may read past the tight box.
-        small = _sample(votes, (x1, y1, x2, y2), resample)
+        box = np.array([x1, y1, x2, y2]) + np.tile(corner, 2)
+        small = sample(votes, corner, box, resample, height, width)
         mask = cv2.resize(small, (int(x2 - x1 + 1), int(y2 - y1 + 1)), interpolation=cv2.INTER_LINEAR) >= np.float32(threshold)
         if not mask.any():
             return None
@@ -106,16 +105,24 @@ def _tight(
     return (left, top, left + crop.shape[1], top + crop.shape[0]), crop
 
 
-def _sample(votes: np.ndarray, box: tuple[int, int, int, int], size: int) -> np.ndarray:
-    """Half-pixel bilinear samples of a vote map on a size x size grid over a box; 0 past the map's edge."""
-    x1, y1, x2, y2 = box
-    padded = torch.from_numpy(np.pad(votes, 1))
-    height, width = padded.shape
-    xs = 1 + x1 + (torch.arange(size, dtype=torch.float64) + 0.5) * float(x2 - x1 + 1) / size - 0.5
-    ys = 1 + y1 + (torch.arange(size, dtype=torch.float64) + 0.5) * float(y2 - y1 + 1) / size - 0.5
-    grid_y, grid_x = torch.meshgrid(2 * ys / (height - 1) - 1, 2 * xs / (width - 1) - 1, indexing="ij")
-    grid = torch.stack([grid_x, grid_y], dim=-1)[None]
-    return F.grid_sample(padded.double()[None, None], grid, align_corners=True)[0, 0].float().numpy()
+def sample(votes: np.ndarray, corner: tuple[int, int], box: np.ndarray, size: int, height: int, width: int) -> np.ndarray:
+    """[size, size] bilinear samples of a vote map over a box of its image, at the middles of equal parts.
+
+    Around the map there are no votes; past the edge of the image it is as on the edge.
+    """
+
+    def along(low: int, high: int, start: int, length: int) -> tuple[np.ndarray, np.ndarray]:
+        places = low + (np.arange(size) + 0.5) * ((high - low + 1) / size) - 0.5
+        places = places.clip(0, length - 1)
+        first = np.floor(places).astype(int)
+        return first - start + 1, (places - first).astype(np.float32)
+
+    padded = np.pad(votes, ((1, 2), (1, 2)))
+    (row, down), (column, right) = along(box[1], box[3], corner[1], height), along(box[0], box[2], corner[0], width)
+    row, down, column, right = row[:, None], down[:, None], column[None], right[None]
+    upper = padded[row, column] * (1 - right) + padded[row, column + 1] * right
+    lower = padded[row + 1, column] * (1 - right) + padded[row + 1, column + 1] * right
+    return upper * (1 - down) + lower * down
 
 
 def label_map(boxes: Tensor, runs: Tensor, ends: Tensor, height: int, width: int) -> Tensor:

@@ -103,9 +103,10 @@ def covered(low: Tensor, high: Tensor, length: int, stride: int) -> tuple[Tensor
     Returns:
         Two [R] int64 tensors; equal where the ROI lies outside the map or is reversed.
     """
-    begin = torch.floor(_whole(low) / stride).clamp(0, length)
-    end = torch.ceil((_whole(high) + 1) / stride).clamp(0, length)
-    return begin.long(), torch.maximum(begin, end).long()
+    first, last = _whole(low), _whole(high)
+    begin = torch.floor(first / stride).clamp(0, length)
+    end = torch.ceil((last + 1) / stride).clamp(0, length)
+    return begin.long(), torch.where(last < first, begin, torch.maximum(begin, end)).long()
 
 
 def bin_edges(begin: Tensor, end: Tensor, bins: int) -> Tensor:
