@@ -88,10 +88,13 @@ soak: setup
 test-gpu: setup
 	FCIS_REQUIRE_CUDA=1 FCIS_REQUIRE_NVCC=1 $(RUN) -m pytest -m cuda
 
-# The same operators under NVIDIA's checker of memory accesses: every tensor in an allocation of its own, which graphs cannot have.
+# The same operators under NVIDIA's checkers of memory accesses, races, barriers and uninitialised memory, one after the other:
+# every tensor in an allocation of its own, which graphs cannot have.
+TOOLS ?= memcheck racecheck synccheck initcheck
 sanitize-gpu: setup
-	source .venv/local_setup.sh && FCIS_REQUIRE_CUDA=1 PYTORCH_NO_CUDA_MEMORY_CACHING=1 \
-		compute-sanitizer --error-exitcode 1 .venv/bin/python -m pytest -m cuda test/ops -k "not graph"
+	source .venv/local_setup.sh && export FCIS_REQUIRE_CUDA=1 PYTORCH_NO_CUDA_MEMORY_CACHING=1 && for tool in $(TOOLS); do \
+		compute-sanitizer --tool $$tool --error-exitcode 1 .venv/bin/python -m pytest -m cuda test/ops \
+			-k "not graph and not replay and not 4_gib" || exit 1; done
 
 # What was built and what can be made again in minutes; runs/ holds days of training.
 clean:
