@@ -196,7 +196,7 @@ void voting() {
     pictures(placed.runs, h, w);
     fill_runs(placed.runs.data(), static_cast<int64_t>(placed.runs.size()), h, w, mask.data());
   }
-  if (resample > 0) return;  // test_operators.py compares it
+  if (resample > 0) return;  // test_mask_operators.py compares it
   // Outside the box around all voters nothing is counted, whatever the threshold.
   int64_t around[4] = {width, height, -1, -1};
   for (int64_t r = 0; r < count; ++r) {

@@ -1,0 +1,42 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""Arguments for the operators, odd ones among them (seeds as given)."""
+
+import torch
+
+
+def random_maps(name: str, images=2, classes=4, bins=3, height=7, width=9, seed=0) -> torch.Tensor:
+    channels = bins * bins * (4 if name == "box_deltas" else 2 * classes)
+    return torch.randn(images, channels, height, width, generator=torch.Generator().manual_seed(seed))
+
+
+def random_rois(count=40, images=2, seed=0) -> torch.Tensor:
+    """Inside, across and outside the border of a 112x144 image, of every size, some inside out, some that are no ROIs."""
+    generator = torch.Generator().manual_seed(seed)
+    corner = torch.rand(count, 2, generator=generator) * 260 - 60
+    side = torch.rand(count, 2, generator=generator) ** 2 * 260 - 10
+    image = torch.randint(0, images, (count, 1), generator=generator).float()
+    rois = torch.cat([image, corner, corner + side], dim=1)
+    bad = [(1, torch.nan), (4, torch.inf), (0, -1), (0, images), (2, -torch.inf), (3, 1e30), (0, 0.5)]
+    for row, (column, value) in enumerate(bad):
+        if row < count:
+            rois[row, column] = value
+    return rois
+
+
+def boxes_and_scores(count=60, classes=5, seed=0):
+    boxes = random_rois(count, seed=seed)[:, 1:].contiguous()
+    scores = torch.rand(count, classes, generator=torch.Generator().manual_seed(seed)).round(decimals=1)  # many ties
+    scores[::13] = torch.nan
+    return boxes, scores
+
+
+def rpn_outputs(anchors=3, rows=5, columns=7, seed=0):
+    """Logits, deltas and anchors, some values not finite, some candidates too small."""
+    generator = torch.Generator().manual_seed(seed)
+    logits = torch.randn(2 * anchors, rows, columns, generator=generator) * 4
+    deltas = torch.randn(4 * anchors, rows, columns, generator=generator) * 2
+    for place, value in enumerate([torch.nan, torch.inf, -torch.inf, 1e30, -1e30]):
+        logits.view(-1)[place * 11], deltas.view(-1)[place * 17 + 3] = value, value
+    corner = torch.rand(anchors, 2, generator=generator) * 40 - 30
+    return logits, deltas, torch.cat([corner, corner + torch.rand(anchors, 2, generator=generator) * 60], dim=1)

@@ -1,0 +1,23 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""Every CPU kernel on random input under the sanitizers of the compiler."""
+
+import subprocess
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_fuzz_under_address_sanitizer(tmp_path):
+    """Every CPU kernel against slow.h on random shapes and boxes, odd and enormous ones too, built with ASan and UBSan."""
+    program = tmp_path / "fuzz"
+    kernels = [path for path in (ROOT / "csrc" / "cpu").glob("*.cpp") if not path.name.endswith("bindings.cpp")]
+    sources = [ROOT / "test" / "ops" / "fuzz.cpp", *kernels]
+    subprocess.run(
+        ["g++", "-std=c++17", "-O1", "-g", "-ffp-contract=off", "-Wno-psabi", "-DFCIS_NO_CLONES",
+         "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-I", ROOT / "csrc" / "cpu", *sources, "-o", program],
+        check=True,
+    )  # fmt: skip
+    done = subprocess.run([program, "400"], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.stdout == "400 rounds\n"
