@@ -20,8 +20,9 @@ NOTICE = ("Copyright 2026 fcis_ros maintainers", "SPDX-License-Identifier: Apach
 def sources() -> list[Path]:
     """Every file that somebody wrote as code; one without a suffix is a script."""
     files = [path for folder in FOLDERS for path in (ROOT / folder).rglob("*") if path.is_file()]
-    files = [path for path in files if path.suffix in MARKS and "__pycache__" not in path.parts]
-    return [*files, ROOT / "setup.py", ROOT / "Makefile", *ROOT.rglob("CMakeLists.txt")]
+    written = [path for path in files if path.suffix in MARKS or path.name == "CMakeLists.txt"]
+    written = [path for path in written if "__pycache__" not in path.parts]
+    return [*written, ROOT / "setup.py", ROOT / "Makefile", ROOT / "CMakeLists.txt"]
 
 
 def test_every_source_file_says_whose_it_is_and_under_which_licence():
@@ -29,6 +30,7 @@ def test_every_source_file_says_whose_it_is_and_under_which_licence():
     assert f"   {NOTICE[0]}\n" in (ROOT / "LICENSE").read_text()
     found = [path for path in sources() if not {"build", "install", "log"} & set(path.relative_to(ROOT).parts)]
     assert {path.suffix for path in found} > set(MARKS) and len(found) > 250
+    assert sum(path.name == "CMakeLists.txt" for path in found) > 1
     for path in found:
         lines = path.read_text().splitlines()
         lines = lines[lines[0].startswith("#!") :]
