@@ -39,8 +39,8 @@ demo: setup
 test: setup
 	FCIS_REQUIRE_ROS=1 FCIS_REQUIRE_FLEET=1 $(RUN) -m pytest
 
-# The suite with the oldest versions that the package is for, in an environment of their own; without nvcc's minutes on kernels,
-# which know none of them. Python 3.10: by its name, or beside the one that is there (pyenv).
+# The suite with the oldest versions that the package is for, in an environment of their own; without the minutes of compilers on
+# kernels, which know none of them. Python 3.10: by its name, or beside the one that is there (pyenv).
 OLDEST_PYTHON ?= $(shell for python in python3.10 \
 	$$($(PYTHON) -c "import sys; print(sys.base_prefix)")/../3.10.*/bin/python; do \
 	$$python -c "" 2>/dev/null && echo $$python && break; done)
@@ -48,7 +48,7 @@ test-oldest:
 	@test -n "$(OLDEST_PYTHON)" || { echo "test-oldest: there is no Python 3.10; OLDEST_PYTHON=... says where one is" >&2; exit 1; }
 	@PYTHON=$(OLDEST_PYTHON) tools/setup.sh .venv-oldest constraints-oldest.txt
 	source .venv-oldest/local_setup.sh && FCIS_REQUIRE_ROS=1 FCIS_REQUIRE_FLEET=1 .venv-oldest/bin/python -m pytest \
-		-k "not compiles_for_every_target"
+		-k "not emulat and not compiles_for_every_target and not address_sanitizer"
 
 # The README's robot path as it is typed, on a system Python that refuses `pip install`; a workspace in /tmp.
 try-robot-path:
