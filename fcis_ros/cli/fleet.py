@@ -38,8 +38,8 @@ def run_fleet(arguments: argparse.Namespace) -> int:
     with connected(arguments.engine):
         gpu = arguments.device == "cuda" or (arguments.device == "auto" and gpus() > 0)
         cpus = arguments.threads or 1
-        count = arguments.parts or there or PARTS_EACH * slots(cpus, gpu)
-        slots(cpus, gpu)
+        at_once = slots(cpus, gpu)
+        count = arguments.parts or there or PARTS_EACH * at_once
         chosen = {"threads": cpus, "device": "cuda" if gpu else arguments.device.replace("auto", "cpu")}
         work = functools.partial(do_part, argparse.Namespace(**{**vars(arguments), **chosen}), count)
         with tqdm(total=count, unit="part") as bar:

@@ -2,8 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The CUDA kernels that assemble, run on the host: against the slow reference and its gradients, in any order of threads."""
 
+import operator_inputs
 import pytest
 import torch
+from operator_inputs import random_maps
 
 from fcis_ros.ops import reference
 
@@ -18,22 +20,9 @@ def assembling(emulate):
     return emulate("spans.cu", "class_logits.cu", "mask_logits.cu", "winner_masks.cu", "box_deltas.cu")
 
 
-def random_maps(name, images=2, classes=4, bins=3, height=7, width=9, seed=0) -> torch.Tensor:
-    channels = bins * bins * (4 if name == "box_deltas" else 2 * classes)
-    return torch.randn(images, channels, height, width, generator=torch.Generator().manual_seed(seed))
-
-
 def random_rois(count=25, images=2, seed=0) -> torch.Tensor:
-    """Inside, across and outside the border of a 112x144 image, of every size, some inside out, some that are no ROIs."""
-    generator = torch.Generator().manual_seed(seed)
-    corner = torch.rand(count, 2, generator=generator) * 240 - 60
-    side = torch.rand(count, 2, generator=generator) ** 2 * 260 - 10
-    image = torch.randint(0, images, (count, 1), generator=generator).float()
-    rois = torch.cat([image, corner, corner + side], dim=1)
-    bad = [(1, torch.nan), (4, torch.inf), (0, -1), (0, images), (2, -torch.inf), (3, 1e30), (0, 0.5)]
-    for row, (column, value) in enumerate(bad):
-        if row < count:
-            rois[row, column] = value
+    """With the whole map among them, one within a cell, and one around everything."""
+    rois = operator_inputs.random_rois(count, images, seed)
     rois[7:10] = torch.tensor([[0.0, 0, 0, 143, 111], [1, 40, 40, 41, 41], [1, -500, -500, 900, 900]])[: max(0, count - 7)]
     return rois
 
