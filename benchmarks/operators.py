@@ -134,7 +134,7 @@ def after_stage(device: torch.device) -> list[Row]:
             "class_nms": (name, lambda o: o.class_nms(election.boxes, election.scores, NMS, FLOOR, LIMIT)),
             "class_nms + vote_masks": (name, lambda o: suppress_and_vote(election, o)()),
             "label_map": ("1080p, 100 instances", lambda o: o.label_map(*placed, *size)),
-            "paint": ("1080p, 100 instances", lambda o: o.paint(image, labels, colours, 0.5)),
+            "paint": ("1080p, 100 instances", lambda o: o.paint(image, labels, colours, 0.5, 3)),
         }
         return [
             compare(operator, case, kind, lambda c=call: c(ops), lambda c=call: c(plain), device)

@@ -147,7 +147,8 @@ inline void check_instances(const at::Tensor& boxes, const at::Tensor& runs, con
   check_size(height, width);
 }
 
-inline void check_overlay(const at::Tensor& image, const at::Tensor& labels, const at::Tensor& colours, double alpha) {
+inline void check_overlay(const at::Tensor& image, const at::Tensor& labels, const at::Tensor& colours, double alpha,
+                          int64_t thickness) {
   TORCH_CHECK_VALUE(image.dim() == 3 && image.size(2) == 3 && image.scalar_type() == at::kByte,
                     "image: expected uint8 [H, W, 3], got ", image.scalar_type(), " ", image.sizes());
   TORCH_CHECK_VALUE(labels.dim() == 2 && labels.size(0) == image.size(0) && labels.size(1) == image.size(1) &&
@@ -159,6 +160,7 @@ inline void check_overlay(const at::Tensor& image, const at::Tensor& labels, con
   TORCH_CHECK_VALUE(labels.device() == image.device() && colours.device() == image.device(), "image: on ", image.device(),
                     ", labels on ", labels.device(), ", colours on ", colours.device());
   TORCH_CHECK_VALUE(alpha >= 0.0 && alpha <= 1.0, "alpha: expected 0..1, got ", alpha);
+  TORCH_CHECK_VALUE(thickness >= 0 && thickness <= 255, "thickness: expected 0..255, got ", thickness);
 }
 
 // At most 32768 pixels a side, like the image itself.

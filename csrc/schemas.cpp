@@ -57,7 +57,7 @@ TORCH_LIBRARY(fcis_ros, m) {
   // instances as above, best first -> [H, W] uint16, the best instance at every pixel counted from 1
   m.def("label_map(Tensor boxes, Tensor runs, Tensor ends, int height, int width) -> Tensor");
   // image [H, W, 3] uint8, labels [H, W] uint16, colours [W, 3] uint8 -> [H, W, 3] uint8
-  m.def("paint(Tensor image, Tensor labels, Tensor colours, float alpha) -> Tensor");
+  m.def("paint(Tensor image, Tensor labels, Tensor colours, float alpha, int thickness) -> Tensor");
 
   // data uint8, the bytes of an image, and how they lie (fcis_ros/encodings.py) -> [1, 3, height * scale, width * scale],
   // channels-last

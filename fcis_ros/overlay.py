@@ -1,6 +1,9 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""Instances drawn on the image, as an image of instance numbers, and as one of colours."""
+"""Instances drawn on the image, as an image of instance numbers, and as one of colours.
+
+Every pixel is made where the caller says, on a GPU if it is one, from run lengths; to the bit the same. Texts are OpenCV's.
+"""
 
 import math
 import warnings
@@ -21,6 +24,7 @@ COLOURS = ("class", "id")
 # Okabe and Ito (2008): apart also for those who see red and green alike. First come those that show on asphalt.
 PALETTE = ((86, 180, 233), (230, 159, 0), (0, 158, 115), (240, 228, 66), (213, 94, 0), (204, 121, 167), (0, 114, 178))
 GREY = (150, 150, 150)
+CPU = torch.device("cpu")
 SHADES = (1.0, 0.75, 1.35)  # of the palette, one after the other
 
 
@@ -61,7 +65,11 @@ def colour(number: int) -> tuple[int, int, int]:
 
 
 def draw(
-    image: np.ndarray, instances: Instances, style: OverlayStyle | None = None, ids: np.ndarray | None = None
+    image: np.ndarray,
+    instances: Instances,
+    style: OverlayStyle | None = None,
+    ids: np.ndarray | None = None,
+    device: torch.device = CPU,
 ) -> np.ndarray:
     """Blends every mask over the image, outlines what is visible of it and says what it is.
 
@@ -70,6 +78,7 @@ def draw(
         instances: of this image; where masks overlap the best is on top.
         style: how; by default fill, contour and all text.
         ids: [N] track ids, 0 for none; None where nothing is tracked.
+        device: where to compute.
 
     Returns:
         [H, W, 3] uint8, RGB.
@@ -79,62 +88,57 @@ def draw(
     tints = [
         colour(int(own if style.colours == "id" and own else label)) for own, label in zip(ids, instances.labels, strict=True)
     ]
-    labels = _label_map(instances)
-    drawn = _paint(image, labels, tints, style.fill)
+    labels = _label_map(instances, device)
     size = min(image.shape[:2]) / 1080
-    thickness = max(round(style.contour * size), 1)
-    if thickness > 1:  # the fill comes with an outline of one pixel
-        for number, (box, tint) in enumerate(zip(instances.boxes.tolist(), tints, strict=True), start=1):
-            _outline(drawn, labels.numpy(), number, box, tint, thickness)
+    drawn = _paint(image, labels, tints, style.fill, max(round(style.contour * size), 1))
     if style.text:
         texts = [_text(instances, index, int(own), style.text) for index, own in enumerate(ids)]
         _write(drawn, texts, instances.boxes.tolist(), tints, min(max(0.85 * size, 0.35), 1.5))
     return drawn
 
 
-def label_map(instances: Instances) -> np.ndarray:
+def label_map(instances: Instances, device: torch.device = CPU) -> np.ndarray:
     """[H, W] uint16: at every pixel the number of the best instance there, counted from 1; 0 where there is none."""
-    return _label_map(instances).numpy()
+    return _on_host(_label_map(instances, device))
 
 
-def colour_labels(instances: Instances, ids: np.ndarray | None = None) -> np.ndarray:
+def colour_labels(instances: Instances, ids: np.ndarray | None = None, device: torch.device = CPU) -> np.ndarray:
     """The label map for people.
 
     Args:
         instances: of one image.
         ids: [N] track ids, 0 for none; None where nothing is tracked.
+        device: where to compute.
 
     Returns:
         [H, W, 3] uint8, RGB: a colour per track, grey for the untracked; without ``ids`` one per instance; else black.
     """
     numbers = np.arange(1, len(instances) + 1) if ids is None else ids
     black = np.zeros((instances.height, instances.width, 3), np.uint8)
-    return _paint(black, _label_map(instances), [colour(int(number)) for number in numbers], 1.0)
+    return _paint(black, _label_map(instances, device), [colour(int(number)) for number in numbers], 1.0, 0)
 
 
-def _label_map(instances: Instances) -> Tensor:
+def _label_map(instances: Instances, device: torch.device) -> Tensor:
     runs = np.concatenate([np.zeros(0, np.uint32), *instances.runs]).astype(np.int32)
     ends = np.cumsum([len(own) for own in instances.runs], dtype=np.int32)
-    boxes = torch.from_numpy(np.ascontiguousarray(instances.boxes, dtype=np.int32))
-    return ops.label_map(boxes, torch.from_numpy(runs), torch.from_numpy(ends), instances.height, instances.width)
+    boxes = np.ascontiguousarray(instances.boxes, dtype=np.int32)
+    on_device = [torch.from_numpy(part).to(device) for part in (boxes, runs, ends)]
+    return ops.label_map(*on_device, instances.height, instances.width)
 
 
-def _paint(image: np.ndarray, labels: Tensor, tints: list[tuple[int, int, int]], fill: float) -> np.ndarray:
-    colours = torch.tensor(tints, dtype=torch.uint8).reshape(-1, 3)
+def _paint(image: np.ndarray, labels: Tensor, tints: list[tuple[int, int, int]], fill: float, thickness: int) -> np.ndarray:
+    colours = torch.tensor(tints, dtype=torch.uint8, device=labels.device).reshape(-1, 3)
     with warnings.catch_warnings():  # a view of a message cannot be written, and is not
         warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
-        return ops.paint(torch.from_numpy(np.ascontiguousarray(image)), labels, colours, fill).numpy()
+        pixels = torch.from_numpy(np.ascontiguousarray(image)).to(labels.device)
+    return _on_host(ops.paint(pixels, labels, colours, fill, thickness))
 
 
-def _outline(drawn: np.ndarray, labels: np.ndarray, number: int, box: list[int], tint: tuple, thickness: int) -> None:
-    """Colours what an instance shows within ``thickness`` of its visible edge; the image's border is no edge."""
-    x1, y1, x2, y2 = box
-    around = slice(max(y1 - 1, 0), y2 + 1), slice(max(x1 - 1, 0), x2 + 1)
-    shown = (labels[around] == number).view(np.uint8)
-    inner = cv2.erode(shown, np.ones((2 * thickness + 1,) * 2, np.uint8))
-    ink = np.empty((*shown.shape, 3), np.uint8)
-    cv2.rectangle(ink, (0, 0), shown.shape[::-1], tint, -1)
-    cv2.copyTo(ink, shown - inner, drawn[around])
+def _on_host(picture: Tensor) -> np.ndarray:
+    """For its reader; from a GPU into pinned memory, which the device itself writes."""
+    if picture.device.type == "cpu":
+        return picture.numpy()
+    return torch.empty(picture.shape, dtype=picture.dtype, pin_memory=True).copy_(picture).numpy()
 
 
 def _text(instances: Instances, index: int, own: int, parts: tuple[str, ...]) -> str:

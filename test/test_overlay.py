@@ -5,6 +5,7 @@
 import cv2
 import numpy as np
 import pytest
+import torch
 
 from fcis_ros import rle
 from fcis_ros.errors import InputError
@@ -154,6 +155,19 @@ def test_texts_of_neighbours_do_not_cover_each_other():
         images.append(int(cv2.erode(plates.view(np.uint8), np.ones((3, 3), np.uint8)).sum()))
     steps = np.diff([0, *images])
     assert (steps > 0.6 * steps[0]).all()  # every text adds a whole plate
+
+
+@pytest.mark.cuda
+@pytest.mark.parametrize("count", [0, 3])
+def test_pictures_of_a_gpu_are_those_of_the_cpu(count):
+    round_one = np.hypot(*np.mgrid[-299:300, -299:300]) < 280
+    places = [(30 + 200 * own, 150 * own) for own in range(count)]
+    found = instances(1080, 1400, *((1 + own, (x, y, x + 599, y + 599), round_one) for own, (x, y) in enumerate(places)))
+    image, ids = np.random.default_rng(0).integers(0, 256, (1080, 1400, 3), dtype=np.uint8), np.arange(count, dtype=np.uint32)
+    on_gpu = torch.device("cuda")
+    assert np.array_equal(draw(image, found, None, ids, on_gpu), draw(image, found, None, ids))
+    assert np.array_equal(label_map(found, on_gpu), label_map(found))
+    assert np.array_equal(colour_labels(found, ids, on_gpu), colour_labels(found, ids))
 
 
 @pytest.mark.parametrize(

@@ -132,8 +132,16 @@ void fill_runs(const int32_t* runs, int64_t count, int64_t height, int64_t width
 // Rows begin..end-1 of the network's input [height, width, 3].
 void network_input(const InputOf& input, int64_t begin, int64_t end, float* result);
 
-// The overlay of rows begin..end-1: labelled pixels blended with their instance's colour, in that colour at the instance's edge.
-void paint(const uint8_t* image, const uint16_t* labels, const uint8_t* colours, float alpha, int64_t height, int64_t width,
-           int64_t begin, int64_t end, uint8_t* result);
+// The overlay of rows begin..end-1: labelled pixels blended with their instance's colour, in that colour at the instance's edge,
+// `thickness` pixels wide.
+struct Overlay {
+  const uint8_t* image;    // [height, width, 3]
+  const uint16_t* labels;  // [height, width]
+  const uint8_t* colours;  // [instances, 3]
+  float alpha;
+  int64_t thickness, height, width;
+};
+uint16_t find_highest(const uint16_t* labels, int64_t count);
+void paint(const Overlay& overlay, int64_t begin, int64_t end, uint8_t* result);
 
 }  // namespace fcis

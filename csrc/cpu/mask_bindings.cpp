@@ -92,17 +92,23 @@ at::Tensor label_map(const at::Tensor& boxes_in, const at::Tensor& runs_in, cons
   return labels;
 }
 
-at::Tensor paint_overlay(const at::Tensor& image_in, const at::Tensor& labels_in, const at::Tensor& colours_in, double alpha) {
-  check_overlay(image_in, labels_in, colours_in, alpha);
+at::Tensor paint_overlay(const at::Tensor& image_in, const at::Tensor& labels_in, const at::Tensor& colours_in, double alpha,
+                         int64_t thickness) {
+  check_overlay(image_in, labels_in, colours_in, alpha, thickness);
   const at::Tensor image = image_in.contiguous(), labels = labels_in.contiguous(), colours = colours_in.contiguous();
   const uint16_t* label = labels.const_data_ptr<uint16_t>();
-  const uint16_t most = labels.numel() ? *std::max_element(label, label + labels.numel()) : 0;
+  const uint16_t most = find_highest(label, labels.numel());
   TORCH_CHECK_VALUE(most <= colours.size(0), "labels: instance ", most, ", there are ", colours.size(0), " colours");
   at::Tensor result = at::empty_like(image);
-  at::parallel_for(0, image.size(0), 64, [&](int64_t begin, int64_t end) {
-    paint(image.const_data_ptr<uint8_t>(), label, colours.const_data_ptr<uint8_t>(), static_cast<float>(alpha), image.size(0),
-          image.size(1), begin, end, result.mutable_data_ptr<uint8_t>());
-  });
+  const Overlay overlay{image.const_data_ptr<uint8_t>(),
+                        label,
+                        colours.const_data_ptr<uint8_t>(),
+                        static_cast<float>(alpha),
+                        thickness,
+                        image.size(0),
+                        image.size(1)};
+  uint8_t* out = result.mutable_data_ptr<uint8_t>();
+  at::parallel_for(0, image.size(0), 64, [&](int64_t begin, int64_t end) { paint(overlay, begin, end, out); });
   return result;
 }
 

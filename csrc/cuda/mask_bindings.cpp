@@ -81,14 +81,23 @@ at::Tensor label_map_of(const at::Tensor& boxes_in, const at::Tensor& runs_in, c
   return labels;
 }
 
-at::Tensor paint_overlay(const at::Tensor& image_in, const at::Tensor& labels_in, const at::Tensor& colours_in, double alpha) {
-  check_overlay(image_in, labels_in, colours_in, alpha);
+at::Tensor paint_overlay(const at::Tensor& image_in, const at::Tensor& labels_in, const at::Tensor& colours_in, double alpha,
+                         int64_t thickness) {
+  check_overlay(image_in, labels_in, colours_in, alpha, thickness);
   const Call call(image_in);
   const at::Tensor image = image_in.contiguous(), labels = labels_in.contiguous(), colours = colours_in.contiguous();
-  at::Tensor result = at::empty_like(image), wrong = take({1}, at::kInt, image);
-  C10_CUDA_CHECK(paint(image.const_data_ptr<uint8_t>(), labels.const_data_ptr<uint16_t>(), colours.const_data_ptr<uint8_t>(),
-                       colours.size(0), static_cast<float>(alpha), image.size(0), image.size(1),
-                       result.mutable_data_ptr<uint8_t>(), wrong.mutable_data_ptr<int32_t>(), call.stream));
+  const Overlay overlay{image.const_data_ptr<uint8_t>(),
+                        labels.const_data_ptr<uint16_t>(),
+                        colours.const_data_ptr<uint8_t>(),
+                        colours.size(0),
+                        static_cast<float>(alpha),
+                        thickness,
+                        image.size(0),
+                        image.size(1)};
+  at::Tensor result = at::empty_like(image), wrong = take({1}, at::kInt, image),
+             workspace = take_workspace(paint_workspace(image.size(0), image.size(1)), image);
+  C10_CUDA_CHECK(paint(overlay, workspace.mutable_data_ptr(), result.mutable_data_ptr<uint8_t>(),
+                       wrong.mutable_data_ptr<int32_t>(), call.stream));
   const int32_t most = read_wrong(wrong);
   TORCH_CHECK_VALUE(most == 0, "labels: instance ", most, ", there are ", colours.size(0), " colours");
   return result;

@@ -47,9 +47,17 @@ size_t label_map_workspace(int64_t total);
 cudaError_t label_map(const int32_t* boxes, const int32_t* runs, const int32_t* ends, int64_t instances, int64_t total,
                       int64_t height, int64_t width, void* workspace, uint16_t* labels, int32_t* wrong, cudaStream_t stream);
 
-// image [height, width, 3], labels [height, width], colours [instances, 3] -> result [height, width, 3]. wrong [1]: the highest
-// label without a colour (its pixels stay as they are), else 0.
-cudaError_t paint(const uint8_t* image, const uint16_t* labels, const uint8_t* colours, int64_t instances, float alpha,
-                  int64_t height, int64_t width, uint8_t* result, int32_t* wrong, cudaStream_t stream);
+// The arguments of paint: image [height, width, 3], labels [height, width], colours [instances, 3].
+struct Overlay {
+  const uint8_t* image;
+  const uint16_t* labels;
+  const uint8_t* colours;
+  int64_t instances;
+  float alpha;
+  int64_t thickness, height, width;
+};
+// -> result [height, width, 3]. wrong [1]: the highest label without a colour (its pixels stay as they are), else 0.
+size_t paint_workspace(int64_t height, int64_t width);
+cudaError_t paint(const Overlay& overlay, void* workspace, uint8_t* result, int32_t* wrong, cudaStream_t stream);
 
 }  // namespace fcis::cuda

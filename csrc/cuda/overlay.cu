@@ -85,9 +85,25 @@ __global__ __launch_bounds__(kThreads) void find_labels(const int32_t* boxes, co
   if (x < width && y < height) labels[static_cast<int64_t>(y) * width + x] = static_cast<uint16_t>(label);
 }
 
-__global__ __launch_bounds__(kThreads) void blend(const uint8_t* image, const uint16_t* labels, const uint8_t* colours,
-                                                  int instances, int own, int height, int width, uint8_t* result,
-                                                  int32_t* wrong) {
+// A pixel is at its instance's visible edge where the square of 2 * thickness + 1 pixels around it, as far as the image goes,
+// holds another label. In two steps, rows before columns: cores = the label where the row's part of the square has no other, else
+// 0.
+__global__ __launch_bounds__(kThreads) void find_cores(const uint16_t* labels, int thickness, int height, int width,
+                                                       uint16_t* cores) {
+  const int thread = static_cast<int>(threadIdx.x), x = static_cast<int>(blockIdx.x) * kColumns + thread % kColumns,
+            y = static_cast<int>(blockIdx.y) * kRows + thread / kColumns;
+  if (x >= width || y >= height) return;
+  const uint16_t* row = labels + static_cast<int64_t>(y) * width;
+  const uint16_t label = row[x];
+  const int last = min(x + thickness, width - 1);
+  bool core = label != 0;
+  for (int at = max(x - thickness, 0); core && at <= last; ++at) core = row[at] == label;
+  cores[static_cast<int64_t>(y) * width + x] = core ? label : uint16_t{0};
+}
+
+__global__ __launch_bounds__(kThreads) void blend(const uint8_t* image, const uint16_t* labels, const uint16_t* cores,
+                                                  const uint8_t* colours, int instances, int own, int thickness, int height,
+                                                  int width, uint8_t* result, int32_t* wrong) {
   const int thread = static_cast<int>(threadIdx.x), x = static_cast<int>(blockIdx.x) * kColumns + thread % kColumns,
             y = static_cast<int>(blockIdx.y) * kRows + thread / kColumns;
   if (x >= width || y >= height) return;
@@ -100,11 +116,12 @@ __global__ __launch_bounds__(kThreads) void blend(const uint8_t* image, const ui
     for (int c = 0; c < 3; ++c) out[c] = in[c];
     return;
   }
-  const bool edge = (x > 0 && labels[pixel - 1] != label) || (x + 1 < width && labels[pixel + 1] != label) ||
-                    (y > 0 && labels[pixel - width] != label) || (y + 1 < height && labels[pixel + width] != label);
+  const int last = min(y + thickness, height - 1);
+  bool inner = true;
+  for (int at = max(y - thickness, 0); inner && at <= last; ++at) inner = cores[static_cast<int64_t>(at) * width + x] == label;
   const uint8_t* colour = colours + (label - 1) * 3;
   for (int c = 0; c < 3; ++c) {
-    out[c] = edge ? colour[c] : static_cast<uint8_t>((in[c] * (256 - own) + colour[c] * own + 128) >> 8);
+    out[c] = inner ? static_cast<uint8_t>((in[c] * (256 - own) + colour[c] * own + 128) >> 8) : colour[c];
   }
 }
 
@@ -133,14 +150,19 @@ cudaError_t label_map(const int32_t* boxes, const int32_t* runs, const int32_t* 
   return cudaGetLastError();
 }
 
-cudaError_t paint(const uint8_t* image, const uint16_t* labels, const uint8_t* colours, int64_t instances, float alpha,
-                  int64_t height, int64_t width, uint8_t* result, int32_t* wrong, cudaStream_t stream) {
+size_t paint_workspace(int64_t height, int64_t width) { return static_cast<size_t>(height * width) * sizeof(uint16_t); }
+
+cudaError_t paint(const Overlay& overlay, void* workspace, uint8_t* result, int32_t* wrong, cudaStream_t stream) {
+  const auto& [image, labels, colours, instances, alpha, thickness, height, width] = overlay;
   if (const cudaError_t error = cudaMemsetAsync(wrong, 0, sizeof(int32_t), stream)) return error;
   if (height == 0 || width == 0) return cudaSuccess;
   if (height > INT32_MAX || width > INT32_MAX || divide_up(height, kRows) > 65535) return cudaErrorInvalidValue;
-  FCIS_LAUNCH(blend, pixel_blocks(height, width), kThreads, 0, stream, image, labels, colours,
-              static_cast<int>(min(instances, int64_t{65535})), static_cast<int>(alpha * 256.0f + 0.5f), static_cast<int>(height),
-              static_cast<int>(width), result, wrong);
+  uint16_t* cores = static_cast<uint16_t*>(workspace);
+  const int rows = static_cast<int>(height), columns = static_cast<int>(width), wide = static_cast<int>(thickness);
+  FCIS_LAUNCH(find_cores, pixel_blocks(height, width), kThreads, 0, stream, labels, wide, rows, columns, cores);
+  FCIS_LAUNCH(blend, pixel_blocks(height, width), kThreads, 0, stream, image, labels, cores, colours,
+              static_cast<int>(min(instances, int64_t{65535})), static_cast<int>(alpha * 256.0f + 0.5f), wide, rows, columns,
+              result, wrong);
   return cudaGetLastError();
 }
 

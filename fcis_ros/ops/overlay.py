@@ -15,13 +15,13 @@ def label_map(boxes: Tensor, runs: Tensor, ends: Tensor, height: int, width: int
     return torch.ops.fcis_ros.label_map(boxes, runs, ends, height, width)
 
 
-def paint(image: Tensor, labels: Tensor, colours: Tensor, alpha: float) -> Tensor:
+def paint(image: Tensor, labels: Tensor, colours: Tensor, alpha: float, thickness: int) -> Tensor:
     """As ``reference.paint``: [H, W, 3] uint8, [H, W] uint16, [W, 3] uint8 -> [H, W, 3] uint8.
 
     Raises:
         ValueError: an argument's dtype or shape does not fit; named in the message.
     """
-    return torch.ops.fcis_ros.paint(image, labels, colours, alpha)
+    return torch.ops.fcis_ros.paint(image, labels, colours, alpha, thickness)
 
 
 @torch.library.register_fake("fcis_ros::label_map")
@@ -30,5 +30,5 @@ def _(boxes, runs, ends, height, width):
 
 
 @torch.library.register_fake("fcis_ros::paint")
-def _(image, labels, colours, alpha):
+def _(image, labels, colours, alpha, thickness):
     return torch.empty_like(image)

@@ -92,8 +92,10 @@ class Camera:
         self._times.add(now, times)
         return kept, ids
 
-    def picture(self, frame: Frame, image: np.ndarray, kept: tuple[Instances, np.ndarray | None]) -> dict[str, float]:
-        """Draws overlay and labels for those who look at them."""
+    def picture(
+        self, frame: Frame, image: np.ndarray, kept: tuple[Instances, np.ndarray | None], device: Any
+    ) -> dict[str, float]:
+        """Draws overlay and labels, on the model's device, for those who look at them."""
         from fcis_ros import overlay  # imports PyTorch, which is there by now
 
         (instances, ids), settings = kept, self._node.settings
@@ -103,12 +105,12 @@ class Camera:
             style = overlay.OverlayStyle(
                 settings.overlay_alpha, settings.overlay_contour, settings.overlay_text, settings.overlay_colours
             )
-            return overlay.draw(image, instances.select(shown), style, None if ids is None else ids[shown])
+            return overlay.draw(image, instances.select(shown), style, None if ids is None else ids[shown], device)
 
         pictures = {
             "overlay": (self._overlay, drawn, "rgb8"),
-            "labels": (self._labels, lambda: overlay.label_map(instances), "mono16"),
-            "labels_color": (self._labels_color, lambda: overlay.colour_labels(instances, ids), "rgb8"),
+            "labels": (self._labels, lambda: overlay.label_map(instances, device), "mono16"),
+            "labels_color": (self._labels_color, lambda: overlay.colour_labels(instances, ids, device), "rgb8"),
         }
         times = {}
         for name, (publisher, make, encoding) in pictures.items():

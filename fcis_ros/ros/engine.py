@@ -37,8 +37,8 @@ class Outlet(Protocol):
     def answer(self, frame: Frame, image: np.ndarray, found: Instances) -> Any:
         """Publishes what was found; returns what ``picture`` needs."""
 
-    def picture(self, frame: Frame, image: np.ndarray, kept: Any) -> dict[str, float]:
-        """Publishes pictures for people; returns the milliseconds that each took."""
+    def picture(self, frame: Frame, image: np.ndarray, kept: Any, device: Any) -> dict[str, float]:
+        """Publishes pictures for people, made on the device; returns the milliseconds that each took."""
 
     def timed(self, frame: Frame, times: dict[str, float]) -> None:
         """Hears how many milliseconds each stage of an answered frame took."""
@@ -222,7 +222,7 @@ class Engine:
         self._inbox.settle(frame, "processed")
         times["masks"] = (time.perf_counter() - start) * 1000
         try:
-            times |= outlet.picture(frame, image, kept)
+            times |= outlet.picture(frame, image, kept, self.predictor.device)
             times["total"] = sum(times.values())
             outlet.timed(frame, times)
         except Exception as error:  # noqa: BLE001 (the frame is answered; a picture that fails must not count it twice)

@@ -42,7 +42,7 @@ class SegmentService:
         response.success = True
         self._node.resolve(future, response)
 
-    def picture(self, frame: Frame, image: np.ndarray, kept: None) -> dict[str, float]:
+    def picture(self, frame: Frame, image: np.ndarray, kept: None, device: Any) -> dict[str, float]:
         return {}
 
     def timed(self, frame: Frame, times: dict[str, float]) -> None:

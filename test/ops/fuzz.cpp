@@ -157,15 +157,19 @@ void pictures(const std::vector<int32_t>& runs, int64_t height, int64_t width) {
   for (uint8_t& value : image) value = static_cast<uint8_t>(integer(0, 255));
   for (uint8_t& value : colours) value = static_cast<uint8_t>(integer(0, 255));
   const float alpha = real(0.0f, 1.0f);
-  paint(image.data(), labels.data(), colours.data(), alpha, height, width, 0, height, result.data());
+  const int64_t thickness = integer(0, 4), middle = integer(0, static_cast<int>(height));
+  const Overlay overlay{image.data(), labels.data(), colours.data(), alpha, thickness, height, width};
+  paint(overlay, 0, middle, result.data());
+  paint(overlay, middle, height, result.data());
   const double opacity = std::floor(alpha * 256.0 + 0.5) / 256.0;
   for (int64_t y = 0; y < height; ++y) {
     for (int64_t x = 0; x < width; ++x) {
       const int64_t at = y * width + x;
       bool edge = false;
-      for (const auto& [dy, dx] : {std::pair{0, 1}, {0, -1}, {1, 0}, {-1, 0}}) {
-        const int64_t v = y + dy, u = x + dx;
-        edge = edge || (v >= 0 && u >= 0 && v < height && u < width && labels[v * width + u] != labels[at]);
+      for (int64_t v = std::max<int64_t>(y - thickness, 0); v <= std::min(y + thickness, height - 1); ++v) {
+        for (int64_t u = std::max<int64_t>(x - thickness, 0); u <= std::min(x + thickness, width - 1); ++u) {
+          edge = edge || labels[v * width + u] != labels[at];
+        }
       }
       for (int c = 0; c < 3; ++c) {
         const double given = image[at * 3 + c], own = labels[at] ? colours[(labels[at] - 1) * 3 + c] : given;

@@ -37,7 +37,7 @@ def samples() -> dict[str, tuple]:
         "vote_masks": (*votes, 0.4, True, 0),
         "vote_masks with a capacity": (*votes, 0.4, True, 0, 99),
         "label_map": (*placed, 12, 14),
-        "paint": (torch.zeros(12, 14, 3, dtype=torch.uint8), labels, torch.ones(3, 3, dtype=torch.uint8), 0.5),
+        "paint": (torch.zeros(12, 14, 3, dtype=torch.uint8), labels, torch.ones(3, 3, dtype=torch.uint8), 0.5, 2),
     }
 
 
@@ -85,7 +85,7 @@ def test_bad_labels_and_votes_are_named():
     with pytest.raises(ValueError, match="runs: 3 pixels of instance 0, its box has 4"):
         ops.label_map(torch.tensor([[0, 0, 2, 2]]).int(), torch.tensor([1, 2]).int(), torch.tensor([2]).int(), 4, 4)
     with pytest.raises(ValueError, match="labels: instance 2, there are 1 colours"):
-        ops.paint(torch.zeros(1, 1, 3).byte(), torch.full((1, 1), 2).to(torch.uint16), torch.zeros(1, 3).byte(), 0.5)
+        ops.paint(torch.zeros(1, 1, 3).byte(), torch.full((1, 1), 2).to(torch.uint16), torch.zeros(1, 3).byte(), 0.5, 1)
 
 
 LOGITS, DELTAS, ANCHORS, SCORES = torch.zeros(6, 2, 2), torch.zeros(12, 2, 2), torch.zeros(3, 4), torch.zeros(2, 3)

@@ -117,7 +117,9 @@ def test_voting_and_pictures(binarise_first, resample):
     assert torch.equal(labels.cpu(), ops.label_map(*expected, 720, 1280))
     image = torch.randint(0, 256, (720, 1280, 3), dtype=torch.uint8, generator=generator)
     colours = torch.randint(0, 256, (40, 3), dtype=torch.uint8, generator=generator)
-    assert torch.equal(ops.paint(image.cuda(), labels, colours.cuda(), 0.4).cpu(), ops.paint(image, labels.cpu(), colours, 0.4))
+    for thickness in (0, 1, 3, 20):
+        painted = ops.paint(image.cuda(), labels, colours.cuda(), 0.4, thickness)
+        assert torch.equal(painted.cpu(), ops.paint(image, labels.cpu(), colours, 0.4, thickness))
 
 
 @NAMES

@@ -21,6 +21,15 @@ def kernels(emulate):
     return emulate("voting.cu", "runs.cu", "overlay.cu")
 
 
+class Overlay(ctypes.Structure):
+    """``struct Overlay`` of mask_kernels.h."""
+
+    _fields_ = [
+        ("image", ctypes.c_void_p), ("labels", ctypes.c_void_p), ("colours", ctypes.c_void_p), ("instances", ctypes.c_int64),
+        ("alpha", ctypes.c_float), ("thickness", ctypes.c_int64), ("height", ctypes.c_int64), ("width", ctypes.c_int64),
+    ]  # fmt: skip
+
+
 class Votes(ctypes.Structure):
     """``struct Votes`` of mask_kernels.h."""
 
@@ -175,15 +184,18 @@ def run_label_map(kernels, boxes, runs, ends, height, width):
     return labels, int(wrong)
 
 
-def run_paint(kernels, image, labels, colours, alpha):
+def run_paint(kernels, image, labels, colours, alpha, thickness):
     result, wrong = torch.full_like(image, 7), torch.full((1,), 7, dtype=torch.int32)
-    kernels("fcis::cuda::paint", image, labels, colours, len(colours), alpha, *labels.shape, result, wrong, None)
+    pointers = (tensor.data_ptr() for tensor in (image, labels, colours))
+    overlay = Overlay(*pointers, len(colours), alpha, thickness, *labels.shape)
+    space = kernels.workspace("paint", *labels.shape)
+    kernels("fcis::cuda::paint", overlay, space, result, wrong, None)
     return result, int(wrong)
 
 
 @settings(max_examples=25, deadline=None)
-@given(ELECTIONS, st.floats(0, 1, width=32), st.integers(0, 99))
-def test_label_map_and_paint(kernels, election, alpha, seed):
+@given(ELECTIONS, st.floats(0, 1, width=32), st.sampled_from([0, 1, 2, 5, 255]), st.integers(0, 99))
+def test_label_map_and_paint(kernels, election, alpha, thickness, seed):
     height, width = election[-2:]
     masks = ops.vote_masks(*election, 0.4, True, 0)
     labels, wrong = run_label_map(kernels, *masks, height, width)
@@ -192,8 +204,8 @@ def test_label_map_and_paint(kernels, election, alpha, seed):
     generator = torch.Generator().manual_seed(seed)
     image = torch.randint(0, 256, (height, width, 3), dtype=torch.uint8, generator=generator)
     colours = torch.randint(0, 256, (len(election[2]), 3), dtype=torch.uint8, generator=generator)
-    result, wrong = run_paint(kernels, image, labels, colours, alpha)
-    assert torch.equal(result, reference.paint(image, labels, colours, alpha))
+    result, wrong = run_paint(kernels, image, labels, colours, alpha, thickness)
+    assert torch.equal(result, reference.paint(image, labels, colours, alpha, thickness))
     assert wrong == 0
 
 
@@ -240,7 +252,7 @@ def test_wrong_instances_are_reported(kernels, box, runs, ends):
 def test_wrong_labels_are_reported(kernels):
     labels = torch.tensor([[0, 1, 3, 2]], dtype=torch.int32).to(torch.uint16)
     image, colours = torch.arange(12, dtype=torch.uint8).reshape(1, 4, 3), torch.full((2, 3), 200, dtype=torch.uint8)
-    result, wrong = run_paint(kernels, image, labels, colours, 1.0)
+    result, wrong = run_paint(kernels, image, labels, colours, 1.0, 1)
     assert wrong == 3
     assert result[0, :, 0].tolist() == [0, 200, 6, 200]
 
@@ -253,7 +265,8 @@ def test_under_sanitizer_pictures(kernels, resample):
         *found, _ = run_vote_masks(kernels, *arguments)
         assert all(map(torch.equal, found, ops.vote_masks(*arguments)))
         labels, _ = run_label_map(kernels, *found, height, width)
-        run_paint(kernels, torch.zeros(height, width, 3, dtype=torch.uint8), labels, torch.zeros(4, 3, dtype=torch.uint8), 0.5)
+        black = torch.zeros(height, width, 3, dtype=torch.uint8)
+        run_paint(kernels, black, labels, torch.zeros(4, 3, dtype=torch.uint8), 0.5, 1)
 
 
 def test_kernels_stay_inside_their_arrays(sanitized):

@@ -67,14 +67,14 @@ def test_pictures(emulated_operators):
     labels = emulated_operators.label_map(BOX, RUNS, ENDS, 4, 5)
     assert torch.equal(labels, ops.label_map(BOX, RUNS, ENDS, 4, 5))
     image, colours = torch.arange(60, dtype=torch.uint8).reshape(4, 5, 3), torch.tensor([[255, 0, 9]], dtype=torch.uint8)
-    assert torch.equal(emulated_operators.paint(image, labels, colours, 0.4), ops.paint(image, labels, colours, 0.4))
+    assert torch.equal(emulated_operators.paint(image, labels, colours, 0.4, 1), ops.paint(image, labels, colours, 0.4, 1))
 
 
 MASKS, WEIGHTS, IMAGE = torch.ones(1, 3, 3), torch.ones(1, 1), torch.zeros(1, 1, 3, dtype=torch.uint8)
 MAPS, ROIS, ONE_LABEL = torch.zeros(1, 36, 4, 4), torch.zeros(2, 5), torch.ones(1, 1).to(torch.uint16)
 WRONG = {
     "boxes, runs: of instance 0": ("label_map", BOX, RUNS, ENDS, 2, 2),
-    "labels: instance 1, there are 0 colours": ("paint", IMAGE, ONE_LABEL, IMAGE[0, :0], 0.5),
+    "labels: instance 1, there are 0 colours": ("paint", IMAGE, ONE_LABEL, IMAGE[0, :0], 0.5, 1),
     "boxes: one that votes is not inside the 2x2": ("vote_masks", BOX, MASKS, ENDS[None] - 2, WEIGHTS, 2, 2, 0.4, True, 0),
     "index: one is too high, there are 1 masks": ("vote_masks", BOX, MASKS, ENDS[None], WEIGHTS, 9, 9, 0.4, True, 0),
     "maps: 35 channels are no multiple of 18": ("class_logits", MAPS[:, 1:].contiguous(), ROIS, *GEOMETRY),

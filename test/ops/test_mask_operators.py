@@ -79,15 +79,27 @@ def test_votes_in_a_4k_image_do_not_overflow():
 
 
 @settings(max_examples=40, deadline=None)
-@given(elections(), st.floats(0, 1), st.integers(0, 99))
-def test_paint(election, alpha, seed):
+@given(elections(), st.floats(0, 1), st.sampled_from([0, 1, 2, 5, 255]), st.integers(0, 99))
+def test_paint(election, alpha, thickness, seed):
     height, width = election[-2:]
     labels = ops.label_map(*ops.vote_masks(*election, 0.4, True, 0), height, width)
     generator = torch.Generator().manual_seed(seed)
     image = torch.randint(0, 256, (height, width, 3), dtype=torch.uint8, generator=generator)
     colours = torch.randint(0, 256, (len(election[2]), 3), dtype=torch.uint8, generator=generator)
     alpha = float(np.float32(alpha))
-    assert torch.equal(ops.paint(image, labels, colours, alpha), reference.paint(image, labels, colours, alpha))
+    given = (image, labels, colours, alpha, thickness)
+    assert torch.equal(ops.paint(*given), reference.paint(*given))
+
+
+def test_outlines_of_two_pixels():
+    """Instance 1 left of 2, both cut by the image's border, which is no edge; what lies behind a corner counts."""
+    rows = ["1111122222"] * 3 + ["1111100000"] * 3
+    labels = torch.tensor([[int(label) for label in row] for row in rows], dtype=torch.uint16)
+    tints = torch.tensor([[100, 0, 0], [0, 200, 0]], dtype=torch.uint8)
+    drawn = ops.paint(torch.zeros(6, 10, 3, dtype=torch.uint8), labels, tints, 0.5, 2)
+    names = {(0, 0, 0): ".", (100, 0, 0): "A", (50, 0, 0): "a", (0, 200, 0): "B", (0, 100, 0): "b"}
+    shown = ["".join(names[tuple(pixel)] for pixel in row) for row in drawn.tolist()]
+    assert shown == ["aaaAABBbbb"] + ["aaaAABBBBB"] * 2 + ["aaaAA....."] * 3
 
 
 def test_runs_beyond_the_capacity_are_left_out():

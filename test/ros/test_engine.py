@@ -43,7 +43,7 @@ class Outlet:
         self.answered.append(found)
         return found
 
-    def picture(self, frame, image, kept):
+    def picture(self, frame, image, kept, device):
         if self.broken_pictures:
             raise RuntimeError("brush")
         return {"overlay": 3.0}

@@ -45,7 +45,7 @@ class Outlet:
     def answer(self, frame, image, found):
         self.answers.append((frame.message, image.shape))
 
-    def picture(self, frame, image, kept):
+    def picture(self, frame, image, kept, device):
         return {}
 
     def timed(self, frame, times):

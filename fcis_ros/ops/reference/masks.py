@@ -144,7 +144,7 @@ def label_map(boxes: Tensor, runs: Tensor, ends: Tensor, height: int, width: int
     return torch.from_numpy(labels)
 
 
-def paint(image: Tensor, labels: Tensor, colours: Tensor, alpha: float) -> Tensor:
+def paint(image: Tensor, labels: Tensor, colours: Tensor, alpha: float, thickness: int) -> Tensor:
     """The overlay: every labelled pixel blended with its instance's colour, in full colour at the instance's visible edge.
 
     Args:
@@ -152,19 +152,22 @@ def paint(image: Tensor, labels: Tensor, colours: Tensor, alpha: float) -> Tenso
         labels: [H, W] uint16, as ``label_map`` gives it.
         colours: [W, 3] uint8, one per instance.
         alpha: opacity, 0..1, in steps of 1/256.
+        thickness: of the edge in pixels, 0..255: the instance's pixels from which as many steps, straight or diagonal, lead to
+            another label. Where the image ends is no edge.
 
     Returns:
         [H, W, 3] uint8.
     """
     number, own = labels.numpy().astype(int), int(alpha * 256 + 0.5)
     edge = np.zeros(number.shape, dtype=bool)
-    for axis in (0, 1):
-        differs = np.diff(number, axis=axis) != 0
-        before = [slice(None)] * 2
-        after = list(before)
-        before[axis], after[axis] = slice(None, -1), slice(1, None)
-        edge[tuple(before)] |= differs
-        edge[tuple(after)] |= differs
+    height, width = number.shape
+    for down in range(min(thickness, height - 1) + 1):
+        for right in range(-min(thickness, width - 1), min(thickness, width - 1) + 1):
+            here = slice(None, height - down), slice(max(-right, 0), width - max(right, 0))
+            there = slice(down, None), slice(max(right, 0), width + min(right, 0))
+            differs = number[here] != number[there]
+            edge[here] |= differs
+            edge[there] |= differs
     tint = np.concatenate([np.zeros((1, 3), int), colours.numpy()])[number]
     blended = (image.numpy().astype(int) * (256 - own) + tint * own + 128) >> 8
     result = np.where(edge[..., None], tint, blended)
