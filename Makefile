@@ -74,6 +74,7 @@ train-road: setup
 # Prints a table and writes out/bench/*.json; on the GPU where there is one.
 bench: setup
 	$(RUN) -m benchmarks
+	$(RUN) -m benchmarks.convolutions
 	$(RUN) -m benchmarks.native
 	$(RUN) -m benchmarks.node
 	$(RUN) -m benchmarks.bags

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fcis_ros.config import ModelConfig
+from fcis_ros.model.convolution import conv_relu
 
 STRIDE = 16
 BLOCKS = {
@@ -30,6 +31,14 @@ def projection(inputs: int, outputs: int, stride: int) -> nn.Sequential | None:
     return nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs))
 
 
+def conv_norm_relu(conv: nn.Conv2d, norm: nn.Module, x: Tensor, shortcut: Tensor | None = None) -> Tensor:
+    """relu(norm(conv(x)) + shortcut); ``norm`` is BatchNorm, or nothing once it is folded."""
+    if isinstance(norm, nn.Identity):
+        return conv_relu(conv, x, shortcut)
+    x = norm(conv(x))
+    return F.relu(x if shortcut is None else x + shortcut, inplace=True)
+
+
 class BasicBlock(nn.Module):
     """Two 3x3 convolutions (ResNet-18 and 34)."""
 
@@ -45,8 +54,8 @@ class BasicBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         shortcut = x if self.downsample is None else self.downsample(x)
-        x = F.relu(self.bn1(self.conv1(x)), inplace=True)
-        return F.relu(self.bn2(self.conv2(x)) + shortcut, inplace=True)
+        x = conv_norm_relu(self.conv1, self.bn1, x)
+        return conv_norm_relu(self.conv2, self.bn2, x, shortcut)
 
 
 class Bottleneck(nn.Module):
@@ -67,9 +76,9 @@ class Bottleneck(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         shortcut = x if self.downsample is None else self.downsample(x)
-        x = F.relu(self.bn1(self.conv1(x)), inplace=True)
-        x = F.relu(self.bn2(self.conv2(x)), inplace=True)
-        return F.relu(self.bn3(self.conv3(x)) + shortcut, inplace=True)
+        x = conv_norm_relu(self.conv1, self.bn1, x)
+        x = conv_norm_relu(self.conv2, self.bn2, x)
+        return conv_norm_relu(self.conv3, self.bn3, x, shortcut)
 
 
 class ResNet(nn.Module):
@@ -102,7 +111,7 @@ class ResNet(nn.Module):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        x = self.maxpool(F.relu(self.bn1(self.conv1(images)), inplace=True))
+        x = self.maxpool(conv_norm_relu(self.conv1, self.bn1, images))
         c4 = self.layer3(self.layer2(self.layer1(x)))
         return c4, self.layer4(c4)
 

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from fcis_ros import ops
 from fcis_ros.config import ModelConfig
 from fcis_ros.model.backbone import STRIDE
+from fcis_ros.model.convolution import conv_relu
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ class RPN(nn.Module):
             nn.init.zeros_(layer.bias)
 
     def forward(self, c4: Tensor) -> tuple[Tensor, Tensor]:
-        x = F.relu(self.conv(c4), inplace=True)
+        x = conv_relu(self.conv, c4)
         return self.score(x), self.delta(x)
 
 

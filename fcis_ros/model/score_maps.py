@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """conv5 features -> position-sensitive inside/outside score maps and box maps."""
 
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fcis_ros.config import ModelConfig
+from fcis_ros.model.convolution import conv_relu
 
 
 class ScoreMaps(nn.Module):
@@ -30,5 +30,5 @@ class ScoreMaps(nn.Module):
             nn.init.zeros_(layer.bias)
 
     def forward(self, c5: Tensor) -> tuple[Tensor, Tensor]:
-        x = F.relu(self.reduce(c5), inplace=True)
+        x = conv_relu(self.reduce, c5)
         return self.score(x), self.box(x)

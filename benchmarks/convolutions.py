@@ -1,0 +1,89 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""All convolutions of a frame, in four ways: ``python -m benchmarks.convolutions``.
+
+One kernel after the other; fused with what follows, as the model does it on a GPU (``model/convolution.py``); so, with the
+algorithms timed instead of chosen by heuristics of cuDNN; and compiled by Inductor. On a CPU the first three are the same.
+"""
+
+import argparse
+import contextlib
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import torch
+
+from benchmarks.frame import r101_coco
+from benchmarks.measure import Row, device_name, medians, replayed, table, write
+from fcis_ros import Predictor
+from fcis_ros.model import convolution
+from fcis_ros.model.fcis import DenseMaps
+from fcis_ros.model.precision import DTYPES, convolving
+from fcis_ros.model.preprocess import preprocess
+
+Dense = Callable[[torch.Tensor], DenseMaps]
+
+
+@contextlib.contextmanager
+def apart() -> Iterator[None]:
+    """No convolution is fused."""
+    before, convolution.may_fuse = convolution.may_fuse, lambda conv, x: False
+    try:
+        yield
+    finally:
+        convolution.may_fuse = before
+
+
+@contextlib.contextmanager
+def timed() -> Iterator[None]:
+    """cuDNN times its algorithms where a shape first comes."""
+    before, torch.backends.cudnn.benchmark = torch.backends.cudnn.benchmark, True
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.benchmark = before
+
+
+def ways(predictor: Predictor) -> dict[str, tuple[contextlib.AbstractContextManager, Dense]]:
+    """What to measure in which surroundings; the first is what the others are compared with."""
+    dense = predictor.model.dense
+    compiled = torch.compile(dense, dynamic=False)
+    return {
+        "apart": (apart(), dense),
+        "fused": (contextlib.nullcontext(), dense),
+        "fused, algorithms timed": (timed(), dense),
+        "Inductor": (contextlib.nullcontext(), compiled),
+    }
+
+
+def rows(predictor: Predictor, name: str, frame: np.ndarray) -> list[Row]:
+    """Milliseconds of every way; on a GPU in a CUDA graph."""
+    device, found = predictor.device, []
+    tensor = preprocess(frame, predictor.config, device)[0].to(DTYPES[predictor.precision])
+    for way, (surroundings, dense) in ways(predictor).items():
+
+        def run(dense: Dense = dense) -> DenseMaps:
+            with torch.inference_mode(), convolving(predictor.precision):
+                return dense(tensor)
+
+        with surroundings:
+            time = replayed(run, device) if device.type == "cuda" else medians([run], device, seconds=10.0)[0]
+        first = found[0].median_ms if found else time
+        found.append(Row(f"convolutions, {way}", name, device_name(device), predictor.precision, time, first / time))
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.convolutions", description=__doc__.splitlines()[0])
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    parser.add_argument("--device", default=device, help="cpu or cuda (default: %(default)s)")
+    device = torch.device(parser.parse_args().device)
+    image = np.random.default_rng(0).integers(0, 256, (600, 1000, 3), dtype=np.uint8)
+    found = rows(Predictor.from_checkpoint(device=str(device)), "road", image[:360, :480].copy())
+    found += rows(r101_coco(image, device), "r101_coco", image)
+    print(table(found))
+    write("convolutions", found)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,144 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""Fused convolutions. On the CPU cuDNN is played by its definition, in fp32; what it then gives is equal to the bit."""
+
+import copy
+import warnings
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from fcis_ros.config import ModelConfig
+from fcis_ros.model import convolution
+from fcis_ros.model.backbone import fold_batch_norm
+from fcis_ros.model.fcis import FCIS
+
+
+class Played:
+    """In place of cuDNN's two functions; counts, and fails when it is told to."""
+
+    def __init__(self):
+        self.calls: list[bool] = []
+        self.error: Exception | None = None
+
+    def add_relu(self, x, weight, shortcut, alpha, bias, stride, padding, dilation, groups):
+        assert alpha == 1
+        if self.error is not None:
+            raise self.error
+        self.calls.append(shortcut is not None)
+        result = F.conv2d(x, weight, bias, stride, padding, dilation, groups)
+        return F.relu(result if shortcut is None else result + shortcut)
+
+    def relu(self, x, weight, bias, *geometry):
+        return self.add_relu(x, weight, None, 1, bias, *geometry)
+
+
+@pytest.fixture
+def played(monkeypatch) -> Played:
+    played = Played()
+    monkeypatch.setattr(convolution, "may_fuse", lambda conv, x: convolution.fits(conv))
+    monkeypatch.setattr(convolution, "_apart", set())
+    monkeypatch.setattr(torch, "cudnn_convolution_relu", played.relu)
+    monkeypatch.setattr(torch, "cudnn_convolution_add_relu", played.add_relu)
+    return played
+
+
+def network(backbone: str) -> FCIS:
+    """With a BatchNorm that does something, folded."""
+    torch.manual_seed(0)
+    model = FCIS(ModelConfig(class_names=("car",), backbone=backbone, width=8)).eval()
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.running_var.uniform_(0.5, 2)
+            module.bias.data.uniform_(-0.5, 0.5)
+    fold_batch_norm(model)
+    return model.to(memory_format=torch.channels_last)
+
+
+IMAGE = torch.randn(1, 3, 64, 96, generator=torch.Generator().manual_seed(1))
+
+
+@torch.inference_mode()
+def maps(model: FCIS) -> tuple[torch.Tensor, ...]:
+    found = model.dense(IMAGE)
+    return found.logits, found.deltas, found.score_maps, found.box_maps
+
+
+# The 7x7 convolution has three input channels and is left apart; then the RPN's and the reduction of conv5.
+@pytest.mark.parametrize(("backbone", "with_shortcut", "without"), [("resnet18", 8, 8 + 2), ("resnet50", 16, 32 + 2)])
+def test_every_convolution_with_a_relu_is_one_call(played, backbone, with_shortcut, without):
+    model = network(backbone)
+    fused = maps(model)
+    assert (sum(played.calls), len(played.calls)) == (with_shortcut, with_shortcut + without)
+    convolution.may_fuse = lambda conv, x: False  # undone by the fixture
+    assert all(map(torch.equal, fused, maps(model)))
+    assert len(played.calls) == with_shortcut + without
+
+
+def test_nothing_is_fused_on_a_cpu(monkeypatch):
+    monkeypatch.setattr(torch, "cudnn_convolution_relu", None)
+    monkeypatch.setattr(torch, "cudnn_convolution_add_relu", None)
+    assert not convolution.may_fuse(network("resnet18").rpn.conv, IMAGE)
+    maps(network("resnet18"))
+
+
+def test_nothing_is_fused_in_training(played):
+    torch.manual_seed(0)
+    model = FCIS(ModelConfig(class_names=("car",), backbone="resnet18", width=8))
+    model.dense(IMAGE).logits.sum().backward()
+    assert not played.calls and model.backbone.conv1.weight.grad.abs().max() > 0
+    with torch.inference_mode():
+        model.dense(IMAGE)  # BatchNorm is not folded: the RPN's and the reduction alone
+    assert len(played.calls) == 2
+
+
+def test_nothing_is_fused_where_a_frame_is_exported(played):
+    block = network("resnet18").backbone.layer1
+    with torch.no_grad():
+        names = {str(node.target) for node in torch.export.export(block, (torch.zeros(1, 8, 16, 16),)).graph.nodes}
+    assert not played.calls and any("relu" in name for name in names) and not any("cudnn" in name for name in names)
+
+
+def test_without_a_fused_algorithm_it_goes_on_apart_and_says_so_once_a_kind(played):
+    model = network("resnet18")
+    expected = maps(copy.deepcopy(model))
+    for message in ("GET was unable to find an engine to execute this computation", "cuDNN error: CUDNN_STATUS_NOT_SUPPORTED"):
+        convolution._apart.clear()
+        played.error = RuntimeError(message + "\nand more")
+        with pytest.warns(UserWarning, match=rf"no fused .* of torch.float32: {message}$") as said:
+            assert all(map(torch.equal, maps(model), expected))
+        assert 2 <= len(said) < 10
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            maps(model)
+
+
+@pytest.mark.parametrize("error", [torch.cuda.OutOfMemoryError("CUDA out of memory"), RuntimeError("an illegal memory access")])
+def test_other_errors_are_not_hidden(played, error):
+    played.error = error
+    with pytest.raises(type(error), match=str(error)):
+        maps(network("resnet18"))
+
+
+@pytest.mark.cuda
+@pytest.mark.parametrize(("dtype", "limit"), [(torch.float32, 1e-4), (torch.float16, 1e-2), (torch.bfloat16, 6e-2)])
+def test_cudnn_fuses(dtype, limit, monkeypatch, recwarn):
+    """Within the rounding of the dtype; no kind of convolution is left apart but in fp32, which tensor cores do not know."""
+    calls = []
+    one, other = torch.cudnn_convolution_relu, torch.cudnn_convolution_add_relu
+    monkeypatch.setattr(torch, "cudnn_convolution_relu", lambda *args: calls.append(0) or one(*args))
+    monkeypatch.setattr(torch, "cudnn_convolution_add_relu", lambda *args: calls.append(1) or other(*args))
+    model, image = network("resnet50").cuda(), IMAGE.to("cuda").to(memory_format=torch.channels_last)
+    with torch.inference_mode(), torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+        expected = model.backbone(image)[1]
+        calls.clear()
+        found = model.to(dtype).backbone(image.to(dtype))[1].float()
+    assert len(calls) == 48
+    assert dtype == torch.float32 or not [warning for warning in recwarn if "fused" in str(warning.message)]
+    reference = copy.deepcopy(model).float().cpu()
+    with torch.inference_mode():
+        exact = reference.backbone(IMAGE)[1]
+    assert (expected.cpu() - exact).abs().max() <= 1e-3 * exact.abs().max()
+    assert (found.cpu() - exact).abs().max() <= limit * exact.abs().max()
