@@ -6,6 +6,7 @@ Converting the image, tracking 20 instances, building their message from their r
 run lengths themselves come out of the network's last operator. ``benchmarks.overlay`` has the pictures.
 """
 
+import itertools
 import json
 import os
 import statistics
@@ -21,6 +22,7 @@ from rclpy.serialization import serialize_message
 from benchmarks.measure import OUT
 from benchmarks.tracking import crowded, update_ms
 from fcis_ros import rle
+from fcis_ros.data.synthetic import SyntheticScenes
 from fcis_ros.msg import InstanceMaskArray
 from fcis_ros.ros import convert, masks, qos
 from fcis_ros.structures import Instances
@@ -46,6 +48,21 @@ def instances(height: int, width: int) -> Instances:
     scores = np.linspace(0.99, 0.5, INSTANCES, dtype=np.float32)
     labels = np.ones(INSTANCES, np.int64)
     return Instances(height, width, np.array(boxes, np.int32), scores, labels, tuple(runs), ("car",))
+
+
+def street(height: int) -> Instances:
+    """The first road users of the rendered streets, enlarged to images of this height."""
+    scenes = SyntheticScenes(0)
+    masks_in_turn = itertools.chain.from_iterable(scenes.sample(number).masks for number in itertools.count())
+    boxes, runs = [], []
+    for mask in itertools.islice(masks_in_turn, INSTANCES):
+        scale = height / mask.shape[0]
+        large = cv2.resize(mask.astype(np.uint8), None, fx=scale, fy=scale)
+        x, y, wide, high = cv2.boundingRect(large)
+        boxes.append((x, y, x + wide, y + high))
+        runs.append(rle.encode(large[y : y + high, x : x + wide].astype(bool)))
+    scores, labels = np.linspace(0.99, 0.5, INSTANCES, dtype=np.float32), np.ones(INSTANCES, np.int64)
+    return Instances(height, large.shape[1], np.array(boxes, np.int32), scores, labels, tuple(runs), ("car",))
 
 
 def image(encoding: str, height: int, width: int) -> SimpleNamespace:
@@ -79,7 +96,9 @@ def main() -> None:
     for name, (height, width) in SIZES.items():
         found = instances(height, width)
         message = masks.to_message(found, header, "model")
+        on_street = masks.to_message(street(height), header, "model")
         results[name] = {"message_bytes": len(serialize_message(message)), "ms": {}}
+        results[name]["street_message_bytes"] = len(serialize_message(on_street))
         parts = results[name]["ms"]
         parts["build message"] = milliseconds(lambda found=found: masks.to_message(found, header, "model"))
         parts["publish"] = milliseconds(lambda message=message: publisher.publish(message))
@@ -87,7 +106,8 @@ def main() -> None:
             read = convert.compressed_to_rgb if encoding == "jpeg" else convert.to_rgb
             frame = image(encoding, height, width)
             parts[f"convert {encoding}"] = milliseconds(lambda read=read, frame=frame: read(frame))
-        print(f"{name}, {INSTANCES} instances: message {results[name]['message_bytes'] / 1000:.1f} kB")
+        large, usual = (results[name][key] / 1000 for key in ("message_bytes", "street_message_bytes"))
+        print(f"{name}, {INSTANCES} instances: message {large:.1f} kB, of road users on a rendered street {usual:.1f} kB")
         for part, (p50, p95) in parts.items():
             print(f"  {part:22} {p50:8.2f} ms median, {p95:8.2f} ms p95")
         worst = max(parts[f"convert {encoding}"][0] for encoding in ENCODINGS if encoding != "jpeg")
