@@ -32,6 +32,8 @@ class LaunchDescription:
 class DeclareLaunchArgument:
     def __init__(self, name, *, default_value=None, description=None, choices=None):
         self.name, self.default_value, self.description, self.choices = name, default_value, description, choices
+        if choices:
+            self.description += f" Valid choices are: {choices}"
 
     def visit(self, context):
         if self.name not in context.launch_configurations:

@@ -1,0 +1,156 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""camera.launch.py and replay.launch.py by the real launch and launch_ros, with real processes."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from ament_index_python.packages import get_package_share_directory
+
+from fcis_ros.bags.writing import record
+from fcis_ros.data.frames import Frame
+from fcis_ros.msg import InstanceMaskArray
+
+pytestmark = [pytest.mark.ros, pytest.mark.launch]
+
+LAUNCHER = Path(__file__).with_name("launcher.py")
+NODES = ("fcis_node", "camera_source")
+
+
+class Launch:
+    """A launch in a process group of its own; its output goes to a file."""
+
+    def __init__(self, file: str, arguments: dict[str, object], log: Path):
+        path = Path(get_package_share_directory("fcis_ros")) / "launch" / file
+        command = [sys.executable, str(LAUNCHER), str(path), *(f"{name}:={value}" for name, value in arguments.items())]
+        self._log = log
+        with log.open("wb") as output:
+            self.process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+            )
+
+    @property
+    def output(self) -> str:
+        return self._log.read_text(errors="replace")
+
+    @property
+    def children(self) -> dict[str, int]:
+        """{executable: process id} of the nodes that run."""
+        found = {}
+        for folder in Path("/proc").iterdir():
+            try:
+                words = (folder / "cmdline").read_bytes().decode().split("\0")
+                group = os.getsid(int(folder.name))
+            except (OSError, ValueError):
+                continue
+            names = {Path(word).name for word in words}
+            found |= {name: int(folder.name) for name in NODES if group == self.process.pid and name in names}
+        return found
+
+
+@pytest.fixture
+def launched(tmp_path, graph, tiny_checkpoint):
+    """Starts a launch; nothing of it may be left in the end."""
+    started = []
+
+    def run(file: str = "camera.launch.py", **arguments: object) -> Launch:
+        given = {"model": tiny_checkpoint, "device": "cpu", **arguments}
+        started.append(Launch(file, given, tmp_path / f"launch_{len(started)}.log"))
+        return started[-1]
+
+    yield run
+    for own in started:
+        if own.process.poll() is None:
+            os.killpg(own.process.pid, signal.SIGKILL)
+        assert "Traceback" not in own.output, own.output
+
+
+@pytest.fixture
+def photo(tmp_path) -> Path:
+    path = tmp_path / "photo.png"
+    cv2.imwrite(str(path), np.random.default_rng(0).integers(0, 256, (60, 80, 3), dtype=np.uint8))
+    return path
+
+
+def heard(node, topic: str) -> list:
+    messages = []
+    node.create_subscription(InstanceMaskArray, topic, messages.append, 10)
+    return messages
+
+
+def test_a_photo_becomes_masks_and_an_interrupt_ends_all(launched, graph, photo, wait_for):
+    """In a namespace, with arguments for both nodes; the answer carries the source's frame."""
+    masks = heard(graph, "/robot/fcis_node/masks")
+    own = launched(source=photo, rate=5, namespace="robot", frame_id="left_optical", score_threshold=0.25, log_level="warn")
+    wait_for(lambda: len(masks) > 3, "masks")
+    assert (masks[0].header.frame_id, masks[0].height, masks[0].width) == ("left_optical", 60, 80)
+    assert set(own.children) == set(NODES)
+    own.process.send_signal(signal.SIGINT)
+    assert own.process.wait(60) == 0 and not own.children
+
+
+def test_given_arguments_win_over_the_file_and_others_leave_it_alone(launched, graph, photo, tmp_path, wait_for):
+    from rcl_interfaces.srv import GetParameters
+
+    settings = tmp_path / "mine.yaml"
+    settings.write_text("/**:\n  ros__parameters:\n    score_threshold: 0.125\n    max_instances: 7\n")
+    launched(source=photo, rate=2, params_file=settings, score_threshold=0.75)
+    client = graph.create_client(GetParameters, "/fcis_node/get_parameters")
+    wait_for(client.service_is_ready, "the node's parameters")
+    future = client.call_async(GetParameters.Request(names=["score_threshold", "max_instances"]))
+    wait_for(future.done, "an answer")
+    first, second = future.result().values
+    assert (first.double_value, second.integer_value) == (0.75, 7)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [({"score_threshold": "1.5"}, "argument score_threshold: '1.5' is not within 0.0 to 1.0"),
+     ({"source": "/nowhere.mp4"}, "argument source: '/nowhere.mp4' is not there"), ({"loop": "often"}, "loop"),
+     ({"model": "/nowhere.safetensors"}, "argument model: '/nowhere.safetensors' is not there")],
+)  # fmt: skip
+def test_what_is_wrong_starts_nothing(launched, arguments, message):
+    own = launched(**{"source": "synthetic", **arguments})
+    assert own.process.wait(60) == 1
+    assert message in own.output and "process started" not in own.output
+
+
+def test_a_model_that_is_none_ends_everything_with_the_status_of_the_node(launched, photo, tmp_path):
+    (tmp_path / "none.safetensors").write_bytes(b"nothing")
+    own = launched(source=photo, model=tmp_path / "none.safetensors")
+    assert own.process.wait(120) == 2 and not own.children
+    assert "not a readable safetensors file" in own.output
+
+
+@pytest.mark.parametrize("name", NODES)
+def test_a_killed_process_takes_the_others_down(launched, graph, photo, wait_for, name):
+    masks = heard(graph, "/fcis_node/masks")
+    own = launched(source=photo, rate=5)
+    wait_for(lambda: masks, "masks")
+    os.kill(own.children[name], signal.SIGKILL)
+    assert own.process.wait(60) == 128 + signal.SIGKILL and not own.children
+
+
+def test_a_recording_once_or_again_and_again(launched, graph, tmp_path, wait_for):
+    """Its end is the end of the launch, without an error, unless it loops."""
+    bag, pixels = tmp_path / "bag", np.random.default_rng(0).integers(0, 256, (60, 80, 3), dtype=np.uint8)
+    record([Frame(f"{number}.png", (number + 1) * 100_000_000, pixels) for number in range(5)], bag)
+    own = launched("replay.launch.py", bag=bag, rviz="false")
+    assert own.process.wait(120) == 0 and not own.children
+    masks = heard(graph, "/fcis_node/masks")
+    own = launched("replay.launch.py", bag=bag, rviz="false", loop="true")
+    wait_for(lambda: len(masks) > 5, "masks of the second round")
+    own.process.send_signal(signal.SIGINT)
+    assert own.process.wait(60) == 0 and not own.children
+
+
+def test_replay_needs_a_recording(launched):
+    own = launched("replay.launch.py", rviz="false")
+    assert own.process.wait(60) == 1
+    assert "'bag'" in own.output and "process started" not in own.output
