@@ -6,6 +6,7 @@ Imported before everything that takes time, rclpy included.
 """
 
 import os
+import re
 import signal
 import sys
 import threading
@@ -35,6 +36,14 @@ def obey_signals() -> None:
         signal.signal(number, handle)
 
 
+def _without_places(error: Exception) -> str:
+    """What rcl says of arguments, files and the environment, without the lines of its sources."""
+    if type(error).__name__ == "UnknownROSArgsError":
+        return f"unknown ROS arguments {error}"
+    lines = str(error).removeprefix("failed to initialize rcl: ").splitlines() or [type(error).__name__]
+    return re.sub(r",? at \S+:\d+|\.? Error: error not set", "", lines[0])
+
+
 def run(name: str, make_node: Callable[[], Any], spin: Callable[[Any, Any], None]) -> int:
     """Makes a node, spins it until it ends or a signal comes, and cleans up.
 
@@ -45,14 +54,18 @@ def run(name: str, make_node: Callable[[], Any], spin: Callable[[Any, Any], None
         spin: gets the executor and the node.
 
     Returns:
-        The status of the process: 0 after a signal or a proper end, 2 if something given cannot be used, or the node's
-        ``exit_status``.
+        The status of the process: 0 after a signal or a proper end, 2 if something given cannot be used (parameters, ROS
+        arguments, their files, the environment), or the node's ``exit_status``.
     """
     global _initialised
     import rclpy
     from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 
-    rclpy.init()
+    try:
+        rclpy.init()
+    except Exception as error:  # noqa: BLE001 (of several kinds that rclpy does not name, all about what it was given)
+        print(f"{name}: {_without_places(error)}", file=sys.stderr)
+        return UNUSABLE
     _initialised = True
     node, status = None, DONE
     try:

@@ -1,0 +1,56 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""ROS arguments, their files and an environment that cannot be used: one line and status 2, whichever node."""
+
+import subprocess
+
+import pytest
+
+pytestmark = pytest.mark.ros
+
+
+def started(executable: str, arguments: list[str], **environment: str) -> subprocess.CompletedProcess:
+    from ament_index_python.packages import get_package_prefix
+
+    path = f"{get_package_prefix('fcis_ros')}/lib/fcis_ros/{executable}"
+    command = ["env", *(f"{name}={value}" for name, value in environment.items()), path, "--ros-args", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+
+
+def own_lines(process: subprocess.CompletedProcess) -> list[str]:
+    """What the node says, beside rcl's own line that something has failed."""
+    return [line for line in process.stderr.splitlines() if "[rcl]: Failed to parse" not in line]
+
+
+@pytest.mark.parametrize("executable", ["fcis_node", "camera_source"])
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--params-file", "/nowhere.yaml"], "'--params-file /nowhere.yaml'. Error: Error opening YAML file"),
+        (["-p", "rate:="], "parameter override rule: '-p rate:='"),
+        (["-r", "image:=1bad"], "remap rule: '-r image:=1bad'"),
+        (["-r", "__node:=no-name"], "remap rule: '-r __node:=no-name'"),
+        (["--log-level", "loud"], "log level: '--log-level loud'"),
+        (["--enclave", "relative"], "nclave name"),
+        (["--loud"], "unknown ROS arguments ['--loud']"),
+    ],
+)
+def test_arguments_that_cannot_be_used(executable, arguments, message):
+    process = started(executable, arguments)
+    assert process.returncode == 2 and process.stdout == ""
+    (line,) = own_lines(process)
+    assert line.startswith(f"{executable}: ") and message in line and ".c:" not in line
+
+
+def test_a_broken_parameter_file(tmp_path):
+    (tmp_path / "broken.yaml").write_text("/**:\n  ros__parameters:\n    - [score_threshold\n")
+    process = started("fcis_node", ["--params-file", str(tmp_path / "broken.yaml")])
+    (line,) = own_lines(process)
+    assert process.returncode == 2 and "broken.yaml" in line
+
+
+def test_a_key_store_that_is_not_there(tmp_path):
+    security = {"ROS_SECURITY_KEYSTORE": tmp_path, "ROS_SECURITY_ENABLE": "true", "ROS_SECURITY_STRATEGY": "Enforce"}
+    process = started("fcis_node", ["--enclave", "/fcis_ros/fcis_node"], **security)
+    assert process.returncode == 2 and "Traceback" not in process.stderr
+    assert f"fcis_node: SECURITY ERROR: directory '{tmp_path}/enclaves/fcis_ros/fcis_node' does not exist." in process.stderr
