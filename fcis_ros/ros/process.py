@@ -79,9 +79,12 @@ def run(name: str, make_node: Callable[[], Any], spin: Callable[[Any, Any], None
         if rclpy.ok():  # else interrupted half-way
             print(f"{name}: {error}", file=sys.stderr)
             status = UNUSABLE
-    except Exception:
-        if rclpy.ok():
-            raise  # else interrupted half-way
+    except Exception as error:
+        if rclpy.ok():  # else interrupted half-way
+            if node is not None or type(error).__name__ != "RCLError":
+                raise
+            print(f"{name}: {_without_places(error)}", file=sys.stderr)  # the environment asks for what the middleware cannot
+            status = UNUSABLE
     finally:
         if node is not None:
             status = status or node.exit_status

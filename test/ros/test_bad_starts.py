@@ -3,6 +3,7 @@
 """ROS arguments, their files and an environment that cannot be used: one line and status 2, whichever node."""
 
 import subprocess
+import sys
 
 import pytest
 
@@ -54,3 +55,22 @@ def test_a_key_store_that_is_not_there(tmp_path):
     process = started("fcis_node", ["--enclave", "/fcis_ros/fcis_node"], **security)
     assert process.returncode == 2 and "Traceback" not in process.stderr
     assert f"fcis_node: SECURITY ERROR: directory '{tmp_path}/enclaves/fcis_ros/fcis_node' does not exist." in process.stderr
+
+
+WITHOUT_SECURITY = """
+import sys
+from fcis_ros.ros import process
+
+class RCLError(RuntimeError):  # named as rclpy's
+    pass
+
+def fail():
+    raise RCLError("error creating node: no security libraries, at /source/participant.cpp:406, at /source/node.c:249\\nmore")
+
+sys.exit(process.run("fcis_node", fail, None))
+"""
+
+
+def test_a_node_that_the_middleware_cannot_make():
+    process = subprocess.run([sys.executable, "-c", WITHOUT_SECURITY], capture_output=True, text=True, timeout=120, check=False)
+    assert (process.returncode, process.stderr) == (2, "fcis_node: error creating node: no security libraries\n")
