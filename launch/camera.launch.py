@@ -7,13 +7,14 @@ ends with its status.
 """
 
 import atexit
+import difflib
 import os
 import re
 import sys
 from pathlib import Path
 
 from ament_index_python.packages import PackageNotFoundError, get_package_prefix, get_package_share_directory
-from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable, Shutdown
+from launch.actions import DeclareLaunchArgument, LogInfo, OpaqueFunction, SetEnvironmentVariable, Shutdown
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
@@ -92,12 +93,17 @@ def start(context) -> list:
             refuse("rviz", "true", "needs the package rviz2, which is not installed")
     typed = {row.name: params.from_text(row, given[row.name]) for row in NODE_PARAMETERS if given[row.name]}
 
+    # Launch takes any name. Others may be those of a launch file that includes this one; what is nearly one of ours is not.
+    actions = []
+    for unknown in context.launch_configurations.keys() - value.keys() - given.keys():
+        for meant in difflib.get_close_matches(unknown, [*value, *given], 1, 0.8):
+            actions.append(LogInfo(msg=f"argument {unknown} is unknown and of no effect: {meant}?"))
+
     sim_time = {"use_sim_time": True} if value["use_sim_time"] == "true" else {}
     common = {"namespace": value["namespace"], "output": "screen"}
     logging = ["--ros-args", "--log-level", value["log_level"]]
     enclave = "/fcis_ros"  # of config/security; without SROS 2 it means nothing
     image = value["image_topic"]
-    actions = []
     variable = profile_variable(os.environ.get("ROS_DISTRO"))
     if value["fastdds_profile"] or not os.environ.get(variable):
         profile = value["fastdds_profile"] or f"{share}/config/fastdds_large_images.xml"

@@ -78,6 +78,11 @@ class IncludeLaunchDescription:
         self.launch_description_source, self.launch_arguments = launch_description_source, list(launch_arguments or [])
 
 
+class LogInfo:
+    def __init__(self, *, msg):
+        self.msg = msg
+
+
 class Shutdown:
     def __init__(self, *, reason="reason not given"):
         self.reason = reason
@@ -96,7 +101,7 @@ class Node:
 MODULES = {
     "launch": [LaunchContext, LaunchDescription],
     "launch.actions": [
-        DeclareLaunchArgument, IncludeLaunchDescription, OpaqueFunction, SetEnvironmentVariable, Shutdown
+        DeclareLaunchArgument, IncludeLaunchDescription, LogInfo, OpaqueFunction, SetEnvironmentVariable, Shutdown
     ],  # fmt: skip
     "launch.launch_description_sources": [PythonLaunchDescriptionSource],
     "launch.substitutions": [LaunchConfiguration],

@@ -145,6 +145,11 @@ def test_arguments_that_nobody_gave_override_nothing(doubles, tmp_path):
         assert f'<enclave path="{enclave}">' in (ROOT / "config" / "security" / "fcis_ros.policy.xml").read_text()
 
 
+def test_a_misspelt_argument_is_pointed_out(doubles):
+    said = named(doubles(score_treshold="0.3", bag="/drive", my_robot="7"), "LogInfo")
+    assert [line.msg for line in said] == ["argument score_treshold is unknown and of no effect: score_threshold?"]
+
+
 @pytest.mark.parametrize("distribution, variable", [("humble", "FASTRTPS"), ("jazzy", "FASTDDS"), (None, "FASTDDS")])
 def test_our_profile_unless_the_robot_has_its_own(doubles, monkeypatch, tmp_path, distribution, variable):
     if distribution:

@@ -150,6 +150,11 @@ def test_a_recording_once_or_again_and_again(launched, graph, tmp_path, wait_for
     assert own.process.wait(60) == 0 and not own.children
 
 
+def test_a_misspelt_argument_is_pointed_out(launched, photo, wait_for):
+    own = launched(source=photo, rate=2, score_treshold=0.3)
+    wait_for(lambda: "argument score_treshold is unknown and of no effect: score_threshold?" in own.output, "a hint")
+
+
 def test_replay_needs_a_recording(launched):
     own = launched("replay.launch.py", rviz="false")
     assert own.process.wait(60) == 1
