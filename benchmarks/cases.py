@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from fcis_ros.ops.layout import padded_classes
+
 BINS, GRID, STRIDE = 7, 21, 16
 SIDES = [(32, 0.15), (64, 0.20), (128, 0.25), (256, 0.20), (384, 0.10), (512, 0.05), (4096, 0.05)]  # pixels, share of the ROIs
 
@@ -17,7 +19,8 @@ class Case:
 
     Attributes:
         name: as the rows say.
-        score_maps: [1, k*k*2*(C+1), h, w], channels-last.
+        classes: C + 1.
+        score_maps: [1, k*k*P*2, h, w], channels-last; see ``fcis_ros.ops.layout``.
         box_maps: [1, k*k*4, h, w], channels-last.
         rois: [R, 5].
         labels: [R].
@@ -26,6 +29,7 @@ class Case:
     """
 
     name: str
+    classes: int
     score_maps: Tensor
     box_maps: Tensor
     rois: Tensor
@@ -55,7 +59,8 @@ def make(name: str, classes: int, rois: int, height: int, width: int, dtype=torc
 
     return Case(
         name,
-        maps(BINS * BINS * 2 * (classes + 1)),
+        classes + 1,
+        maps(BINS * BINS * padded_classes(classes + 1) * 2),
         maps(BINS * BINS * 4),
         random_rois(rois, height, width, generator).to(device),
         torch.randint(1, classes + 1, (rois,), generator=generator).to(device),

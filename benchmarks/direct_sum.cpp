@@ -8,17 +8,16 @@
 
 namespace {
 
-FCIS_CLONES void add_cell(const float* outside, int classes, float* sums) {
-  const float* const inside = outside + classes;
-  for (int c = 0; c < classes; ++c) sums[c] += inside[c] > outside[c] ? inside[c] : outside[c];
+FCIS_CLONES void add_cell(const float* pairs, int classes, float* sums) {
+  for (int c = 0; c < classes; ++c) sums[c] += pairs[2 * c + 1] > pairs[2 * c] ? pairs[2 * c + 1] : pairs[2 * c];
 }
 
 }  // namespace
 
-// maps [height, width, bins * bins * 2 * classes], rois [count, 5] of image 0 -> logits [count, classes].
+// maps [height, width, bins * bins * padded * 2], rois [count, 5] of image 0 -> logits [count, classes].
 extern "C" void direct_sum(const float* maps, int height, int width, int classes, int bins, int stride, const float* rois,
                            int count, int threads, float* logits) {
-  const int64_t channels = static_cast<int64_t>(bins) * bins * 2 * classes;
+  const int64_t padded = fcis::pad_classes(classes), channels = bins * bins * padded * 2;
 #pragma omp parallel for num_threads(threads) schedule(dynamic, 8)
   for (int r = 0; r < count; ++r) {
     const fcis::Cover cover = fcis::find_cover(rois + static_cast<int64_t>(r) * 5, 1, height, width, stride);
@@ -29,7 +28,7 @@ extern "C" void direct_sum(const float* maps, int height, int width, int classes
       const int row = fcis::find_bin(cover.rows, bins, y) * bins;
       for (int x = cover.columns.begin; x < cover.columns.end; ++x) {
         const int64_t bin = row + fcis::find_bin(cover.columns, bins, x), cell = static_cast<int64_t>(y) * width + x;
-        add_cell(maps + cell * channels + bin * 2 * classes, classes, sums);
+        add_cell(maps + cell * channels + bin * padded * 2, classes, sums);
       }
     }
     for (int c = 0; c < classes; ++c) sums[c] /= static_cast<float>(cover.cells());

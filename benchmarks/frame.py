@@ -70,8 +70,7 @@ def captured(predictor: Predictor, frame: np.ndarray) -> float:
 
 def from_proposals(case: cases.Case) -> Callable[[], PaddedInstances]:
     """Proposals to voted run lengths of up to 100 instances: all that is done per ROI."""
-    classes = case.score_maps.shape[1] // (2 * cases.BINS**2) - 1
-    names = tuple(f"class{i}" for i in range(classes))
+    names = tuple(f"class{i}" for i in range(1, case.classes))
     config = ModelConfig(class_names=names, backbone="resnet18", width=8)  # of which only the heads' settings count
     model, proposals = FCIS(config).to(case.rois.device), case.rois[: len(case.rois) // 2, 1:].contiguous()
     original = Original(case.height, case.width, 1.0)

@@ -27,8 +27,8 @@ SIDES = (64, 128, 256, 512, 1000)  # of square ROIs, in pixels of the resized im
 CPU = torch.device("cpu")
 
 
-def direct_sum() -> Callable[[Tensor, Tensor, int, int], Tensor]:
-    """The compiled direct sum: score maps [1, k*k*2*(C+1), h, w], channels-last, and ROIs [R, 5], k, stride -> [R, C+1]."""
+def direct_sum() -> Callable[[Tensor, Tensor, int, int, int], Tensor]:
+    """The compiled direct sum: score maps [1, k*k*P*2, h, w], channels-last, ROIs [R, 5], C + 1, k, stride -> [R, C+1]."""
     source = Path(__file__).with_name("direct_sum.cpp")
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "direct_sum.so"
@@ -36,9 +36,8 @@ def direct_sum() -> Callable[[Tensor, Tensor, int, int], Tensor]:
         subprocess.run([os.environ.get("CXX", "g++"), *flags, source, "-o", path], check=True)
         library = ctypes.CDLL(str(path))
 
-    def run(score_maps: Tensor, rois: Tensor, bins: int, stride: int) -> Tensor:
-        _, channels, height, width = score_maps.shape
-        classes = channels // (2 * bins * bins)
+    def run(score_maps: Tensor, rois: Tensor, classes: int, bins: int, stride: int) -> Tensor:
+        height, width = score_maps.shape[2:]
         logits = torch.empty(len(rois), classes)
         pointers = [ctypes.c_void_p(tensor.data_ptr()) for tensor in (score_maps, rois, logits)]
         threads = torch.get_num_threads()
@@ -71,9 +70,9 @@ def processor_medians(functions: list[Callable[[], object]], rounds: int = 15) -
 def logits_rows(case: cases.Case, name: str, rois: Tensor, direct: Callable) -> list[Row]:
     geometry = (cases.BINS, cases.GRID, cases.STRIDE)
     calls = [
-        lambda: native.class_logits(case.score_maps, rois, *geometry),
-        lambda: direct(case.score_maps, rois, cases.BINS, cases.STRIDE),
-        lambda: plain.class_logits(case.score_maps, rois, *geometry),
+        lambda: native.class_logits(case.score_maps, rois, case.classes, *geometry),
+        lambda: direct(case.score_maps, rois, case.classes, cases.BINS, cases.STRIDE),
+        lambda: plain.class_logits(case.score_maps, rois, case.classes, *geometry),
     ]
     with torch.inference_mode():
         ours, theirs, eager = processor_medians(calls)

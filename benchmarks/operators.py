@@ -25,7 +25,7 @@ def roi_stage(case: cases.Case, with_ops=ops) -> Callable[[], object]:
         with torch.inference_mode():
             half = len(case.rois) // 2
             deltas = with_ops.box_deltas(case.box_maps, case.rois[:half], *GEOMETRY)
-            logits = with_ops.class_logits(case.score_maps, case.rois, *GEOMETRY)
+            logits = with_ops.class_logits(case.score_maps, case.rois, case.classes, *GEOMETRY)
             return deltas, logits, with_ops.winner_masks(case.score_maps, case.rois, logits, *GEOMETRY)
 
     return run
@@ -40,7 +40,7 @@ def train_stage(case: cases.Case, with_ops=ops) -> Callable[[], object]:
 
     def run():
         score_maps.grad = box_maps.grad = None
-        loss = with_ops.class_logits(score_maps, rois, *GEOMETRY).logsumexp(dim=1).sum()
+        loss = with_ops.class_logits(score_maps, rois, case.classes, *GEOMETRY).logsumexp(dim=1).sum()
         loss = loss + with_ops.mask_logits(score_maps, rois, labels, *GEOMETRY).square().sum()
         loss = loss + with_ops.box_deltas(box_maps, rois, *GEOMETRY).square().sum()
         loss.backward()
@@ -65,20 +65,19 @@ def suppress_and_vote(election: cases.Election, with_ops=ops) -> Callable[[], ob
 
 def stage_bytes(case: cases.Case) -> int:
     maps = (case.score_maps.numel() + case.box_maps.numel()) * case.score_maps.element_size()
-    results = len(case.rois) * (case.score_maps.shape[1] // (2 * cases.BINS**2) + cases.GRID**2 + 5) * 4
+    results = len(case.rois) * (case.classes + cases.GRID**2 + 5) * 4
     return maps + results
 
 
 def single(case: cases.Case) -> list[tuple[str, Callable, Callable, int]]:
     """(operator, ours, plain PyTorch, bytes) of each operator of the stage."""
     maps = case.score_maps.numel() * case.score_maps.element_size()
-    classes = case.score_maps.shape[1] // (2 * cases.BINS**2)
     half = case.rois[: len(case.rois) // 2]
-    scores = torch.nn.functional.one_hot(case.labels, classes).float()
+    scores = torch.nn.functional.one_hot(case.labels, case.classes).float()
     arguments = {
-        "class_logits": ((case.score_maps, case.rois, *GEOMETRY), maps + len(case.rois) * classes * 4),
+        "class_logits": ((case.score_maps, case.rois, case.classes, *GEOMETRY), maps + len(case.rois) * case.classes * 4),
         "mask_logits": ((case.score_maps, case.rois, case.labels, *GEOMETRY), len(case.rois) * 2 * cases.GRID**2 * 4),
-        "winner_masks": ((case.score_maps, case.rois, scores, *GEOMETRY), len(case.rois) * (cases.GRID**2 + classes) * 4),
+        "winner_masks": ((case.score_maps, case.rois, scores, *GEOMETRY), len(case.rois) * (cases.GRID**2 + case.classes) * 4),
         "box_deltas": ((case.box_maps, half, *GEOMETRY), case.box_maps.numel() * case.box_maps.element_size() + len(half) * 16),
     }
     return [

@@ -26,13 +26,10 @@ from fcis_ros import ops
 GEOMETRY = (cases.BINS, cases.GRID, cases.STRIDE)
 
 
-def released_order(maps: torch.Tensor, groups: tuple[int, ...]) -> np.ndarray:
-    """[1, k*k*G, h, w] bin-major -> [1, G*k*k, h, w] with the groups (side, class) turned to class, side."""
-    _, _, height, width = maps.shape
-    bins = cases.BINS * cases.BINS
-    split = maps.reshape(bins, *groups, height, width)
-    order = (2, 1, 0, 3, 4) if len(groups) == 2 else (1, 0, 2, 3)
-    return split.permute(order).reshape(1, -1, height, width).contiguous().numpy()
+def released_order(maps: torch.Tensor, groups: int) -> np.ndarray:
+    """[1, k*k*G', h, w] bin-major -> [1, G*k*k, h, w], the first G groups of every bin."""
+    by_bin = maps[0].unflatten(0, (cases.BINS * cases.BINS, -1))[:, :groups]
+    return by_bin.transpose(0, 1).flatten(0, 1)[None].contiguous().numpy()
 
 
 def main() -> None:
@@ -40,16 +37,16 @@ def main() -> None:
         raise SystemExit(f"usage: python -m benchmarks.original MXNET_PYTHON\n\n{__doc__}")
     case = cases.r101_coco()
     labels = case.labels
-    class_logits = ops.class_logits(case.score_maps, case.rois, *GEOMETRY)
+    class_logits = ops.class_logits(case.score_maps, case.rois, case.classes, *GEOMETRY)
     mask_logits = ops.mask_logits(case.score_maps, case.rois, labels, *GEOMETRY)
     deltas = ops.box_deltas(case.box_maps, case.rois, *GEOMETRY)
     own = case.score_maps.clone().requires_grad_()
-    ops.class_logits(own, case.rois[:300], *GEOMETRY).square().sum().backward()
+    ops.class_logits(own, case.rois[:300], case.classes, *GEOMETRY).square().sum().backward()
     with tempfile.TemporaryDirectory() as folder:
         np.savez(
             Path(folder) / "inputs.npz",
-            score_maps=released_order(case.score_maps, (2, 81)),
-            box_maps=released_order(case.box_maps, (4,)),
+            score_maps=released_order(case.score_maps, 2 * case.classes),
+            box_maps=released_order(case.box_maps, 4),
             rois=case.rois.numpy(),
             labels=labels.numpy(),
         )
@@ -65,7 +62,7 @@ def main() -> None:
         ("class logits", class_logits, theirs["scores"]),
         ("mask logits", mask_logits, theirs["pairs"]),
         ("box deltas", deltas, theirs["deltas"]),
-        ("gradient of the score maps", torch.from_numpy(released_order(own.grad, (2, 81))), theirs["grad"]),
+        ("gradient of the score maps", torch.from_numpy(released_order(own.grad, 2 * case.classes)), theirs["grad"]),
     ):
         worst = np.abs(value.detach().numpy() - expected).max()
         print(f"{name}: largest difference to MXNet {worst:.2g}, largest value {np.abs(expected).max():.2g}")

@@ -9,6 +9,7 @@
 #include <cmath>
 #include <optional>
 
+#include "maps.h"
 #include "pixels.h"
 
 namespace fcis {
@@ -32,6 +33,15 @@ inline void check_maps(const at::Tensor& maps, const at::Tensor& rois, int64_t b
   TORCH_CHECK_VALUE(maps.is_contiguous() || maps.is_contiguous(at::MemoryFormat::ChannelsLast),
                     "maps: neither contiguous nor channels-last, strides ", maps.strides());
   TORCH_CHECK_VALUE(rois.is_contiguous(), "rois: not contiguous, strides ", rois.strides());
+}
+
+// Channels of a bin for any number of classes.
+constexpr int64_t kLeastPairs = 2 * kClassAlignment;
+
+// `name` is the argument that says how many classes there are.
+inline void check_classes(const char* name, int64_t classes, const at::Tensor& maps, int64_t bins) {
+  TORCH_CHECK_VALUE(classes >= 1 && classes <= maps.size(1) && maps.size(1) == 2 * pad_classes(classes) * bins * bins, name, ": ",
+                    classes, " classes do not fit the ", maps.size(1), " channels of maps with bins = ", bins);
 }
 
 inline void check_points(int64_t size) { TORCH_CHECK_VALUE(size >= 1 && size <= 512, "size: expected 1..512, got ", size); }
@@ -63,8 +73,15 @@ inline void check_floats(const char* name, const at::Tensor& tensor, at::IntArra
 }
 
 inline void check_scores(const at::Tensor& scores, const at::Tensor& maps, const at::Tensor& rois, int64_t bins) {
-  check_floats("scores", scores, {rois.size(0), maps.size(1) / (2 * bins * bins)});
+  check_floats("scores", scores, {rois.size(0), -1});
+  check_classes("scores", scores.size(1), maps, bins);
   TORCH_CHECK_VALUE(scores.device() == maps.device(), "scores: on ", scores.device(), ", but maps on ", maps.device());
+}
+
+inline void check_logits_grad(const at::Tensor& grad, const at::Tensor& maps, const at::Tensor& rois, int64_t bins) {
+  check_floats("grad", grad, {rois.size(0), -1});
+  check_classes("grad", grad.size(1), maps, bins);
+  TORCH_CHECK_VALUE(grad.device() == maps.device(), "grad: on ", grad.device(), ", but maps on ", maps.device());
 }
 
 inline void check_anchors(const at::Tensor& logits, const at::Tensor& deltas, const at::Tensor& anchors, int64_t stride,

@@ -3,8 +3,9 @@
 
 // Every operator of the extension on one page. Shapes and units are described in fcis_ros/ops, one file per operator.
 //
-// N images, R ROIs, C+1 classes, k*k bins of the position-sensitive partition, a grid of S*S squares, h*w feature cells. Channels
-// are bin-major: ((i*k + j)*2 + side)*(C+1) + class for score maps, (i*k + j)*D + d for box maps.
+// N images, R ROIs, C+1 classes, P as many padded to a multiple of 4, k*k bins of the position-sensitive partition, a grid of S*S
+// squares, h*w feature cells. Channels are bin-major: ((i*k + j)*P + class)*2 + side for score maps, side 0 outside and 1 inside,
+// and (i*k + j)*D + d for box maps.
 #include <torch/library.h>
 
 #ifndef FCIS_SOURCES
@@ -12,8 +13,8 @@
 #endif
 
 TORCH_LIBRARY(fcis_ros, m) {
-  // maps [N, k*k*2*(C+1), h, w], rois [R, 5] -> [R, C+1]
-  m.def("class_logits(Tensor maps, Tensor rois, int bins, int size, int stride) -> Tensor");
+  // maps [N, k*k*P*2, h, w], rois [R, 5] -> [R, C+1], classes being C+1
+  m.def("class_logits(Tensor maps, Tensor rois, int classes, int bins, int size, int stride) -> Tensor");
   m.def("class_logits_backward(Tensor grad, Tensor maps, Tensor rois, int bins, int size, int stride) -> Tensor");
   // and labels [R] -> [R, 2, S, S]
   m.def("mask_logits(Tensor maps, Tensor rois, Tensor labels, int bins, int size, int stride) -> Tensor");
@@ -25,7 +26,7 @@ TORCH_LIBRARY(fcis_ros, m) {
   m.def("box_deltas_backward(Tensor grad, Tensor maps, Tensor rois, int bins, int size, int stride) -> Tensor");
 
   // The same of `assemble: native`: no grid, S*S points instead of squares.
-  m.def("native_class_logits(Tensor maps, Tensor rois, int bins, int stride) -> Tensor");
+  m.def("native_class_logits(Tensor maps, Tensor rois, int classes, int bins, int stride) -> Tensor");
   m.def("native_class_logits_backward(Tensor grad, Tensor maps, Tensor rois, int bins, int stride) -> Tensor");
   m.def("native_mask_logits(Tensor maps, Tensor rois, Tensor labels, int bins, int size, int stride) -> Tensor");
   m.def(

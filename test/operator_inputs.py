@@ -4,10 +4,39 @@
 
 import torch
 
+from fcis_ros.ops.layout import padded_classes
+
+
+def channels_of(name: str, classes: int, bins: int) -> int:
+    return bins * bins * (4 if name == "box_deltas" else 2 * padded_classes(classes))
+
+
+def spoil(name: str, maps: torch.Tensor, classes: int) -> torch.Tensor:
+    """The maps with NaN in all channels of the padding, in place: whatever is there must not matter."""
+    if name != "box_deltas":
+        maps.unflatten(1, (-1, padded_classes(classes), 2))[:, :, classes:] = torch.nan
+    return maps
+
 
 def random_maps(name: str, images=2, classes=4, bins=3, height=7, width=9, seed=0) -> torch.Tensor:
-    channels = bins * bins * (4 if name == "box_deltas" else 2 * classes)
-    return torch.randn(images, channels, height, width, generator=torch.Generator().manual_seed(seed))
+    shape = (images, channels_of(name, classes, bins), height, width)
+    return spoil(name, torch.randn(shape, generator=torch.Generator().manual_seed(seed)), classes)
+
+
+def shifted(maps: torch.Tensor) -> torch.Tensor:
+    """The same maps, channels-last, one element behind an aligned address, as slices of larger tensors may lie."""
+    images, channels, height, width = maps.shape
+    buffer = torch.empty(maps.numel() + 1, dtype=maps.dtype, device=maps.device)
+    own = buffer[1:].view(images, height, width, channels).permute(0, 3, 1, 2)
+    return own.copy_(maps)
+
+
+def arguments_of(name: str, classes: int, count: int, none=False) -> tuple:
+    """What an operator takes between ROIs and geometry; with ``none`` some labels are of no class."""
+    labels = torch.arange(count) % classes
+    if none:
+        labels[::5], labels[1::5] = -1, padded_classes(classes)
+    return {"class_logits": (classes,), "mask_logits": (labels,), "box_deltas": ()}[name]
 
 
 def random_rois(count=40, images=2, seed=0) -> torch.Tensor:

@@ -41,8 +41,8 @@ def test_the_stages_agree():
 def test_the_direct_sum_is_what_the_tables_give():
     case = cases.make("small", 20, 60, 160, 240)
     for rois in (case.rois, native.squares(case, 64)):
-        logits = native.direct_sum()(case.score_maps, rois, cases.BINS, cases.STRIDE)
-        expected = ops_native.class_logits(case.score_maps, rois, cases.BINS, cases.GRID, cases.STRIDE)
+        logits = native.direct_sum()(case.score_maps, rois, case.classes, cases.BINS, cases.STRIDE)
+        expected = ops_native.class_logits(case.score_maps, rois, case.classes, cases.BINS, cases.GRID, cases.STRIDE)
         torch.testing.assert_close(logits, expected, atol=1e-5, rtol=1e-4)
     assert ((rois[:, 3:] - rois[:, 1:3]) == 63).all()
 

@@ -132,6 +132,7 @@ SHAPING = {  # what decides the network's shapes, up to the largest values that 
 @given(st.fixed_dictionaries({}, optional=SHAPING))
 def test_every_accepted_configuration_is_a_network(values):
     from fcis_ros.model import checkpoint
+    from fcis_ros.ops.layout import padded_classes
 
     try:
         config = dataclasses.replace(ROAD, **values)
@@ -139,7 +140,7 @@ def test_every_accepted_configuration_is_a_network(values):
         assert "multiple" in str(error) or "channels" in str(error)  # each value alone is allowed
         return
     model = checkpoint.blueprint(config)
-    assert model.score_maps.score.out_channels == 2 * config.num_classes * config.bin_count
+    assert model.score_maps.score.out_channels == config.bin_count * padded_classes(config.num_classes) * 2
     assert model.rpn.anchors.shape == (config.num_anchors, 4) and model.rpn.anchors.isfinite().all()
     assert (model.rpn.anchors[:, 2:] - model.rpn.anchors[:, :2] > -1).all()  # first and last pixel: a size above zero
 

@@ -26,7 +26,7 @@ class FcisHead(ScoreMaps):
     def forward(self, maps: tuple[Tensor, Tensor], rois: Tensor, labels: Tensor | None = None) -> Answers:
         score_maps, box_maps = maps
         own, geometry = operators(self.config), (self.config.bins, self.config.grid, STRIDE)
-        class_logits = own.class_logits(score_maps, rois, *geometry)
+        class_logits = own.class_logits(score_maps, rois, self.config.num_classes, *geometry)
         labels = native.best_labels(class_logits) if labels is None else labels
         mask_logits = own.mask_logits(score_maps, rois, labels, *geometry)
         return Answers(class_logits, mask_logits, own.box_deltas(box_maps, rois, *geometry))

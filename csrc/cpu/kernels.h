@@ -71,16 +71,16 @@ BinMaps open_bin(const Maps& shape, float* result, int64_t image, int bin, int64
 // Writes the buffer back, if there is one.
 void close_bin(const Maps& shape, float* result, int64_t image, int bin, int64_t groups, const BinMaps& opened);
 
-// Adds what one bin of the partition contributes to the logits: sums [R, classes], still to be divided by size * size.
-void add_class_logits(const Maps& maps, const RoiSpans& rois, int64_t classes, int bin, std::vector<float>& buffer, float* sums);
-// Gradient of one bin's channels; grad [R, classes] is already divided by size * size.
-void class_logits_gradient(const float* grad, const Maps& maps, const RoiSpans& rois, int64_t classes, int bin,
+// Adds what one bin of the partition contributes to the logits: sums [R, padded], still to be divided by size * size.
+void add_class_logits(const Maps& maps, const RoiSpans& rois, int64_t padded, int bin, std::vector<float>& buffer, float* sums);
+// Gradient of one bin's channels; grad [R, padded] is already divided by size * size, and zero for the padding.
+void class_logits_gradient(const float* grad, const Maps& maps, const RoiSpans& rois, int64_t padded, int bin,
                            std::vector<float>& buffer, std::vector<float>& result_buffer, float* result);
 
 // pair [2, size, size] of one ROI and class; zeros are there already.
-void mask_logits_of_roi(const Maps& maps, const RoiSpans& rois, int64_t classes, int64_t roi, int64_t label, float* pair);
+void mask_logits_of_roi(const Maps& maps, const RoiSpans& rois, int64_t padded, int64_t roi, int64_t label, float* pair);
 // Gradient of one bin's channels; grad [R, 2, size, size], labels [R], result as large as the maps and zero.
-void mask_logits_gradient(const float* grad, const int64_t* labels, const Maps& shape, const RoiSpans& rois, int64_t classes,
+void mask_logits_gradient(const float* grad, const int64_t* labels, const Maps& shape, const RoiSpans& rois, int64_t padded,
                           int bin, float* result);
 
 // deltas [outputs] of one ROI, still to be divided by size * size.

@@ -5,6 +5,7 @@
 // depend on their number: bins own disjoint channels, and partial sums are a fixed number.
 #include <ATen/Parallel.h>
 #include <ATen/core/Tensor.h>
+#include <ATen/ops/constant_pad_nd.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/select.h>
 #include <ATen/ops/sigmoid.h>
@@ -27,43 +28,44 @@ RoiSpans spans_of(const at::Tensor& rois, int64_t bins, int64_t size, int64_t st
   return find_spans(view_rois(rois, bins, size, stride), maps);
 }
 
-at::Tensor class_logits(const at::Tensor& maps_in, const at::Tensor& rois_in, int64_t bins, int64_t size, int64_t stride) {
-  const int64_t all_bins = bins * bins;
-  check_maps(maps_in, rois_in, bins, size, stride, 2 * all_bins);
+at::Tensor class_logits(const at::Tensor& maps_in, const at::Tensor& rois_in, int64_t classes, int64_t bins, int64_t size,
+                        int64_t stride) {
+  const int64_t all_bins = bins * bins, padded = pad_classes(classes);
+  check_maps(maps_in, rois_in, bins, size, stride, kLeastPairs * all_bins);
+  check_classes("classes", classes, maps_in, bins);
   const at::Tensor held = readable(maps_in);
   const Maps maps = view_maps(held);
-  const int64_t classes = maps.channels / (2 * all_bins);
   const RoiSpans rois = spans_of(rois_in, bins, size, stride, maps);
   const int64_t groups = std::min(kPartialSums, all_bins);
-  at::Tensor partial = at::zeros({groups, rois.count, classes}, rois_in.options());
+  at::Tensor partial = at::zeros({groups, rois.count, padded}, rois_in.options());
   float* sums = partial.mutable_data_ptr<float>();
   at::parallel_for(0, groups, 1, [&](int64_t begin, int64_t end) {
     std::vector<float> buffer;
     for (int64_t group = begin; group < end; ++group) {
       for (int64_t bin = group; bin < all_bins; bin += groups) {
-        add_class_logits(maps, rois, classes, static_cast<int>(bin), buffer, sums + group * rois.count * classes);
+        add_class_logits(maps, rois, padded, static_cast<int>(bin), buffer, sums + group * rois.count * padded);
       }
     }
   });
-  return partial.sum(0).div_(static_cast<double>(size * size));
+  return partial.sum(0).narrow(1, 0, classes).div(static_cast<double>(size * size));
 }
 
 at::Tensor class_logits_backward(const at::Tensor& grad_in, const at::Tensor& maps_in, const at::Tensor& rois_in, int64_t bins,
                                  int64_t size, int64_t stride) {
   const int64_t all_bins = bins * bins;
-  check_maps(maps_in, rois_in, bins, size, stride, 2 * all_bins);
+  check_maps(maps_in, rois_in, bins, size, stride, kLeastPairs * all_bins);
+  check_logits_grad(grad_in, maps_in, rois_in, bins);
   const at::Tensor held = readable(maps_in);
   const Maps maps = view_maps(held);
-  const int64_t classes = maps.channels / (2 * all_bins);
-  check_grad(grad_in, maps_in, {rois_in.size(0), classes});
-  const at::Tensor grad = grad_in.div(static_cast<double>(size * size)).contiguous();
+  const int64_t classes = grad_in.size(1), padded = pad_classes(classes);
+  const at::Tensor grad = at::constant_pad_nd(grad_in.div(static_cast<double>(size * size)), {0, padded - classes}).contiguous();
   const RoiSpans rois = spans_of(rois_in, bins, size, stride, maps);
   at::Tensor result = zeros_like_maps(held);
   float* out = result.mutable_data_ptr<float>();
   at::parallel_for(0, all_bins, 1, [&](int64_t begin, int64_t end) {
     std::vector<float> buffer, result_buffer;
     for (int64_t bin = begin; bin < end; ++bin) {
-      class_logits_gradient(grad.const_data_ptr<float>(), maps, rois, classes, static_cast<int>(bin), buffer, result_buffer, out);
+      class_logits_gradient(grad.const_data_ptr<float>(), maps, rois, padded, static_cast<int>(bin), buffer, result_buffer, out);
     }
   });
   return result.to(maps_in.scalar_type());
@@ -88,7 +90,7 @@ at::Tensor assemble_pairs(const at::Tensor& maps_in, const at::Tensor& rois_in, 
 
 at::Tensor mask_logits(const at::Tensor& maps, const at::Tensor& rois, const at::Tensor& labels, int64_t bins, int64_t size,
                        int64_t stride) {
-  check_maps(maps, rois, bins, size, stride, 2 * bins * bins);
+  check_maps(maps, rois, bins, size, stride, kLeastPairs * bins * bins);
   check_labels(labels, rois);
   const at::Tensor label = labels.contiguous();
   return assemble_pairs(maps, rois, bins, size, stride,
@@ -97,14 +99,14 @@ at::Tensor mask_logits(const at::Tensor& maps, const at::Tensor& rois, const at:
 
 at::Tensor winner_masks(const at::Tensor& maps, const at::Tensor& rois, const at::Tensor& scores_in, int64_t bins, int64_t size,
                         int64_t stride) {
-  check_maps(maps, rois, bins, size, stride, 2 * bins * bins);
+  check_maps(maps, rois, bins, size, stride, kLeastPairs * bins * bins);
   check_scores(scores_in, maps, rois, bins);
   const at::Tensor scores = scores_in.contiguous();
   const int64_t classes = scores.size(1);
   const auto find_winner = [classes, all = scores.const_data_ptr<float>()](int64_t r) {
     const float* own = all + r * classes;
     float best = -std::numeric_limits<float>::infinity();
-    int64_t label = 1;
+    int64_t label = classes > 1 ? 1 : -1;  // nothing but background
     for (int64_t c = 1; c < classes; ++c) {
       if (own[c] > best) best = own[c], label = c;
     }
@@ -117,7 +119,7 @@ at::Tensor winner_masks(const at::Tensor& maps, const at::Tensor& rois, const at
 at::Tensor mask_logits_backward(const at::Tensor& grad_in, const at::Tensor& maps_in, const at::Tensor& rois_in,
                                 const at::Tensor& labels, int64_t bins, int64_t size, int64_t stride) {
   const int64_t all_bins = bins * bins;
-  check_maps(maps_in, rois_in, bins, size, stride, 2 * all_bins);
+  check_maps(maps_in, rois_in, bins, size, stride, kLeastPairs * all_bins);
   check_labels(labels, rois_in);
   check_grad(grad_in, maps_in, {rois_in.size(0), 2, size, size});
   const at::Tensor grad = grad_in.contiguous(), label = labels.contiguous();

@@ -8,7 +8,7 @@ namespace fcis {
 namespace {
 
 template <class T>
-void assemble(const T* data, const Maps& maps, const RoiSpans& rois, int64_t classes, int64_t roi, int64_t label, float* pair) {
+void assemble(const T* data, const Maps& maps, const RoiSpans& rois, int64_t padded, int64_t roi, int64_t label, float* pair) {
   const T* image = data + rois.image[roi] * maps.channels * maps.pixels();
   const int64_t step = maps.pixel_step();
   for (int p = 0; p < rois.size; ++p) {
@@ -16,35 +16,39 @@ void assemble(const T* data, const Maps& maps, const RoiSpans& rois, int64_t cla
       const Span row = rois.rows[roi * rois.size + p], column = rois.columns[roi * rois.size + q];
       if (row.count() <= 0 || column.count() <= 0) continue;
       const int64_t bin = p / rois.per_bin * rois.bins + q / rois.per_bin;
-      for (int side = 0; side < 2; ++side) {
-        const T* plane = image + ((bin * 2 + side) * classes + label) * maps.channel_step();
-        float sum = 0.0f;
-        for (int y = row.begin; y < row.end; ++y) {
-          for (int x = column.begin; x < column.end; ++x) sum += to_float(plane[(y * maps.width + x) * step]);
+      const T *const outside = image + (bin * padded + label) * 2 * maps.channel_step(), *const inside =
+                                                                                             outside + maps.channel_step();
+      float outside_sum = 0.0f, inside_sum = 0.0f;
+      for (int y = row.begin; y < row.end; ++y) {
+        for (int x = column.begin; x < column.end; ++x) {
+          outside_sum += to_float(outside[(y * maps.width + x) * step]);
+          inside_sum += to_float(inside[(y * maps.width + x) * step]);
         }
-        pair[(side * rois.size + p) * rois.size + q] = sum / static_cast<float>(row.count() * column.count());
       }
+      const float area = static_cast<float>(row.count() * column.count());
+      pair[p * rois.size + q] = outside_sum / area;
+      pair[(rois.size + p) * rois.size + q] = inside_sum / area;
     }
   }
 }
 
 }  // namespace
 
-void mask_logits_of_roi(const Maps& maps, const RoiSpans& rois, int64_t classes, int64_t roi, int64_t label, float* pair) {
-  if (rois.image[roi] < 0 || label < 0 || label >= classes) return;
-  with_element(maps, [&](auto* data) { assemble(data, maps, rois, classes, roi, label, pair); });
+void mask_logits_of_roi(const Maps& maps, const RoiSpans& rois, int64_t padded, int64_t roi, int64_t label, float* pair) {
+  if (rois.image[roi] < 0 || label < 0 || label >= padded) return;
+  with_element(maps, [&](auto* data) { assemble(data, maps, rois, padded, roi, label, pair); });
 }
 
-void mask_logits_gradient(const float* grad, const int64_t* labels, const Maps& shape, const RoiSpans& rois, int64_t classes,
+void mask_logits_gradient(const float* grad, const int64_t* labels, const Maps& shape, const RoiSpans& rois, int64_t padded,
                           int bin, float* result) {
   const int64_t step = shape.pixel_step(), squares = rois.size * rois.size;
   const int top = bin / rois.bins * rois.per_bin, left = bin % rois.bins * rois.per_bin;
   for (int64_t r = 0; r < rois.count; ++r) {
-    if (rois.image[r] < 0 || labels[r] < 0 || labels[r] >= classes) continue;
+    if (rois.image[r] < 0 || labels[r] < 0 || labels[r] >= padded) continue;
     const Span *rows = rois.row(r, bin), *columns = rois.column(r, bin);
     for (int side = 0; side < 2; ++side) {
       float* plane = result + rois.image[r] * shape.channels * shape.pixels() +
-                     ((bin * 2 + side) * classes + labels[r]) * shape.channel_step();
+                     ((bin * padded + labels[r]) * 2 + side) * shape.channel_step();
       const float* wanted = grad + (r * 2 + side) * squares;
       for (int p = 0; p < rois.per_bin; ++p) {
         for (int q = 0; q < rois.per_bin; ++q) {

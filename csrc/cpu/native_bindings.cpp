@@ -18,14 +18,12 @@
 namespace fcis {
 namespace {
 
-// Of class logits, which are read in pairs, and of box deltas.
-template <bool kPairs>
-at::Tensor find_means(const at::Tensor& maps_in, const at::Tensor& rois_in, int64_t bins, int64_t stride) {
-  const int64_t all_bins = bins * bins, per_bin = kPairs ? 2 : 1;
-  check_maps(maps_in, rois_in, bins, bins, stride, per_bin * all_bins);
+// Of class logits, which are read in pairs, and of box deltas: [R, groups]. The arguments are checked.
+at::Tensor find_means(const at::Tensor& maps_in, const at::Tensor& rois_in, bool pairs, int64_t groups, int64_t bins,
+                      int64_t stride) {
+  const int64_t all_bins = bins * bins, count = rois_in.size(0), shares = std::min(kPartialSums, all_bins);
   const at::Tensor held = readable(maps_in);
   const Maps maps = view_maps(held);
-  const int64_t groups = maps.channels / (per_bin * all_bins), count = rois_in.size(0), shares = std::min(kPartialSums, all_bins);
   const Covers rois = find_covers(view_rois(rois_in, bins, bins, stride), maps);
   at::Tensor partial = at::zeros({shares, count, groups}, rois_in.options().dtype(at::kDouble));
   double* const sums = partial.mutable_data_ptr<double>();
@@ -33,7 +31,7 @@ at::Tensor find_means(const at::Tensor& maps_in, const at::Tensor& rois_in, int6
     NativeBuffers buffers;
     for (int64_t share = begin; share < end; ++share) {
       for (int64_t bin = share; bin < all_bins; bin += shares) {
-        add_native_sums(maps, rois, groups, kPairs, static_cast<int>(bin), buffers, sums + share * count * groups);
+        add_native_sums(maps, rois, groups, pairs, static_cast<int>(bin), buffers, sums + share * count * groups);
       }
     }
   });
@@ -46,34 +44,54 @@ at::Tensor find_means(const at::Tensor& maps_in, const at::Tensor& rois_in, int6
   return means.to(at::kFloat);
 }
 
-template <bool kPairs>
-at::Tensor means_gradient(const at::Tensor& grad_in, const at::Tensor& maps_in, const at::Tensor& rois_in, int64_t bins,
-                          int64_t stride) {
-  const int64_t all_bins = bins * bins, per_bin = kPairs ? 2 : 1;
-  check_maps(maps_in, rois_in, bins, bins, stride, per_bin * all_bins);
-  const at::Tensor held = readable(maps_in);
+// grad [R, groups]; the arguments are checked.
+at::Tensor means_gradient(const at::Tensor& grad_in, const at::Tensor& maps_in, const at::Tensor& rois_in, bool pairs,
+                          int64_t bins, int64_t stride) {
+  const at::Tensor held = readable(maps_in), grad = grad_in.contiguous();
   const Maps maps = view_maps(held);
-  const int64_t groups = maps.channels / (per_bin * all_bins);
-  check_grad(grad_in, maps_in, {rois_in.size(0), groups});
-  const at::Tensor grad = grad_in.contiguous();
   const Covers rois = find_covers(view_rois(rois_in, bins, bins, stride), maps);
   std::vector<double> shares(rois.all.size());
   for (size_t r = 0; r < shares.size(); ++r) shares[r] = 1.0 / static_cast<double>(std::max<int64_t>(rois.all[r].cells(), 1));
   at::Tensor result = zeros_like_maps(held);
   float* const out = result.mutable_data_ptr<float>();
-  at::parallel_for(0, all_bins, 1, [&](int64_t begin, int64_t end) {
+  at::parallel_for(0, bins * bins, 1, [&](int64_t begin, int64_t end) {
     NativeBuffers buffers;
     for (int64_t bin = begin; bin < end; ++bin) {
-      native_means_gradient(grad.const_data_ptr<float>(), shares.data(), maps, rois, groups, kPairs, static_cast<int>(bin),
+      native_means_gradient(grad.const_data_ptr<float>(), shares.data(), maps, rois, grad.size(1), pairs, static_cast<int>(bin),
                             buffers, out);
     }
   });
   return result.to(maps_in.scalar_type());
 }
 
+at::Tensor native_class_logits(const at::Tensor& maps, const at::Tensor& rois, int64_t classes, int64_t bins, int64_t stride) {
+  check_maps(maps, rois, bins, bins, stride, kLeastPairs * bins * bins);
+  check_classes("classes", classes, maps, bins);
+  return find_means(maps, rois, true, classes, bins, stride);
+}
+
+at::Tensor native_class_logits_backward(const at::Tensor& grad, const at::Tensor& maps, const at::Tensor& rois, int64_t bins,
+                                        int64_t stride) {
+  check_maps(maps, rois, bins, bins, stride, kLeastPairs * bins * bins);
+  check_logits_grad(grad, maps, rois, bins);
+  return means_gradient(grad, maps, rois, true, bins, stride);
+}
+
+at::Tensor native_box_deltas(const at::Tensor& maps, const at::Tensor& rois, int64_t bins, int64_t stride) {
+  check_maps(maps, rois, bins, bins, stride, bins * bins);
+  return find_means(maps, rois, false, maps.size(1) / (bins * bins), bins, stride);
+}
+
+at::Tensor native_box_deltas_backward(const at::Tensor& grad, const at::Tensor& maps, const at::Tensor& rois, int64_t bins,
+                                      int64_t stride) {
+  check_maps(maps, rois, bins, bins, stride, bins * bins);
+  check_grad(grad, maps, {rois.size(0), maps.size(1) / (bins * bins)});
+  return means_gradient(grad, maps, rois, false, bins, stride);
+}
+
 at::Tensor native_mask_logits(const at::Tensor& maps_in, const at::Tensor& rois_in, const at::Tensor& labels, int64_t bins,
                               int64_t size, int64_t stride) {
-  check_maps(maps_in, rois_in, bins, bins, stride, 2 * bins * bins);
+  check_maps(maps_in, rois_in, bins, bins, stride, kLeastPairs * bins * bins);
   check_points(size);
   check_labels(labels, rois_in);
   const at::Tensor held = readable(maps_in), label = labels.contiguous();
@@ -83,7 +101,7 @@ at::Tensor native_mask_logits(const at::Tensor& maps_in, const at::Tensor& rois_
   float* const out = pairs.mutable_data_ptr<float>();
   at::parallel_for(0, rois_in.size(0), 8, [&](int64_t begin, int64_t end) {
     for (int64_t r = begin; r < end; ++r) {
-      native_mask_of_roi(maps, rois, classes_of(maps, rois.given), r, label.const_data_ptr<int64_t>()[r],
+      native_mask_of_roi(maps, rois, padded_of(maps, rois.given), r, label.const_data_ptr<int64_t>()[r],
                          out + r * 2 * size * size);
     }
   });
@@ -92,7 +110,7 @@ at::Tensor native_mask_logits(const at::Tensor& maps_in, const at::Tensor& rois_
 
 at::Tensor native_mask_logits_backward(const at::Tensor& grad_in, const at::Tensor& maps_in, const at::Tensor& rois_in,
                                        const at::Tensor& labels, int64_t bins, int64_t size, int64_t stride) {
-  check_maps(maps_in, rois_in, bins, bins, stride, 2 * bins * bins);
+  check_maps(maps_in, rois_in, bins, bins, stride, kLeastPairs * bins * bins);
   check_points(size);
   check_labels(labels, rois_in);
   check_grad(grad_in, maps_in, {rois_in.size(0), 2, size, size});
@@ -104,7 +122,7 @@ at::Tensor native_mask_logits_backward(const at::Tensor& grad_in, const at::Tens
   at::parallel_for(0, bins * bins, 1, [&](int64_t begin, int64_t end) {
     for (int64_t bin = begin; bin < end; ++bin) {
       native_masks_gradient(grad.const_data_ptr<float>(), label.const_data_ptr<int64_t>(), shape, rois,
-                            classes_of(shape, rois.given), static_cast<int>(bin), out);
+                            padded_of(shape, rois.given), static_cast<int>(bin), out);
     }
   });
   return result.to(maps_in.scalar_type());
@@ -113,10 +131,10 @@ at::Tensor native_mask_logits_backward(const at::Tensor& grad_in, const at::Tens
 }  // namespace
 
 TORCH_LIBRARY_IMPL(fcis_ros, CPU, m) {
-  m.impl("native_class_logits", find_means<true>);
-  m.impl("native_class_logits_backward", means_gradient<true>);
-  m.impl("native_box_deltas", find_means<false>);
-  m.impl("native_box_deltas_backward", means_gradient<false>);
+  m.impl("native_class_logits", native_class_logits);
+  m.impl("native_class_logits_backward", native_class_logits_backward);
+  m.impl("native_box_deltas", native_box_deltas);
+  m.impl("native_box_deltas_backward", native_box_deltas_backward);
   m.impl("native_mask_logits", native_mask_logits);
   m.impl("native_mask_logits_backward", native_mask_logits_backward);
 }

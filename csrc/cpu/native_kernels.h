@@ -31,7 +31,7 @@ struct NativeBuffers {
   std::vector<float> maps, result;
 };
 
-// Adds what the cells of one bin sum up to: sums [R, groups], of max(outside, inside) where channels are pairs of groups.
+// Adds what the cells of one bin sum up to: sums [R, groups], of max(outside, inside) where channels are pairs.
 void add_native_sums(const Maps& maps, const Covers& rois, int64_t groups, bool pairs, int bin, NativeBuffers& buffers,
                      double* sums);
 // Gradient of one bin's channels for the means; grad [R, groups], shares [R] of a cell in the mean over its ROI, result as large
@@ -40,9 +40,9 @@ void native_means_gradient(const float* grad, const double* shares, const Maps& 
                            bool pairs, int bin, NativeBuffers& buffers, float* result);
 
 // pair [2, size, size] of one ROI and class; zeros are there already.
-void native_mask_of_roi(const Maps& maps, const Covers& rois, int64_t classes, int64_t roi, int64_t label, float* pair);
+void native_mask_of_roi(const Maps& maps, const Covers& rois, int64_t padded, int64_t roi, int64_t label, float* pair);
 // Gradient of one bin's channels; grad [R, 2, size, size], labels [R], result as large as the maps and zero.
-void native_masks_gradient(const float* grad, const int64_t* labels, const Maps& shape, const Covers& rois, int64_t classes,
+void native_masks_gradient(const float* grad, const int64_t* labels, const Maps& shape, const Covers& rois, int64_t padded,
                            int bin, float* result);
 
 }  // namespace fcis

@@ -41,8 +41,8 @@ Points columns_of(const Covers& rois, int64_t r) {
 
 }  // namespace
 
-void native_mask_of_roi(const Maps& maps, const Covers& rois, int64_t classes, int64_t roi, int64_t label, float* pair) {
-  if (rois.all[roi].image < 0 || label < 0 || label >= classes) return;
+void native_mask_of_roi(const Maps& maps, const Covers& rois, int64_t padded, int64_t roi, int64_t label, float* pair) {
+  if (rois.all[roi].image < 0 || label < 0 || label >= padded) return;
   const Points rows = rows_of(rois, roi), columns = columns_of(rois, roi);
   const int size = rois.given.size, bins = rois.given.bins;
   with_element(maps, [&](auto* data) {
@@ -50,7 +50,7 @@ void native_mask_of_roi(const Maps& maps, const Covers& rois, int64_t classes, i
     for (int side = 0; side < 2; ++side) {
       for (int p = 0; p < size; ++p) {
         for (int q = 0; q < size; ++q) {
-          const int64_t channel = ((rows.bin[p] * bins + columns.bin[q]) * 2 + side) * classes + label;
+          const int64_t channel = ((rows.bin[p] * bins + columns.bin[q]) * padded + label) * 2 + side;
           const int64_t cell = rows.cell[p] * maps.width + columns.cell[q];
           *pair++ = to_float(image[channel * maps.channel_step() + cell * maps.pixel_step()]);
         }
@@ -59,15 +59,15 @@ void native_mask_of_roi(const Maps& maps, const Covers& rois, int64_t classes, i
   });
 }
 
-void native_masks_gradient(const float* grad, const int64_t* labels, const Maps& shape, const Covers& rois, int64_t classes,
+void native_masks_gradient(const float* grad, const int64_t* labels, const Maps& shape, const Covers& rois, int64_t padded,
                            int bin, float* result) {
   const int size = rois.given.size, bins = rois.given.bins;
   for (int64_t r = 0; r < rois.given.count; ++r) {
-    if (rois.all[r].image < 0 || labels[r] < 0 || labels[r] >= classes) continue;
+    if (rois.all[r].image < 0 || labels[r] < 0 || labels[r] >= padded) continue;
     const Points rows = rows_of(rois, r), columns = columns_of(rois, r);
     for (int side = 0; side < 2; ++side) {
       float* const plane = result + rois.all[r].image * shape.channels * shape.pixels() +
-                           ((bin * 2 + side) * classes + labels[r]) * shape.channel_step();
+                           ((bin * padded + labels[r]) * 2 + side) * shape.channel_step();
       const float* const wanted = grad + (r * 2 + side) * size * size;
       for (int p = 0; p < size; ++p) {
         if (rows.bin[p] != bin / bins) continue;

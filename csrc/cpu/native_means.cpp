@@ -8,6 +8,7 @@
 // The gradient is the same run backwards: every ROI adds its share at four corners, and summing up the table spreads them over
 // its cells.
 #include "native_kernels.h"
+#include "pairs.h"
 
 namespace fcis {
 namespace {
@@ -32,9 +33,9 @@ struct Corners {
   int64_t top_left, top_right, bottom_left, bottom_right;
 };
 
-// One bin's work: its channels are `groups`, or outside and inside of as many.
+// One bin's work: `cells` are what sums are of, or what they go to; of pairs `maps` tells which side.
 struct Bin {
-  BinMaps maps, result;
+  BinMaps cells, maps;
   int64_t height, groups;
   const std::vector<Corners>* rois;
   double* table;
@@ -43,14 +44,14 @@ struct Bin {
 template <int L>
 FCIS_INLINE void sum_chunk(const Bin& bin, int64_t first, double* sums) {
   using Doubles = typename Lanes<L>::Doubles;
-  const int64_t step = (bin.maps.width + 1) * L;
+  const int64_t step = (bin.cells.width + 1) * L;
   for (int64_t i = 0; i < step; ++i) bin.table[i] = 0.0;
   for (int y = 0; y < bin.height; ++y) {
     double *const own = bin.table + (y + 1) * step, *const above = own - step;
     Doubles row = {};
     doubles<L>(own) = row;
-    float* cell = bin.maps.at(y, 0) + first;
-    for (int64_t at = L; at < step; at += L, cell += bin.maps.step) {
+    float* cell = bin.cells.at(y, 0) + first;
+    for (int64_t at = L; at < step; at += L, cell += bin.cells.step) {
       row += __builtin_convertvector(floats<L>(cell), Doubles);
       doubles<L>(own + at) = doubles<L>(above + at) + row;
     }
@@ -66,8 +67,7 @@ FCIS_INLINE void sum_chunk(const Bin& bin, int64_t first, double* sums) {
 template <int L, bool kPairs>
 FCIS_INLINE void spread_chunk(const Bin& bin, int64_t first, float* grad, const double* shares) {
   using Doubles = typename Lanes<L>::Doubles;
-  using Floats = typename Lanes<L>::Floats;
-  const int64_t step = (bin.maps.width + 1) * L;
+  const int64_t step = (bin.cells.width + 1) * L;
   for (int64_t i = 0; i < (bin.height + 1) * step; ++i) bin.table[i] = 0.0;
   for (const Corners& roi : *bin.rois) {
     const auto at = [&](int64_t corner) -> Doubles& { return doubles<L>(bin.table + corner * L); };
@@ -80,19 +80,16 @@ FCIS_INLINE void spread_chunk(const Bin& bin, int64_t first, float* grad, const 
   for (int y = 0; y < bin.height; ++y) {
     double* const own = bin.table + y * step;
     Doubles row = {};
-    float* cell = kPairs ? bin.maps.at(y, 0) + first : nullptr;
-    float* to = bin.result.at(y, 0) + first;
-    for (int64_t at = 0; at < step - L; at += L, to += bin.result.step) {
+    float* pair = kPairs ? bin.maps.at(y, 0) + 2 * first : nullptr;
+    float* to = bin.cells.at(y, 0) + (kPairs ? 2 : 1) * first;
+    for (int64_t at = 0; at < step - L; at += L, to += bin.cells.step) {
       row += doubles<L>(own + at);
       const Doubles sum = y > 0 ? doubles<L>(own - step + at) + row : row;
       doubles<L>(own + at) = sum;
-      const Floats value = __builtin_convertvector(sum, Floats);
-      if (kPairs) {
-        const Floats zero = {};
-        const auto inside = floats<L>(cell + bin.groups) > floats<L>(cell);
-        floats<L>(to) = inside ? zero : value;
-        floats<L>(to + bin.groups) = inside ? value : zero;
-        cell += bin.maps.step;
+      const auto value = __builtin_convertvector(sum, typename Lanes<L>::Floats);
+      if constexpr (kPairs) {
+        pairs_at<L>(to) = on_larger<L>(pairs_at<L>(pair), to_low<L>(value));
+        pair += bin.maps.step;
       } else {
         floats<L>(to) = value;
       }
@@ -100,31 +97,46 @@ FCIS_INLINE void spread_chunk(const Bin& bin, int64_t first, float* grad, const 
   }
 }
 
-FCIS_CLONES void sum_bin(const Bin& bin, double* sums) {
+template <int W>
+constexpr int kChunk = W < kClassAlignment ? W : kClassAlignment;  // groups: also a few classes make one
+
+template <int W>
+FCIS_INLINE void sum_bin_with(const Bin& bin, double* sums) {
   int64_t first = 0;
-  for (; first + 16 <= bin.groups; first += 16) sum_chunk<16>(bin, first, sums);
-  for (; first + 4 <= bin.groups; first += 4) sum_chunk<4>(bin, first, sums);
+  for (; first + kChunk<W> <= bin.groups; first += kChunk<W>) sum_chunk<kChunk<W>>(bin, first, sums);
   for (; first < bin.groups; ++first) sum_chunk<1>(bin, first, sums);
 }
+FCIS_WIDTHS(sum_bin, (const Bin& bin, double* sums), (bin, sums))
 
-// The larger of outside and inside at every cell, side by side: the tables read them once per chunk.
-FCIS_CLONES void find_larger(const BinMaps& maps, int64_t cells, int64_t groups, float* larger) {
-  for (int64_t cell = 0; cell < cells; ++cell, larger += groups) {
-    const float *const outside = maps.data + cell * maps.step, *const inside = outside + groups;
-    for (int64_t g = 0; g < groups; ++g) larger[g] = inside[g] > outside[g] ? inside[g] : outside[g];
+// The larger of outside and inside at every cell, side by side: the tables read them once per chunk. found [cells, padded].
+template <int W>
+FCIS_INLINE void find_larger_with(const BinMaps& maps, int64_t cells, int64_t padded, float* found) {
+  constexpr int wide = kChunk<W>;
+  for (int64_t cell = 0; cell < cells; ++cell, found += padded) {
+    float* const pairs = maps.data + cell * maps.step;
+    for (int64_t c = 0; c < padded; c += wide) {
+      singles_at<wide>(found + c) = from_low<wide>(larger<wide>(pairs_at<wide>(pairs + 2 * c)));
+    }
   }
 }
+FCIS_WIDTHS(find_larger, (const BinMaps& maps, int64_t cells, int64_t padded, float* found), (maps, cells, padded, found))
 
-template <bool kPairs>
+template <int W, bool kPairs>
 FCIS_INLINE void spread_bin(const Bin& bin, float* grad, const double* shares) {
   int64_t first = 0;
-  for (; first + 16 <= bin.groups; first += 16) spread_chunk<16, kPairs>(bin, first, grad, shares);
-  for (; first + 4 <= bin.groups; first += 4) spread_chunk<4, kPairs>(bin, first, grad, shares);
+  for (; first + kChunk<W> <= bin.groups; first += kChunk<W>) spread_chunk<kChunk<W>, kPairs>(bin, first, grad, shares);
   for (; first < bin.groups; ++first) spread_chunk<1, kPairs>(bin, first, grad, shares);
 }
-
-FCIS_CLONES void spread_pairs(const Bin& bin, float* grad, const double* shares) { spread_bin<true>(bin, grad, shares); }
-FCIS_CLONES void spread_plain(const Bin& bin, float* grad, const double* shares) { spread_bin<false>(bin, grad, shares); }
+template <int W>
+FCIS_INLINE void spread_pairs_with(const Bin& bin, float* grad, const double* shares) {
+  spread_bin<W, true>(bin, grad, shares);
+}
+template <int W>
+FCIS_INLINE void spread_plain_with(const Bin& bin, float* grad, const double* shares) {
+  spread_bin<W, false>(bin, grad, shares);
+}
+FCIS_WIDTHS(spread_pairs, (const Bin& bin, float* grad, const double* shares), (bin, grad, shares))
+FCIS_WIDTHS(spread_plain, (const Bin& bin, float* grad, const double* shares), (bin, grad, shares))
 
 std::vector<Corners> find_corners(const Covers& rois, int64_t image, int bin, int64_t width) {
   std::vector<Corners> found;
@@ -139,7 +151,7 @@ std::vector<Corners> find_corners(const Covers& rois, int64_t image, int bin, in
 }
 
 double* open_table(const Maps& maps, int64_t groups, std::vector<double>& table) {
-  const size_t size = (maps.height + 1) * (maps.width + 1) * (groups < 16 ? groups : 16);
+  const size_t size = (maps.height + 1) * (maps.width + 1) * (groups < kClassAlignment ? groups : kClassAlignment);
   if (table.size() < size) table.resize(size);
   return table.data();
 }
@@ -151,11 +163,12 @@ void add_native_sums(const Maps& maps, const Covers& rois, int64_t groups, bool 
   for (int64_t image = 0; image < maps.images; ++image) {
     if (rois.of_image[image].empty()) continue;
     const std::vector<Corners> corners = find_corners(rois, image, bin, maps.width);
-    BinMaps read = read_bin(maps, image, bin, (pairs ? 2 : 1) * groups, buffers.maps);
+    BinMaps read = read_bin(maps, image, bin, outputs_of(maps, rois.given), buffers.maps);
     if (pairs) {
-      buffers.result.resize(maps.pixels() * groups);
-      find_larger(read, maps.pixels(), groups, buffers.result.data());
-      read = {buffers.result.data(), groups, static_cast<int>(maps.width)};
+      const int64_t padded = padded_of(maps, rois.given);
+      buffers.result.resize(maps.pixels() * padded);
+      find_larger(read, maps.pixels(), padded, buffers.result.data());
+      read = {buffers.result.data(), padded, static_cast<int>(maps.width)};
     }
     sum_bin({read, {}, maps.height, groups, &corners, open_table(maps, groups, buffers.table)}, sums);
   }
@@ -163,15 +176,19 @@ void add_native_sums(const Maps& maps, const Covers& rois, int64_t groups, bool 
 
 void native_means_gradient(const float* grad, const double* shares, const Maps& maps, const Covers& rois, int64_t groups,
                            bool pairs, int bin, NativeBuffers& buffers, float* result) {
-  const int64_t channels = (pairs ? 2 : 1) * groups;
+  const int64_t channels = outputs_of(maps, rois.given);
   for (int64_t image = 0; image < maps.images; ++image) {
     if (rois.of_image[image].empty()) continue;
     const std::vector<Corners> corners = find_corners(rois, image, bin, maps.width);
     BinMaps read{nullptr, 0, static_cast<int>(maps.width)};
     if (pairs) read = read_bin(maps, image, bin, channels, buffers.maps);
     const BinMaps opened = open_bin(maps, result, image, bin, channels, buffers.result);
-    const Bin work{read, opened, maps.height, groups, &corners, open_table(maps, groups, buffers.table)};
-    (pairs ? spread_pairs : spread_plain)(work, const_cast<float*>(grad), shares);
+    const Bin work{opened, read, maps.height, groups, &corners, open_table(maps, groups, buffers.table)};
+    if (pairs) {
+      spread_pairs(work, const_cast<float*>(grad), shares);
+    } else {
+      spread_plain(work, const_cast<float*>(grad), shares);
+    }
     close_bin(maps, result, image, bin, channels, opened);
   }
 }

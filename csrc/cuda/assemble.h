@@ -15,16 +15,36 @@
 
 namespace fcis::cuda {
 
+// The outside and the inside of one class.
+struct Pair {
+  float outside, inside;
+};
+
+__device__ __forceinline__ float larger(Pair pair) { return pair.inside > pair.outside ? pair.inside : pair.outside; }
+
+// Both sides as they lie in channels-last maps, for one load or store.
+template <typename T>
+struct __align__(2 * sizeof(T)) Sides {
+  T outside, inside;
+};
+
 // How a kernel reaches the elements of maps. T is const where they are read.
 template <typename T>
 struct Access {
   T* data;
   int64_t image_step, channel_step, pixel_step;
   int images, height, width;
+  bool wide;  // whether pairs lie side by side, aligned to their size
   __device__ __forceinline__ T* at(int image, int64_t channel, int y, int x) const {
     return data + image * image_step + channel * channel_step + (static_cast<int64_t>(y) * width + x) * pixel_step;
   }
 };
+
+// Channels-last score maps have an even number of channels; a tensor that is a slice may still begin anywhere.
+template <typename T>
+bool has_wide_pairs(const Maps& maps, const T* data) {
+  return maps.channels_last && maps.channels % 2 == 0 && reinterpret_cast<uintptr_t>(data) % sizeof(Sides<T>) == 0;
+}
 
 template <typename T>
 Access<T> access(const Maps& maps, T* data) {
@@ -34,7 +54,8 @@ Access<T> access(const Maps& maps, T* data) {
           maps.pixel_step(),
           static_cast<int>(maps.images),
           static_cast<int>(maps.height),
-          static_cast<int>(maps.width)};
+          static_cast<int>(maps.width),
+          has_wide_pairs<T>(maps, data)};
 }
 
 __device__ __forceinline__ float to_float(float value) { return value; }
@@ -44,6 +65,32 @@ __device__ __forceinline__ float to_float(__nv_bfloat16 value) { return __bfloat
 __device__ __forceinline__ void store(float* at, float value) { *at = value; }
 __device__ __forceinline__ void store(__half* at, float value) { *at = __float2half(value); }
 __device__ __forceinline__ void store(__nv_bfloat16* at, float value) { *at = __float2bfloat16(value); }
+
+template <bool kWide, typename T>
+__device__ __forceinline__ Pair read_pair(const T* outside, const T* inside) {
+  if (!kWide) return {to_float(*outside), to_float(*inside)};
+  const Sides<T> sides = *reinterpret_cast<const Sides<T>*>(outside);
+  return {to_float(sides.outside), to_float(sides.inside)};
+}
+
+template <typename T>
+__device__ __forceinline__ Pair read_pair(const Access<const T>& maps, const T* at) {
+  const T* const inside = at + maps.channel_step;
+  return maps.wide ? read_pair<true>(at, inside) : read_pair<false>(at, inside);
+}
+
+template <typename T>
+__device__ __forceinline__ void store_pair(const Access<T>& maps, T* at, Pair pair) {
+  if (!maps.wide) {
+    store(at, pair.outside);
+    store(at + maps.channel_step, pair.inside);
+    return;
+  }
+  Sides<T> sides;
+  store(&sides.outside, pair.outside);
+  store(&sides.inside, pair.inside);
+  *reinterpret_cast<Sides<T>*>(at) = sides;
+}
 
 // Calls launch(T{}) with the type of the elements.
 template <typename Launch>
@@ -109,19 +156,28 @@ __device__ __forceinline__ float weigh(const Span* spans, int count, int64_t ste
   return weight;
 }
 
-// Sums of the outside and the inside map over one square, in the order of the CPU; pixel_step and row_step in elements.
-template <typename T>
-__device__ __forceinline__ void sum_square(const T* outside, const T* inside, Span row, Span column, int64_t row_step,
-                                           int64_t pixel_step, float& outside_sum, float& inside_sum) {
-  outside_sum = inside_sum = 0.0f;
+// Sums of the outside and the inside map over one square, in the order of the CPU; `first` is the outside of the class in the
+// first cell of the image.
+template <bool kWide, typename T>
+__device__ __forceinline__ Pair sum_square(const Access<const T>& maps, const T* first, Span row, Span column) {
+  const T* const inside = first + maps.channel_step;
+  const int64_t row_step = maps.width * maps.pixel_step;
+  Pair sum{0.0f, 0.0f};
   for (int y = row.begin; y < row.end; ++y) {
-    int64_t at = y * row_step + column.begin * pixel_step;
+    int64_t at = y * row_step + column.begin * maps.pixel_step;
 #pragma unroll 4
-    for (int x = column.begin; x < column.end; ++x, at += pixel_step) {
-      outside_sum += to_float(outside[at]);
-      inside_sum += to_float(inside[at]);
+    for (int x = column.begin; x < column.end; ++x, at += maps.pixel_step) {
+      const Pair pair = read_pair<kWide>(first + at, inside + at);
+      sum.outside += pair.outside;
+      sum.inside += pair.inside;
     }
   }
+  return sum;
+}
+
+template <typename T>
+__device__ __forceinline__ Pair sum_square(const Access<const T>& maps, const T* first, Span row, Span column) {
+  return maps.wide ? sum_square<true>(maps, first, row, column) : sum_square<false>(maps, first, row, column);
 }
 
 // The spans of all ROIs, in a workspace. ROIs run fastest: lanes look at 32 of them at once.

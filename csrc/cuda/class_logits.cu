@@ -4,7 +4,7 @@
 // Class logits straight from the score maps: per square max(outside, inside), summed over the squares; nothing per square is
 // stored.
 //
-// Two forward kernels. logits_by_bin, for many classes in channels-last maps: a warp takes one bin and 32 classes,
+// Two forward kernels. logits_by_bin, for many classes in aligned channels-last maps: a warp takes one bin and 32 classes,
 // so loads coalesce and all bounds are the same for the warp; the squares of the bin share the reads of its patch.
 // logits_by_square, for everything else: a thread takes one square and one class at a time, which keeps a GPU busy with few
 // classes, too.
@@ -18,16 +18,15 @@ constexpr int kBinWarps = 10;        // at most, in a block of logits_by_bin
 constexpr int kSquareThreads = 512;  // at most, in a block of logits_by_square
 constexpr int kWinnerThreads = 256;
 
-__device__ __forceinline__ float larger(float outside, float inside) { return inside > outside ? inside : outside; }
-
-// Maps smaller than 4 GiB, channels-last: a 32-bit offset from a base that is the same for all threads takes one register and one
-// addition per row, a pointer twice that.
+// Maps smaller than 4 GiB with wide pairs: a 32-bit offset from a base that is the same for all threads takes one register and
+// one addition per row, a pointer twice that.
 template <typename T>
 struct Lane {
-  const char *outside, *inside;   // the same for all threads
+  const char* data;               // the same for all threads
   unsigned pixel_step, row_step;  // bytes
-  __device__ __forceinline__ float read(const char* base, unsigned offset) const {
-    return to_float(*reinterpret_cast<const T*>(base + offset));
+  __device__ __forceinline__ Pair read(unsigned offset) const {
+    const T* const outside = reinterpret_cast<const T*>(data + offset);
+    return read_pair<true>(outside, outside + 1);
   }
 };
 
@@ -37,32 +36,27 @@ struct Lane {
 template <typename T, int PER_BIN, int kHeight>
 __device__ __forceinline__ float sum_patch(const Lane<T>& lane, unsigned offset, const WeightedSpan* columns,
                                            const float* weights) {
-  float total = 0.0f, last_outside[kHeight], last_inside[kHeight];
+  float total = 0.0f;
+  Pair last[kHeight];
   int x = columns[0].begin;
   offset += x * lane.pixel_step;
 #pragma unroll
-  for (int r = 0; r < kHeight; ++r) last_outside[r] = last_inside[r] = 0.0f;
+  for (int r = 0; r < kHeight; ++r) last[r] = {0.0f, 0.0f};
 #pragma unroll 1
   for (int q = 0; q < PER_BIN; ++q) {
     const WeightedSpan column = columns[q];
     const bool carried = column.begin < x;
-    float outside[kHeight], inside[kHeight];
+    Pair sum[kHeight];
 #pragma unroll
-    for (int r = 0; r < kHeight; ++r) {
-      outside[r] = carried ? last_outside[r] : 0.0f;
-      inside[r] = carried ? last_inside[r] : 0.0f;
-    }
+    for (int r = 0; r < kHeight; ++r) sum[r] = {carried ? last[r].outside : 0.0f, carried ? last[r].inside : 0.0f};
 #pragma unroll 1
     for (; x < column.end; ++x, offset += lane.pixel_step) {
 #pragma unroll
-      for (int r = 0; r < kHeight; ++r) {
-        last_outside[r] = lane.read(lane.outside, offset + r * lane.row_step);
-        last_inside[r] = lane.read(lane.inside, offset + r * lane.row_step);
-      }
+      for (int r = 0; r < kHeight; ++r) last[r] = lane.read(offset + r * lane.row_step);
 #pragma unroll
       for (int r = 0; r < kHeight; ++r) {
-        outside[r] += last_outside[r];
-        inside[r] += last_inside[r];
+        sum[r].outside += last[r].outside;
+        sum[r].inside += last[r].inside;
       }
     }
     float best;
@@ -70,18 +64,17 @@ __device__ __forceinline__ float sum_patch(const Lane<T>& lane, unsigned offset,
       float weight = weights[0];
 #pragma unroll
       for (int p = 1; p < PER_BIN; ++p) weight += weights[p];
-      best = larger(outside[0], inside[0]) * weight;
+      best = larger(sum[0]) * weight;
     } else {
 #pragma unroll
       for (int p = 0; p < PER_BIN; ++p) {
-        float outside_mean = weights[p] * outside[0], inside_mean = weights[p] * inside[0];
+        Pair mean{weights[p] * sum[0].outside, weights[p] * sum[0].inside};
 #pragma unroll
         for (int r = 1; r < kHeight; ++r) {
-          outside_mean += weights[r * PER_BIN + p] * outside[r];
-          inside_mean += weights[r * PER_BIN + p] * inside[r];
+          mean.outside += weights[r * PER_BIN + p] * sum[r].outside;
+          mean.inside += weights[r * PER_BIN + p] * sum[r].inside;
         }
-        const float mean = larger(outside_mean, inside_mean);
-        best = p == 0 ? mean : best + mean;
+        best = p == 0 ? larger(mean) : best + larger(mean);
       }
     }
     total += best * column.weight;
@@ -99,23 +92,20 @@ __device__ __forceinline__ float sum_tall_patch(const Lane<T>& lane, unsigned of
 #pragma unroll 1
   for (int q = 0; q < PER_BIN; ++q) {
     const WeightedSpan column = columns[q];
-    float outside_sum[PER_BIN] = {}, inside_sum[PER_BIN] = {};
+    Pair sum[PER_BIN] = {};
 #pragma unroll 1
     for (int y = top; y < bottom; y += kRows) {
-      float outside[kRows] = {}, inside[kRows] = {};
+      Pair row[kRows] = {};
       unsigned at = offset + (y - top) * lane.row_step + column.begin * lane.pixel_step;
 #pragma unroll 1
       for (int x = column.begin; x < column.end; ++x, at += lane.pixel_step) {
-        float next_outside[kRows], next_inside[kRows];
+        Pair next[kRows];
+#pragma unroll
+        for (int r = 0; r < kRows; ++r) next[r] = y + r < bottom ? lane.read(at + r * lane.row_step) : Pair{0.0f, 0.0f};
 #pragma unroll
         for (int r = 0; r < kRows; ++r) {
-          next_outside[r] = y + r < bottom ? lane.read(lane.outside, at + r * lane.row_step) : 0.0f;
-          next_inside[r] = y + r < bottom ? lane.read(lane.inside, at + r * lane.row_step) : 0.0f;
-        }
-#pragma unroll
-        for (int r = 0; r < kRows; ++r) {
-          outside[r] += next_outside[r];
-          inside[r] += next_inside[r];
+          row[r].outside += next[r].outside;
+          row[r].inside += next[r].inside;
         }
       }
 #pragma unroll
@@ -124,13 +114,13 @@ __device__ __forceinline__ float sum_tall_patch(const Lane<T>& lane, unsigned of
 #pragma unroll
         for (int r = 0; r < kRows; ++r) {
           if (r < begin || r >= end) continue;
-          outside_sum[p] += outside[r];
-          inside_sum[p] += inside[r];
+          sum[p].outside += row[r].outside;
+          sum[p].inside += row[r].inside;
         }
       }
     }
 #pragma unroll
-    for (int p = 0; p < PER_BIN; ++p) total += larger(outside_sum[p], inside_sum[p]) * (rows[p].weight * column.weight);
+    for (int p = 0; p < PER_BIN; ++p) total += larger(sum[p]) * (rows[p].weight * column.weight);
   }
   return total;
 }
@@ -138,8 +128,8 @@ __device__ __forceinline__ float sum_tall_patch(const Lane<T>& lane, unsigned of
 // A block is an ROI and 32 classes; its warps take the bins in turn, with up to 8 loads of each in flight.
 template <typename T, int PER_BIN>
 __global__ void __launch_bounds__(kBinWarps* kWarp, 3)
-    logits_by_bin(Access<const T> maps, const float* __restrict__ rois, int bins, float scale, int classes, int chunks,
-                  float* __restrict__ logits) {
+    logits_by_bin(Access<const T> maps, const float* __restrict__ rois, int bins, float scale, int classes, int padded,
+                  int chunks, float* __restrict__ logits) {
   const int size = bins * PER_BIN, roi = blockIdx.x / chunks, chunk = blockIdx.x % chunks;
   const int warp = threadIdx.x / kWarp, warps = blockDim.x / kWarp, label = chunk * kWarp + static_cast<int>(threadIdx.x) % kWarp;
   FCIS_SHARED(WeightedSpan, rows);                                  // [size]
@@ -156,13 +146,12 @@ __global__ void __launch_bounds__(kBinWarps* kWarp, 3)
   float total = 0.0f;
   if (image >= 0 && label < classes) {
     const unsigned row_step = static_cast<unsigned>(maps.width * maps.pixel_step * sizeof(T));
-    const Lane<T> lane{reinterpret_cast<const char*>(maps.data), reinterpret_cast<const char*>(maps.data + classes),
-                       static_cast<unsigned>(maps.pixel_step * sizeof(T)), row_step};
+    const Lane<T> lane{reinterpret_cast<const char*>(maps.data), static_cast<unsigned>(maps.pixel_step * sizeof(T)), row_step};
     for (int bin = warp; bin < bins * bins; bin += warps) {
       const WeightedSpan *const row = rows + bin / bins * PER_BIN, *const column = columns + bin % bins * PER_BIN;
       const float* const weight = weights + bin / bins * kRows * PER_BIN;
       const unsigned offset =
-          static_cast<unsigned>((image * maps.image_step + bin * 2 * classes + label) * sizeof(T)) + row[0].begin * row_step;
+          static_cast<unsigned>((image * maps.image_step + 2 * (bin * padded + label)) * sizeof(T)) + row[0].begin * row_step;
       switch (row[PER_BIN - 1].end - row[0].begin) {
         case 0: break;
         case 1: total += sum_patch<T, PER_BIN, 1>(lane, offset, column, weight); break;
@@ -181,11 +170,12 @@ __global__ void __launch_bounds__(kBinWarps* kWarp, 3)
 }
 
 // A block is an ROI and `lanes` classes, a power of 2: as many as there are in channels-last maps, where they lie side by side,
-// else one, and neighbouring threads read neighbouring feature cells.
+// else one, and neighbouring threads read neighbouring feature cells. Two blocks an SM leave room for registers, which spill
+// otherwise.
 template <typename T>
-__global__ void __launch_bounds__(kSquareThreads)
+__global__ void __launch_bounds__(kSquareThreads, 2)
     logits_by_square(Access<const T> maps, const float* __restrict__ rois, int bins, int size, float scale, int classes,
-                     int lanes, int chunks, float* __restrict__ logits) {
+                     int padded, int lanes, int chunks, float* __restrict__ logits) {
   const int roi = blockIdx.x / chunks, label = blockIdx.x % chunks * lanes + threadIdx.x % lanes;
   const int group = threadIdx.x / lanes, groups = blockDim.x / lanes, per_bin = size / bins;
   FCIS_SHARED(WeightedSpan, rows);                               // [size]
@@ -196,11 +186,8 @@ __global__ void __launch_bounds__(kSquareThreads)
   if (image >= 0 && label < classes) {
     for (int square = group; square < size * size; square += groups) {
       const int p = square / size, q = square % size, bin = p / per_bin * bins + q / per_bin;
-      const T* const outside = maps.at(image, static_cast<int64_t>(bin) * 2 * classes + label, 0, 0);
-      float outside_sum, inside_sum;
-      sum_square(outside, outside + classes * maps.channel_step, rows[p].span(), columns[q].span(), maps.width * maps.pixel_step,
-                 maps.pixel_step, outside_sum, inside_sum);
-      total += larger(outside_sum, inside_sum) * (rows[p].weight * columns[q].weight);
+      const T* const first = maps.at(image, 2 * (static_cast<int64_t>(bin) * padded + label), 0, 0);
+      total += larger(sum_square(maps, first, rows[p].span(), columns[q].span())) * (rows[p].weight * columns[q].weight);
     }
   }
   sums[threadIdx.x] = total;
@@ -219,34 +206,34 @@ __global__ void __launch_bounds__(kSquareThreads)
 // Sums are added up in the order of the CPU, so that ties and near ties fall alike.
 template <typename T>
 __global__ void __launch_bounds__(kWinnerThreads, 4)
-    find_winners(Access<const T> maps, Table table, int classes, int chunks, int blocks_per_roi, unsigned* __restrict__ winners) {
+    find_winners(Access<const T> maps, Table table, int classes, int padded, int chunks, int blocks_per_roi,
+                 unsigned* __restrict__ winners) {
   const int r = blockIdx.x / blocks_per_roi, block = blockIdx.x % blocks_per_roi;
   const int unit = block * (kWinnerThreads / kWarp) + threadIdx.x / kWarp, square = unit / chunks;
   const int label = unit % chunks * kWarp + static_cast<int>(threadIdx.x) % kWarp;
   if (square >= table.size * table.size) return;  // the whole warp
   const int p = square / table.size, q = square % table.size, bin = p / table.per_bin * table.bins + q / table.per_bin;
-  float outside_sum = 0.0f, inside_sum = 0.0f;
+  Pair sum{0.0f, 0.0f};
   if (table.image[r] >= 0 && label < classes) {
-    const T* const outside = maps.at(table.image[r], static_cast<int64_t>(bin) * 2 * classes + label, 0, 0);
-    sum_square(outside, outside + classes * maps.channel_step, *table.row(r, p), *table.column(r, q),
-               maps.width * maps.pixel_step, maps.pixel_step, outside_sum, inside_sum);
+    const T* const first = maps.at(table.image[r], 2 * (static_cast<int64_t>(bin) * padded + label), 0, 0);
+    sum = sum_square(maps, first, *table.row(r, p), *table.column(r, q));
   }
-  const unsigned word = ballot(inside_sum > outside_sum);
+  const unsigned word = ballot(sum.inside > sum.outside);
   if (threadIdx.x % kWarp == 0)
     winners[(static_cast<int64_t>(r) * table.size * table.size + square) * chunks + unit % chunks] = word;
 }
 
-// grad [R, classes]; a warp gathers the gradient of one feature cell, one bin and 32 classes of both sides.
+// grad [R, classes]; a warp gathers the gradient of one feature cell, one bin and 32 classes of both sides, zero for the padding.
 template <typename T>
 __global__ void __launch_bounds__(Place::kWarps* kWarp)
     gather_logits(const float* __restrict__ grad, Access<T> result, Table table, const unsigned* __restrict__ winners,
-                  int classes, int chunks) {
+                  int classes, int padded, int chunks) {
   const int unit = blockIdx.y * Place::kWarps + threadIdx.x / kWarp, lane = threadIdx.x % kWarp;
   if (unit >= table.bins * table.bins * chunks) return;  // the whole warp
   const Place place = find_place(blockIdx.x, unit, result.height, result.width, chunks);
   const int label = place.chunk * kWarp + lane, size = table.size, per_bin = table.per_bin;
   const int top = place.bin / table.bins * per_bin, left = place.bin % table.bins * per_bin;
-  float outside = 0.0f, inside = 0.0f;
+  Pair sum{0.0f, 0.0f};
   for_each_roi(table, place, [&](int r) {
     const float wanted =
         label < classes ? grad[static_cast<int64_t>(r) * classes + label] / static_cast<float>(size * size) : 0.0f;
@@ -259,17 +246,15 @@ __global__ void __launch_bounds__(Place::kWarps* kWarp)
         const unsigned word = winners[((static_cast<int64_t>(r) * size + p) * size + q) * chunks + place.chunk];
         const float share = wanted * inverse(row.count() * column.count());
         if (word >> lane & 1) {
-          inside += share;
+          sum.inside += share;
         } else {
-          outside += share;
+          sum.outside += share;
         }
       }
     }
   });
-  if (label >= classes) return;
-  T* const at = result.at(place.image, static_cast<int64_t>(place.bin) * 2 * classes + label, place.y, place.x);
-  store(at, outside);
-  store(at + classes * result.channel_step, inside);
+  if (label >= padded) return;
+  store_pair(result, result.at(place.image, 2 * (static_cast<int64_t>(place.bin) * padded + label), place.y, place.x), sum);
 }
 
 // Whether logits_by_bin can address the maps.
@@ -285,7 +270,7 @@ void launch_by_bin(const Maps& maps, const Rois& rois, int64_t classes, float* l
   const size_t shared = 2 * rois.size * sizeof(WeightedSpan) + (rois.bins * kRows * PER_BIN + warps * kWarp) * sizeof(float);
   FCIS_LAUNCH((logits_by_bin<T, PER_BIN>), static_cast<unsigned>(rois.count * chunks), static_cast<unsigned>(warps * kWarp),
               shared, stream, access(maps, static_cast<const T*>(maps.data)), rois.data, rois.bins, rois.scale(),
-              static_cast<int>(classes), static_cast<int>(chunks), logits);
+              static_cast<int>(classes), static_cast<int>(padded_of(maps, rois)), static_cast<int>(chunks), logits);
 }
 
 template <typename T>
@@ -298,19 +283,20 @@ void launch_by_square(const Maps& maps, const Rois& rois, int64_t classes, float
   const size_t shared = 2 * rois.size * sizeof(WeightedSpan) + threads * sizeof(float);
   FCIS_LAUNCH((logits_by_square<T>), static_cast<unsigned>(rois.count * chunks), static_cast<unsigned>(threads), shared, stream,
               access(maps, static_cast<const T*>(maps.data)), rois.data, rois.bins, rois.size, rois.scale(),
-              static_cast<int>(classes), static_cast<int>(lanes), static_cast<int>(chunks), logits);
+              static_cast<int>(classes), static_cast<int>(padded_of(maps, rois)), static_cast<int>(lanes),
+              static_cast<int>(chunks), logits);
 }
 
 }  // namespace
 
-cudaError_t class_logits(const Maps& maps, const Rois& rois, float* logits, cudaStream_t stream) {
-  const int64_t classes = classes_of(maps, rois);
+cudaError_t class_logits(const Maps& maps, const Rois& rois, int64_t classes, float* logits, cudaStream_t stream) {
   if (rois.count * classes > 0x7fffffff) return cudaErrorInvalidValue;
   if (rois.count == 0) return cudaSuccess;
   const int per_bin = rois.size / rois.bins;
-  const bool by_bin = maps.channels_last && classes > kWarp / 2 && is_small(maps) && (per_bin == 1 || per_bin == 3);
   return with_element(maps.element, [&](auto element) {
     using T = decltype(element);
+    const bool by_bin = has_wide_pairs(maps, static_cast<const T*>(maps.data)) && classes > kWarp / 2 && is_small(maps) &&
+                        (per_bin == 1 || per_bin == 3);
     if (by_bin && per_bin == 3) {
       launch_by_bin<T, 3>(maps, rois, classes, logits, stream);
     } else if (by_bin) {
@@ -322,13 +308,13 @@ cudaError_t class_logits(const Maps& maps, const Rois& rois, float* logits, cuda
 }
 
 size_t class_logits_workspace(const Maps& maps, const Rois& rois) {
-  const int64_t words = rois.count * rois.size * rois.size * divide_up(classes_of(maps, rois), kWarp);
+  const int64_t words = rois.count * rois.size * rois.size * divide_up(padded_of(maps, rois), kWarp);
   return static_cast<size_t>(Table::bytes(rois.count, rois.size) + words * static_cast<int64_t>(sizeof(unsigned)));
 }
 
-cudaError_t class_logits_backward(const float* grad, const Maps& maps, const Rois& rois, void* workspace, void* result,
-                                  cudaStream_t stream) {
-  const int64_t classes = classes_of(maps, rois), chunks = divide_up(classes, kWarp), pixels = maps.images * maps.pixels();
+cudaError_t class_logits_backward(const float* grad, const Maps& maps, const Rois& rois, int64_t classes, void* workspace,
+                                  void* result, cudaStream_t stream) {
+  const int64_t padded = padded_of(maps, rois), chunks = divide_up(padded, kWarp), pixels = maps.images * maps.pixels();
   const int64_t units = divide_up(rois.bins * rois.bins * chunks, Place::kWarps);
   const int64_t blocks_per_roi = divide_up(rois.size * rois.size * chunks, kWinnerThreads / kWarp);
   if (rois.count * blocks_per_roi > 0x7fffffff || pixels > 0x7fffffff || units > 65535) return cudaErrorInvalidValue;
@@ -339,12 +325,12 @@ cudaError_t class_logits_backward(const float* grad, const Maps& maps, const Roi
     using T = decltype(element);
     if (rois.count > 0) {
       FCIS_LAUNCH((find_winners<T>), static_cast<unsigned>(rois.count * blocks_per_roi), kWinnerThreads, 0, stream,
-                  access(maps, static_cast<const T*>(maps.data)), table, static_cast<int>(classes), static_cast<int>(chunks),
-                  static_cast<int>(blocks_per_roi), winners);
+                  access(maps, static_cast<const T*>(maps.data)), table, static_cast<int>(classes), static_cast<int>(padded),
+                  static_cast<int>(chunks), static_cast<int>(blocks_per_roi), winners);
     }
     FCIS_LAUNCH((gather_logits<T>), dim3(static_cast<unsigned>(pixels), static_cast<unsigned>(units)), Place::kWarps * kWarp, 0,
                 stream, grad, access(maps, static_cast<T*>(result)), table, winners, static_cast<int>(classes),
-                static_cast<int>(chunks));
+                static_cast<int>(padded), static_cast<int>(chunks));
   });
 }
 

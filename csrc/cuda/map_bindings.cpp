@@ -15,35 +15,34 @@
 namespace fcis::cuda {
 namespace {
 
-at::Tensor class_logits_of(const at::Tensor& maps, const at::Tensor& rois, int64_t bins, int64_t size, int64_t stride) {
-  check_maps(maps, rois, bins, size, stride, 2 * bins * bins);
+at::Tensor class_logits_of(const at::Tensor& maps, const at::Tensor& rois, int64_t classes, int64_t bins, int64_t size,
+                           int64_t stride) {
+  check_maps(maps, rois, bins, size, stride, kLeastPairs * bins * bins);
+  check_classes("classes", classes, maps, bins);
   const Call call(maps);
-  at::Tensor logits = take({rois.size(0), maps.size(1) / (2 * bins * bins)}, at::kFloat, maps);
+  at::Tensor logits = take({rois.size(0), classes}, at::kFloat, maps);
   C10_CUDA_CHECK(
-      class_logits(view_maps(maps), view_rois(rois, bins, size, stride), logits.mutable_data_ptr<float>(), call.stream));
+      class_logits(view_maps(maps), view_rois(rois, bins, size, stride), classes, logits.mutable_data_ptr<float>(), call.stream));
   return logits;
 }
 
-// The gradient of the maps that an operator makes a value of for each ROI and group of channels: class logits or box deltas.
-template <int64_t kPerBin, auto workspace_of, auto backward>
-at::Tensor gradient_of(const at::Tensor& grad_in, const at::Tensor& maps, const at::Tensor& rois, int64_t bins, int64_t size,
-                       int64_t stride) {
-  const int64_t channels = kPerBin * bins * bins;
-  check_maps(maps, rois, bins, size, stride, channels);
-  check_grad(grad_in, maps, {rois.size(0), maps.size(1) / channels});
+at::Tensor class_logits_gradient(const at::Tensor& grad_in, const at::Tensor& maps, const at::Tensor& rois, int64_t bins,
+                                 int64_t size, int64_t stride) {
+  check_maps(maps, rois, bins, size, stride, kLeastPairs * bins * bins);
+  check_logits_grad(grad_in, maps, rois, bins);
   const Call call(maps);
   const at::Tensor grad = grad_in.contiguous();
   const Maps shape = view_maps(maps);
   const Rois boxes = view_rois(rois, bins, size, stride);
-  at::Tensor result = at::empty_like(maps), workspace = take_workspace(workspace_of(shape, boxes), maps);
-  C10_CUDA_CHECK(
-      backward(grad.const_data_ptr<float>(), shape, boxes, workspace.mutable_data_ptr(), result.mutable_data_ptr(), call.stream));
+  at::Tensor result = at::empty_like(maps), workspace = take_workspace(class_logits_workspace(shape, boxes), maps);
+  C10_CUDA_CHECK(class_logits_backward(grad.const_data_ptr<float>(), shape, boxes, grad.size(1), workspace.mutable_data_ptr(),
+                                       result.mutable_data_ptr(), call.stream));
   return result;
 }
 
 at::Tensor mask_logits_of(const at::Tensor& maps, const at::Tensor& rois, const at::Tensor& labels, int64_t bins, int64_t size,
                           int64_t stride) {
-  check_maps(maps, rois, bins, size, stride, 2 * bins * bins);
+  check_maps(maps, rois, bins, size, stride, kLeastPairs * bins * bins);
   check_labels(labels, rois);
   const Call call(maps);
   const at::Tensor label = labels.contiguous();
@@ -55,7 +54,7 @@ at::Tensor mask_logits_of(const at::Tensor& maps, const at::Tensor& rois, const 
 
 at::Tensor mask_logits_gradient(const at::Tensor& grad_in, const at::Tensor& maps, const at::Tensor& rois,
                                 const at::Tensor& labels, int64_t bins, int64_t size, int64_t stride) {
-  check_maps(maps, rois, bins, size, stride, 2 * bins * bins);
+  check_maps(maps, rois, bins, size, stride, kLeastPairs * bins * bins);
   check_labels(labels, rois);
   check_grad(grad_in, maps, {rois.size(0), 2, size, size});
   const Call call(maps);
@@ -70,13 +69,13 @@ at::Tensor mask_logits_gradient(const at::Tensor& grad_in, const at::Tensor& map
 
 at::Tensor winner_masks_of(const at::Tensor& maps, const at::Tensor& rois, const at::Tensor& scores_in, int64_t bins,
                            int64_t size, int64_t stride) {
-  check_maps(maps, rois, bins, size, stride, 2 * bins * bins);
+  check_maps(maps, rois, bins, size, stride, kLeastPairs * bins * bins);
   check_scores(scores_in, maps, rois, bins);
   const Call call(maps);
   const at::Tensor scores = scores_in.contiguous();
   at::Tensor masks = take({rois.size(0), size, size}, at::kFloat, maps);
   C10_CUDA_CHECK(winner_masks(view_maps(maps), view_rois(rois, bins, size, stride), scores.const_data_ptr<float>(),
-                              masks.mutable_data_ptr<float>(), call.stream));
+                              scores.size(1), masks.mutable_data_ptr<float>(), call.stream));
   return masks;
 }
 
@@ -88,16 +87,30 @@ at::Tensor box_deltas_of(const at::Tensor& maps, const at::Tensor& rois, int64_t
   return deltas;
 }
 
+at::Tensor box_deltas_gradient(const at::Tensor& grad_in, const at::Tensor& maps, const at::Tensor& rois, int64_t bins,
+                               int64_t size, int64_t stride) {
+  check_maps(maps, rois, bins, size, stride, bins * bins);
+  check_grad(grad_in, maps, {rois.size(0), maps.size(1) / (bins * bins)});
+  const Call call(maps);
+  const at::Tensor grad = grad_in.contiguous();
+  const Maps shape = view_maps(maps);
+  const Rois boxes = view_rois(rois, bins, size, stride);
+  at::Tensor result = at::empty_like(maps), workspace = take_workspace(box_deltas_workspace(shape, boxes), maps);
+  C10_CUDA_CHECK(box_deltas_backward(grad.const_data_ptr<float>(), shape, boxes, workspace.mutable_data_ptr(),
+                                     result.mutable_data_ptr(), call.stream));
+  return result;
+}
+
 }  // namespace
 
 TORCH_LIBRARY_IMPL(fcis_ros, CUDA, m) {
   m.impl("class_logits", class_logits_of);
-  m.impl("class_logits_backward", gradient_of<2, class_logits_workspace, class_logits_backward>);
+  m.impl("class_logits_backward", class_logits_gradient);
   m.impl("mask_logits", mask_logits_of);
   m.impl("mask_logits_backward", mask_logits_gradient);
   m.impl("winner_masks", winner_masks_of);
   m.impl("box_deltas", box_deltas_of);
-  m.impl("box_deltas_backward", gradient_of<1, box_deltas_workspace, box_deltas_backward>);
+  m.impl("box_deltas_backward", box_deltas_gradient);
 }
 
 }  // namespace fcis::cuda

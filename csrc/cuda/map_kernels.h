@@ -22,11 +22,11 @@
 namespace fcis::cuda {
 
 // -> logits [R, classes].
-cudaError_t class_logits(const Maps& maps, const Rois& rois, float* logits, cudaStream_t stream);
+cudaError_t class_logits(const Maps& maps, const Rois& rois, int64_t classes, float* logits, cudaStream_t stream);
 // grad [R, classes] -> result, elements and layout of the maps; all of it is written.
 size_t class_logits_workspace(const Maps& maps, const Rois& rois);
-cudaError_t class_logits_backward(const float* grad, const Maps& maps, const Rois& rois, void* workspace, void* result,
-                                  cudaStream_t stream);
+cudaError_t class_logits_backward(const float* grad, const Maps& maps, const Rois& rois, int64_t classes, void* workspace,
+                                  void* result, cudaStream_t stream);
 
 // labels [R] -> pairs [R, 2, size, size].
 cudaError_t mask_logits(const Maps& maps, const Rois& rois, const int64_t* labels, float* pairs, cudaStream_t stream);
@@ -36,7 +36,8 @@ cudaError_t mask_logits_backward(const float* grad, const Maps& maps, const Rois
                                  void* result, cudaStream_t stream);
 
 // scores [R, classes] -> probabilities [R, size, size] of the best class but the background.
-cudaError_t winner_masks(const Maps& maps, const Rois& rois, const float* scores, float* probabilities, cudaStream_t stream);
+cudaError_t winner_masks(const Maps& maps, const Rois& rois, const float* scores, int64_t classes, float* probabilities,
+                         cudaStream_t stream);
 
 // -> deltas [R, outputs].
 cudaError_t box_deltas(const Maps& maps, const Rois& rois, float* deltas, cudaStream_t stream);

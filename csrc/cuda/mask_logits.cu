@@ -9,50 +9,47 @@ namespace {
 
 constexpr int kMaskThreads = 128;
 
-// A thread is one square of one side. An ROI is spread over several blocks: what they read lies scattered, and latency is all
+// A thread is one square. An ROI is spread over several blocks: what they read lies scattered, and latency is all
 // there is.
 template <typename T>
 __global__ void __launch_bounds__(kMaskThreads)
     assemble_masks(Access<const T> maps, const float* __restrict__ rois, const int64_t* __restrict__ labels, int bins, int size,
-                   float scale, int classes, int blocks_per_roi, float* __restrict__ pairs) {
+                   float scale, int padded, int blocks_per_roi, float* __restrict__ pairs) {
   const int roi = blockIdx.x / blocks_per_roi, at = blockIdx.x % blocks_per_roi * kMaskThreads + threadIdx.x;
-  const int side = at / (size * size), p = at / size % size, q = at % size, per_bin = size / bins;
+  const int p = at / size, q = at % size, per_bin = size / bins;
   FCIS_SHARED(WeightedSpan, rows);  // [size], then columns [size]
   const int image = find_spans(maps, rois + static_cast<int64_t>(roi) * 5, size, scale, rows);
-  if (side > 1) return;
+  if (p >= size) return;
   const int64_t label = labels[roi];
-  float mean = 0.0f;
-  if (image >= 0 && label >= 0 && label < classes) {
+  Pair mean{0.0f, 0.0f};
+  if (image >= 0 && label >= 0 && label < padded) {
     const Span row = rows[p].span(), column = rows[size + q].span();
     const int64_t bin = p / per_bin * bins + q / per_bin;
     if (row.count() > 0 && column.count() > 0) {
-      const T* line = maps.at(image, (bin * 2 + side) * classes + label, row.begin, column.begin);
-      float sum = 0.0f;
-      for (int y = row.begin; y < row.end; ++y, line += maps.width * maps.pixel_step) {
-        const T* pixel = line;
-#pragma unroll 4
-        for (int x = column.begin; x < column.end; ++x, pixel += maps.pixel_step) sum += to_float(*pixel);
-      }
-      mean = sum / static_cast<float>(row.count() * column.count());
+      const Pair sum = sum_square(maps, maps.at(image, 2 * (bin * padded + label), 0, 0), row, column);
+      const float area = static_cast<float>(row.count() * column.count());
+      mean = {sum.outside / area, sum.inside / area};
     }
   }
-  pairs[static_cast<int64_t>(roi) * 2 * size * size + at] = mean;
+  float* const own = pairs + static_cast<int64_t>(roi) * 2 * size * size + at;
+  own[0] = mean.outside;
+  own[size * size] = mean.inside;
 }
 
 // grad [R, 2, size, size]; a warp gathers the gradient of one feature cell, one bin and 32 classes of both sides:
 // what comes from an ROI goes to the lane of its label.
 template <typename T>
 __global__ void __launch_bounds__(Place::kWarps* kWarp, 4)
-    gather_masks(const float* __restrict__ grad, const int64_t* __restrict__ labels, Access<T> result, Table table, int classes,
+    gather_masks(const float* __restrict__ grad, const int64_t* __restrict__ labels, Access<T> result, Table table, int padded,
                  int chunks) {
   const int unit = blockIdx.y * Place::kWarps + threadIdx.x / kWarp;
   if (unit >= table.bins * table.bins * chunks) return;  // the whole warp
   const Place place = find_place(blockIdx.x, unit, result.height, result.width, chunks);
   const int label = place.chunk * kWarp + static_cast<int>(threadIdx.x) % kWarp, size = table.size, per_bin = table.per_bin;
   const int top = place.bin / table.bins * per_bin, left = place.bin % table.bins * per_bin;
-  float outside = 0.0f, inside = 0.0f;
+  Pair sum{0.0f, 0.0f};
   for_each_roi(table, place, [&](int r) {
-    if (labels[r] != label || label >= classes) return;
+    if (labels[r] != label || label >= padded) return;
     const float* const wanted = grad + static_cast<int64_t>(r) * 2 * size * size;
     for (int p = top; p < top + per_bin; ++p) {
       const Span row = *table.row(r, p);
@@ -61,28 +58,26 @@ __global__ void __launch_bounds__(Place::kWarps* kWarp, 4)
         const Span column = *table.column(r, q);
         if (!holds(column, place.x)) continue;
         const float area = static_cast<float>(row.count() * column.count());
-        outside += wanted[p * size + q] / area;
-        inside += wanted[(size + p) * size + q] / area;
+        sum.outside += wanted[p * size + q] / area;
+        sum.inside += wanted[(size + p) * size + q] / area;
       }
     }
   });
-  if (label >= classes) return;
-  T* const at = result.at(place.image, static_cast<int64_t>(place.bin) * 2 * classes + label, place.y, place.x);
-  store(at, outside);
-  store(at + classes * result.channel_step, inside);
+  if (label >= padded) return;
+  store_pair(result, result.at(place.image, 2 * (static_cast<int64_t>(place.bin) * padded + label), place.y, place.x), sum);
 }
 
 }  // namespace
 
 cudaError_t mask_logits(const Maps& maps, const Rois& rois, const int64_t* labels, float* pairs, cudaStream_t stream) {
-  const int64_t blocks_per_roi = divide_up(2 * rois.size * rois.size, kMaskThreads);
+  const int64_t blocks_per_roi = divide_up(rois.size * rois.size, kMaskThreads);
   if (rois.count * blocks_per_roi > 0x7fffffff) return cudaErrorInvalidValue;
   if (rois.count == 0) return cudaSuccess;
   return with_element(maps.element, [&](auto element) {
     using T = decltype(element);
     FCIS_LAUNCH((assemble_masks<T>), static_cast<unsigned>(rois.count * blocks_per_roi), kMaskThreads,
                 2 * rois.size * sizeof(WeightedSpan), stream, access(maps, static_cast<const T*>(maps.data)), rois.data, labels,
-                rois.bins, rois.size, rois.scale(), static_cast<int>(classes_of(maps, rois)), static_cast<int>(blocks_per_roi),
+                rois.bins, rois.size, rois.scale(), static_cast<int>(padded_of(maps, rois)), static_cast<int>(blocks_per_roi),
                 pairs);
   });
 }
@@ -91,7 +86,7 @@ size_t mask_logits_workspace(const Maps&, const Rois& rois) { return static_cast
 
 cudaError_t mask_logits_backward(const float* grad, const Maps& maps, const Rois& rois, const int64_t* labels, void* workspace,
                                  void* result, cudaStream_t stream) {
-  const int64_t classes = classes_of(maps, rois), chunks = divide_up(classes, kWarp), pixels = maps.images * maps.pixels();
+  const int64_t padded = padded_of(maps, rois), chunks = divide_up(padded, kWarp), pixels = maps.images * maps.pixels();
   const int64_t units = divide_up(rois.bins * rois.bins * chunks, Place::kWarps);
   if (rois.count > 0x7fffffff || pixels > 0x7fffffff || units > 65535) return cudaErrorInvalidValue;
   if (pixels == 0) return cudaSuccess;
@@ -99,7 +94,7 @@ cudaError_t mask_logits_backward(const float* grad, const Maps& maps, const Rois
   return with_element(maps.element, [&](auto element) {
     using T = decltype(element);
     FCIS_LAUNCH((gather_masks<T>), dim3(static_cast<unsigned>(pixels), static_cast<unsigned>(units)), Place::kWarps * kWarp, 0,
-                stream, grad, labels, access(maps, static_cast<T*>(result)), table, static_cast<int>(classes),
+                stream, grad, labels, access(maps, static_cast<T*>(result)), table, static_cast<int>(padded),
                 static_cast<int>(chunks));
   });
 }

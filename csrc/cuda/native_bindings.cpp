@@ -15,39 +15,59 @@
 namespace fcis::cuda {
 namespace {
 
-// Of class logits, which are read in pairs, and of box deltas.
-template <bool kPairs>
-at::Tensor find_means(const at::Tensor& maps, const at::Tensor& rois, int64_t bins, int64_t stride) {
-  const int64_t channels = (kPairs ? 2 : 1) * bins * bins;
-  check_maps(maps, rois, bins, bins, stride, channels);
+// Of class logits, which are read in pairs, and of box deltas: [R, groups]. The arguments are checked.
+at::Tensor find_means(const at::Tensor& maps, const at::Tensor& rois, bool pairs, int64_t groups, int64_t bins, int64_t stride) {
   const Call call(maps);
   const Maps read = view_maps(maps);
   const Rois boxes = view_rois(rois, bins, bins, stride);
-  at::Tensor means = take({rois.size(0), maps.size(1) / channels}, at::kFloat, maps),
-             workspace = take_workspace(native_means_workspace(read, boxes, kPairs), maps);
-  C10_CUDA_CHECK(native_means(read, boxes, kPairs, workspace.mutable_data_ptr(), means.mutable_data_ptr<float>(), call.stream));
+  at::Tensor means = take({rois.size(0), groups}, at::kFloat, maps),
+             workspace = take_workspace(native_means_workspace(read, boxes, groups), maps);
+  C10_CUDA_CHECK(
+      native_means(read, boxes, pairs, groups, workspace.mutable_data_ptr(), means.mutable_data_ptr<float>(), call.stream));
   return means;
 }
 
-template <bool kPairs>
-at::Tensor means_gradient(const at::Tensor& grad_in, const at::Tensor& maps, const at::Tensor& rois, int64_t bins,
+// grad [R, groups]; the arguments are checked.
+at::Tensor means_gradient(const at::Tensor& grad_in, const at::Tensor& maps, const at::Tensor& rois, bool pairs, int64_t bins,
                           int64_t stride) {
-  const int64_t channels = (kPairs ? 2 : 1) * bins * bins;
-  check_maps(maps, rois, bins, bins, stride, channels);
-  check_grad(grad_in, maps, {rois.size(0), maps.size(1) / channels});
   const Call call(maps);
   const at::Tensor grad = grad_in.contiguous();
   const Maps read = view_maps(maps);
   const Rois boxes = view_rois(rois, bins, bins, stride);
   at::Tensor result = at::empty_like(maps), workspace = take_workspace(native_means_backward_workspace(read, boxes), maps);
-  C10_CUDA_CHECK(native_means_backward(grad.const_data_ptr<float>(), read, boxes, kPairs, workspace.mutable_data_ptr(),
-                                       result.mutable_data_ptr(), call.stream));
+  C10_CUDA_CHECK(native_means_backward(grad.const_data_ptr<float>(), read, boxes, pairs, grad.size(1),
+                                       workspace.mutable_data_ptr(), result.mutable_data_ptr(), call.stream));
   return result;
+}
+
+at::Tensor native_class_logits(const at::Tensor& maps, const at::Tensor& rois, int64_t classes, int64_t bins, int64_t stride) {
+  check_maps(maps, rois, bins, bins, stride, kLeastPairs * bins * bins);
+  check_classes("classes", classes, maps, bins);
+  return find_means(maps, rois, true, classes, bins, stride);
+}
+
+at::Tensor native_class_logits_backward(const at::Tensor& grad, const at::Tensor& maps, const at::Tensor& rois, int64_t bins,
+                                        int64_t stride) {
+  check_maps(maps, rois, bins, bins, stride, kLeastPairs * bins * bins);
+  check_logits_grad(grad, maps, rois, bins);
+  return means_gradient(grad, maps, rois, true, bins, stride);
+}
+
+at::Tensor native_box_deltas(const at::Tensor& maps, const at::Tensor& rois, int64_t bins, int64_t stride) {
+  check_maps(maps, rois, bins, bins, stride, bins * bins);
+  return find_means(maps, rois, false, maps.size(1) / (bins * bins), bins, stride);
+}
+
+at::Tensor native_box_deltas_backward(const at::Tensor& grad, const at::Tensor& maps, const at::Tensor& rois, int64_t bins,
+                                      int64_t stride) {
+  check_maps(maps, rois, bins, bins, stride, bins * bins);
+  check_grad(grad, maps, {rois.size(0), maps.size(1) / (bins * bins)});
+  return means_gradient(grad, maps, rois, false, bins, stride);
 }
 
 at::Tensor native_mask_logits(const at::Tensor& maps, const at::Tensor& rois, const at::Tensor& labels, int64_t bins,
                               int64_t size, int64_t stride) {
-  check_maps(maps, rois, bins, bins, stride, 2 * bins * bins);
+  check_maps(maps, rois, bins, bins, stride, kLeastPairs * bins * bins);
   check_points(size);
   check_labels(labels, rois);
   const Call call(maps);
@@ -60,7 +80,7 @@ at::Tensor native_mask_logits(const at::Tensor& maps, const at::Tensor& rois, co
 
 at::Tensor native_mask_logits_backward(const at::Tensor& grad_in, const at::Tensor& maps, const at::Tensor& rois,
                                        const at::Tensor& labels, int64_t bins, int64_t size, int64_t stride) {
-  check_maps(maps, rois, bins, bins, stride, 2 * bins * bins);
+  check_maps(maps, rois, bins, bins, stride, kLeastPairs * bins * bins);
   check_points(size);
   check_labels(labels, rois);
   check_grad(grad_in, maps, {rois.size(0), 2, size, size});
@@ -77,10 +97,10 @@ at::Tensor native_mask_logits_backward(const at::Tensor& grad_in, const at::Tens
 }  // namespace
 
 TORCH_LIBRARY_IMPL(fcis_ros, CUDA, m) {
-  m.impl("native_class_logits", find_means<true>);
-  m.impl("native_class_logits_backward", means_gradient<true>);
-  m.impl("native_box_deltas", find_means<false>);
-  m.impl("native_box_deltas_backward", means_gradient<false>);
+  m.impl("native_class_logits", native_class_logits);
+  m.impl("native_class_logits_backward", native_class_logits_backward);
+  m.impl("native_box_deltas", native_box_deltas);
+  m.impl("native_box_deltas_backward", native_box_deltas_backward);
   m.impl("native_mask_logits", native_mask_logits);
   m.impl("native_mask_logits_backward", native_mask_logits_backward);
 }

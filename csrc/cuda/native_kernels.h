@@ -11,12 +11,13 @@ namespace fcis::cuda {
 
 // -> means [R, groups] over the cells of every ROI. Where channels are pairs, of max(outside, inside): groups is then the number
 // of classes, else the number of outputs.
-size_t native_means_workspace(const Maps& maps, const Rois& rois, bool pairs);
-cudaError_t native_means(const Maps& maps, const Rois& rois, bool pairs, void* workspace, float* means, cudaStream_t stream);
+size_t native_means_workspace(const Maps& maps, const Rois& rois, int64_t groups);
+cudaError_t native_means(const Maps& maps, const Rois& rois, bool pairs, int64_t groups, void* workspace, float* means,
+                         cudaStream_t stream);
 // grad [R, groups] -> result, elements and layout of the maps; all of it is written.
 size_t native_means_backward_workspace(const Maps& maps, const Rois& rois);
-cudaError_t native_means_backward(const float* grad, const Maps& maps, const Rois& rois, bool pairs, void* workspace,
-                                  void* result, cudaStream_t stream);
+cudaError_t native_means_backward(const float* grad, const Maps& maps, const Rois& rois, bool pairs, int64_t groups,
+                                  void* workspace, void* result, cudaStream_t stream);
 
 // labels [R] -> pairs [R, 2, size, size].
 cudaError_t native_masks(const Maps& maps, const Rois& rois, const int64_t* labels, float* pairs, cudaStream_t stream);

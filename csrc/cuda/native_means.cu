@@ -23,27 +23,23 @@ struct AreaTable {
   }
 };
 
-int64_t groups_of(const Maps& maps, const Rois& rois, bool pairs) {
-  return pairs ? classes_of(maps, rois) : outputs_of(maps, rois);
+// Groups of a bin as the maps hold them: pairs, padded ones among them, or channels.
+int64_t stored_of(const Maps& maps, const Rois& rois, bool pairs) {
+  return pairs ? padded_of(maps, rois) : outputs_of(maps, rois);
 }
 
 // A thread is a channel and a row of cells: sums along the row.
 template <typename T, bool kPairs>
-__global__ __launch_bounds__(kThreads) void sum_rows(Access<const T> maps, AreaTable table, int groups) {
+__global__ __launch_bounds__(kThreads) void sum_rows(Access<const T> maps, AreaTable table, int groups, int stored) {
   const int64_t channel = static_cast<int64_t>(blockIdx.y) * kThreads + threadIdx.x;
   if (channel >= table.channels) return;
   const int image = static_cast<int>(blockIdx.x) / maps.height, y = static_cast<int>(blockIdx.x) % maps.height;
-  const int64_t first = kPairs ? channel / groups * 2 * groups + channel % groups : channel;
+  const int64_t first = kPairs ? 2 * (channel / groups * stored + channel % groups) : channel;
   const T* pixel = maps.at(image, first, y, 0);
   double sum = 0.0;
   table.at(image, y + 1, 0)[channel] = 0.0;
   for (int x = 0; x < maps.width; ++x, pixel += maps.pixel_step) {
-    float value = to_float(*pixel);
-    if (kPairs) {
-      const float inside = to_float(pixel[groups * maps.channel_step]);
-      value = inside > value ? inside : value;
-    }
-    sum += value;
+    sum += kPairs ? larger(read_pair(maps, pixel)) : to_float(*pixel);
     table.at(image, y + 1, x + 1)[channel] = sum;
   }
 }
@@ -88,10 +84,12 @@ __global__ __launch_bounds__(kMeanWarps* kWarp) void read_corners(AreaTable tabl
       cover.image < 0 ? 0.0f : static_cast<float>(total / static_cast<double>(cover.cells()));
 }
 
-// A warp gathers the gradient of one feature cell, one bin and 32 groups; of pairs it goes to the side that is larger there.
+// A warp gathers the gradient of one feature cell, one bin and 32 groups; of pairs it goes to the side that is larger there, and
+// is zero for the padding.
 template <typename T, bool kPairs>
 __global__ __launch_bounds__(Place::kWarps* kWarp) void gather_means(const float* __restrict__ grad, Access<const T> maps,
-                                                                     Access<T> result, CoverTable table, int groups, int chunks) {
+                                                                     Access<T> result, CoverTable table, int groups, int stored,
+                                                                     int chunks) {
   const int unit = blockIdx.y * Place::kWarps + threadIdx.x / kWarp;
   if (unit >= table.bins * table.bins * chunks) return;  // the whole warp
   const Place place = find_place(blockIdx.x, unit, result.height, result.width, chunks);
@@ -100,37 +98,37 @@ __global__ __launch_bounds__(Place::kWarps* kWarp) void gather_means(const float
   for_each_roi(table, place, [&](int r) {
     if (group < groups) sum += static_cast<double>(grad[static_cast<int64_t>(r) * groups + group]) * table.share[r];
   });
-  if (group >= groups) return;
+  if (group >= stored) return;
   const float value = static_cast<float>(sum);
-  const int64_t channel = static_cast<int64_t>(place.bin) * (kPairs ? 2 : 1) * groups + group;
+  const int64_t channel = (kPairs ? 2 : 1) * (static_cast<int64_t>(place.bin) * stored + group);
   T* const at = result.at(place.image, channel, place.y, place.x);
   if (!kPairs) {
     store(at, value);
     return;
   }
-  const T* const pair = maps.at(place.image, channel, place.y, place.x);
-  const bool inside = to_float(pair[groups * maps.channel_step]) > to_float(*pair);
-  store(at, inside ? 0.0f : value);
-  store(at + groups * result.channel_step, inside ? value : 0.0f);
+  const Pair pair = read_pair(maps, maps.at(place.image, channel, place.y, place.x));
+  const bool inside = pair.inside > pair.outside;
+  store_pair(result, at, {inside ? 0.0f : value, inside ? value : 0.0f});
 }
 
 template <typename T, bool kPairs>
-void launch_sums(const Maps& maps, const AreaTable& table, int groups, cudaStream_t stream) {
+void launch_sums(const Maps& maps, const AreaTable& table, int groups, int stored, cudaStream_t stream) {
   const unsigned blocks = static_cast<unsigned>(divide_up(table.channels, kThreads));
   FCIS_LAUNCH((sum_rows<T, kPairs>), dim3(static_cast<unsigned>(maps.images * maps.height), blocks), kThreads, 0, stream,
-              access(maps, static_cast<const T*>(maps.data)), table, groups);
+              access(maps, static_cast<const T*>(maps.data)), table, groups, stored);
   FCIS_LAUNCH(sum_columns, dim3(static_cast<unsigned>(maps.images * (maps.width + 1)), blocks), kThreads, 0, stream, table);
 }
 
 }  // namespace
 
-size_t native_means_workspace(const Maps& maps, const Rois& rois, bool pairs) {
-  const int64_t channels = rois.bins * rois.bins * groups_of(maps, rois, pairs);
+size_t native_means_workspace(const Maps& maps, const Rois& rois, int64_t groups) {
+  const int64_t channels = rois.bins * rois.bins * groups;
   return static_cast<size_t>(maps.images * (maps.height + 1) * (maps.width + 1) * channels) * sizeof(double);
 }
 
-cudaError_t native_means(const Maps& maps, const Rois& rois, bool pairs, void* workspace, float* means, cudaStream_t stream) {
-  const int64_t groups = groups_of(maps, rois, pairs), chunks = divide_up(groups, kWarp);
+cudaError_t native_means(const Maps& maps, const Rois& rois, bool pairs, int64_t groups, void* workspace, float* means,
+                         cudaStream_t stream) {
+  const int64_t stored = stored_of(maps, rois, pairs), chunks = divide_up(groups, kWarp);
   const AreaTable table{static_cast<double*>(workspace), static_cast<int>(maps.height), static_cast<int>(maps.width),
                         rois.bins * rois.bins * groups};
   if (rois.count * chunks > 0x7fffffff || maps.images * (maps.pixels() + maps.width + maps.height) > 0x7fffffff ||
@@ -142,9 +140,9 @@ cudaError_t native_means(const Maps& maps, const Rois& rois, bool pairs, void* w
     const cudaError_t error = with_element(maps.element, [&](auto element) {
       using T = decltype(element);
       if (pairs) {
-        launch_sums<T, true>(maps, table, static_cast<int>(groups), stream);
+        launch_sums<T, true>(maps, table, static_cast<int>(groups), static_cast<int>(stored), stream);
       } else {
-        launch_sums<T, false>(maps, table, static_cast<int>(groups), stream);
+        launch_sums<T, false>(maps, table, static_cast<int>(groups), static_cast<int>(stored), stream);
       }
     });
     if (error) return error;
@@ -156,9 +154,9 @@ cudaError_t native_means(const Maps& maps, const Rois& rois, bool pairs, void* w
 
 size_t native_means_backward_workspace(const Maps&, const Rois& rois) { return cover_table_bytes(rois, false); }
 
-cudaError_t native_means_backward(const float* grad, const Maps& maps, const Rois& rois, bool pairs, void* workspace,
-                                  void* result, cudaStream_t stream) {
-  const int64_t groups = groups_of(maps, rois, pairs), chunks = divide_up(groups, kWarp), pixels = maps.images * maps.pixels();
+cudaError_t native_means_backward(const float* grad, const Maps& maps, const Rois& rois, bool pairs, int64_t groups,
+                                  void* workspace, void* result, cudaStream_t stream) {
+  const int64_t stored = stored_of(maps, rois, pairs), chunks = divide_up(stored, kWarp), pixels = maps.images * maps.pixels();
   const int64_t units = divide_up(rois.bins * rois.bins * chunks, Place::kWarps);
   if (rois.count > 0x7fffffff || pixels > 0x7fffffff || units > 65535) return cudaErrorInvalidValue;
   if (pixels == 0) return cudaSuccess;
@@ -168,11 +166,11 @@ cudaError_t native_means_backward(const float* grad, const Maps& maps, const Roi
     using T = decltype(element);
     const Access<const T> read = access(maps, static_cast<const T*>(maps.data));
     const Access<T> written = access(maps, static_cast<T*>(result));
-    const int own = static_cast<int>(groups), parts = static_cast<int>(chunks);
+    const int own = static_cast<int>(groups), all = static_cast<int>(stored), parts = static_cast<int>(chunks);
     if (pairs) {
-      FCIS_LAUNCH((gather_means<T, true>), grid, Place::kWarps * kWarp, 0, stream, grad, read, written, table, own, parts);
+      FCIS_LAUNCH((gather_means<T, true>), grid, Place::kWarps * kWarp, 0, stream, grad, read, written, table, own, all, parts);
     } else {
-      FCIS_LAUNCH((gather_means<T, false>), grid, Place::kWarps * kWarp, 0, stream, grad, read, written, table, own, parts);
+      FCIS_LAUNCH((gather_means<T, false>), grid, Place::kWarps * kWarp, 0, stream, grad, read, written, table, own, all, parts);
     }
   });
 }

@@ -15,7 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     import torch
 
-    from fcis_ros.model.checkpoint import default_checkpoint, read_metadata
+    from fcis_ros.model.checkpoint import default_checkpoint, read_metadata, read_version
     from fcis_ros.model.hardware import auto_device, auto_precision
     from fcis_ros.versions import versions
 
@@ -24,7 +24,7 @@ def run(arguments: argparse.Namespace) -> None:
     device = auto_device()
     precision = auto_precision(torch.device(device.value))
     about = {
-        "checkpoint": {"file": str(path), "bytes": path.stat().st_size},
+        "checkpoint": {"file": str(path), "bytes": path.stat().st_size, "format_version": read_version(path)},
         "config": config.to_dict(),
         "provenance": provenance,
         "versions": versions(),

@@ -28,8 +28,8 @@ class Merged:
     single: ModuleType
     all_bins: tuple[int, ...]
 
-    def class_logits(self, score_maps: Tensor, rois: Tensor, bins: int, size: int, stride: int) -> Tensor:
-        return self._mean(score_maps, lambda maps, k: self.single.class_logits(maps, rois, k, size, stride))
+    def class_logits(self, score_maps: Tensor, rois: Tensor, classes: int, bins: int, size: int, stride: int) -> Tensor:
+        return self._mean(score_maps, lambda maps, k: self.single.class_logits(maps, rois, classes, k, size, stride))
 
     def mask_logits(self, score_maps: Tensor, rois: Tensor, labels: Tensor, bins: int, size: int, stride: int) -> Tensor:
         return self._mean(score_maps, lambda maps, k: self.single.mask_logits(maps, rois, labels, k, size, stride))

@@ -6,6 +6,7 @@ import json
 import os
 import reprlib
 import stat
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,13 @@ from torch.overrides import TorchFunctionMode
 
 from fcis_ros.config import ModelConfig, json_object
 from fcis_ros.errors import InputError
+from fcis_ros.model import version_2
 from fcis_ros.model.fcis import FCIS
+from fcis_ros.ops.layout import padding_of
 from fcis_ros.shipped import shipped
 
-FORMAT_VERSION = "2"
+FORMAT_VERSION = "3"
+SCORE_LAYER = "score_maps.score."  # what version 2 has in another order
 DEFAULT_NAME = "fcis_road_r18.safetensors"
 MAX_HEADER = 4 << 20  # bytes; 1000 tensors and a configuration take 0.1 MB
 DTYPES = {torch.float32: "F32", torch.int64: "I64"}  # as safetensors calls them; the counters of BatchNorm are int64
@@ -85,23 +89,51 @@ def read_metadata(path: str | Path) -> tuple[ModelConfig, dict[str, Any]]:
     """Configuration and provenance of a checkpoint, without loading its weights.
 
     Raises:
-        InputError: the file is missing, damaged, of another format version or not ours.
+        InputError: the file is missing, damaged, of a format version that is not read, or not ours.
     """
     with open_tensors(path) as file:
         return _parse(path, file.metadata() or {})
+
+
+def read_version(path: str | Path) -> str:
+    """The format version of a checkpoint; weights of an older one are converted when they are loaded.
+
+    Raises:
+        InputError: as for ``read_metadata``.
+    """
+    with open_tensors(path) as file:
+        about = file.metadata() or {}
+        _parse(path, about)
+        return about["format_version"]
+
+
+def stored_shape(name: str, shape: Sequence[int], config: ModelConfig, version: str) -> list[int]:
+    """The shape of a model's tensor in a file of this format version; ``shape`` is that in the model."""
+    if version == version_2.VERSION and name.startswith(SCORE_LAYER):
+        return [version_2.score_channels(config), *shape[1:]]
+    return list(shape)
+
+
+def in_order(name: str, tensor: Tensor, config: ModelConfig, version: str) -> Tensor:
+    """A tensor of ``stored_shape`` as the model has it."""
+    if version == version_2.VERSION and name.startswith(SCORE_LAYER):
+        return version_2.convert(tensor, config)
+    return tensor
 
 
 def load(path: str | Path) -> FCIS:
     """Reads a model, in evaluation mode, on the CPU.
 
     Names, shapes and types are compared before a weight is read or allocated. The weights are copied: the file may change
-    afterwards.
+    afterwards. Those of format version 2 are put in order.
 
     Raises:
         InputError: as for ``read_metadata``, or the weights do not fit the configuration, are not float32, or not finite.
     """
     with open_tensors(path) as file:
-        config, _ = _parse(path, file.metadata() or {})
+        about = file.metadata() or {}
+        config, _ = _parse(path, about)
+        version = about["format_version"]
         model = blueprint(config)
         expected = model.state_dict()
         names = set(file.keys())
@@ -112,18 +144,20 @@ def load(path: str | Path) -> FCIS:
                 raise InputError(f"checkpoint {path}: unexpected tensor {reprlib.repr(name)}")
             stored = file.get_slice(name)
             shape, dtype = list(stored.get_shape()), stored.get_dtype()
-            if shape != list(expected[name].shape):
+            if shape != (wanted := stored_shape(name, expected[name].shape, config, version)):
                 raise InputError(
                     f"checkpoint {path}: {name} has shape {shape}, "
-                    f"its {len(config.class_names)} classes and configuration need {list(expected[name].shape)}"
+                    f"its {len(config.class_names)} classes and configuration need {wanted}"
                 )
             if dtype != DTYPES[expected[name].dtype]:
                 raise InputError(f"checkpoint {path}: {name} is of type {dtype}, not {DTYPES[expected[name].dtype]}")
         tensors = {}
         for name in expected:
-            tensors[name] = file.get_tensor(name).clone()
+            tensors[name] = in_order(name, file.get_tensor(name).clone(), config, version)
             if not torch.isfinite(tensors[name]).all():
                 raise InputError(f"checkpoint {path}: {name} holds values that are not finite")
+            if name.startswith(SCORE_LAYER) and padding_of(tensors[name], config.bin_count, config.num_classes).any():
+                raise InputError(f"checkpoint {path}: {name} is of more than its {len(config.class_names)} classes")
     model.load_state_dict(tensors, assign=True)
     return model.eval()
 
@@ -170,9 +204,10 @@ def _parse(path: str | Path, metadata: dict[str, str]) -> tuple[ModelConfig, dic
     version = metadata.get("format_version")
     if version is None or "config" not in metadata:
         raise InputError(f"checkpoint {path}: not an fcis_ros checkpoint (its metadata has no format_version or config)")
-    if version != FORMAT_VERSION:
+    if version not in (version_2.VERSION, FORMAT_VERSION):
         raise InputError(
-            f"checkpoint {path}: format version {reprlib.repr(version)[1:-1]}, this release reads version {FORMAT_VERSION}"
+            f"checkpoint {path}: format version {reprlib.repr(version)[1:-1]}, this release reads versions "
+            f"{version_2.VERSION} and {FORMAT_VERSION}"
         )
     provenance = json_object(metadata.get("provenance", "{}"), f"checkpoint {path}: provenance")
     try:

@@ -35,7 +35,7 @@ class DenseMaps:
     Attributes:
         logits: [N, 2A, h, w] of the RPN, A background, then A object.
         deltas: [N, 4A, h, w] of the RPN.
-        score_maps: [N, k*k*2*(C+1), h, w], as ``ScoreMaps`` orders them.
+        score_maps: [N, k*k*P*2, h, w], as ``ScoreMaps`` orders them.
         box_maps: [N, k*k*4, h, w], likewise.
         height: of the input images.
         width: of the input images.

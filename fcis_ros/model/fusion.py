@@ -28,11 +28,11 @@ class FusedRois:
 
 
 def fuse(score_maps: Tensor, rois: Tensor, config: ModelConfig) -> FusedRois:
-    """Joint scores and masks of ROIs [R, 5] from the maps of one image, [1, k*k*2*(C+1), h, w].
+    """Joint scores and masks of ROIs [R, 5] from the maps of one image, [1, k*k*P*2, h, w].
 
     The class is decided by the softmax over classes of the mean of max(outside, inside); the mask is the softmax of the pair
     of the best class other than background, the lower label winning a tie.
     """
     assembling, geometry = operators(config), (config.bins, config.grid, STRIDE)
-    scores = torch.softmax(assembling.class_logits(score_maps, rois, *geometry), dim=1)
+    scores = torch.softmax(assembling.class_logits(score_maps, rois, config.num_classes, *geometry), dim=1)
     return FusedRois(rois[:, 1:], scores, assembling.winner_masks(score_maps, rois, scores, *geometry))

@@ -41,12 +41,12 @@ def propose_windows(score_maps: Tensor, height: int, width: int, config: ModelCo
     """The windows of one image that are least likely background, after NMS; limits and threshold are those of the RPN.
 
     Args:
-        score_maps: [1, k*k*2*(C+1), h, w].
+        score_maps: [1, k*k*P*2, h, w], as ``ScoreMaps`` orders them.
         height: of the resized image.
         width: of the resized image.
         config: windows, limits and thresholds.
     """
     windows = slide(height, width, config, score_maps.device)
     rois = torch.nn.functional.pad(windows, (1, 0))
-    logits = operators(config).class_logits(score_maps, rois, config.bins, config.grid, STRIDE)
+    logits = operators(config).class_logits(score_maps, rois, config.num_classes, config.bins, config.grid, STRIDE)
     return best(windows, 1 - torch.softmax(logits, dim=1)[:, 0], config)

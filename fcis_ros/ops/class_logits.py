@@ -6,18 +6,18 @@ import torch
 from torch import Tensor
 
 
-def class_logits(score_maps: Tensor, rois: Tensor, bins: int, size: int, stride: int) -> Tensor:
-    """As ``reference.class_logits``: [N, k*k*2*(C+1), h, w], [R, 5] -> [R, C+1]; differentiable in the maps.
+def class_logits(score_maps: Tensor, rois: Tensor, classes: int, bins: int, size: int, stride: int) -> Tensor:
+    """As ``reference.class_logits``: [N, k*k*P*2, h, w], [R, 5] -> [R, C+1]; differentiable in the maps.
 
     Raises:
         ValueError: an argument's dtype, rank, device, memory format or channel count does not fit; named in the message.
     """
-    return torch.ops.fcis_ros.class_logits(score_maps, rois, bins, size, stride)
+    return torch.ops.fcis_ros.class_logits(score_maps, rois, classes, bins, size, stride)
 
 
 @torch.library.register_fake("fcis_ros::class_logits")
-def _(maps, rois, bins, size, stride):
-    return maps.new_empty((rois.shape[0], maps.shape[1] // (2 * bins * bins)), dtype=torch.float32)
+def _(maps, rois, classes, bins, size, stride):
+    return maps.new_empty((rois.shape[0], classes), dtype=torch.float32)
 
 
 @torch.library.register_fake("fcis_ros::class_logits_backward")
@@ -26,12 +26,12 @@ def _(grad, maps, rois, bins, size, stride):
 
 
 def _save(ctx, inputs, output):
-    maps, rois, *ctx.geometry = inputs
+    maps, rois, _, *ctx.geometry = inputs
     ctx.save_for_backward(maps, rois)
 
 
 def _backward(ctx, grad):
-    return torch.ops.fcis_ros.class_logits_backward(grad, *ctx.saved_tensors, *ctx.geometry), None, None, None, None
+    return torch.ops.fcis_ros.class_logits_backward(grad, *ctx.saved_tensors, *ctx.geometry), None, None, None, None, None
 
 
 torch.library.register_autograd("fcis_ros::class_logits", _backward, setup_context=_save)

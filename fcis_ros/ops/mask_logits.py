@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 def mask_logits(score_maps: Tensor, rois: Tensor, labels: Tensor, bins: int, size: int, stride: int) -> Tensor:
-    """As ``reference.mask_logits``: [N, k*k*2*(C+1), h, w], [R, 5], [R] -> [R, 2, S, S]; differentiable in the maps.
+    """As ``reference.mask_logits``: [N, k*k*P*2, h, w], [R, 5], [R] -> [R, 2, S, S]; differentiable in the maps.
 
     Raises:
         ValueError: an argument's dtype, rank, device, memory format or channel count does not fit; named in the message.

@@ -13,17 +13,17 @@ from torch import Tensor
 _ops = torch.ops.fcis_ros
 
 
-def class_logits(score_maps: Tensor, rois: Tensor, bins: int, size: int, stride: int) -> Tensor:
-    """As ``reference.native.class_logits``: [N, k*k*2*(C+1), h, w], [R, 5] -> [R, C+1]; differentiable in the maps.
+def class_logits(score_maps: Tensor, rois: Tensor, classes: int, bins: int, size: int, stride: int) -> Tensor:
+    """As ``reference.native.class_logits``: [N, k*k*P*2, h, w], [R, 5] -> [R, C+1]; differentiable in the maps.
 
     Raises:
         ValueError: an argument's dtype, rank, device, memory format or channel count does not fit; named in the message.
     """
-    return _ops.native_class_logits(score_maps, rois, bins, stride)
+    return _ops.native_class_logits(score_maps, rois, classes, bins, stride)
 
 
 def mask_logits(score_maps: Tensor, rois: Tensor, labels: Tensor, bins: int, size: int, stride: int) -> Tensor:
-    """As ``reference.native.mask_logits``: [N, k*k*2*(C+1), h, w], [R, 5], [R] -> [R, 2, S, S]; differentiable in the maps.
+    """As ``reference.native.mask_logits``: [N, k*k*P*2, h, w], [R, 5], [R] -> [R, 2, S, S]; differentiable in the maps.
 
     Raises:
         ValueError: as for ``class_logits``.
@@ -56,8 +56,8 @@ def box_deltas(box_maps: Tensor, rois: Tensor, bins: int, size: int, stride: int
 
 
 @torch.library.register_fake("fcis_ros::native_class_logits")
-def _(maps, rois, bins, stride):
-    return maps.new_empty((rois.shape[0], maps.shape[1] // (2 * bins * bins)), dtype=torch.float32)
+def _(maps, rois, classes, bins, stride):
+    return maps.new_empty((rois.shape[0], classes), dtype=torch.float32)
 
 
 @torch.library.register_fake("fcis_ros::native_mask_logits")
@@ -77,19 +77,23 @@ def _(grad, maps, *arguments):
     return torch.empty_like(maps)
 
 
-def _differentiable(name: str) -> None:
-    """Registers ``<name>_backward``, which gives the gradient of the first argument, the maps."""
+def _differentiable(name: str, skipped: int = 0) -> None:
+    """Registers ``<name>_backward``, which gives the gradient of the first argument, the maps.
+
+    ``skipped`` of the numbers are no arguments of it: how many classes there are, the gradient's shape says.
+    """
 
     def save(ctx, inputs, output):
         ctx.save_for_backward(*(value for value in inputs if isinstance(value, Tensor)))
         ctx.geometry = [value for value in inputs if not isinstance(value, Tensor)]
 
     def backward(ctx, grad):
-        maps_grad = getattr(_ops, f"{name}_backward")(grad, *ctx.saved_tensors, *ctx.geometry)
+        maps_grad = getattr(_ops, f"{name}_backward")(grad, *ctx.saved_tensors, *ctx.geometry[skipped:])
         return maps_grad, *[None] * (len(ctx.saved_tensors) - 1 + len(ctx.geometry))
 
     torch.library.register_autograd(f"fcis_ros::{name}", backward, setup_context=save)
 
 
-for _name in ("native_class_logits", "native_mask_logits", "native_box_deltas"):
-    _differentiable(_name)
+_differentiable("native_class_logits", skipped=1)
+_differentiable("native_mask_logits")
+_differentiable("native_box_deltas")

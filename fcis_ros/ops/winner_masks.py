@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 def winner_masks(score_maps: Tensor, rois: Tensor, scores: Tensor, bins: int, size: int, stride: int) -> Tensor:
-    """As ``reference.winner_masks``: [N, k*k*2*(C+1), h, w], [R, 5], [R, C+1] -> [R, S, S]; no gradient.
+    """As ``reference.winner_masks``: [N, k*k*P*2, h, w], [R, 5], [R, C+1] -> [R, S, S]; no gradient.
 
     Raises:
         ValueError: an argument's dtype, rank, device, memory format or channel count does not fit; named in the message.

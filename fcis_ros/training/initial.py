@@ -9,12 +9,12 @@ from torch import Tensor
 
 from fcis_ros.config import ModelConfig
 from fcis_ros.errors import InputError
-from fcis_ros.model.checkpoint import open_tensors, read_metadata
+from fcis_ros.model.checkpoint import SCORE_LAYER, in_order, open_tensors, read_metadata, stored_shape
 from fcis_ros.model.fcis import FCIS
+from fcis_ros.ops.layout import padded_classes
 
 FLOATS = ("F16", "BF16", "F32", "F64")  # as safetensors calls them
 LISTED = 3  # names of tensors in a line
-SCORE_LAYER = "score_maps.score."
 COUNTER = "num_batches_tracked"  # of BatchNorm; nothing reads it, and older files lack it
 # What has to be the same for weights to mean the same. torchvision normalises to 0..1 first, which is folded in here.
 INPUT_AND_STRIDES = ("mean", "std", "pool1", "stride_in_1x1")
@@ -45,17 +45,20 @@ def initialise(model: FCIS, path: str | Path) -> list[str]:
     with open_tensors(path) as file:
         about, names = file.metadata() or {}, [name for name in file.keys() if not name.endswith(COUNTER)]  # noqa: SIM118
         theirs = read_metadata(path)[0] if "format_version" in about else None
+        version = about.get("format_version", "")
         if theirs is None and "conv1.weight" not in names:
             raise InputError(f"{path}: neither an fcis_ros checkpoint nor a ResNet under torchvision's names")
         stored = {name if theirs else f"backbone.{name}": name for name in names}
         own = {name: value for name, value in model.state_dict().items() if not name.endswith(COUNTER)}
-        fresh = _unfit(own, {name: tuple(file.get_slice(stored[name]).get_shape()) for name in stored}, theirs, model.config)
+        shapes = {name: tuple(file.get_slice(stored[name]).get_shape()) for name in stored}
+        fresh = _unfit(own, shapes, theirs, version, model.config)
         taken = {}
         for name, value in own.items():
             if name in stored and name not in fresh:
                 tensor = _read(path, file, stored[name], value.dtype)
-                by_class = theirs is not None and name.startswith(SCORE_LAYER)
-                taken[name] = _copy_classes(value, model.config, tensor, theirs) if by_class else tensor
+                if theirs is not None and name.startswith(SCORE_LAYER):
+                    tensor = _copy_classes(value, model.config, in_order(name, tensor, theirs, version), theirs)
+                taken[name] = tensor
     if not taken:
         raise InputError(f"{path}: none of its {len(names)} tensors fits the model")
     model.load_state_dict(taken, strict=False)
@@ -63,7 +66,11 @@ def initialise(model: FCIS, path: str | Path) -> list[str]:
 
 
 def _unfit(
-    own: dict[str, Tensor], shapes: dict[str, tuple[int, ...]], theirs: ModelConfig | None, ours: ModelConfig
+    own: dict[str, Tensor],
+    shapes: dict[str, tuple[int, ...]],
+    theirs: ModelConfig | None,
+    version: str,
+    ours: ModelConfig,
 ) -> dict[str, str]:
     """{tensor of ours: why it starts fresh}; a layer's weight and bias go together.
 
@@ -71,6 +78,7 @@ def _unfit(
         own: the model's tensors.
         shapes: of the file's, under our names.
         theirs: configuration of the file's model; None of a ResNet.
+        version: format version of the file, if it is one of ours.
         ours: configuration of the model.
     """
     layers = {}
@@ -83,7 +91,8 @@ def _unfit(
     for name, value in own.items():
         wanted = tuple(value.shape)
         if theirs and name.startswith(SCORE_LAYER):  # the classes are sorted out later
-            wanted = (2 * theirs.bin_count * theirs.num_classes, *wanted[1:])
+            channels = theirs.bin_count * padded_classes(theirs.num_classes) * 2
+            wanted = tuple(stored_shape(name, (channels, *wanted[1:]), theirs, version))
         if shapes.get(name) != wanted:
             layers.setdefault(name.rpartition(".")[0], "of another shape" if name in shapes else "not in the file")
     return {name: layers[layer] for name in own if (layer := name.rpartition(".")[0]) in layers}
@@ -92,12 +101,12 @@ def _unfit(
 def _copy_classes(value: Tensor, ours: ModelConfig, tensor: Tensor, theirs: ModelConfig) -> Tensor:
     """Our score layer's weight or bias with the channels of background and of every class that they have as well."""
     result = value.clone()
-    here = result.view(ours.bin_count, 2, ours.num_classes, -1)
-    there = tensor.view(theirs.bin_count, 2, theirs.num_classes, -1)
-    here[:, :, 0] = there[:, :, 0]
+    here = result.view(ours.bin_count, padded_classes(ours.num_classes), -1)
+    there = tensor.view(theirs.bin_count, padded_classes(theirs.num_classes), -1)
+    here[:, 0] = there[:, 0]
     for label, name in enumerate(ours.class_names, 1):
         if name in theirs.class_names:
-            here[:, :, label] = there[:, :, 1 + theirs.class_names.index(name)]
+            here[:, label] = there[:, 1 + theirs.class_names.index(name)]
     return result
 
 

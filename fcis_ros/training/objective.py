@@ -53,7 +53,7 @@ def compute_losses(
     rois = torch.cat([with_image_index(target.rois, i) for i, target in enumerate(targets)])
     labels = torch.cat([target.labels for target in targets])
     counts = [len(target.rois) for target in targets]
-    class_logits = assembling.class_logits(maps.score_maps, rois, *geometry).split(counts)
+    class_logits = assembling.class_logits(maps.score_maps, rois, model.config.num_classes, *geometry).split(counts)
     wanted = torch.where(labels > 0, labels, -1)  # -1: zeros
     mask_logits = assembling.mask_logits(maps.score_maps, rois, wanted, *geometry).split(counts)
     moves = assembling.box_deltas(maps.box_maps, rois, *geometry).split(counts)

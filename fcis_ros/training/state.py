@@ -17,7 +17,7 @@ from torch.optim.lr_scheduler import LambdaLR
 from torch.optim.swa_utils import AveragedModel
 
 from fcis_ros.errors import InputError
-from fcis_ros.model.checkpoint import arrays, open_tensors, write
+from fcis_ros.model.checkpoint import FORMAT_VERSION, arrays, open_tensors, write
 from fcis_ros.model.fcis import FCIS
 from fcis_ros.training.config import TrainConfig
 from fcis_ros.training.optimiser import make_average, make_optimizer, set_training
@@ -68,7 +68,7 @@ def save_state(path: Path, state: RunState, identity: dict[str, Any]) -> None:
     parts = {"model": state.model.state_dict(), "average": state.average.module.state_dict(), "momentum": _momentum(state)}
     tensors = {f"{part}.{name}": tensor for part, values in parts.items() for name, tensor in values.items()}
     about = {"step": state.step, "seconds": state.seconds, "losses": state.losses, "starts": state.starts}
-    write(path, arrays(tensors), {"run": json.dumps({**about, "identity": identity})})
+    write(path, arrays(tensors), {"run": json.dumps({**about, "identity": identity, "format": FORMAT_VERSION})})
 
 
 def read_identity(path: Path) -> dict[str, Any]:
@@ -120,6 +120,8 @@ def _about(path: Path, file) -> dict[str, Any]:
             raise ValueError
     except (KeyError, TypeError, ValueError):
         raise InputError(f"{path}: not the state of a training run of this version") from None
+    if about.get("format") != FORMAT_VERSION:
+        raise InputError(f"{path}: of an earlier release, whose weights have another order; --init takes the run's checkpoint")
     return about
 
 

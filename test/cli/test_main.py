@@ -257,7 +257,7 @@ def test_unusable_checkpoint(command, kind, model, images, annotations, tmp_path
     elif kind == "version":
         damaged(model, path, format_version="99")
     elif kind == "classes":
-        config = json.dumps({**CONFIG.to_dict(), "class_names": ["car", "pedestrian"]})
+        config = json.dumps({**CONFIG.to_dict(), "class_names": ["car", "pedestrian", "tram", "van"]})
         damaged(model, path, config=config)
     elif kind == "foreign":
         safetensors.torch.save_file({"x": torch.zeros(1)}, path)

@@ -29,7 +29,7 @@ def maps_of_each(channels: int) -> list[torch.Tensor]:
 @pytest.mark.parametrize(("assemble", "single"), [("grid", ops), ("native", native)])
 def test_outputs_are_the_means_over_all_k(assemble, single):
     merged = operators(dataclasses.replace(CONFIG, assemble=assemble))
-    cases = {"class_logits": (6, (ROIS,)), "mask_logits": (6, (ROIS, LABELS)), "box_deltas": (4, (ROIS,))}
+    cases = {"class_logits": (8, (ROIS, 3)), "mask_logits": (8, (ROIS, LABELS)), "box_deltas": (4, (ROIS,))}
     for name, (channels, arguments) in cases.items():
         each = maps_of_each(channels)
         expected = [getattr(single, name)(maps, *arguments, k, 6, 16) for maps, k in zip(each, CONFIG.all_bins, strict=True)]
@@ -42,7 +42,7 @@ def test_outputs_are_the_means_over_all_k(assemble, single):
 
 @pytest.mark.parametrize("assemble", ["grid", "native"])
 def test_the_mask_is_that_of_the_winner(assemble):
-    merged, maps = operators(dataclasses.replace(CONFIG, assemble=assemble)), torch.cat(maps_of_each(6), dim=1)
+    merged, maps = operators(dataclasses.replace(CONFIG, assemble=assemble)), torch.cat(maps_of_each(8), dim=1)
     scores = torch.tensor([[0.9, 0.06, 0.04], [0.1, 0.2, 0.7], [0.0, torch.nan, 0.0]])
     pairs = merged.mask_logits(maps, ROIS, torch.tensor([1, 2, 2]), 3, 6, 16)
     masks = merged.winner_masks(maps, ROIS, scores, 3, 6, 16)
@@ -57,7 +57,7 @@ def test_a_model_with_several_k_finds_instances(tmp_path, voting):
     )  # fmt: skip
     torch.manual_seed(0)
     model = FCIS(config)
-    assert model.score_maps.score.out_channels == 2 * 2 * (49 + 9 + 1) and model.score_maps.box.out_channels == 4 * 59
+    assert model.score_maps.score.out_channels == 4 * 2 * (49 + 9 + 1) and model.score_maps.box.out_channels == 4 * 59
     image = np.random.default_rng(0).integers(0, 256, (60, 80, 3), dtype=np.uint8)
     assert len(Predictor(model, "several", torch.device("cpu"))(image)) > 0
 

@@ -1,5 +1,6 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
+import dataclasses
 import json
 import os
 import struct
@@ -13,9 +14,13 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
 from fcis_ros.config import ModelConfig
+from fcis_ros.data.synthetic import SyntheticScenes
 from fcis_ros.errors import InputError
 from fcis_ros.model import checkpoint
 from fcis_ros.model.fcis import FCIS
+from fcis_ros.model.fusion import fuse
+from fcis_ros.ops.layout import padded_classes
+from fcis_ros.ops.reference import span_edges
 
 TINY = ModelConfig(class_names=("car", "pedestrian"), backbone="resnet18", width=4, reduced_channels=8, rpn_channels=8)
 
@@ -97,8 +102,93 @@ def test_not_ours(saved):
 def test_other_version(saved):
     path, _ = saved
     rewrite(path, format_version="1")
-    with pytest.raises(InputError, match="format version 1, this release reads version 2"):
+    with pytest.raises(InputError, match="format version 1, this release reads versions 2 and 3"):
         checkpoint.load(path)
+
+
+def to_version_2(model: FCIS) -> dict[str, torch.Tensor]:
+    """The model's tensors in the order of version 2, channel by channel."""
+    tensors = {name: value.clone() for name, value in model.state_dict().items()}
+    classes, bins = model.config.num_classes, model.config.bin_count
+    for part in ("weight", "bias"):
+        name = f"score_maps.score.{part}"
+        tensors[name] = torch.stack(
+            [
+                tensors[name][(cell * padded_classes(classes) + label) * 2 + side]
+                for cell in range(bins)
+                for side in range(2)
+                for label in range(classes)
+            ]
+        )
+    return tensors
+
+
+@pytest.mark.parametrize("names", [("car",), ("car", "pedestrian"), ("car", "van", "tram"), ("a", "b", "c", "d")])
+@pytest.mark.parametrize("more_bins", [(), (3, 1)])
+def test_version_2_is_put_in_order(tmp_path, names, more_bins):
+    """Its score maps were ordered by side, then class, without padding; what the network says is equal to the bit."""
+    config = dataclasses.replace(TINY, class_names=names, more_bins=more_bins)
+    torch.manual_seed(1)
+    model = FCIS(config).eval()
+    with torch.no_grad():  # a bias as well, but for the padding
+        model.score_maps.score.bias.unflatten(0, (-1, padded_classes(len(names) + 1), 2))[:, : len(names) + 1].uniform_()
+    path = tmp_path / "old.safetensors"
+    about = {"format_version": "2", "config": json.dumps(config.to_dict())}
+    save_file({name: value.contiguous() for name, value in to_version_2(model).items()}, path, about)
+    loaded = checkpoint.load(path)
+    for name, value in model.state_dict().items():
+        assert torch.equal(loaded.state_dict()[name], value), name
+    image = torch.randn(1, 3, 64, 96)
+    with torch.inference_mode():
+        assert torch.equal(loaded.dense(image).score_maps, model.dense(image).score_maps)
+    checkpoint.save(tmp_path / "new.safetensors", loaded, {})
+    assert (checkpoint.read_version(path), checkpoint.read_version(tmp_path / "new.safetensors")) == ("2", "3")
+    assert checkpoint.read_metadata(path) == (config, {})
+
+
+def test_the_order_belongs_to_the_version(saved):
+    """Tensors of version 3 are no version 2, and the other way round: their numbers of channels differ."""
+    path, model = saved
+    rewrite(path, format_version="2")
+    with pytest.raises(InputError, match="score_maps.score.bias has shape \\[392\\], .* need \\[294\\]"):
+        checkpoint.load(path)
+    rewrite(path, to_version_2(model))
+    with pytest.raises(InputError, match="score_maps.score.bias has shape \\[294\\], .* need \\[392\\]"):
+        checkpoint.load(path)
+
+
+def test_the_shipped_model_answers_as_its_own_order_says():
+    """The file's score layer applied as it is stored, its maps read by loops over squares: the same scores and masks."""
+    path = checkpoint.default_checkpoint()
+    stored, model = load_file(path), checkpoint.load(path)
+    config = model.config
+    bins, size, classes = config.bins, config.grid, config.num_classes
+    assert checkpoint.read_version(path) == "2"
+    reduced = []
+    model.score_maps.score.register_forward_pre_hook(lambda _, inputs: reduced.append(inputs[0]))
+    image = torch.from_numpy(SyntheticScenes(0).sample(3).image.copy()).permute(2, 0, 1)[None].float()
+    with torch.inference_mode():
+        maps = model.dense((image - torch.tensor(config.mean)[:, None, None]) / torch.tensor(config.std)[:, None, None])
+        weight, bias = (stored[f"score_maps.score.{part}"] for part in ("weight", "bias"))
+        old = torch.nn.functional.conv2d(reduced[0], weight, bias)[0].unflatten(0, (bins, bins, 2, classes))
+        rois = torch.tensor([[0.0, 30, 40, 200, 150], [0, 100, 20, 130, 220]])
+        fused = fuse(maps.score_maps, rois, config)
+        height, width = old.shape[-2:]
+        rows = span_edges(rois[:, 2], rois[:, 4], size, height, 16)
+        columns = span_edges(rois[:, 1], rois[:, 3], size, width, 16)
+        for r in range(len(rois)):
+            squares = torch.zeros(2, classes, size, size)
+            for p in range(size):
+                for q in range(size):
+                    (top, bottom), (left, right) = (edges[r, p] for edges in rows), (edges[r, q] for edges in columns)
+                    if bottom > top and right > left:
+                        cells = old[p * bins // size, q * bins // size, :, :, top:bottom, left:right]
+                        squares[:, :, p, q] = cells.mean(dim=(2, 3))
+            scores = torch.softmax(squares.amax(dim=0).mean(dim=(1, 2)), dim=0)
+            torch.testing.assert_close(fused.scores[r], scores, atol=1e-5, rtol=1e-4)
+            own = squares[:, 1 + scores[1:].argmax()]
+            torch.testing.assert_close(fused.masks[r], torch.softmax(own, dim=0)[1], atol=1e-4, rtol=1e-3)
+    assert fused.masks.min() < 0.2 and fused.masks.max() > 0.6  # there is something to tell apart
 
 
 @pytest.mark.parametrize(
@@ -201,8 +291,16 @@ except InputError as error:
 
 def test_class_count_that_does_not_fit(saved):
     path, _ = saved
-    rewrite(path, config=json.dumps({**TINY.to_dict(), "class_names": ["car", "pedestrian", "bicyclist"]}))
-    with pytest.raises(InputError, match="score_maps.score.* has shape .* its 3 classes"):
+    rewrite(path, config=json.dumps({**TINY.to_dict(), "class_names": ["car", "pedestrian", "bicyclist", "truck"]}))
+    with pytest.raises(InputError, match="score_maps.score.* has shape .* its 4 classes"):
+        checkpoint.load(path)
+
+
+def test_fewer_names_than_classes(saved):
+    """Within the padding the shapes fit all the same."""
+    path, _ = saved
+    rewrite(path, config=json.dumps({**TINY.to_dict(), "class_names": ["car"]}))
+    with pytest.raises(InputError, match="score_maps.score.weight is of more than its 1 classes"):
         checkpoint.load(path)
 
 

@@ -10,9 +10,12 @@ from fcis_ros.model.fusion import fuse
 ONE_CELL = ModelConfig(class_names=("car", "pedestrian"), bins=1, grid=1)
 
 
+PADDING = [torch.nan, torch.nan]
+
+
 def maps(*values: float) -> torch.Tensor:
     """One feature cell: (outside, inside) of background, car, pedestrian."""
-    return torch.tensor(values, dtype=torch.float32).reshape(3, 2).T.reshape(1, 6, 1, 1).contiguous()
+    return torch.tensor([*values, *PADDING], dtype=torch.float32).reshape(1, 8, 1, 1)
 
 
 ROI = torch.tensor([[0.0, 0, 0, 15, 15]])
@@ -27,8 +30,8 @@ def test_joint_score_and_mask_by_hand():
 
 def test_the_patent_takes_the_maximum_before_the_mean():
     """One pixel says outside, its neighbour inside: for the patent both say "car"; the grid's square averages them first."""
-    outside, inside = [0, 4, 0], [0, 0, 0]
-    two = torch.tensor([outside + inside, inside + outside], dtype=torch.float32).T.reshape(1, 6, 1, 2).contiguous()
+    outside, inside = [0, 0, 4, 0, 0, 0, *PADDING], [0, 0, 0, 4, 0, 0, *PADDING]
+    two = torch.tensor([outside, inside], dtype=torch.float32).T.reshape(1, 8, 1, 2).contiguous()
     both = torch.tensor([[0.0, 0, 0, 31, 15]])
     grid = fuse(two, both, ONE_CELL)
     native = fuse(two, both, dataclasses.replace(ONE_CELL, assemble="native"))

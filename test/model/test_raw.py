@@ -46,7 +46,8 @@ def compare(image):
     with torch.inference_mode():
         maps = predictor.model.dense(torch.from_numpy(found["data"]))
     classes = CONFIG.num_classes
-    score_maps = maps.score_maps[0].reshape(49, 2, classes, *maps.score_maps.shape[2:]).permute(2, 1, 0, 3, 4).flatten(0, 2)
+    by_bin = maps.score_maps[0].reshape(49, 4, 2, *maps.score_maps.shape[2:])[:, :classes]
+    score_maps = by_bin.permute(1, 2, 0, 3, 4).flatten(0, 2)
     box_maps = maps.box_maps[0].reshape(49, 4, *maps.box_maps.shape[2:]).transpose(0, 1).flatten(0, 1)
     box_maps = torch.cat([torch.full_like(box_maps, 1e3), box_maps])  # the first of the released sets is never used
     prob, deltas = found["rpn_cls_prob"][0], found["rpn_bbox_pred"][0]

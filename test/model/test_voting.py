@@ -51,9 +51,10 @@ def test_votes_of_the_released_code_by_hand():
 def test_category_votes_average_probabilities_of_the_voted_class():
     config = dataclasses.replace(CONFIG, voting="category", mask_threshold=0.5)
     ballots = elect(FusedRois(BOXES, SCORES, torch.ones(3, 4, 4)), ORIGINAL, config, 0.5)
-    # One cell, outside then inside of background, car, pedestrian; sigmoid(inside - outside): 0.9 of cars, 0.1 of pedestrians.
-    nine = float(np.log(9))
-    score_maps = torch.tensor([0, 0, 0, 0, nine, -nine]).reshape(1, 6, 1, 1)
+    # One cell, outside and inside of background, car, pedestrian and the padding; sigmoid(inside - outside): 0.9 of cars,
+    # 0.1 of pedestrians.
+    nine, nan = float(np.log(9)), torch.nan
+    score_maps = torch.tensor([0, 0, 0, nine, 0, -nine, nan, nan]).reshape(1, 8, 1, 1)
     ballots, masks = masks_of_categories(ballots, torch.nn.functional.pad(BOXES, (1, 0)), score_maps, config)
     # The voters of the lone car, of the car and of the pedestrian, and which mask each casts.
     assert ballots.index[:3].tolist() == [[-1, -1, 0], [1, 2, -1], [3, 4, -1]] and (ballots.index[3:] == -1).all()

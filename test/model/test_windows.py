@@ -40,9 +40,10 @@ def test_windows_larger_than_the_level_are_cut_off(size):
 def test_the_window_over_the_object_comes_first(assemble):
     """Score maps that know cars in four cells, of which the upper left is at (16, 32)."""
     config = dataclasses.replace(CONFIG, assemble=assemble, window_scales=(2.0, 1.0))
-    maps = torch.zeros(1, 4, 2, 3, 6, 6)  # bin, side, class
-    maps[:, :, 1, 0] = 2
+    maps = torch.zeros(1, 4, 4, 2, 6, 6)  # bin, class and padding, side
+    maps[:, :, 0, 1] = 2
     maps[:, :, 1, 1, 2:4, 1:3] = 9
+    maps[:, :, 3] = torch.nan
     found = propose_windows(maps.reshape(1, -1, 6, 6), 96, 96, config)
     assert found.boxes.shape == (5, 4) and found.boxes[0].tolist() == [16, 32, 47, 63]
     expected = torch.softmax(torch.tensor([2.0, 9, 0]), 0)[1:].sum()

@@ -10,6 +10,18 @@
 
 namespace {
 
+// Some of no class.
+int64_t any_label(int64_t classes) {
+  const int label = integer(-2, static_cast<int>(classes) + 1);
+  return label < classes ? label : label + kClassAlignment;
+}
+
+// [rows, padded] with zeros behind the classes, where the sums are of no meaning.
+std::vector<float> zero_behind(std::vector<float> rows, int64_t classes, int64_t padded) {
+  for (size_t i = 0; i < rows.size(); ++i) rows[i] = static_cast<int64_t>(i) % padded < classes ? rows[i] : 0.0f;
+  return rows;
+}
+
 void assembling() {
   const int bins = integer(1, 4), size = bins * integer(1, 3), stride = integer(1, 32), all_bins = bins * bins;
   const int64_t classes = integer(1, 40), images = integer(1, 2), height = integer(1, 12), width = integer(1, 12),
@@ -20,9 +32,10 @@ void assembling() {
   for (int64_t r = 0; r < count; ++r) {
     rois[r * 5] = integer(0, 3) == 0 ? coordinate() : static_cast<float>(integer(-1, 2));
     for (int c = 1; c < 5; ++c) rois[r * 5 + c] = coordinate();
-    labels[r] = integer(-2, static_cast<int>(classes) + 1);
+    labels[r] = any_label(classes);
   }
-  const Layout score{all_bins * 2 * classes, height, width, channels_last}, box{all_bins * 4, height, width, channels_last};
+  const int64_t padded = pad_classes(classes);
+  const Layout score{all_bins * padded * 2, height, width, channels_last}, box{all_bins * 4, height, width, channels_last};
   const std::vector<float> score_maps = exact_values(images * score.channels * height * width),
                            box_maps = exact_values(images * box.channels * height * width);
   const bool brain = integer(0, 1) == 1;
@@ -33,18 +46,18 @@ void assembling() {
   const Maps scores{score_data, images, score.channels, height, width, element, channels_last};
   const Maps boxes{box_data, images, box.channels, height, width, element, channels_last};
   const RoiSpans found = find_spans({rois.data(), count, bins, size, stride}, scores);
-  std::vector<float> buffer, result_buffer, sums(count * classes), pairs(count * 2 * squares), deltas(count * 4);
+  std::vector<float> buffer, result_buffer, sums(count * padded), pairs(count * 2 * squares), deltas(count * 4);
   std::vector<float> score_grad(score_maps.size()), mask_grad(score_maps.size()), box_grad(box_maps.size());
-  const std::vector<float> logits_wanted = values(sums.size()), pairs_wanted = values(pairs.size()),
+  const std::vector<float> logits_wanted = zero_behind(values(sums.size()), classes, padded), pairs_wanted = values(pairs.size()),
                            deltas_wanted = values(deltas.size());
   for (int bin = 0; bin < all_bins; ++bin) {
-    add_class_logits(scores, found, classes, bin, buffer, sums.data());
-    class_logits_gradient(logits_wanted.data(), scores, found, classes, bin, buffer, result_buffer, score_grad.data());
-    mask_logits_gradient(pairs_wanted.data(), labels.data(), scores, found, classes, bin, mask_grad.data());
+    add_class_logits(scores, found, padded, bin, buffer, sums.data());
+    class_logits_gradient(logits_wanted.data(), scores, found, padded, bin, buffer, result_buffer, score_grad.data());
+    mask_logits_gradient(pairs_wanted.data(), labels.data(), scores, found, padded, bin, mask_grad.data());
     box_deltas_gradient(deltas_wanted.data(), boxes, found, 4, bin, box_grad.data());
   }
   for (int64_t r = 0; r < count; ++r) {
-    mask_logits_of_roi(scores, found, classes, r, labels[r], pairs.data() + r * 2 * squares);
+    mask_logits_of_roi(scores, found, padded, r, labels[r], pairs.data() + r * 2 * squares);
     add_box_deltas(boxes, found, 4, r, deltas.data() + r * 4);
   }
 
@@ -62,11 +75,11 @@ void assembling() {
       const slow::Square& square = all[s];
       const double share = square.cells.empty() ? 0.0 : 1.0 / static_cast<double>(square.cells.size());
       for (int64_t c = 0; c < classes; ++c) {
-        const int64_t outside = square.bin * 2 * classes + c, inside = outside + classes;
+        const int64_t outside = (square.bin * padded + c) * 2, inside = outside + 1;
         const double out = slow::sum(square, score_at, image, outside), in = slow::sum(square, score_at, image, inside);
-        slow_sums[r * classes + c] += std::max(out, in) * share;
+        slow_sums[r * padded + c] += std::max(out, in) * share;
         for (const auto& [y, x] : square.cells) {
-          slow_score_grad[score.place(image, in > out ? inside : outside, y, x)] += share * logits_wanted[r * classes + c];
+          slow_score_grad[score.place(image, in > out ? inside : outside, y, x)] += share * logits_wanted[r * padded + c];
         }
         if (c != labels[r]) continue;
         for (int side = 0; side < 2; ++side) {
@@ -88,7 +101,7 @@ void assembling() {
   const auto compare = [](const std::vector<float>& fast, const std::vector<double>& slowly, const char* what) {
     for (size_t i = 0; i < fast.size(); ++i) expect_near(fast[i], slowly[i], 1e-4, what);
   };
-  compare(sums, slow_sums, "class logits");
+  compare(zero_behind(sums, classes, padded), slow_sums, "class logits");
   compare(pairs, slow_pairs, "mask logits");
   compare(deltas, slow_deltas, "box deltas");
   compare(score_grad, slow_score_grad, "gradient of class logits");
@@ -106,9 +119,10 @@ void reading_as_it_is() {
   for (int64_t r = 0; r < count; ++r) {
     rois[r * 5] = integer(0, 3) == 0 ? coordinate() : static_cast<float>(integer(-1, 2));
     for (int c = 1; c < 5; ++c) rois[r * 5 + c] = coordinate();
-    labels[r] = integer(-2, static_cast<int>(classes) + 1);
+    labels[r] = any_label(classes);
   }
-  const Layout layout{all_bins * (pairs ? 2 : 1) * classes, height, width, channels_last};
+  const int64_t padded = pad_classes(classes);
+  const Layout layout{all_bins * (pairs ? 2 * padded : classes), height, width, channels_last};
   const std::vector<float> wide = exact_values(images * layout.channels * height * width);
   const std::vector<BFloat16> narrow = halved(wide);
   const Maps maps{brain ? static_cast<const void*>(narrow.data()) : wide.data(),
@@ -128,10 +142,10 @@ void reading_as_it_is() {
   for (int bin = 0; bin < all_bins; ++bin) {
     add_native_sums(maps, found, classes, pairs, bin, buffers, sums.data());
     native_means_gradient(wanted.data(), shares.data(), maps, found, classes, pairs, bin, buffers, grad.data());
-    if (pairs) native_masks_gradient(points_wanted.data(), labels.data(), maps, found, classes, bin, mask_grad.data());
+    if (pairs) native_masks_gradient(points_wanted.data(), labels.data(), maps, found, padded, bin, mask_grad.data());
   }
   for (int64_t r = 0; pairs && r < count; ++r)
-    native_mask_of_roi(maps, found, classes, r, labels[r], points.data() + r * 2 * size * size);
+    native_mask_of_roi(maps, found, padded, r, labels[r], points.data() + r * 2 * size * size);
 
   for (int64_t r = 0; r < count; ++r) {
     const float* own = rois.data() + r * 5;
@@ -143,7 +157,7 @@ void reading_as_it_is() {
     const int64_t image = there ? static_cast<int64_t>(own[0]) : 0, n = rows.size(), m = columns.size();
     const auto channel_of = [&](int64_t y, int64_t x, int64_t side, int64_t c) {
       const int64_t bin = slow::bin_of(y - rows[0], n, bins) * bins + slow::bin_of(x - columns[0], m, bins);
-      return (bin * (pairs ? 2 : 1) + side) * classes + c;
+      return pairs ? (bin * padded + c) * 2 + side : bin * classes + c;
     };
     for (const int64_t y : rows) {
       for (const int64_t x : columns) {

@@ -21,7 +21,7 @@ def samples() -> dict[str, tuple]:
     rpn = (tensor.nan_to_num(0, 0, 0) for tensor in rpn_outputs())  # opcheck finds NaN different from NaN
     score_maps, grad = random_maps("class_logits").requires_grad_(), torch.ones(6, 4)
     return {
-        "class_logits": (score_maps, rois, 3, 9, 16),
+        "class_logits": (score_maps, rois, 4, 3, 9, 16),
         "class_logits_backward": (grad, score_maps.detach(), rois, 3, 9, 16),
         "mask_logits": (score_maps, rois, torch.arange(6) % 4, 3, 9, 16),
         "mask_logits_backward": (torch.ones(6, 2, 9, 9), score_maps.detach(), rois, torch.arange(6) % 4, 3, 9, 16),
@@ -46,19 +46,22 @@ def test_opcheck(name):
     torch.library.opcheck(getattr(torch.ops.fcis_ros, name.split()[0]).default, samples()[name])
 
 
-MAPS, ROIS = torch.zeros(1, 18 * 2, 4, 4), torch.zeros(2, 5)
+MAPS, ROIS = torch.zeros(1, 9 * 4 * 2, 4, 4), torch.zeros(2, 5)
 BAD = {
-    "maps: expected float32, float16 or bfloat16": (MAPS.double(), ROIS, 3, 9, 16),
-    "maps: expected \\[N, channels, h, w\\]": (MAPS[0], ROIS, 3, 9, 16),
-    "maps: 35 channels are no multiple of 18": (MAPS[:, :35].contiguous(), ROIS, 3, 9, 16),
-    "maps: neither contiguous nor channels-last": (MAPS.transpose(2, 3).expand(2, -1, -1, -1), ROIS, 3, 9, 16),
-    "maps: expected 1..16777215 rows": (MAPS[:, :, :0], ROIS, 3, 9, 16),
-    "rois: expected \\[R, 5\\]": (MAPS, ROIS[:, 1:], 3, 9, 16),
-    "rois: expected float32": (MAPS, ROIS.double(), 3, 9, 16),
-    "rois: not contiguous": (MAPS, torch.zeros(5, 2).T, 3, 9, 16),
-    "bins: expected 1..64": (MAPS, ROIS, 0, 9, 16),
-    "size: 8 is no multiple": (MAPS, ROIS, 3, 8, 16),
-    "stride: expected": (MAPS, ROIS, 3, 9, 0),
+    "maps: expected float32, float16 or bfloat16": (MAPS.double(), ROIS, 2, 3, 9, 16),
+    "maps: expected \\[N, channels, h, w\\]": (MAPS[0], ROIS, 2, 3, 9, 16),
+    "maps: 70 channels are no multiple of 72": (MAPS[:, :70].contiguous(), ROIS, 2, 3, 9, 16),
+    "classes: 5 classes do not fit the 72 channels of maps with bins = 3": (MAPS, ROIS, 5, 3, 9, 16),
+    "classes: 0 classes do not fit": (MAPS, ROIS, 0, 3, 9, 16),
+    "classes: 9223372036854775807 classes do not fit": (MAPS, ROIS, 2**63 - 1, 3, 9, 16),
+    "maps: neither contiguous nor channels-last": (MAPS.transpose(2, 3).expand(2, -1, -1, -1), ROIS, 2, 3, 9, 16),
+    "maps: expected 1..16777215 rows": (MAPS[:, :, :0], ROIS, 2, 3, 9, 16),
+    "rois: expected \\[R, 5\\]": (MAPS, ROIS[:, 1:], 2, 3, 9, 16),
+    "rois: expected float32": (MAPS, ROIS.double(), 2, 3, 9, 16),
+    "rois: not contiguous": (MAPS, torch.zeros(5, 2).T, 2, 3, 9, 16),
+    "bins: expected 1..64": (MAPS, ROIS, 2, 0, 9, 16),
+    "size: 8 is no multiple": (MAPS, ROIS, 2, 3, 8, 16),
+    "stride: expected": (MAPS, ROIS, 2, 3, 9, 0),
 }
 
 
@@ -71,8 +74,12 @@ def test_bad_arguments_are_named(message):
 def test_bad_labels_and_votes_are_named():
     with pytest.raises(ValueError, match="labels: expected int64"):
         ops.mask_logits(MAPS, ROIS, torch.zeros(2), 3, 9, 16)
-    with pytest.raises(ValueError, match="scores: expected \\[2, 2\\]"):
-        ops.winner_masks(MAPS, ROIS, torch.zeros(2, 3), 3, 9, 16)
+    with pytest.raises(ValueError, match="scores: expected \\[2, -1\\]"):
+        ops.winner_masks(MAPS, ROIS, torch.zeros(3, 3), 3, 9, 16)
+    with pytest.raises(ValueError, match="scores: 5 classes do not fit the 72 channels of maps with bins = 3"):
+        ops.winner_masks(MAPS, ROIS, torch.zeros(2, 5), 3, 9, 16)
+    with pytest.raises(ValueError, match="grad: 5 classes do not fit the 72 channels"):
+        torch.ops.fcis_ros.class_logits_backward(torch.zeros(2, 5), MAPS, ROIS, 3, 9, 16)
     with pytest.raises(ValueError, match="labels: expected \\[2\\]"):
         ops.mask_logits(MAPS, ROIS, torch.zeros(3, dtype=torch.long), 3, 9, 16)
     box, index, weight = torch.tensor([[0, 0, 4, 3]], dtype=torch.int32), torch.zeros(1, 1, dtype=torch.int32), torch.ones(1, 1)

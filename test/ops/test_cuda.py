@@ -4,6 +4,7 @@
 
 import pytest
 import torch
+from operator_inputs import channels_of, shifted, spoil
 
 from fcis_ros import ops
 from fcis_ros.ops import native
@@ -17,14 +18,20 @@ NAMES = pytest.mark.parametrize("name", ["class_logits", "mask_logits", "box_del
 
 def inputs(name: str, classes: int, dtype=torch.float32, layout=torch.channels_last, count=300):
     generator = torch.Generator().manual_seed(0)
-    channels = 49 * (4 if name == "box_deltas" else 2 * classes)
-    maps = torch.randn(2, channels, 38, 63, generator=generator).to(dtype).to(memory_format=layout)
+    maps = torch.randn(2, channels_of(name, classes, 7), 38, 63, generator=generator).to(dtype).to(memory_format=layout)
     corner = torch.rand(count, 2, generator=generator) * torch.tensor([1100.0, 700.0]) - 50
     side = torch.rand(count, 2, generator=generator) ** 2 * 900 - 10
     rois = torch.cat([torch.randint(0, 2, (count, 1), generator=generator).float(), corner, corner + side], dim=1)
     rois[0, 1], rois[1, 0], rois[2, 4] = torch.nan, -1, torch.inf
-    labels = (torch.randint(-1, classes, (count,), generator=generator),) if name == "mask_logits" else ()
-    return maps, rois, labels
+    labels = torch.randint(-1, classes, (count,), generator=generator)
+    return spoil(name, maps, classes), rois, {"class_logits": (classes,), "mask_logits": (labels,), "box_deltas": ()}[name]
+
+
+def on_device(value):
+    """A tensor, or all of a tuple, on the GPU."""
+    if isinstance(value, tuple):
+        return tuple(map(on_device, value))
+    return value.cuda() if isinstance(value, torch.Tensor) else value
 
 
 @NAMES
@@ -33,17 +40,28 @@ def inputs(name: str, classes: int, dtype=torch.float32, layout=torch.channels_l
 @pytest.mark.parametrize("classes", [4, 21, 81])
 @pytest.mark.parametrize("ops", [ops, native], ids=["grid", "native"])
 def test_assembling(ops, name, layout, dtype, classes):
-    maps, rois, labels = inputs(name, classes, dtype, layout)
-    expected = getattr(ops, name)(maps, rois, *labels, *GEOMETRY)
+    maps, rois, arguments = inputs(name, classes, dtype, layout)
+    expected = getattr(ops, name)(maps, rois, *arguments, *GEOMETRY)
     own = maps.cuda().requires_grad_()
-    value = getattr(ops, name)(own, rois.cuda(), *(label.cuda() for label in labels), *GEOMETRY)
+    value = getattr(ops, name)(own, rois.cuda(), *on_device(arguments), *GEOMETRY)
     torch.testing.assert_close(value.detach().cpu(), expected, atol=1e-5, rtol=1e-4)
     grad = torch.randn(value.shape, generator=torch.Generator().manual_seed(1))
     value.backward(grad.cuda())
     theirs = maps.clone().requires_grad_()
-    getattr(ops, name)(theirs, rois, *labels, *GEOMETRY).backward(grad)
+    getattr(ops, name)(theirs, rois, *arguments, *GEOMETRY).backward(grad)
     tolerance = {"atol": 1e-4, "rtol": 1e-3} if dtype == torch.float32 else {"atol": 2e-2, "rtol": 2e-2}
     torch.testing.assert_close(own.grad.cpu(), theirs.grad, **tolerance)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("ops", [ops, native], ids=["grid", "native"])
+def test_maps_that_are_not_aligned(ops, dtype):
+    """Pairs in two loads instead of one."""
+    for name in ("class_logits", "mask_logits"):
+        maps, rois, arguments = inputs(name, 21, dtype)
+        found = getattr(ops, name)(shifted(maps.cuda()), rois.cuda(), *on_device(arguments), *GEOMETRY)
+        expected = getattr(ops, name)(maps, rois, *arguments, *GEOMETRY)
+        torch.testing.assert_close(found.cpu(), expected, atol=1e-5, rtol=1e-4)
 
 
 @pytest.mark.parametrize("limit", [0, 7, 300])
@@ -124,12 +142,11 @@ def test_voting_and_pictures(binarise_first, resample):
 
 @NAMES
 def test_captured_in_a_graph(name):
-    maps, rois, labels = inputs(name, 21)
-    maps, rois, labels = maps.cuda(), rois.cuda(), tuple(label.cuda() for label in labels)
-    expected = getattr(ops, name)(maps, rois, *labels, *GEOMETRY)
+    maps, rois, arguments = map(on_device, inputs(name, 21))
+    expected = getattr(ops, name)(maps, rois, *arguments, *GEOMETRY)
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph):
-        value = getattr(ops, name)(maps, rois, *labels, *GEOMETRY)
+        value = getattr(ops, name)(maps, rois, *arguments, *GEOMETRY)
     value.zero_()
     graph.replay()
     torch.cuda.synchronize()

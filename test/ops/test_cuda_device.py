@@ -5,6 +5,7 @@
 import pytest
 import torch
 from golden_spans import GOLDEN
+from operator_inputs import channels_of, spoil
 
 from fcis_ros import ops
 from fcis_ros.ops import native, reference
@@ -28,13 +29,14 @@ def stage(seed: int, classes: int, dtype=torch.float32, stride=16) -> tuple[torc
     rois = torch.cat([torch.randint(0, 2, (200, 1), generator=generator).float(), corner, far], dim=1)
     labels = torch.randint(-1, classes, (200,), generator=generator)
     scores = torch.rand(200, classes, generator=generator)
-    return maps(98 * classes), maps(196), rois, labels, scores
+    score_maps = spoil("class_logits", maps(channels_of("class_logits", classes, 7)), classes)
+    return score_maps, maps(196), rois, labels, scores
 
 
 def run(module, stride, score_maps, box_maps, rois, labels, scores) -> tuple[torch.Tensor, ...]:
     """Every operator on maps."""
     return (
-        module.class_logits(score_maps, rois, 7, 21, stride),
+        module.class_logits(score_maps, rois, scores.shape[1], 7, 21, stride),
         module.mask_logits(score_maps, rois, labels, 7, 21, stride),
         module.winner_masks(score_maps, rois, scores, 7, 21, stride),
         module.box_deltas(box_maps, rois, 7, 21, stride),
@@ -107,7 +109,7 @@ def test_other_strides(module, stride):
     grad = torch.randn(found[0].shape, generator=torch.Generator().manual_seed(6))
     found[0].backward(grad.to(DEVICE))
     theirs = given[0].clone().requires_grad_()
-    module.class_logits(theirs, given[2], 7, 21, stride).backward(grad)
+    module.class_logits(theirs, given[2], 21, 7, 21, stride).backward(grad)
     torch.testing.assert_close(score_maps.grad.cpu(), theirs.grad, atol=1e-4, rtol=1e-3)
 
 
@@ -128,8 +130,9 @@ def test_golden_edges_of_bins():
 def test_maps_beyond_4_gib():
     """Offsets of 32 bits do not reach the last rows of these; what lies there is what small maps of the same values give."""
     classes, side = 81, 380
-    rows = torch.randn(1, 98 * classes, 8, side, generator=torch.Generator().manual_seed(7))
-    maps = torch.zeros(1, 98 * classes, side, side, device=DEVICE).contiguous(memory_format=torch.channels_last)
+    channels = channels_of("class_logits", classes, 7)
+    rows = torch.randn(1, channels, 8, side, generator=torch.Generator().manual_seed(7))
+    maps = torch.zeros(1, channels, side, side, device=DEVICE).contiguous(memory_format=torch.channels_last)
     maps[:, :, -8:] = rows.to(DEVICE)
     assert maps.numel() * maps.element_size() > 2**32
     top = 16.0 * (side - 8)
@@ -137,8 +140,9 @@ def test_maps_beyond_4_gib():
     lower = rois + torch.tensor([0.0, 0.0, top, 0.0, top])
     small = rows.contiguous(memory_format=torch.channels_last)
     for module in (ops, native):
-        found = module.class_logits(maps, lower.to(DEVICE), 7, 21, 16)
-        torch.testing.assert_close(found.cpu(), module.class_logits(small, rois, 7, 21, 16), atol=1e-4, rtol=1e-3)
+        found = module.class_logits(maps, lower.to(DEVICE), classes, 7, 21, 16)
+        expected = module.class_logits(small, rois, classes, 7, 21, 16)
+        torch.testing.assert_close(found.cpu(), expected, atol=1e-4, rtol=1e-3)
 
 
 @pytest.mark.parametrize("resample", [0, 21])

@@ -5,7 +5,7 @@
 import operator_inputs
 import pytest
 import torch
-from operator_inputs import random_maps
+from operator_inputs import arguments_of, random_maps, shifted
 
 from fcis_ros.ops import reference
 
@@ -27,36 +27,32 @@ def random_rois(count=25, images=2, seed=0) -> torch.Tensor:
     return rois
 
 
-def labels_of(name, rois, classes) -> tuple[torch.Tensor, ...]:
-    """Some of no class."""
-    return (torch.arange(len(rois)) % (classes + 2) - 1,) if name == "mask_logits" else ()
-
-
-def forward(assembling, name, maps, rois, labels, bins, size):
-    groups = maps.shape[1] // (bins * bins)
-    shape = {"class_logits": (groups // 2,), "mask_logits": (2, size, size), "box_deltas": (groups,)}[name]
+def forward(assembling, name, maps, rois, own, bins, size):
+    """``own``: the classes or the labels, as ``arguments_of`` gives them."""
+    shape = {"class_logits": own, "mask_logits": (2, size, size), "box_deltas": (4,)}[name]
     result = torch.full((len(rois), *shape), 7.0)
-    assembling(f"fcis::cuda::{name}", *assembling.describe(maps, rois, bins, size), *labels, result, None)
+    assembling(f"fcis::cuda::{name}", *assembling.describe(maps, rois, bins, size), *own, result, None)
     return result
 
 
-def backward(assembling, name, grad, maps, rois, labels, bins, size):
+def backward(assembling, name, grad, maps, rois, own, bins, size):
     described = assembling.describe(maps, rois, bins, size)
     workspace = assembling.workspace(name, *described)
     result = torch.full_like(maps, 7.0)
-    assembling(f"fcis::cuda::{name}_backward", grad, *described, *labels, workspace, result, None)
+    result = shifted(result) if maps.storage_offset() else result
+    assembling(f"fcis::cuda::{name}_backward", grad, *described, *own, workspace, result, None)
     return result
 
 
 def check(assembling, name, maps, rois, classes, bins, size):
-    labels = labels_of(name, rois, classes)
+    arguments = arguments_of(name, classes, len(rois), none=True)
     own = maps.detach().clone().requires_grad_()
-    expected = getattr(reference, name)(own, rois, *labels, bins, size, 16)
-    found = forward(assembling, name, maps, rois, labels, bins, size)
+    expected = getattr(reference, name)(own, rois, *arguments, bins, size, 16)
+    found = forward(assembling, name, maps, rois, arguments, bins, size)
     torch.testing.assert_close(found, expected.detach(), atol=5e-6, rtol=1e-5)
     grad = torch.randn(expected.shape, generator=torch.Generator().manual_seed(3))
     wanted = torch.autograd.grad(expected, own, grad)[0] if expected.requires_grad else torch.zeros_like(maps)
-    found = backward(assembling, name, grad, maps, rois, labels, bins, size)
+    found = backward(assembling, name, grad, maps, rois, arguments, bins, size)
     torch.testing.assert_close(found, wanted, atol=5e-5, rtol=1e-4)
 
 
@@ -76,7 +72,7 @@ def test_winner_masks(assembling, classes, bins, size, dtype, layout):
     scores = torch.rand(len(rois), classes, generator=torch.Generator().manual_seed(4)).round(decimals=1)  # ties
     scores[3], scores[4, classes // 2 :], scores[5] = torch.nan, torch.nan, -1.0
     found = torch.full((len(rois), size, size), 7.0)
-    assembling("fcis::cuda::winner_masks", *assembling.describe(maps, rois, bins, size), scores, found, None)
+    assembling("fcis::cuda::winner_masks", *assembling.describe(maps, rois, bins, size), scores, classes, found, None)
     if classes > 1:
         expected = reference.winner_masks(maps.float(), rois, scores, bins, size, 16)
     else:  # there is nothing but background
@@ -111,7 +107,7 @@ def test_no_rois(assembling, name):
 def test_ties_go_to_the_outside_as_on_the_cpu(assembling, classes, layout):
     maps = random_maps("class_logits", classes=classes).mul(2).round().to(memory_format=layout)
     rois, grad = random_rois(), torch.randn(25, classes, generator=torch.Generator().manual_seed(1))
-    found = backward(assembling, "class_logits", grad, maps, rois, (), 3, 9)
+    found = backward(assembling, "class_logits", grad, maps, rois, (classes,), 3, 9)
     expected = torch.ops.fcis_ros.class_logits_backward(grad, maps, rois, 3, 9, 16)
     torch.testing.assert_close(found, expected, atol=1e-6, rtol=1e-5)
 
@@ -121,12 +117,26 @@ def test_ties_go_to_the_outside_as_on_the_cpu(assembling, classes, layout):
 @pytest.mark.parametrize("name", NAMES)
 def test_half_precision_maps_are_summed_in_float32(assembling, name, dtype, layout):
     maps, rois = random_maps(name, classes=17).to(dtype).contiguous(memory_format=layout), random_rois()
-    labels = labels_of(name, rois, 17)
-    value = forward(assembling, name, maps, rois, labels, 3, 9)
-    assert torch.equal(value, forward(assembling, name, maps.float(), rois, labels, 3, 9))
+    own = arguments_of(name, 17, len(rois), none=True)
+    value = forward(assembling, name, maps, rois, own, 3, 9)
+    assert torch.equal(value, forward(assembling, name, maps.float(), rois, own, 3, 9))
     grad = torch.randn(value.shape, generator=torch.Generator().manual_seed(2))
-    wide = backward(assembling, name, grad, maps.float(), rois, labels, 3, 9)
-    assert torch.equal(backward(assembling, name, grad, maps, rois, labels, 3, 9), wide.to(dtype))
+    wide = backward(assembling, name, grad, maps.float(), rois, own, 3, 9)
+    assert torch.equal(backward(assembling, name, grad, maps, rois, own, 3, 9), wide.to(dtype))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("name", NAMES[:2])
+@pytest.mark.parametrize("classes", [4, 20])
+def test_maps_that_are_not_aligned(assembling, name, classes, dtype):
+    """Pairs in two loads and stores instead of one."""
+    maps, rois = random_maps(name, classes=classes).to(dtype).to(memory_format=torch.channels_last), random_rois()
+    own, behind = arguments_of(name, classes, len(rois), none=True), shifted(maps)
+    assert behind.data_ptr() % (2 * maps.element_size()) and not maps.data_ptr() % (2 * maps.element_size())
+    value = forward(assembling, name, maps, rois, own, 3, 9)
+    torch.testing.assert_close(forward(assembling, name, behind, rois, own, 3, 9), value, atol=5e-6, rtol=1e-5)
+    grad = backward(assembling, name, torch.ones_like(value), maps, rois, own, 3, 9)
+    assert torch.equal(backward(assembling, name, torch.ones_like(value), behind, rois, own, 3, 9), grad)
 
 
 @pytest.mark.parametrize("order", [1, 7], ids=["descending", "shuffled"])
@@ -134,12 +144,12 @@ def test_half_precision_maps_are_summed_in_float32(assembling, name, dtype, layo
 @pytest.mark.parametrize("classes", [4, 20])
 def test_results_do_not_depend_on_the_order_of_threads(assembling, name, classes, order):
     maps, rois = random_maps(name, classes=classes).to(memory_format=torch.channels_last), random_rois()
-    labels, results = labels_of(name, rois, classes), []
+    own, results = arguments_of(name, classes, len(rois), none=True), []
     try:
         for seed in (0, order):
             assembling.order(seed)
-            value = forward(assembling, name, maps, rois, labels, 3, 9)
-            results.append((value, backward(assembling, name, torch.ones_like(value), maps, rois, labels, 3, 9)))
+            value = forward(assembling, name, maps, rois, own, 3, 9)
+            results.append((value, backward(assembling, name, torch.ones_like(value), maps, rois, own, 3, 9)))
     finally:
         assembling.order(0)
     assert all(map(torch.equal, *results))

@@ -6,6 +6,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from operator_inputs import arguments_of, channels_of, shifted, spoil
 
 from fcis_ros.ops.reference import native as slow
 
@@ -33,44 +34,46 @@ def random_rois(count, images=2, seed=0) -> torch.Tensor:
 
 def case(name, count=20, classes=4, bins=3, height=7, width=9, seed=0):
     """Maps in steps of 1/8, so that sides are often equal, ROIs, and labels, some of no class."""
-    channels = bins * bins * (4 if name == "box_deltas" else 2 * classes)
-    maps = torch.randint(-30, 31, (2, channels, height, width), generator=torch.Generator().manual_seed(seed)) / 8
-    labels = (torch.arange(count) % (classes + 2) - 1,) if name == "mask_logits" else ()
-    return maps, random_rois(count, seed=seed), labels
+    shape = (2, channels_of(name, classes, bins), height, width)
+    maps = torch.randint(-30, 31, shape, generator=torch.Generator().manual_seed(seed)) / 8
+    return spoil(name, maps, classes), random_rois(count, seed=seed), arguments_of(name, classes, count, none=True)
 
 
-def forward(native, name, maps, rois, labels, bins, size):
-    described, groups = native.describe(maps, rois, bins, size), maps.shape[1] // (bins * bins)
+def forward(native, name, maps, rois, own, bins, size):
+    """``own``: the classes or the labels, as ``arguments_of`` gives them."""
+    described = native.describe(maps, rois, bins, size)
     if name == "mask_logits":
         result = torch.full((len(rois), 2, size, size), 7.0)
-        native("fcis::cuda::native_masks", *described, *labels, result, None)
+        native("fcis::cuda::native_masks", *described, *own, result, None)
         return result
-    pairs = name == "class_logits"
-    result = torch.full((len(rois), groups // 2 if pairs else groups), 7.0)
-    native("fcis::cuda::native_means", *described, pairs, native.workspace("native_means", *described, pairs), result, None)
+    (groups,) = own or (4,)
+    result, space = torch.full((len(rois), groups), 7.0), native.workspace("native_means", *described, groups)
+    native("fcis::cuda::native_means", *described, name == "class_logits", groups, space, result, None)
     return result
 
 
-def backward(native, name, grad, maps, rois, labels, bins, size):
+def backward(native, name, grad, maps, rois, own, bins, size):
     described, result = native.describe(maps, rois, bins, size), torch.full_like(maps, 7.0)
+    result = shifted(result) if maps.storage_offset() else result
     if name == "mask_logits":
         space = native.workspace("native_masks_backward", *described)
-        native("fcis::cuda::native_masks_backward", grad, *described, *labels, space, result, None)
+        native("fcis::cuda::native_masks_backward", grad, *described, *own, space, result, None)
     else:
         space = native.workspace("native_means_backward", *described)
-        native("fcis::cuda::native_means_backward", grad, *described, name == "class_logits", space, result, None)
+        pairs, groups = name == "class_logits", grad.shape[1]
+        native("fcis::cuda::native_means_backward", grad, *described, pairs, groups, space, result, None)
     return result
 
 
-def check(native, name, maps, rois, labels, bins, size):
+def check(native, name, maps, rois, arguments, bins, size):
     own = maps.float().requires_grad_()
-    expected = getattr(slow, name)(own, rois, *labels, bins, size, 16)
-    found = forward(native, name, maps, rois, labels, bins, size)
+    expected = getattr(slow, name)(own, rois, *arguments, bins, size, 16)
+    found = forward(native, name, maps, rois, arguments, bins, size)
     torch.testing.assert_close(found, expected.detach(), atol=1e-6, rtol=1e-6)
     grad = torch.randn(expected.shape, generator=torch.Generator().manual_seed(3))
     (wanted,) = torch.autograd.grad(expected, own, grad)
     tolerance = {torch.float32: 1e-5, torch.float16: 1e-2, torch.bfloat16: 3e-2}[maps.dtype]
-    found = backward(native, name, grad, maps, rois, labels, bins, size)
+    found = backward(native, name, grad, maps, rois, arguments, bins, size)
     torch.testing.assert_close(found.float(), wanted, atol=tolerance, rtol=tolerance)
 
 
@@ -78,8 +81,8 @@ def check(native, name, maps, rois, labels, bins, size):
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize(("classes", "bins", "size"), [(4, 7, 21), (33, 2, 6), (1, 1, 4), (81, 3, 5)])
 def test_values_and_gradients(native, name, classes, bins, size, layout):
-    maps, rois, labels = case(name, classes=classes, bins=bins)
-    check(native, name, maps.to(memory_format=layout), rois, labels, bins, size)
+    maps, rois, own = case(name, classes=classes, bins=bins)
+    check(native, name, maps.to(memory_format=layout), rois, own, bins, size)
 
 
 @given(
@@ -95,20 +98,32 @@ def test_values_and_gradients(native, name, classes, bins, size, layout):
     dtype=st.sampled_from([torch.float32, torch.bfloat16, torch.float16]),
 )
 def test_any_shape(native, name, classes, bins, size, height, width, count, seed, layout, dtype):
-    maps, rois, labels = case(name, count, classes, bins, height, width, seed)
-    check(native, name, maps.to(dtype).to(memory_format=layout), rois, labels, bins, size)
+    maps, rois, own = case(name, count, classes, bins, height, width, seed)
+    check(native, name, maps.to(dtype).to(memory_format=layout), rois, own, bins, size)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
+@pytest.mark.parametrize("name", NAMES[:2])
+def test_maps_that_are_not_aligned(native, name, dtype):
+    """Pairs in two loads and stores instead of one: the same bits."""
+    maps, rois, own = case(name, classes=5)
+    maps, results = maps.to(dtype).to(memory_format=torch.channels_last), []
+    for one in (maps, shifted(maps)):
+        value = forward(native, name, one, rois, own, 3, 9)
+        results.append((value, backward(native, name, torch.ones_like(value), one, rois, own, 3, 9)))
+    assert all(map(torch.equal, *results))
 
 
 @pytest.mark.parametrize("order", [1, 7], ids=["descending", "shuffled"])
 @pytest.mark.parametrize("name", NAMES)
 def test_results_do_not_depend_on_the_order_of_threads(native, name, order):
-    maps, rois, labels = case(name, classes=20)
+    maps, rois, own = case(name, classes=20)
     results = []
     try:
         for seed in (0, order):
             native.order(seed)
-            value = forward(native, name, maps, rois, labels, 3, 9)
-            results.append((value, backward(native, name, torch.ones_like(value), maps, rois, labels, 3, 9)))
+            value = forward(native, name, maps, rois, own, 3, 9)
+            results.append((value, backward(native, name, torch.ones_like(value), maps, rois, own, 3, 9)))
     finally:
         native.order(0)
     assert all(map(torch.equal, *results))
@@ -117,8 +132,8 @@ def test_results_do_not_depend_on_the_order_of_threads(native, name, order):
 @pytest.mark.parametrize("name", NAMES)
 def test_under_sanitizer(native, name):
     for count, shape in [(0, (2, 3)), (9, (1, 1)), (12, (5, 2))]:
-        maps, rois, labels = case(name, count, 5, 2, *shape)
-        check(native, name, maps, rois, labels, 2, 5)
+        maps, rois, own = case(name, count, 5, 2, *shape)
+        check(native, name, maps, rois, own, 2, 5)
 
 
 def test_kernels_stay_inside_their_arrays(sanitized):

@@ -5,6 +5,7 @@
 import numpy as np
 import pytest
 import torch
+from operator_inputs import arguments_of, channels_of, spoil
 
 from fcis_ros import Predictor, ops
 from fcis_ros.data.synthetic import SyntheticScenes
@@ -48,15 +49,17 @@ def test_a_frame(emulated_operators, predictor, monkeypatch, room):
 @pytest.mark.parametrize("name", ["class_logits", "mask_logits", "box_deltas"])
 def test_gradients(emulated_operators, name, prefix, dtype, layout):
     generator = torch.Generator().manual_seed(0)
-    maps = torch.randn(2, 9 * (4 if name == "box_deltas" else 42), 7, 9, generator=generator).to(dtype).to(memory_format=layout)
+    maps = torch.randn(2, channels_of(name, 21, 3), 7, 9, generator=generator).to(dtype).to(memory_format=layout)
+    maps = spoil(name, maps, 21)
     corner = torch.rand(20, 2, generator=generator) * 100
     rois = torch.cat([torch.arange(20)[:, None] % 2, corner, corner + torch.rand(20, 2, generator=generator) * 60], dim=1)
-    labels = (torch.arange(20) % 21,) if name == "mask_logits" else ()
+    own = arguments_of(name, 21, 20)
     geometry = (3, 16) if prefix and name != "mask_logits" else GEOMETRY
-    name, arguments = prefix + name, (maps, rois, *labels, *geometry)
+    labels = own if name == "mask_logits" else ()
+    name, arguments = prefix + name, (maps, rois, *own, *geometry)
     ours = getattr(emulated_operators, name)(*arguments)
     torch.testing.assert_close(ours, getattr(torch.ops.fcis_ros, name)(*arguments), atol=5e-6, rtol=1e-5)
-    arguments = (torch.randn(ours.shape, generator=generator), *arguments)
+    arguments = (torch.randn(ours.shape, generator=generator), maps, rois, *labels, *geometry)
     found = getattr(emulated_operators, f"{name}_backward")(*arguments)
     expected = getattr(torch.ops.fcis_ros, f"{name}_backward")(*arguments)
     assert found.dtype == dtype and found.stride() == expected.stride()
@@ -71,15 +74,17 @@ def test_pictures(emulated_operators):
 
 
 MASKS, WEIGHTS, IMAGE = torch.ones(1, 3, 3), torch.ones(1, 1), torch.zeros(1, 1, 3, dtype=torch.uint8)
-MAPS, ROIS, ONE_LABEL = torch.zeros(1, 36, 4, 4), torch.zeros(2, 5), torch.ones(1, 1).to(torch.uint16)
+MAPS, ROIS, ONE_LABEL = torch.zeros(1, 72, 4, 4), torch.zeros(2, 5), torch.ones(1, 1).to(torch.uint16)
 WRONG = {
     "boxes, runs: of instance 0": ("label_map", BOX, RUNS, ENDS, 2, 2),
     "labels: instance 1, there are 0 colours": ("paint", IMAGE, ONE_LABEL, IMAGE[0, :0], 0.5, 1),
     "boxes: one that votes is not inside the 2x2": ("vote_masks", BOX, MASKS, ENDS[None] - 2, WEIGHTS, 2, 2, 0.4, True, 0),
     "index: one is too high, there are 1 masks": ("vote_masks", BOX, MASKS, ENDS[None], WEIGHTS, 9, 9, 0.4, True, 0),
-    "maps: 35 channels are no multiple of 18": ("class_logits", MAPS[:, 1:].contiguous(), ROIS, *GEOMETRY),
+    "maps: 71 channels are no multiple of 72": ("class_logits", MAPS[:, 1:].contiguous(), ROIS, 2, *GEOMETRY),
+    "classes: 5 classes do not fit the 72": ("native_class_logits", MAPS, ROIS, 5, 3, 16),
+    "grad: 5 classes do not fit the 72": ("class_logits_backward", torch.zeros(2, 5), MAPS, ROIS, *GEOMETRY),
     "size: expected 1..512": ("native_mask_logits", MAPS, ROIS, ENDS.long().expand(2), 3, 0, 16),
-    "scores: expected": ("winner_masks", MAPS, ROIS, torch.zeros(2, 3), *GEOMETRY),
+    "scores: 5 classes do not fit": ("winner_masks", MAPS, ROIS, torch.zeros(2, 5), *GEOMETRY),
     "deltas: expected": ("decode_rois", ROIS, torch.zeros(3, 4), (1.0,) * 4, 9, 9),
 }
 

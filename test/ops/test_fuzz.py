@@ -5,16 +5,22 @@
 import subprocess
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def test_fuzz_under_address_sanitizer(tmp_path):
-    """Every CPU kernel against slow.h on random shapes and boxes, odd and enormous ones too, built with ASan and UBSan."""
+@pytest.mark.parametrize("width", [2, 4, 8])
+def test_fuzz_under_address_sanitizer(tmp_path, width):
+    """Every CPU kernel against slow.h on random shapes and boxes, odd and enormous ones too, built with ASan and UBSan.
+
+    ``width`` is that of vectors of pairs: of SSE and NEON, AVX2, AVX-512, whatever this processor has.
+    """
     program = tmp_path / "fuzz"
     kernels = [path for path in (ROOT / "csrc" / "cpu").glob("*.cpp") if not path.name.endswith("bindings.cpp")]
     sources = [ROOT / "test" / "ops" / "fuzz.cpp", *kernels]
     subprocess.run(
-        ["g++", "-std=c++17", "-O1", "-g", "-ffp-contract=off", "-Wno-psabi", "-DFCIS_NO_CLONES",
+        ["g++", "-std=c++17", "-O1", "-g", "-ffp-contract=off", "-Wno-psabi", "-DFCIS_NO_CLONES", f"-DFCIS_WIDTH={width}",
          "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-I", ROOT / "csrc" / "cpu", *sources, "-o", program],
         check=True,
     )  # fmt: skip

@@ -6,18 +6,15 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from operator_inputs import random_maps, random_rois
+from operator_inputs import arguments_of, random_maps, random_rois
 
 from fcis_ros import ops
 from fcis_ros.ops import reference
+from fcis_ros.ops.layout import padded_classes
 
 CHANNELS_LAST = torch.channels_last
 LAYOUTS = pytest.mark.parametrize("layout", [torch.contiguous_format, CHANNELS_LAST], ids=["nchw", "channels_last"])
 ASSEMBLING = ("class_logits", "mask_logits", "box_deltas")
-
-
-def extra(name: str, count: int, classes=4) -> tuple[torch.Tensor, ...]:
-    return (torch.arange(count) % classes,) if name == "mask_logits" else ()
 
 
 def both(name, maps, rois, bins, size, classes=4):
@@ -25,7 +22,7 @@ def both(name, maps, rois, bins, size, classes=4):
     results = []
     for function in (getattr(ops, name), getattr(reference, name)):
         own = maps.detach().clone().requires_grad_()
-        value = function(own, rois, *extra(name, len(rois), classes), bins, size, 16)
+        value = function(own, rois, *arguments_of(name, classes, len(rois)), bins, size, 16)
         torch.manual_seed(3)
         (grad,) = torch.autograd.grad(value, own, torch.randn_like(value)) if value.requires_grad else (torch.zeros_like(own),)
         results.append((value.detach(), grad))
@@ -68,7 +65,7 @@ def test_assembling_of_any_shape(name, classes, partition, height, width, count,
 def test_half_precision_maps_are_summed_in_float32(name, dtype):
     """The same numbers as float32 give the same answer: nothing is rounded on the way."""
     maps, rois = random_maps(name).to(dtype), random_rois()
-    arguments = (rois, *extra(name, len(rois)), 3, 9, 16)
+    arguments = (rois, *arguments_of(name, 4, len(rois)), 3, 9, 16)
     assert torch.equal(getattr(ops, name)(maps, *arguments), getattr(ops, name)(maps.float(), *arguments))
     own = maps.clone().requires_grad_()
     getattr(ops, name)(own, *arguments).sum().backward()
@@ -83,6 +80,28 @@ def test_winner_masks(dtype):
     expected = reference.winner_masks(maps, rois, scores, 3, 9, 16)
     torch.testing.assert_close(ops.winner_masks(maps, rois, scores, 3, 9, 16), expected, atol=2e-6, rtol=1e-5)
     assert (ops.winner_masks(random_maps("mask_logits", classes=1), rois, scores[:, :1], 3, 9, 16) == 0.5).all()
+
+
+@LAYOUTS
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("classes", [1, 3, 5, 18, 81])
+def test_the_padding_changes_nothing_and_has_no_gradient(classes, dtype, layout):
+    """NaN, infinity and zero in it give the same bits."""
+    rois, results = random_rois(), []
+    for garbage in (torch.nan, torch.inf, 0.0):
+        maps = random_maps("class_logits", classes=classes)
+        maps[maps.isnan()] = garbage
+        maps = maps.to(dtype).to(memory_format=layout).requires_grad_()
+        logits = ops.class_logits(maps, rois, classes, 3, 9, 16)
+        pairs = ops.mask_logits(maps, rois, torch.arange(len(rois)) % classes, 3, 9, 16)
+        (grad,) = torch.autograd.grad(logits.square().sum() + pairs.square().sum(), maps)
+        results.append((logits, pairs, ops.winner_masks(maps.detach(), rois, logits.detach(), 3, 9, 16), grad))
+    for other in results[1:]:
+        assert all(map(torch.equal, results[0], other))
+    logits, _, _, grad = results[0]
+    assert logits.shape == (len(rois), classes) and logits.isfinite().all()
+    by_class = grad.unflatten(1, (9, padded_classes(classes), 2))
+    assert by_class[:, :, :classes].any() and not by_class[:, :, classes:].any()
 
 
 @pytest.mark.parametrize("name", ASSEMBLING)
@@ -117,7 +136,7 @@ def test_gradcheck(name):
     rois = torch.tensor([[0, 2.0, 3, 50, 60], [0, -9, 20, 200, 61]])
 
     def run(values):
-        return getattr(ops, name)(values, rois, *extra(name, 2, 2), 2, 4, 16)
+        return getattr(ops, name)(values, rois, *arguments_of(name, 2, 2), 2, 4, 16)
 
     # The operators accumulate in float32, so the finite differences are coarse.
     assert torch.autograd.gradcheck(run, maps, eps=1e-2, atol=1e-2, rtol=1e-2)

@@ -6,6 +6,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from operator_inputs import arguments_of, channels_of, spoil
 
 from fcis_ros.ops import native as compiled
 from fcis_ros.ops.reference import native as slow
@@ -98,10 +99,10 @@ def test_logits_are_the_mean_of_the_larger_side(native):
     torch.manual_seed(2)
     bins, classes = 3, 4
     maps, rois = torch.randn(2, bins * bins * 2 * classes, 7, 9), some_rois(20, seed=9)
-    sides = maps.reshape(2, bins * bins, 2, classes, 7, 9)
-    larger = sides.amax(dim=2).reshape(2, -1, 7, 9)
+    sides = maps.reshape(2, bins * bins, classes, 2, 7, 9)
+    larger = sides.amax(dim=3).reshape(2, -1, 7, 9)
     expected = torch.tensor([[by_loops(larger, roi, bins, 16, label, classes) for label in range(classes)] for roi in rois])
-    torch.testing.assert_close(native.class_logits(maps, rois, bins, 21, 16), expected, atol=1e-6, rtol=1e-6)
+    torch.testing.assert_close(native.class_logits(maps, rois, classes, bins, 21, 16), expected, atol=1e-6, rtol=1e-6)
 
 
 @BOTH
@@ -116,7 +117,7 @@ def test_a_mask_is_every_cell_of_the_roi_read_from_its_bin(native):
         for y in range(rows):
             for x in range(columns):
                 i, j = (2 * y + 1) * bins // (2 * rows), (2 * x + 1) * bins // (2 * columns)
-                value = maps[1, ((i * bins + j) * 2 + side) * classes + 2, 2 + y, 1 + x]
+                value = maps[1, ((i * bins + j) * classes + 2) * 2 + side, 2 + y, 1 + x]
                 assert (found[side, 3 * y : 3 * y + 3, 2 * x : 2 * x + 2] == value).all()
 
 
@@ -125,14 +126,14 @@ def test_masks_of_rois_anywhere_hold_values_of_their_own_class_only(native):
     torch.manual_seed(4)
     maps, rois, labels = torch.randn(2, 9 * 2 * 4, 7, 9), some_rois(40, seed=5), torch.arange(40) % 4
     pairs = native.mask_logits(maps, rois, labels, 3, 21, 16)
-    own, outside = maps.reshape(2, 9, 2, 4, 7, 9), 0
+    own, outside = maps.reshape(2, 9, 4, 2, 7, 9), 0
     for pair, roi, label in zip(pairs, rois, labels.tolist(), strict=True):
         if roi[3] < 0 or roi[4] < 0:
             assert (pair == 0).all()
             outside += 1
             continue
         for side in (0, 1):
-            assert torch.isin(pair[side], own[int(roi[0]), :, side, label]).all()
+            assert torch.isin(pair[side], own[int(roi[0]), :, label, side]).all()
     assert outside < 5
 
 
@@ -148,14 +149,14 @@ def test_winner_masks_are_of_the_best_foreground_class():
 
 @BOTH
 def test_what_is_no_roi_gives_zeros(native):
-    maps = torch.ones(1, 9 * 2 * 2, 4, 4)
+    maps = torch.ones(1, 9 * 4 * 2, 4, 4)
     nan, inf = float("nan"), float("inf")
     rois = torch.tensor([[-1.0, 0, 0, 31, 31], [0, nan, 0, 31, 31], [0, 0, 0, inf, 31], [0.5, 0, 0, 31, 31], [1, 0, 0, 31, 31],
                          [0, 40, 0, 10, 31], [0, 900, 900, 999, 999], [0, -1e9, 0, -5e8, 31]])  # fmt: skip
-    assert native.class_logits(maps, rois, 3, 21, 16).abs().sum() == 0
+    assert native.class_logits(maps, rois, 2, 3, 21, 16).abs().sum() == 0
     assert native.mask_logits(maps, rois, torch.ones(8, dtype=torch.int64), 3, 4, 16).abs().sum() == 0
     whole = torch.tensor([[0.0, 0, 0, 31, 31]])
-    assert native.mask_logits(maps, whole, torch.tensor([2]), 3, 4, 16).abs().sum() == 0
+    assert native.mask_logits(maps, whole, torch.tensor([4]), 3, 4, 16).abs().sum() == 0
     assert native.mask_logits(maps, whole, torch.tensor([1]), 3, 4, 16).min() == 1
 
 
@@ -163,7 +164,7 @@ def test_what_is_no_roi_gives_zeros(native):
 def test_gradients(native):
     """Of a function linear in the maps: a step of one in a map changes the result by the gradient."""
     torch.manual_seed(3)
-    maps = torch.randn(1, 4 * 2 * 2, 3, 4, requires_grad=True)
+    maps = torch.randn(1, 4 * 4 * 2, 3, 4, requires_grad=True)
     rois, labels = torch.tensor([[0.0, 3, 5, 40, 44], [0, 0, 0, 63, 47], [0, 20, 20, 21, 21]]), torch.tensor([1, 0, 1])
     functions = (
         lambda maps: native.box_deltas(maps, rois, 2, 0, 16),
@@ -173,7 +174,7 @@ def test_gradients(native):
         grad = torch.randn(function(maps).shape)
         own = torch.autograd.grad(function(maps), maps, grad)[0]
         seen = 0
-        for channel in range(16):
+        for channel in range(32):
             step = torch.zeros_like(maps)
             step[0, channel, 1, 2] = 1.0
             change = float(((function(maps + step) - function(maps)) * grad).sum().detach())
@@ -184,12 +185,12 @@ def test_gradients(native):
 
 @BOTH
 def test_gradient_goes_to_the_larger_side_and_outside_when_equal(native):
-    maps = torch.zeros(1, 2, 1, 3, requires_grad=True)  # one bin, one class: outside, inside
-    values = torch.tensor([[[[1.0, 2.0, 3.0]], [[0.0, 2.0, 9.0]]]])
-    logits = native.class_logits(maps + values, torch.tensor([[0.0, 0, 0, 47, 15]]), 1, 1, 16)
+    maps = torch.zeros(1, 8, 1, 3, requires_grad=True)  # one bin, one class: outside, inside, padding
+    values = torch.tensor([[[[1.0, 2.0, 3.0]], [[0.0, 2.0, 9.0]], *[[[torch.nan] * 3]] * 6]])
+    logits = native.class_logits(maps + values, torch.tensor([[0.0, 0, 0, 47, 15]]), 1, 1, 1, 16)
     assert logits.item() == pytest.approx((1 + 2 + 9) / 3)
     logits.backward()
-    torch.testing.assert_close(maps.grad, torch.tensor([[[[1.0, 1.0, 0.0]], [[0.0, 0.0, 1.0]]]]) / 3)
+    torch.testing.assert_close(maps.grad, torch.tensor([[[[1.0, 1.0, 0.0]], [[0.0, 0.0, 1.0]], *[[[0.0] * 3]] * 6]]) / 3)
 
 
 def random_rois(count, seed):
@@ -207,10 +208,9 @@ def random_rois(count, seed):
 
 def case(name, count, classes=4, bins=3, height=7, width=9, seed=0):
     """Maps in steps of 1/8, so that sides are often equal, ROIs, and labels, some of no class."""
-    channels = bins * bins * (4 if name == "box_deltas" else 2 * classes)
-    maps = torch.randint(-30, 31, (2, channels, height, width), generator=torch.Generator().manual_seed(seed)) / 8
-    labels = (torch.arange(count) % (classes + 2) - 1,) if name == "mask_logits" else ()
-    return maps, (random_rois(count, seed), *labels)
+    shape = (2, channels_of(name, classes, bins), height, width)
+    maps = torch.randint(-30, 31, shape, generator=torch.Generator().manual_seed(seed)) / 8
+    return spoil(name, maps, classes), (random_rois(count, seed), *arguments_of(name, classes, count, none=True))
 
 
 def value_and_gradient(native, name, maps, arguments, bins, size):
@@ -267,43 +267,44 @@ def test_results_do_not_depend_on_threads(name, layout):
 
 def test_small_differences_survive_large_sums():
     """A table in float32 would know the mean of one cell behind 4000 others of 100 to 0.03 only."""
-    maps = torch.full((1, 2, 64, 64), 100.0)
+    maps = torch.full((1, 8, 64, 64), 100.0)
     maps[0, 1, 63, 63] = 100.001
     corner = torch.tensor([[0.0, 1008, 1008, 1023, 1023]])
-    assert compiled.class_logits(maps, corner, 1, 1, 16).item() == maps[0, 1, 63, 63].item()
+    assert compiled.class_logits(maps, corner, 1, 1, 1, 16).item() == maps[0, 1, 63, 63].item()
 
 
 @pytest.mark.filterwarnings("ignore:Input #0 requires gradient")
 @pytest.mark.parametrize("name", NAMES)
 def test_gradcheck(name):
-    maps = torch.randn(1, 4 * 4, 4, 5, generator=torch.Generator().manual_seed(1)).requires_grad_()
+    maps = torch.randn(1, channels_of(name, 2, 2), 4, 5, generator=torch.Generator().manual_seed(1)).requires_grad_()
     rois = torch.tensor([[0, 2.0, 3, 50, 60], [0, -9, 20, 200, 61]])
-    labels = (torch.tensor([1, 0]),) if name == "mask_logits" else ()
+    own = arguments_of(name, 2, 2)
     # The maps are float32, so the finite differences are coarse.
     assert torch.autograd.gradcheck(
-        lambda values: getattr(compiled, name)(values, rois, *labels, 2, 4, 16), maps, eps=1e-2, atol=1e-2, rtol=1e-2
+        lambda values: getattr(compiled, name)(values, rois, *own, 2, 4, 16), maps, eps=1e-2, atol=1e-2, rtol=1e-2
     )
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_opcheck(name):
-    maps, (rois, *labels) = case(name, 12)
-    size = (5,) if name == "mask_logits" else ()
+    maps, (rois, *own) = case(name, 12)
     forward, backward = (getattr(torch.ops.fcis_ros, f"native_{name}{end}").default for end in ("", "_backward"))
-    arguments = (rois, *labels, 3, *size, 16)
-    torch.library.opcheck(forward, (maps.clone().requires_grad_(), *arguments))
-    torch.library.opcheck(backward, (torch.ones_like(forward(maps, *arguments)), maps, *arguments))
+    geometry = (3, 5, 16) if name == "mask_logits" else (3, 16)
+    torch.library.opcheck(forward, (maps.clone().requires_grad_(), rois, *own, *geometry))
+    grad, labels = torch.ones_like(forward(maps, rois, *own, *geometry)), own if name == "mask_logits" else ()
+    torch.library.opcheck(backward, (grad, maps, rois, *labels, *geometry))
 
 
-MAPS, ROIS, LABELS = torch.zeros(1, 36, 4, 4), torch.zeros(2, 5), torch.zeros(2, dtype=torch.long)
+MAPS, ROIS, LABELS = torch.zeros(1, 72, 4, 4), torch.zeros(2, 5), torch.zeros(2, dtype=torch.long)
 BAD = {
-    "maps: expected float32, float16 or bfloat16": ("class_logits", MAPS.double(), ROIS, 3, 9, 16),
-    "maps: 35 channels are no multiple of 9": ("box_deltas", MAPS[:, 1:].contiguous(), ROIS, 3, 9, 16),
+    "maps: expected float32, float16 or bfloat16": ("class_logits", MAPS.double(), ROIS, 4, 3, 9, 16),
+    "maps: 71 channels are no multiple of 9": ("box_deltas", MAPS[:, 1:].contiguous(), ROIS, 3, 9, 16),
     "rois: expected \\[R, 5\\]": ("box_deltas", MAPS, ROIS[:, 1:], 3, 9, 16),
-    "bins: expected 1..64": ("class_logits", MAPS, ROIS, 0, 9, 16),
+    "bins: expected 1..64": ("class_logits", MAPS, ROIS, 4, 0, 9, 16),
+    "classes: 5 classes do not fit the 72 channels of maps with bins = 3": ("class_logits", MAPS, ROIS, 5, 3, 9, 16),
     "size: expected 1..512, got 0": ("mask_logits", MAPS, ROIS, LABELS, 3, 0, 16),
     "labels: expected \\[2\\]": ("mask_logits", MAPS, ROIS, LABELS[:1], 3, 9, 16),
-    "stride: expected": ("class_logits", MAPS, ROIS, 3, 9, 0),
+    "stride: expected": ("class_logits", MAPS, ROIS, 4, 3, 9, 0),
 }
 
 

@@ -96,37 +96,37 @@ def test_assembling_matches_loops(rois, bins_size, seed):
 
 def test_class_logits_by_hand():
     """k = 1, one feature cell: the logit is max(outside, inside) of each class."""
-    maps = torch.tensor([1.0, 5.0, 2.0, -1.0]).reshape(1, 4, 1, 1)  # outside of both classes, then inside
+    maps = torch.tensor([1.0, 2.0, 5.0, -1.0, *[torch.nan] * 4]).reshape(1, 8, 1, 1)  # outside, inside of both classes, padding
     rois = torch.tensor([[0.0, 0, 0, 15, 15]])
-    assert reference.class_logits(maps, rois, 1, 1, 16).tolist() == [[2, 5]]
+    assert reference.class_logits(maps, rois, 2, 1, 1, 16).tolist() == [[2, 5]]
 
 
 def test_class_logits_average_squares_before_the_maximum():
     """The max of means, not the mean of maxima: two cells in one square cancel."""
-    maps = torch.zeros(1, 4, 1, 2)
-    maps[0, 2, 0] = torch.tensor([4.0, -4.0])  # inside of class 0
+    maps = torch.zeros(1, 8, 1, 2)
+    maps[0, 1, 0] = torch.tensor([4.0, -4.0])  # inside of class 0
     rois = torch.tensor([[0.0, 0, 0, 31, 15]])
-    assert reference.class_logits(maps, rois, 1, 1, 16)[0, 0] == 0
+    assert reference.class_logits(maps, rois, 2, 1, 1, 16)[0, 0] == 0
 
 
 def test_class_logits_without_rois():
-    assert reference.class_logits(torch.zeros(1, 8, 2, 2), torch.zeros(0, 5), 1, 1, 16).shape == (0, 4)
+    assert reference.class_logits(torch.zeros(1, 8, 2, 2), torch.zeros(0, 5), 3, 1, 1, 16).shape == (0, 3)
 
 
 def test_tie_gives_its_gradient_to_outside():
-    maps = torch.ones(1, 2, 1, 1, requires_grad=True)
-    reference.class_logits(maps, torch.tensor([[0.0, 0, 0, 15, 15]]), 1, 1, 16).sum().backward()
-    assert maps.grad.flatten().tolist() == [1, 0]
+    maps = torch.ones(1, 8, 1, 1, requires_grad=True)
+    reference.class_logits(maps, torch.tensor([[0.0, 0, 0, 15, 15]]), 1, 1, 1, 16).sum().backward()
+    assert maps.grad.flatten().tolist() == [1, 0, 0, 0, 0, 0, 0, 0]
 
 
 def test_mask_logits_are_the_slices_of_the_whole_tensor():
     generator = torch.Generator().manual_seed(0)
-    maps = torch.randn(2, 3 * 2 * 9, 6, 8, generator=generator)
+    maps = torch.randn(2, 9 * 4 * 2, 6, 8, generator=generator)
     rois = torch.tensor([[0, 3.0, 2, 90, 70], [1, 40, 40, 120, 90], [0, 0, 0, 15, 15], [1, -20, 8, 60, 200]])
     labels = torch.tensor([2, 0, 1, 2])
-    whole = reference.psroi_assemble(maps, rois, 3, 9, 16).reshape(4, 2, 3, 9, 9)
+    whole = reference.psroi_assemble(maps, rois, 3, 9, 16).reshape(4, 4, 2, 9, 9)
     pairs = reference.mask_logits(maps, rois, labels, 3, 9, 16)
-    assert torch.allclose(pairs, whole[torch.arange(4), :, labels])
+    assert torch.allclose(pairs, whole[torch.arange(4), labels])
 
 
 def test_box_deltas_are_the_mean_over_bins():

@@ -15,6 +15,7 @@ from fcis_ros.config import ModelConfig
 from fcis_ros.errors import InputError
 from fcis_ros.model import checkpoint
 from fcis_ros.model.fcis import FCIS
+from fcis_ros.ops.layout import padded_classes
 from fcis_ros.training.initial import initialise
 from fcis_ros.training.provenance import describe_init
 
@@ -32,9 +33,12 @@ def model(config=MODEL, seed=0) -> FCIS:
 def saved(path, seed=1, provenance=None, **changes):
     """A checkpoint whose statistics and shifts are no defaults either."""
     theirs = model(dataclasses.replace(MODEL, **changes), seed)
-    for value in theirs.state_dict().values():
+    classes = theirs.config.num_classes
+    for name, value in theirs.state_dict().items():
         if value.is_floating_point() and value.ndim == 1:
             value.uniform_(0.5, 1.5)
+        if name == "score_maps.score.bias":
+            value.unflatten(0, (-1, padded_classes(classes), 2))[:, classes:] = 0.0
     checkpoint.save(path, theirs, provenance or {})
     return path, theirs
 
@@ -68,14 +72,31 @@ def test_classes_go_by_name(tmp_path):
         for cell in range(9):
             for side in range(2):
                 for label, origin in ((0, 0), (1, 4), (2, None), (3, 2)):
-                    channel = (cell * 2 + side) * 4 + label
-                    expected = before[channel] if origin is None else source[(cell * 2 + side) * 5 + origin]
+                    channel = (cell * 4 + label) * 2 + side
+                    expected = before[channel] if origin is None else source[(cell * 8 + origin) * 2 + side]
                     assert torch.equal(found[channel], expected)
     assert lines[1:] == [
         "  classes taken: background, car, tram",
         "  classes that start fresh: dog",
         "  classes left behind: boat, bus",
     ]
+
+
+def test_classes_of_a_checkpoint_of_version_2(tmp_path):
+    """Ordered by side, then class, and unpadded: taken as from the same weights in a new file."""
+    names = ("boat", "tram", "bus", "car")
+    path, theirs = saved(tmp_path / "new.safetensors", class_names=names)
+    tensors = safetensors.torch.load_file(path)
+    for kind in ("weight", "bias"):
+        by_class = tensors[f"score_maps.score.{kind}"].unflatten(0, (9, 8, 2))[:, :5]
+        tensors[f"score_maps.score.{kind}"] = by_class.transpose(1, 2).flatten(0, 2).contiguous()
+    old = tmp_path / "old.safetensors"
+    about = {"format_version": "2", "config": json.dumps(theirs.config.to_dict())}
+    safetensors.torch.save_file(tensors, old, about)
+    ours = [model(dataclasses.replace(MODEL, class_names=("car", "dog", "tram"))) for _ in range(2)]
+    lines = [initialise(one, one_path) for one, one_path in zip(ours, (path, old), strict=True)]
+    assert unequal(*ours) == set() and lines[0][1:] == lines[1][1:]
+    assert not any("of another shape" in line for line in lines[1])
 
 
 @pytest.mark.parametrize(
@@ -191,7 +212,7 @@ def test_files_that_cannot_be_used_are_one_line(tmp_path):
     says("conv1.weight holds values that are not finite")
     saved(path)
     write(path, safetensors.torch.load_file(path), format_version="1", config="{}")
-    says("format version 1, this release reads version 2")
+    says("format version 1, this release reads versions 2 and 3")
     write(path, {"rpn.conv.bias": torch.zeros(8)}, format_version="2", config='{"class_names": []}')
     says("class_names must be")
 

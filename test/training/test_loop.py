@@ -239,6 +239,13 @@ def test_refuses_to_overwrite_or_to_resume_nothing(tmp_path):
         start(tmp_path / "run", config())
     with pytest.raises(InputError, match="no run to resume"):
         start(tmp_path / "other", config(), resume=True)
+    state = tmp_path / "run/state.safetensors"
+    with checkpoint.open_tensors(state) as file:
+        about = json.loads(file.metadata()["run"])
+    assert about.pop("format") == checkpoint.FORMAT_VERSION
+    safetensors.torch.save_file(tensors(state), state, {"run": json.dumps(about)})  # as before version 3
+    with pytest.raises(InputError, match="state.safetensors: of an earlier release, whose weights have another order; --init"):
+        start(tmp_path / "run", config(), resume=True)
     (tmp_path / "run/state.safetensors").write_bytes(b"nonsense")
     with pytest.raises(InputError, match="state.safetensors: not a readable"):
         start(tmp_path / "run", config(), resume=True)

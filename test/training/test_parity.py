@@ -207,7 +207,7 @@ def rois(item: TrainItem, logits, deltas, score_maps, box_maps, ohem: int, mask_
     common = overlaps(boxes, truth)
     objects = common.argmax(1)
     labels = np.where(common.max(1) >= 0.5, labels_there[objects], 0)
-    cells = score_maps.reshape(K * K, 2, CLASSES, *score_maps.shape[1:])
+    cells = score_maps.reshape(K * K, 4, 2, *score_maps.shape[1:])[:, :CLASSES].swapaxes(1, 2)  # without the padding
     moves = box_maps.reshape(K * K, 4, *box_maps.shape[1:])
     rows = []
     for roi, label, match in zip(boxes, labels, objects, strict=True):
@@ -241,7 +241,9 @@ def rois(item: TrainItem, logits, deltas, score_maps, box_maps, ohem: int, mask_
                 grad_cells[cell, :, row["label"], y, x] += row["pairs"][p][:, None, None] / pixels / len(rows)
                 grad_moves[cell, :, y, x] += row["delta"][:, None, None] / S**2 / pixels / len(rows)
     loss = np.sum([terms for terms, _ in rows], 0) / len(rows)
-    return loss, grad_cells.reshape(score_maps.shape), grad_moves.reshape(box_maps.shape), [row["label"] for _, row in rows]
+    padding = ((0, 0), (0, 4 - CLASSES), (0, 0), (0, 0), (0, 0))
+    grad_scores = np.pad(grad_cells.swapaxes(1, 2), padding).reshape(score_maps.shape)
+    return loss, grad_scores, grad_moves.reshape(box_maps.shape), [row["label"] for _, row in rows]
 
 
 def test_mask_targets_are_those_of_the_derivation():

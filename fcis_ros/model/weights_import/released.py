@@ -4,7 +4,7 @@
 
 Names are those of the released MXNet code, whose blocks are called as in the Caffe models that its backbones come from; ours
 are torchvision's. Weights are [out, in, height, width] in both. Only the order of channels in the two position-sensitive
-layers differs: class, side, bin there, bin, side, class here.
+layers differs: class, side, bin there, bin, class, side here, the classes padded.
 """
 
 from collections.abc import Callable, Iterator
@@ -15,6 +15,7 @@ import numpy as np
 from fcis_ros.config import ModelConfig
 from fcis_ros.errors import InputError
 from fcis_ros.model.weights_import.stored_array import StoredArray, quoted
+from fcis_ros.ops.layout import padded_classes
 
 BOTTLENECKS = {"resnet50": (3, 4, 6, 3), "resnet101": (3, 4, 23, 3), "resnet152": (3, 8, 36, 3)}
 FLOATS = ("float16", "bfloat16", "float32", "float64")
@@ -75,8 +76,9 @@ def parameters(config: ModelConfig) -> dict[str, Parameter]:
     """All parameters of the released network with this configuration's sizes, by their released names."""
     k, classes, anchors = config.bins, config.num_classes, config.num_anchors
 
-    def bins_first(values: np.ndarray) -> np.ndarray:  # class, side, bin -> bin, side, class
-        return values.reshape(classes, 2, k * k, -1).transpose(2, 1, 0, 3)
+    def bins_first(values: np.ndarray) -> np.ndarray:  # class, side, bin -> bin, class, side
+        ordered = values.reshape(classes, 2, k * k, -1).transpose(2, 0, 1, 3)
+        return np.pad(ordered, ((0, 0), (0, padded_classes(classes) - classes), (0, 0), (0, 0)))
 
     def used_boxes(values: np.ndarray) -> np.ndarray:  # the second of two sets of boxes is used; delta, bin -> bin, delta
         return values.reshape(2, 4, k * k, -1)[1].swapaxes(0, 1)

@@ -5,6 +5,8 @@
 import torch
 from torch import Tensor
 
+from fcis_ros.ops.layout import padded_classes
+
 CHUNK = 64  # ROIs assembled at a time by class_logits, to bound memory
 
 
@@ -87,12 +89,13 @@ def psroi_assemble(maps: Tensor, rois: Tensor, bins: int, size: int, stride: int
     return assembled.reshape(len(rois), groups, size, size)
 
 
-def class_logits(score_maps: Tensor, rois: Tensor, bins: int, size: int, stride: int) -> Tensor:
+def class_logits(score_maps: Tensor, rois: Tensor, classes: int, bins: int, size: int, stride: int) -> Tensor:
     """Logits of every ROI and class: per square of the grid max(outside, inside), then the mean over all squares (section 3.2).
 
     Args:
-        score_maps: [N, k*k*2*(C+1), h, w], channel ((i*k + j)*2 + s)*(C+1) + class with s = 0 outside, 1 inside.
+        score_maps: [N, k*k*P*2, h, w], channel ((i*k + j)*P + class)*2 + s with s = 0 outside, 1 inside; see ``ops.layout``.
         rois: [R, 5].
+        classes: C + 1.
         bins: k.
         size: S.
         stride: input pixels per feature cell.
@@ -100,16 +103,14 @@ def class_logits(score_maps: Tensor, rois: Tensor, bins: int, size: int, stride:
     Returns:
         [R, C+1] float32. Where outside equals inside, the gradient goes to outside.
     """
-    parts = [
-        _max_mean(psroi_assemble(score_maps, chunk, bins, size, stride)) for chunk in torch.split(rois, CHUNK) if len(chunk)
-    ]
-    if not parts:
-        return score_maps.new_zeros(0, score_maps.shape[1] // (2 * bins * bins), dtype=torch.float32)
-    return torch.cat(parts)
+    # [N, bins, P, 2, h, w] without the padding: what it holds would not be lost in a product of matrices.
+    maps = score_maps.unflatten(1, (bins * bins, padded_classes(classes), 2))[:, :, :classes].flatten(1, 3)
+    parts = [_max_mean(psroi_assemble(maps, chunk, bins, size, stride)) for chunk in torch.split(rois, CHUNK) if len(chunk)]
+    return torch.cat(parts) if parts else score_maps.new_zeros(0, classes, dtype=torch.float32)
 
 
 def _max_mean(assembled: Tensor) -> Tensor:
-    outside, inside = assembled.chunk(2, dim=1)
+    outside, inside = assembled.unflatten(1, (-1, 2)).unbind(dim=2)
     return torch.where(inside > outside, inside, outside).mean(dim=(2, 3))
 
 
@@ -130,7 +131,7 @@ def mask_logits(score_maps: Tensor, rois: Tensor, labels: Tensor, bins: int, siz
     images, channels, height, width = score_maps.shape
     classes = channels // (2 * bins * bins)
     # Each class of each image is one small set of maps: regard it as an image of its own.
-    maps = score_maps.reshape(images, bins * bins * 2, classes, height, width).transpose(1, 2)
+    maps = score_maps.reshape(images, bins * bins, classes, 2, height, width).transpose(1, 2)
     maps = maps.reshape(images * classes, bins * bins * 2, height, width)
     whole = rois[:, 0] == rois[:, 0].floor()
     known = whole & (rois[:, 0] >= 0) & (rois[:, 0] < images) & (labels >= 0) & (labels < classes)

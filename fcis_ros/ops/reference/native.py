@@ -11,13 +11,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from fcis_ros.ops.layout import padded_classes
 
-def class_logits(score_maps: Tensor, rois: Tensor, bins: int, size: int, stride: int) -> Tensor:
+
+def class_logits(score_maps: Tensor, rois: Tensor, classes: int, bins: int, size: int, stride: int) -> Tensor:
     """Per cell max(outside, inside), then the mean over all cells of the ROI ([0029]).
 
     Args:
-        score_maps: [N, k*k*2*(C+1), h, w], channel ((i*k + j)*2 + s)*(C+1) + class with s = 0 outside, 1 inside.
+        score_maps: [N, k*k*P*2, h, w], channel ((i*k + j)*P + class)*2 + s with s = 0 outside, 1 inside; see ``ops.layout``.
         rois: [R, 5].
+        classes: C + 1.
         bins: k.
         size: of no meaning here.
         stride: image pixels per feature cell.
@@ -25,10 +28,10 @@ def class_logits(score_maps: Tensor, rois: Tensor, bins: int, size: int, stride:
     Returns:
         [R, C+1] float32. Where outside equals inside, the gradient goes to outside.
     """
-    images, channels, height, width = score_maps.shape
+    images, _, height, width = score_maps.shape
     # Channels last, as the network leaves them: what an ROI reads at a corner then lies together.
-    sides = score_maps.permute(0, 2, 3, 1).reshape(images, height, width, bins * bins, 2, channels // (2 * bins * bins))
-    outside, inside = sides.unbind(dim=4)
+    sides = score_maps.permute(0, 2, 3, 1).reshape(images, height, width, bins * bins, padded_classes(classes), 2)
+    outside, inside = sides[..., :classes, :].unbind(dim=5)
     return _mean(torch.where(inside > outside, inside, outside), rois, bins, stride)
 
 
@@ -62,9 +65,9 @@ def mask_logits(score_maps: Tensor, rois: Tensor, labels: Tensor, bins: int, siz
     rois = torch.where(known[:, None], rois, 0.0)
     row, i, down = _points(rois[:, 2], rois[:, 4], size, height, bins, stride)
     column, j, across = _points(rois[:, 1], rois[:, 3], size, width, bins, stride)
-    maps = score_maps.reshape(images, bins, bins, 2, classes, height, width)
+    maps = score_maps.reshape(images, bins, bins, classes, 2, height, width)
     image, label = rois[:, 0].long()[:, None, None], torch.where(known, labels, 0)[:, None, None]
-    pairs = maps[image, i[:, :, None], j[:, None, :], :, label, row[:, :, None], column[:, None, :]].float()
+    pairs = maps[image, i[:, :, None], j[:, None, :], label, :, row[:, :, None], column[:, None, :]].float()
     return torch.where((known & down & across)[:, None, None, None], pairs.permute(0, 3, 1, 2), 0.0)
 
 

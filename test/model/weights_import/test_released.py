@@ -57,8 +57,9 @@ def test_orders_of_position_sensitive_channels(foreign, tmp_path, arrays):
                 place = row * 7 + column
                 for label in range(3):
                     for side in range(2):
-                        ours = score[(place * 2 + side) * 3 + label]
+                        ours = score[(place * 4 + label) * 2 + side]
                         assert np.array_equal(ours, their_score[(label * 2 + side) * 49 + place])
+                assert not score[(place * 4 + 3) * 2 : (place * 4 + 4) * 2].any()  # the padding
                 for delta in range(4):
                     assert np.array_equal(box[place * 4 + delta], their_box[(4 + delta) * 49 + place])
 
