@@ -8,6 +8,9 @@
 // the spans of all ROIs from a table in global memory.
 #pragma once
 
+#include <cstring>
+#include <type_traits>
+
 #include "../geometry.h"
 #include "common.h"
 #include "launch.h"
@@ -79,17 +82,25 @@ __device__ __forceinline__ Pair read_pair(const Access<const T>& maps, const T* 
   return maps.wide ? read_pair<true>(at, inside) : read_pair<false>(at, inside);
 }
 
+// In one store, as one word: the compiler would store a structure by its members.
 template <typename T>
-__device__ __forceinline__ void store_pair(const Access<T>& maps, T* at, Pair pair) {
-  if (!maps.wide) {
-    store(at, pair.outside);
-    store(at + maps.channel_step, pair.inside);
-    return;
-  }
+__device__ __forceinline__ void store_wide(T* at, Pair pair) {
   Sides<T> sides;
   store(&sides.outside, pair.outside);
   store(&sides.inside, pair.inside);
-  *reinterpret_cast<Sides<T>*>(at) = sides;
+  std::conditional_t<sizeof(T) == 2, uint32_t, uint64_t> word;
+  memcpy(&word, &sides, sizeof(word));
+  *reinterpret_cast<decltype(word)*>(at) = word;
+}
+
+template <typename T>
+__device__ __forceinline__ void store_pair(const Access<T>& maps, T* at, Pair pair) {
+  if (maps.wide) {
+    store_wide(at, pair);
+  } else {
+    store(at, pair.outside);
+    store(at + maps.channel_step, pair.inside);
+  }
 }
 
 // Calls launch(T{}) with the type of the elements.
