@@ -16,11 +16,14 @@ from pathlib import Path
 
 import torch
 
+from fcis_ros import ops
 from fcis_ros.errors import InputError
 from fcis_ros.ops import library
 
 CPU_FACTS = Path("/proc/cpuinfo")
 BF16_UNITS = ("amx_bf16", "avx512_bf16")  # as Linux names them
+# What CUDA says of a GPU that nothing was compiled for, and of code that is newer than the driver.
+NOT_COMPILED = ("no kernel image", "unsupported toolchain", "driver version is insufficient")
 WITHOUT_CUDA = f"the operators were built without CUDA; with nvcc installed, build them again: {library.BUILD}"
 
 
@@ -32,26 +35,53 @@ class Choice:
     why: str
 
 
+def look_for_gpus() -> tuple[int, str]:
+    """How many CUDA devices PyTorch can use, and what it says where it can use none (that the driver is too old, perhaps)."""
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    reasons = [" ".join(str(warning.message).split()) for warning in said]
+    return count, f" ({reasons[0]})" if reasons and not count else ""
+
+
+def missing_kernels(device: torch.device) -> str:
+    """Why a GPU cannot run what PyTorch and the operators were compiled to; empty if it can. Runs the smallest of them."""
+    try:
+        ops.nms(torch.zeros(1, 4, device=device), torch.ones(1, device=device), 0.5, 1).cpu()
+    except RuntimeError as error:
+        text = str(error).splitlines()[0]
+        if not any(words in text for words in NOT_COMPILED):
+            raise
+        capability = "{}.{}".format(*torch.cuda.get_device_capability(device))
+        build = f"to build for it: TORCH_CUDA_ARCH_LIST={capability} and then {library.BUILD}"
+        return f"{torch.cuda.get_device_name(device)} (compute capability {capability}): {text}; {build}"
+    return ""
+
+
 def auto_device() -> Choice:
     """``cuda`` where PyTorch sees a CUDA device and the operators were built for it, else ``cpu``."""
-    if not torch.cuda.is_available():
-        return Choice("cpu", "PyTorch sees no CUDA device")
+    count, reason = look_for_gpus()
+    if not count:
+        return Choice("cpu", f"PyTorch sees no CUDA device{reason}")
     if not library.has_cuda():
         return Choice("cpu", f"a CUDA device is there but not used: {WITHOUT_CUDA}")
+    if problem := missing_kernels(torch.device("cuda")):
+        return Choice("cpu", f"a CUDA device is there but not used: {problem}")
     return Choice("cuda", torch.cuda.get_device_name())
 
 
 def choose_device(name: str) -> torch.device:
     """``auto``, ``cpu``, ``cuda`` or ``cuda:N`` -> a device that exists and that the operators were built for.
 
-    ``auto`` warns where there is a CUDA device but the operators were built without nvcc and so without CUDA.
+    ``auto`` warns where there is a CUDA device but the operators were not built for it: without nvcc and so without CUDA, or
+    for other architectures.
 
     Raises:
         InputError: a CUDA device was asked for by name and cannot be used; there is no silent fall-back to the CPU.
     """
     if name == "auto":
         choice = auto_device()
-        if WITHOUT_CUDA in choice.why:
+        if "not used" in choice.why:
             warnings.warn(choice.why, stacklevel=2)
         return torch.device(choice.value)
     try:
@@ -60,10 +90,15 @@ def choose_device(name: str) -> torch.device:
         raise InputError(f"device {name!r}: expected auto, cpu, cuda or cuda:N") from None
     if device.type not in ("cpu", "cuda"):
         raise InputError(f"device {name!r}: expected auto, cpu, cuda or cuda:N")
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise InputError(f"device {name!r}: not available, PyTorch sees {torch.cuda.device_count()} CUDA devices")
-    if device.type == "cuda" and not library.has_cuda():
+    if device.type == "cpu":
+        return device
+    count, reason = look_for_gpus()
+    if (device.index or 0) >= count:
+        raise InputError(f"device {name!r}: not available, PyTorch sees {count} CUDA devices{reason}")
+    if not library.has_cuda():
         raise InputError(f"device {name!r}: {WITHOUT_CUDA}")
+    if problem := missing_kernels(device):
+        raise InputError(f"device {name!r}: {problem}")
     return device
 
 
