@@ -1,13 +1,15 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""All convolutions of a frame, in four ways: ``python -m benchmarks.convolutions``.
+"""All convolutions of a frame, in several ways: ``python -m benchmarks.convolutions``.
 
 One kernel after the other; fused with what follows, as the model does it on a GPU (``model/convolution.py``); so, with the
-algorithms timed instead of chosen by heuristics of cuDNN; and compiled by Inductor. On a CPU the first three are the same.
+algorithms timed instead of chosen by heuristics of cuDNN; and compiled by Inductor and, where ``torch_tensorrt`` is installed,
+TensorRT. On a CPU the first three are the same.
 """
 
 import argparse
 import contextlib
+import importlib.util
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -47,13 +49,16 @@ def timed() -> Iterator[None]:
 def ways(predictor: Predictor) -> dict[str, tuple[contextlib.AbstractContextManager, Dense]]:
     """What to measure in which surroundings; the first is what the others are compared with."""
     dense = predictor.model.dense
-    compiled = torch.compile(dense, dynamic=False)
-    return {
+    found = {
         "apart": (apart(), dense),
         "fused": (contextlib.nullcontext(), dense),
         "fused, algorithms timed": (timed(), dense),
-        "Inductor": (contextlib.nullcontext(), compiled),
+        "Inductor": (contextlib.nullcontext(), torch.compile(dense, dynamic=False)),
     }
+    if predictor.device.type == "cuda" and importlib.util.find_spec("torch_tensorrt"):
+        importlib.import_module("torch_tensorrt")  # registers its backend
+        found["TensorRT"] = (contextlib.nullcontext(), torch.compile(dense, backend="tensorrt", dynamic=False))
+    return found
 
 
 def rows(predictor: Predictor, name: str, frame: np.ndarray) -> list[Row]:

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks import cases, frame, native, operators, plain
+from benchmarks import cases, convolutions, frame, native, operators, plain
 from fcis_ros import Predictor
 from fcis_ros.data.synthetic import SyntheticScenes
+from fcis_ros.model import convolution
 from fcis_ros.ops import native as ops_native
 
 CPU = torch.device("cpu")
@@ -45,6 +46,22 @@ def test_the_direct_sum_is_what_the_tables_give():
         expected = ops_native.class_logits(case.score_maps, rois, case.classes, cases.BINS, cases.GRID, cases.STRIDE)
         torch.testing.assert_close(logits, expected, atol=1e-5, rtol=1e-4)
     assert ((rois[:, 3:] - rois[:, 1:3]) == 63).all()
+
+
+def test_convolutions_in_every_way(tiny_checkpoint, monkeypatch):
+    """The compilers are played; what was switched for one way is back for the next."""
+    compilers, fused, plays = [], [], lambda conv, x: convolution.fits(conv)
+    monkeypatch.setattr(torch, "compile", lambda dense, **options: compilers.append(options) or dense)
+    monkeypatch.setattr(convolutions, "medians", lambda functions, device, seconds: [own() and 2.0 for own in functions])
+    monkeypatch.setattr(convolution, "fits", lambda conv: fused.append(torch.backends.cudnn.benchmark) or False)
+    monkeypatch.setattr(convolution, "may_fuse", plays)
+    predictor = Predictor.from_checkpoint(tiny_checkpoint, device="cpu", precision="fp32")
+    found = convolutions.rows(predictor, "tiny", np.zeros((60, 80, 3), np.uint8))
+    assert [row.operator.split(", ", 1)[1] for row in found] == ["apart", "fused", "fused, algorithms timed", "Inductor"]
+    assert all(row.median_ms == 2 and row.ratio_to_eager == 1 for row in found) and compilers == [{"dynamic": False}]
+    third = len(fused) // 3  # nobody was asked while they were apart
+    assert fused == [False] * third + [True] * third + [False] * third and third > 10
+    assert convolution.may_fuse is plays and not torch.backends.cudnn.benchmark
 
 
 def test_a_row_says_what_was_measured():
