@@ -41,25 +41,31 @@ struct Bin {
   double* table;
 };
 
-template <int L>
+// N vectors of L groups: so many that what is read of a cell fills a line of the cache.
+template <int L, int N>
 FCIS_INLINE void sum_chunk(const Bin& bin, int64_t first, double* sums) {
   using Doubles = typename Lanes<L>::Doubles;
-  const int64_t step = (bin.cells.width + 1) * L;
+  constexpr int64_t chunk = L * N;
+  const int64_t step = (bin.cells.width + 1) * chunk;
   for (int64_t i = 0; i < step; ++i) bin.table[i] = 0.0;
   for (int y = 0; y < bin.height; ++y) {
     double *const own = bin.table + (y + 1) * step, *const above = own - step;
-    Doubles row = {};
-    doubles<L>(own) = row;
+    Doubles row[N] = {};
+    for (int n = 0; n < N; ++n) doubles<L>(own + n * L) = row[n];
     float* cell = bin.cells.at(y, 0) + first;
-    for (int64_t at = L; at < step; at += L, cell += bin.cells.step) {
-      row += __builtin_convertvector(floats<L>(cell), Doubles);
-      doubles<L>(own + at) = doubles<L>(above + at) + row;
+    for (int64_t at = chunk; at < step; at += chunk, cell += bin.cells.step) {
+      for (int n = 0; n < N; ++n) {
+        row[n] += __builtin_convertvector(floats<L>(cell + n * L), Doubles);
+        doubles<L>(own + at + n * L) = doubles<L>(above + at + n * L) + row[n];
+      }
     }
   }
   for (const Corners& roi : *bin.rois) {
-    const auto at = [&](int64_t corner) -> Doubles& { return doubles<L>(bin.table + corner * L); };
-    doubles<L>(sums + roi.roi * bin.groups + first) +=
-        (at(roi.bottom_right) - at(roi.top_right)) - (at(roi.bottom_left) - at(roi.top_left));
+    for (int n = 0; n < N; ++n) {
+      const auto at = [&](int64_t corner) -> Doubles& { return doubles<L>(bin.table + corner * chunk + n * L); };
+      doubles<L>(sums + roi.roi * bin.groups + first + n * L) +=
+          (at(roi.bottom_right) - at(roi.top_right)) - (at(roi.bottom_left) - at(roi.top_left));
+    }
   }
 }
 
@@ -97,14 +103,16 @@ FCIS_INLINE void spread_chunk(const Bin& bin, int64_t first, float* grad, const 
   }
 }
 
+constexpr int kLarge = 16;  // groups of a chunk
 template <int W>
-constexpr int kChunk = W < kClassAlignment ? W : kClassAlignment;  // groups: also a few classes make one
+constexpr int kChunk = W < kClassAlignment ? W : kClassAlignment;  // also a few classes make one
 
 template <int W>
 FCIS_INLINE void sum_bin_with(const Bin& bin, double* sums) {
   int64_t first = 0;
-  for (; first + kChunk<W> <= bin.groups; first += kChunk<W>) sum_chunk<kChunk<W>>(bin, first, sums);
-  for (; first < bin.groups; ++first) sum_chunk<1>(bin, first, sums);
+  for (; first + kLarge <= bin.groups; first += kLarge) sum_chunk<W, kLarge / W>(bin, first, sums);
+  for (; first + kChunk<W> <= bin.groups; first += kChunk<W>) sum_chunk<kChunk<W>, 1>(bin, first, sums);
+  for (; first < bin.groups; ++first) sum_chunk<1, 1>(bin, first, sums);
 }
 FCIS_WIDTHS(sum_bin, (const Bin& bin, double* sums), (bin, sums))
 
@@ -151,7 +159,7 @@ std::vector<Corners> find_corners(const Covers& rois, int64_t image, int bin, in
 }
 
 double* open_table(const Maps& maps, int64_t groups, std::vector<double>& table) {
-  const size_t size = (maps.height + 1) * (maps.width + 1) * (groups < kClassAlignment ? groups : kClassAlignment);
+  const size_t size = (maps.height + 1) * (maps.width + 1) * (groups < kLarge ? groups : kLarge);
   if (table.size() < size) table.resize(size);
   return table.data();
 }
