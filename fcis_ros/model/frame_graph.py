@@ -16,6 +16,7 @@ from fcis_ros.model.fcis import FCIS
 from fcis_ros.model.padded import PaddedInstances, pack, unpack
 from fcis_ros.model.precision import DTYPES, convolving
 from fcis_ros.model.preprocess import Original, resize_scale
+from fcis_ros.model.stage_clock import StageClock
 
 LIMIT = 8  # graphs that are kept: a camera's size, alone and in batches of two to eight
 KNOWN = 64  # shapes that are remembered to have come once
@@ -60,6 +61,19 @@ def capture(compute: Compute, device: torch.device) -> tuple[Replay, tuple[Tenso
     return graph.replay, result
 
 
+@dataclass(frozen=True)
+class Captured:
+    """What a graph found.
+
+    Attributes:
+        found: the instances of every image, on the host.
+        stage_ms: what each stage took on the device, for all images together; empty where PyTorch cannot tell.
+    """
+
+    found: list[PaddedInstances]
+    stage_ms: dict[str, float]
+
+
 class FrameGraph:
     """One captured shape with the memory that its images and results lie in."""
 
@@ -75,13 +89,16 @@ class FrameGraph:
 
     def _compute(self) -> tuple[Tensor, list[PaddedInstances]]:
         config, original = self._model.config, self._original
+        self._clock = StageClock(self._bytes.device, captured=True)  # that of the last call, which is the captured one
+        mark = self._clock.mark
         about = ("rgb8", original.height, original.width, 3 * original.width, original.scale, config.mean, config.std)
         images = torch.cat([ops.network_input(data, *about, self._dtype) for data in self._bytes])
-        found = self._model.find(self._model.dense(images), [original] * len(images), self._shape.score_floor)
+        mark("preprocess")
+        found = self._model.find(self._model.dense(images, mark), [original] * len(images), self._shape.score_floor, mark)
         return pack(found), found
 
-    def __call__(self, images: Sequence[np.ndarray]) -> list[PaddedInstances] | None:
-        """The instances of images [H, W, 3] uint8, on the host; None where one of them has more run lengths than there is room.
+    def __call__(self, images: Sequence[np.ndarray]) -> Captured | None:
+        """The instances of images [H, W, 3] uint8; None where one of them has more run lengths than there is room.
 
         Waits for the device once.
         """
@@ -93,7 +110,9 @@ class FrameGraph:
         if self._packed.is_cuda:
             torch.cuda.current_stream(self._packed.device).synchronize()
         found = unpack(self._packed_host.clone(), self._found)
-        return None if any(image.ends[-1] > len(own.runs) for image, own in zip(found, self._found, strict=True)) else found
+        if any(image.ends[-1] > len(own.runs) for image, own in zip(found, self._found, strict=True)):
+            return None
+        return Captured(found, self._clock.stage_ms())
 
 
 class FrameGraphs:
@@ -112,8 +131,8 @@ class FrameGraphs:
         self.why_not = "" if voting == "released" else f"voting: {voting} waits for the number of votes"
 
     @torch.inference_mode()
-    def find(self, images: Sequence[np.ndarray], score_floor: float) -> list[PaddedInstances] | None:
-        """The instances of images of one size, on the host; None where they have to be computed without a graph: the first time
+    def find(self, images: Sequence[np.ndarray], score_floor: float) -> Captured | None:
+        """The instances of images of one size; None where they have to be computed without a graph: the first time
         that such a batch comes, where nothing can be captured, and where masks exceed the room for their run lengths."""
         shape = Shape(len(images), *images[0].shape[:2], score_floor)
         if (graph := self._graphs.get(shape)) is not None:

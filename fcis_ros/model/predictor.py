@@ -107,12 +107,14 @@ class Predictor:
             check_image(image)
         clock = StageClock(self.device)
         found: dict[int, PaddedInstances] = {}
+        in_graphs: dict[str, float] = {}
         try:
             if self.graphs is not None:
                 for batch in _alike([image.shape for image in images]):
                     if (captured := self.graphs.find([images[index] for index in batch], score_floor)) is not None:
-                        found |= zip(batch, captured, strict=True)
+                        found |= zip(batch, captured.found, strict=True)
                         clock.mark("frame")
+                        _add(in_graphs, captured.stage_ms)
             found |= self._compute({i: image for i, image in enumerate(images) if i not in found}, score_floor, clock.mark)
         except torch.cuda.OutOfMemoryError:
             if self.graphs is not None:
@@ -120,7 +122,11 @@ class Predictor:
             raise
         instances = [to_instances(found[i], *image.shape[:2], self.config.class_names) for i, image in enumerate(images)]
         clock.mark("download")
-        stage_ms = {stage: total / max(len(images), 1) for stage, total in clock.stage_ms().items()}
+        taken = clock.stage_ms()
+        if in_graphs:  # what is left of the frame: upload, launch, packing
+            taken["frame"] = max(taken["frame"] - sum(in_graphs.values()), 0.0)
+            _add(taken, in_graphs)
+        stage_ms = {stage: total / max(len(images), 1) for stage, total in taken.items()}
         return [Prediction(own, stage_ms, int(found[index].ignored)) for index, own in enumerate(instances)]
 
     def _compute(self, images: dict[int, np.ndarray], score_floor: float, mark: Mark) -> dict[int, PaddedInstances]:
@@ -139,6 +145,12 @@ class Predictor:
                 together = torch.cat(tensors) if len(tensors) > 1 else tensors[0]
                 found |= zip(batch, self.model(together, originals, score_floor, mark), strict=True)
         return found
+
+
+def _add(times: dict[str, float], others: dict[str, float]) -> None:
+    """Adds the times of stages, in place."""
+    for stage, own in others.items():
+        times[stage] = times.get(stage, 0.0) + own
 
 
 def _alike(shapes: Sequence[Hashable]) -> list[list[int]]:

@@ -2,27 +2,33 @@
 # SPDX-License-Identifier: Apache-2.0
 """How long the stages of a frame take, on the device that does the work, without waiting for it in between."""
 
+import inspect
 import time
 
 import torch
+
+# Whether events can be nodes of a CUDA graph, recorded again by every replay: newer PyTorch.
+EXTERNAL = "external" in inspect.signature(torch.cuda.Event.__new__).parameters
 
 
 class StageClock:
     """Starts when it is made; ``mark`` ends a stage. What is marked several times, once for each image of a batch, is summed.
 
     On CUDA the marks are events in the current stream: a stage begins when the one before it is done there, however far ahead
-    of it the host is.
+    of it the host is. A clock whose marks are captured in a graph tells the times of its last replay; of older PyTorch none.
     """
 
-    def __init__(self, device: torch.device):
-        self._device = device
+    def __init__(self, device: torch.device, captured: bool = False):
+        self._device, self._captured = device, captured
         self._marks: list[tuple[str, float | torch.cuda.Event]] = []
         self.mark("start")
 
     def mark(self, stage: str) -> None:
         """Ends a stage, which began at the last mark."""
         if self._device.type == "cuda":
-            now = torch.cuda.Event(enable_timing=True)
+            if self._captured and not EXTERNAL:
+                return
+            now = torch.cuda.Event(enable_timing=True, **({"external": True} if self._captured else {}))
             now.record(torch.cuda.current_stream(self._device))
         else:
             now = time.perf_counter()
@@ -31,7 +37,7 @@ class StageClock:
     def stage_ms(self) -> dict[str, float]:
         """Milliseconds of each stage, in order; waits for the last mark."""
         times = [mark for _, mark in self._marks]
-        if self._device.type == "cuda":
+        if self._device.type == "cuda" and times:
             times[-1].synchronize()
             taken = [before.elapsed_time(after) for before, after in zip(times, times[1:], strict=False)]
         else:

@@ -3,6 +3,8 @@
 """Frames as graphs. Capturing is played on the CPU: what is replayed computes again and writes where the first answer lies."""
 
 import dataclasses
+import itertools
+import time
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from fcis_ros.data.synthetic import SyntheticScenes
 from fcis_ros.model import fcis, frame_graph, padded
 from fcis_ros.model.frame_graph import FrameGraphs
 from fcis_ros.model.predictor import Predictor
+from fcis_ros.model.stage_clock import EXTERNAL
 
 CPU = torch.device("cpu")
 
@@ -78,6 +81,21 @@ def test_a_shape_is_captured_when_it_comes_again(predictor, plain, played):
         assert ("frame" in found.stage_ms) == (len(counts) > 0)
         counts.append((played.captured, played.replayed))
     assert counts == [(0, 0), (1, 1), (1, 2), (1, 3)]
+
+
+def test_stages_of_a_captured_frame_are_timed_and_the_rest_is_the_frame(predictor, plain, monkeypatch):
+    """Each stage takes a second of a clock of the test's; what is no stage of the graph's, one more."""
+    now = itertools.count()
+    monkeypatch.setattr(time, "perf_counter", lambda: next(now))
+    images = pictures(3)
+    stages = plain.predict([images[0]], 0.1)[0].stage_ms
+    for image in images:
+        (found,) = predictor.predict([image], 0.1)
+    assert set(found.stage_ms) == {*stages, "frame"}
+    assert all(own == 1000 for stage, own in found.stage_ms.items() if stage != "frame")
+    assert found.stage_ms["frame"] == 2000  # the clock is asked before the first stage of the graph and after the last one
+    (one, other) = predictor.predict([images[0], images[1][:60]], 0.1)  # the one in a graph, the other not
+    assert one.stage_ms == other.stage_ms and one.stage_ms["backbone"] == 1000
 
 
 def test_batches_and_sizes_have_their_own(predictor, plain, played):
@@ -194,4 +212,5 @@ def test_on_a_gpu(precision):
             np.testing.assert_allclose(own.instances.scores, theirs.instances.scores, atol=2e-3)
             assert (own.instances.masks != theirs.instances.masks).mean() < 1e-3
     assert not predictor.graphs.why_not and "frame" in found[0].stage_ms
+    assert not EXTERNAL or all(found[0].stage_ms[stage] > 0 for stage in ("preprocess", "backbone", "rois", "voting"))
     torch.cuda.synchronize()
