@@ -70,7 +70,7 @@ def make(name: str, classes: int, rois: int, height: int, width: int, dtype=torc
 
 
 def r101_coco(dtype=torch.float32, device="cpu") -> Case:
-    """The released COCO model: maps 7938x38x63, 300 + 300 ROIs."""
+    """The released COCO model: maps 8232x38x63 with padding, 300 + 300 ROIs."""
     return make("r101_coco", 80, 600, 600, 1000, dtype, device)
 
 

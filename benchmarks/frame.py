@@ -24,6 +24,8 @@ from fcis_ros.model.preprocess import Original, preprocess
 from fcis_ros.model.voting import elect, vote
 
 PROPOSALS = (300, 1000, 2000)
+INSTANCES = (1, 10, 100)
+TOGETHER = 8
 
 
 @contextlib.contextmanager
@@ -85,7 +87,7 @@ def from_proposals(case: cases.Case) -> Callable[[], PaddedInstances]:
 
 
 def rows(device: torch.device) -> list[Row]:
-    """Frames, their stages, everything per ROI at once, and the frame with more proposals."""
+    """Frames, their stages, everything per ROI at once; several at once; the frame with more proposals and more instances."""
     image = np.random.default_rng(0).integers(0, 256, (600, 1000, 3), dtype=np.uint8)
     found = []
     for make in (cases.road, cases.r101_coco):
@@ -99,21 +101,39 @@ def rows(device: torch.device) -> list[Row]:
         found.append(compare("proposals to run lengths", case.name, case.score_maps.dtype, run, eager, device))
     road = Predictor.from_checkpoint(device=str(device))
     large = r101_coco(image, device)
-    for predictor, name, frame in ((road, "road", image[:360, :480].copy()), (large, "r101_coco", image)):
+    small, message = image[:360, :480].copy(), np.tile(image, (2, 2, 1))[:1080, :1920].copy()
+    for predictor, name, frame in ((road, "road", small), (road, "road, 1080p", message), (large, "r101_coco", image)):
         found += frame_rows(predictor, name, frame, device)
-
-    variants = [with_proposals(large, count) for count in PROPOSALS]
-    times = medians([lambda predictor=variant: predictor(image) for variant in variants], device, seconds=20.0)
-    for count, time in zip(PROPOSALS, times, strict=True):
-        found.append(Row("frame", f"r101_coco, {count} proposals", device_name(device), large.precision, time))
+    found.append(together(road, "road", small, device))
+    if device.type == "cuda":
+        found.append(together(large, "r101_coco", image, device))
+    more_proposals = {f"{count} proposals": {"rpn_post_nms": count} for count in PROPOSALS}
+    more_instances = {f"{count} instances": {"max_instances": count} for count in INSTANCES}
+    found += varied(large, "r101_coco", image, more_proposals, device)
+    found += varied(road, "road, 1080p", message, more_instances, device)
     return found
 
 
-def with_proposals(predictor: Predictor, count: int) -> Predictor:
-    """The same weights with another number of proposals, and graphs of its own."""
+def together(predictor: Predictor, name: str, frame: np.ndarray, device: torch.device) -> Row:
+    """What a frame takes of several that are computed at once."""
+    (time,) = medians([lambda: predictor.predict([frame] * TOGETHER)], device, seconds=10.0)
+    return Row(f"frame: one of {TOGETHER} at once", name, device_name(device), predictor.precision, time / TOGETHER)
+
+
+def varied(predictor: Predictor, name: str, frame: np.ndarray, changes: dict[str, dict], device: torch.device) -> list[Row]:
+    """The frame with other settings, in turns."""
+    variants = [changed(predictor, **change) for change in changes.values()]
+    times = medians([lambda predictor=variant: predictor(frame) for variant in variants], device, seconds=20.0)
+    machine = (device_name(device), predictor.precision)
+    return [Row("frame", f"{name}, {change}", *machine, time) for change, time in zip(changes, times, strict=True)]
+
+
+def changed(predictor: Predictor, **settings: int) -> Predictor:
+    """The same weights with other settings, and graphs of its own."""
     variant = copy.copy(predictor)
+    variant.config = dataclasses.replace(predictor.config, **settings)
     variant.model = copy.copy(predictor.model)
-    variant.model.config = dataclasses.replace(predictor.config, rpn_post_nms=count)
+    variant.model.config = variant.config
     if predictor.graphs is not None:
         variant.graphs = FrameGraphs(variant.model, predictor.precision, predictor.device)
     return variant

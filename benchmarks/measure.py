@@ -25,7 +25,7 @@ class Row:
 
     Attributes:
         operator: what was called.
-        case: ``r101_coco`` (7938x38x63 maps, 600 ROIs), ``road`` (the default model), or what a growth row varies.
+        case: ``r101_coco`` (8232x38x63 maps, 600 ROIs), ``road`` (the default model), or what a growth row varies.
         device: the processor's or GPU's name, with the number of threads.
         dtype: of the maps.
         median_ms: median time of a call; on a GPU, where it can be captured, of one call among 20 in a CUDA graph: what the

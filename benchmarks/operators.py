@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every operator, the whole per-ROI stage and its training, against plain PyTorch; and how the stage grows."""
 
+import dataclasses
+import itertools
 import subprocess
 import sys
 from collections.abc import Callable
@@ -10,7 +12,7 @@ from pathlib import Path
 import torch
 
 from benchmarks import cases, plain
-from benchmarks.measure import Row, copy_bandwidth, device_name, medians, replayed
+from benchmarks.measure import CAPTURED, Row, copy_bandwidth, device_name, medians, replayed
 from fcis_ros import ops
 from fcis_ros.model.fcis import run_capacity
 
@@ -29,6 +31,15 @@ def roi_stage(case: cases.Case, with_ops=ops) -> Callable[[], object]:
             return deltas, logits, with_ops.winner_masks(case.score_maps, case.rois, logits, *GEOMETRY)
 
     return run
+
+
+def in_turn(case: cases.Case, size: int) -> Callable[[], object]:
+    """The stage on copies of the maps, one call after the other, so many that they do not lie in a cache of ``size`` bytes when
+    their turn comes again: a network has just written its maps, but to memory."""
+    copies = min(CAPTURED, 2 + 2 * size // stage_bytes(case))
+    maps = [{"score_maps": case.score_maps.clone(), "box_maps": case.box_maps.clone()} for _ in range(copies)]
+    stages = itertools.cycle([roi_stage(dataclasses.replace(case, **own)) for own in maps])
+    return lambda: next(stages)()
 
 
 def train_stage(case: cases.Case, with_ops=ops) -> Callable[[], object]:
@@ -106,6 +117,11 @@ def rows(device: torch.device) -> list[Row]:
                 found.append(compare(name, case.name, dtype, ours, eager, device, size, bandwidth))
             pair = (roi_stage(case), roi_stage(case, plain))
             found.append(compare("roi_stage", case.name, dtype, *pair, device, stage_bytes(case), bandwidth))
+            if device.type == "cuda":
+                cache = torch.cuda.get_device_properties(device).L2_cache_size
+                time, size, kind = replayed(in_turn(case, cache), device), stage_bytes(case), str(dtype).removeprefix("torch.")
+                name, over = "roi_stage, maps not in the cache", time / (size / bandwidth)
+                found.append(Row(name, case.name, device_name(device), kind, time, bytes=size, ratio_to_bandwidth=over))
             if dtype == torch.float32:
                 pair = (train_stage(case), train_stage(case, plain))
                 moved = 3 * stage_bytes(case)

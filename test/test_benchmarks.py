@@ -38,6 +38,26 @@ def test_the_stages_agree():
     torch.testing.assert_close(ours.scores, theirs.scores, atol=1e-5, rtol=1e-4)
 
 
+def test_maps_in_turn_are_the_same_stage(monkeypatch):
+    """Of so many copies that they exceed the cache twice over; one after the other."""
+    case, seen = cases.make("small", 3, 40, 160, 240), []
+    monkeypatch.setattr(operators, "roi_stage", lambda own: lambda: seen.append(own.score_maps.data_ptr()))
+    run = operators.in_turn(case, 3 * operators.stage_bytes(case))
+    for _ in range(16):
+        run()
+    assert len(set(seen)) == 8 and seen[:8] == seen[8:] and case.score_maps.data_ptr() not in seen
+
+
+def test_variants_of_a_predictor(tiny_checkpoint):
+    predictor = Predictor.from_checkpoint(tiny_checkpoint, device="cpu", precision="fp32")
+    image = SyntheticScenes(0).sample(3).image
+    assert len(frame.changed(predictor, max_instances=2)(image)) == 2 < len(predictor(image))
+    assert frame.changed(predictor, rpn_post_nms=30).model.rpn is predictor.model.rpn
+    rows = frame.varied(predictor, "tiny", image, {"few": {"max_instances": 1}, "many": {"max_instances": 100}}, CPU)
+    assert [row.case for row in rows] == ["tiny, few", "tiny, many"] and all(row.median_ms > 0 for row in rows)
+    assert frame.together(predictor, "tiny", image, CPU).operator == "frame: one of 8 at once"
+
+
 @pytest.mark.compiler
 def test_the_direct_sum_is_what_the_tables_give():
     case = cases.make("small", 20, 60, 160, 240)
