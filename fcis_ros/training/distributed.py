@@ -7,6 +7,7 @@ step. Rank 0 alone writes files.
 """
 
 import os
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,9 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from fcis_ros.errors import InputError
+
+
+SETTLE = 0.2  # seconds
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,9 @@ class Processes:
     def leave(self) -> None:
         """Ends the communication; what the others still do is not waited for."""
         if self.count > 1:
+            # A thread of gloo may still drop its last tensors, for which it needs the interpreter. PyTorch 2.4 ends a group
+            # with the interpreter held until that thread is done: both would wait for ever.
+            time.sleep(SETTLE)
             dist.destroy_process_group()
 
 
