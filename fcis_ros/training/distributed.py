@@ -18,7 +18,6 @@ from torch import Tensor, nn
 
 from fcis_ros.errors import InputError
 
-
 SETTLE = 0.2  # seconds
 
 
