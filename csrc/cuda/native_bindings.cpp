@@ -8,6 +8,7 @@
 #include <torch/library.h>
 
 #include "../checks.h"
+#include "../native_means.h"
 #include "../views.h"
 #include "binding.h"
 #include "native_kernels.h"
@@ -15,7 +16,6 @@
 namespace fcis::cuda {
 namespace {
 
-// Of class logits, which are read in pairs, and of box deltas: [R, groups]. The arguments are checked.
 at::Tensor find_means(const at::Tensor& maps, const at::Tensor& rois, bool pairs, int64_t groups, int64_t bins, int64_t stride) {
   const Call call(maps);
   const Maps read = view_maps(maps);
@@ -27,7 +27,6 @@ at::Tensor find_means(const at::Tensor& maps, const at::Tensor& rois, bool pairs
   return means;
 }
 
-// grad [R, groups]; the arguments are checked.
 at::Tensor means_gradient(const at::Tensor& grad_in, const at::Tensor& maps, const at::Tensor& rois, bool pairs, int64_t bins,
                           int64_t stride) {
   const Call call(maps);
@@ -38,31 +37,6 @@ at::Tensor means_gradient(const at::Tensor& grad_in, const at::Tensor& maps, con
   C10_CUDA_CHECK(native_means_backward(grad.const_data_ptr<float>(), read, boxes, pairs, grad.size(1),
                                        workspace.mutable_data_ptr(), result.mutable_data_ptr(), call.stream));
   return result;
-}
-
-at::Tensor native_class_logits(const at::Tensor& maps, const at::Tensor& rois, int64_t classes, int64_t bins, int64_t stride) {
-  check_maps(maps, rois, bins, bins, stride, kLeastPairs * bins * bins);
-  check_classes("classes", classes, maps, bins);
-  return find_means(maps, rois, true, classes, bins, stride);
-}
-
-at::Tensor native_class_logits_backward(const at::Tensor& grad, const at::Tensor& maps, const at::Tensor& rois, int64_t bins,
-                                        int64_t stride) {
-  check_maps(maps, rois, bins, bins, stride, kLeastPairs * bins * bins);
-  check_logits_grad(grad, maps, rois, bins);
-  return means_gradient(grad, maps, rois, true, bins, stride);
-}
-
-at::Tensor native_box_deltas(const at::Tensor& maps, const at::Tensor& rois, int64_t bins, int64_t stride) {
-  check_maps(maps, rois, bins, bins, stride, bins * bins);
-  return find_means(maps, rois, false, maps.size(1) / (bins * bins), bins, stride);
-}
-
-at::Tensor native_box_deltas_backward(const at::Tensor& grad, const at::Tensor& maps, const at::Tensor& rois, int64_t bins,
-                                      int64_t stride) {
-  check_maps(maps, rois, bins, bins, stride, bins * bins);
-  check_grad(grad, maps, {rois.size(0), maps.size(1) / (bins * bins)});
-  return means_gradient(grad, maps, rois, false, bins, stride);
 }
 
 at::Tensor native_mask_logits(const at::Tensor& maps, const at::Tensor& rois, const at::Tensor& labels, int64_t bins,
@@ -97,10 +71,10 @@ at::Tensor native_mask_logits_backward(const at::Tensor& grad_in, const at::Tens
 }  // namespace
 
 TORCH_LIBRARY_IMPL(fcis_ros, CUDA, m) {
-  m.impl("native_class_logits", native_class_logits);
-  m.impl("native_class_logits_backward", native_class_logits_backward);
-  m.impl("native_box_deltas", native_box_deltas);
-  m.impl("native_box_deltas_backward", native_box_deltas_backward);
+  m.impl("native_class_logits", native_class_logits<find_means>);
+  m.impl("native_class_logits_backward", native_class_logits_backward<means_gradient>);
+  m.impl("native_box_deltas", native_box_deltas<find_means>);
+  m.impl("native_box_deltas_backward", native_box_deltas_backward<means_gradient>);
   m.impl("native_mask_logits", native_mask_logits);
   m.impl("native_mask_logits_backward", native_mask_logits_backward);
 }
