@@ -76,7 +76,7 @@ bench: setup
 	$(RUN) -m benchmarks
 	$(RUN) -m benchmarks.convolutions
 	$(RUN) -m benchmarks.native
-	$(RUN) -m benchmarks.node
+	$(RUN) -m benchmarks.node $(addprefix --annotations ,$(wildcard $(CAMVID)/instances_train.json))
 	$(RUN) -m benchmarks.bags
 	$(RUN) -m benchmarks.overlay
 	$(RUN) -m benchmarks.node_load

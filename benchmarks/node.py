@@ -6,12 +6,15 @@ Converting the image, tracking 20 instances, building their message from their r
 run lengths themselves come out of the network's last operator. ``benchmarks.overlay`` has the pictures.
 """
 
+import argparse
 import itertools
 import json
 import os
 import statistics
 import time
 from array import array
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 from types import SimpleNamespace
 
 import cv2
@@ -22,6 +25,8 @@ from rclpy.serialization import serialize_message
 from benchmarks.measure import OUT
 from benchmarks.tracking import crowded, update_ms
 from fcis_ros import rle
+from fcis_ros.data.coco import read_coco
+from fcis_ros.data.segmentation import decode_segmentation
 from fcis_ros.data.synthetic import SyntheticScenes
 from fcis_ros.msg import InstanceMaskArray
 from fcis_ros.ros import convert, masks, qos
@@ -50,19 +55,38 @@ def instances(height: int, width: int) -> Instances:
     return Instances(height, width, np.array(boxes, np.int32), scores, labels, tuple(runs), ("car",))
 
 
-def street(height: int) -> Instances:
-    """The first road users of the rendered streets, enlarged to images of this height."""
+def rendered() -> Iterator[np.ndarray]:
+    """[H, W] masks of the road users of the rendered streets, one after the other."""
     scenes = SyntheticScenes(0)
-    masks_in_turn = itertools.chain.from_iterable(scenes.sample(number).masks for number in itertools.count())
-    boxes, runs = [], []
-    for mask in itertools.islice(masks_in_turn, INSTANCES):
-        scale = height / mask.shape[0]
-        large = cv2.resize(mask.astype(np.uint8), None, fx=scale, fy=scale)
-        x, y, wide, high = cv2.boundingRect(large)
-        boxes.append((x, y, x + wide, y + high))
-        runs.append(rle.encode(large[y : y + high, x : x + wide].astype(bool)))
-    scores, labels = np.linspace(0.99, 0.5, INSTANCES, dtype=np.float32), np.ones(INSTANCES, np.int64)
-    return Instances(height, large.shape[1], np.array(boxes, np.int32), scores, labels, tuple(runs), ("car",))
+    return itertools.chain.from_iterable(scenes.sample(number).masks for number in itertools.count())
+
+
+def annotated(path: Path) -> Iterator[np.ndarray]:
+    """[H, W] masks of the objects of a COCO instance file, one after the other; without the regions to ignore."""
+    content = read_coco(path)
+    for entry in content.images:
+        objects = (own for own in content.annotations[entry.id] if not own.crowd)
+        masks = (decode_segmentation(own.segmentation, entry.height, entry.width) for own in objects)
+        yield from (mask for mask in masks if mask.any())
+
+
+def enlarged(found: Iterable[np.ndarray], height: int) -> Iterator[Instances]:
+    """Twenty after the other, as they are in images of this height; the last few are left out."""
+    found = iter(found)
+    while len(group := list(itertools.islice(found, INSTANCES))) == INSTANCES:
+        boxes, runs = [], []
+        for mask in group:
+            scale = height / mask.shape[0]
+            large = cv2.resize(mask.astype(np.uint8), None, fx=scale, fy=scale)
+            x, y, wide, high = cv2.boundingRect(large)
+            boxes.append((x, y, x + wide, y + high))
+            runs.append(rle.encode(large[y : y + high, x : x + wide].astype(bool)))
+        scores, labels = np.linspace(0.99, 0.5, INSTANCES, dtype=np.float32), np.ones(INSTANCES, np.int64)
+        yield Instances(height, large.shape[1], np.array(boxes, np.int32), scores, labels, tuple(runs), ("car",))
+
+
+def message_bytes(groups: Iterable[Instances], header: object) -> list[int]:
+    return [len(serialize_message(masks.to_message(own, header, "model"))) for own in groups]
 
 
 def image(encoding: str, height: int, width: int) -> SimpleNamespace:
@@ -85,6 +109,9 @@ def milliseconds(function) -> tuple[float, float]:
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--annotations", type=Path, help="COCO instance file: how large messages of its objects are")
+    options = parser.parse_args()
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     cv2.setNumThreads(1)
     rclpy.init()
@@ -96,9 +123,13 @@ def main() -> None:
     for name, (height, width) in SIZES.items():
         found = instances(height, width)
         message = masks.to_message(found, header, "model")
-        on_street = masks.to_message(street(height), header, "model")
-        results[name] = {"message_bytes": len(serialize_message(message)), "ms": {}}
-        results[name]["street_message_bytes"] = len(serialize_message(on_street))
+        sizes = {"masks as wide as an eighth of the image": len(serialize_message(message))}
+        (sizes["road users of a rendered street"],) = message_bytes(itertools.islice(enlarged(rendered(), height), 1), header)
+        if options.annotations:
+            found_there = message_bytes(enlarged(annotated(options.annotations), height), header)
+            where = f"objects of {options.annotations.name}, {len(found_there)} messages"
+            sizes |= {f"{where}, median": int(statistics.median(found_there)), f"{where}, largest": max(found_there)}
+        results[name] = {"message_bytes": sizes, "ms": {}}
         parts = results[name]["ms"]
         parts["build message"] = milliseconds(lambda found=found: masks.to_message(found, header, "model"))
         parts["publish"] = milliseconds(lambda message=message: publisher.publish(message))
@@ -106,8 +137,9 @@ def main() -> None:
             read = convert.compressed_to_rgb if encoding == "jpeg" else convert.to_rgb
             frame = image(encoding, height, width)
             parts[f"convert {encoding}"] = milliseconds(lambda read=read, frame=frame: read(frame))
-        large, usual = (results[name][key] / 1000 for key in ("message_bytes", "street_message_bytes"))
-        print(f"{name}, {INSTANCES} instances: message {large:.1f} kB, of road users on a rendered street {usual:.1f} kB")
+        print(f"{name}: messages of {INSTANCES} instances")
+        for what, size in sizes.items():
+            print(f"  {size / 1000:6.1f} kB: {what}")
         for part, (p50, p95) in parts.items():
             print(f"  {part:22} {p50:8.2f} ms median, {p95:8.2f} ms p95")
         worst = max(parts[f"convert {encoding}"][0] for encoding in ENCODINGS if encoding != "jpeg")

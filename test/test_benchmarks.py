@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What benchmarks compare is the same thing twice."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -88,3 +90,18 @@ def test_a_row_says_what_was_measured():
     row = operators.compare("nothing", "none", torch.float32, lambda: None, lambda: None, CPU, size=8, bandwidth=4.0)
     assert (row.operator, row.case, row.dtype, row.bytes) == ("nothing", "none", "float32", 8)
     assert row.median_ms >= 0 and row.launched_ms is None and row.ratio_to_bandwidth == row.median_ms / 2
+
+
+@pytest.mark.ros
+def test_messages_hold_twenty_annotated_objects_each(tmp_path):
+    """Regions to ignore and the last few do not count; three times as high, three times as wide."""
+    from benchmarks import node
+
+    square = {"image_id": 1, "category_id": 1, "segmentation": [[2, 3, 6, 3, 6, 8, 2, 8]]}
+    path = tmp_path / "objects.json"
+    content = {"images": [{"id": 1, "file_name": "a.png", "height": 10, "width": 12}], "categories": [{"id": 1, "name": "car"}]}
+    path.write_text(json.dumps(content | {"annotations": [square | {"iscrowd": 1}] + [square] * 41}))
+    first, second = node.enlarged(node.annotated(path), 30)
+    assert (first.height, first.width, len(first), len(second)) == (30, 36, 20, 20)
+    assert first.boxes[0].tolist() == [6, 9, 18, 24] and first.masks[0].sum() == 12 * 15
+    assert next(node.enlarged(node.rendered(), 360)).boxes.shape == (20, 4)

@@ -1,0 +1,106 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""One clear line for every kind of bad input, from every command that reads it, and nothing written."""
+
+import itertools
+import json
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+import pytest
+import safetensors.torch
+import torch
+from cli_inputs import CONFIG, damaged, refused, write_annotations
+
+KINDS = ["missing", "damaged", "version", "foreign", "classes"]
+
+
+@pytest.mark.parametrize(
+    ("command", "kind"),
+    [*itertools.product(["predict", "evaluate", "demo"], KINDS), *itertools.product(["info"], KINDS[:-1])],  # metadata alone
+)
+def test_unusable_checkpoint(command, kind, model, images, annotations, tmp_path, capfd):
+    path = tmp_path / f"{kind}.safetensors"
+    says = {"missing": "no such file", "damaged": "not a readable safetensors", "version": "format version 99",
+            "classes": "classes", "foreign": "not an fcis_ros checkpoint"}[kind]  # fmt: skip
+    if kind == "damaged":
+        path.write_bytes(model.read_bytes()[:1000])
+    elif kind == "version":
+        damaged(model, path, format_version="99")
+    elif kind == "classes":
+        config = json.dumps({**CONFIG.to_dict(), "class_names": ["car", "pedestrian", "tram", "van"]})
+        damaged(model, path, config=config)
+    elif kind == "foreign":
+        safetensors.torch.save_file({"x": torch.zeros(1)}, path)
+    out = tmp_path / "out"
+    arguments = {
+        "info": ["info", path],
+        "predict": ["predict", images, "--out", out, "--checkpoint", path],
+        "evaluate": ["evaluate", "--annotations", annotations, "--images", images, "--checkpoint", path, "--out", out],
+        "demo": ["demo", images, "--out", out, "--checkpoint", path],
+    }[command]
+    refused(capfd, arguments, path.name, says)
+    assert not list(tmp_path.glob("out*"))
+
+
+@pytest.mark.parametrize("command", ["predict", pytest.param("demo", marks=pytest.mark.ros)])
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("missing.png", None, "no such"),
+        ("empty", "folder", "no images"),
+        ("text.png", b"hello", "not an image"),
+        ("nothing.png", b"", "not an image"),
+        ("dot.png", (1, 1), "too small"),
+        ("line.png", (2, 300), "too elongated"),
+    ],
+)
+def test_unusable_image(command, name, content, says, model, tmp_path, capfd):
+    path = tmp_path / name
+    if content == "folder":
+        path.mkdir()
+    elif isinstance(content, bytes):
+        path.write_bytes(content)
+    elif content:
+        cv2.imwrite(str(path), np.zeros((*content, 3), np.uint8))
+    refused(capfd, [command, path, "--out", tmp_path / "out", "--checkpoint", model], name, says)
+    assert not list(tmp_path.glob("out*"))
+
+
+@pytest.mark.parametrize(
+    ("module", "needed", "hint"), [("rosbags", "clip.mcap", "pip install rosbags"), ("rclpy", "", "source a ROS 2")]
+)
+def test_demo_names_the_library_that_is_missing(module, needed, hint, model, images, tmp_path):
+    """In a process of its own, where the library cannot be imported."""
+    (tmp_path / "clip.mcap").write_bytes(b"")
+    given = tmp_path / needed if needed else images
+    arguments = ["demo", str(given), "--out", str(tmp_path / "out"), "--checkpoint", str(model)]
+    code = f"import sys; sys.modules[{module!r}] = None; from fcis_ros.cli.main import main; sys.exit(main({arguments!r}))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 2 and len(done.stderr.splitlines()) == 1
+    assert done.stderr.startswith(f"fcis: {module}") and "not usable here" in done.stderr and hint in done.stderr
+    assert not list(tmp_path.glob("out*"))
+
+
+def test_unreadable_video(model, tmp_path, capfd):
+    (tmp_path / "clip.mp4").write_bytes(b"not a video" * 1000)
+    refused(capfd, ["demo", tmp_path / "clip.mp4", "--out", tmp_path / "out", "--checkpoint", model], "clip.mp4", "not a video")
+    assert not list(tmp_path.glob("out*"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"categories": [{"id": 5, "name": "boat"}, {"id": 2, "name": "plane"}]}, "plane, boat"),
+        ({"images": []}, "not listed"),
+        ({"annotations": 3}, "not a COCO instance file"),
+    ],
+)
+@pytest.mark.parametrize("command", ["evaluate", "predict", "demo"])
+def test_annotations_that_do_not_fit(command, changes, says, model, images, tmp_path, capfd):
+    path = write_annotations(tmp_path / "other.json", **changes)
+    rest = ["--images", images] if command == "evaluate" else [images, "--out", tmp_path / "out"]
+    refused(capfd, [command, *rest, "--annotations", path, "--checkpoint", model], "other.json", says)
+    assert not list(tmp_path.glob("out*"))

@@ -1,0 +1,57 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""``fcis predict``: pictures, and results as COCO has them."""
+
+import json
+
+import cv2
+from cli_inputs import refused
+from pycocotools.coco import COCO
+
+from fcis_ros.cli.main import main
+
+
+def test_predict(model, images, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert main(["predict", str(images), "--out", str(out), "--checkpoint", str(model), "--min-score", "0"]) == 0
+    pictures = ["a.png.overlay.jpg", "b.png.overlay.jpg"]
+    assert sorted(path.name for path in out.iterdir()) == [*pictures, "images.json", "results.json"]
+    assert cv2.imread(str(out / "a.png.overlay.jpg")).shape == (48, 64, 3)
+    listed = json.loads((out / "images.json").read_text())
+    assert [(image["id"], image["file_name"]) for image in listed["images"]] == [(1, "a.png"), (2, "b.png")]
+    results = json.loads((out / "results.json").read_text())
+    assert {result["image_id"] for result in results} == {1, 2}  # the untrained network finds something everywhere
+    for result in results:
+        assert set(result) == {"image_id", "category_id", "segmentation", "bbox", "score"}
+    assert str(out) in capsys.readouterr().out
+
+
+def test_predict_takes_ids_from_annotations(model, images, annotations, tmp_path):
+    out = tmp_path / "out"
+    arguments = ["predict", images / "b.png", "--annotations", annotations, "--out", out, "--checkpoint", model]
+    assert main([str(argument) for argument in [*arguments, "--min-score", 0]]) == 0
+    results = json.loads((out / "results.json").read_text())
+    assert {result["image_id"] for result in results} == {3} and {result["category_id"] for result in results} <= {5, 2}
+    assert len(COCO(str(annotations)).loadRes(str(out / "results.json")).getAnnIds()) == len(results)
+
+
+def test_image_that_annotations_do_not_name(model, images, annotations, tmp_path, capfd):
+    (images / "a.png").rename(images / "z.png")
+    arguments = ["predict", images, "--annotations", annotations, "--out", tmp_path / "out", "--checkpoint", model]
+    refused(capfd, arguments, "z.png", "annotations")
+
+
+def test_second_image_unusable_leaves_nothing(model, images, tmp_path, capfd):
+    (images / "c.png").write_bytes(b"broken")
+    refused(capfd, ["predict", images, "--out", tmp_path / "out", "--checkpoint", model], "c.png")
+    assert not list(tmp_path.glob("out*"))
+
+
+def test_output_that_is_something_else(model, images, tmp_path, capfd):
+    refused(capfd, ["predict", images, "--out", images, "--checkpoint", model], "not an earlier result")
+    assert len(list(images.iterdir())) == 2
+
+
+def test_same_name_twice(model, images, tmp_path, capfd):
+    arguments = ["predict", images, images / "a.png", "--out", tmp_path / "out", "--checkpoint", model]
+    refused(capfd, arguments, "a.png", "same file name")
