@@ -11,11 +11,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from ament_index_python.packages import get_package_share_directory
 
 from fcis_ros.bags.writing import record
 from fcis_ros.data.frames import Frame
-from fcis_ros.msg import InstanceMaskArray
+
+pytest.importorskip("rclpy")
+from ament_index_python.packages import get_package_share_directory  # noqa: E402
+
+from fcis_ros.msg import InstanceMaskArray  # noqa: E402
 
 pytestmark = [pytest.mark.ros, pytest.mark.launch]
 
