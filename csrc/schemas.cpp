@@ -57,6 +57,12 @@ TORCH_LIBRARY(fcis_ros, m) {
       "bool binarise_first, int resample, int? capacity=None) -> (Tensor, Tensor, Tensor)");
   // instances as above, best first -> [H, W] uint16, the best instance at every pixel counted from 1
   m.def("label_map(Tensor boxes, Tensor runs, Tensor ends, int height, int width) -> Tensor");
+  // boxes [N, 4], runs [T], ends [N] as above -> starts [N + 1], strips [S, 3] int32; on the host, like the two that follow
+  m.def("strips(Tensor boxes, Tensor runs, Tensor ends) -> (Tensor, Tensor)");
+  // and old [N, 4] int32, new [N, 4] float64 -> starts, strips
+  m.def("move_strips(Tensor starts, Tensor strips, Tensor old, Tensor new, int height, int width) -> (Tensor, Tensor)");
+  // masks and others as strips, pairs [P, 2] -> [P]
+  m.def("shared_pixels(Tensor starts, Tensor strips, Tensor other_starts, Tensor other_strips, Tensor pairs) -> Tensor");
   // image [H, W, 3] uint8, labels [H, W] uint16, colours [W, 3] uint8 -> [H, W, 3] uint8
   m.def("paint(Tensor image, Tensor labels, Tensor colours, float alpha, int thickness) -> Tensor");
 

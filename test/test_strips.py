@@ -3,6 +3,8 @@
 """Strips against dense masks."""
 
 import numpy as np
+import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -34,7 +36,7 @@ def strips(dense: np.ndarray, boxes: np.ndarray) -> Strips:
 def dense_of(found: Strips, height: int = HEIGHT, width: int = WIDTH) -> np.ndarray:
     masks = np.zeros((len(found.starts) - 1, height, width), bool)
     for mask, begin, end in zip(masks, found.starts, found.starts[1:], strict=False):
-        for x, top, bottom in zip(found.x[begin:end], found.top[begin:end], found.bottom[begin:end], strict=True):
+        for x, top, bottom in found.strips[begin:end]:
             assert top < bottom
             mask[top:bottom, x] = True
     return masks
@@ -43,7 +45,7 @@ def dense_of(found: Strips, height: int = HEIGHT, width: int = WIDTH) -> np.ndar
 def test_a_run_over_two_columns_is_two_strips():
     found = Strips.from_runs([np.array([1, 3, 2], np.uint32)], np.array([[5, 7, 7, 10]]))  # .## #.. down the columns
     assert found.starts.tolist() == [0, 2]
-    assert found.x.tolist() == [5, 6] and found.top.tolist() == [8, 7] and found.bottom.tolist() == [10, 8]
+    assert found.strips.tolist() == [[5, 8, 10], [6, 7, 8]]
     assert found.areas.tolist() == [3]
 
 
@@ -60,7 +62,7 @@ def test_strips_are_the_mask(given_masks):
 @settings(deadline=None)
 def test_intersections_are_those_of_dense_masks(first, second):
     pairs = np.argwhere(np.ones((len(first[0]), len(second[0]))))
-    shared = intersections(strips(*first), strips(*second), pairs, HEIGHT)
+    shared = intersections(strips(*first), strips(*second), pairs)
     assert shared.tolist() == [(first[0][one] & second[0][other]).sum() for one, other in pairs]
 
 
@@ -86,4 +88,41 @@ def test_growing_by_a_whole_factor_repeats_pixels(given_masks, wide, high):
 def test_a_box_that_shrinks_to_nothing_keeps_a_column():
     full = strips(np.ones((1, HEIGHT, WIDTH), bool), np.array([[0, 0, WIDTH, HEIGHT]]))
     moved = full.moved(np.array([[0, 0, WIDTH, HEIGHT]]), np.array([[4.0, 2.0, 3.0, 5.0]]), HEIGHT, WIDTH)
-    assert moved.x.tolist() == [4] and moved.top.tolist() == [2] and moved.bottom.tolist() == [5]
+    assert moved.strips.tolist() == [[4, 2, 5]]
+
+
+STARTS, STRIPS = torch.tensor([0, 1]), torch.tensor([[4, 2, 5]]).int()
+BOX, RUNS, ENDS = torch.tensor([[4, 2, 5, 5]]).int(), torch.tensor([0, 3]).int(), torch.tensor([2]).int()
+PAIRS, PLACE = torch.tensor([[0, 0]]), torch.tensor([[4.0, 2.0, 5.0, 5.0]]).double()
+
+
+@pytest.mark.parametrize(
+    ("operator", "arguments", "says"),
+    [
+        ("strips", (BOX.long(), RUNS, ENDS), "boxes: expected Int \\[1, 4\\]"),
+        ("strips", (BOX, RUNS + 1, ENDS), "runs: 4 of mask 0 is more than its box has left"),
+        ("strips", (BOX, -RUNS, ENDS), "runs: -3"),
+        ("strips", (BOX.flip(1), RUNS, ENDS), "boxes: \\(5, 5, 2, 4\\) is reversed"),
+        ("strips", (BOX, RUNS, ENDS + 1), "ends: 3 of mask 0 is out of order"),
+        ("strips", (BOX, RUNS, ENDS - 3), "ends: -1 of mask 0 is out of order"),
+        ("move_strips", (STARTS, STRIPS, BOX[:, :3], PLACE, 9, 9), "old: expected Int \\[1, 4\\]"),
+        ("move_strips", (STARTS, STRIPS, BOX[:, [0, 1, 0, 1]], PLACE, 9, 9), "old: box 0 is empty"),
+        ("move_strips", (STARTS, STRIPS, BOX, PLACE * float("nan"), 9, 9), "new: a box has an edge that is no number"),
+        ("move_strips", (STARTS, STRIPS, BOX, PLACE, 0, 9), "height"),
+        ("shared_pixels", (STARTS + 1, STRIPS, STARTS, STRIPS, PAIRS), "starts: expected 0 to 1, ascending"),
+        ("shared_pixels", (STARTS, STRIPS, STARTS, STRIPS.float(), PAIRS), "strips: expected int32 \\[S, 3\\]"),
+        ("shared_pixels", (STARTS, STRIPS, STARTS, STRIPS, PAIRS + 1), "pairs: \\(1, 1\\) of 1 and 1 masks"),
+        ("shared_pixels", (STARTS, STRIPS, STARTS, STRIPS, PAIRS - 1), "pairs: \\(-1, -1\\)"),
+    ],
+)
+def test_arguments_that_do_not_fit_are_named(operator, arguments, says):
+    with pytest.raises(ValueError, match=says):
+        getattr(torch.ops.fcis_ros, operator)(*arguments)
+
+
+@pytest.mark.parametrize("passed", [1e-9, 1e-6])
+def test_velocities_without_end_move_a_mask_out_of_the_image(passed):
+    """Two frames that are next to no time apart: whatever moved is predicted to be far away."""
+    full = strips(np.ones((1, HEIGHT, WIDTH), bool), np.array([[0, 0, WIDTH, HEIGHT]]))
+    far = np.array([[0.0, 0.0, WIDTH, HEIGHT]]) + 3 / passed
+    assert len(full.moved(np.array([[0, 0, WIDTH, HEIGHT]]), far, HEIGHT, WIDTH).strips) == 0

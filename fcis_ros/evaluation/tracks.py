@@ -100,7 +100,7 @@ def mask_overlaps(truth: Instances, found: Instances) -> np.ndarray:
     first, second = Strips.from_runs(truth.runs, truth.boxes), Strips.from_runs(found.runs, found.boxes)
     same = truth.labels[:, None] == found.labels
     pairs = np.argwhere(same)
-    shared = intersections(first, second, pairs, truth.height)
+    shared = intersections(first, second, pairs)
     overlaps = np.zeros(same.shape)
     overlaps[same] = shared / (first.areas[pairs[:, 0]] + second.areas[pairs[:, 1]] - shared)
     return overlaps

@@ -171,7 +171,7 @@ class _Pairs:
     """
 
     def __init__(self, tracks: list[_Track], instances: Instances, seconds: float):
-        self._height, self._boxes = instances.height, instances.boxes
+        self._boxes = instances.boxes
         old, new = np.stack([track.box for track in tracks]), np.stack([track.predict(seconds) for track in tracks])
         before = Strips.from_runs([track.runs for track in tracks], old)
         self._before = before.moved(old, new, instances.height, instances.width)
@@ -190,7 +190,7 @@ class _Pairs:
 
     def _compare(self, which: np.ndarray) -> None:
         which = which & (self._touching > 0) & ~self._compared
-        self._shared[which] = intersections(self._before, self._after, np.argwhere(which), self._height)
+        self._shared[which] = intersections(self._before, self._after, np.argwhere(which))
         self._compared |= which
         self.lost = 1 - self._shared / self._own
 
