@@ -299,6 +299,6 @@ def main() -> int:
 
     def spin(executor: Any, node: FcisNode) -> None:
         while not node.ended:
-            executor.spin_once()
+            process.spin_once(executor)
 
     return process.run("fcis_node", FcisNode, spin)

@@ -5,6 +5,7 @@
 Imported before everything that takes time, rclpy included.
 """
 
+import contextlib
 import os
 import re
 import signal
@@ -42,6 +43,18 @@ def _without_places(error: Exception) -> str:
         return f"unknown ROS arguments {error}"
     lines = str(error).removeprefix("failed to initialize rcl: ").splitlines() or [type(error).__name__]
     return re.sub(r",? at \S+:\d+|\.? Error: error not set", "", lines[0])
+
+
+def spin_once(executor: Any) -> None:
+    """Serves one callback of a node whose publishers may be destroyed by another thread meanwhile.
+
+    rclpy gathers what to wait for without a lock: a publisher's events that are destroyed just then are an error of the whole
+    executor, which has lost nothing by it and gathers anew the next time.
+    """
+    from rclpy.impl.implementation_singleton import rclpy_implementation
+
+    with contextlib.suppress(rclpy_implementation.InvalidHandle):
+        executor.spin_once()
 
 
 def run(name: str, make_node: Callable[[], Any], spin: Callable[[Any, Any], None]) -> int:
