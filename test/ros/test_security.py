@@ -52,26 +52,32 @@ def created(node, name: str) -> tuple[set[str], set[str], set[str]]:
 
 @pytest.mark.ros
 def test_the_nodes_create_all_that_is_allowed_and_no_more(client, start, tiny_checkpoint, wait_for):
+    def gone() -> bool:
+        return "fcis_node" not in client.node.get_node_names()
+
+    def settled(name: str) -> bool:
+        """What there is becomes known piece by piece."""
+        published, _, services = created(client.node, name)
+        return published == allowed(name, "publish") and services | type_description(name) == allowed(name, "reply")
+
     read = set()
+    wait_for(gone, "the end of one that was killed in a test before")
     for transport, topic in (("raw", "image_raw"), ("compressed", "image_raw/compressed")):
         process = start("fcis_node", {"model": tiny_checkpoint, "transport": transport}, {"image": "image_raw"})
         wait_for(lambda topic=topic: client.node.count_subscribers(topic), "the subscription")
         wait_for(lambda: client.status, "the diagnostics")
-        published, subscribed, services = created(client.node, "fcis_node")
-        assert published == allowed("fcis_node", "publish")
-        assert services | type_description("fcis_node") == allowed("fcis_node", "reply")
-        read |= subscribed
+        wait_for(lambda: settled("fcis_node"), "all that is allowed, and no more")
+        read |= created(client.node, "fcis_node")[1]
         assert process.interrupt() == 0
-        wait_for(lambda: "fcis_node" not in client.node.get_node_names(), "its end")
+        wait_for(gone, "its end")
     assert read == allowed("fcis_node", "subscribe")
     assert not allowed("fcis_node", "request")
 
     process = start("camera_source")
     wait_for(lambda: client.node.count_publishers("camera_info"), "the camera")
     wait_for(lambda: "camera_source" in client.node.get_node_names(), "its name, which comes apart")
-    published, subscribed, services = created(client.node, "camera_source")
-    assert published == allowed("camera_source", "publish") and subscribed == allowed("camera_source", "subscribe") == set()
-    assert services | type_description("camera_source") == allowed("camera_source", "reply")
+    wait_for(lambda: settled("camera_source"), "all that is allowed, and no more")
+    assert created(client.node, "camera_source")[1] == allowed("camera_source", "subscribe") == set()
     assert process.interrupt() == 0
 
 
