@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fcis_ros import ops
+from fcis_ros import ops, rle
 from fcis_ros.errors import InputError
 from fcis_ros.structures import Instances
 
@@ -119,10 +119,8 @@ def colour_labels(instances: Instances, ids: np.ndarray | None = None, device: t
 
 
 def _label_map(instances: Instances, device: torch.device) -> Tensor:
-    runs = np.concatenate([np.zeros(0, np.uint32), *instances.runs]).astype(np.int32)
-    ends = np.cumsum([len(own) for own in instances.runs], dtype=np.int32)
     boxes = np.ascontiguousarray(instances.boxes, dtype=np.int32)
-    on_device = [torch.from_numpy(part).to(device) for part in (boxes, runs, ends)]
+    on_device = [torch.from_numpy(part).to(device) for part in (boxes, *rle.joined(instances.runs))]
     return ops.label_map(*on_device, instances.height, instances.width)
 
 

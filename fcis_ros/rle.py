@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Masks as run lengths down the columns, background first: COCO's uncompressed order."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,12 @@ def encode(mask: np.ndarray) -> np.ndarray:
     if pixels.size and pixels[0]:
         edges = np.concatenate([[0], edges])
     return np.diff(edges).astype(np.uint32)
+
+
+def joined(runs: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Run lengths of N masks as operators take them: one after the other [T] int32, and where each ends [N] int32."""
+    ends = np.cumsum([len(own) for own in runs], dtype=np.int32)
+    return np.concatenate([np.zeros(0, np.uint32), *runs]).astype(np.int32), ends
 
 
 def check(runs: Any, height: int, width: int) -> np.ndarray:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from fcis_ros import rle
+
 
 @dataclass(frozen=True, eq=False)
 class Strips:
@@ -33,9 +35,7 @@ class Strips:
         Raises:
             ValueError: runs are more than their box has pixels.
         """
-        ends = np.cumsum([len(own) for own in runs], dtype=np.int32)
-        joined = np.concatenate([np.zeros(0, np.uint32), *runs]).astype(np.int32)
-        return cls(*_operator("strips", boxes.astype(np.int32), joined, ends))
+        return cls(*_operator("strips", boxes.astype(np.int32), *rle.joined(runs)))
 
     def moved(self, old: np.ndarray, new: np.ndarray, height: int, width: int) -> "Strips":
         """Every mask moved and scaled as its box is, to the nearest pixel, as far as it stays inside the image.

@@ -107,7 +107,7 @@ PAIRS, PLACE = torch.tensor([[0, 0]]), torch.tensor([[4.0, 2.0, 5.0, 5.0]]).doub
         ("strips", (BOX, RUNS, ENDS - 3), "ends: -1 of mask 0 is out of order"),
         ("move_strips", (STARTS, STRIPS, BOX[:, :3], PLACE, 9, 9), "old: expected Int \\[1, 4\\]"),
         ("move_strips", (STARTS, STRIPS, BOX[:, [0, 1, 0, 1]], PLACE, 9, 9), "old: box 0 is empty"),
-        ("move_strips", (STARTS, STRIPS, BOX, PLACE * float("nan"), 9, 9), "new: a box has an edge that is no number"),
+        ("move_strips", (STARTS, STRIPS, BOX, PLACE * float("nan"), 9, 9), "new: box 0 has an edge that is no number"),
         ("move_strips", (STARTS, STRIPS, BOX, PLACE, 0, 9), "height"),
         ("shared_pixels", (STARTS + 1, STRIPS, STARTS, STRIPS, PAIRS), "starts: expected 0 to 1, ascending"),
         ("shared_pixels", (STARTS, STRIPS, STARTS, STRIPS.float(), PAIRS), "strips: expected int32 \\[S, 3\\]"),

@@ -129,6 +129,20 @@ Placed vote(const Vote& vote);
 void find_runs(const uint8_t* mask, int64_t stride, int64_t height, int64_t width, std::vector<int32_t>& runs);
 void fill_runs(const int32_t* runs, int64_t count, int64_t height, int64_t width, uint8_t* mask);
 
+// A stretch of foreground in one column of the image, rows top..bottom-1. Those of a mask are in order, by column and then by
+// row.
+struct Strip {
+  int32_t column, top, bottom;
+};
+// Those of a mask in its half-open box, which its runs fill or less.
+void append_strips(const int32_t* runs, int64_t count, const int32_t* box, std::vector<Strip>& strips);
+// A mask moved and scaled as its box is, which is not empty, as far as it is inside the image; edges of the new box are rounded,
+// halves to even, and a side is at least one pixel.
+void append_moved(const Strip* strips, int64_t count, const int32_t* old_box, const double* new_box, int64_t height,
+                  int64_t width, std::vector<Strip>& moved);
+// Pixels that two masks share.
+int64_t count_shared(const Strip* a, int64_t a_count, const Strip* b, int64_t b_count);
+
 // Rows begin..end-1 of the network's input [height, width, 3].
 void network_input(const InputOf& input, int64_t begin, int64_t end, float* result);
 

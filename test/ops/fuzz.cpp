@@ -179,6 +179,58 @@ void pictures(const std::vector<int32_t>& runs, int64_t height, int64_t width) {
   }
 }
 
+std::vector<uint8_t> dense(const std::vector<Strip>& strips, int64_t height, int64_t width) {
+  std::vector<uint8_t> mask(height * width);
+  for (const Strip& strip : strips) {
+    expect(strip.top < strip.bottom, "strip of at least a pixel");
+    for (int64_t y = strip.top; y < strip.bottom; ++y) mask.at(y * width + strip.column) += 1;
+  }
+  return mask;
+}
+
+void following() {
+  const int height = integer(1, 40), width = integer(1, 40);
+  const auto some = [&](std::vector<int32_t>& box) {
+    const int x = integer(0, width - 1), y = integer(0, height - 1), x2 = integer(x + 1, width), y2 = integer(y + 1, height);
+    box = {x, y, x2, y2};
+    std::vector<uint8_t> mask(height * width), crop;
+    for (int v = y; v < y2; ++v) {
+      for (int u = x; u < x2; ++u) crop.push_back(mask[v * width + u] = static_cast<uint8_t>(integer(0, 1)));
+    }
+    std::vector<int32_t> runs;
+    find_runs(crop.data(), x2 - x, y2 - y, x2 - x, runs);
+    std::vector<Strip> strips;
+    append_strips(runs.data(), static_cast<int64_t>(runs.size()), box.data(), strips);
+    expect(dense(strips, height, width) == mask, "strips of a mask");
+    return strips;
+  };
+  std::vector<int32_t> box, other_box;
+  const std::vector<Strip> strips = some(box), others = some(other_box);
+  const std::vector<uint8_t> mask = dense(strips, height, width), other = dense(others, height, width);
+  int64_t shared = 0;
+  for (size_t i = 0; i < mask.size(); ++i) shared += mask[i] * other[i];
+  const int64_t count = static_cast<int64_t>(strips.size());
+  expect(count_shared(strips.data(), count, others.data(), static_cast<int64_t>(others.size())) == shared, "shared pixels");
+
+  const int right = integer(-50, 50), down = integer(-50, 50);
+  double place[4] = {0.0 + box[0] + right, 0.0 + box[1] + down, 0.0 + box[2] + right, 0.0 + box[3] + down};
+  std::vector<Strip> moved;
+  append_moved(strips.data(), count, box.data(), place, height, width, moved);
+  const std::vector<uint8_t> there = dense(moved, height, width);
+  for (int y = 0; y < height; ++y) {
+    for (int x = 0; x < width; ++x) {
+      const int v = y - down, u = x - right;
+      const bool before = v >= 0 && u >= 0 && v < height && u < width && mask[v * width + u];
+      expect(there[y * width + x] == before, "moved pixel");
+    }
+  }
+  for (double& edge : place) edge = integer(0, 1) ? coordinate() : real(-50.0f, 90.0f);  // anywhere, reversed too
+  if (std::any_of(place, place + 4, [](double edge) { return std::isnan(edge); })) return;
+  moved.clear();
+  append_moved(strips.data(), count, box.data(), place, height, width, moved);
+  for (const uint8_t pixels : dense(moved, height, width)) expect(pixels <= 1, "strips apart from each other");
+}
+
 void voting() {
   const int height = integer(1, 60), width = integer(1, 60), size = integer(1, 23);
   const int64_t count = integer(0, 6);
@@ -240,6 +292,7 @@ int main(int, char** arguments) {
     regressing();
     suppressing();
     voting();
+    following();
   }
   std::printf("%d rounds\n", rounds);
 }
