@@ -11,7 +11,7 @@
 #include <algorithm>
 
 #include "../checks.h"
-#include "../native_means.h"
+#include "../native_bindings.h"
 #include "../views.h"
 #include "map_binding.h"
 #include "native_kernels.h"

@@ -8,7 +8,7 @@
 #include <torch/library.h>
 
 #include "../checks.h"
-#include "../native_means.h"
+#include "../native_bindings.h"
 #include "../views.h"
 #include "binding.h"
 #include "native_kernels.h"
