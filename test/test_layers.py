@@ -9,12 +9,13 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parents[1] / "fcis_ros"
 # Single files that everything may use.
-ROOT = {"errors", "boxes", "rle", "structures", "strips", "config", "threads", "images", "encodings", "shipped", "versions"}
-MODEL = ROOT | {"ops", "overlay", "model"}
+ROOT = {"errors", "boxes", "rle", "structures", "config", "threads", "images", "encodings", "shipped", "versions"}
+MODEL = ROOT | {"ops", "overlay", "strips", "model"}
 ALLOWED = {
     **{name: ROOT for name in ROOT},
     "ops": ROOT | {"ops"},
     "overlay": ROOT | {"ops"},
+    "strips": ROOT | {"ops"},
     "model": MODEL,
     "data": MODEL | {"data"},
     "evaluation": MODEL | {"data", "evaluation"},

@@ -67,6 +67,7 @@ def test_the_nodes_create_all_that_is_allowed_and_no_more(client, start, tiny_ch
         wait_for(lambda topic=topic: client.node.count_subscribers(topic), "the subscription")
         wait_for(lambda: client.status, "the diagnostics")
         wait_for(lambda: settled("fcis_node"), "all that is allowed, and no more")
+        wait_for(lambda topic=topic: f"/{topic}" in created(client.node, "fcis_node")[1], "what it reads")
         read |= created(client.node, "fcis_node")[1]
         assert process.interrupt() == 0
         wait_for(gone, "its end")
