@@ -4,6 +4,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -22,7 +23,7 @@ class Strips:
     starts: np.ndarray
     strips: np.ndarray
 
-    @property
+    @cached_property
     def areas(self) -> np.ndarray:
         """[N] int64 foreground pixels of each mask."""
         lengths = self.strips[:, 2] - self.strips[:, 1]
@@ -36,6 +37,16 @@ class Strips:
             ValueError: runs are more than their box has pixels.
         """
         return cls(*_operator("strips", boxes.astype(np.int32), *rle.joined(runs)))
+
+    def of(self, index: int) -> np.ndarray:
+        """[S', 3] strips of one mask."""
+        return self.strips[self.starts[index] : self.starts[index + 1]]
+
+    @classmethod
+    def joined(cls, masks: Sequence[np.ndarray]) -> "Strips":
+        """Masks of one image, each as its strips."""
+        starts = np.cumsum([0, *map(len, masks)], dtype=np.int64)
+        return cls(starts, np.concatenate([*masks, np.zeros((0, 3), np.int32)]))
 
     def moved(self, old: np.ndarray, new: np.ndarray, height: int, width: int) -> "Strips":
         """Every mask moved and scaled as its box is, to the nearest pixel, as far as it stays inside the image.

@@ -56,6 +56,9 @@ def test_strips_are_the_mask(given_masks):
     found = strips(dense, boxes)
     assert np.array_equal(dense_of(found), dense)
     assert found.areas.tolist() == dense.sum((1, 2)).tolist()
+    again = Strips.joined([found.of(index) for index in range(len(dense))])
+    assert np.array_equal(again.starts, found.starts) and np.array_equal(again.strips, found.strips)
+    assert again.strips.dtype == np.int32
 
 
 @given(masks(), masks())

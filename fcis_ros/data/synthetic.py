@@ -125,7 +125,8 @@ class SyntheticScenes:
         near, far = rng.uniform(1.8, 2.8) + near_parking, rng.uniform(4.8, 7.5) + far_parking
         length = FAR + speed * seconds
         street = make_street(rng, -near if side > 0 else -far, far if side > 0 else near, length)
-        actors = make_traffic(rng, self.seed, side, (near, far), (near_parking, far_parking), street.pavement, length, speed)
+        parking = near_parking, far_parking
+        actors = make_traffic(rng, self.seed, side, (near, far), parking, street.pavement, length, speed, seconds)
         camera = Camera(
             0.0,
             rng.uniform(1.15, 1.5),

@@ -13,6 +13,7 @@ from fcis_ros.data.vehicles import Vehicle, make_vehicle
 CAR, PEDESTRIAN, BICYCLIST = 1, 2, 3
 FAR = 95.0  # metres: nothing farther away is drawn
 _VEHICLES = 400
+_GLANCE = 0.2  # seconds between the moments at which road users must be apart
 _MOST = 250  # the number of an object must fit a byte, beside those of the scenery
 
 
@@ -58,8 +59,9 @@ def make_traffic(
     pavement: float,
     length: float,
     speed: float,
+    seconds: float,
 ) -> list[Actor]:
-    """Random road users; nobody starts inside another.
+    """Random road users; nobody starts inside another, or drives through one or through the camera in ``seconds``.
 
     Args:
         rng: the scene's.
@@ -70,24 +72,36 @@ def make_traffic(
         pavement: width, metres.
         length: of the street, metres.
         speed: of the camera, metres per second.
+        seconds: for how long they move.
     """
+    times = np.arange(0, seconds + _GLANCE, _GLANCE)
     near, far = kerbs
     near_parking, far_parking = parking
     actors: list[Actor] = []
+    ways: list[tuple[np.ndarray, np.ndarray]] = []  # where they are at the times
 
     def add(label, x, z, yaw, pace=0.0):
         body = _vehicle(seed, int(rng.integers(_VEHICLES))) if label == CAR else make_look(rng, label == BICYCLIST)
+        # Whoever would meet somebody goes straight along the street, or across it, and stays away if that does not help.
+        for heading in (yaw, round(yaw / (np.pi / 2)) * np.pi / 2) if pace and seconds else (yaw,):
+            xs, zs = x + pace * np.sin(heading) * times, z + pace * np.cos(heading) * times
+            if len(actors) < _MOST and clear(label, body, xs, zs, heading):
+                actors.append(Actor(label, body, x, z, heading, pace, rng.uniform(0, 6.28)))
+                ways.append((xs, zs))
+                return
+
+    def clear(label, body, xs, zs, yaw):
         if label == CAR:
             along = abs(np.cos(yaw)) * body.length + abs(np.sin(yaw)) * body.width
             across = abs(np.sin(yaw)) * body.length + abs(np.cos(yaw)) * body.width
         else:
             along = across = 0.6 if label == PEDESTRIAN else 1.2
-        for other in actors:
+        for other, (other_xs, other_zs) in zip(actors, ways, strict=True):
             size = other.body.length * 0.5 if other.label == CAR else 0.3
-            if abs(other.z - z) < along / 2 + size and abs(other.x - x) < across / 2 + (0.9 if other.label == CAR else 0.3):
-                return
-        if len(actors) < _MOST and abs(x) > (0.0 if z > 5 else 1.6):
-            actors.append(Actor(label, body, x, z, yaw, pace, rng.uniform(0, 6.28)))
+            room = across / 2 + (0.9 if other.label == CAR else 0.3)
+            if ((abs(other_zs - zs) < along / 2 + size) & (abs(other_xs - xs) < room)).any():
+                return False
+        return not ((abs(xs) <= max(across / 2 + 0.9, 1.6)) & (abs(zs - speed * times) <= 5)).any()
 
     scale = length / FAR
     for way, kerb, lane in ((-side, near, near_parking), (side, far, far_parking)):

@@ -13,67 +13,45 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
+from fcis_ros.ros.track import Seen, Track, free_edges, mask_boxes
 from fcis_ros.strips import Strips, intersections
 from fcis_ros.structures import Instances
 
 MAX_GAP = 1.5  # seconds without its instance after which a track ends, those left aside in which another one hides it
 MAX_HIDDEN = 5.0  # seconds after which it ends in any case
+FIRST = 0.3  # least overlap with which a track that the last frame showed goes before one that it did not
 SURE, WEAK = 0.05, 0.5  # least overlap with which a sure and an unsure instance continue a track
+ALIKE = 0.3  # share of the smaller mask from which two of one frame are two answers, not one in front of the other
 HIDDEN = 0.5  # share of a mask from which it counts as hidden
 REACH = 0.3  # of a box's sides: how far off an object may be that has not moved as predicted
-MEMORY = 0.3  # seconds over which velocity is averaged
 
 
-@dataclass(slots=True)
-class _Track:
-    """One object.
+@dataclass(frozen=True, eq=False)
+class _Frame:
+    """N instances of one moment.
 
     Attributes:
-        id: its number.
-        label: its class.
-        box: [4] int32, tight around the mask when that was taken.
-        runs: the mask inside the box.
-        place: [4] float64, where the box was at ``seen``; elsewhere than ``box`` after frames in which it was partly hidden.
-        seen: when it was last matched, seconds.
-        velocity: [4] of the place's edges, pixels per second.
-        steps: how many displacements the velocity is an average of.
-        missed: for how long since it has neither been matched nor hidden, seconds.
+        found: the instances.
+        seconds: when.
+        sure: [N] bool, those that may begin a track.
+        masks: theirs.
+        edges: [N, 4] bool, those that are their own, as ``free_edges`` has them.
     """
 
-    id: int
-    label: int
-    box: np.ndarray
-    runs: np.ndarray
-    place: np.ndarray
-    seen: float
-    velocity: np.ndarray
-    steps: int = 0
-    missed: float = 0.0
+    found: Instances
+    seconds: float
+    sure: np.ndarray
+    masks: Strips
+    edges: np.ndarray
 
-    def predict(self, seconds: float) -> np.ndarray:
-        """[4] where its box is then."""
-        return self.place + self.velocity * (seconds - self.seen)
+    @classmethod
+    def of(cls, found: Instances, seconds: float, sure: float) -> "_Frame":
+        masks = Strips.from_runs(found.runs, found.boxes)
+        return cls(found, seconds, found.scores >= sure, masks, free_edges(found.boxes, _apart(masks, found.boxes)))
 
-    def take(self, box: np.ndarray, runs: np.ndarray, seconds: float) -> None:
-        """Goes on with a new mask."""
-        self._move(box - self.place, seconds)
-        self.box, self.runs = box, runs
-
-    def shift(self, box: np.ndarray, seconds: float) -> None:
-        """Goes on with its old mask, moved to where a part of it is seen: the edge that is least off is not hidden."""
-        predicted = self.predict(seconds)
-        off = box - predicted
-        nearer = np.where(np.abs(off[:2]) <= np.abs(off[2:]), off[:2], off[2:])
-        self._move(predicted + np.tile(nearer, 2) - self.place, seconds)
-
-    def _move(self, way: np.ndarray, seconds: float) -> None:
-        passed = seconds - self.seen
-        if passed > 0:
-            self.steps += 1
-            # The mean at first, then a mean that forgets.
-            gain = max(1 - np.exp(-passed / MEMORY), 1 / self.steps)
-            self.velocity = self.velocity + gain * (way / passed - self.velocity)
-        self.place, self.seen, self.missed = self.place + way, seconds, 0.0
+    def seen(self, index: int) -> Seen:
+        box, strips = self.found.boxes[index], self.masks.of(index).copy()  # no view of the whole frame's
+        return Seen(box, strips, int(self.masks.areas[index]), self.edges[index].tolist(), self.seconds)
 
 
 class Tracker:
@@ -84,7 +62,7 @@ class Tracker:
     """
 
     def __init__(self) -> None:
-        self._tracks: list[_Track] = []
+        self._tracks: list[Track] = []
         self._last_id = 0
         self._now = -np.inf
         self._size = (0, 0)
@@ -109,29 +87,28 @@ class Tracker:
         """
         if not math.isfinite(seconds):
             raise ValueError(f"seconds: {seconds} is no time")
-        passed = seconds - self._now
+        last, passed = self._now, seconds - self._now
         if passed < 0 or (instances.height, instances.width) != self._size:
             self.reset()
         self._now, self._size = seconds, (instances.height, instances.width)
         self._tracks = [t for t in self._tracks if t.missed + passed <= MAX_GAP and seconds - t.seen <= MAX_HIDDEN]
         order = _canonical(instances)
-        found = instances.select(order)
-        ids = np.zeros(len(found), np.uint32)
+        frame = _Frame.of(instances.select(order), seconds, sure)
+        ids = np.zeros(len(order), np.uint32)
         if self._tracks:
-            self._continue(found, seconds, passed, found.scores >= sure, ids)
-        for index in np.flatnonzero((ids == 0) & (found.scores >= sure)):
+            self._continue(frame, last, ids)
+        for index in np.flatnonzero((ids == 0) & frame.sure):
             self._last_id += 1
             ids[index] = self._last_id
-            box, label = found.boxes[index], int(found.labels[index])
-            self._tracks.append(_Track(self._last_id, label, box, found.runs[index], box.astype(float), seconds, np.zeros(4)))
+            self._tracks.append(Track.begin(self._last_id, int(frame.found.labels[index]), frame.seen(index)))
         result = np.empty_like(ids)
         result[order] = ids
         return result
 
-    def _continue(self, found: Instances, seconds: float, passed: float, sure: np.ndarray, ids: np.ndarray) -> None:
+    def _continue(self, frame: _Frame, last: float, ids: np.ndarray) -> None:
         """Matches, moves the tracks on and writes their ids; the easy cases first, each the best assignment as a whole."""
-        pairs = _Pairs(self._tracks, found, seconds)
-        matches, free = np.full(len(self._tracks), -1), np.ones(len(found), bool)
+        pairs, sure = _Pairs(self._tracks, frame), frame.sure
+        matches, free = np.full(len(self._tracks), -1), np.ones(len(sure), bool)
 
         def match(candidates: np.ndarray, similarity: np.ndarray, least: float) -> None:
             usable = (matches < 0)[:, None] & candidates & free & (similarity >= least)
@@ -140,23 +117,21 @@ class Tracker:
                 rows, columns = rows[usable[rows, columns]], columns[usable[rows, columns]]
                 matches[rows], free[columns] = columns, False
 
+        there = np.array([track.seen == last for track in self._tracks])
+        match(there[:, None] & sure, pairs.overlap, FIRST)
         match(sure, pairs.overlap, SURE)
-        # Only where a track is gone, or most of it, it matters what may hide it.
-        gone = matches < 0
-        gone[~gone] = pairs.lost[~gone, matches[~gone]] > HIDDEN
-        visible, hidden, covered = pairs.hide(gone)
-        match(sure, visible, SURE)
-        match(sure, pairs.nearness, SURE)
-        match(~sure, pairs.overlap, WEAK)
+        # Only where a track is gone it matters what may hide it.
+        covered = np.zeros(len(matches))
+        if (matches < 0).any():
+            visible, covered = pairs.hide(matches < 0)
+            match(sure, visible, SURE)
+            match(sure, pairs.nearness(), SURE)
+            match(~sure, pairs.overlap, WEAK)
         for row, (track, column) in enumerate(zip(self._tracks, matches.tolist(), strict=True)):
             if column < 0:
-                track.missed += passed if covered[row] < HIDDEN else 0
+                track.missed += frame.seconds - last if covered[row] < HIDDEN else 0
                 continue
-            lost = pairs.lost[row, column]
-            if lost > HIDDEN and hidden[row, column] > HIDDEN * lost:
-                track.shift(found.boxes[column], seconds)
-            else:
-                track.take(found.boxes[column], found.runs[column], seconds)
+            track.take(frame.seen(column), pairs.areas[row])
             ids[column] = track.id
 
 
@@ -164,50 +139,63 @@ class _Pairs:
     """T tracks beside N instances.
 
     Attributes:
+        areas: [T] pixels of the tracks' predicted masks in the image.
         overlap: [T, N] intersection over union of the track's predicted mask and the instance; 0 where classes differ, and
             where boxes and areas tell that it is less than ``SURE``.
-        nearness: [T, N] intersection over union of their boxes, grown by ``REACH``; 0 where classes differ.
-        lost: [T, N] share of the track's pixels that the instance has not, as far as pixels have been compared; 1 elsewhere.
     """
 
-    def __init__(self, tracks: list[_Track], instances: Instances, seconds: float):
+    def __init__(self, tracks: list[Track], frame: _Frame):
+        instances = frame.found
         self._boxes = instances.boxes
-        old, new = np.stack([track.box for track in tracks]), np.stack([track.predict(seconds) for track in tracks])
-        before = Strips.from_runs([track.runs for track in tracks], old)
+        self._places = np.array([track.predict(frame.seconds) for track in tracks])
+        old, new = np.stack([track.box for track in tracks]), mask_boxes(tracks, self._places)
+        before = Strips.joined([track.strips for track in tracks])
         self._before = before.moved(old, new, instances.height, instances.width)
-        self._after = Strips.from_runs(instances.runs, instances.boxes)
-        self._own, other = np.maximum(self._before.areas, 1)[:, None], self._after.areas
-        self._new = np.rint(new)
+        self._after = frame.masks
+        self.areas, other = self._before.areas, self._after.areas
+        self._own = np.maximum(self.areas, 1)[:, None]
         self._both, self._shared = self._own + other, np.zeros((len(tracks), len(instances)))
         self._compared = np.zeros(self._shared.shape, bool)
         self._same = np.array([track.label for track in tracks])[:, None] == instances.labels
-        self._touching = _box_intersections(self._new, instances.boxes)
+        self._touching = _box_intersections(np.rint(new), instances.boxes)
         # Boxes and areas bound the overlap of the masks: most pairs need no look at their pixels.
         most = np.minimum(np.minimum(self._own, other), self._touching)
         self._compare(self._same & (most >= SURE * (self._both - most)))
         self.overlap = np.where(self._same, self._shared / (self._both - self._shared), 0)
-        self.nearness = np.where(self._same, _box_ious(_grown(self._new), _grown(instances.boxes)), 0)
+
+    def nearness(self) -> np.ndarray:
+        """[T, N] intersection over union of the boxes, grown by ``REACH``; 0 where classes differ."""
+        return np.where(self._same, _box_ious(_grown(self._places), _grown(self._boxes)), 0)
 
     def _compare(self, which: np.ndarray) -> None:
         which = which & (self._touching > 0) & ~self._compared
         self._shared[which] = intersections(self._before, self._after, np.argwhere(which))
         self._compared |= which
-        self.lost = 1 - self._shared / self._own
 
-    def hide(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def hide(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """What instances in front hide of the tracks ``rows`` [T] bool.
 
         Returns:
-            [T, N] overlap without the pixels of the track that other instances hide; [T, N] their share of the track;
-            [T] share of the track that any instance hides. All 0 in other rows.
+            [T, N] overlap without the pixels of the track that other instances hide; [T] share of the track that any instance
+            hides. All 0 in other rows.
         """
         self._compare(np.broadcast_to(rows[:, None], self._shared.shape))
         # Who stands lower in the picture stands nearer, and hides; an instance does not hide the track that it may be.
-        in_front = self._shared * (self._boxes[:, 3] > self._new[:, 3:]) * rows[:, None]
+        in_front = self._shared * (self._boxes[:, 3] > self._places[:, 3:]) * rows[:, None]
         covered = in_front.sum(1, keepdims=True)
         hidden = np.clip(covered - in_front, 0, self._own - self._shared)
         visible = self._shared / np.maximum(self._both - self._shared - hidden, 1)
-        return np.where(self._same & rows[:, None], visible, 0), hidden / self._own, (covered / self._own)[:, 0]
+        return np.where(self._same & rows[:, None], visible, 0), (covered / self._own)[:, 0]
+
+
+def _apart(masks: Strips, boxes: np.ndarray) -> np.ndarray:
+    """[N, N] bool: pairs of a frame's masks that share few pixels; one in front of the other shares none with it."""
+    areas = masks.areas
+    most = ALIKE * np.minimum(areas[:, None], areas)
+    near = np.triu(_box_intersections(boxes, boxes) > most, 1)
+    shared = np.zeros(near.shape)
+    shared[near] = intersections(masks, masks, np.argwhere(near))
+    return shared + shared.T <= most
 
 
 def _canonical(instances: Instances) -> np.ndarray:

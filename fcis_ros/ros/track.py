@@ -1,0 +1,164 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""One track: where its object is as a whole, also what is hidden of it, and how it moves.
+
+What is seen of an object ends either where the object ends or where something nearer begins. Only edges of the first kind say
+where the object is and how fast; behind the others it goes on as it was. Without the difference a car that slides behind another
+shrinks and slows down with what is left of it, and whoever comes out on the other side is somebody else.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+MEMORY = 0.3  # seconds over which velocity is averaged
+MOMENT = 0.001  # seconds between frames up to which a displacement tells no velocity
+KNOWN = 0.6  # share of a mask's pixels that a partly hidden one must have to take its place
+BESIDE = 0.05  # of a box's sides: how near its edge a nearer box must be to hide what comes behind the edge
+ALONG = 0.3  # share of the edge along which it must
+LEVEL = 0.1  # of a box's height: how much higher a box may end at the bottom and still count as nearer
+
+AXES = ((0, 2), (1, 3))  # the edges of a box by axis: left and right, top and bottom
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """An instance that is, or becomes, a track.
+
+    Attributes:
+        box: [4] int32, tight around the mask.
+        strips: [S, 3] of the mask, as ``Strips`` has them.
+        area: its pixels.
+        free: [4], which edges of the box are the object's own: left, top, right, bottom.
+        seconds: when.
+    """
+
+    box: np.ndarray
+    strips: np.ndarray
+    area: int
+    free: list[bool]
+    seconds: float
+
+
+@dataclass(slots=True)
+class Track:
+    """One object. Boxes are (x1, y1, x2, y2), pixels, and reach beyond the image where the object does.
+
+    Attributes:
+        id: its number.
+        label: its class.
+        box: [4] int32, tight around the mask when that was taken.
+        strips: [S, 3] of the mask, as ``Strips`` has them.
+        origin: where the whole object was then.
+        place: where the whole object was at ``seen``.
+        free: edges of the place that were seen at ``seen``, not covered by something nearer.
+        seen: when it was last matched, seconds.
+        velocity: of the place's edges, pixels per second.
+        steps: how many displacements each edge's velocity is an average of.
+        missed: for how long since it has neither been matched nor hidden, seconds.
+    """
+
+    id: int
+    label: int
+    box: np.ndarray
+    strips: np.ndarray
+    origin: list[float]
+    place: list[float]
+    free: list[bool]
+    seen: float
+    velocity: list[float]
+    steps: list[int]
+    missed: float = 0.0
+
+    @classmethod
+    def begin(cls, number: int, label: int, seen: Seen) -> "Track":
+        """A new object, of which only one instance is known."""
+        place = [float(edge) for edge in seen.box]
+        return cls(number, label, seen.box, seen.strips, place, place, seen.free, seen.seconds, [0.0] * 4, [0] * 4)
+
+    def predict(self, seconds: float) -> list[float]:
+        """Where the whole object is then."""
+        passed = seconds - self.seen
+        return [edge + speed * passed for edge, speed in zip(self.place, self.velocity, strict=True)]
+
+    def take(self, seen: Seen, known: float) -> None:
+        """Goes on with what is seen of the object now.
+
+        Args:
+            seen: that.
+            known: pixels of the track's own mask, moved to now, that lie in the image.
+        """
+        place, own = [float(edge) for edge in seen.box], seen.free
+        predicted = self.predict(seen.seconds)
+        for axis, (low, high) in enumerate(AXES):
+            if not (own[low] and own[high]):
+                _complete(place, predicted, own, low, high)
+            self._measure(place, own, axis, seen.seconds - self.seen)
+        self.place, self.free, self.seen, self.missed = place, own, seen.seconds, 0.0
+        if all(own) or seen.area >= KNOWN * known:
+            self.box, self.strips, self.origin = seen.box, seen.strips, place
+
+    def _measure(self, place: list[float], own: list[bool], axis: int, passed: float) -> None:
+        """Adds a displacement to the velocity: of edges seen then and now; a hidden one moves as the edge across from it."""
+        if passed <= MOMENT:
+            return
+        changes = {}
+        for edge in AXES[axis]:
+            if own[edge] and self.free[edge]:
+                self.steps[edge] += 1
+                # The mean at first, then a mean that forgets.
+                gain = max(1 - math.exp(-passed / MEMORY), 1 / self.steps[edge])
+                changes[edge] = gain * ((place[edge] - self.place[edge]) / passed - self.velocity[edge])
+        for edge in AXES[axis] if changes else ():
+            self.velocity[edge] += changes.get(edge, next(iter(changes.values())))
+
+
+def _complete(place: list[float], predicted: list[float], own: list[bool], low: int, high: int) -> None:
+    """Puts edges that are hidden where the object's size says, or farther out where more of it is seen."""
+    size = max(predicted[high] - predicted[low], 1.0)
+    if own[low]:
+        place[high] = max(place[high], place[low] + size)
+    elif own[high]:
+        place[low] = min(place[low], place[high] - size)
+    else:  # as it was going to be, moved just so far that what is seen lies inside
+        way = max(place[high] - predicted[high], 0.0) + min(place[low] - predicted[low], 0.0)
+        place[low], place[high] = min(place[low], predicted[low] + way), max(place[high], predicted[high] + way)
+
+
+def mask_boxes(tracks: list[Track], places: np.ndarray) -> np.ndarray:
+    """[T, 4] where the masks' boxes are when the whole objects are at ``places`` [T, 4]."""
+    # As pairs of corners, [T, 2, 2].
+    boxes = np.stack([track.box for track in tracks]).reshape(-1, 2, 2)
+    origins, corners = np.array([track.origin for track in tracks]).reshape(-1, 2, 2), places.reshape(-1, 2, 2)
+    scale = np.diff(corners, axis=1) / np.maximum(np.diff(origins, axis=1), 1)
+    return (corners[:, :1] + (boxes - origins[:, :1]) * scale).reshape(-1, 4)
+
+
+def free_edges(boxes: np.ndarray, apart: np.ndarray) -> np.ndarray:
+    """Which edges are their objects' own, no nearer box lying behind them.
+
+    Who stands lower in the picture stands nearer. Where two end about level, each may hide the other.
+
+    Args:
+        boxes: [N, 4] of one image.
+        apart: [N, N] bool, which of them may be one in front of the other at all.
+
+    Returns:
+        [N, 4] bool.
+    """
+    boxes = boxes.astype(float)
+    free = np.empty(boxes.shape, bool)
+    sides = boxes[:, 2:] - boxes[:, :2]
+    nearer = apart & (boxes[:, 3] > (boxes[:, 3] - LEVEL * sides[:, 1])[:, None])
+    np.fill_diagonal(nearer, False)
+    for axis, edges in enumerate(AXES):
+        other = 1 - axis
+        shared = np.minimum(boxes[:, None, other + 2], boxes[:, other + 2]) - np.maximum(boxes[:, None, other], boxes[:, other])
+        shares = np.maximum(shared, 0) / sides[:, other, None]
+        beside = np.maximum(BESIDE * sides[:, axis], 1.5)
+        for edge, way in zip(edges, (-beside, beside), strict=True):
+            behind = (boxes[:, edge] + way)[:, None]
+            hides = nearer & (boxes[:, axis] <= behind) & (behind <= boxes[:, axis + 2])
+            free[:, edge] = (shares * hides).sum(1) < ALONG
+    return free
