@@ -78,16 +78,21 @@ def make_traffic(
     near, far = kerbs
     near_parking, far_parking = parking
     actors: list[Actor] = []
-    ways: list[tuple[np.ndarray, np.ndarray]] = []  # where they are at the times
+    paths: list[tuple[np.ndarray, np.ndarray]] = []  # where they are at the times
 
     def add(label, x, z, yaw, pace=0.0):
         body = _vehicle(seed, int(rng.integers(_VEHICLES))) if label == CAR else make_look(rng, label == BICYCLIST)
-        # Whoever would meet somebody goes straight along the street, or across it, and stays away if that does not help.
-        for heading in (yaw, round(yaw / (np.pi / 2)) * np.pi / 2) if pace and seconds else (yaw,):
-            xs, zs = x + pace * np.sin(heading) * times, z + pace * np.cos(heading) * times
+        # Whoever would meet somebody goes straight along the street, or across it (a cyclist no slower than the camera), and
+        # starts farther on; if that does not help they stay away.
+        ways = [(yaw, pace, z)]
+        if pace and seconds:
+            straight, least = round(yaw / (np.pi / 2)) * np.pi / 2, speed if label == BICYCLIST else 0.0
+            ways += [(straight, own, z + ahead) for ahead in (0, 10, 20, 30) for own in sorted({pace, max(pace, least)})]
+        for heading, own, start in ways:
+            xs, zs = x + own * np.sin(heading) * times, start + own * np.cos(heading) * times
             if len(actors) < _MOST and clear(label, body, xs, zs, heading):
-                actors.append(Actor(label, body, x, z, heading, pace, rng.uniform(0, 6.28)))
-                ways.append((xs, zs))
+                actors.append(Actor(label, body, x, start, heading, own, rng.uniform(0, 6.28)))
+                paths.append((xs, zs))
                 return
 
     def clear(label, body, xs, zs, yaw):
@@ -96,7 +101,7 @@ def make_traffic(
             across = abs(np.sin(yaw)) * body.length + abs(np.cos(yaw)) * body.width
         else:
             along = across = 0.6 if label == PEDESTRIAN else 1.2
-        for other, (other_xs, other_zs) in zip(actors, ways, strict=True):
+        for other, (other_xs, other_zs) in zip(actors, paths, strict=True):
             size = other.body.length * 0.5 if other.label == CAR else 0.3
             room = across / 2 + (0.9 if other.label == CAR else 0.3)
             if ((abs(other_zs - zs) < along / 2 + size) & (abs(other_xs - xs) < room)).any():
@@ -151,7 +156,7 @@ def make_traffic(
         for _ in range(1 + (rng.random() < 0.3) + (rng.random() < 0.1)):
             add(PEDESTRIAN, x, z, yaw + rng.normal(0, 0.1), pace)
             x, z = x + way * rng.uniform(0.5, 0.8), z + rng.normal(0, 0.4)
-    for _ in range(rng.poisson(1.3 * scale)):
+    for _ in range(max(rng.poisson(1.3 * scale), 2 if seconds else 0)):
         z = distance(15)
         draw = rng.random()
         if draw < 0.55:

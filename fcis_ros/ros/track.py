@@ -3,8 +3,8 @@
 """One track: where its object is as a whole, also what is hidden of it, and how it moves.
 
 What is seen of an object ends either where the object ends or where something nearer begins. Only edges of the first kind say
-where the object is and how fast; behind the others it goes on as it was. Without the difference a car that slides behind another
-shrinks and slows down with what is left of it, and whoever comes out on the other side is somebody else.
+where the object is and how fast; behind the others it goes on as it was. Without the difference a car that slides behind
+another shrinks and slows down with what is left of it, and whoever comes out on the other side is somebody else.
 """
 
 import math
@@ -48,12 +48,10 @@ class Track:
     Attributes:
         id: its number.
         label: its class.
-        box: [4] int32, tight around the mask when that was taken.
-        strips: [S, 3] of the mask, as ``Strips`` has them.
+        mask: the instance that shows its mask best.
         origin: where the whole object was then.
-        place: where the whole object was at ``seen``.
-        free: edges of the place that were seen at ``seen``, not covered by something nearer.
-        seen: when it was last matched, seconds.
+        last: the instance that it was matched with last.
+        place: where the whole object was then.
         velocity: of the place's edges, pixels per second.
         steps: how many displacements each edge's velocity is an average of.
         missed: for how long since it has neither been matched nor hidden, seconds.
@@ -61,12 +59,10 @@ class Track:
 
     id: int
     label: int
-    box: np.ndarray
-    strips: np.ndarray
+    mask: Seen
     origin: list[float]
+    last: Seen
     place: list[float]
-    free: list[bool]
-    seen: float
     velocity: list[float]
     steps: list[int]
     missed: float = 0.0
@@ -75,11 +71,11 @@ class Track:
     def begin(cls, number: int, label: int, seen: Seen) -> "Track":
         """A new object, of which only one instance is known."""
         place = [float(edge) for edge in seen.box]
-        return cls(number, label, seen.box, seen.strips, place, place, seen.free, seen.seconds, [0.0] * 4, [0] * 4)
+        return cls(number, label, seen, place, seen, place, [0.0] * 4, [0] * 4)
 
     def predict(self, seconds: float) -> list[float]:
         """Where the whole object is then."""
-        passed = seconds - self.seen
+        passed = seconds - self.last.seconds
         return [edge + speed * passed for edge, speed in zip(self.place, self.velocity, strict=True)]
 
     def take(self, seen: Seen, known: float) -> None:
@@ -89,34 +85,38 @@ class Track:
             seen: that.
             known: pixels of the track's own mask, moved to now, that lie in the image.
         """
-        place, own = [float(edge) for edge in seen.box], seen.free
-        predicted = self.predict(seen.seconds)
-        for axis, (low, high) in enumerate(AXES):
-            if not (own[low] and own[high]):
-                _complete(place, predicted, own, low, high)
-            self._measure(place, own, axis, seen.seconds - self.seen)
-        self.place, self.free, self.seen, self.missed = place, own, seen.seconds, 0.0
-        if all(own) or seen.area >= KNOWN * known:
-            self.box, self.strips, self.origin = seen.box, seen.strips, place
+        place, predicted = [float(edge) for edge in seen.box], self.predict(seen.seconds)
+        for axis in AXES:
+            _complete(place, predicted, seen.free, *axis)
+            if seen.seconds - self.last.seconds > MOMENT:
+                self._measure(seen, place, axis)
+        self.place, self.last, self.missed = place, seen, 0.0
+        if all(seen.free) or seen.area >= KNOWN * known:
+            self.mask, self.origin = seen, place
 
-    def _measure(self, place: list[float], own: list[bool], axis: int, passed: float) -> None:
-        """Adds a displacement to the velocity: of edges seen then and now; a hidden one moves as the edge across from it."""
-        if passed <= MOMENT:
-            return
-        changes = {}
-        for edge in AXES[axis]:
-            if own[edge] and self.free[edge]:
+    def _measure(self, seen: Seen, place: list[float], axis: tuple[int, int]) -> None:
+        """Adds a displacement to the velocity: of edges free now and before; a hidden one moves as the edge across from it."""
+        passed = seen.seconds - self.last.seconds
+        forgets, changes = 1 - math.exp(-passed / MEMORY), {}
+        for edge in axis:
+            if seen.free[edge] and self.last.free[edge]:
                 self.steps[edge] += 1
                 # The mean at first, then a mean that forgets.
-                gain = max(1 - math.exp(-passed / MEMORY), 1 / self.steps[edge])
+                gain = max(forgets, 1 / self.steps[edge])
                 changes[edge] = gain * ((place[edge] - self.place[edge]) / passed - self.velocity[edge])
-        for edge in AXES[axis] if changes else ():
+        if not changes and not any(self.steps[edge] for edge in axis):
+            # Never yet free on this axis, as in a row of people: what is seen is all that can be known.
+            way = sum(float(seen.box[edge] - self.last.box[edge]) / passed - self.velocity[edge] for edge in axis) / 2
+            changes = dict.fromkeys(axis, forgets * way)
+        for edge in axis if changes else ():
             self.velocity[edge] += changes.get(edge, next(iter(changes.values())))
 
 
 def _complete(place: list[float], predicted: list[float], own: list[bool], low: int, high: int) -> None:
     """Puts edges that are hidden where the object's size says, or farther out where more of it is seen."""
     size = max(predicted[high] - predicted[low], 1.0)
+    if own[low] and own[high]:
+        return
     if own[low]:
         place[high] = max(place[high], place[low] + size)
     elif own[high]:
@@ -129,7 +129,7 @@ def _complete(place: list[float], predicted: list[float], own: list[bool], low: 
 def mask_boxes(tracks: list[Track], places: np.ndarray) -> np.ndarray:
     """[T, 4] where the masks' boxes are when the whole objects are at ``places`` [T, 4]."""
     # As pairs of corners, [T, 2, 2].
-    boxes = np.stack([track.box for track in tracks]).reshape(-1, 2, 2)
+    boxes = np.stack([track.mask.box for track in tracks]).reshape(-1, 2, 2)
     origins, corners = np.array([track.origin for track in tracks]).reshape(-1, 2, 2), places.reshape(-1, 2, 2)
     scale = np.diff(corners, axis=1) / np.maximum(np.diff(origins, axis=1), 1)
     return (corners[:, :1] + (boxes - origins[:, :1]) * scale).reshape(-1, 4)

@@ -91,7 +91,7 @@ class Tracker:
         if passed < 0 or (instances.height, instances.width) != self._size:
             self.reset()
         self._now, self._size = seconds, (instances.height, instances.width)
-        self._tracks = [t for t in self._tracks if t.missed + passed <= MAX_GAP and seconds - t.seen <= MAX_HIDDEN]
+        self._tracks = [t for t in self._tracks if t.missed + passed <= MAX_GAP and seconds - t.last.seconds <= MAX_HIDDEN]
         order = _canonical(instances)
         frame = _Frame.of(instances.select(order), seconds, sure)
         ids = np.zeros(len(order), np.uint32)
@@ -117,7 +117,7 @@ class Tracker:
                 rows, columns = rows[usable[rows, columns]], columns[usable[rows, columns]]
                 matches[rows], free[columns] = columns, False
 
-        there = np.array([track.seen == last for track in self._tracks])
+        there = np.array([track.last.seconds == last for track in self._tracks])
         match(there[:, None] & sure, pairs.overlap, FIRST)
         match(sure, pairs.overlap, SURE)
         # Only where a track is gone it matters what may hide it.
@@ -148,8 +148,8 @@ class _Pairs:
         instances = frame.found
         self._boxes = instances.boxes
         self._places = np.array([track.predict(frame.seconds) for track in tracks])
-        old, new = np.stack([track.box for track in tracks]), mask_boxes(tracks, self._places)
-        before = Strips.joined([track.strips for track in tracks])
+        old, new = np.stack([track.mask.box for track in tracks]), mask_boxes(tracks, self._places)
+        before = Strips.joined([track.mask.strips for track in tracks])
         self._before = before.moved(old, new, instances.height, instances.width)
         self._after = frame.masks
         self.areas, other = self._before.areas, self._after.areas

@@ -79,7 +79,7 @@ def test_behind_an_edge_that_is_hidden_the_object_stays_as_large_as_it_was():
         take(track, 0.1 * step, [10 + 5 * step, 0, 60, 20], [True, True, False, True])
         np.testing.assert_allclose(track.place, [10 + 5 * step, 0, 50 + 5 * step, 20])
         np.testing.assert_allclose(track.velocity, [50, 0, 50, 0], atol=1e-9)
-    assert track.box.tolist() == [20, 0, 60, 20]  # the whole mask is kept
+    assert track.mask.box.tolist() == [20, 0, 60, 20]  # the whole mask is kept
     np.testing.assert_allclose(mask_boxes([track], np.array([track.predict(1.2)])), [[70, 0, 110, 20]])
 
 
@@ -90,6 +90,19 @@ def test_an_edge_that_appears_says_nothing_of_speed():
     assert track.place == [10, 0, 50, 20] and track.velocity == [0] * 4
     take(track, 0.2, [10, 0, 54, 20])
     assert track.velocity[2] == pytest.approx(40)
+
+
+def test_who_never_shows_an_edge_of_its_own_moves_as_what_is_seen_of_it():
+    """One of three abreast, walking right, 20 pixels a second."""
+    hidden = [False] * 4
+    track = started([10, 0, 20, 30], hidden)
+    for step in range(1, 30):
+        take(track, 0.1 * step, [10 + 2 * step, 0, 20 + 2 * step, 30], hidden)
+    np.testing.assert_allclose(track.velocity, [20, 0, 20, 0], atol=0.01)
+    # The first edge that is its own is believed at once.
+    take(track, 3.0, [60, 0, 75, 30], [True, True, False, True])
+    take(track, 3.1, [65, 0, 80, 30], [True, True, False, True])
+    assert track.velocity[0] == pytest.approx(50)
 
 
 def test_between_two_hidden_edges_it_goes_on_as_it_was_going():
@@ -105,9 +118,9 @@ def test_between_two_hidden_edges_it_goes_on_as_it_was_going():
 def test_a_partly_hidden_mask_is_taken_when_it_shows_enough():
     track = started([0, 0, 40, 20])
     take(track, 0.1, [0, 0, 20, 20], [True, True, False, True], known=800)
-    assert track.box.tolist() == [0, 0, 40, 20]
+    assert track.mask.box.tolist() == [0, 0, 40, 20]
     take(track, 0.2, [0, 0, 30, 20], [True, True, False, True], known=800)
-    assert track.box.tolist() == [0, 0, 30, 20] and track.origin == [0, 0, 40, 20]
+    assert track.mask.box.tolist() == [0, 0, 30, 20] and track.origin == [0, 0, 40, 20]
     # The part stays where it is in the whole: three quarters from the left, also at twice the size.
     np.testing.assert_allclose(mask_boxes([track], np.array([[100.0, 0, 180, 40]])), [[100, 0, 160, 40]])
 
