@@ -34,7 +34,7 @@ def mask(roi: list[int], runs: list[int]) -> SimpleNamespace:
 def clip() -> list[tuple[int, int, list[SimpleNamespace]]]:
     """Height, width and masks of 25 s of a street with a car that comes near."""
     frames = []
-    for sample in SyntheticScenes(0).clip(0, 75, 3.0):
+    for sample in SyntheticScenes(4).clip(0, 75, 3.0):
         found = true_instances(sample, CLASS_NAMES)
         rois = [[x1, y1, x2 - x1, y2 - y1] for x1, y1, x2, y2 in found.boxes.tolist()]
         masks = [mask(roi, runs.tolist()) for roi, runs in zip(rois, found.runs, strict=True)]
