@@ -28,7 +28,7 @@ from fcis_ros.evaluation.tracks import TrackEvaluation, TrackScores, mask_overla
 from fcis_ros.ros.tracking import Tracker
 from fcis_ros.structures import Instances
 
-SEEDS, SECONDS, RATE = range(30, 40), 20, 10.0  # constants were chosen with 0 to 9
+SEEDS, SECONDS, RATE = range(40, 50), 20, 10.0  # constants were chosen with 0 to 9
 SURE, WEAK = 0.5, 0.25
 LARGE = 300  # pixels of 480x360 that an object must show to be counted in the second table
 

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """One track: where its object is as a whole, also what is hidden of it, and how it moves.
 
-What is seen of an object ends either where the object ends or where something nearer begins. Only edges of the first kind say
-where the object is and how fast; behind the others it goes on as it was. Without the difference a car that slides behind
-another shrinks and slows down with what is left of it, and whoever comes out on the other side is somebody else.
+What is seen of an object ends where the object ends, where something nearer begins or where the picture ends. Only edges of the
+first kind say where the object is and how fast; behind the others it goes on as it was. Without the difference a car that
+slides behind another shrinks and slows down with what is left of it, and whoever comes out beyond is somebody else.
 """
 
 import math
@@ -14,6 +14,7 @@ import numpy as np
 
 MEMORY = 0.3  # seconds over which velocity is averaged
 MOMENT = 0.001  # seconds between frames up to which a displacement tells no velocity
+SHRINKS = 0.5  # share of its width or height that an object keeps until it is seen again
 KNOWN = 0.6  # share of a mask's pixels that a partly hidden one must have to take its place
 BESIDE = 0.05  # of a box's sides: how near its edge a nearer box must be to hide what comes behind the edge
 ALONG = 0.3  # share of the edge along which it must
@@ -74,9 +75,14 @@ class Track:
         return cls(number, label, seen, place, seen, place, [0.0] * 4, [0] * 4)
 
     def predict(self, seconds: float) -> list[float]:
-        """Where the whole object is then."""
+        """Where the whole object is then; where its edges would come too near each other they go on together."""
         passed = seconds - self.last.seconds
-        return [edge + speed * passed for edge, speed in zip(self.place, self.velocity, strict=True)]
+        place = [edge + speed * passed for edge, speed in zip(self.place, self.velocity, strict=True)]
+        for low, high in AXES:
+            if place[high] - place[low] < SHRINKS * (self.place[high] - self.place[low]):
+                way = (self.velocity[low] + self.velocity[high]) / 2 * passed
+                place[low], place[high] = self.place[low] + way, self.place[high] + way
+        return place
 
     def take(self, seen: Seen, known: float) -> None:
         """Goes on with what is seen of the object now.
@@ -135,20 +141,22 @@ def mask_boxes(tracks: list[Track], places: np.ndarray) -> np.ndarray:
     return (corners[:, :1] + (boxes - origins[:, :1]) * scale).reshape(-1, 4)
 
 
-def free_edges(boxes: np.ndarray, apart: np.ndarray) -> np.ndarray:
-    """Which edges are their objects' own, no nearer box lying behind them.
+def free_edges(boxes: np.ndarray, apart: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Which edges are their objects' own: no nearer box lies behind them, and the image goes on there.
 
     Who stands lower in the picture stands nearer. Where two end about level, each may hide the other.
 
     Args:
         boxes: [N, 4] of one image.
         apart: [N, N] bool, which of them may be one in front of the other at all.
+        height: of the image, pixels.
+        width: of the image, pixels.
 
     Returns:
         [N, 4] bool.
     """
     boxes = boxes.astype(float)
-    free = np.empty(boxes.shape, bool)
+    free = (boxes > 0) & (boxes < (np.inf, np.inf, width, height))
     sides = boxes[:, 2:] - boxes[:, :2]
     nearer = apart & (boxes[:, 3] > (boxes[:, 3] - LEVEL * sides[:, 1])[:, None])
     np.fill_diagonal(nearer, False)
@@ -160,5 +168,5 @@ def free_edges(boxes: np.ndarray, apart: np.ndarray) -> np.ndarray:
         for edge, way in zip(edges, (-beside, beside), strict=True):
             behind = (boxes[:, edge] + way)[:, None]
             hides = nearer & (boxes[:, axis] <= behind) & (behind <= boxes[:, axis + 2])
-            free[:, edge] = (shares * hides).sum(1) < ALONG
+            free[:, edge] &= (shares * hides).sum(1) < ALONG
     return free

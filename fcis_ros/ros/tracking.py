@@ -47,7 +47,8 @@ class _Frame:
     @classmethod
     def of(cls, found: Instances, seconds: float, sure: float) -> "_Frame":
         masks = Strips.from_runs(found.runs, found.boxes)
-        return cls(found, seconds, found.scores >= sure, masks, free_edges(found.boxes, _apart(masks, found.boxes)))
+        edges = free_edges(found.boxes, _apart(masks, found.boxes), found.height, found.width)
+        return cls(found, seconds, found.scores >= sure, masks, edges)
 
     def seen(self, index: int) -> Seen:
         box, strips = self.found.boxes[index], self.masks.of(index).copy()  # no view of the whole frame's

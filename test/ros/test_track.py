@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from fcis_ros.ros.track import Seen, Track, free_edges, mask_boxes
 
 ALL = [True] * 4
+HEIGHT, WIDTH = 300, 400
 
 
 def one(box: list[int], free: list[bool], seconds: float) -> Seen:
@@ -27,7 +28,7 @@ def take(track: Track, seconds: float, box: list[int], free: list[bool] = ALL, k
 
 
 def edges(*boxes: list[int]) -> list[list[bool]]:
-    return free_edges(np.array(boxes, np.int32), np.ones((len(boxes), len(boxes)), bool)).tolist()
+    return free_edges(np.array(boxes, np.int32), np.ones((len(boxes), len(boxes)), bool), HEIGHT, WIDTH).tolist()
 
 
 @pytest.mark.parametrize(
@@ -52,14 +53,19 @@ def test_two_that_stand_level_may_each_hide_the_other():
 
 
 def test_alone_nothing_is_hidden():
-    assert edges([0, 0, 5, 5]) == [ALL]
-    assert free_edges(np.zeros((0, 4), np.int32), np.zeros((0, 0), bool)).shape == (0, 4)
+    assert edges([1, 1, WIDTH - 1, HEIGHT - 1]) == [ALL]
+    assert free_edges(np.zeros((0, 4), np.int32), np.zeros((0, 0), bool), HEIGHT, WIDTH).shape == (0, 4)
+
+
+def test_nobody_ends_where_the_picture_ends():
+    assert edges([0, 5, 9, HEIGHT]) == [[False, True, True, False]]
+    assert edges([5, 0, WIDTH, 9]) == [[True, False, False, True]]
 
 
 def test_two_that_are_not_apart_hide_nothing_of_each_other():
     pair = np.array([[20, 20, 60, 60], [25, 25, 70, 70]])
-    assert free_edges(pair, np.ones((2, 2), bool)).tolist() != [ALL, ALL]
-    assert free_edges(pair, np.zeros((2, 2), bool)).tolist() == [ALL, ALL]
+    assert free_edges(pair, np.ones((2, 2), bool), HEIGHT, WIDTH).tolist() != [ALL, ALL]
+    assert free_edges(pair, np.zeros((2, 2), bool), HEIGHT, WIDTH).tolist() == [ALL, ALL]
 
 
 def test_velocity_is_the_mean_of_what_was_seen():
@@ -68,6 +74,14 @@ def test_velocity_is_the_mean_of_what_was_seen():
     take(track, 0.2, [2, 0, 14, 10])
     np.testing.assert_allclose(track.velocity, [10, 0, 20, 0])
     np.testing.assert_allclose(track.predict(1.2), [12, 0, 34, 10])
+
+
+def test_edges_that_run_into_each_other_go_on_together():
+    track = started([0, 0, 100, 10])
+    take(track, 1.0, [40, 0, 100, 10])
+    assert track.velocity == [40, 0, 0, 0]
+    np.testing.assert_allclose(track.predict(1.5), [60, 0, 100, 10])
+    np.testing.assert_allclose(track.predict(2.0), [60, 0, 120, 10])  # [80, 100] would be a third of its width
 
 
 def test_behind_an_edge_that_is_hidden_the_object_stays_as_large_as_it_was():
