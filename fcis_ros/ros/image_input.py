@@ -20,6 +20,7 @@ except ImportError:  # Humble
 
 QUEUE = 10  # images that may arrive while the executor's thread has no core: they are counted, not lost in the middleware
 REMEMBERED = 16  # messages more than the queue holds, by which one that arrives twice is known
+PATIENCE = 3  # refreshes for which a line in the log waits until the node that it is about is known by name
 TYPES = {Image: "sensor_msgs/msg/Image", CompressedImage: "sensor_msgs/msg/CompressedImage"}
 
 
@@ -56,6 +57,7 @@ class ImageInput:
         self._received = 0
         self._last = 0.0
         self._told: str | None = None  # kind of finding that the log knows
+        self._unnamed = 0  # how often a finding was not logged because it could not yet say whom it is about
         self._warned_large = False
 
     def _compressed_topic(self, topic: str) -> str:
@@ -146,7 +148,7 @@ class ImageInput:
     def _diagnose(self, kind: type, profile: QoSProfile, infos: Sequence[Any], silent: float) -> watchdog.Finding:
         publishers = [
             watchdog.Publisher(
-                f"{info.node_namespace.rstrip('/')}/{info.node_name}",
+                watchdog.full_name(info.node_namespace, info.node_name),
                 info.topic_type,
                 qos.mismatch(info.qos_profile, profile),
             )
@@ -165,12 +167,15 @@ class ImageInput:
         return watchdog.transport_hint(get_rmw_implementation_identifier(), self._profile)
 
     def _notice(self, finding: watchdog.Finding | None) -> None:
-        """Keeps a finding for the diagnostics and logs it when it is another than before."""
+        """Keeps a finding for the diagnostics and logs it when it is another than before, and soon also whom it is about."""
         self.finding = finding
         kind = finding.kind if finding else ""
         if kind == self._told:
             return
-        self._told = kind
+        if finding and watchdog.UNNAMED in finding.text and self._unnamed < PATIENCE:
+            self._unnamed += 1
+            return
+        self._told, self._unnamed = kind, 0
         if finding:
             self._node.get_logger().warning(finding.text)
         else:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 LARGE = 500_000  # bytes; Fast DDS's default shared-memory segment holds 512 kB
+UNNAMED = "a node whose name is not known yet"
 SMALL_SHM = 128 * 2**20  # bytes; Docker gives a container 64 MB, one segment of our profile takes as much
 
 
@@ -38,6 +39,11 @@ class Finding:
     kind: str
     text: str
     error: bool = False
+
+
+def full_name(namespace: str, name: str) -> str:
+    """Of the node behind an endpoint; rmw learns of the endpoint first and of its node a moment later."""
+    return UNNAMED if name == "_NODE_NAME_UNKNOWN_" else f"{namespace.rstrip('/')}/{name}"
 
 
 def diagnose(

@@ -48,7 +48,8 @@ def test_a_killed_source_is_missed_and_its_successor_served(client, start, tiny_
         missed = ("/camera_source has stopped publishing", "nobody publishes /image_raw")
         wait_for(lambda missed=missed: any(text in client.status["camera"][1] for text in missed), "the warning")
         assert client.status["camera"][0] == 1 and client.value("state") == "active"
-        assert process.output.count(missed[0]) == number + 1
+        first, second = map(process.output.count, missed)
+        assert max(first, second) <= number + 1 <= first + second
     assert process.running and process.interrupt() == 0
     account = process.account[""]
     assert account["processed"] == len(masks) and account["failed"] == account["rejected"] == 0

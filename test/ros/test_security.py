@@ -56,7 +56,9 @@ def test_the_nodes_create_all_that_is_allowed_and_no_more(client, start, tiny_ch
         return "fcis_node" not in client.node.get_node_names()
 
     def settled(name: str) -> bool:
-        """What there is becomes known piece by piece."""
+        """What there is becomes known piece by piece, its node's name among it."""
+        if name not in client.node.get_node_names():
+            return False
         published, _, services = created(client.node, name)
         return published == allowed(name, "publish") and services | type_description(name) == allowed(name, "reply")
 

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from fcis_ros.ros import watchdog
-from fcis_ros.ros.watchdog import Publisher
+from fcis_ros.ros.watchdog import UNNAMED, Publisher, full_name
 
 IMAGE = "sensor_msgs/msg/Image"
 GOOD = Publisher("/driver", IMAGE, "")
@@ -81,3 +81,8 @@ def test_a_small_shared_memory_is_named(environment):
 
 def test_only_fast_dds_lacks_a_profile(environment):
     assert watchdog.lacks_profile("rmw_fastrtps_cpp") and not watchdog.lacks_profile("rmw_zenoh_cpp")
+
+
+def test_a_node_has_its_full_name_or_none_yet():
+    assert full_name("/", "driver") == "/driver" and full_name("/left", "driver") == "/left/driver"
+    assert full_name("_NODE_NAMESPACE_UNKNOWN_", "_NODE_NAME_UNKNOWN_") == UNNAMED  # as rmw calls it
