@@ -38,21 +38,22 @@ def kill(process) -> None:
 def test_a_killed_source_is_missed_and_its_successor_served(client, start, tiny_checkpoint, wait_for):
     process = start("fcis_node", {"model": tiny_checkpoint, "silence_s": 1.0}, {"image": "image_raw"})
     masks = client.masks[""]
-    for number in range(2):
+    # Fast DDS notices after seconds that the publisher is gone; both sentences are right, each is said once.
+    missed = ("/camera_source has stopped publishing", "nobody publishes /image_raw")
+    for _ in range(2):
         answered = len(masks)
         source = start("camera_source", {"rate": 10.0})
         wait_for(lambda answered=answered: len(masks) > answered + 3, "masks")
         wait_for(lambda: client.status["camera"][0] == 0, "the level")
+        before = sum(map(process.output.count, missed))
         kill(source)
-        # Fast DDS notices after seconds that the publisher is gone; both sentences are right.
-        missed = ("/camera_source has stopped publishing", "nobody publishes /image_raw")
-        wait_for(lambda missed=missed: any(text in client.status["camera"][1] for text in missed), "the warning")
+        wait_for(lambda: any(text in client.status["camera"][1] for text in missed), "the warning")
         assert client.status["camera"][0] == 1 and client.value("state") == "active"
-        first, second = map(process.output.count, missed)
-        assert max(first, second) <= number + 1 <= first + second
+        wait_for(lambda before=before: 1 <= sum(map(process.output.count, missed)) - before <= 2, "the line in the log")
     assert process.running and process.interrupt() == 0
     account = process.account[""]
-    assert account["processed"] == len(masks) and account["failed"] == account["rejected"] == 0
+    # The first masks may have gone out before the subscription to them was known.
+    assert account["processed"] >= len(masks) and account["failed"] == account["rejected"] == 0
 
 
 def test_a_killed_viewer_holds_back_nobody(client, start, tiny_checkpoint, wait_for, tmp_path):
