@@ -171,6 +171,7 @@ class ImageInput:
         self.finding = finding
         kind = finding.kind if finding else ""
         if kind == self._told:
+            self._unnamed = 0
             return
         if finding and watchdog.UNNAMED in finding.text and self._unnamed < PATIENCE:
             self._unnamed += 1

@@ -190,20 +190,18 @@ def follow(clip: list[Sample], find: Callable[[Sample], Instances], least: int, 
     return evaluation.scores()
 
 
-@pytest.mark.parametrize(
-    ("seed", "blind"),
-    [(0, range(0)), (0, range(60, 65)), (1, range(0)), (1, range(60, 65)), (5, range(0)), (8, range(0)), (8, range(60, 65))],
-)
-def test_twenty_seconds_with_true_masks_have_at_most_one_switch(seed, blind):
-    """Also when five frames on the way show nothing at all, but not along a row of parked cars that overlap each other (5)."""
-    scores = follow(clip(seed), lambda sample: true_instances(sample, CLASS_NAMES), 300, blind)
-    assert scores.objects > 400 and scores.switches <= 1 and scores.idf1 > 0.98
+@pytest.mark.parametrize("blind", [range(0), range(60, 65)], ids=["all", "blind"])
+@pytest.mark.parametrize(("seed", "least"), [(0, 100), (1, 100), (5, 100), (8, 300)])
+def test_twenty_seconds_with_true_masks_have_at_most_one_switch(seed, least, blind):
+    """Also when five frames on the way show nothing. Among them a row of parked cars (5) and a street with lorries (8)."""
+    scores = follow(clip(seed), lambda sample: true_instances(sample, CLASS_NAMES), least, blind)
+    assert scores.objects > (900 if least == 100 else 700) and scores.switches <= 1 and scores.idf1 > 0.99
 
 
 def test_the_clip_with_the_default_model():
     predictor = Predictor.from_checkpoint(device="cpu", precision="fp32")
     scores = follow(clip(1, 60), lambda sample: predictor(sample.image, 0.25), 300)
-    assert scores.matched > 200 and scores.switches <= 6 and scores.idf1 > 0.6  # 254, 3 and 0.69 where this was written
+    assert scores.matched > 200 and scores.switches <= 3 and scores.idf1 > 0.65  # 262, 3 and 0.78 where this was written
 
 
 @pytest.mark.parametrize("seconds", [float("nan"), float("inf")])
