@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The subscription of a camera: changing it loses nothing."""
 
+from types import SimpleNamespace
+
 import pytest
 
 pytestmark = pytest.mark.ros
@@ -70,3 +72,22 @@ def test_every_image_arrives_once_and_in_order_while_the_quality_of_service_chan
     wanted[0] = False
     assert refreshed() == ""
     driver.kill()
+
+
+def test_the_log_waits_a_moment_for_the_name_of_a_node_and_says_it_once():
+    from fcis_ros.ros.image_input import PATIENCE, ImageInput
+    from fcis_ros.ros.watchdog import UNNAMED, Finding
+
+    lines = []
+    logger = SimpleNamespace(warning=lines.append, info=lines.append)
+    node = SimpleNamespace(get_logger=lambda: logger)
+    camera = SimpleNamespace(_told=None, _unnamed=0, _node=node, finding=None, description="image")
+    unnamed, named = (Finding("silent", f"{node} has stopped publishing") for node in (UNNAMED, "/driver"))
+    for found in (unnamed, named, named, unnamed):
+        ImageInput._notice(camera, found)
+        assert camera.finding is found  # the diagnostics say what is known now
+    assert lines == [named.text]
+    ImageInput._notice(camera, None)
+    for _ in range(PATIENCE + 3):
+        ImageInput._notice(camera, unnamed)
+    assert lines[2:] == [unnamed.text]  # nobody's name came
