@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: Apache-2.0
 
 # setup.sh [VENV [OVERRIDES]] makes the environment VENV (.venv): Python packages, ROS 2, and this package built into it. Does
-# again only what has changed since. OVERRIDES is a file of versions that are taken in place of those in constraints.txt.
+# again only what has changed since. OVERRIDES is a file of versions that are taken in place of those in constraints.txt; the ROS
+# packages that it names are installed too.
 #
 # Without a ROS 2 in the environment everything comes as wheels in the versions of constraints.txt. With one (ROS_DISTRO set)
 # that ROS is built against: no ROS wheel is installed, and a package that it brings (NumPy, OpenCV) stays the one that is used,
@@ -20,7 +21,8 @@ checks=(pytest pytest-timeout hypothesis ruff clang-format mcap)
 fleet=("ray[client]" fsspec pyarrow)  # the extra of that name
 ros=("ros-rclpy[fastrtps]" ros-{sensor,std,geometry,diagnostic,visualization,lifecycle}-msgs ros-rcl-interfaces)
 build=(ros-ament-{cmake,package,cmake-ros-core,cmake-include-directories,cmake-pytest}
-       ros-rosidl-{default,core}-generators catkin-pkg colcon-common-extensions setuptools)
+       ros-rosidl-{default,core}-generators catkin-pkg colcon-common-extensions setuptools
+       $(grep -o '^ros-[^=]*' "$overrides" || true))
 
 fail() { echo "set-up: $*" >&2; exit 1; }
 
