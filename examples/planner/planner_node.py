@@ -47,11 +47,13 @@ class PlannerNode(Node):
 
 
 def main() -> None:
+    rclpy.init()
     try:
-        with rclpy.init():
-            rclpy.spin(PlannerNode())
+        rclpy.spin(PlannerNode())
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
+    finally:
+        rclpy.try_shutdown()
 
 
 if __name__ == "__main__":
