@@ -104,7 +104,7 @@ def start(context) -> list:
     logging = ["--ros-args", "--log-level", value["log_level"]]
     enclave = "/fcis_ros"  # of config/security; without SROS 2 it means nothing
     image = value["image_topic"]
-    variable = profile_variable(os.environ.get("ROS_DISTRO"))
+    variable = profile_variable()
     if value["fastdds_profile"] or not os.environ.get(variable):
         profile = value["fastdds_profile"] or f"{share}/config/fastdds_large_images.xml"
         actions.append(SetEnvironmentVariable(variable, profile))

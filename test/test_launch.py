@@ -13,6 +13,7 @@ from types import SimpleNamespace
 import pytest
 
 sys.path.append(str(Path(__file__).parent))
+import fast_dds  # noqa: E402
 import launch_doubles  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -32,7 +33,7 @@ def load_launch_file(path: Path = LAUNCH):
 @pytest.fixture(params=["doubles", pytest.param("real", marks=pytest.mark.launch)])
 def entities(request, monkeypatch) -> list:
     """What the launch file describes, built with the doubles and with the real launch."""
-    for name in ("FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES_FILE", "ROS_DISTRO"):
+    for name in fast_dds.VARIABLES.values():
         monkeypatch.delenv(name, raising=False)
     if request.param == "doubles":
         launch_doubles.install(monkeypatch)
@@ -58,7 +59,7 @@ def actions(entities: list, **given: str) -> list:
 @pytest.fixture
 def doubles(monkeypatch):
     """Builds the actions with the doubles, for a look inside."""
-    for name in ("FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES_FILE", "ROS_DISTRO"):
+    for name in fast_dds.VARIABLES.values():
         monkeypatch.delenv(name, raising=False)
     launch_doubles.install(monkeypatch)
     return lambda **given: actions(load_launch_file().generate_launch_description().entities, **given)
@@ -150,12 +151,11 @@ def test_a_misspelt_argument_is_pointed_out(doubles):
     assert [line.msg for line in said] == ["argument score_treshold is unknown and of no effect: score_threshold?"]
 
 
-@pytest.mark.parametrize("distribution, variable", [("humble", "FASTRTPS"), ("jazzy", "FASTDDS"), (None, "FASTDDS")])
-def test_our_profile_unless_the_robot_has_its_own(doubles, monkeypatch, tmp_path, distribution, variable):
-    if distribution:
-        monkeypatch.setenv("ROS_DISTRO", distribution)
+@pytest.mark.parametrize(("library", "variable"), fast_dds.VARIABLES.items())
+def test_our_profile_unless_the_robot_has_its_own(doubles, monkeypatch, tmp_path, library, variable):
+    fast_dds.install(monkeypatch, tmp_path / "prefix", library)
     (setting,) = named(doubles(), "SetEnvironmentVariable")
-    assert setting.name == f"{variable}_DEFAULT_PROFILES_FILE" and Path(setting.value).name == "fastdds_large_images.xml"
+    assert setting.name == variable and Path(setting.value).name == "fastdds_large_images.xml"
     assert Path(setting.value).is_file()
     monkeypatch.setenv(setting.name, "/robots/own.xml")
     assert not named(doubles(), "SetEnvironmentVariable")

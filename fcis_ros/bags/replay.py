@@ -27,6 +27,7 @@ from fcis_ros.bags.messages import IMAGE, IMAGE_TOPIC, header_stamp, message_typ
 from fcis_ros.bags.writing import mcap_writer
 from fcis_ros.errors import InputError
 from fcis_ros.msg import InstanceMaskArray
+from fcis_ros.ros.watchdog import profile_variable
 
 NODE = "fcis_node"
 MASKS_TOPIC = f"/{NODE}/masks"
@@ -36,8 +37,9 @@ TIMING_TOPIC = f"/{NODE}/timing"
 # What else decides which nodes see each other, or whether they may: DDS vendors, Zenoh, SROS 2.
 GRAPH_VARIABLES = (
     "ROS_LOCALHOST_ONLY", "ROS_STATIC_PEERS", "ROS_DISCOVERY_SERVER", "ROS_SUPER_CLIENT", "FASTRTPS_DEFAULT_PROFILES_FILE",
-    "CYCLONEDDS_URI", "ZENOH_SESSION_CONFIG_URI", "ZENOH_ROUTER_CONFIG_URI", "ZENOH_CONFIG_OVERRIDE", "ROS_SECURITY_ENABLE",
-    "ROS_SECURITY_STRATEGY", "ROS_SECURITY_KEYSTORE", "ROS_SECURITY_ENCLAVE_OVERRIDE",
+    "FASTDDS_DEFAULT_PROFILES_FILE", "CYCLONEDDS_URI", "ZENOH_SESSION_CONFIG_URI", "ZENOH_ROUTER_CONFIG_URI",
+    "ZENOH_CONFIG_OVERRIDE", "ROS_SECURITY_ENABLE", "ROS_SECURITY_STRATEGY", "ROS_SECURITY_KEYSTORE",
+    "ROS_SECURITY_ENCLAVE_OVERRIDE",
 )  # fmt: skip
 START_SECONDS = 120.0  # loading a large model on a slow machine
 SILENCE_SECONDS = 10.0  # after the last frame: nothing for so long means that nothing will come
@@ -87,9 +89,9 @@ def isolated(domain: int | None = None) -> Iterator[None]:
     if domain is None and str(own) == os.environ.get("ROS_DOMAIN_ID"):
         own = 1 + own % 101
     profile = str(share() / "config" / "fastdds_large_images.xml")
-    wanted = dict.fromkeys(GRAPH_VARIABLES) | {"ROS_DOMAIN_ID": str(own), "FASTDDS_DEFAULT_PROFILES_FILE": profile}
-    if os.environ.get("ROS_DISTRO") == "humble":  # older names for the same settings
-        wanted |= {"ROS_LOCALHOST_ONLY": "1", "FASTRTPS_DEFAULT_PROFILES_FILE": profile}
+    wanted = dict.fromkeys(GRAPH_VARIABLES) | {"ROS_DOMAIN_ID": str(own), profile_variable(): profile}
+    if os.environ.get("ROS_DISTRO") == "humble":  # the older name of the same setting
+        wanted |= {"ROS_LOCALHOST_ONLY": "1"}
     else:
         wanted |= {"ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
     before = {name: os.environ.get(name) for name in wanted}

@@ -1,10 +1,11 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""Why no images arrive, in one sentence that says what to do. Pure functions."""
+"""Why no images arrive, in one sentence that says what to do. Functions of their arguments and of the environment."""
 
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 LARGE = 500_000  # bytes; Fast DDS's default shared-memory segment holds 512 kB
 UNNAMED = "a node whose name is not known yet"
@@ -77,15 +78,23 @@ def diagnose(
     return Finding("silent", f"no image for {silent:.0f} s on {topic}: {right[0].node} has stopped publishing")
 
 
-def profile_variable(distribution: str | None) -> str:
-    """The environment variable that names a Fast DDS profile; Humble knows the old name only."""
-    return ("FASTRTPS" if distribution == "humble" else "FASTDDS") + "_DEFAULT_PROFILES_FILE"
+def profile_variable() -> str:
+    """The environment variable that names a Fast DDS profile.
+
+    Each version reads one name only, Fast DDS before 3 (Humble, Iron, Jazzy; ``libfastrtps``) the old one. What the middleware in
+    the environment is linked with decides, because ``ROS_DISTRO`` is not set everywhere.
+    """
+    for prefix in filter(None, os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep)):
+        library = Path(prefix, "lib", "librmw_fastrtps_shared_cpp.so")
+        if library.is_file():
+            old = b"\0libfastrtps.so" in library.read_bytes()  # among the names of the libraries that it needs
+            return "FASTRTPS_DEFAULT_PROFILES_FILE" if old else "FASTDDS_DEFAULT_PROFILES_FILE"
+    return "FASTDDS_DEFAULT_PROFILES_FILE"
 
 
 def lacks_profile(middleware: str) -> bool:
     """Whether this process talks through Fast DDS with its default, small shared-memory segments."""
-    names = ("FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES_FILE")
-    return "fastrtps" in middleware and not any(os.environ.get(name) for name in names)
+    return "fastrtps" in middleware and not os.environ.get(profile_variable())
 
 
 def transport_hint(middleware: str, profile: str) -> str:
@@ -96,9 +105,8 @@ def transport_hint(middleware: str, profile: str) -> str:
         profile: path of the Fast DDS profile that comes with the package.
     """
     if "fastrtps" in middleware:
-        variable = profile_variable(os.environ.get("ROS_DISTRO"))
         where = "this node and the publisher" if lacks_profile(middleware) else "the publisher as well (this node has one)"
-        hint = f"images over 0.5 MB need a Fast DDS profile with room for them: set {variable}={profile} for {where}"
+        hint = f"images over 0.5 MB need a Fast DDS profile with room for them: set {profile_variable()}={profile} for {where}"
         size = shared_memory_bytes()
         if size is not None and size < SMALL_SHM:
             hint += f"; /dev/shm has only {size // 2**20} MB, give a container more with --shm-size=1g or --ipc=host"

@@ -5,6 +5,7 @@
 import errno
 import os
 
+import fast_dds
 import numpy as np
 import pytest
 
@@ -16,7 +17,6 @@ pytestmark = pytest.mark.ros
 ROBOT = {
     "ROS_DOMAIN_ID": "42", "ROS_DISCOVERY_SERVER": "10.0.0.1:11811", "ROS_STATIC_PEERS": "10.0.0.2", "ROS_SUPER_CLIENT": "TRUE",
     "ROS_AUTOMATIC_DISCOVERY_RANGE": "SUBNET", "CYCLONEDDS_URI": "file:///robot.xml", "ROS_SECURITY_ENABLE": "true",
-    "FASTRTPS_DEFAULT_PROFILES_FILE": "/robot.xml", "FASTDDS_DEFAULT_PROFILES_FILE": "/robot.xml",
 }  # fmt: skip
 
 
@@ -27,17 +27,20 @@ def robot(monkeypatch):
         monkeypatch.setenv(name, value)
 
 
-def test_isolated(robot, monkeypatch):
+@pytest.mark.parametrize(("library", "variable"), fast_dds.VARIABLES.items())
+def test_isolated(robot, monkeypatch, tmp_path, library, variable):
     from fcis_ros.bags.replay import isolated
 
-    monkeypatch.setenv("ROS_DISTRO", "jazzy")
+    fast_dds.install(monkeypatch, tmp_path / "prefix", library)
+    for name in fast_dds.VARIABLES.values():
+        monkeypatch.setenv(name, "/robot.xml")
     before = dict(os.environ)
     with isolated():
         assert os.environ["ROS_DOMAIN_ID"] != "42" and 1 <= int(os.environ["ROS_DOMAIN_ID"]) <= 101
         assert os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] == "LOCALHOST"
-        assert os.environ["FASTDDS_DEFAULT_PROFILES_FILE"].endswith("fastdds_large_images.xml")
-        assert not {*ROBOT} & {*os.environ} - {
-            "ROS_DOMAIN_ID", "ROS_AUTOMATIC_DISCOVERY_RANGE", "FASTDDS_DEFAULT_PROFILES_FILE"
+        assert os.environ[variable].endswith("fastdds_large_images.xml")
+        assert not {*ROBOT, *fast_dds.VARIABLES.values()} & {*os.environ} - {
+            "ROS_DOMAIN_ID", "ROS_AUTOMATIC_DISCOVERY_RANGE", variable
         }  # fmt: skip
     assert dict(os.environ) == before
 
@@ -57,13 +60,12 @@ def test_domain_by_choice(robot):
         assert os.environ["ROS_DOMAIN_ID"] == "7"
 
 
-def test_humble_knows_older_names(robot, monkeypatch):
+def test_humble_knows_an_older_name(robot, monkeypatch):
     from fcis_ros.bags.replay import isolated
 
     monkeypatch.setenv("ROS_DISTRO", "humble")
     with isolated():
         assert os.environ["ROS_LOCALHOST_ONLY"] == "1"
-        assert os.environ["FASTRTPS_DEFAULT_PROFILES_FILE"].endswith("fastdds_large_images.xml")
 
 
 def test_no_ros_environment(monkeypatch):

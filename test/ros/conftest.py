@@ -111,9 +111,10 @@ def graph(monkeypatch):
     from ament_index_python.packages import get_package_share_directory
     from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 
+    from fcis_ros.ros.watchdog import profile_variable
+
     profile = f"{get_package_share_directory('fcis_ros')}/config/fastdds_large_images.xml"
-    old = os.environ.get("ROS_DISTRO") == "humble"
-    monkeypatch.setenv("FASTRTPS_DEFAULT_PROFILES_FILE" if old else "FASTDDS_DEFAULT_PROFILES_FILE", profile)
+    monkeypatch.setenv(profile_variable(), profile)
     monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
     monkeypatch.setenv("ROS_DOMAIN_ID", os.environ.get("ROS_DOMAIN_ID", "83"))
     context = rclpy.Context()

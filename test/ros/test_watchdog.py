@@ -3,6 +3,7 @@
 import os
 from types import SimpleNamespace
 
+import fast_dds
 import pytest
 
 from fcis_ros.ros import watchdog
@@ -48,9 +49,8 @@ def test_a_camera_that_stopped():
 
 
 @pytest.fixture
-def environment(monkeypatch):
-    for name in ("FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES_FILE", "ROS_DISTRO"):
-        monkeypatch.delenv(name, raising=False)
+def environment(monkeypatch, tmp_path):
+    fast_dds.install(monkeypatch, tmp_path / "kilted", "libfastdds.so.3.2")
     return monkeypatch
 
 
@@ -69,9 +69,27 @@ def test_with_a_profile_the_publisher_is_suspected(environment):
     assert "for the publisher as well" in watchdog.transport_hint("rmw_fastrtps_cpp", "/share/large.xml")
 
 
-def test_humble_knows_the_old_name(environment):
-    environment.setenv("ROS_DISTRO", "humble")
-    assert "FASTRTPS_DEFAULT_PROFILES_FILE=" in watchdog.transport_hint("rmw_fastrtps_cpp", "/share/large.xml")
+@pytest.mark.parametrize(("library", "variable"), fast_dds.VARIABLES.items())
+def test_profile_counts_only_under_the_name_that_this_fast_dds_reads(monkeypatch, tmp_path, library, variable):
+    fast_dds.install(monkeypatch, tmp_path / "prefix", library)
+    assert watchdog.profile_variable() == variable
+    assert f" {variable}=/share/large.xml for this node" in watchdog.transport_hint("rmw_fastrtps_cpp", "/share/large.xml")
+    for name in fast_dds.VARIABLES.values():
+        monkeypatch.setenv(name, "/mine.xml")
+        assert watchdog.lacks_profile("rmw_fastrtps_cpp") == (name != variable)
+        monkeypatch.delenv(name)
+
+
+@pytest.mark.parametrize("path", ["", ":", "/nowhere"])
+def test_profile_variable_without_fast_dds_is_the_new_name(monkeypatch, path):
+    monkeypatch.setenv("AMENT_PREFIX_PATH", path)
+    assert watchdog.profile_variable() == "FASTDDS_DEFAULT_PROFILES_FILE"
+
+
+def test_profile_variable_of_an_underlay_counts_behind_an_overlay_without_middleware(monkeypatch, tmp_path):
+    fast_dds.install(monkeypatch, tmp_path / "jazzy", "libfastrtps.so.2.14")
+    monkeypatch.setenv("AMENT_PREFIX_PATH", f"{tmp_path}:{tmp_path / 'jazzy'}")
+    assert watchdog.profile_variable() == "FASTRTPS_DEFAULT_PROFILES_FILE"
 
 
 def test_a_small_shared_memory_is_named(environment):
