@@ -81,8 +81,8 @@ def diagnose(
 def profile_variable() -> str:
     """The environment variable that names a Fast DDS profile.
 
-    Each version reads one name only, Fast DDS before 3 (Humble, Iron, Jazzy; ``libfastrtps``) the old one. What the middleware in
-    the environment is linked with decides, because ``ROS_DISTRO`` is not set everywhere.
+    Each version reads one name only, Fast DDS before 3 (Humble, Iron, Jazzy; ``libfastrtps``) the old one. The library that the
+    middleware in the environment is linked with decides, because ``ROS_DISTRO`` is not set everywhere.
     """
     for prefix in filter(None, os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep)):
         library = Path(prefix, "lib", "librmw_fastrtps_shared_cpp.so")
