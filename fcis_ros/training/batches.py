@@ -3,6 +3,8 @@
 """The stream of training batches: batch i depends on the seed and i alone, so a resumed run sees what it would have seen."""
 
 from collections.abc import Callable, Sequence
+from fractions import Fraction
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -13,10 +15,41 @@ from fcis_ros.structures import Sample
 from fcis_ros.training.augment import TrainItem, make_item, paste_objects
 from fcis_ros.training.config import TrainConfig
 
+BLOCK = 64  # consecutive images, among which the rendered ones are spread at random
+
 
 def image_numbers(config: TrainConfig, step: int) -> range:
     """The numbers of a step's images; all that is drawn at random for an image follows from the seed and its number."""
     return range(step * config.batch, (step + 1) * config.batch)
+
+
+def photo_index(config: TrainConfig, number: int, photos: int) -> int | None:
+    """The photo that an image is made of, or None for a rendered one.
+
+    Images that are not rendered take the photos epoch by epoch, each once in every epoch, in an order drawn anew for every
+    epoch. So at any moment of a run the numbers of times that two photos were taken differ by one at most.
+
+    Args:
+        config: the run.
+        number: the image's number, see ``image_numbers``.
+        photos: number of photos.
+    """
+    if not photos:
+        return None
+    block, position = divmod(number, BLOCK)
+    share = BLOCK * (1 - Fraction(config.synthetic))  # of photos in a block, exact
+    before = int(block * share)  # photos taken in earlier blocks
+    taken = _permutation(config.seed, 8, block, BLOCK) < int((block + 1) * share) - before
+    if not taken[position]:
+        return None
+    epoch, turn = divmod(before + int(taken[:position].sum()), photos)
+    return int(_permutation(config.seed, 7, epoch, photos)[turn])
+
+
+@lru_cache(maxsize=8)
+def _permutation(*key: int) -> np.ndarray:
+    """A random order of 0 to n - 1, where n is the last of the numbers that it follows from."""
+    return np.random.default_rng(key).permutation(key[-1])
 
 
 class Batches(Dataset):
@@ -56,12 +89,11 @@ class Batches(Dataset):
     def _item(self, index: int) -> TrainItem:
         config = self.config
         rng = np.random.default_rng((config.seed, index))
-        if rng.random() < config.synthetic or not len(self.photos):
+        photo = photo_index(config, index, len(self.photos))
+        if photo is None:
             sample = self.render(index)
         else:
-            # A new permutation every epoch: every photo is seen equally often.
-            epoch, place = divmod(index, len(self.photos))
-            sample = self.photos[int(np.random.default_rng((config.seed, 7, epoch)).permutation(len(self.photos))[place])]
+            sample = self.photos[photo]
             if rng.random() < config.paste:
                 sample = paste_objects(sample, self.photos[int(rng.integers(len(self.photos)))], rng)
         return make_item(sample, config.model, config.crop, config.scale_jitter, rng)
