@@ -3,6 +3,12 @@
 """Instance masks for robots and vehicles: FCIS in PyTorch, and a ROS 2 node around it."""
 
 import pkgutil
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # what __getattr__ brings
+    from fcis_ros.errors import InputError
+    from fcis_ros.model.predictor import Predictor
+    from fcis_ros.structures import Instances, Prediction
 
 # The build generates fcis_ros.msg into the installed package. Python started in the source tree finds the sources first
 # (`python -m fcis_ros` here, pytest); with this line it still finds the messages.
@@ -11,7 +17,7 @@ __version__ = "0.1.0"
 __all__ = ["InputError", "Instances", "Prediction", "Predictor"]
 
 
-def __getattr__(name: str):
+def __getattr__(name: str) -> object:
     # Loaded on first use: the message decoders must not pay for PyTorch.
     if name == "Predictor":
         from fcis_ros.model.predictor import Predictor

@@ -182,7 +182,7 @@ class ModelConfig:
     mask_threshold: float = 0.4
     mask_output: str = "native"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name, rule in RULES.items():
             value = getattr(self, name)
             if isinstance(value, list):

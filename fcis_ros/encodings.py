@@ -95,9 +95,7 @@ def rows_to_rgb(rows: np.ndarray, encoding: str) -> np.ndarray:
         [H, W, 3] uint8.
     """
     layout = EIGHT_BIT[encoding]
-    if layout.planar:
-        return cv2.cvtColor(np.ascontiguousarray(rows), layout.conversion)
-    pixels = rows.reshape(len(rows), -1, layout.channels)
+    pixels = np.ascontiguousarray(rows) if layout.planar else rows.reshape(len(rows), -1, layout.channels)
     return pixels if layout.conversion is None else convert(pixels, layout.conversion)
 
 

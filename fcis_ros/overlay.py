@@ -44,7 +44,7 @@ class OverlayStyle:
     text: tuple[str, ...] = PARTS
     colours: str = "class"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not (math.isfinite(self.fill) and 0 <= self.fill <= 1):
             raise InputError(f"overlay fill {self.fill}: must lie in 0..1")
         if not 1 <= self.contour <= 20:
@@ -61,7 +61,8 @@ def colour(number: int) -> tuple[int, int, int]:
     if number == 0:
         return GREY
     shade, place = divmod(number - 1, len(PALETTE))
-    return tuple(min(round(value * SHADES[shade % len(SHADES)]), 255) for value in PALETTE[place])
+    red, green, blue = (min(round(value * SHADES[shade % len(SHADES)]), 255) for value in PALETTE[place])
+    return red, green, blue
 
 
 def draw(
@@ -120,8 +121,8 @@ def colour_labels(instances: Instances, ids: np.ndarray | None = None, device: t
 
 def _label_map(instances: Instances, device: torch.device) -> Tensor:
     boxes = np.ascontiguousarray(instances.boxes, dtype=np.int32)
-    on_device = [torch.from_numpy(part).to(device) for part in (boxes, *rle.joined(instances.runs))]
-    return ops.label_map(*on_device, instances.height, instances.width)
+    places, runs, ends = (torch.from_numpy(part).to(device) for part in (boxes, *rle.joined(instances.runs)))
+    return ops.label_map(places, runs, ends, instances.height, instances.width)
 
 
 def _paint(image: np.ndarray, labels: Tensor, tints: list[tuple[int, int, int]], fill: float, thickness: int) -> np.ndarray:

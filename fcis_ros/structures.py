@@ -30,7 +30,7 @@ class Sample:
     name: str
     ids: np.ndarray | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         height, width = self.image.shape[:2]
         count = len(self.labels)
         if self.masks.shape != (count, height, width) or self.crowd.shape != (count,):
@@ -62,7 +62,7 @@ class Instances:
     runs: tuple[np.ndarray, ...]
     class_names: tuple[str, ...]
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         count = len(self.runs)
         if self.boxes.shape != (count, 4) or self.scores.shape != (count,) or self.labels.shape != (count,):
             raise ValueError(

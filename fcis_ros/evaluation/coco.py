@@ -54,8 +54,8 @@ def segmentations(instances: Instances) -> list[dict[str, Any]]:
     """The masks as ``encode_mask`` gives them, from run length to run length without the pixels between."""
     strips = Strips.from_runs(instances.runs, instances.boxes)
     height, width = instances.height, instances.width
-    column, top, bottom = strips.strips.astype(np.int64).T
-    first, last = column * height + top, column * height + bottom
+    column, rows = strips.strips.astype(np.int64)[:, :1], strips.strips[:, 1:]
+    first, last = (column * height + rows).T
     encoded = []
     for begin, end in itertools.pairwise(strips.starts.tolist()):
         apart = first[begin + 1 : end] != last[begin : end - 1]  # else the strip goes on in the next column

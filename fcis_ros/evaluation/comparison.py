@@ -74,8 +74,8 @@ def compare(
         other = one if paired else _draw(rng, now.images)
         drawn, redrawn = measures(before, class_names, one), measures(now, class_names, other)
         for name, values in differences.items():
-            if drawn[name] is not None and redrawn[name] is not None:
-                values.append(redrawn[name] - drawn[name])
+            if (then := drawn[name]) is not None and (since := redrawn[name]) is not None:
+                values.append(since - then)
     return [_change(name, first[name], second[name], differences[name], tolerance) for name in first]
 
 

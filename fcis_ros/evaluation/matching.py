@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from pycocotools import mask as rle
 
 MAX_DETECTIONS = 100  # of a class in an image, best first
@@ -72,8 +73,8 @@ def match_image(annotations: Sequence[dict[str, Any]], results: Sequence[dict[st
         )
         for place, row in takers[0].items():
             taken[index[place]] = best[row]["score"]
-        boxes = _overlaps([r["bbox"] for r in best], [a["bbox"] for a in there], crowd)
-        boxes, _ = _codes(boxes, crowd, crowd, np.zeros(len(best), bool))
+        box_overlaps = _overlaps([r["bbox"] for r in best], [a["bbox"] for a in there], crowd)
+        boxes, _ = _codes(box_overlaps, crowd, crowd, np.zeros(len(best), bool))
         columns = [[result["score"] for result in best], *masks, boxes, voc_codes(overlaps, crowd)]
         rows += [(label, *row) for row in zip(*columns, strict=True)]
     table = np.array(rows, np.float64).reshape(-1, 2 + len(AREAS) + 2)
@@ -101,7 +102,7 @@ def by_label(results: Sequence[dict[str, Any]]) -> dict[int, list[dict[str, Any]
     return sorted_
 
 
-def outside(areas: Sequence[float]) -> np.ndarray:
+def outside(areas: ArrayLike) -> np.ndarray:
     """[N, 4] whether each area lies outside each of ``AREAS``."""
     column = np.asarray(areas, np.float64).reshape(-1, 1)
     limits = np.array(list(AREAS.values()), np.float64)

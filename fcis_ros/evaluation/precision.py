@@ -176,7 +176,7 @@ def eleven_point_ap(right: np.ndarray, total: float, weight: np.ndarray) -> floa
     return float(np.mean([precision[recall >= level - 1e-9].max(initial=0.0) for level in np.linspace(0, 1, 11)]))
 
 
-def sweep(table: Table, class_names: Sequence[str]) -> dict[str, list[dict[str, float]]]:
+def sweep(table: Table, class_names: Sequence[str]) -> dict[str, list[dict[str, float | None]]]:
     """What each threshold of the score gives, masks counting as right from an overlap of 0.5.
 
     Returns:
@@ -185,7 +185,7 @@ def sweep(table: Table, class_names: Sequence[str]) -> dict[str, list[dict[str, 
     found, there = table.matches, table.matches.objects
     code = found.masks[:, 0]
     hit, counted = code & 1 == 1, code >> len(OVERLAPS) & 1 == 0
-    lines: dict[str, list[dict[str, float]]] = {}
+    lines: dict[str, list[dict[str, float | None]]] = {}
     for label, name in ((0, "all"), *enumerate(class_names, start=1)):
         own = counted if label == 0 else counted & (found.labels == label)
         total = int((~table.ignored[:, 0] & ((there[:, 0] == label) | (label == 0))).sum())

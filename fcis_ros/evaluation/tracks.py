@@ -85,14 +85,15 @@ class TrackEvaluation:
 
 def true_instances(sample: Sample, class_names: tuple[str, ...]) -> Instances:
     """The objects of a sample as if they had been found, all with score 1, in the sample's order; crowds are left out."""
-    boxes, runs = [], []
+    corners, runs = [], []
     for mask in sample.masks[~sample.crowd]:
         rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-        boxes.append((columns[0], rows[0], columns[-1] + 1, rows[-1] + 1))
+        corners.append((columns[0], rows[0], columns[-1] + 1, rows[-1] + 1))
         runs.append(rle.encode(mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]))
     labels = sample.labels[~sample.crowd]
-    boxes, scores = np.array(boxes, np.int32).reshape(-1, 4), np.ones(len(runs), np.float32)
-    return Instances(*sample.image.shape[:2], boxes, scores, labels, tuple(runs), class_names)
+    boxes, scores = np.array(corners, np.int32).reshape(-1, 4), np.ones(len(runs), np.float32)
+    height, width = sample.image.shape[:2]
+    return Instances(height, width, boxes, scores, labels, tuple(runs), class_names)
 
 
 def mask_overlaps(truth: Instances, found: Instances) -> np.ndarray:

@@ -64,11 +64,11 @@ class Truth:
                 return image
         name = PurePosixPath(frame_name)
         # A bare name such as 000012, or one with another ending; "a.b" may be a stem itself.
-        found = self._names.get(name.name) or self._stems.get(name.name) or self._stems.get(name.stem) or [None]
+        found = self._names.get(name.name) or self._stems.get(name.name) or self._stems.get(name.stem) or []
         if len(found) > 1:
             examples = ", ".join(image.file_name for image in found[:2])
             raise InputError(f"{self._file.origin}: frame {frame_name} may be any of {len(found)} images ({examples} ...)")
-        return found[0]
+        return found[0] if found else None
 
     def path_of(self, image: ImageEntry, folder: Path) -> Path:
         """Where an image lies: where the file says, from ``folder`` on; else right in it, if no other image has the name."""

@@ -53,7 +53,7 @@ def fit(image: np.ndarray, width: int, height: int) -> np.ndarray:
 
 def _open(path: Path, size: tuple[int, int], rate: float) -> cv2.VideoWriter:
     for codec in CODECS:
-        writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*codec), rate, size)
+        writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*codec), rate, size)
         if writer.isOpened():
             return writer
     raise RuntimeError(f"{path}: OpenCV can write neither of {', '.join(CODECS)}")

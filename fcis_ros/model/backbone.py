@@ -4,6 +4,7 @@
 
 from collections import OrderedDict
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -99,7 +100,7 @@ class ResNet(nn.Module):
         for depth, (blocks, stride, dilation) in enumerate(
             zip(BLOCKS[config.backbone], (1, 2, 2, 1), (1, 1, 1, 2), strict=True)
         ):
-            layers = OrderedDict()
+            layers: OrderedDict[str, nn.Module] = OrderedDict()
             for i in range(blocks):
                 layers[str(i)] = block(inputs, channels << depth, stride if i == 0 else 1, dilation, config.stride_in_1x1)
                 inputs = (channels << depth) * block.expansion
@@ -123,7 +124,9 @@ def fold_batch_norm(model: nn.Module) -> None:
         for (_, conv), (name, norm) in zip(children, children[1:], strict=False):
             if not (isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d)):
                 continue
-            factor = norm.weight.data / (norm.running_var + norm.eps).sqrt()
+            if norm.running_mean is None or norm.running_var is None:
+                continue
+            factor = norm.weight.data / torch.sqrt(norm.running_var + norm.eps)
             conv.weight.data *= factor[:, None, None, None]
             conv.bias = nn.Parameter(norm.bias.data - norm.running_mean * factor)
             setattr(module, name, nn.Identity())

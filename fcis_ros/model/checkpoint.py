@@ -6,7 +6,7 @@ import json
 import os
 import reprlib
 import stat
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -165,7 +165,9 @@ def load(path: str | Path) -> FCIS:
 class _NoRandomValues(TorchFunctionMode):
     """Leaves out initialisation, for which PyTorch's meta device would import its compiler (2 s)."""
 
-    def __torch_function__(self, function, types, args=(), kwargs=None):
+    def __torch_function__(
+        self, function: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
         if function.__name__ in ("normal_", "uniform_", "kaiming_normal_", "kaiming_uniform_"):
             return None  # callers ignore it
         return function(*args, **(kwargs or {}))
@@ -177,7 +179,7 @@ def blueprint(config: ModelConfig) -> FCIS:
         return FCIS(config)
 
 
-def open_tensors(path: str | Path):
+def open_tensors(path: str | Path) -> safe_open:
     """Opens a ``.safetensors`` file for reading.
 
     Raises:

@@ -9,6 +9,7 @@ costs.
 """
 
 import warnings
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -56,7 +57,8 @@ def fits(conv: nn.Conv2d) -> bool:
 
 
 def _fused(conv: nn.Conv2d, x: Tensor, shortcut: Tensor | None) -> Tensor:
-    geometry = (conv.stride, conv.padding, conv.dilation, conv.groups)
+    padding: Any = conv.padding  # numbers: no layer here says "same"
+    geometry = (conv.stride, padding, conv.dilation, conv.groups)
     if shortcut is None:
         return torch.cudnn_convolution_relu(x, conv.weight, conv.bias, *geometry)
     return torch.cudnn_convolution_add_relu(x, conv.weight, shortcut, 1.0, conv.bias, *geometry)

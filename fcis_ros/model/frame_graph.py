@@ -134,7 +134,8 @@ class FrameGraphs:
     def find(self, images: Sequence[np.ndarray], score_floor: float) -> Captured | None:
         """The instances of images of one size; None where they have to be computed without a graph: the first time
         that such a batch comes, where nothing can be captured, and where masks exceed the room for their run lengths."""
-        shape = Shape(len(images), *images[0].shape[:2], score_floor)
+        height, width = images[0].shape[:2]
+        shape = Shape(len(images), height, width, score_floor)
         if (graph := self._graphs.get(shape)) is not None:
             self._graphs.move_to_end(shape)
             return graph(images)

@@ -37,7 +37,7 @@ class Predictor:
     def __init__(self, model: FCIS, name: str, device: torch.device, precision: str = "fp32"):
         self.precision = choose_precision(precision, device)
         fold_batch_norm(model)
-        self.model = model.eval().to(device, memory_format=torch.channels_last)
+        self.model = model.eval().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload] # not in its stub
         cast(self.model, self.precision)
         self.config: ModelConfig = model.config
         self.name = name
@@ -120,7 +120,9 @@ class Predictor:
             if self.graphs is not None:
                 self.graphs.shrink()  # these images are lost; the next ones shall have the memory
             raise
-        instances = [to_instances(found[i], *image.shape[:2], self.config.class_names) for i, image in enumerate(images)]
+        instances = [
+            to_instances(found[i], image.shape[0], image.shape[1], self.config.class_names) for i, image in enumerate(images)
+        ]
         clock.mark("download")
         taken = clock.stage_ms()
         if in_graphs:  # what is left of the frame: upload, launch, packing

@@ -42,7 +42,7 @@ def resize_scale(height: int, width: int, config: ModelConfig) -> float:
 @functools.lru_cache
 def _table(mean: tuple[float, float, float], std: tuple[float, float, float]) -> np.ndarray:
     """[1, 256, 3] float32: what becomes of every value of every channel."""
-    return ((np.arange(256, dtype=np.float32)[:, None] - np.float32(mean)) / np.float32(std))[None]
+    return ((np.arange(256, dtype=np.float32)[:, None] - np.array(mean, np.float32)) / np.array(std, np.float32))[None]
 
 
 def normalise(image: np.ndarray, config: ModelConfig) -> Tensor:
@@ -50,7 +50,7 @@ def normalise(image: np.ndarray, config: ModelConfig) -> Tensor:
     if image.dtype == np.uint8:  # a tenth of the time
         values = cv2.LUT(image, _table(tuple(config.mean), tuple(config.std)))
     else:
-        values = (image.astype(np.float32) - np.float32(config.mean)) / np.float32(config.std)
+        values = (image.astype(np.float32) - np.array(config.mean, np.float32)) / np.array(config.std, np.float32)
     return torch.from_numpy(values).permute(2, 0, 1)
 
 

@@ -49,6 +49,8 @@ def base_anchors(config: ModelConfig) -> Tensor:
 class RPN(nn.Module):
     """conv4 [N, C4, h, w] -> logits [N, 2A, h, w] (A background, then A foreground) and deltas [N, 4A, h, w]."""
 
+    anchors: Tensor
+
     def __init__(self, inputs: int, config: ModelConfig):
         super().__init__()
         self.conv = nn.Conv2d(inputs, config.rpn_channels, 3, padding=1)
@@ -58,8 +60,9 @@ class RPN(nn.Module):
         nn.init.kaiming_normal_(self.conv.weight, nonlinearity="relu")
         for layer in (self.score, self.delta):
             nn.init.normal_(layer.weight, std=0.01)
-        for layer in (self.conv, self.score, self.delta):
-            nn.init.zeros_(layer.bias)
+        for name, parameter in self.named_parameters():
+            if name.endswith("bias"):
+                nn.init.zeros_(parameter)
 
     def forward(self, c4: Tensor) -> tuple[Tensor, Tensor]:
         x = conv_relu(self.conv, c4)

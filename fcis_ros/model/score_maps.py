@@ -28,8 +28,9 @@ class ScoreMaps(nn.Module):
         nn.init.kaiming_normal_(self.reduce.weight, nonlinearity="relu")
         for layer in (self.score, self.box):
             nn.init.normal_(layer.weight, std=0.01)
-        for layer in (self.reduce, self.score, self.box):
-            nn.init.zeros_(layer.bias)
+        for name, parameter in self.named_parameters():
+            if name.endswith("bias"):
+                nn.init.zeros_(parameter)
         with torch.no_grad():
             padding_of(self.score.weight, bins, config.num_classes).zero_()
 

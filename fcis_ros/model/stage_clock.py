@@ -3,6 +3,7 @@
 """How long the stages of a frame take, on the device that does the work, without waiting for it in between."""
 
 import inspect
+import itertools
 import time
 
 import torch
@@ -20,7 +21,9 @@ class StageClock:
 
     def __init__(self, device: torch.device, captured: bool = False):
         self._device, self._captured = device, captured
-        self._marks: list[tuple[str, float | torch.cuda.Event]] = []
+        self._stages: list[str] = []
+        self._times: list[float] = []  # of each stage, on a CPU
+        self._events: list[torch.cuda.Event] = []  # of each stage, on CUDA
         self.mark("start")
 
     def mark(self, stage: str) -> None:
@@ -30,19 +33,19 @@ class StageClock:
                 return
             now = torch.cuda.Event(enable_timing=True, **({"external": True} if self._captured else {}))
             now.record(torch.cuda.current_stream(self._device))
+            self._events.append(now)
         else:
-            now = time.perf_counter()
-        self._marks.append((stage, now))
+            self._times.append(time.perf_counter())
+        self._stages.append(stage)
 
     def stage_ms(self) -> dict[str, float]:
         """Milliseconds of each stage, in order; waits for the last mark."""
-        times = [mark for _, mark in self._marks]
-        if self._device.type == "cuda" and times:
-            times[-1].synchronize()
-            taken = [before.elapsed_time(after) for before, after in zip(times, times[1:], strict=False)]
+        if self._events:
+            self._events[-1].synchronize()
+            taken = [before.elapsed_time(after) for before, after in itertools.pairwise(self._events)]
         else:
-            taken = [(after - before) * 1000 for before, after in zip(times, times[1:], strict=False)]
+            taken = [(after - before) * 1000 for before, after in itertools.pairwise(self._times)]
         total: dict[str, float] = {}
-        for (stage, _), own in zip(self._marks[1:], taken, strict=True):
+        for stage, own in zip(self._stages[1:], taken, strict=True):
             total[stage] = total.get(stage, 0.0) + own
         return total

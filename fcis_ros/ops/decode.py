@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Box regression: the RPN's anchors into candidates, ROIs into those of the second round."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -27,11 +29,13 @@ def decode_rois(rois: Tensor, deltas: Tensor, stds: tuple[float, ...], height: i
 
 
 @torch.library.register_fake("fcis_ros::decode_anchors")
-def _(logits, deltas, anchors, stride, height, width, min_size):
+def _(
+    logits: Tensor, deltas: Tensor, anchors: Tensor, stride: int, height: int, width: int, min_size: float
+) -> tuple[Tensor, Tensor]:
     count = logits.shape[1] * logits.shape[2] * anchors.shape[0]
     return anchors.new_empty((count, 4)), anchors.new_empty((count,))
 
 
 @torch.library.register_fake("fcis_ros::decode_rois")
-def _(rois, deltas, stds, height, width):
+def _(rois: Tensor, deltas: Tensor, stds: Sequence[float], height: int, width: int) -> Tensor:
     return rois.new_empty(rois.shape)

@@ -28,12 +28,12 @@ def elect(boxes: Tensor, scores: Tensor, winners: Tensor, labels: Tensor, thresh
 
 
 @torch.library.register_fake("fcis_ros::place_rois")
-def _(rois, scores, scale, min_size, height, width):
+def _(rois: Tensor, scores: Tensor, scale: float, min_size: float, height: int, width: int) -> tuple[Tensor, Tensor, Tensor]:
     finite = rois.new_empty(rois.shape[:1], dtype=torch.bool)
     return rois.new_empty(rois.shape), rois.new_empty(rois.shape, dtype=torch.int32), finite
 
 
 @torch.library.register_fake("fcis_ros::elect")
-def _(boxes, scores, winners, labels, threshold):
+def _(boxes: Tensor, scores: Tensor, winners: Tensor, labels: Tensor, threshold: float) -> tuple[Tensor, Tensor, Tensor]:
     shape = (winners.shape[0], boxes.shape[0])
     return boxes.new_empty(shape, dtype=torch.int32), boxes.new_empty(shape), boxes.new_empty(shape[:1])

@@ -7,6 +7,8 @@ each computes. Class logits and box deltas come from summed-area tables: four re
 ROI is. Maps must be finite: what is not would spread through the tables to other ROIs.
 """
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -56,24 +58,24 @@ def box_deltas(box_maps: Tensor, rois: Tensor, bins: int, size: int, stride: int
 
 
 @torch.library.register_fake("fcis_ros::native_class_logits")
-def _(maps, rois, classes, bins, stride):
+def _(maps: Tensor, rois: Tensor, classes: int, bins: int, stride: int) -> Tensor:
     return maps.new_empty((rois.shape[0], classes), dtype=torch.float32)
 
 
 @torch.library.register_fake("fcis_ros::native_mask_logits")
-def _(maps, rois, labels, bins, size, stride):
+def _(maps: Tensor, rois: Tensor, labels: Tensor, bins: int, size: int, stride: int) -> Tensor:
     return maps.new_empty((rois.shape[0], 2, size, size), dtype=torch.float32)
 
 
 @torch.library.register_fake("fcis_ros::native_box_deltas")
-def _(maps, rois, bins, stride):
+def _(maps: Tensor, rois: Tensor, bins: int, stride: int) -> Tensor:
     return maps.new_empty((rois.shape[0], maps.shape[1] // (bins * bins)), dtype=torch.float32)
 
 
 @torch.library.register_fake("fcis_ros::native_class_logits_backward")
 @torch.library.register_fake("fcis_ros::native_mask_logits_backward")
 @torch.library.register_fake("fcis_ros::native_box_deltas_backward")
-def _(grad, maps, *arguments):
+def _(grad: Tensor, maps: Tensor, *arguments: Any) -> Tensor:
     return torch.empty_like(maps)
 
 
@@ -83,11 +85,11 @@ def _differentiable(name: str, skipped: int = 0) -> None:
     ``skipped`` of the numbers are no arguments of it: how many classes there are, the gradient's shape says.
     """
 
-    def save(ctx, inputs, output):
+    def save(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
         ctx.save_for_backward(*(value for value in inputs if isinstance(value, Tensor)))
         ctx.geometry = [value for value in inputs if not isinstance(value, Tensor)]
 
-    def backward(ctx, grad):
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         maps_grad = getattr(_ops, f"{name}_backward")(grad, *ctx.saved_tensors, *ctx.geometry[skipped:])
         return maps_grad, *[None] * (len(ctx.saved_tensors) - 1 + len(ctx.geometry))
 

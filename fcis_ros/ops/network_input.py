@@ -45,6 +45,16 @@ def network_input(
 
 
 @torch.library.register_fake("fcis_ros::network_input")
-def _(data, layout, height, width, step, scale, mean, std, dtype):
+def _(
+    data: Tensor,
+    layout: int,
+    height: int,
+    width: int,
+    step: int,
+    scale: float,
+    mean: Sequence[float],
+    std: Sequence[float],
+    dtype: torch.dtype,
+) -> Tensor:
     sides = round(height * scale), round(width * scale)
     return data.new_empty((1, *sides, 3), dtype=dtype).permute(0, 3, 1, 2)

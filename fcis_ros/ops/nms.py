@@ -25,10 +25,10 @@ def class_nms(boxes: Tensor, scores: Tensor, threshold: float, floor: float, lim
 
 
 @torch.library.register_fake("fcis_ros::nms")
-def _(boxes, scores, threshold, limit):
+def _(boxes: Tensor, scores: Tensor, threshold: float, limit: int) -> Tensor:
     return boxes.new_empty((limit,), dtype=torch.long)
 
 
 @torch.library.register_fake("fcis_ros::class_nms")
-def _(boxes, scores, threshold, floor, limit):
+def _(boxes: Tensor, scores: Tensor, threshold: float, floor: float, limit: int) -> tuple[Tensor, Tensor]:
     return boxes.new_empty((limit,), dtype=torch.long), boxes.new_empty((limit,), dtype=torch.long)

@@ -25,10 +25,10 @@ def paint(image: Tensor, labels: Tensor, colours: Tensor, alpha: float, thicknes
 
 
 @torch.library.register_fake("fcis_ros::label_map")
-def _(boxes, runs, ends, height, width):
+def _(boxes: Tensor, runs: Tensor, ends: Tensor, height: int, width: int) -> Tensor:
     return boxes.new_empty((height, width), dtype=torch.uint16)
 
 
 @torch.library.register_fake("fcis_ros::paint")
-def _(image, labels, colours, alpha, thickness):
+def _(image: Tensor, labels: Tensor, colours: Tensor, alpha: float, thickness: int) -> Tensor:
     return torch.empty_like(image)

@@ -34,6 +34,17 @@ def vote_masks(
 
 
 @torch.library.register_fake("fcis_ros::vote_masks")
-def _(boxes, masks, index, weights, height, width, threshold, binarise_first, resample, capacity=None):
+def _(
+    boxes: Tensor,
+    masks: Tensor,
+    index: Tensor,
+    weights: Tensor,
+    height: int,
+    width: int,
+    threshold: float,
+    binarise_first: bool,
+    resample: int,
+    capacity: int | None = None,
+) -> tuple[Tensor, Tensor, Tensor]:
     total = torch.library.get_ctx().new_dynamic_size() if capacity is None else capacity
     return boxes.new_empty((index.shape[0], 4)), boxes.new_empty((total,)), boxes.new_empty((index.shape[0],))

@@ -16,5 +16,5 @@ def winner_masks(score_maps: Tensor, rois: Tensor, scores: Tensor, bins: int, si
 
 
 @torch.library.register_fake("fcis_ros::winner_masks")
-def _(maps, rois, scores, bins, size, stride):
+def _(maps: Tensor, rois: Tensor, scores: Tensor, bins: int, size: int, stride: int) -> Tensor:
     return maps.new_empty((rois.shape[0], size, size), dtype=torch.float32)

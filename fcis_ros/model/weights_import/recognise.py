@@ -82,12 +82,13 @@ def released_config(path: Path, stored: dict[str, StoredArray]) -> ModelConfig:
     for name, each in (("fcis_cls_seg_weight", 2 * 7 * 7), ("rpn_cls_score_weight", 2)):
         channels = stored[name].shape[0] if name in stored and stored[name].shape else 0
         sizes.append(channels // each if channels % each == 0 else 0)
-    if tuple(sizes) not in RELEASED:
+    classes, anchors = sizes
+    if (classes, anchors) not in RELEASED:
         raise InputError(
-            f"{path}: {sizes[0]} classes (with background) and {sizes[1]} anchors are not the released COCO (81, 12) or VOC "
+            f"{path}: {classes} classes (with background) and {anchors} anchors are not the released COCO (81, 12) or VOC "
             f"(21, 9) model; say with --config what they are"
         )
-    return ModelConfig.read(shipped("config/models", f"{RELEASED[tuple(sizes)]}.json"))
+    return ModelConfig.read(shipped("config/models", f"{RELEASED[classes, anchors]}.json"))
 
 
 def imagenet(path: Path, form: str, stored: dict[str, StoredArray]) -> Recognised:

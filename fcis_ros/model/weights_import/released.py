@@ -129,7 +129,7 @@ def convert(
     return _values(path, stored, expected)
 
 
-def _values(path, stored, expected) -> Iterator[tuple[str, np.ndarray]]:
+def _values(path: object, stored: dict[str, StoredArray], expected: dict[str, Parameter]) -> Iterator[tuple[str, np.ndarray]]:
     for name, one in expected.items():
         with np.errstate(over="ignore"):  # of a float64 too large for a float32, which is not finite then
             values = stored[name].load().astype(np.float32, copy=False)

@@ -125,7 +125,7 @@ def nms(boxes: Tensor, scores: Tensor, threshold: float, limit: int) -> Tensor:
 
 def _greedy(overlaps: np.ndarray, threshold: float, limit: int) -> list[int]:
     alive = np.ones(len(overlaps), dtype=bool)
-    kept = []
+    kept: list[int] = []
     for i in range(len(overlaps)):
         if alive[i] and len(kept) < limit:
             kept.append(i)

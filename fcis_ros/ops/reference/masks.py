@@ -65,7 +65,15 @@ def vote_masks(
     )
 
 
-def vote_map(boxes, masks, weights, height, width, threshold, binarise_first) -> tuple[np.ndarray, tuple[int, int]]:
+def vote_map(
+    boxes: np.ndarray,
+    masks: np.ndarray,
+    weights: np.ndarray,
+    height: int,
+    width: int,
+    threshold: float,
+    binarise_first: bool,
+) -> tuple[np.ndarray, tuple[int, int]]:
     """The vote map of one winner over the union of its voters' boxes, [h', w'] float32, and its top left corner (x, y)."""
     x1, y1 = (int(v) for v in boxes[:, :2].min(axis=0))
     x2, y2 = (int(v) for v in boxes[:, 2:].max(axis=0))

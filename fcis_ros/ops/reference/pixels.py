@@ -31,5 +31,5 @@ def network_input(
     rgb = rows_to_rgb(rows, encoding)
     if scale != 1:
         rgb = cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=cv2.INTER_LINEAR)
-    values = (rgb.astype(np.float32) - np.float32(mean)) / np.float32(std)
+    values = (rgb.astype(np.float32) - np.array(mean, np.float32)) / np.array(std, np.float32)
     return torch.from_numpy(values).permute(2, 0, 1)[None].to(data.device, dtype)
