@@ -21,7 +21,7 @@ _LIMIT = 8000.0
 _ANGLES = np.arange(10) * (2 * np.pi / 10)
 _CIRCLE = np.stack([np.cos(_ANGLES), np.sin(_ANGLES)], axis=1)
 
-Colour = Sequence[float]
+Colour = Sequence[float] | np.ndarray
 
 
 @dataclass(frozen=True)
@@ -105,13 +105,13 @@ class Canvas:
     def _colour(self, colour: Colour) -> tuple[float, float, float, float]:
         return float(colour[0]), float(colour[1]), float(colour[2]), float(self.owner)
 
-    def fill(self, polygons: Sequence[np.ndarray], colour: Colour):
+    def fill(self, polygons: Sequence[np.ndarray], colour: Colour) -> None:
         """Fills polygons [N, 2] given in positions on the surface; those of one call must not overlap."""
         fixed = [np.rint(points * (1 << _SHIFT)).astype(np.int32) for points in polygons if len(points) > 2]
         if fixed:
             cv2.fillPoly(self.pixels, fixed, self._colour(colour), cv2.LINE_8, _SHIFT)
 
-    def mesh(self, points: np.ndarray, spans: np.ndarray, colours: np.ndarray):
+    def mesh(self, points: np.ndarray, spans: np.ndarray, colours: np.ndarray) -> None:
         """Fills polygons of the world in order, leaving out what is smaller than a pixel or beside the frame.
 
         Args:
@@ -133,13 +133,13 @@ class Canvas:
             red, green, blue = colours[i]
             cv2.fillPoly(self.pixels, [fixed[spans[i] : spans[i + 1]]], (red, green, blue, owner), cv2.LINE_8, _SHIFT)
 
-    def face(self, points: np.ndarray, colour: Colour):
+    def face(self, points: np.ndarray, colour: Colour) -> None:
         """Fills one planar polygon [N, 3] of the world."""
         viewed = clip_near(self.camera.view(points))
         if len(viewed) > 2:
             self.fill([self.camera.project(viewed)], colour)
 
-    def faces(self, points: np.ndarray, colour: Colour):
+    def faces(self, points: np.ndarray, colour: Colour) -> None:
         """Fills polygons [P, N, 3] of the world, none overlapping another; those that reach the near plane are left out."""
         viewed = self.camera.view(points)
         viewed = viewed[(viewed[..., 2] > NEAR).all(axis=1)]
@@ -147,7 +147,7 @@ class Canvas:
             fixed = np.rint(self.camera.project(viewed) * (1 << _SHIFT)).astype(np.int32)
             cv2.fillPoly(self.pixels, list(fixed), self._colour(colour), cv2.LINE_8, _SHIFT)
 
-    def lines(self, points: np.ndarray, thickness: float, colour: Colour):
+    def lines(self, points: np.ndarray, thickness: float, colour: Colour) -> None:
         """Draws segments [P, N, 3] of the world, ``thickness`` metres wide at the first point (at least one pixel)."""
         viewed = self.camera.view(points)
         viewed = viewed[(viewed[..., 2] > NEAR).all(axis=1)]
@@ -156,7 +156,7 @@ class Canvas:
             fixed = np.rint(self.camera.project(viewed) * (1 << _SHIFT)).astype(np.int32)
             cv2.polylines(self.pixels, list(fixed), False, self._colour(colour), width, cv2.LINE_8, _SHIFT)
 
-    def blobs(self, spheres: np.ndarray, groups: Sequence[slice], colours: np.ndarray, glint: np.ndarray | None = None):
+    def blobs(self, spheres: np.ndarray, groups: Sequence[slice], colours: np.ndarray, glint: np.ndarray | None = None) -> None:
         """Fills the outline of each group of spheres, farthest group first.
 
         Args:
@@ -185,7 +185,7 @@ class Canvas:
         size = np.maximum(SCALE * self.camera.focal * radii / viewed[:, 2], 0.5)
         return ((self.camera.project(viewed)[:, None] + size[:, None, None] * _CIRCLE) * (1 << _SHIFT)).astype(np.int32)
 
-    def veil(self, points: np.ndarray, colour: Colour, opacity: float):
+    def veil(self, points: np.ndarray, colour: Colour, opacity: float) -> None:
         """Fills a polygon [N, 3] of the world with a translucent colour; the owner takes all of its pixels."""
         viewed = clip_near(self.camera.view(points))
         if len(viewed) < 3:

@@ -129,7 +129,7 @@ def parse_coco(content: Any, origin: str) -> CocoFile:
             raise InputError(f"{origin}: not a COCO instance file, it has no list '{section}'")
         for i, entry in enumerate(entries):
             _check_entry(f"{origin}: {section}[{i}]", entry, keys)
-    images = tuple(ImageEntry(*(entry[key] for key in _KEYS["images"]), entry.get("stamp_ns")) for entry in content["images"])
+    images = tuple(ImageEntry(*(entry.get(key) for key in (*_KEYS["images"], "stamp_ns"))) for entry in content["images"])
     categories = {entry["id"]: entry["name"] for entry in sorted(content["categories"], key=lambda entry: entry["id"])}
     annotations: dict[int, list[Annotation]] = {image.id: [] for image in images}
     for section, unique in (("images", annotations), ("categories", categories)):
@@ -188,7 +188,7 @@ def _finite(value: Any) -> bool:
     return _whole(value) or (isinstance(value, float) and math.isfinite(value))
 
 
-class CocoDataset(Sequence):
+class CocoDataset(Sequence[Sample]):
     """The images of a COCO instance file, each with its objects; masks and pictures are decoded when asked for.
 
     Objects without a single pixel (``segmentation: []``, polygons thinner than a pixel) are left out.
@@ -222,7 +222,7 @@ class CocoDataset(Sequence):
         """The images' files relative to ``image_dir``, in the order of the indices."""
         return [image.file_name for image in self._file.images]
 
-    def __getitem__(self, index: int) -> Sample:
+    def __getitem__(self, index: int) -> Sample:  # type: ignore[override] # a slice would decode them all
         """Image ``index`` and its objects; regions to ignore have ``crowd`` set.
 
         Raises:

@@ -44,7 +44,8 @@ def to_coco(maps: Iterable[InstanceMap], categories: Mapping[int, str]) -> dict[
         maps: annotated images.
         categories: {id: name}.
     """
-    images, annotations = [], []
+    images: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
     for number, image in enumerate(maps, start=1):
         height, width = image.values.shape
         images.append({"id": number, "file_name": image.file_name, "height": height, "width": width})

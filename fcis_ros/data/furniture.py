@@ -26,16 +26,16 @@ class Prop:
     colours: np.ndarray
 
 
-def grey(rng, low, high, tint=4.0):
+def grey(rng: np.random.Generator, low: float, high: float, tint: float = 4.0) -> np.ndarray:
     """A random colour near grey, with brightness between ``low`` and ``high``."""
     return np.clip(rng.uniform(low, high) + rng.normal(0, tint, 3), 0, 255)
 
 
-def _upright(x, z, width, low, high):
+def _upright(x: float, z: float, width: float, low: float, high: float) -> np.ndarray:
     return np.array([(x - width / 2, low, z), (x + width / 2, low, z), (x + width / 2, high, z), (x - width / 2, high, z)])
 
 
-def make_prop(rng, x, z, side) -> Prop:
+def make_prop(rng: np.random.Generator, x: float, z: float, side: int) -> Prop:
     """A pole, sign, traffic light, bollard, bin, box, board, fence or wall."""
     kind = rng.integers(9)
     plain = grey(rng, 30, 150)
@@ -109,7 +109,7 @@ def make_prop(rng, x, z, side) -> Prop:
     return Prop(end, np.concatenate(points), np.cumsum([0, *map(len, points)]), np.array(colours))
 
 
-def draw_prop(canvas: Canvas, prop: Prop, ambient: float):
+def draw_prop(canvas: Canvas, prop: Prop, ambient: float) -> None:
     """Paints street furniture."""
     if canvas.camera.z + 1 < prop.z < canvas.camera.z + 80:
         canvas.mesh(prop.points, prop.spans, prop.colours * ambient)

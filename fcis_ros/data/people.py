@@ -5,9 +5,11 @@
 Body axes: forward, up, right; metres, the origin on the ground below the hips.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from fcis_ros.data.canvas import NEAR, Canvas
 
@@ -45,6 +47,7 @@ _LEGS = (
     (30, 28, 26),
     (120, 112, 96),
 )
+Point = tuple[float, float, float]  # forward, up, right
 _WHEEL = np.arange(20) * (2 * np.pi / 20)
 
 
@@ -82,8 +85,8 @@ class Look:
     bicycle: tuple[float, ...]
 
 
-def _pick(rng: np.random.Generator, table, spread: float = 8.0) -> tuple[float, ...]:
-    colour = np.array(table[rng.integers(len(table))], float) * rng.uniform(0.75, 1.2) + rng.normal(0, spread, 3)
+def _pick(rng: np.random.Generator, table: Sequence[Sequence[float]], spread: float = 8.0) -> tuple[float, ...]:
+    colour = np.array(table[int(rng.integers(len(table)))], float) * rng.uniform(0.75, 1.2) + rng.normal(0, spread, 3)
     return tuple(np.clip(colour, 6, 240))
 
 
@@ -114,7 +117,7 @@ def make_look(rng: np.random.Generator, cyclist: bool = False) -> Look:
     )
 
 
-def _swing(start, length, angle):
+def _swing(start: Point, length: float, angle: float) -> Point:
     """The end of a limb that hangs at ``angle`` forward of straight down."""
     return start[0] + length * np.sin(angle), start[1] - length * np.cos(angle), start[2]
 
@@ -128,15 +131,15 @@ class _Body:
         self.groups: list[slice] = []
         self.colours: list[tuple[float, ...]] = []
 
-    def part(self, colour, *spheres):
+    def part(self, colour: Sequence[float], *spheres: tuple[Point, float]) -> None:
         self.groups.append(slice(len(self.spheres), len(self.spheres) + len(spheres)))
         self.spheres += [(s, y, t, r) for (s, y, t), r in spheres]
         self.colours.append(tuple(colour))
 
-    def limb(self, colour, a, ra, b, rb):
+    def limb(self, colour: Sequence[float], a: Point, ra: float, b: Point, rb: float) -> None:
         self.part(colour, (a, ra * self.girth), (b, rb * self.girth))
 
-    def head(self, look: Look, centre):
+    def head(self, look: Look, centre: Point) -> None:
         s, y, t = centre
         self.limb(look.skin, (s - 0.02, y - 0.18, t), 0.055, (s, y - 0.05, t), 0.06)
         self.part(look.skin, ((s + 0.02, y + 0.03, t), 0.098), ((s + 0.025, y - 0.05, t), 0.08))
@@ -147,7 +150,7 @@ class _Body:
             self.part(look.hair, ((s - 0.035, y + 0.06, t), 0.102), fall)
             self.part(look.hair, ((s + 0.02, y + 0.085, t), 0.085))
 
-    def backpack(self, look: Look, hips, shoulders):
+    def backpack(self, look: Look, hips: Point, shoulders: Point) -> None:
         s = 0.5 * (hips[0] + shoulders[0]) - 0.2
         low, high = 0.7 * hips[1] + 0.3 * shoulders[1], shoulders[1] - 0.06
         self.part(
@@ -266,7 +269,9 @@ def _to_world(points: np.ndarray, x: float, z: float, yaw: float, scale: float) 
     return points @ turn + np.array([x, 0.0, z])
 
 
-def _draw_body(canvas: Canvas, body: _Body, x, z, yaw, scale, sun, ambient):
+def _draw_body(
+    canvas: Canvas, body: _Body, x: float, z: float, yaw: float, scale: float, sun: np.ndarray, ambient: float
+) -> None:
     spheres = np.array(body.spheres)
     spheres[:, :3] = _to_world(spheres[:, :3], x, z, yaw, scale)
     spheres[:, 3] *= scale
@@ -277,18 +282,22 @@ def _draw_body(canvas: Canvas, body: _Body, x, z, yaw, scale, sun, ambient):
     canvas.blobs(spheres, body.groups, lit, glint)
 
 
-def draw_pedestrian(canvas: Canvas, look: Look, phase: float, x: float, z: float, yaw: float, sun: np.ndarray, ambient: float):
+def draw_pedestrian(
+    canvas: Canvas, look: Look, phase: float, x: float, z: float, yaw: float, sun: np.ndarray, ambient: float
+) -> None:
     """Paints a walking person; ``phase`` (radians) advances by 2 pi with every second step, ``yaw`` as for vehicles."""
     _draw_body(canvas, _pedestrian(look, phase), x, z, yaw, look.scale, sun, ambient)
 
 
-def draw_bicyclist(canvas: Canvas, look: Look, phase: float, x: float, z: float, yaw: float, sun: np.ndarray, ambient: float):
+def draw_bicyclist(
+    canvas: Canvas, look: Look, phase: float, x: float, z: float, yaw: float, sun: np.ndarray, ambient: float
+) -> None:
     """Paints a rider and the bicycle as one object; ``phase`` (radians) is the angle of the pedals."""
     light = ambient + 0.4 * float(np.linalg.norm(sun))
     frame = np.array(look.bicycle) * light
     rubber = np.array((22.0, 22.0, 23.0)) * light
 
-    def place(points):
+    def place(points: ArrayLike) -> np.ndarray:
         return _to_world(np.asarray(points, float), x, z, yaw, look.scale)
 
     for s in (-0.52, 0.54):

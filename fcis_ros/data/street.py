@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from fcis_ros.data.canvas import NEAR, SCALE, Canvas
+from fcis_ros.data.canvas import NEAR, SCALE, Canvas, Colour
 from fcis_ros.data.furniture import Prop, grey, make_prop
 from fcis_ros.data.trees import TREES
 
@@ -154,7 +154,7 @@ def make_street(rng: np.random.Generator, left: float, right: float, length: flo
     )
 
 
-def _make_clutter(rng, x, side, z, size) -> tuple[np.ndarray, np.ndarray]:
+def _make_clutter(rng: np.random.Generator, x: float, side: int, z: float, size: float) -> tuple[np.ndarray, np.ndarray]:
     """[P, 4, 3] patches on the lower front of a house and their [P, 3] colours: doors, posters, displays, pipes, plants."""
     count = int(rng.integers(4, 22))
     low, wide, tall = rng.uniform(0, 2.4, count), rng.uniform(0.1, 1.4, count), rng.uniform(0.15, 1.8, count)
@@ -167,7 +167,7 @@ def _make_clutter(rng, x, side, z, size) -> tuple[np.ndarray, np.ndarray]:
     return points, np.clip(colours, 5, 235)
 
 
-def draw_sky(canvas: Canvas, top: np.ndarray, bottom: np.ndarray, clouds: np.ndarray):
+def draw_sky(canvas: Canvas, top: np.ndarray, bottom: np.ndarray, clouds: np.ndarray) -> None:
     """Fills the surface: from ``top`` to ``bottom`` at the horizon, with ``clouds`` [h, w] (-1..1) stretched over it."""
     height, width = canvas.pixels.shape[:2]
     rows = min(height, max(int(SCALE * canvas.camera.horizon) + 4, 1))
@@ -177,14 +177,14 @@ def draw_sky(canvas: Canvas, top: np.ndarray, bottom: np.ndarray, clouds: np.nda
     cv2.resize(np.dstack([picture, owner]), (width, rows), canvas.pixels[:rows], interpolation=cv2.INTER_LINEAR)
 
 
-def draw_ground(canvas: Canvas, street: Street, light: float, scenery: int):
+def draw_ground(canvas: Canvas, street: Street, light: float, scenery: int) -> None:
     """Fills the far silhouette (owner ``scenery``), pavements, road and marks (owner 0)."""
     camera = canvas.camera
     near, far = camera.z - 8, camera.z + 260
     colours = {name: colour * light for name, colour in street.colours.items()}
 
-    def band(x0, x1, colour, y=0.0):
-        canvas.face(np.array([(x0, y, near), (x1, y, near), (x1, y, far), (x0, y, far)]), colour)
+    def band(x0: float, x1: float, colour: Colour) -> None:
+        canvas.face(np.array([(x0, 0, near), (x1, 0, near), (x1, 0, far), (x0, 0, far)]), colour)
 
     outline = np.concatenate([street.skyline, [(1.2, -0.02), (-1.2, -0.02)]])
     pixels = np.stack(
@@ -220,7 +220,7 @@ def draw_ground(canvas: Canvas, street: Street, light: float, scenery: int):
             )
 
 
-def draw_building(canvas: Canvas, house: Building, sun: np.ndarray, ambient: float):
+def draw_building(canvas: Canvas, house: Building, sun: np.ndarray, ambient: float) -> None:
     """Paints the front, the end wall towards the camera, the roof, windows and shop front of a building."""
     camera = canvas.camera
     if house.far < camera.z + 1 or house.near > camera.z + 140:
@@ -232,7 +232,7 @@ def draw_building(canvas: Canvas, house: Building, sun: np.ndarray, ambient: flo
     front = camera.view(np.array([(x, 0, near), (x, 0, house.far)]))
     shown = np.abs(front[:, 0]) < front[:, 2] * camera.width / (2 * camera.focal)
 
-    def upright(low, high, x=x):
+    def upright(low: float, high: float) -> list[tuple[float, float, float]]:
         return [(x, low, near), (x, low, house.far), (x, high, house.far), (x, high, near)]
 
     deep, middle, eave = x + side * 12, x + side * 6, x - side * 0.3
@@ -253,7 +253,7 @@ def draw_building(canvas: Canvas, house: Building, sun: np.ndarray, ambient: flo
     spread = camera.focal * abs(x - camera.x) * (1 / (near - camera.z) - 1 / (house.far - camera.z))
     if not shown.any() or (near > camera.z + 30 and spread < 5):
         return
-    columns = np.arange(house.near + 0.6, house.far - 1.2, house.bay)
+    columns: np.ndarray = np.arange(house.near + 0.6, house.far - 1.2, house.bay)
     columns = columns[columns > camera.z + NEAR]
     if not len(columns):
         return
@@ -261,7 +261,7 @@ def draw_building(canvas: Canvas, house: Building, sun: np.ndarray, ambient: flo
     sills = 3.2 + storey * np.arange(house.floors) + 0.25 * storey
     z, y = (grid.ravel() for grid in np.meshgrid(columns, sills))
 
-    def panes(z, y, wide, tall):
+    def panes(z: np.ndarray, y: np.ndarray, wide: float, tall: float) -> np.ndarray:
         corners = np.empty((len(z), 4, 3))
         corners[..., 0] = x - side * 0.02
         corners[..., 1] = y[:, None] + tall * _PANE[:, 0]
@@ -281,6 +281,6 @@ def draw_building(canvas: Canvas, house: Building, sun: np.ndarray, ambient: flo
         canvas.faces(panes(columns + 0.3, np.full_like(columns, 0.7), house.bay * 0.3, 0.9), house.front * light * 0.6 + 40)
     else:
         canvas.faces(panes(columns, np.full_like(columns, 1.0), house.bay * 0.5, 1.4), house.glass * light)
-    points, colours = house.clutter
+    patches, paints = house.clutter
     if fine:
-        canvas.mesh(points.reshape(-1, 3), np.arange(0, 4 * len(points) + 1, 4), colours * light)
+        canvas.mesh(patches.reshape(-1, 3), np.arange(0, 4 * len(patches) + 1, 4), paints * light)

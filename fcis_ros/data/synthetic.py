@@ -10,12 +10,13 @@ import cv2
 import numpy as np
 
 from fcis_ros.data.canvas import NEAR, SCALE, Camera, Canvas, clip_near
-from fcis_ros.data.furniture import draw_prop
+from fcis_ros.data.encoded import decode
+from fcis_ros.data.furniture import Prop, draw_prop
 from fcis_ros.data.people import draw_bicyclist, draw_pedestrian
 from fcis_ros.data.street import Street, draw_building, draw_ground, draw_sky, make_street
-from fcis_ros.data.traffic import CAR, FAR, PEDESTRIAN, Actor, make_traffic
+from fcis_ros.data.traffic import FAR, PEDESTRIAN, Actor, make_traffic
 from fcis_ros.data.trees import TREES, Tree, draw_tree, make_tree
-from fcis_ros.data.vehicles import shadow_below
+from fcis_ros.data.vehicles import Vehicle, shadow_below
 from fcis_ros.structures import Sample
 
 CLASS_NAMES = ("car", "pedestrian", "bicyclist")
@@ -168,7 +169,9 @@ class SyntheticScenes:
         canvas.owner = _SCENERY
         for house in sorted(street.buildings, key=lambda house: -house.near):
             draw_building(canvas, house, weather.sun, weather.ambient)
-        things = [(float(camera.view(np.array([actor.x, 0.0, actor.z]))[2]), i) for i, actor in enumerate(actors)]
+        things: list[tuple[float, int | tuple[float, float, int] | Prop]] = [
+            (float(camera.view(np.array([actor.x, 0.0, actor.z]))[2]), i) for i, actor in enumerate(actors)
+        ]
         things += [(tree[1] - camera.z, tree) for tree in street.trees]
         things += [(prop.z - camera.z, prop) for prop in street.props]
         haze = weather.ambient + 0.5 * float(np.linalg.norm(weather.sun))
@@ -184,7 +187,9 @@ class SyntheticScenes:
                 draw_prop(canvas, thing, haze)
         return canvas
 
-    def _develop(self, image, owner, camera, actors, scene, rng) -> np.ndarray:
+    def _develop(
+        self, image: np.ndarray, owner: np.ndarray, camera: Camera, actors: list[Actor], scene: Scene, rng: np.random.Generator
+    ) -> np.ndarray:
         """Ground texture and shadows, then what lens, sensor and codec do."""
         weather = scene.weather
         first = min(max(int(camera.horizon) + 1, 0), self.height - 1)
@@ -204,15 +209,15 @@ class SyntheticScenes:
         picture = cv2.addWeighted(picture, 1, self._window(self._grain, rng.integers(0, _SPARE, 2)), strength, -128 * strength)
         if weather.quality < 96:
             coded = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, weather.quality])[1]
-            picture = cv2.imdecode(coded, cv2.IMREAD_COLOR)
+            picture = decode(coded, cv2.IMREAD_COLOR)
         return picture
 
-    def _window(self, tile: np.ndarray, corner: Sequence[int]) -> np.ndarray:
+    def _window(self, tile: np.ndarray, corner: Sequence[int] | np.ndarray) -> np.ndarray:
         """[H, W, ...] of a noise tile."""
         y, x = corner
         return tile[y : y + self.height, x : x + self.width]
 
-    def _ground(self, camera, actors, scene, first) -> np.ndarray:
+    def _ground(self, camera: Camera, actors: list[Actor], scene: Scene, first: int) -> np.ndarray:
         """[H - first, W] uint8, 128 is 1: what to multiply the ground with for its grain and the shadows on it."""
         weather = scene.weather
         to_image = camera.ground_homography()
@@ -245,7 +250,7 @@ class SyntheticScenes:
         for actor in actors:
             if not -2 < actor.z - camera.z < 60:
                 continue
-            if actor.label == CAR:
+            if isinstance(actor.body, Vehicle):
                 base, *cast = shadow_below(actor.body, actor.x, actor.z, actor.yaw, weather.sun)
                 below.append(base)
                 outlines += cast if strength > 0.2 else []
@@ -272,7 +277,7 @@ class SyntheticScenes:
 
 def _octaves(rng: np.random.Generator, height: int, width: int, sizes: tuple[int, ...]) -> np.ndarray:
     """[height, width] float32 noise of unit variance, as a sum of grids of ``sizes`` cells, coarse to fine."""
-    total = np.zeros((height, width), np.float32)
+    total: np.ndarray = np.zeros((height, width), np.float32)
     for size in sizes:
         total += cv2.resize(rng.standard_normal((size, size), np.float32), (width, height), interpolation=cv2.INTER_CUBIC)
     return total / total.std()
@@ -288,13 +293,13 @@ def _ground_pixels(camera: Camera, polygon: np.ndarray) -> np.ndarray | None:
     return camera.project(viewed) / SCALE if len(viewed) > 2 else None
 
 
-def _draw_actor(canvas: Canvas, actor: Actor, depth: float, weather: Weather):
+def _draw_actor(canvas: Canvas, actor: Actor, depth: float, weather: Weather) -> None:
     camera = canvas.camera
     view = camera.view(np.array([actor.x, 0.0, actor.z]))
-    reach = actor.body.length / 2 if actor.label == CAR else 0.9
+    reach = actor.body.length / 2 if isinstance(actor.body, Vehicle) else 0.9
     if depth + reach < NEAR or depth > FAR or abs(view[0]) - reach - 1 > (depth + reach) * camera.width / (2 * camera.focal):
         return
-    if actor.label == CAR:
+    if isinstance(actor.body, Vehicle):
         actor.body.draw(canvas, actor.x, actor.z, actor.yaw, weather.sun, weather.ambient)
     elif actor.label == PEDESTRIAN:
         draw_pedestrian(canvas, actor.body, actor.phase, actor.x, actor.z, actor.yaw, weather.sun, weather.ambient)

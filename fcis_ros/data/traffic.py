@@ -80,7 +80,7 @@ def make_traffic(
     actors: list[Actor] = []
     paths: list[tuple[np.ndarray, np.ndarray]] = []  # where they are at the times
 
-    def add(label, x, z, yaw, pace=0.0):
+    def add(label: int, x: float, z: float, yaw: float, pace: float = 0.0) -> None:
         body = _vehicle(seed, int(rng.integers(_VEHICLES))) if label == CAR else make_look(rng, label == BICYCLIST)
         # Whoever would meet somebody goes straight along the street, or across it (a cyclist no slower than the camera), and
         # starts farther on; if that does not help they stay away.
@@ -95,14 +95,14 @@ def make_traffic(
                 paths.append((xs, zs))
                 return
 
-    def clear(label, body, xs, zs, yaw):
-        if label == CAR:
+    def clear(label: int, body: Vehicle | Look, xs: np.ndarray, zs: np.ndarray, yaw: float) -> bool:
+        if isinstance(body, Vehicle):
             along = abs(np.cos(yaw)) * body.length + abs(np.sin(yaw)) * body.width
             across = abs(np.sin(yaw)) * body.length + abs(np.cos(yaw)) * body.width
         else:
             along = across = 0.6 if label == PEDESTRIAN else 1.2
         for other, (other_xs, other_zs) in zip(actors, paths, strict=True):
-            size = other.body.length * 0.5 if other.label == CAR else 0.3
+            size = other.body.length * 0.5 if isinstance(other.body, Vehicle) else 0.3
             room = across / 2 + (0.9 if other.label == CAR else 0.3)
             if ((abs(other_zs - zs) < along / 2 + size) & (abs(other_xs - xs) < room)).any():
                 return False
@@ -142,7 +142,7 @@ def make_traffic(
             3.0,
         )
 
-    def distance(median):
+    def distance(median: float) -> float:
         reach = float(np.clip(np.exp(rng.normal(np.log(median), 0.5)), 4.0, 75.0))
         return reach + rng.uniform(0, length - FAR) if length > FAR else reach
 

@@ -24,7 +24,8 @@ class Tree:
 def make_tree(rng: np.random.Generator) -> Tree:
     """A bare crown of branches that fork, or a trunk below a cloud of leaves."""
     height, leafy = rng.uniform(5, 12), rng.random() < 0.4
-    base, step = np.zeros((1, 3)), np.array([[rng.normal(0, 0.02), 0.26, rng.normal(0, 0.02)]]) * height
+    base: np.ndarray = np.zeros((1, 3))
+    step = np.array([[rng.normal(0, 0.02), 0.26, rng.normal(0, 0.02)]]) * height
     branches = []
     for level in range(3 if leafy else 6):
         branches.append((0.03 * height * 0.6**level, np.stack([base, base + step], axis=1)))
@@ -33,7 +34,8 @@ def make_tree(rng: np.random.Generator) -> Tree:
         reach = np.linalg.norm(step, axis=1, keepdims=True)
         step = step * rng.uniform(0.5, 0.85, (len(step), 1)) + rng.normal(0, 0.33, step.shape) * reach
         step[:, 1] = np.abs(step[:, 1]) * 0.8 + 0.12 * reach[:, 0]
-    leaves, shades = np.zeros((0, 4)), np.zeros((0, 3))
+    leaves: np.ndarray = np.zeros((0, 4))
+    shades: np.ndarray = np.zeros((0, 3))
     colour = np.array((58, 50, 44)) * rng.uniform(0.5, 1.3)
     if leafy:
         count = 110
@@ -46,7 +48,7 @@ def make_tree(rng: np.random.Generator) -> Tree:
     return Tree(tuple(branches), colour, leaves, shades)
 
 
-def draw_tree(canvas: Canvas, tree: Tree, x: float, z: float, ambient: float):
+def draw_tree(canvas: Canvas, tree: Tree, x: float, z: float, ambient: float) -> None:
     """Paints trunk, branches and leaves; twigs thinner than a fraction of a pixel are left out."""
     camera = canvas.camera
     distance = z - camera.z

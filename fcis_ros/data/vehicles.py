@@ -8,9 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from fcis_ros.data.bodywork import FREQUENCY, PAINTS, STYLES, Style
-from fcis_ros.data.canvas import Canvas
+from fcis_ros.data.canvas import Canvas, Colour
 
 _TURN = np.arange(14) * (2 * np.pi / 14)
+Points = Sequence[Sequence[float]] | np.ndarray
+Span = tuple[float, float]
 _RIM = np.stack([np.cos(_TURN), np.sin(_TURN), np.zeros(14)])
 
 
@@ -36,7 +38,7 @@ class Vehicle:
     length: float
     width: float
 
-    def draw(self, canvas: Canvas, x: float, z: float, yaw: float, sun: np.ndarray, ambient: float):
+    def draw(self, canvas: Canvas, x: float, z: float, yaw: float, sun: np.ndarray, ambient: float) -> None:
         """Paints the faces turned to the camera.
 
         Args:
@@ -73,7 +75,7 @@ class _Builder:
         self.style, self.length, self.height, self.half = style, length, height, style.width / 2
         self.s, self.h = zip(*style.profile, strict=True)
         self.belt = 0.5 * (self.h[style.belt[0]] + self.h[style.belt[1]])
-        self.faces: list[tuple[Sequence, Sequence, Sequence, bool]] = []
+        self.faces: list[tuple[Points, Colour, Sequence[float], bool]] = []
 
     def across(self, s: float, h: float) -> float:
         """Half the width there, metres."""
@@ -81,17 +83,17 @@ class _Builder:
         ends = min(max((abs(s) - 0.40) / 0.1, 0.0), 1.0)
         return self.half * (1 - self.style.narrow * top) * (1 - 0.07 * ends)
 
-    def add(self, points, colour, normal, glow=False):
+    def add(self, points: Points, colour: Colour, normal: Sequence[float], glow: bool = False) -> None:
         self.faces.append((points, colour, normal, glow))
 
-    def side(self, s, h, colour, out=0.0):
+    def side(self, s: Sequence[float], h: Sequence[float], colour: Colour, out: float = 0.0) -> None:
         """A polygon on both sides of the body."""
         up = 0.35 if sum(h) > self.belt * len(h) else 0.08
         for sign in (1, -1):
             points = [(a * self.length, b * self.height, sign * (self.across(a, b) + out)) for a, b in zip(s, h, strict=True)]
             self.add(points, colour, (0, up, sign))
 
-    def strip(self, i, colour, u=(0.0, 1.0), v=(0.0, 1.0), glow=False):
+    def strip(self, i: int, colour: Colour, u: Span = (0.0, 1.0), v: Span = (0.0, 1.0), glow: bool = False) -> None:
         """Part of the face between corners i and i + 1 of the profile; u runs across it, v along it."""
         ds, dh = self.s[i + 1] - self.s[i], self.h[i + 1] - self.h[i]
         corners = []
@@ -107,7 +109,7 @@ class _Builder:
         corners = range(last, last - 3, -1) if front else range(first, first + 3)
         return float(np.interp(h, [self.h[i] for i in corners], [self.s[i] for i in corners]))
 
-    def wheel(self, s, radius, hub):
+    def wheel(self, s: float, radius: float, hub: np.ndarray) -> None:
         for ratio, colour, out in (
             (1.16, (12, 12, 13), 0.004),
             (1.0, (24, 24, 25), 0.008),
@@ -120,7 +122,7 @@ class _Builder:
             for sign in (1, -1):
                 self.add(ring + [0, 0, sign * (self.half + out)], colour, (0, 0, sign))
 
-    def tyre(self, s, radius):
+    def tyre(self, s: float, radius: float) -> None:
         """The treads that show below the body from the front and the rear."""
         for sign in (1, -1):
             inner, outer = sign * (self.half - 0.19), sign * (self.half - 0.01)
@@ -133,7 +135,7 @@ class _Builder:
                 )
 
 
-def _choose(rng: np.random.Generator, weights) -> int:
+def _choose(rng: np.random.Generator, weights: Sequence[float]) -> int:
     total = np.cumsum(weights)
     return int(np.searchsorted(total, rng.random() * total[-1], side="right"))
 
@@ -186,11 +188,11 @@ def make_vehicle(rng: np.random.Generator, style: str | None = None) -> Vehicle:
     rear = (build.edge(low, False) + 0.025, build.edge(high, False) + 0.03)
     front = (build.edge(low, True) - 0.02, build.edge(high, True) - 0.015)
     for a, b in form.windows:
-        s = (max(a, rear[0]), max(a, rear[1]), min(b, front[1]), min(b, front[0]))
-        if s[0] < s[3] - 0.01 and s[1] < s[2]:
-            build.side(s, (low, high, high, low), glass, out=0.004)
+        pane = (max(a, rear[0]), max(a, rear[1]), min(b, front[1]), min(b, front[0]))
+        if pane[0] < pane[3] - 0.01 and pane[1] < pane[2]:
+            build.side(pane, (low, high, high, low), glass, out=0.004)
             build.side(
-                (s[0], 0.5 * s[0] + 0.5 * s[1], 0.5 * s[3] + 0.5 * s[2], s[3]),
+                (pane[0], 0.5 * pane[0] + 0.5 * pane[1], 0.5 * pane[3] + 0.5 * pane[2], pane[3]),
                 (low, 0.7 * low + 0.3 * high, 0.7 * low + 0.3 * high, low),
                 0.6 * glass + 0.4 * sky,
                 out=0.005,
@@ -220,7 +222,15 @@ def make_vehicle(rng: np.random.Generator, style: str | None = None) -> Vehicle:
     )
 
 
-def _rear(build, rng, style, glass, sky, plastic, dark):
+def _rear(
+    build: _Builder,
+    rng: np.random.Generator,
+    style: str,
+    glass: np.ndarray,
+    sky: np.ndarray,
+    plastic: np.ndarray,
+    dark: np.ndarray,
+) -> None:
     """Rear window, lamps, plate and bumper."""
     first = build.style.belt[0]
     red = np.array((150.0, 18.0, 16.0)) * rng.uniform(0.6, 1.2)
@@ -253,15 +263,17 @@ def _rear(build, rng, style, glass, sky, plastic, dark):
     build.strip(1, dark, (0.1, 0.9), (0.0, 0.25))
 
 
-def _front(build, rng, glass, sky, dark, large):
+def _front(
+    build: _Builder, rng: np.random.Generator, glass: np.ndarray, sky: np.ndarray, dark: np.ndarray, large: bool
+) -> None:
     """Windscreen, headlamps, grille and plate."""
     last, count = build.style.belt[1], len(build.s)
     screen = 0.6 * glass + 0.4 * sky
     build.strip(last - 1, screen, (0.05, 0.95), (0.1, 0.96))
     build.strip(last - 1, glass * 0.8, (0.08, 0.92), (0.55, 0.96))
     if rng.random() < 0.6:
-        u = 0.62 if rng.random() < 0.5 else 0.16
-        build.strip(last - 1, glass * 0.4, (u, u + 0.2), (0.45, 0.96))
+        start = 0.62 if rng.random() < 0.5 else 0.16
+        build.strip(last - 1, glass * 0.4, (start, start + 0.2), (0.45, 0.96))
     lit = rng.random() < 0.3
     lamp = np.array((250.0, 248.0, 235.0)) if lit else np.array((170.0, 175.0, 180.0)) * rng.uniform(0.7, 1.2)
     width = rng.uniform(0.17, 0.27) if not large else 0.14
