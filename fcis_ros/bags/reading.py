@@ -179,7 +179,7 @@ def _decompressed(raw: bytes | memoryview, title: str) -> bytes | memoryview:
             content = unpacking.read(LARGEST_MESSAGE + 1)
         if len(content) > LARGEST_MESSAGE:
             raise ValueError("larger than a message may be")
-    except Exception as error:  # noqa: BLE001 (the library's own)
+    except (zstd.ZstdError, EOFError, ValueError) as error:
         raise InputError(f"{title}: damaged ({error})") from None
     return content
 

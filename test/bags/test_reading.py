@@ -17,6 +17,7 @@ from fcis_ros.bags import mcap as mcap_format
 from fcis_ros.bags import messages
 from fcis_ros.bags.messages import COMPRESSED, IMAGE, STRING
 from fcis_ros.bags.reading import Recorded, open_recording
+from fcis_ros.bags.storage import zstd
 from fcis_ros.errors import InputError
 
 FUZZ = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -248,6 +249,13 @@ def test_compressed_recordings(bags, plugin, mode, form):
     assert recording.count == 5
     for frame, record in zip(bags.frames(5), recording.records(), strict=True):
         np.testing.assert_array_equal(record.image(), frame.image)
+
+
+@pytest.mark.parametrize("damage", ["cut off", "overwritten"])
+def test_record_of_a_damaged_compressed_message_is_refused(bags, damage):
+    packed = zstd.compress(bags.image(RED))
+    packed = packed[:-5] if damage == "cut off" else packed[:9] + b"\xff" * 8 + packed[17:]
+    refused(bags.write([("/c", IMAGE, packed, 1)]), "damaged")
 
 
 def test_any_order_of_messages(bags):
