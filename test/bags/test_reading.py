@@ -253,7 +253,7 @@ def test_compressed_recordings(bags, plugin, mode, form):
 
 @pytest.mark.parametrize("damage", ["cut off", "overwritten"])
 def test_record_of_a_damaged_compressed_message_is_refused(bags, damage):
-    packed = zstd.compress(bags.image(RED))
+    packed = zstd.compress(bytes(messages.message_types().serialize_cdr(bags.image(RED), IMAGE)))
     packed = packed[:-5] if damage == "cut off" else packed[:9] + b"\xff" * 8 + packed[17:]
     refused(bags.write([("/c", IMAGE, packed, 1)]), "damaged")
 
