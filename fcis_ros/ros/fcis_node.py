@@ -77,7 +77,15 @@ class FcisNode(LifecycleNodeMixin, Node):
         """Starts a thread for transitions, unless one is under way."""
         if self._transition is not None and self._transition.is_alive():
             return False
-        self._transition = threading.Thread(target=work, name="fcis_transition", daemon=True)
+
+        def run() -> None:
+            try:
+                work()
+            except Exception:
+                if self._alive():  # else rclpy finds neither the publisher of its transitions nor the context any more
+                    raise
+
+        self._transition = threading.Thread(target=run, name="fcis_transition", daemon=True)
         self._transition.start()
         return True
 
@@ -91,7 +99,8 @@ class FcisNode(LifecycleNodeMixin, Node):
                 try:
                     change_state(request, response)
                 except Exception as error:  # noqa: BLE001 (Humble raises where the transition does not exist)
-                    self.get_logger().error(f"transition refused: {error}")
+                    if self._alive():
+                        self.get_logger().error(f"transition refused: {error}")
                 self.resolve(future, response)
 
             if not self._begin(change):
@@ -111,13 +120,17 @@ class FcisNode(LifecycleNodeMixin, Node):
         if self.context.ok():
             self._wake.trigger()
 
+    def _alive(self) -> bool:
+        """Whether nothing has ended the node yet: afterwards what a transition raises is no error."""
+        return self.context.ok() and not self.ended
+
     def _autostart(self) -> None:
         if self.trigger_configure() != SUCCESS or self.trigger_activate() != SUCCESS:
             self._end(process.UNUSABLE)
 
     def _end(self, status: int) -> None:
         """Ends the process, for the first reason there is; after a signal, which made a transition fail, that is no error."""
-        if self.context.ok() and not self.ended:
+        if self._alive():
             self.exit_status, self.ended = status, True
             self._nudge()
 
@@ -129,12 +142,12 @@ class FcisNode(LifecycleNodeMixin, Node):
         except engine.DeviceLostError as error:
             self._lost(str(error))
         except Exception as error:  # noqa: BLE001 (rclpy swallows what a transition raises: no PyTorch, no memory, ...)
-            if self.context.ok():
+            if self._alive():
                 reason = str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}".splitlines()[0]
                 self.get_logger().error(f"cannot start: {reason}")
         finally:
             self._progress = ""
-        engine.free()  # what had been loaded by then, on a GPU above all: it can be tried again
+        self._release()  # what was made by then, memory of a GPU above all: it can be tried again
         return FAILURE
 
     def _load(self) -> None:
@@ -182,7 +195,7 @@ class FcisNode(LifecycleNodeMixin, Node):
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Drops the subscriptions and waits for the frames in work."""
-        if not self._close([camera.name for camera in self._cameras], HANG_SECONDS):
+        if not self._close(HANG_SECONDS):
             self.get_logger().error(f"the frames in work have not ended within {HANG_SECONDS:.0f} s: the device hangs")
             self.on_activate(state)
             return FAILURE
@@ -198,17 +211,22 @@ class FcisNode(LifecycleNodeMixin, Node):
     def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
         return self._release()
 
-    def _close(self, sources: list[str], timeout: float) -> bool:
+    def _close(self, timeout: float, *more: str) -> bool:
+        """Takes no more frames of the cameras and of ``more`` sources; returns whether those in work have ended in time."""
         self._active = False
         self._nudge()
-        deadline = time.monotonic() + timeout
-        return all([self._inbox.close(source, max(0.0, deadline - time.monotonic())) for source in sources])
+        return self._inbox.close([*(camera.name for camera in self._cameras), *more], timeout)
+
+    def _close_all(self, timeout: float) -> bool:
+        """Likewise of cameras and requests; a request that is left over is answered."""
+        ended = self._close(timeout, SegmentService.NAME)
+        self._segment.dismiss()
+        return ended
 
     def _release(self) -> TransitionCallbackReturn:
-        if self._engine is None:
-            return SUCCESS
-        ended = self._close([*(camera.name for camera in self._cameras), SegmentService.NAME], HANG_SECONDS)
-        if not ended or not self._engine.stop(HANG_SECONDS):
+        """Frees whatever there is of the model, the worker and the publishers."""
+        ended = self._close_all(HANG_SECONDS)
+        if self._engine is not None and not (ended and self._engine.stop(HANG_SECONDS)):
             self.get_logger().error("the model cannot be freed: the device hangs")
             return FAILURE
         self._engine, self._facts, self.model = None, {}, ""
@@ -222,17 +240,20 @@ class FcisNode(LifecycleNodeMixin, Node):
         self.get_logger().fatal(f"the device has failed for good, ending with status {process.DEVICE_LOST}: {reason}")
 
         def leave() -> None:
-            self.trigger_deactivate()
-            self._end(process.DEVICE_LOST)
+            try:
+                self.trigger_deactivate()
+            finally:  # Humble raises where the node is not active
+                self._end(process.DEVICE_LOST)
 
         if not self._begin(leave):
             self._end(process.DEVICE_LOST)
 
     def finish(self) -> None:
         """Ends the worker while the publishers are still there, and says what became of every frame."""
-        self._close([*(camera.name for camera in self._cameras), SegmentService.NAME], process.LAST_SECONDS)
+        self._close_all(process.LAST_SECONDS)
         if self._engine is not None:
             self._engine.stop(process.LAST_SECONDS)
+        process.spin_until(self.executor, lambda: self._segment.waiting is None)
         # A logger of its own: the node's would publish to /rosout, which is gone after a signal.
         logger = rclpy.logging.get_logger(f"{self.get_name()} account")
         for camera in self._cameras:

@@ -15,7 +15,7 @@ IMAGE = np.random.default_rng(0).integers(0, 256, (60, 80, 3), dtype=np.uint8)
 REMAP = {"image": "camera/image"}
 
 
-# Reading the checkpoint ends when the test says so.
+# Reading the checkpoint ends when the test says so, the process not before it.
 SLOW_LOADING = """
 import os
 import sys
@@ -25,6 +25,7 @@ from fcis_ros.model import exported
 from fcis_ros.ros import fcis_node, process
 
 process.obey_signals()
+process.LAST_SECONDS = 100.0
 load_predictor = exported.load_predictor
 
 def wait_and_load(*arguments):
@@ -156,6 +157,79 @@ def test_a_device_that_fails_at_the_start_ends_the_node(
     (tmp_path / "failing.py").write_text(FAILING_DEVICE)
     process = start(tmp_path / "failing.py", {"model": tiny_checkpoint}, REMAP)
     assert process.wait() == status and process.output.count(line) == 1
+
+
+@pytest.mark.parametrize("autostart", [True, False])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_transition_under_way_when_a_signal_comes_ends_in_silence(
+    client, start, tiny_checkpoint, wait_for, tmp_path, monkeypatch, autostart, number
+):
+    """The thread of the transition goes on when the context and the node are gone, and finds neither."""
+    from lifecycle_msgs.msg import Transition
+    from lifecycle_msgs.srv import ChangeState
+
+    monkeypatch.setenv("GO_ON", str(tmp_path / "go_on"))
+    (tmp_path / "slow.py").write_text(SLOW_LOADING)
+    process = start(tmp_path / "slow.py", {"model": tiny_checkpoint, "autostart": autostart}, REMAP)
+    if not autostart:
+        change = client.node.create_client(ChangeState, "fcis_node/change_state")
+        wait_for(change.service_is_ready, "the service")
+        change.call_async(ChangeState.Request(transition=Transition(id=Transition.TRANSITION_CONFIGURE)))
+    wait_for(lambda: client.progress[-1:] == ["2/3 reading the checkpoint"], "the progress")
+    process.send_signal(number)
+    wait_for(lambda: process.account, "the end of the node")
+    (tmp_path / "go_on").touch()
+    assert process.wait() == 0
+    for word in ("Traceback", "refused", "cannot start", "Error"):
+        assert word not in process.output, process.output
+
+
+def test_lost_device_of_an_inactive_node_ends_it(client, start, tiny_checkpoint, wait_for, tmp_path):
+    """A request may meet it; what is not active cannot be deactivated first."""
+    from lifecycle_msgs.msg import Transition
+
+    from fcis_ros.srv import Segment
+
+    (tmp_path / "failing.py").write_text(FAILING_DEVICE)
+    process = start(tmp_path / "failing.py", {"model": tiny_checkpoint, "autostart": False}, REMAP)
+    assert client.change_state(Transition.TRANSITION_CONFIGURE)
+    request = client.node.create_client(Segment, "fcis_node/segment")
+    wait_for(request.service_is_ready, "the service")
+    request.call_async(Segment.Request(image=client.image(np.full_like(IMAGE, 2))))
+    assert process.wait() == 3
+
+
+# Leaving the active state goes on when the test says so, the process ends not before it.
+SLOW_END = FAILING_DEVICE.replace(
+    "sys.exit",
+    """
+import time
+from pathlib import Path
+
+process.LAST_SECONDS = 100.0
+deactivate = fcis_node.FcisNode.on_deactivate
+
+def wait_and_deactivate(self, state):
+    while not Path(os.environ["GO_ON"]).exists():
+        time.sleep(0.01)
+    return deactivate(self, state)
+
+fcis_node.FcisNode.on_deactivate = wait_and_deactivate
+sys.exit""",
+)
+
+
+def test_lost_device_when_a_signal_comes_ends_in_silence(client, start, tiny_checkpoint, wait_for, tmp_path, monkeypatch):
+    monkeypatch.setenv("GO_ON", str(tmp_path / "go_on"))
+    (tmp_path / "slow.py").write_text(SLOW_END)
+    process = start(tmp_path / "slow.py", {"model": tiny_checkpoint}, REMAP)
+    wait_for(client.connected, "the node")
+    client.send(np.full_like(IMAGE, 2))
+    wait_for(lambda: client.value("state", "model") == "deactivating", "the transition")
+    process.send_signal(signal.SIGINT)
+    wait_for(lambda: process.account, "the end of the node")
+    (tmp_path / "go_on").touch()
+    assert process.wait() == 0 and "Traceback" not in process.output
 
 
 def catches(pid: int, number: int) -> bool:
