@@ -13,8 +13,8 @@ import time
 
 os.environ["OMP_NUM_THREADS"] = os.environ["MXNET_CPU_WORKER_NTHREADS"] = sys.argv[2]
 
-import mxnet as mx  # noqa: E402
-import numpy as np  # noqa: E402
+import mxnet as mx
+import numpy as np
 
 BINS, GRID, SCALE = 7, 21, 0.0625
 

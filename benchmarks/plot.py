@@ -7,9 +7,9 @@ from pathlib import Path
 import matplotlib
 
 matplotlib.use("Agg")
-from matplotlib import pyplot as plt  # noqa: E402
+from matplotlib import pyplot as plt
 
-from benchmarks.measure import Row  # noqa: E402
+from benchmarks.measure import Row
 
 PANELS = {"ROIs": "ROIs", "classes": "classes", "image": "pixels of the image"}
 

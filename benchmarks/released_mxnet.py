@@ -20,10 +20,10 @@ if sys.argv[1] != "make":
     threads = sys.argv[4] if sys.argv[1] == "run" else sys.argv[3]
     os.environ["OMP_NUM_THREADS"] = os.environ["MXNET_CPU_WORKER_NTHREADS"] = threads
 
-import cv2  # noqa: E402
-import mxnet as mx  # noqa: E402
-import numpy as np  # noqa: E402
-import released_numpy as post  # noqa: E402
+import cv2
+import mxnet as mx
+import numpy as np
+import released_numpy as post
 
 BLOCKS = {2: "a b c", 3: "a b1 b2 b3", 4: " ".join(["a"] + ["b%d" % i for i in range(1, 23)]), 5: "a b c"}
 

@@ -13,8 +13,8 @@ from types import SimpleNamespace
 import pytest
 
 sys.path.append(str(Path(__file__).parent))
-import fast_dds  # noqa: E402
-import launch_doubles  # noqa: E402
+import fast_dds
+import launch_doubles
 
 ROOT = Path(__file__).resolve().parents[1]
 LAUNCH = ROOT / "launch" / "camera.launch.py"

@@ -8,10 +8,10 @@ from typing import Any
 import matplotlib
 
 matplotlib.use("Agg")
-from matplotlib import pyplot as plt  # noqa: E402
-from matplotlib import ticker  # noqa: E402
+from matplotlib import pyplot as plt
+from matplotlib import ticker
 
-from benchmarks.prior_work.heads import NAMES  # noqa: E402
+from benchmarks.prior_work.heads import NAMES
 
 COLOURS = {"fcis": "tab:blue", "mnc": "tab:orange", "instance_fcn": "tab:green"}
 MARKS = {"fcis": "o-", "mnc": "s--", "instance_fcn": "o-"}  # where MNC lies on InstanceFCN, both are seen

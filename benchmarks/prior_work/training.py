@@ -106,5 +106,5 @@ def evaluate(network: Network, samples: Sequence[Sample], limit: int, device: to
 def load(network: Network, path: Path) -> dict[str, Any]:
     """Reads a checkpoint into a network of its kind; returns what it says about its training."""
     with open_tensors(path) as file:
-        network.load_state_dict({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118 (not a dict)
+        network.load_state_dict({name: file.get_tensor(name) for name in file.keys()})
     return read_metadata(path)[1]

@@ -86,9 +86,9 @@ def paste_objects(target: Sample, source: Sample, rng: np.random.Generator, most
         crowd.append(False)
         before.append(int(mask.sum()))
     pixels = np.array([int(mask.sum()) for mask in masks])
-    crowd = np.array(crowd, dtype=bool) | (pixels < MIN_VISIBLE * np.array(before))
+    hidden = np.array(crowd, dtype=bool) | (pixels < MIN_VISIBLE * np.array(before))
     seen = pixels > 0
-    return Sample(image, np.stack(masks)[seen], np.array(labels, dtype=np.int64)[seen], crowd[seen], target.name)
+    return Sample(image, np.stack(masks)[seen], np.array(labels, dtype=np.int64)[seen], hidden[seen], target.name)
 
 
 def jitter_colour(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -124,7 +124,7 @@ def make_item(
     if flip:
         matrix = matrix @ np.array([[-1, 0, width - 1], [0, 1, 0], [0, 0, 1]])
 
-    def warp(values: np.ndarray, fill) -> np.ndarray:
+    def warp(values: np.ndarray, fill: float | tuple[float, ...]) -> np.ndarray:
         return cv2.warpAffine(values, matrix, (wide, high), flags=cv2.INTER_LINEAR, borderValue=fill)
 
     image = warp(jitter_colour(sample.image, rng), tuple(float(v) for v in config.mean))

@@ -83,8 +83,8 @@ class TrainConfig:
     seed: int = 0
     eval_every: int = 1000
 
-    def __post_init__(self):
-        def require(ok: bool, what: str):
+    def __post_init__(self) -> None:
+        def require(ok: bool, what: str) -> None:
             if not ok:
                 raise InputError(f"training config: {what}")
 

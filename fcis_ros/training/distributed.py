@@ -60,9 +60,9 @@ class Processes:
         """What ``share`` divided, in its order, at the first process; None at the others."""
         if self.count == 1:
             return own
-        parts = [None] * self.count if self.first else None
+        parts: list[Any] | None = [None] * self.count if self.first else None
         dist.gather_object(own, parts, group=self.objects)
-        if not self.first:
+        if parts is None:
             return None
         return [parts[i % self.count][i // self.count] for i in range(sum(map(len, parts)))]
 
@@ -121,7 +121,8 @@ def add_up_gradients(model: nn.Module, processes: Processes) -> None:
 def average_statistics(model: nn.Module, processes: Processes) -> None:
     """The mean of all processes' running statistics of BatchNorm, in all of them; each normalises by its own images."""
     trained = [module for module in model.modules() if isinstance(module, nn.BatchNorm2d) and module.training]
-    statistics = [buffer for module in trained for buffer in (module.running_mean, module.running_var)]
+    both = [buffer for module in trained for buffer in (module.running_mean, module.running_var)]
+    statistics = [buffer for buffer in both if buffer is not None]
     if processes.count > 1:
         processes.add_up(statistics)
         for buffer in statistics:

@@ -3,8 +3,10 @@
 """Starting from weights that are there: one of our checkpoints, or a ResNet under torchvision's names."""
 
 from pathlib import Path
+from typing import Any
 
 import torch
+from safetensors import safe_open
 from torch import Tensor
 
 from fcis_ros.config import ModelConfig
@@ -43,7 +45,7 @@ def initialise(model: FCIS, path: str | Path) -> list[str]:
             finite floating-point numbers.
     """
     with open_tensors(path) as file:
-        about, names = file.metadata() or {}, [name for name in file.keys() if not name.endswith(COUNTER)]  # noqa: SIM118
+        about, names = file.metadata() or {}, [name for name in file.keys() if not name.endswith(COUNTER)]
         theirs = read_metadata(path)[0] if "format_version" in about else None
         version = about.get("format_version", "")
         if theirs is None and "conv1.weight" not in names:
@@ -81,7 +83,7 @@ def _unfit(
         version: format version of the file, if it is one of ours.
         ours: configuration of the model.
     """
-    layers = {}
+    layers: dict[str, str] = {}
     if theirs and (theirs.anchor_scales, theirs.anchor_ratios) != (ours.anchor_scales, ours.anchor_ratios):
         layers |= dict.fromkeys(("rpn.score", "rpn.delta"), "the anchors differ")
     if theirs and theirs.all_bins != ours.all_bins:
@@ -110,7 +112,7 @@ def _copy_classes(value: Tensor, ours: ModelConfig, tensor: Tensor, theirs: Mode
     return result
 
 
-def _read(path: str | Path, file, name: str, dtype: torch.dtype) -> Tensor:
+def _read(path: str | Path, file: safe_open, name: str, dtype: torch.dtype) -> Tensor:
     found = file.get_slice(name).get_dtype()
     if dtype.is_floating_point and found not in FLOATS:
         raise InputError(f"{path}: {name} is of type {found}, not one of {', '.join(FLOATS)}")
@@ -120,7 +122,16 @@ def _read(path: str | Path, file, name: str, dtype: torch.dtype) -> Tensor:
     return tensor
 
 
-def _describe(path, own, taken, fresh, unused, theirs: ModelConfig | None, ours: ModelConfig, about: dict) -> list[str]:
+def _describe(
+    path: str | Path,
+    own: dict[str, Tensor],
+    taken: dict[str, Tensor],
+    fresh: dict[str, str],
+    unused: list[str],
+    theirs: ModelConfig | None,
+    ours: ModelConfig,
+    about: dict[str, str],
+) -> list[str]:
     lines = [f"{path}: {len(taken)} of the model's {len(own)} tensors taken"]
     if theirs and any(name.startswith(SCORE_LAYER) for name in taken):
         shared = [name for name in ours.class_names if name in theirs.class_names]
@@ -154,5 +165,5 @@ def _some(names: list[str], most: int = LISTED) -> str:
     return shown + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
-def _text(value) -> str:
+def _text(value: Any) -> str:
     return ", ".join(f"{part:g}" for part in value) if isinstance(value, tuple) else str(value).lower()

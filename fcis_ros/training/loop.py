@@ -100,7 +100,7 @@ def train(
         def measure() -> None:
             if evaluate is not None and state.step not in log.evaluated:
                 figures = evaluate(state.average.module)
-                if not processes.first:
+                if not processes.first or figures is None:
                     return
                 log.write(step=state.step, evaluation=figures)
                 tqdm.write(f"step {state.step}: " + ", ".join(f"{name} {value:.3f}" for name, value in figures.items()))
@@ -152,7 +152,7 @@ def train_step(
         part = slice(first, first + at_once)
         losses = compute_losses(state.model, items[part], config, precision, seeds[part])
         share = at_once / config.batch
-        (sum(losses.values()) * share).backward()
+        (sum(losses.values(), start=totals.new_zeros(())) * share).backward()
         totals += torch.stack(list(losses.values())).detach() * share
     processes.add_up([totals])
     add_up_gradients(state.model, processes)

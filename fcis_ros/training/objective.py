@@ -39,7 +39,8 @@ def compute_losses(
     with torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bf16"):
         maps = model.dense(images)
     logits, deltas = maps.logits, maps.deltas
-    anchors = boxes.grid_anchors(model.rpn.anchors, *logits.shape[2:], STRIDE)
+    rows, columns = logits.shape[2:]
+    anchors = boxes.grid_anchors(model.rpn.anchors, rows, columns, STRIDE)
     rpn, targets = [], []
     for i, (item, seed) in enumerate(zip(items, seeds, strict=True)):
         generator = torch.Generator().manual_seed(seed)

@@ -48,12 +48,18 @@ def make_optimizer(model: FCIS, config: TrainConfig) -> torch.optim.SGD:
     )
 
 
-def make_average(model: FCIS, decay: float) -> AveragedModel:
+class Average(AveragedModel):
+    """Averaged weights and statistics, as a network in ``module``."""
+
+    module: FCIS
+
+
+def make_average(model: FCIS, decay: float) -> Average:
     """The running average of weights and statistics; its decay grows to ``decay``, so that the first steps fade soon."""
 
-    def average(mean: Tensor, value: Tensor, count: Tensor) -> Tensor:
+    def average(mean: Tensor, value: Tensor, count: Tensor | int) -> Tensor:
         if not mean.is_floating_point():
             return value
         return mean.lerp(value, 1 - min(decay, (1 + int(count)) / (10 + int(count))))
 
-    return AveragedModel(model, avg_fn=average, use_buffers=True).eval()
+    return Average(model, avg_fn=average, use_buffers=True).eval()

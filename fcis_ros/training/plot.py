@@ -9,7 +9,7 @@ import matplotlib
 from fcis_ros.training.log import read_log
 
 matplotlib.use("Agg")
-import matplotlib.pyplot as plt  # noqa: E402 (the backend must be chosen first)
+import matplotlib.pyplot as plt  # the backend must be chosen first
 
 
 def plot_log(log_file: Path, picture: Path) -> None:

@@ -7,6 +7,7 @@ import json
 import os
 import platform
 import subprocess
+from collections.abc import Iterable
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -110,9 +111,8 @@ def commit(project: Path = PROJECT) -> str | None:
 
 def identity(config: TrainConfig, data: dict[str, Any] | None, init: list[dict[str, Any]] | None) -> dict[str, Any]:
     """What must be equal for two starts to be the same run: everything but the number of steps."""
-    values = {"train_config": config.to_dict(), "data": data, "init": init}
-    del values["train_config"]["steps"]
-    return json.loads(json.dumps(values))
+    settings = {name: value for name, value in config.to_dict().items() if name != "steps"}
+    return json.loads(json.dumps({"train_config": settings, "data": data, "init": init}))
 
 
 def differences(before: Any, now: Any, name: str = "") -> list[str]:
@@ -123,7 +123,7 @@ def differences(before: Any, now: Any, name: str = "") -> list[str]:
     return [] if before == now else [f"{name} was {_short(before)}, is {_short(now)}"]
 
 
-def _digest(chunks) -> str:
+def _digest(chunks: Iterable[bytes]) -> str:
     digest = hashlib.sha256()
     for chunk in chunks:
         digest.update(chunk)

@@ -12,15 +12,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import safe_open
 from torch.optim import SGD
 from torch.optim.lr_scheduler import LambdaLR
-from torch.optim.swa_utils import AveragedModel
 
 from fcis_ros.errors import InputError
 from fcis_ros.model.checkpoint import FORMAT_VERSION, arrays, open_tensors, write
 from fcis_ros.model.fcis import FCIS
 from fcis_ros.training.config import TrainConfig
-from fcis_ros.training.optimiser import make_average, make_optimizer, set_training
+from fcis_ros.training.optimiser import Average, make_average, make_optimizer, set_training
 from fcis_ros.training.schedule import make_schedule
 
 
@@ -40,7 +40,7 @@ class RunState:
     """
 
     model: FCIS
-    average: AveragedModel
+    average: Average
     optimizer: SGD
     schedule: LambdaLR
     step: int = 0
@@ -51,7 +51,7 @@ class RunState:
 
 def new_state(model: FCIS, config: TrainConfig, device: torch.device, step: int = 0) -> RunState:
     """The state of a run that starts from the model's weights."""
-    model = model.to(device, memory_format=torch.channels_last)
+    model = model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload] # not in its stub
     set_training(model, config)
     optimizer = make_optimizer(model, config)
     return RunState(model, make_average(model, config.ema), optimizer, make_schedule(optimizer, config, step), step)
@@ -89,7 +89,7 @@ def load_state(path: Path, config: TrainConfig, device: torch.device) -> RunStat
     """
     with open_tensors(path) as file:
         about = _about(path, file)
-        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+        tensors = {name: file.get_tensor(name) for name in file.keys()}
 
     def part(name: str) -> dict[str, torch.Tensor]:
         return {key.removeprefix(f"{name}."): value for key, value in tensors.items() if key.startswith(f"{name}.")}
@@ -113,7 +113,7 @@ def _momentum(state: RunState) -> dict[str, torch.Tensor]:
     return {name: buffer for name, buffer in buffers.items() if buffer is not None}
 
 
-def _about(path: Path, file) -> dict[str, Any]:
+def _about(path: Path, file: safe_open) -> dict[str, Any]:
     try:
         about = json.loads((file.metadata() or {})["run"])
         if not all(isinstance(about[key], kind) for key, kind in _KINDS.items()):

@@ -16,9 +16,9 @@ from fcis_ros.bags.writing import record
 from fcis_ros.data.frames import Frame
 
 pytest.importorskip("rclpy")
-from ament_index_python.packages import get_package_share_directory  # noqa: E402
+from ament_index_python.packages import get_package_share_directory
 
-from fcis_ros.msg import InstanceMaskArray  # noqa: E402
+from fcis_ros.msg import InstanceMaskArray
 
 pytestmark = [pytest.mark.ros, pytest.mark.launch]
 
