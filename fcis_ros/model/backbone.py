@@ -25,11 +25,25 @@ def conv3x3(inputs: int, outputs: int, stride: int, dilation: int) -> nn.Conv2d:
     return nn.Conv2d(inputs, outputs, 3, stride, padding=dilation, dilation=dilation, bias=False)
 
 
+class PointwiseConv2d(nn.Conv2d):
+    """A 1x1 convolution that a CPU trains with stride 1, on every ``stride``-th pixel: the same sum, from another kernel.
+
+    For a stride above one, fewer than 16 input channels and one image, oneDNN's AVX-512 kernel of the weights' gradient writes
+    beyond its buffer, in float32 and in bfloat16 (seen with oneDNN 3.12 of PyTorch 2.13).
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        if input.is_cuda or not torch.is_grad_enabled():
+            return super().forward(input)
+        rows, columns = self.stride
+        return F.conv2d(input[..., ::rows, ::columns], self.weight, self.bias)
+
+
 def projection(inputs: int, outputs: int, stride: int) -> nn.Sequential | None:
     """The shortcut where shapes change."""
     if stride == 1 and inputs == outputs:
         return None
-    return nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs))
+    return nn.Sequential(PointwiseConv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs))
 
 
 def conv_norm_relu(conv: nn.Conv2d, norm: nn.Module, x: Tensor, shortcut: Tensor | None = None) -> Tensor:
@@ -67,7 +81,7 @@ class Bottleneck(nn.Module):
     def __init__(self, inputs: int, channels: int, stride: int, dilation: int, stride_in_1x1: bool):
         super().__init__()
         first, second = (stride, 1) if stride_in_1x1 else (1, stride)
-        self.conv1 = nn.Conv2d(inputs, channels, 1, first, bias=False)
+        self.conv1 = PointwiseConv2d(inputs, channels, 1, first, bias=False)
         self.bn1 = nn.BatchNorm2d(channels)
         self.conv2 = conv3x3(channels, channels, second, dilation)
         self.bn2 = nn.BatchNorm2d(channels)

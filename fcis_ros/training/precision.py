@@ -16,8 +16,8 @@ import torch
 from fcis_ros.errors import InputError
 from fcis_ros.model.hardware import cpu_bf16_unit
 
-# A unit for bfloat16 multiplies 16 channels at a time: a narrower model gains nothing, and meets kernels of oneDNN that are little
-# tested (``model.backbone.PointwiseConv2d``).
+# A unit for bfloat16 multiplies 16 channels at a time: a narrower model gains nothing, and meets kernels of oneDNN that are
+# little tested (``model.backbone.PointwiseConv2d``).
 LEAST_WIDTH = 16
 
 

@@ -1,11 +1,29 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
+import os
+import subprocess
+import sys
+
 import pytest
 import torch
 from torch import nn
 
 from fcis_ros.config import ModelConfig
-from fcis_ros.model.backbone import ResNet, fold_batch_norm
+from fcis_ros.model.backbone import PointwiseConv2d, ResNet, fold_batch_norm
+
+# One image through a narrow network and back; glibc's checking allocator ends a process that wrote beyond the end of a block.
+TRAIN_NARROW = """
+import torch
+from fcis_ros.config import ModelConfig
+from fcis_ros.model.backbone import ResNet
+torch.manual_seed(0)
+model = ResNet(ModelConfig(class_names=("car",), backbone="resnet18", width=8)).train().to(memory_format=torch.channels_last)
+for dtype in (torch.float32, torch.bfloat16):
+    for _ in range(5):
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=dtype == torch.bfloat16):
+            c5 = model(torch.randn(1, 3, 192, 256).contiguous(memory_format=torch.channels_last))[1]
+        c5.float().sum().backward()
+"""
 
 
 def resnet(**changes) -> ResNet:
@@ -72,3 +90,28 @@ def test_folding_keeps_the_function(name):
     assert not any(isinstance(m, nn.BatchNorm2d) for m in model.modules())
     for a, b in zip(before, after, strict=True):
         assert torch.allclose(a, b, rtol=1e-3, atol=1e-3 * float(a.abs().max()))
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+def test_pointwise_conv2d_trained_equals_strided_convolution(stride):
+    torch.manual_seed(0)
+    conv = PointwiseConv2d(16, 24, 1, stride, bias=False)
+    x = torch.randn(2, 16, 9, 14).contiguous(memory_format=torch.channels_last)
+    ours, theirs = x.clone().requires_grad_(), x.clone().requires_grad_()
+    found = conv(ours)
+    expected = nn.functional.conv2d(theirs, conv.weight, stride=stride)
+    with torch.no_grad():
+        assert torch.equal(conv(x), expected)
+    torch.testing.assert_close(found, expected)
+    found_gradients, expected_gradients = (
+        torch.autograd.grad((y * y).sum(), [image, conv.weight]) for y, image in ((found, ours), (expected, theirs))
+    )
+    for one, other in zip(found_gradients, expected_gradients, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-4)
+
+
+def test_backbone_narrow_trained_on_one_image_stays_within_its_buffers():
+    """Fails on CPUs with AVX-512 where a strided 1x1 convolution of 8 channels is trained by oneDNN's kernel."""
+    checking = os.environ | {"LD_PRELOAD": "libc_malloc_debug.so.0", "MALLOC_CHECK_": "3"}  # the loader warns without it
+    done = subprocess.run([sys.executable, "-c", TRAIN_NARROW], env=checking, capture_output=True, text=True, timeout=240)
+    assert done.returncode == 0, done.stderr[-3000:]

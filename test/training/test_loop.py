@@ -17,7 +17,7 @@ from fcis_ros.evaluation.precision import Table, measure
 from fcis_ros.model import checkpoint
 from fcis_ros.model.predictor import Predictor
 from fcis_ros.structures import Sample
-from fcis_ros.training import loop
+from fcis_ros.training import loop, precision
 from fcis_ros.training.batches import Batches
 from fcis_ros.training.config import TrainConfig
 from fcis_ros.training.objective import LOSSES
@@ -99,6 +99,15 @@ def mask_ap50(path) -> float:
     samples = [scene(0), scene(1)]
     images = [match_image(to_annotations(own, 1, 1), to_results(predictor(own.image), 1)) for own in samples]
     return measure(Table.of(images), MODEL.class_names)["segm"]["AP50"]
+
+
+@pytest.mark.parametrize(("width", "chosen"), [(8, "fp32"), (16, "bf16")])
+def test_train_on_a_cpu_with_bf16_keeps_narrow_models_in_fp32(tmp_path, monkeypatch, width, chosen):
+    """What the run did stands in its provenance; two images of batch 1, so that every convolution sees one image."""
+    monkeypatch.setattr(precision, "cpu_bf16_unit", lambda: "avx512_bf16")
+    settings = config(model=dataclasses.replace(MODEL, width=width), steps=2, batch=1, precision="auto")
+    (entry,) = checkpoint.read_metadata(start(tmp_path / "run", settings))[1]["starts"]
+    assert entry["precision"] == chosen
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
