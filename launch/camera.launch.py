@@ -25,7 +25,7 @@ from launch import LaunchDescription
 BOOLEAN = ("true", "false")
 # (name, default, description, choices) of what is not a parameter of the node.
 OWN = (
-    ("source", "0", "Camera (index, /dev/video2, URL), recording, video, folder, image or 'synthetic'; 'none': nothing.", ()),
+    ("source", "0", "Camera (index, /dev/video2, rtsp://...), recording, video, folder, image, 'synthetic', or 'none'.", ()),
     ("rate", "0.0", "Frames per second of the source; 0.0 for its own.", ()),
     ("topic", "", "Of the images in a recording that has several such topics.", ()),
     ("loop", "true", "Start the source again at its end.", BOOLEAN),
@@ -77,6 +77,8 @@ def start(context) -> list:
     if not 0 <= rate <= 1000:
         refuse("rate", value["rate"], "is not within 0 to 1000")
     source = value["source"]
+    if source.startswith("file://"):
+        refuse("source", source, "is a file: give its path, without file://")
     if source not in ("none", "synthetic") and not source.isdigit() and "://" not in source:
         existing("source", source)
     for name in ("camera_info_url", "params_file", "fastdds_profile"):

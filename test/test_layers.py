@@ -9,7 +9,7 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parents[1] / "fcis_ros"
 # Single files that everything may use.
-ROOT = {"errors", "boxes", "rle", "structures", "config", "threads", "images", "encodings", "shipped", "versions"}
+ROOT = {"errors", "boxes", "rle", "structures", "config", "threads", "images", "encodings", "shipped", "versions", "files"}
 MODEL = ROOT | {"ops", "overlay", "strips", "model"}
 ALLOWED = {
     **{name: ROOT for name in ROOT},

@@ -22,7 +22,8 @@ from fcis_ros.errors import InputError
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "input", nargs="?", default="synthetic", metavar="INPUT",
-        help="rosbag2 folder or file, video, image folder, image, camera index, or 'synthetic', a rendered clip (default)",
+        help="rosbag2 folder or file, video, image folder, image, camera (index, /dev/video2, URL of a stream, rtsp://...), "
+        "or 'synthetic', a rendered clip (default)",
     )  # fmt: skip
     parser.add_argument("--annotations", metavar="JSON", help="COCO instance file of the input's frames, for AP")
     parser.add_argument("--topic", help="of a bag's images, raw or compressed, where it has several such topics")
@@ -41,7 +42,8 @@ def run(arguments: argparse.Namespace) -> None:
     from fcis_ros.cli.needing import needing
     from fcis_ros.cli.output import finished_folder
     from fcis_ros.data.coco import read_coco
-    from fcis_ros.data.frames import SYNTHETIC, is_bag, open_source
+    from fcis_ros.data.frames import SYNTHETIC, is_bag, open_source, without_secrets
+    from fcis_ros.files import file_digest
     from fcis_ros.model.checkpoint import default_checkpoint
     from fcis_ros.model.exported import class_names_of
     from fcis_ros.model.hardware import choose_device
@@ -59,12 +61,11 @@ def run(arguments: argparse.Namespace) -> None:
             from fcis_ros.bags.clip import open_bag
         source = open_bag(bag, arguments.rate, arguments.frames, arguments.topic, unusable.append)
     elif arguments.topic:
-        raise InputError(f"--topic {arguments.topic}: {arguments.input} is not a bag")
+        raise InputError(f"--topic {arguments.topic}: {without_secrets(arguments.input)} is not a bag")
     else:
         source = open_source(arguments.input, arguments.rate, arguments.frames, arguments.seed)
     with needing("source a ROS 2 and build the package, or use make"):
         from fcis_ros.bags.demo import run_demo
-        from fcis_ros.bags.evaluation import file_sha256
         from fcis_ros.bags.live import NodeSettings
         from fcis_ros.bags.report import table
     settings = NodeSettings(model.resolve(), names, str(device), arguments.rate, arguments.score, arguments.domain)
@@ -77,7 +78,7 @@ def run(arguments: argparse.Namespace) -> None:
             annotations=annotations,
             drawn=drawn,
             seed=arguments.seed if drawn else None,
-            model={"name": model.stem, "sha256": file_sha256(model)},
+            model={"name": model.stem, "sha256": file_digest(model)},
             unusable=unusable,
         )
     print(table(report))

@@ -28,13 +28,13 @@ def run(arguments: argparse.Namespace) -> None:
 
     from fcis_ros.cli.needing import needing
     from fcis_ros.cli.output import finished_bag
-    from fcis_ros.data.frames import SYNTHETIC, is_live, open_source
+    from fcis_ros.data.frames import SYNTHETIC, is_live, open_source, without_secrets
 
     with needing("pip install rosbags"):
         from fcis_ros.bags.recorded_truth import AnnotatedTruth, drawn_truth
         from fcis_ros.bags.writing import record
     if is_live(arguments.input):
-        raise InputError(f"{arguments.input}: a camera is recorded with `ros2 bag record`")
+        raise InputError(f"{without_secrets(arguments.input)}: a camera is recorded with `ros2 bag record`")
     truth = drawn_truth if arguments.input == SYNTHETIC else None
     if arguments.annotations:
         if truth:

@@ -25,7 +25,9 @@ IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".p
 BAG_SUFFIXES = (".mcap", ".db3")
 FOLDER_RATE = 5.0  # Hz, for still images
 CLIP_RATE = 6.0  # Hz, for the synthetic clip: about what two CPU cores keep up with
-CLIP_FRAMES = 150  # where the input itself has no end: synthetic clip, camera
+CLIP_FRAMES = 150  # where the input itself has no end: synthetic clip, camera, stream
+# The reading limit leaves time to open a stalled stream again before ros/camera_source.py gives it up.
+STREAM_LIMITS = (cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, 10_000, cv2.CAP_PROP_READ_TIMEOUT_MSEC, 5_000)
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,18 +110,35 @@ def is_bag(path: Path) -> bool:
     return path.suffix in BAG_SUFFIXES and path.is_file()
 
 
+def is_stream(spec: str) -> bool:
+    """Whether ``spec`` is the URL of a stream."""
+    return re.match(r"(?!file:)[a-z][a-z0-9+.-]*://", spec, re.IGNORECASE) is not None
+
+
+def is_missing_device(spec: str) -> bool:
+    """Whether ``spec`` is a path under /dev where nothing is, such as the one of a camera that is unplugged at the moment."""
+    return spec.startswith("/dev/") and not Path(spec).exists()
+
+
 def is_live(spec: str) -> bool:
-    """Whether ``spec`` is a camera: an index, a device file (/dev/video2, /dev/v4l/by-id/...) or the URL of a stream."""
-    return spec.isdigit() or spec.startswith("/dev/") or re.match(r"[a-z]+://", spec) is not None
+    """Whether ``spec`` is a camera: an index, a device (/dev/video2, /dev/v4l/by-id/...) or the URL of a stream (rtsp://...)."""
+    return bool(re.fullmatch("[0-9]{1,3}", spec)) or is_stream(spec) or Path(spec).is_char_device() or is_missing_device(spec)
+
+
+def without_secrets(spec: str) -> str:
+    """``spec`` for logs and reports: a URL without user, password and whatever follows a ``?``, ``#`` or ``=``."""
+    if not is_stream(spec):
+        return spec
+    return re.sub(r"[?#=].*", "...", re.sub(r"(?<=://).*@", "***@", spec))
 
 
 def open_source(spec: str, rate: float | None = None, frames: int | None = None, seed: int = 0) -> FrameSource:
     """Finds out what ``spec`` is and prepares to read it.
 
     Args:
-        spec: ``synthetic``, a camera (see ``is_live``), or the path of a folder of images, an image or a video.
+        spec: ``synthetic``, a camera or stream (see ``is_live``), or the path of a folder of images, an image or a video.
         rate: frames per second instead of the input's own (videos: their own; folders 5 Hz, synthetic clip 6 Hz).
-        frames: stop after this many; None takes all (150 of the synthetic clip or a camera).
+        frames: stop after this many; None takes all (150 of the synthetic clip, a camera or a stream).
         seed: which synthetic scene.
 
     Raises:
@@ -131,13 +150,15 @@ def open_source(spec: str, rate: float | None = None, frames: int | None = None,
         raise InputError(f"frames {frames}: must be at least 1")
     if spec == SYNTHETIC:
         return _synthetic(seed, rate or CLIP_RATE, frames or CLIP_FRAMES)
-    if re.fullmatch("[0-9]{1,3}", spec):
-        return _camera(spec, rate, frames or CLIP_FRAMES)
+    if spec.lower().startswith("file://"):
+        raise InputError(f"{spec}: a file is given by its path, without file://")
+    if is_live(spec):
+        return _live(spec, rate, frames or CLIP_FRAMES)
     path = Path(spec)
     if path.is_dir():
         return _images(f"images in {path}", list_images(path)[:frames], rate or FOLDER_RATE)
     if not path.is_file():
-        raise InputError(f"{spec}: no such file or folder, and not a camera index")
+        raise InputError(f"{spec}: no such file or folder, and neither a camera nor the URL of a stream")
     if path.suffix.lower() in IMAGE_SUFFIXES:
         return _images(f"image {path}", [path], rate or FOLDER_RATE)
     return _video(path, rate, frames)
@@ -151,7 +172,7 @@ def _stamps(rate: float) -> Iterator[int]:
 
 
 def _synthetic(seed: int, rate: float, count: int) -> FrameSource:
-    def read():
+    def read() -> Iterator[Frame]:
         samples = SyntheticScenes(seed).clip(0, count, rate=rate)
         for sample, stamp in zip(samples, _stamps(rate), strict=False):
             yield Frame(sample.name, stamp, sample.image, sample)
@@ -160,7 +181,7 @@ def _synthetic(seed: int, rate: float, count: int) -> FrameSource:
 
 
 def _images(description: str, paths: list[Path], rate: float) -> FrameSource:
-    def read():
+    def read() -> Iterator[Frame]:
         for path, stamp in zip(paths, _stamps(rate), strict=False):
             yield Frame(path.name, stamp, read_image(path))
 
@@ -176,31 +197,40 @@ def _video(path: Path, rate: float | None, frames: int | None) -> FrameSource:
     if not readable:
         raise InputError(f"{path}: not a video (or image) that can be decoded")
     rate = rate or (own_rate if 0 < own_rate <= 1000 else 30.0)
-    count = min(count, frames or count) if count > 0 else None
+    length = min(count, frames or count) if count > 0 else None
 
-    def read():
+    def read() -> Iterator[Frame]:
         capture = cv2.VideoCapture(str(path))
         try:
             yield from _captured(capture, str(path), _stamps(rate), frames)
         finally:
             capture.release()
 
-    return FrameSource(f"video {path}", rate, count, read)
+    return FrameSource(f"video {path}", rate, length, read)
 
 
-def _camera(spec: str, rate: float | None, count: int) -> FrameSource:
-    def read():
-        capture = cv2.VideoCapture(int(spec) if spec.isdigit() else spec)
+def _live(spec: str, rate: float | None, count: int) -> FrameSource:
+    name = f"stream {without_secrets(spec)}" if is_stream(spec) else f"camera {spec}"
+
+    def read() -> Iterator[Frame]:
+        capture = _capture(spec)
         try:
             if not capture.isOpened():
-                raise InputError(f"camera {spec}: cannot be opened")
+                raise InputError(f"{name}: {'no such device' if is_missing_device(spec) else 'cannot be opened'}")
             if rate:
                 capture.set(cv2.CAP_PROP_FPS, rate)
-            yield from _captured(capture, f"camera {spec}", iter(time.time_ns, None), count)
+            yield from _captured(capture, name, iter(time.time_ns, None), count)
         finally:
             capture.release()
 
-    return FrameSource(f"camera {spec}", rate or 30.0, count, read)
+    return FrameSource(name, rate or 30.0, count, read)
+
+
+def _capture(spec: str) -> cv2.VideoCapture:
+    """Opens a camera or stream by the one backend that is for it: some of those that OpenCV tries otherwise log the URL."""
+    if is_stream(spec):
+        return cv2.VideoCapture(spec, cv2.CAP_FFMPEG, STREAM_LIMITS)
+    return cv2.VideoCapture(int(spec)) if spec.isdecimal() else cv2.VideoCapture(spec, cv2.CAP_V4L2)
 
 
 def _captured(capture: cv2.VideoCapture, what: str, stamps: Iterator[int], limit: int | None) -> Iterator[Frame]:

@@ -71,7 +71,7 @@ class CameraSource(Node):
         super().__init__("camera_source")
         self.exit_status = process.DONE
         # Takes seconds to import: an interrupt meanwhile finds a node that can end cleanly.
-        from fcis_ros.data.frames import is_bag, is_live, open_source
+        from fcis_ros.data.frames import is_bag, is_live, open_source, without_secrets
 
         def declare(name: str, default, description: str, **details):
             descriptor = ParameterDescriptor(description=description, read_only=True, **details)
@@ -82,7 +82,7 @@ class CameraSource(Node):
 
         source = declare(
             "source", "synthetic",
-            "Camera (index, /dev/video2, stream URL), recording, video, folder of images, image, or 'synthetic'.",
+            "Camera (index, /dev/video2, URL of a stream), recording, video, folder of images, image, or 'synthetic'.",
             dynamic_typing=True,  # a camera index on the command line is a number
         )  # fmt: skip
         source = str(source)
@@ -107,7 +107,7 @@ class CameraSource(Node):
             self._source = open_bag(Path(source), rate or None, topic or None, self.get_logger().warning)
             self._own_time = not rate
         elif topic:
-            raise InputError(f"topic {topic}: {source} is not a recording")
+            raise InputError(f"topic {topic}: {without_secrets(source)} is not a recording")
         else:
             self._source = open_source(source, rate or None, 2**31 if self._live else None)
         self._images = self.create_publisher(Image, "image_raw", QoSProfile(depth=1))

@@ -3,12 +3,16 @@
 """Every kind of input that needs no ROS, and how each can be wrong."""
 
 import itertools
+import socket
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import cv2
 import numpy as np
 import pytest
 
-from fcis_ros.data.frames import list_images, open_source, read_image
+from fcis_ros.data import frames as frame_sources
+from fcis_ros.data.frames import is_live, list_images, open_source, read_image, without_secrets
 from fcis_ros.errors import InputError
 
 
@@ -116,6 +120,156 @@ def test_bad_numbers(rate, frames):
 def test_missing_camera():
     with pytest.raises(InputError, match="camera 97"):
         list(open_source("97").frames())
+
+
+class RecordedCapture:
+    """A stand-in for cv2.VideoCapture that notes what was opened and delivers two frames."""
+
+    opened: list = []
+
+    def __init__(self, *arguments):
+        self.opened.append(arguments)
+        self.left = 2
+
+    def isOpened(self):
+        return True
+
+    def read(self):
+        self.left -= 1
+        return self.left >= 0, picture(7)
+
+    def set(self, *arguments):
+        return True
+
+    def release(self):
+        pass
+
+
+LIMITS = frame_sources.STREAM_LIMITS
+
+
+@pytest.mark.parametrize(
+    ("spec", "arguments", "description"),
+    [
+        ("0", (0,), "camera 0"),
+        ("12", (12,), "camera 12"),
+        ("/dev/null", ("/dev/null", cv2.CAP_V4L2), "camera /dev/null"),  # some device that every machine has
+        ("/dev/video99", ("/dev/video99", cv2.CAP_V4L2), "camera /dev/video99"),
+        ("/dev/v4l/by-id/usb-x", ("/dev/v4l/by-id/usb-x", cv2.CAP_V4L2), "camera /dev/v4l/by-id/usb-x"),
+        ("rtsp://host:554/a", ("rtsp://host:554/a", cv2.CAP_FFMPEG, LIMITS), "stream rtsp://host:554/a"),
+        ("RTSP://host/a", ("RTSP://host/a", cv2.CAP_FFMPEG, LIMITS), "stream RTSP://host/a"),
+        ("http://host/a.mjpg", ("http://host/a.mjpg", cv2.CAP_FFMPEG, LIMITS), "stream http://host/a.mjpg"),
+        ("udp://@:5000", ("udp://@:5000", cv2.CAP_FFMPEG, LIMITS), "stream udp://***@:5000"),
+        ("rtsp://u:p@h/a?b=c", ("rtsp://u:p@h/a?b=c", cv2.CAP_FFMPEG, LIMITS), "stream rtsp://***@h/a..."),
+    ],
+)
+def test_open_source_every_kind_of_camera_opens_it_as_given(monkeypatch, spec, arguments, description):
+    monkeypatch.setattr(RecordedCapture, "opened", [])
+    monkeypatch.setattr(cv2, "VideoCapture", RecordedCapture)
+    source = open_source(spec)
+    frames = list(source.frames())
+    assert RecordedCapture.opened == [arguments] and is_live(spec)
+    assert [frame.name for frame in frames] == ["000000", "000001"] and frames[0].stamp < frames[1].stamp
+    assert (source.description, source.count) == (description, 150)
+
+
+def test_open_source_link_to_a_device_is_a_camera(tmp_path, monkeypatch):
+    monkeypatch.setattr(RecordedCapture, "opened", [])
+    monkeypatch.setattr(cv2, "VideoCapture", RecordedCapture)
+    (tmp_path / "front_camera").symlink_to("/dev/null")
+    list(open_source(str(tmp_path / "front_camera")).frames())
+    assert RecordedCapture.opened == [(str(tmp_path / "front_camera"), cv2.CAP_V4L2)]
+
+
+@pytest.mark.parametrize("spec", ["synthetic", "/dev/shm", "2026", "drive.mp4", "front/0", "file:///clip.mp4"])
+def test_is_live_other_inputs_are_no_camera(spec):
+    assert not is_live(spec)
+
+
+@pytest.mark.parametrize(
+    ("spec", "shown"),
+    [
+        ("rtsp://host:554/stream1", "rtsp://host:554/stream1"),
+        ("rtsp://user:secret@host/stream1", "rtsp://***@host/stream1"),
+        ("rtsp://user:sec/r#e?t@host/stream1", "rtsp://***@host/stream1"),  # as people type it, though it cannot be opened
+        ("http://host/video?user=a&password=secret", "http://host/video..."),
+        ("rtsp://host/user=a_password=secret_channel=1.sdp", "rtsp://host/user..."),
+        ("frames@home/a=b", "frames@home/a=b"),
+    ],
+)
+def test_without_secrets_url_hides_user_and_parameters(spec, shown):
+    assert without_secrets(spec) == shown
+
+
+@pytest.fixture
+def listening(monkeypatch):
+    """A socket on this machine, and the URL of it with secrets; connections are accepted by no program."""
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield f"://user:secret@127.0.0.1:{server.getsockname()[1]}/live?key=secret"
+
+
+@pytest.mark.parametrize("scheme", ["rtsp", "http", "tcp"])
+def test_open_source_stream_that_stays_silent_ends_in_one_line(monkeypatch, listening, capfd, scheme):
+    limits = (cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, 200, cv2.CAP_PROP_READ_TIMEOUT_MSEC, 200)
+    monkeypatch.setattr(frame_sources, "STREAM_LIMITS", limits)
+    with pytest.raises(InputError, match=r"^stream \w+://\*\*\*@127.0.0.1:\d+/live...: cannot be opened$"):
+        list(open_source(scheme + listening).frames())
+    assert "secret" not in "".join(capfd.readouterr())
+
+
+@pytest.mark.parametrize(
+    ("spec", "says"),
+    [
+        ("rtsp://user:secret@127.0.0.1:1/a", "stream rtsp://***@127.0.0.1:1/a: cannot be opened"),
+        ("http://user:secret@127.0.0.1:1/a", "stream http://***@127.0.0.1:1/a: cannot be opened"),
+        ("nonsense://user:secret@127.0.0.1:1/a", "stream nonsense://***@127.0.0.1:1/a: cannot be opened"),
+        ("/dev/video99", "camera /dev/video99: no such device"),
+        ("/dev/v4l/by-id/usb-none", "camera /dev/v4l/by-id/usb-none: no such device"),
+        ("/dev/null", "camera /dev/null: cannot be opened"),
+        ("file:///clip.mp4", "file:///clip.mp4: a file is given by its path, without file://"),
+    ],
+)
+def test_open_source_camera_that_cannot_be_opened_says_so(monkeypatch, capfd, spec, says):
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    with pytest.raises(InputError) as error:
+        list(open_source(spec).frames())
+    assert str(error.value) == says and "secret" not in "".join(capfd.readouterr())
+
+
+@pytest.fixture
+def network_camera(monkeypatch):
+    """The URL of a camera on this machine that streams five JPEG images of rising brightness, as MJPEG over HTTP."""
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+
+    class Camera(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=frame")
+            self.end_headers()
+            for value in range(0, 250, 50):
+                jpeg = cv2.imencode(".jpg", picture(value, 48, 64))[1].tobytes()
+                self.wfile.write(b"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n" % len(jpeg))
+                self.wfile.write(jpeg + b"\r\n")
+
+        def log_message(self, *arguments):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Camera) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/video.mjpg"
+        server.shutdown()
+        thread.join()
+
+
+def test_open_source_network_camera_yields_its_frames(network_camera):
+    source = open_source(network_camera, frames=4)
+    for _ in range(2):  # a source can be opened again
+        frames = list(source.frames())
+        assert [int(frame.image.mean()) // 10 for frame in frames] == [0, 5, 10, 15]
+        assert frames[0].image.shape == (48, 64, 3)
+    assert len(list(open_source(network_camera).frames())) == 5
 
 
 def test_list_images_of_a_file(tmp_path):
