@@ -18,6 +18,7 @@ from benchmarks.prior_work import measuring, plot, report
 from benchmarks.prior_work.heads import NAMES, coco, make_network, road
 from benchmarks.prior_work.training import budget, evaluate, load, train
 from fcis_ros.data.coco import CocoDataset
+from fcis_ros.files import file_digest
 from fcis_ros.model import checkpoint
 from fcis_ros.model.hardware import choose_device
 from fcis_ros.training import provenance
@@ -84,7 +85,7 @@ def train_all(args: argparse.Namespace, config, device: torch.device) -> None:
             start = provenance.describe_start(device, "fp32", 0, 1)
             print(f"{name}: {start['time']}", flush=True)
             state, run = train(network, config, photos, device, args.workers)
-            origin = {"file": init.name, "sha256": provenance.file_sha256(init)} if init else None
+            origin = {"file": init.name, "sha256": file_digest(init)} if init else None
             checkpoint.save(path, state.average.module, {**run, "start": start, "init": origin, "data": data})
         if not path.with_suffix(".json").exists():
             about = load(network, path)

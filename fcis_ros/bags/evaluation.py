@@ -18,6 +18,7 @@ from fcis_ros.bags.run_folder import TIMING, RunFolder, write_aside
 from fcis_ros.bags.summary import LATENCIES
 from fcis_ros.bags.truth import AnnotationFile, FrameTruth
 from fcis_ros.bags.truth_topic import TruthTopic
+from fcis_ros.files import file_digest
 from fcis_ros.model.predictor import Predictor
 
 EDGE = 65536  # bytes at both ends of a file that tell it from others
@@ -117,7 +118,7 @@ def open_truth(
         named = all(recording.named for recording in recordings)
         truth = AnnotationFile(annotations, class_names, named, recordings[0].count if len(recordings) == 1 else None)
         file = truth.place.path
-        about = {"file": file.name, "sha256": file_sha256(file), "matched_by": truth.matched_by}
+        about = {"file": file.name, "sha256": file_digest(file), "matched_by": truth.matched_by}
         return [truth] * len(recordings), about
     if topic:
         return [TruthTopic(own, topic, class_names) for own in recordings], {
@@ -150,12 +151,3 @@ def fingerprint(recording: Recording) -> str:
             content.seek(max(0, size - EDGE))
             digest.update(content.read(EDGE))
     return digest.hexdigest()[:16]
-
-
-def file_sha256(path: Path) -> str:
-    """Of a file's content, in hexadecimal."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()

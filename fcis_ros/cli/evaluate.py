@@ -35,10 +35,10 @@ def run(arguments: argparse.Namespace) -> None:
     from fcis_ros.evaluation.picture import picture
     from fcis_ros.evaluation.report import write_json
     from fcis_ros.evaluation.truth import Truth
+    from fcis_ros.files import file_digest
     from fcis_ros.model.exported import load_predictor
     from fcis_ros.model.hardware import choose_device
     from fcis_ros.training.distributed import join, local_device
-    from fcis_ros.training.provenance import file_sha256
 
     device = choose_device(local_device(arguments.device))
     predictor = load_predictor(arguments.checkpoint, str(device), arguments.threads, arguments.precision)
@@ -71,7 +71,7 @@ def run(arguments: argparse.Namespace) -> None:
         return
     about = {"device": str(predictor.device), "precision": predictor.precision, "model": predictor.name}
     about["input"] = f"{len(images)} images of {folder}"
-    about["truth"] = {"file": Path(arguments.annotations).name, "sha256": file_sha256(Path(arguments.annotations))}
+    about["truth"] = {"file": Path(arguments.annotations).name, "sha256": file_digest(Path(arguments.annotations))}
     report = summarise(seen, names, arguments.score, about)
     if arguments.out:
         by_id = {entry.id: entry for entry in images}

@@ -81,6 +81,7 @@ def run(arguments: argparse.Namespace) -> int:
 def run_live(arguments: argparse.Namespace) -> int:
     from fcis_ros.cli.needing import needing
     from fcis_ros.cli.output import finished_folder
+    from fcis_ros.files import file_digest
     from fcis_ros.model.checkpoint import default_checkpoint
     from fcis_ros.model.exported import class_names_of
     from fcis_ros.model.hardware import choose_device
@@ -88,7 +89,7 @@ def run_live(arguments: argparse.Namespace) -> int:
     if len(arguments.bags) > 1 or arguments.shard[1] > 1 or arguments.engine:
         raise InputError("--live takes one recording, whole")
     with needing("source a ROS 2 and build the package, or use make"):
-        from fcis_ros.bags.evaluation import file_sha256, open_truth
+        from fcis_ros.bags.evaluation import open_truth
         from fcis_ros.bags.live import NodeSettings, evaluate_bag_live
         from fcis_ros.bags.places import is_url
     folder = Path(arguments.out)
@@ -105,7 +106,7 @@ def run_live(arguments: argparse.Namespace) -> int:
         opened = open_truth([recording], arguments.annotations, arguments.truth_topic, names)
         return opened and (opened[0][0], opened[1])
 
-    model = {"name": checkpoint.stem, "sha256": file_sha256(checkpoint)}
+    model = {"name": checkpoint.stem, "sha256": file_digest(checkpoint)}
     with finished_folder(folder, proof="run.json", log="node.log") as made:
         evaluate_bag_live(Path(arguments.bags[0]), arguments.topic, truth_of, made, settings, model)
     return report(folder, None, arguments.baseline, arguments.tolerance)

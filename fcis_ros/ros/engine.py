@@ -5,7 +5,6 @@
 import contextlib
 import ctypes
 import gc
-import hashlib
 import re
 import sys
 import threading
@@ -16,6 +15,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from fcis_ros.errors import InputError
+from fcis_ros.files import file_digest
 from fcis_ros.ros.diagnostics import Recent
 from fcis_ros.ros.inbox import Frame, Inbox, NodeEndedError, StaleFrameError
 from fcis_ros.structures import Instances
@@ -47,19 +47,13 @@ class Outlet(Protocol):
         """A frame is not answered."""
 
 
-def checkpoint_hash(path: str) -> str:
-    """The first twelve digits of the file's SHA-256."""
-    with open(path, "rb") as file:
-        return hashlib.sha256(file.read()).hexdigest()[:12]
-
-
 def load(
     model: str, device: str, threads: int, precision: str, progress: Callable[[str], None]
 ) -> tuple[Any, str]:
     """Imports PyTorch, loads a checkpoint and computes once, so that the first frame waits for nothing.
 
     Returns:
-        The predictor, and the hash of its checkpoint.
+        The predictor, and the first twelve digits of its checkpoint's SHA-256.
 
     Raises:
         InputError: the model, the device or the precision cannot be used.
@@ -71,7 +65,7 @@ def load(
 
     progress("2/3 reading the checkpoint")
     predictor = load_predictor(model or None, device, threads or None, precision)
-    digest = checkpoint_hash(model or checkpoint.default_checkpoint())
+    digest = file_digest(model or checkpoint.default_checkpoint())[:12]
     progress("3/3 computing for the first time")
     try:
         predictor(predictor.example())

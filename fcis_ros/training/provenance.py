@@ -7,7 +7,6 @@ import json
 import os
 import platform
 import subprocess
-from collections.abc import Iterable
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -18,25 +17,13 @@ from tqdm import tqdm
 from fcis_ros.config import json_object
 from fcis_ros.data.coco import CocoDataset
 from fcis_ros.errors import InputError
+from fcis_ros.files import file_digest
 from fcis_ros.model.checkpoint import open_tensors, read_metadata
 from fcis_ros.training.config import TrainConfig
 from fcis_ros.versions import versions
 
 PROJECT = Path(__file__).resolve().parents[2]
 MAX_INHERITED = 1 << 20  # bytes of JSON; a run with fifty starts has 50 kB
-
-
-def file_sha256(path: Path) -> str:
-    """Digest of a file, in hexadecimal.
-
-    Raises:
-        InputError: it cannot be read.
-    """
-    try:
-        with open(path, "rb") as file:
-            return _digest(iter(lambda: file.read(1 << 20), b""))
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
 
 
 def describe_data(dataset: CocoDataset) -> dict[str, Any]:
@@ -50,13 +37,12 @@ def describe_data(dataset: CocoDataset) -> dict[str, Any]:
     """
     names = sorted(dataset.file_names)
     with tqdm(names, "digest of the images", unit="image", mininterval=0.5) as bar:
-        lines = (f"{name}\0{file_sha256(dataset.image_dir / name)}\n" for name in bar)
-        images_sha256 = _digest(line.encode() for line in lines)
+        contents = "".join(f"{name}\0{file_digest(dataset.image_dir / name)}\n" for name in bar)
     return {
         "annotations": dataset.path.name,
-        "annotations_sha256": file_sha256(dataset.path),
+        "annotations_sha256": file_digest(dataset.path),
         "images": len(names),
-        "images_sha256": images_sha256,
+        "images_sha256": hashlib.sha256(contents.encode()).hexdigest(),
     }
 
 
@@ -72,7 +58,7 @@ def describe_init(path: Path) -> list[dict[str, Any]]:
         about = file.metadata() or {}
     own = dict(read_metadata(path)[1]) if "format_version" in about else {k: v for k, v in about.items() if k != "format"}
     earlier = own.pop("init", None) or []
-    chain = [{"file": path.name, "sha256": file_sha256(path), "provenance": own or None}]
+    chain = [{"file": path.name, "sha256": file_digest(path), "provenance": own or None}]
     chain += earlier if isinstance(earlier, list) else [earlier]
     text = json.dumps({"provenance": {"init": chain}})
     if len(text) > MAX_INHERITED:
@@ -121,13 +107,6 @@ def differences(before: Any, now: Any, name: str = "") -> list[str]:
         keys = [*before, *(key for key in now if key not in before)]
         return [text for key in keys for text in differences(before.get(key), now.get(key), f"{name}.{key}" if name else key)]
     return [] if before == now else [f"{name} was {_short(before)}, is {_short(now)}"]
-
-
-def _digest(chunks: Iterable[bytes]) -> str:
-    digest = hashlib.sha256()
-    for chunk in chunks:
-        digest.update(chunk)
-    return digest.hexdigest()
 
 
 def _short(value: Any) -> str:
