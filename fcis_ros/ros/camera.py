@@ -35,6 +35,7 @@ class Camera:
         base = f"{name}/" if name else ""
         self.input = ImageInput(node, f"{base}image", lambda message: inbox.put(name, message), profile)
         self._outputs = f"~/{base}"
+        self._publishers: list[Any] = []
         self._tracker = Tracker() if node.get_parameter("track").value else None
         self._stamps = stamps.StampCheck()
         self._depth = BitDepth()
@@ -46,16 +47,21 @@ class Camera:
     # Life cycle
 
     def create_publishers(self) -> None:
-        create = self._node.create_lifecycle_publisher
-        self._masks = create(InstanceMaskArray, f"{self._outputs}masks", qos.OUTPUT)
-        self._overlay = create(Image, f"{self._outputs}overlay", qos.OUTPUT)
-        self._labels = create(Image, f"{self._outputs}labels", qos.OUTPUT)
-        self._labels_color = create(Image, f"{self._outputs}labels_color", qos.OUTPUT)
-        self._timing = create(DiagnosticArray, f"{self._outputs}timing", qos.OUTPUT)
+        self._masks = self._create_publisher(InstanceMaskArray, "masks")
+        self._overlay = self._create_publisher(Image, "overlay")
+        self._labels = self._create_publisher(Image, "labels")
+        self._labels_color = self._create_publisher(Image, "labels_color")
+        self._timing = self._create_publisher(DiagnosticArray, "timing")
+
+    def _create_publisher(self, kind: type, name: str) -> Any:
+        publisher = self._node.create_lifecycle_publisher(kind, f"{self._outputs}{name}", qos.OUTPUT)
+        self._publishers.append(publisher)
+        return publisher
 
     def destroy_publishers(self) -> None:
-        for publisher in (self._masks, self._overlay, self._labels, self._labels_color, self._timing):
-            self._node.destroy_lifecycle_publisher(publisher)
+        """Destroys those that were created, be it all of them or none."""
+        while self._publishers:
+            self._node.destroy_lifecycle_publisher(self._publishers.pop())
 
     # The worker's side
 

@@ -139,18 +139,19 @@ class Inbox:
             queue.outcomes[outcome] += 1
             self._changed.notify_all()
 
-    def close(self, source: str, timeout: float) -> bool:
-        """Accepts no more frames of a source; those waiting are counted as overwritten, those in work are waited for.
+    def close(self, sources: Iterable[str], timeout: float) -> bool:
+        """Accepts no more frames of the sources; those waiting are counted as overwritten, those in work are waited for.
 
         Returns:
             Whether none is in work any more.
         """
         with self._changed:
-            queue = self._queues[source]
-            queue.depth = 0
-            queue.outcomes["overwritten"] += len(queue.frames)
-            queue.frames.clear()
-            return self._changed.wait_for(lambda: not queue.in_work, timeout)
+            queues = [self._queues[source] for source in sources]
+            for queue in queues:
+                queue.depth = 0
+                queue.outcomes["overwritten"] += len(queue.frames)
+                queue.frames.clear()
+            return self._changed.wait_for(lambda: not any(queue.in_work for queue in queues), timeout)
 
     def stop(self) -> None:
         """Ends all waiting in ``take``."""

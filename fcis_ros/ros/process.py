@@ -11,6 +11,7 @@ import re
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -45,16 +46,30 @@ def _without_places(error: Exception) -> str:
     return re.sub(r",? at \S+:\d+|\.? Error: error not set", "", lines[0])
 
 
-def spin_once(executor: Any) -> None:
+def spin_once(executor: Any, seconds: float | None = None) -> None:
     """Serves one callback of a node whose publishers may be destroyed by another thread meanwhile.
 
     rclpy gathers what to wait for without a lock: a publisher's events that are destroyed just then are an error of the whole
     executor, which has lost nothing by it and gathers anew the next time.
+
+    Args:
+        executor: the executor of the node.
+        seconds: time to wait for a callback; None waits for ever.
     """
     from rclpy.impl.implementation_singleton import rclpy_implementation
 
     with contextlib.suppress(rclpy_implementation.InvalidHandle):
-        executor.spin_once()
+        executor.spin_once(seconds)
+
+
+def spin_until(executor: Any, done: Callable[[], bool]) -> None:
+    """Serves callbacks until ``done``, LAST_SECONDS at most; after a signal only those that are under way already."""
+    from rclpy.executors import ExternalShutdownException
+
+    deadline = time.monotonic() + LAST_SECONDS
+    with contextlib.suppress(ExternalShutdownException):  # comes when all of those have gone on
+        while not done() and time.monotonic() < deadline:
+            spin_once(executor, 0)
 
 
 def run(name: str, make_node: Callable[[], Any], spin: Callable[[Any, Any], None]) -> int:

@@ -16,21 +16,33 @@ from fcis_ros.structures import Instances
 
 
 class SegmentService:
-    """An outlet of the engine, like a camera: its requests wait their turn among the cameras' frames."""
+    """An outlet of the engine, like a camera: its requests wait their turn among the cameras' frames.
+
+    Attributes:
+        waiting: the answer that a client waits for, if one does.
+    """
 
     NAME = "~/segment"
 
     def __init__(self, node: Any, inbox: Inbox):
         self._node, self._inbox = node, inbox
+        self.waiting: Future | None = None
         # One request after the other, in a group of its own: the node's other callbacks go on meanwhile.
         node.create_service(Segment, self.NAME, self._serve, callback_group=MutuallyExclusiveCallbackGroup())
 
     async def _serve(self, request: Segment.Request, response: Segment.Response) -> Segment.Response:
-        future = Future(executor=self._node.executor)
-        if not self._inbox.put(self.NAME, (request.image, response, future)):
+        future = self.waiting = Future(executor=self._node.executor)
+        if self._inbox.put(self.NAME, (request.image, response, future)):
+            response = await future
+        else:
             response.message = "no model is loaded: configure the node first"
-            return response
-        return await future
+        self.waiting = None
+        return response
+
+    def dismiss(self) -> None:
+        """Answers the request that was accepted and is not answered yet, if there is one; from any thread."""
+        if (future := self.waiting) is not None and not future.done():
+            self._node.resolve(future, Segment.Response(message="the node stopped serving before the image was computed"))
 
     def image_of(self, frame: Frame) -> np.ndarray:
         return to_rgb(frame.message[0])

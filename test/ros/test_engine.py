@@ -77,7 +77,7 @@ class Bench:
         while any(self.inbox.counts(source).waiting for source in "ab"):
             assert time.monotonic() < deadline
             time.sleep(0.001)
-        assert all(self.inbox.close(source, 10) for source in "ab") and self.engine.stop(10)
+        assert self.inbox.close("ab", 10) and self.engine.stop(10)
         return self.inbox.counts("a")
 
 

@@ -95,7 +95,7 @@ def test_nothing_is_lost_uncounted_between_threads():
         inbox.put("ab"[message % 2], message)
         if message % 500 == 0:
             time.sleep(0.001)
-    assert inbox.close("a", 10) and inbox.close("b", 10)
+    assert inbox.close("ab", 10)
     inbox.stop()
     thread.join(timeout=10)
     for number, source in enumerate("ab"):

@@ -1,0 +1,182 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""A request to ~/segment that has been accepted is answered, whatever becomes of the node."""
+
+import signal
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+pytestmark = pytest.mark.ros
+
+IMAGE = np.random.default_rng(0).integers(0, 256, (60, 80, 3), dtype=np.uint8)
+
+
+@pytest.fixture
+def service():
+    """The service of a node that has no network, and the inbox where its requests wait."""
+    from fcis_ros.ros.inbox import Inbox
+    from fcis_ros.ros.segment_service import SegmentService
+
+    node = SimpleNamespace(executor=None, create_service=lambda *_, **__: None)
+    node.resolve = lambda future, result: future.set_result(result)
+    inbox = Inbox([SegmentService.NAME])
+    inbox.start()
+    inbox.open(SegmentService.NAME, 1)
+    return SegmentService(node, inbox), inbox
+
+
+def requested(service):
+    """A request that waits, as the executor runs it."""
+    from fcis_ros.srv import Segment
+
+    running = service._serve(Segment.Request(), Segment.Response())
+    assert running.send(None) is None
+    return running
+
+
+def answer_of(running):
+    with pytest.raises(StopIteration) as end:
+        running.send(None)
+    return end.value.value
+
+
+def test_dismiss_waiting_request_gets_an_unsuccessful_answer(service):
+    segment, inbox = service
+    running = requested(segment)
+    assert inbox.close([segment.NAME], 0) and inbox.counts(segment.NAME).overwritten == 1
+    segment.dismiss()
+    answer = answer_of(running)
+    assert not answer.success and "stopped serving" in answer.message
+    assert segment.waiting is None
+
+
+def test_dismiss_request_in_work_is_answered_once(service):
+    """A device that hangs may go on later; its late answer harms nothing."""
+    segment, inbox = service
+    running = requested(segment)
+    (frame,) = inbox.take(1)
+    assert not inbox.close([segment.NAME], 0)
+    segment.dismiss()
+    segment.refuse(frame, "too late")
+    inbox.settle(frame, "failed")
+    assert not answer_of(running).success
+    segment.dismiss()  # there is nothing left
+
+
+def test_dismiss_request_that_is_answered_keeps_its_answer(service):
+    segment, inbox = service
+    running = requested(segment)
+    (frame,) = inbox.take(1)
+    segment.refuse(frame, "step 1 is too small")
+    segment.dismiss()
+    assert answer_of(running).message == "step 1 is too small"
+
+
+# While the file is missing the network does not end with a frame, unless a request has been dropped.
+GATED = """
+import os
+import sys
+import time
+from pathlib import Path
+from fcis_ros.model.predictor import Predictor
+from fcis_ros.ros import fcis_node, process
+
+process.obey_signals()
+process.LAST_SECONDS = 100.0
+fcis_node.HANG_SECONDS = 1.0
+predict, inboxes = Predictor.predict, []
+
+class Inbox(fcis_node.Inbox):
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        inboxes.append(self)
+
+def wait_and_predict(*arguments):
+    while not Path(os.environ["GO_ON"]).exists() and not inboxes[0].counts("~/segment").overwritten:
+        time.sleep(0.01)
+    return predict(*arguments)
+
+fcis_node.Inbox, Predictor.predict = Inbox, wait_and_predict
+sys.exit(fcis_node.main())
+"""
+
+
+@pytest.fixture
+def gate(tmp_path, monkeypatch):
+    """The file; it is there while the node computes for the first time."""
+    monkeypatch.setenv("GO_ON", str(tmp_path / "go_on"))
+    (tmp_path / "gated.py").write_text(GATED)
+    (tmp_path / "go_on").touch()
+    return tmp_path / "go_on"
+
+
+@pytest.fixture
+def ask(client, wait_for):
+    """Sends a request; returns its future."""
+    from fcis_ros.srv import Segment
+
+    service = client.node.create_client(Segment, "fcis_node/segment")
+
+    def send():
+        wait_for(service.service_is_ready, "the service")
+        return service.call_async(Segment.Request(image=client.image(IMAGE)))
+
+    return send
+
+
+def wait_behind_a_frame(client, wait_for, gate, ask):
+    """A frame of the camera is in work, a request waits behind it."""
+    wait_for(client.connected, "the node")
+    gate.unlink()
+    client.send(IMAGE)
+    wait_for(lambda: client.count("waiting") == 1, "the frame in work")
+    future = ask()
+    wait_for(lambda: client.value("segment_requests", "model") == "1", "the request")
+    return future
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_waiting_request_is_answered_when_a_signal_ends_the_node(
+    client, start, tiny_checkpoint, wait_for, gate, ask, number
+):
+    process = start(gate.with_name("gated.py"), {"model": tiny_checkpoint}, {"image": "camera/image"})
+    future = wait_behind_a_frame(client, wait_for, gate, ask)
+    process.send_signal(number)
+    wait_for(future.done, "the answer")
+    assert not future.result().success and "stopped serving" in future.result().message
+    assert process.wait() == 0, process.output
+
+
+def test_waiting_request_is_answered_when_the_node_is_shut_down(client, start, tiny_checkpoint, wait_for, gate, ask):
+    from lifecycle_msgs.msg import Transition
+
+    process = start(gate.with_name("gated.py"), {"model": tiny_checkpoint}, {"image": "camera/image"})
+    future = wait_behind_a_frame(client, wait_for, gate, ask)
+    client.change_state(Transition.TRANSITION_ACTIVE_SHUTDOWN)
+    wait_for(future.done, "the answer")
+    assert not future.result().success and "stopped serving" in future.result().message
+    assert process.interrupt() == 0, process.output
+
+
+def test_request_in_work_is_answered_at_cleanup_and_the_next_one_after_configure(
+    client, start, tiny_checkpoint, wait_for, gate, ask
+):
+    from lifecycle_msgs.msg import Transition
+
+    process = start(gate.with_name("gated.py"), {"model": tiny_checkpoint, "autostart": False})
+    assert client.change_state(Transition.TRANSITION_CONFIGURE)
+    gate.unlink()
+    future = ask()
+    wait_for(lambda: client.value("segment_requests", "model") == "1", "the request")
+    assert not client.change_state(Transition.TRANSITION_CLEANUP)  # the device hangs
+    wait_for(future.done, "the answer")
+    assert not future.result().success and "stopped serving" in future.result().message
+    gate.touch()
+    wait_for(lambda: client.change_state(Transition.TRANSITION_CLEANUP), "the cleanup")
+    assert client.change_state(Transition.TRANSITION_CONFIGURE)
+    future = ask()
+    wait_for(future.done, "the answer")
+    assert future.result().success
+    assert process.interrupt() == 0, process.output
