@@ -70,9 +70,10 @@ try-robot-path:
 try-builds:
 	tools/try_builds.sh
 
-# The style of Python and of C++; `clang-format -i` on what it complains about.
+# The style of Python and of C++, and Python's types; `clang-format -i` on what it complains about.
 lint: setup
 	.venv/bin/ruff check .
+	.venv/bin/mypy
 	find csrc include examples test benchmarks -name '*.h' -o -name '*.hpp' -o -name '*.cpp' -o -name '*.cu' | \
 		xargs .venv/bin/clang-format --dry-run --Werror
 
@@ -112,5 +113,5 @@ sanitize-gpu: setup
 
 # What was built and what can be made again in minutes; runs/ holds days of training.
 clean:
-	rm -rf .venv .venv-oldest .venv-jazzy build install log out .pytest_cache .ruff_cache .hypothesis *.egg-info
+	rm -rf .venv .venv-oldest .venv-jazzy build install log out .pytest_cache .ruff_cache .mypy_cache .hypothesis *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

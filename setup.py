@@ -114,6 +114,11 @@ if __name__ == "__main__":
         license="Apache-2.0",
         packages=[*setuptools.find_packages(include=["fcis_ros", "fcis_ros.*"]), *PACKAGED],
         package_dir=PACKAGED,
-        package_data={"": ["*.j2"], "fcis_ros.weights": ["*"], "fcis_ros.models": ["*.json"], "fcis_ros.msg": ["*.msg"]},
+        package_data={
+            "": ["*.j2", "py.typed"],
+            "fcis_ros.weights": ["*"],
+            "fcis_ros.models": ["*.json"],
+            "fcis_ros.msg": ["*.msg"],
+        },
         **operators(),
     )

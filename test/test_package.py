@@ -6,6 +6,7 @@ import ast
 import importlib
 import os
 import re
+import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
@@ -44,6 +45,20 @@ def test_pip_takes_that_version_and_every_setuptools_the_licence():
     # As text in pyproject.toml only setuptools 77 and later take the licence, as a table none will from 2027 on.
     assert not re.search(r"^license", pyproject, re.MULTILINE) and 'license="Apache-2.0"' in (ROOT / "setup.py").read_text()
     assert "version=" not in (ROOT / "setup.py").read_text()
+
+
+def test_types_are_packaged_for_other_checkers(tmp_path):
+    """PEP 561."""
+    command = [sys.executable, "setup.py", "--quiet", "egg_info", "--egg-base", tmp_path, "build_py", "--build-lib", tmp_path]
+    subprocess.run(command, cwd=ROOT, env=os.environ | {"FCIS_BUILD_OPS": "OFF"}, check=True)
+    assert (tmp_path / "fcis_ros" / "py.typed").is_file()
+
+
+@pytest.mark.ros
+def test_types_are_installed_for_other_checkers():
+    import fcis_ros.msg
+
+    assert (Path(fcis_ros.msg.__file__).parents[1] / "py.typed").is_file()
 
 
 def test_one_name():
