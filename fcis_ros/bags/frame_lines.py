@@ -3,18 +3,41 @@
 """A line of frames.jsonl: a frame of a recording, and how what was found in it compares with what is there."""
 
 import itertools
-import json
 from array import array
 from collections.abc import Iterable, Mapping
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, fields
 from typing import Any
 
 import numpy as np
 
+from fcis_ros.bags.shapes import fits
 from fcis_ros.evaluation.matching import AREAS, OVERLAPS, Matches, need_not
 from fcis_ros.evaluation.precision import Table
 
 Frame = Mapping[str, Any]
+COLUMNS = {"labels": [int], "scores": [float], "masks": [[int]], "boxes": [int], "voc": [int]}
+SHAPE = {
+    **dict.fromkeys(("bag", "index", "stamp", "log_time", "moment", "height", "width", "own_id", "image_id"), int),
+    **dict.fromkeys(("listed", "tracked", "repeated"), bool),
+    "name": str, "problem": (str, None), "truth": (int, None), "rates": [float], "objects": [[float]], **COLUMNS,
+    "ends": {"detections": int, "unannotated": int, "annotations": int},
+}  # fmt: skip
+
+
+def is_frame(value: Any, bags: int, classes: int) -> bool:
+    """Whether a line is that of a frame.
+
+    Args:
+        value: what JSON gave.
+        bags: number of recordings of the evaluation.
+        classes: number of its classes.
+    """
+    if not fits(value, SHAPE) or not 0 <= value["bag"] < bags or len(value["rates"]) != len(fields(Rates)):
+        return False
+    rows = {*map(len, value["masks"])} <= {len(AREAS)} and {*map(len, value["objects"])} <= {4}
+    labels = [*value["labels"], *(own[0] for own in value["objects"] if own)]
+    known = all(0 < label <= classes for label in labels)
+    return rows and known and len({len(value[name]) for name in COLUMNS}) == 1
 
 
 def columns(matches: Matches) -> dict[str, Any]:
@@ -97,9 +120,3 @@ def with_rates(frame: dict[str, Any], matches: Matches, score: float) -> dict[st
     """A frame's line with its matches, and before them what can be read without them."""
     own = columns(matches)
     return {**frame, "rates": list(astuple(rates(own, score))), **own}
-
-
-def head_of(line: bytes) -> dict[str, Any]:
-    """A line of frames.jsonl without its columns, which are most of it."""
-    ends = json.loads(line[line.rindex(b'"ends":') + 7 : -2])
-    return {**json.loads(line[: line.index(b',"objects":')] + b"}"), "ends": ends}

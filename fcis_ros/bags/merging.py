@@ -5,7 +5,6 @@
 Masks are not looked at: the lists are joined as bytes, and of each frame only its line is read.
 """
 
-import contextlib
 import json
 import shutil
 from collections import Counter
@@ -15,7 +14,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from fcis_ros.bags.choice import Choice, picture_path
-from fcis_ros.bags.frame_lines import head_of, with_rates
+from fcis_ros.bags.frame_lines import with_rates
 from fcis_ros.bags.run_folder import (
     COMPLETE,
     FRAMES,
@@ -24,14 +23,15 @@ from fcis_ros.bags.run_folder import (
     PICTURES,
     RUN,
     TIMING,
-    between,
     image_of,
     list_path,
+    read_entries,
     read_frames,
     read_run,
+    read_timing,
     tails,
-    whole_lines,
     write_aside,
+    write_run,
 )  # fmt: skip
 from fcis_ros.errors import InputError
 from fcis_ros.evaluation.matching import match_image
@@ -137,16 +137,14 @@ def merge(parts: Sequence[Part], what: dict[str, Any], folder: Path) -> None:
     if times := _times(part.path for part in parts if part.path):
         write_aside(folder / TIMING, json.dumps(times, indent=1) + "\n")
     problem = "; ".join(part.line for part in missing)[:2000] or None
-    run = {"what": {**what, "shard": [1, 1]}, "state": PARTIAL if missing else COMPLETE, "problem": problem}
-    write_aside(folder / RUN, json.dumps(run, indent=1) + "\n")
+    write_run(folder, {**what, "shard": [1, 1]}, PARTIAL if missing else COMPLETE, problem, joining.count)
 
 
 def _times(folders: Iterable[Path]) -> dict[str, Any]:
     """Frames and seconds of all parts together, whoever did them at the same time."""
     total = Counter()
     for folder in folders:
-        with contextlib.suppress(OSError, ValueError):  # of a part that was killed
-            own = json.loads((folder / TIMING).read_text(encoding="utf-8"))
+        if own := read_timing(folder):
             total.update(frames=own["frames"], seconds=own["seconds"])
     return {**total, "fps": total["frames"] / (total["seconds"] or 1)} if total else {}
 
@@ -166,32 +164,30 @@ class _Joining:
         self._categories = [{"id": own, "name": name} for own, name in zip(self._ids, self._names, strict=True)]
         self._score = what["score"]
         self.choice = Choice(self._score)
+        self.count = 0
 
     def add(self, part: Path) -> None:
         """Adds the frames of a part."""
-        sources = {name: list_path(part, name).open("rb") for name in LISTS}
-        begins = {name: len(head) for name, head in HEADS.items()}
-        for line in whole_lines(part / FRAMES):
-            frame = head_of(line)
-            entries = {name: between(sources[name], begins[name], frame["ends"][name]) for name in LISTS}
-            begins = frame["ends"]
-            if frame["truth"] in self._known and frame["truth"] is not None:
-                frame, entries = self._demoted(json.loads(line), entries)
-                line = json.dumps(frame, separators=(",", ":")).encode()
-            elif frame["truth"] is not None:
-                self._known.add(frame["truth"])
-            for name, text in entries.items():
-                if text:
-                    text = text if self._ends[name] == len(HEADS[name]) else b",\n" + text
-                    self._files[name].write(text)
-                    self._ends[name] += len(text)
-            ends = json.dumps({"ends": self._ends}, separators=(",", ":"))[1:].encode()
-            self._frames.write(line[: line.rindex(b'"ends":')] + ends + b"\n")
-            if frame["listed"]:
-                self._images.append(image_of(frame))
-            self.choice.add(frame)
-        for source in sources.values():
-            source.close()
+        for line, frame, entries in read_entries(part):
+            self._add(line, frame, entries)
+
+    def _add(self, line: bytes, frame: dict[str, Any], entries: dict[str, bytes]) -> None:
+        if frame["truth"] in self._known and frame["truth"] is not None:
+            frame, entries = self._demoted(frame, entries)
+            line = json.dumps(frame, separators=(",", ":")).encode()
+        elif frame["truth"] is not None:
+            self._known.add(frame["truth"])
+        for name, text in entries.items():
+            if text:
+                text = text if self._ends[name] == len(HEADS[name]) else b",\n" + text
+                self._files[name].write(text)
+                self._ends[name] += len(text)
+        ends = json.dumps({"ends": self._ends}, separators=(",", ":"))[1:].encode()
+        self._frames.write(line[: line.rindex(b'"ends":')] + ends + b"\n")
+        self.count += 1
+        if frame["listed"]:
+            self._images.append(image_of(frame))
+        self.choice.add(frame)
 
     def _demoted(self, frame: dict[str, Any], entries: dict[str, bytes]) -> tuple[dict[str, Any], dict[str, bytes]]:
         """A frame whose annotation an earlier part had: it counts as one without truth, as it would have in one run."""

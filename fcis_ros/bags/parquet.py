@@ -6,8 +6,6 @@ The lists are read frame by frame and written in groups of rows: memory does not
 and the same pyarrow give the same bytes.
 """
 
-import contextlib
-import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,8 +15,8 @@ import pyarrow
 from pyarrow.parquet import ParquetWriter
 from pycocotools import mask as rle
 
-from fcis_ros.bags.run_folder import FRAMES, HEADS, between, list_path, read_frames, read_run
-from fcis_ros.bags.storage import refusing
+from fcis_ros.bags.run_folder import FRAMES, read_run
+from fcis_ros.bags.stored import read_stored
 from fcis_ros.errors import InputError
 from fcis_ros.evaluation.matching import OVERLAPS, compared
 
@@ -88,26 +86,21 @@ def _rows(folder: Path, what: dict[str, Any]) -> Iterator[list[Row]]:
     """The rows of each frame."""
     names = dict(zip(what["category_ids"], what["class_names"], strict=True))
     labels = {own: label for label, own in enumerate(what["category_ids"], start=1)}
-    lists = ("detections", "unannotated")
-    begins = {name: len(HEADS[name]) for name in lists}
-    with contextlib.ExitStack() as opened:
-        with refusing(folder, "not a whole evaluation"):
-            files = {name: opened.enter_context(list_path(folder, name).open("rb")) for name in lists}
-        for frame in read_frames(folder):
-            with refusing(folder, f"not the lists of its {FRAMES}"):
-                texts = [between(files[name], begins[name], frame["ends"][name]) for name in lists]
-                found = [own for text in texts for own in json.loads(b"[" + text + b"]")]
-                masks = [own["segmentation"] for own in found]
-                boxes = rle.toBbox(masks).astype(int).tolist() if masks else []
-                areas = rle.area(masks).tolist() if masks else []
-                matched = _matched(frame, [labels[own["category_id"]] for own in found], [own["score"] for own in found])
-            begins = frame["ends"]
-            head = frame["bag"], frame["index"], frame["name"], frame["stamp"], frame["truth"] is not None
-            yield [
-                (*head, own["image_id"], own["category_id"], names[own["category_id"]], own["score"], right, *box, area,
-                 *own["segmentation"]["size"], own["segmentation"]["counts"])
-                for own, right, box, area in zip(found, matched, boxes, areas, strict=True)
-            ]  # fmt: skip
+    for stored in read_stored(folder, ("detections", "unannotated")):
+        frame, found = stored.frame, stored.results
+        masks = [own["segmentation"] for own in found]
+        boxes = rle.toBbox(masks).astype(int).tolist() if masks else []
+        areas = rle.area(masks).tolist() if masks else []
+        try:
+            matched = _matched(frame, [labels[own["category_id"]] for own in found], [own["score"] for own in found])
+        except ValueError:
+            raise InputError(f"{folder / FRAMES}: frame {frame['name']} has other instances than the lists beside it") from None
+        head = frame["bag"], frame["index"], frame["name"], frame["stamp"], frame["truth"] is not None
+        yield [
+            (*head, own["image_id"], own["category_id"], names[own["category_id"]], own["score"], right, *box, area,
+             *own["segmentation"]["size"], own["segmentation"]["counts"])
+            for own, right, box, area in zip(found, matched, boxes, areas, strict=True)
+        ]  # fmt: skip
 
 
 def _matched(frame: dict[str, Any], labels: list[int], scores: list[float]) -> list[bool | None]:

@@ -12,19 +12,39 @@
 """
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
+import sys
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from tqdm import tqdm
+
+from fcis_ros.bags.frame_lines import is_frame
+from fcis_ros.bags.shapes import fits
 from fcis_ros.errors import InputError
 
 RUN, FRAMES, PICTURES, TIMING, LIVE = "run.json", "frames.jsonl", "pictures", "timing.json", "live.json"
 LISTS = ("detections", "unannotated", "annotations")
 HEADS = {"detections": "[\n", "unannotated": "[\n", "annotations": '{"annotations": [\n'}
 RUNNING, INTERRUPTED, FAILED, COMPLETE = "running", "interrupted", "failed", "complete"
+NO_LOCKS = {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS}  # of file systems that have none
+MAX_PARTS = 1_000_000
+RUN_SHAPE = {
+    "what": {
+        "mode": str, "bags": [{"path": str, "topic": str, "messages": int}], "shard": [int], "class_names": [str],
+        "category_ids": [int], "score_floor": float, "score": float, "device": str, "precision": str,
+        "model": {"name": str, "sha256": str}, "truth": ({"matched_by": str}, None),
+    },
+    "state": str, "problem": (str, None), "frames": int,
+}  # fmt: skip
+LIVE_SHAPE = {
+    "rate": (float, None), "seconds": float, "sent": [float], "latency_ms": [(float, None)], "stage_ms": dict, "dropped": dict
+}  # fmt: skip
+TIMING_SHAPE = {"frames": int, "seconds": float}
 
 
 class AlreadyComplete(InputError):
@@ -62,10 +82,7 @@ class RunFolder:
             raise InputError(f"{path}: exists and is no evaluation (no {RUN} in it); choose another folder")
         (path / PICTURES).mkdir(parents=True, exist_ok=True)
         self._lock = (path / FRAMES).open("a+b")
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise Busy(f"{path}: another evaluation is writing to this folder") from None
+        _lock(self._lock, path)
         self._require_same()
         self.count = 0
         self._ends = {name: len(head) for name, head in HEADS.items()}
@@ -89,14 +106,20 @@ class RunFolder:
 
     def _recover(self) -> None:
         whole = 0
-        for line, frame in lines_of(self.path / FRAMES):
+        for line, frame in lines_of(self.path, self._what):
+            for name, file in self._files.items():
+                _between(file, self._ends[name], frame["ends"][name])
             self._ends, whole = frame["ends"], whole + len(line)
             self.count += 1
+        for name, file in self._files.items():
+            if self.count and os.fstat(file.fileno()).st_size < self._ends[name]:
+                raise InputError(f"{file.name}: shorter than {FRAMES} says, so it is damaged")
         self._lock.truncate(whole)
         for name, file in self._files.items():
             file.truncate(self._ends[name] if self.count else 0)
             if not self.count:
                 file.write(HEADS[name].encode())
+                file.flush()  # else a killed run with nothing in this list would leave it empty
 
     def add(self, frame: dict[str, Any], entries: Mapping[str, list[dict[str, Any]]]) -> None:
         """Writes a frame.
@@ -120,7 +143,7 @@ class RunFolder:
 
     def state(self, state: str, problem: str | None = None) -> None:
         """Notes how far the evaluation got."""
-        write_aside(self.path / RUN, json.dumps({"what": self._what, "state": state, "problem": problem}, indent=1) + "\n")
+        write_run(self.path, self._what, state, problem, self.count)
 
     def close(self, categories: list[dict[str, Any]]) -> None:
         """Completes the lists; if the evaluation is gone on with, they are opened again.
@@ -128,7 +151,7 @@ class RunFolder:
         Args:
             categories: of annotations.json.
         """
-        images = [image_of(frame) for frame in read_frames(self.path) if frame["listed"]]
+        images = [image_of(frame) for _, frame in lines_of(self.path, self._what) if frame["listed"]]
         for name, tail in tails(images, categories).items():
             file = self._files[name]
             file.truncate(self._ends[name])  # a frame that could not be written whole
@@ -154,15 +177,6 @@ def list_path(folder: Path, name: str) -> Path:
     return folder / f"{name}.json"
 
 
-def between(file: BinaryIO, begin: int, end: int) -> bytes:
-    """The entries of a frame in one of ``LISTS``, from the end of those before it to their own: JSON with commas between."""
-    if begin == end:
-        return b""
-    file.seek(begin)
-    text = file.read(end - begin)
-    return text[2:] if text.startswith(b",\n") else text
-
-
 def _json(value: Any) -> str:
     return json.dumps(value, separators=(",", ":"))
 
@@ -178,46 +192,157 @@ def write_aside(path: Path, text: str) -> None:
     os.replace(aside, path)
 
 
+def write_run(path: Path, what: Mapping[str, Any], state: str, problem: str | None, frames: int) -> None:
+    """Writes the run.json of an evaluation that has so many frames."""
+    content = {"what": what, "state": state, "problem": problem, "frames": frames}
+    write_aside(path / RUN, json.dumps(content, indent=1) + "\n")
+
+
 def read_run(path: Path) -> dict[str, Any]:
     """The content of an evaluation's run.json.
 
     Raises:
         InputError: it has none, or one that is not ours.
     """
+    if not (path / RUN).exists():
+        raise InputError(f"{path}: no evaluation (no {RUN} in it)")
+    content = _read_object(path / RUN, RUN_SHAPE)
+    what = content["what"]
+    whole = len(what["shard"]) == 2 and 1 <= what["shard"][0] <= what["shard"][1] <= MAX_PARTS
+    if not whole or len(what["class_names"]) != len(what["category_ids"]) or not fits(what.get("left_out", []), [str]):
+        raise InputError(f"{path / RUN}: not the {RUN} of an evaluation by this version")
+    return content
+
+
+def read_live(path: Path) -> dict[str, Any]:
+    """The content of an evaluation's live.json.
+
+    Raises:
+        InputError: it has none, or one that is not ours.
+    """
+    content = _read_object(path / LIVE, LIVE_SHAPE)
+    same = len(content["sent"]) == len(content["latency_ms"])
+    if not same or not fits([*content["stage_ms"].values()], [float]) or not fits([*content["dropped"].values()], [int]):
+        raise InputError(f"{path / LIVE}: not the {LIVE} of an evaluation by this version")
+    return content
+
+
+def read_timing(path: Path) -> dict[str, Any] | None:
+    """The content of an evaluation's timing.json; None where it was killed before it had one.
+
+    Raises:
+        InputError: it is damaged.
+    """
+    return _read_object(path / TIMING, TIMING_SHAPE) if (path / TIMING).exists() else None
+
+
+def _read_object(path: Path, shape: dict[str, Any]) -> dict[str, Any]:
     try:
-        content = json.loads((path / RUN).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(f"{path}: no evaluation (no {RUN} in it)") from None
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path / RUN}: cannot be read ({error})") from None
-    if not isinstance(content, dict) or not {"what", "state", "problem"} <= content.keys():
-        raise InputError(f"{path / RUN}: not the {RUN} of an evaluation")
+        content = json.loads(path.read_bytes())
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path}: damaged ({error})") from None
+    if not fits(content, shape):
+        raise InputError(f"{path}: not the {path.name} of an evaluation by this version")
     return content
 
 
 def read_frames(path: Path) -> Iterator[dict[str, Any]]:
-    """The frames of an evaluation, in order, as far as they were written whole."""
-    for _, frame in lines_of(path / FRAMES):
+    """The frames of an evaluation, in order, as far as they were written whole.
+
+    Raises:
+        InputError: a line is damaged, or some are missing.
+    """
+    for _, frame in read_lines(path):
         yield frame
 
 
-def lines_of(path: Path) -> Iterator[tuple[bytes, dict[str, Any]]]:
-    """Every whole line of frames.jsonl, and the frame that it is.
+def read_lines(path: Path) -> Iterator[tuple[bytes, dict[str, Any]]]:
+    """``read_frames``, and the line of each."""
+    run, count = read_run(path), 0
+    for count, line in enumerate(lines_of(path, run["what"]), start=1):  # noqa: B007
+        yield line
+    if count < run["frames"]:
+        raise InputError(f"{path / FRAMES}: {count} of {run['frames']} frames, so it is damaged")
+
+
+def read_entries(path: Path, names: Collection[str] = LISTS) -> Iterator[tuple[bytes, dict[str, Any], dict[str, bytes]]]:
+    """``read_lines``, and the entries of each frame in some of ``LISTS``: JSON with commas between, not looked at any closer.
+
+    Raises:
+        InputError: a file is damaged, as far as can be told without that.
+    """
+    running = read_run(path)["state"] == RUNNING
+    begins = {name: len(head) for name, head in HEADS.items()}
+    with contextlib.ExitStack() as opened:
+        try:
+            files = {name: opened.enter_context(list_path(path, name).open("rb")) for name in names}
+        except OSError as error:
+            raise InputError(f"{error.filename}: cannot be read ({error.strerror})") from None
+        for line, frame in read_lines(path):
+            yield line, frame, {name: _between(file, begins[name], frame["ends"][name]) for name, file in files.items()}
+            begins = frame["ends"]
+        for name, file in files.items():
+            file.seek(begins[name])
+            tail = file.read()
+            if not running and not (tail.startswith(b"\n]") and tail.endswith((b"]\n", b"}\n"))):
+                raise InputError(f"{file.name}: cut off, or damaged, behind byte {begins[name]}")
+
+
+def _between(file: BinaryIO, begin: int, end: int) -> bytes:
+    """The entries of a frame in one of ``LISTS``, from the end of those before it to their own."""
+    if begin == end:
+        return b""
+    file.seek(begin)
+    text = file.read(max(end - begin, 0))
+    entries = text.removeprefix(b",\n")
+    printable = text.isascii() and text.decode().replace("\n", "").isprintable()
+    if not printable or len(text) < end - begin or not (entries.startswith(b"{") and entries.endswith(b"}")):
+        raise InputError(f"{file.name}: damaged behind byte {begin}, or not the list of this {FRAMES}")
+    return entries
+
+
+def lines_of(path: Path, what: Mapping[str, Any]) -> Iterator[tuple[bytes, dict[str, Any]]]:
+    """Every whole line of frames.jsonl, without one that was not written to its end, and the frame that it is.
+
+    Args:
+        path: the folder.
+        what: what is evaluated.
 
     Raises:
         InputError: a line is damaged.
     """
-    for number, line in enumerate(whole_lines(path), start=1):
-        try:
-            yield line, json.loads(line)
-        except ValueError:
-            raise InputError(f"{path}: line {number} is damaged") from None
+    try:
+        lines = (path / FRAMES).open("rb")
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise InputError(f"{path / FRAMES}: cannot be read ({error.strerror})") from None
+    with lines:
+        for number, line in enumerate(lines, start=1):
+            if not line.endswith(b"\n"):
+                return
+            try:
+                frame = json.loads(line)
+            except (ValueError, RecursionError):
+                frame = None
+            if not is_frame(frame, len(what["bags"]), len(what["class_names"])):
+                raise InputError(f"{path / FRAMES}: line {number} is damaged")
+            yield line, frame
 
 
-def whole_lines(path: Path) -> Iterator[bytes]:
-    """The lines of a file, without one that was not written to its end."""
-    with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
-        yield from (line for line in file if line.endswith(b"\n"))
+def _lock(file: BinaryIO, path: Path) -> None:
+    """Keeps other evaluations out of a folder, where the file system can."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise Busy(f"{path}: another evaluation is writing to this folder") from None
+    except OSError as error:
+        if error.errno not in NO_LOCKS:
+            raise InputError(f"{file.name}: cannot be locked ({error.strerror})") from None
+        text = f"fcis: {path}: its file system has no locks ({error.strerror}); let no other evaluation write to this folder"
+        tqdm.write(text, file=sys.stderr)
 
 
 def _short(value: Any) -> str:

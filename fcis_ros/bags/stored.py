@@ -2,9 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What an evaluation's folder holds of each frame, masks included: for whatever looks at them again without the network."""
 
-import contextlib
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,10 @@ from typing import Any
 import numpy as np
 
 from fcis_ros.bags.mask_messages import to_instances
-from fcis_ros.bags.run_folder import HEADS, LISTS, list_path, read_frames, read_run
+from fcis_ros.bags.run_folder import LISTS, list_path, read_entries, read_run
+from fcis_ros.bags.shapes import fits
+from fcis_ros.data.segmentation import encode_segmentation
+from fcis_ros.errors import InputError
 from fcis_ros.structures import Instances
 
 
@@ -31,19 +33,40 @@ class Stored:
     objects: list[dict[str, Any]]
 
 
-def read_stored(folder: Path) -> Iterator[Stored]:
-    """The frames of an evaluation, in order; holds one of them."""
-    begins = {name: len(head) for name, head in HEADS.items()}
-    with contextlib.ExitStack() as stack:
-        files = {name: stack.enter_context(list_path(folder, name).open("rb")) for name in LISTS}
-        for frame in read_frames(folder):
-            entries = {}
-            for name, file in files.items():
-                file.seek(begins[name])
-                text = file.read(frame["ends"][name] - begins[name]).decode().removeprefix(",\n")
-                entries[name] = json.loads(f"[{text}]")
-            begins = frame["ends"]
-            yield Stored(frame, entries["detections" if frame["listed"] else "unannotated"], entries["annotations"])
+ENTRY = {"image_id": int, "category_id": int, "segmentation": {"size": [int], "counts": str}}
+SHAPES = {
+    "detections": {**ENTRY, "score": float},
+    "unannotated": {**ENTRY, "score": float},
+    "annotations": {**ENTRY, "iscrowd": int, "area": float},
+}
+
+
+def read_stored(folder: Path, lists: Collection[str] = LISTS) -> Iterator[Stored]:
+    """The frames of an evaluation, in order; holds one of them.
+
+    Args:
+        folder: of the evaluation.
+        lists: which to read; without ``annotations`` no frame has objects.
+
+    Raises:
+        InputError: the folder holds no evaluation, or one of its files is damaged.
+    """
+    ids = set(read_run(folder)["what"]["category_ids"])
+    for _, frame, texts in read_entries(folder, lists):
+        entries = {name: _parsed(text, name, frame, ids, folder) for name, text in texts.items()}
+        yield Stored(frame, entries["detections" if frame["listed"] else "unannotated"], entries.get("annotations", []))
+
+
+def _parsed(text: bytes, name: str, frame: dict[str, Any], ids: set[int], folder: Path) -> list[dict[str, Any]]:
+    try:
+        entries = json.loads(b"[" + text + b"]")
+        for entry in entries:
+            if not fits(entry, SHAPES[name]) or entry["category_id"] not in ids or not fits(entry.get("track_id", 0), int):
+                raise InputError("an entry lacks what belongs to it")
+            encode_segmentation(entry["segmentation"], frame["height"], frame["width"])
+    except (ValueError, RecursionError, InputError) as error:
+        raise InputError(f"{list_path(folder, name)}: damaged in what it has of frame {frame['name']} ({error})") from None
+    return entries
 
 
 class Labels:

@@ -7,7 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from bag_evaluations import make_scenes, written
+from bag_evaluations import make_scenes, run, written
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
 
 from fcis_ros.bags import mcap, messages
@@ -97,3 +97,16 @@ def bag(bags, scenes):
 @pytest.fixture
 def annotations(tmp_path, scenes):
     return written(tmp_path / "truth.json", scenes[1])
+
+
+@pytest.fixture(scope="session")
+def evaluation(tmp_path_factory) -> Path:
+    """A folder with a whole evaluation, ``out``, of a recording of twelve frames, eight of them annotated."""
+    bags = Bags(tmp_path_factory.mktemp("evaluation"))
+    entries, content = make_scenes(bags)
+    images = [{**image, "stamp_ns": START + index} for index, image in enumerate(content["images"][:8])]
+    annotations = [own for own in content["annotations"] if own["image_id"] in {image["id"] for image in images}]
+    truth = written(bags.folder / "truth.json", content, images=images, annotations=annotations)
+    run(bags.write(entries), truth, bags.folder / "out")
+    written(bags.folder / "out/timing.json", {"frames": 12, "seconds": 1.0})
+    return bags.folder

@@ -6,8 +6,11 @@ The network is a stand-in (see ``evaluations``).
 """
 
 import contextlib
+import errno
+import fcntl
 import io
 import json
+import os
 
 import numpy as np
 import pytest
@@ -15,7 +18,7 @@ from bag_evaluations import Network, contents, run, written
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from fcis_ros.bags.run_folder import RunFolder, read_frames, read_run
+from fcis_ros.bags.run_folder import Busy, RunFolder, read_frames, read_run
 from fcis_ros.errors import InputError
 
 
@@ -106,9 +109,30 @@ def test_two_runs_into_one_folder(bag, annotations, tmp_path, bags, scenes):
 def test_two_at_once(bag, annotations, tmp_path):
     what = {"score": 1}
     first = RunFolder(tmp_path / "out", what)
-    with pytest.raises(InputError, match="another evaluation is writing to this folder"):
+    with pytest.raises(Busy, match="another evaluation is writing to this folder"):
         RunFolder(tmp_path / "out", what)
     first.close([])
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS])
+def test_run_folder_without_locks_goes_on_and_says_so(bag, annotations, tmp_path, monkeypatch, capfd, number):
+    def no_locks(file, operation):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(fcntl, "flock", no_locks)
+    assert run(bag, annotations, tmp_path / "out")["complete"]
+    (line,) = capfd.readouterr().err.splitlines()
+    assert line.startswith(f"fcis: {tmp_path / 'out'}: its file system has no locks ({os.strerror(number)}); let no other")
+
+
+def test_run_folder_whose_lock_fails_otherwise_reports_the_reason(bag, annotations, tmp_path, monkeypatch):
+    def fails(file, operation):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(fcntl, "flock", fails)
+    with pytest.raises(InputError, match=r"out/frames.jsonl: cannot be locked \(Input/output error\)") as error:
+        run(bag, annotations, tmp_path / "out")
+    assert not isinstance(error.value, Busy)
 
 
 def test_frames_that_cannot_be_used(bags, scenes, tmp_path):

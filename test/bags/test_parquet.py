@@ -123,5 +123,5 @@ def test_what_cannot_be_written_or_read(bag, annotations, tmp_path, capsys):
         assert capsys.readouterr().err.startswith(f"fcis: {path}: {problem}")
     (tmp_path / "out/detections.json").write_text("[]")
     assert main(["report", str(tmp_path / "out"), "--parquet", str(tmp_path / "table")]) == 2
-    assert capsys.readouterr().err.startswith(f"fcis: {tmp_path / 'out'}: not the lists of its frames.jsonl")
+    assert capsys.readouterr().err.startswith(f"fcis: {tmp_path / 'out/detections.json'}: damaged behind byte")
     assert not list(tmp_path.glob("table*"))

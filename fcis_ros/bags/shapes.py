@@ -1,0 +1,36 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""Whether a JSON value, of a file that may be damaged, is what a reader expects."""
+
+from collections.abc import Sequence
+from typing import Any
+
+NUMBERS = {int: {int}, float: {int, float}}  # bool is neither
+LIMIT = 2**63
+
+
+def fits(value: Any, shape: Any) -> bool:
+    """Whether a value has a shape.
+
+    Args:
+        value: what JSON gave.
+        shape: a type, where float takes whole numbers, too, and a number has to be finite and fit into 64 bits;
+            ``{key: shape}`` for an object with these keys at least; ``[shape]`` for a list of any length; a tuple of shapes for
+            one of them; None for null.
+    """
+    if isinstance(shape, dict):
+        return isinstance(value, dict) and all(key in value and fits(value[key], own) for key, own in shape.items())
+    if isinstance(shape, list):
+        return isinstance(value, list) and _all_fit(value, shape[0])
+    if isinstance(shape, tuple):
+        return any(fits(value, own) for own in shape)
+    return value is None if shape is None else _all_fit([value], shape)
+
+
+def _all_fit(values: Sequence[Any], shape: Any) -> bool:
+    """Columns of numbers are long, and looked at all at once."""
+    if shape in (int, float):
+        return {*map(type, values)} <= NUMBERS[shape] and all(-LIMIT <= value < LIMIT for value in values)
+    if isinstance(shape, type):
+        return all(isinstance(value, shape) for value in values)
+    return all(fits(value, shape) for value in values)
