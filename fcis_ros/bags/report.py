@@ -2,19 +2,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """The report of an evaluation's folder: report.json, report.html, and a table for the terminal."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from fcis_ros.bags.choice import Key, key, picture_path
-from fcis_ros.bags.run_folder import LIVE, PICTURES
+from fcis_ros.bags.run_folder import PICTURES, read_live
 from fcis_ros.bags.summary import LATENCIES, summarise
 from fcis_ros.evaluation.comparison import WORSE
 from fcis_ros.evaluation.page import Comparison, Content, Moment, Picture, write_page
 from fcis_ros.evaluation.report import latency_plot, number, write_json
 
 PAGE_PICTURES = 120  # at most, so that the page stays small
+NAMED_BAGS = 20  # with a timeline
 FILES = {
     "report.json": "the figures of this page",
     "detections.json": "all that was found in annotated frames, COCO results",
@@ -48,12 +48,18 @@ def write_report(
         InputError: the folder holds no evaluation.
     """
     report = {**summarise(folder, score), "comparison": comparison}
+    shown, groups = _shown(report)
+    images = {own: image for own in shown if (image := _picture(folder, own))}
+    report["pictures"] = {"shown": len(images), "missing": len(shown) - len(images)}
+    pictures = [
+        Picture(_id(own), _caption(shown[own], len(report["bags"])), image, tuple(groups[own])) for own, image in images.items()
+    ]
     write_json(report, folder / "report.json")
-    write_page(report, content(report, folder), folder / "report.html")
+    write_page(report, content(report, folder, pictures), folder / "report.html")
     return report
 
 
-def content(report: Mapping[str, Any], folder: Path) -> Content:
+def content(report: Mapping[str, Any], folder: Path, pictures: list[Picture]) -> Content:
     """What the page says beside the report."""
     warnings = []
     if not report["complete"]:
@@ -65,16 +71,12 @@ def content(report: Mapping[str, Any], folder: Path) -> Content:
     if report["comparison"] and report["comparison"]["regressed"]:
         worse = (change["measure"] for change in report["comparison"]["changes"] if change["verdict"] == WORSE)
         warnings.append(f"Worse than the baseline: {', '.join(worse)}.")
-    shown, groups = _shown(report)
-    pictures = []
-    for own, frame in shown.items():
-        path = picture_path(folder / PICTURES, own)
-        if path.is_file():
-            pictures.append(Picture(_id(own), _caption(frame, len(report["bags"])), path.read_bytes(), tuple(groups[own])))
+    if missing := _missing(report):
+        warnings.append(f"Pictures that are not here: {missing}.")
     there = {picture.id for picture in pictures}
     model = f"{report['model']} on {report['device']}, {report['precision']}"
     intro = f"{model}. Every frame of the recording was evaluated, offline."
-    live = json.loads((folder / LIVE).read_text(encoding="utf-8")) if report["mode"] == "live" else None
+    live = read_live(folder) if report["mode"] == "live" else None
     if live:
         pace = f"at {live['rate']:g} frames per second" if live["rate"] else "in their own time"
         intro = f"{model}. Frames were published to a running fcis_node {pace}; latency is from publishing to receiving masks."
@@ -124,6 +126,24 @@ def _shown(report: Mapping[str, Any]) -> tuple[dict[Key, Mapping[str, Any]], dic
     return shown, groups
 
 
+def _picture(folder: Path, own: Key) -> bytes | None:
+    """The JPEG of a frame; None if it is missing or damaged."""
+    try:
+        image = picture_path(folder / PICTURES, own).read_bytes()
+    except OSError:
+        return None
+    return image if image.startswith(b"\xff\xd8") and image.endswith(b"\xff\xd9") else None
+
+
+def _missing(report: Mapping[str, Any]) -> str | None:
+    """How many pictures are missing, and why; None if none is."""
+    missing, shown = report["pictures"]["missing"], report["pictures"]["shown"]
+    why = f"missing or damaged in {PICTURES}"
+    if report["score"] != report["evaluated_score"]:
+        why = f"the evaluation kept those that a score of {report['evaluated_score']:g} chooses"
+    return f"{missing} of {missing + shown} ({why})" if missing else None
+
+
 def _id(own: Key) -> str:
     return f"frame-{own[0]}-{own[1]}"
 
@@ -155,14 +175,18 @@ def _cards(report: Mapping[str, Any]) -> list[tuple[str, str, bool]]:
 
 def _facts(report: Mapping[str, Any]) -> list[tuple[str, str]]:
     truth = report["truth"]
-    facts = [("recording", f"{bag['path']}, topic {bag['topic']}, {bag['messages']} messages") for bag in report["bags"][:20]]
-    if len(report["bags"]) > 20:
-        facts.append(("", f"and {len(report['bags']) - 20} more"))
+    named = report["bags"][:NAMED_BAGS]
+    facts = [("recording", f"{bag['path']}, topic {bag['topic']}, {bag['messages']} messages") for bag in named]
+    if len(report["bags"]) > NAMED_BAGS:
+        facts.append(("", f"and {len(report['bags']) - NAMED_BAGS} more, without a timeline"))
     facts.append(("model", f"{report['model']}, sha256 {report['model_sha256'][:16]}"))
     if truth:
         facts.append(("truth", f"{truth.get('file') or truth.get('topic')}, frames matched by {truth['matched_by']}"))
     if report["frames_out"] - report["frames_annotated"]:
         facts.append(("frames without truth", str(report["frames_out"] - report["frames_annotated"])))
+    if len(report["timeline"]) > PAGE_PICTURES:
+        which = f"of the {PAGE_PICTURES} moments with the most wrong and missed, of {len(report['timeline'])}"
+        facts.append(("pictures", which))
     if report["frames_repeated"]:
         facts.append(("of them with the truth of an earlier one", str(report["frames_repeated"])))
     return [*facts, *(("not usable", f"{count} frames: {reason}") for reason, count in report["unusable_reasons"].items())]
@@ -196,7 +220,7 @@ def _timelines(report: Mapping[str, Any], there: set[str]) -> list[tuple[str, li
         rows.setdefault(own["bag"], []).append(
             Moment(own["second"], own["frames"], counts, picture if picture in there else None)
         )
-    return [(report["bags"][bag]["path"], moments) for bag, moments in list(rows.items())[:20]]
+    return [(report["bags"][bag]["path"], moments) for bag, moments in list(rows.items())[:NAMED_BAGS]]
 
 
 def rows(report: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -208,6 +232,8 @@ def rows(report: Mapping[str, Any]) -> list[tuple[str, str]]:
         lines += _live_rows(report)
     else:
         lines.append(("frames evaluated / in the part", f"{report['frames_out']} / {report['frames_in']}"))
+    if missing := _missing(report):
+        lines.append(("pictures that are not there", missing))
     for reason, count in report["unusable_reasons"].items():
         lines.append(("frames that could not be used", f"{count}: {reason}"))
     if report["frames_repeated"]:

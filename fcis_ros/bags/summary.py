@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """An evaluation's folder -> the contents of report.json. Nothing is computed by the network again."""
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -12,7 +11,7 @@ import numpy as np
 
 from fcis_ros.bags.choice import Choice, key
 from fcis_ros.bags.frame_lines import Frame, Rates, rates, table
-from fcis_ros.bags.run_folder import COMPLETE, LIVE, read_frames, read_run
+from fcis_ros.bags.run_folder import COMPLETE, read_frames, read_live, read_run
 from fcis_ros.bags.track_measures import measure_tracks
 from fcis_ros.evaluation.precision import RECALLS, curves, measure, sweep
 from fcis_ros.versions import versions
@@ -128,6 +127,7 @@ def summarise(folder: Path, score: float | None = None) -> dict[str, Any]:
         "detections": seen.detections,
         "score_floor": what["score_floor"],
         "score": score,
+        "evaluated_score": what["score"],
         **(live_figures(folder, names) if what["mode"] == "live" else offline_figures(seen.frames, unusable)),
         "device": what["device"],
         "precision": what["precision"],
@@ -165,7 +165,7 @@ def offline_figures(frames: int, unusable: int) -> dict[str, Any]:
 
 def live_figures(folder: Path, names: list[str]) -> dict[str, Any]:
     """What was measured of a node: what it dropped, how long it took, and AP over the frames that it answered."""
-    live = json.loads((folder / LIVE).read_text(encoding="utf-8"))
+    live = read_live(folder)
     latencies = [value for value in live["latency_ms"] if value is not None]
     usable = (frame for frame in read_frames(folder) if not frame["problem"])
     answered = (frame for frame, latency in zip(usable, live["latency_ms"], strict=False) if latency is not None)

@@ -69,10 +69,33 @@ def test_another_threshold_without_the_network(folder, capsys):
     before = json.loads((folder / "report.json").read_text())
     assert main(["report", str(folder), "--score", "0.2"]) == 0
     after = json.loads((folder / "report.json").read_text())
+    assert "pictures that are not there" not in capsys.readouterr().out  # the recording is so short that all are kept
     assert after["score"] == 0.2 and after["ap"] == before["ap"]
     assert sum(own["right"] for own in after["timeline"]) > sum(own["right"] for own in before["timeline"])
     write_report(folder)
     assert json.loads((folder / "report.json").read_text()) == before
+
+
+def test_report_with_another_score_says_which_pictures_it_lacks(bags, scenes, tmp_path, capsys):
+    """240 frames, five to a moment, of which one was kept."""
+    many = [(*entry[:3], bags.START + i) for i, entry in enumerate(scenes[0] * 20)]
+    run(bags.write(many), None, tmp_path / "out", score=0.99)
+    capsys.readouterr()
+    assert main(["report", str(tmp_path / "out"), "--score", "0.1"]) == 0
+    pictures = json.loads((tmp_path / "out/report.json").read_text())["pictures"]
+    assert pictures["missing"] > 0
+    said = f"{pictures['missing']} of {sum(pictures.values())} (the evaluation kept those that a score of 0.99 chooses)"
+    assert f"  {said}\n" in capsys.readouterr().out
+    page = Page(tmp_path / "out/report.html")
+    assert said in page.text and len(page.sources) == pictures["shown"]
+
+
+@pytest.mark.parametrize("damage", [lambda file: file.unlink(), lambda file: file.write_bytes(file.read_bytes()[:900])])
+def test_report_with_a_missing_or_damaged_picture_says_so(folder, capsys, damage):
+    damage(next((folder / "pictures").iterdir()))
+    assert main(["report", str(folder)]) == 0
+    assert "(missing or damaged in pictures)" in capsys.readouterr().out
+    assert "Pictures that are not here: 1 of 12 (missing or damaged in pictures)." in Page(folder / "report.html").text
 
 
 def test_of_an_evaluation_that_was_killed(bag, annotations, tmp_path, capsys):
