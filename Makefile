@@ -26,7 +26,7 @@ unexport ROS_STATIC_PEERS ROS_DISCOVERY_SERVER
 # local_setup.sh adds what was built to the ROS that is there, or to the wheels in .venv.
 RUN := source .venv/local_setup.sh && .venv/bin/python
 
-.PHONY: setup demo test test-oldest test-jazzy try-robot-path try-builds lint train-road bench soak test-gpu sanitize-gpu clean
+.PHONY: setup demo test test-quick test-slow test-all test-oldest test-jazzy try-robot-path try-builds lint train-road bench soak test-gpu sanitize-gpu clean
 
 setup:
 	@tools/setup.sh
@@ -36,8 +36,26 @@ demo: setup
 		-- $${INPUT:+"$$INPUT"}
 
 # A test that needs ROS, or Ray and the like, is a failure here if it cannot run: set-up has just installed what it needs.
+# One worker per core, at most four; a file's tests stay together, because they share what is costly to make.
+export FCIS_REQUIRE_ROS := 1
+export FCIS_REQUIRE_FLEET := 1
+PARALLEL := -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+
+# Ten minutes on two cores. What is marked `slow` is left out, and counted in the last line.
 test: setup
-	FCIS_REQUIRE_ROS=1 FCIS_REQUIRE_FLEET=1 $(RUN) -m pytest
+	$(RUN) $(PARALLEL) -m "not slow"
+
+# A minute: neither a ROS graph nor compilers.
+test-quick: setup
+	$(RUN) $(PARALLEL) -m "not (slow or ros or compiler or nvcc or export or fleet)" $(addprefix --ignore=test/,training bags cli benchmarks)
+
+# Sanitizers, the CUDA emulator through the bindings, every GPU architecture, endurance, fleets.
+test-slow: setup
+	$(RUN) $(PARALLEL) -m slow
+
+# Everything, and eight times as many examples of every property.
+test-all: setup
+	FCIS_HYPOTHESIS=thorough $(RUN) $(PARALLEL)
 
 # python_of VERSION: the command of that Python, by its name or from the folder of the one that is there (pyenv); empty if there is none.
 python_of = $(shell for python in python$(1) $$($(PYTHON) -c "import sys; print(sys.base_prefix)")/../$(1).*/bin/python; do \

@@ -1,6 +1,6 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""All skipping in one place: what a test needs, and the variable that turns "skipped" into a failure where it is promised."""
+"""What a run of the suite needs: skipping in one file, several workers side by side, what is left out, what is cleaned up."""
 
 import importlib.util
 import os
@@ -14,9 +14,16 @@ from hypothesis import settings
 from fcis_ros.threads import wait_politely
 
 sys.path.append(str(Path(__file__).parent))  # for the modules that tests share: test itself is a package of Python's own
+import shared_memory
+
 wait_politely()  # before PyTorch is imported; the processes that tests start inherit it
-settings.register_profile("suite", deadline=None)  # machines differ, and other processes may have the cores
-settings.load_profile("suite")
+# Property tests. No deadline: machines differ, and other processes may have the cores. `quick` looks at the same examples in
+# every run; `thorough` (make test-all) at eight times as many, new ones each time but in CI.
+settings.register_profile("quick", deadline=None, max_examples=25, derandomize=True)
+settings.register_profile("thorough", deadline=None, max_examples=200, derandomize="CI" in os.environ)
+settings.load_profile(os.environ.get("FCIS_HYPOTHESIS", "quick"))
+if worker := os.environ.get("PYTEST_XDIST_WORKER"):  # every worker has a ROS graph that the others do not see
+    os.environ["ROS_DOMAIN_ID"] = str(1 + (int(os.environ.get("ROS_DOMAIN_ID", "82")) + 29 * int(worker[2:])) % 101)
 EXPORTS_FROM = (2, 6)  # of PyTorch: what fcis_ros.model.exported asks for
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
@@ -93,6 +100,45 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
             if os.environ.get(variable) == "1":
                 pytest.fail(f"{reason}, and {variable}=1 demands it", pytrace=False)
             pytest.skip(reason)
+
+
+SEGMENTS, LEFT_OUT = pytest.StashKey[set[Path]](), pytest.StashKey[int]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[SEGMENTS], config.stash[LEFT_OUT] = shared_memory.segments(), 0
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files that take long come first, so that no worker is left with one of them at the end."""
+    long = {item.path for item in items if any(item.get_closest_marker(name) for name in ("slow", "fleet", "export", "ros"))}
+    items.sort(key=lambda item: item.path not in long)
+
+
+def pytest_deselected(items: list[pytest.Item]) -> None:
+    if items:
+        items[0].config.stash[LEFT_OUT] += sum(item.get_closest_marker("slow") is not None for item in items)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["left_out"] = session.config.stash[LEFT_OUT]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node, error) -> None:
+    """Every worker collects, and leaves out, the same tests."""
+    if output := getattr(node, "workeroutput", None):
+        node.config.stash[LEFT_OUT] = output["left_out"]
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if hasattr(config, "workerinput"):
+        return
+    shared_memory.remove_abandoned(config.stash[SEGMENTS])
+    if config.stash[LEFT_OUT] and not config.option.collectonly:
+        print(f"{config.stash[LEFT_OUT]} slow tests were left out; `make test-all` runs them, too")
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fcis_ros.config import BACKBONES, RULES, ModelConfig
@@ -102,7 +102,6 @@ NEARLY = {"class_names": st.lists(st.text(min_size=1, max_size=5), min_size=1, m
 }
 
 
-@settings(max_examples=200, deadline=None)
 @given(st.dictionaries(st.sampled_from([*RULES, "colour"]), JSON) | st.fixed_dictionaries({}, optional=NEARLY) | JSON)
 def test_whatever_json_holds_is_refused_or_round_trips(values):
     try:
@@ -128,7 +127,6 @@ SHAPING = {  # what decides the network's shapes, up to the largest values that 
 }
 
 
-@settings(max_examples=60, deadline=None)
 @given(st.fixed_dictionaries({}, optional=SHAPING))
 def test_every_accepted_configuration_is_a_network(values):
     from fcis_ros.model import checkpoint

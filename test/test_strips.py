@@ -5,7 +5,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -50,7 +50,6 @@ def test_a_run_over_two_columns_is_two_strips():
 
 
 @given(masks())
-@settings(deadline=None)
 def test_strips_are_the_mask(given_masks):
     dense, boxes = given_masks
     found = strips(dense, boxes)
@@ -62,7 +61,6 @@ def test_strips_are_the_mask(given_masks):
 
 
 @given(masks(), masks())
-@settings(deadline=None)
 def test_intersections_are_those_of_dense_masks(first, second):
     pairs = np.argwhere(np.ones((len(first[0]), len(second[0]))))
     shared = intersections(strips(*first), strips(*second), pairs)
@@ -70,7 +68,6 @@ def test_intersections_are_those_of_dense_masks(first, second):
 
 
 @given(masks(), st.integers(-12, 12), st.integers(-12, 12))
-@settings(deadline=None)
 def test_moving_is_moving_what_stays_in_the_image(given_masks, right, down):
     dense, boxes = given_masks
     moved = strips(dense, boxes).moved(boxes, boxes + np.array([right, down, right, down]), HEIGHT, WIDTH)
@@ -80,7 +77,6 @@ def test_moving_is_moving_what_stays_in_the_image(given_masks, right, down):
 
 
 @given(masks(), st.integers(1, 3), st.integers(1, 3))
-@settings(deadline=None)
 def test_growing_by_a_whole_factor_repeats_pixels(given_masks, wide, high):
     dense, boxes = given_masks
     new = boxes * np.array([wide, high, wide, high])

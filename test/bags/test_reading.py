@@ -20,7 +20,7 @@ from fcis_ros.bags.reading import Recorded, open_recording
 from fcis_ros.bags.storage import zstd
 from fcis_ros.errors import InputError
 
-FUZZ = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+FUZZ = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 RED = np.full((16, 24, 3), (0, 0, 255), np.uint8)  # as OpenCV has it
 
 

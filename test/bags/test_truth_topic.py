@@ -126,7 +126,7 @@ def test_other_classes_and_sizes(bags, image):
         TruthTopic(recording, "/cam", NAMES)
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_any_damage_to_a_message(bags, data):
     raw = bytearray(raw_masks(bags, 5, [object_(1, 2, 2, 5, 5), object_(2, 9, 9, 5, 5)], ids=[3, 4]))

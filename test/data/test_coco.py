@@ -262,7 +262,7 @@ VALUES = st.recursive(
 
 
 @given(st.data())
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_change_gives_samples_or_an_input_error(load, data):
     changed = content()
     place, key = changed, None
@@ -281,7 +281,7 @@ def test_any_change_gives_samples_or_an_input_error(load, data):
 
 
 @given(st.text(max_size=40) | st.text("[]{}\":,0123456789eE+-.tfn", max_size=40))
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_text_is_refused_in_one_line(load, text):
     with pytest.raises(InputError) as error:
         load(text)

@@ -7,7 +7,7 @@ import resource
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fcis_ros.data.encoded import claimed_size, decode
@@ -57,7 +57,6 @@ def test_large_and_empty_pictures_are_none_the_less_read():
     assert decode(black, cv2.IMREAD_COLOR).shape == (2160, 3840, 3)
 
 
-@settings(max_examples=200, deadline=None)
 @given(st.data(), st.sampled_from(["png", "jpg", "bmp", "tiff", "webp"]))
 def test_any_damage(data, kind):
     raw = bytearray(encoded(kind))

@@ -4,12 +4,11 @@
 
 import itertools
 import socket
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import cv2
 import numpy as np
 import pytest
+from network_camera import BRIGHTNESS, network_camera
 
 from fcis_ros.data import frames as frame_sources
 from fcis_ros.data.frames import is_live, list_images, open_source, read_image, without_secrets
@@ -237,39 +236,15 @@ def test_open_source_camera_that_cannot_be_opened_says_so(monkeypatch, capfd, sp
     assert str(error.value) == says and "secret" not in "".join(capfd.readouterr())
 
 
-@pytest.fixture
-def network_camera(monkeypatch):
-    """The URL of a camera on this machine that streams five JPEG images of rising brightness, as MJPEG over HTTP."""
+def test_open_source_network_camera_yields_its_frames(monkeypatch):
     monkeypatch.setenv("no_proxy", "127.0.0.1")
-
-    class Camera(BaseHTTPRequestHandler):
-        def do_GET(self):
-            self.send_response(200)
-            self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=frame")
-            self.end_headers()
-            for value in range(0, 250, 50):
-                jpeg = cv2.imencode(".jpg", picture(value, 48, 64))[1].tobytes()
-                self.wfile.write(b"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n" % len(jpeg))
-                self.wfile.write(jpeg + b"\r\n")
-
-        def log_message(self, *arguments):
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Camera) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}/video.mjpg"
-        server.shutdown()
-        thread.join()
-
-
-def test_open_source_network_camera_yields_its_frames(network_camera):
-    source = open_source(network_camera, frames=4)
-    for _ in range(2):  # a source can be opened again
-        frames = list(source.frames())
-        assert [int(frame.image.mean()) // 10 for frame in frames] == [0, 5, 10, 15]
-        assert frames[0].image.shape == (48, 64, 3)
-    assert len(list(open_source(network_camera).frames())) == 5
+    with network_camera() as url:
+        source = open_source(url, frames=4)
+        for _ in range(2):  # a source can be opened again
+            frames = list(source.frames())
+            assert [frame.image.mean() for frame in frames] == pytest.approx(BRIGHTNESS[:4], abs=3)
+            assert frames[0].image.shape == (48, 64, 3)
+        assert len(list(open_source(url).frames())) == len(BRIGHTNESS)
 
 
 def test_list_images_of_a_file(tmp_path):

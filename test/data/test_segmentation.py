@@ -4,7 +4,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from pycocotools import mask as coco_mask
@@ -33,7 +33,6 @@ def test_run_lengths_worked_by_hand():
 
 
 @given(arrays.arrays(bool, st.tuples(st.integers(1, 40), st.integers(1, 40))))
-@settings(max_examples=150, deadline=None)
 def test_round_trip(mask):
     size = list(mask.shape)
     compressed = coco_mask.encode(np.asfortranarray(mask, np.uint8))["counts"].decode()
@@ -44,7 +43,6 @@ def test_round_trip(mask):
 @given(
     st.one_of(st.text(max_size=30), st.text("0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\\]^_`abcdefghijklmno", max_size=30))
 )
-@settings(max_examples=300, deadline=None)
 def test_any_text_is_a_mask_or_an_input_error(text):
     try:
         assert decode_segmentation({"size": [5, 7], "counts": text}, 5, 7).shape == (5, 7)
@@ -53,7 +51,6 @@ def test_any_text_is_a_mask_or_an_input_error(text):
 
 
 @given(st.lists(st.lists(st.floats(allow_nan=True, allow_infinity=True), max_size=9), max_size=3))
-@settings(max_examples=200, deadline=None)
 def test_any_polygons_are_a_mask_or_an_input_error(polygons):
     try:
         assert decode_segmentation(polygons, 5, 7).shape == (5, 7)
@@ -88,7 +85,6 @@ def test_outline_is_bounded_by_the_image(count, fits):
         max_leaves=12,
     )
 )
-@settings(max_examples=300, deadline=None)
 def test_any_value_is_a_mask_or_an_input_error(value):
     try:
         assert decode_segmentation(value, 5, 7).shape == (5, 7)

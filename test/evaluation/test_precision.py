@@ -8,7 +8,7 @@ import io
 import numpy as np
 import pytest
 from coco_scenes import HEIGHT, NAMES, WIDTH, rectangle, scene
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from pycocotools import mask as rle
 from pycocotools.coco import COCO
@@ -67,7 +67,6 @@ def voc_by_definition(annotations, results, label, iou):
     return sum(max((own for reached, own in points if reached >= level / 10 - 1e-9), default=0) for level in range(11)) / 11
 
 
-@settings(max_examples=60, deadline=None)
 @given(st.integers(0, 10**6), st.integers(1, 12), st.booleans())
 def test_equals_pycocotools(seed, images, tie):
     annotations, results = scene(seed, images, tie)

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
@@ -330,7 +330,6 @@ def content(tmp_path_factory):
 BYTES = st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255))
 
 
-@settings(max_examples=150, deadline=None)
 @given(
     st.lists(BYTES, max_size=3), st.lists(BYTES, max_size=3), st.none() | st.floats(0, 1), st.none() | st.integers(0, 1 << 64)
 )
@@ -360,7 +359,6 @@ def test_damaged_files_are_refused_or_right(content, in_header, in_weights, keep
 TEXT = st.text(max_size=9) | st.sampled_from(["", "2", "{}", "[]", '{"class_names": ["a", "b"]}', json.dumps(TINY.to_dict())])
 
 
-@settings(max_examples=100, deadline=None)
 @given(
     st.dictionaries(st.sampled_from(["format_version", "config", "provenance"]), TEXT),
     st.dictionaries(

@@ -8,10 +8,10 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import compiled
 import pytest
 import torch
 
@@ -95,48 +95,34 @@ def _convert(value: Any) -> Any:
 
 
 @pytest.fixture(scope="session")
-def emulate(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Emulated]:
-    """``emulate("nms.cu", ...)`` compiles sources of csrc/cuda, or any given by their whole path, once a session."""
-    folder = tmp_path_factory.mktemp("emulated")
+def emulate() -> Callable[..., Emulated]:
+    """``emulate("nms.cu", ...)`` compiles sources of csrc/cuda, or any given by their whole path."""
 
     @functools.cache
     def build(*sources: str | Path) -> Emulated:
-        path = folder / ("_".join(Path(source).stem for source in sources) + ".so")
-        flags = ["-std=c++17", "-g1", "-ffp-contract=off", "-U_FORTIFY_SOURCE", "-DFCIS_EMULATE", "-shared", "-fPIC"]
-        if os.environ.get(SANITIZE):  # not optimised: compiling takes longer than running
-            flags += ["-O0", "-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"]
-        else:
-            flags += ["-O1"]
-        include = ["-I", HERE / "emulator", "-I", SOURCES]
-        command = ["g++", "-x", "c++", *flags, *include, *(SOURCES / source for source in sources), "-o", path]
-        done = subprocess.run(command, capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
-        return Emulated(path)
+        flags = ["-std=c++17", "-g1", "-ffp-contract=off", "-U_FORTIFY_SOURCE", "-DFCIS_EMULATE", "-fPIC"]
+        flags += [f"-I{HERE / 'emulator'}", f"-I{SOURCES}"]
+        sanitizers = ["-fsanitize=address,undefined"] if os.environ.get(SANITIZE) else []
+        # Under the sanitizers not optimised: compiling takes longer than running.
+        flags += ["-O0", *sanitizers, "-fno-sanitize-recover=undefined"] if sanitizers else ["-O1"]
+        return Emulated(compiled.build([(SOURCES / source, flags) for source in sources], ["-shared", *sanitizers]))
 
     return build
 
 
 @pytest.fixture(scope="session")
-def emulated_operators(tmp_path_factory: pytest.TempPathFactory) -> Any:
+def emulated_operators() -> Any:
     """``torch.ops.fcis_emulated``: the operators through their CUDA bindings and kernels, on CPU tensors."""
     from torch.utils.cpp_extension import include_paths, library_paths
 
-    folder = tmp_path_factory.mktemp("operators")
     flags = ["-std=c++17", "-O1", "-ffp-contract=off", "-fvisibility=hidden", "-fPIC", "-w", "-DFCIS_EMULATE"]
     flags += [f"-D_GLIBCXX_USE_CXX11_ABI={int(torch._C._GLIBCXX_USE_CXX11_ABI)}", '-DFCIS_SOURCES="emulated"']
-    flags += ["-I", HERE / "emulator", "-I", SOURCES, *(f"-isystem{path}" for path in include_paths())]
-    wrapped = [SOURCES.parent / "schemas.cpp", *SOURCES.glob("*bindings.cpp")]
-    jobs = [(path, [f'-DFCIS_SOURCE="{path}"', HERE / "emulator" / "operators.cpp"]) for path in wrapped]
-    jobs += [(path, ["-x", "c++", path]) for path in SOURCES.glob("*.cu")]
-    objects = [folder / f"{path.name}.o" for path, _ in jobs]
-    commands = [["g++", *flags, "-c", *what, "-o", o] for (_, what), o in zip(jobs, objects, strict=True)]
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        done = list(pool.map(lambda command: subprocess.run(command, capture_output=True, text=True), commands))
-    assert all(job.returncode == 0 for job in done), "\n".join(job.stderr for job in done)
-    library = folder / "operators.so"
-    places = [f"-L{path}" for path in library_paths()]
-    subprocess.run(["g++", "-shared", *objects, *places, "-lc10", "-ltorch_cpu", "-o", library], check=True)
-    torch.ops.load_library(library)
+    flags += [f"-I{HERE / 'emulator'}", f"-I{SOURCES}", *(f"-isystem{path}" for path in include_paths())]
+    bindings = [SOURCES.parent / "schemas.cpp", *sorted(SOURCES.glob("*bindings.cpp"))]
+    sources = [(HERE / "emulator" / "operators.cpp", [f'-DFCIS_SOURCE="{path}"', *flags]) for path in bindings]
+    sources += [(path, flags) for path in sorted(SOURCES.glob("*.cu"))]
+    libraries = [*(f"-L{path}" for path in library_paths()), "-lc10", "-ltorch_cpu"]
+    torch.ops.load_library(compiled.build(sources, ["-shared", *libraries]))
     return torch.ops.fcis_emulated
 
 
@@ -145,9 +131,7 @@ def sanitized() -> Callable[[Path, str], None]:
     """``sanitized(__file__, "part of test names")`` runs those tests with AddressSanitizer and fails if it finds anything."""
 
     def run(file: str, chosen: str) -> None:
-        library = subprocess.run(
-            ["g++", "-print-file-name=libasan.so"], check=True, capture_output=True, text=True
-        ).stdout.strip()
+        library = compiled.run([compiled.CXX, "-print-file-name=libasan.so"]).strip()
         options = "detect_leaks=0:detect_stack_use_after_return=0:abort_on_error=0:exitcode=99"
         environment = os.environ | {"LD_PRELOAD": library, "ASAN_OPTIONS": options, SANITIZE: "1"}
         command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", file, "-k", chosen]

@@ -4,7 +4,7 @@
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from operator_inputs import boxes_and_scores, random_rois, rpn_outputs
 
@@ -29,7 +29,6 @@ def nearly_equal(ours: torch.Tensor, expected: torch.Tensor) -> None:
     torch.testing.assert_close(ours, expected, rtol=3e-7, atol=0, equal_nan=True)
 
 
-@settings(max_examples=40, deadline=None)
 @given(st.integers(1, 4), st.integers(1, 9), st.integers(1, 9), st.integers(0, 10**6), st.booleans(), st.integers(0, 20))
 def test_decode_anchors(anchors, rows, columns, seed, channels_last, min_size):
     rows = max(rows, 120 // (anchors * columns) + 1)  # enough for the values that are not finite

@@ -9,6 +9,8 @@ from operator_inputs import arguments_of, random_maps, shifted
 
 from fcis_ros.ops import reference
 
+pytestmark = pytest.mark.compiler
+
 LAYOUTS = pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last], ids=["nchw", "channels_last"])
 NAMES = ("class_logits", "mask_logits", "box_deltas")
 # Few and many classes; one, three and other numbers of squares per bin; a last warp of classes that is nearly empty.
@@ -155,5 +157,6 @@ def test_results_do_not_depend_on_the_order_of_threads(assembling, name, classes
     assert all(map(torch.equal, *results))
 
 
+@pytest.mark.slow
 def test_with_address_sanitizer(sanitized):
     sanitized(__file__, "any_height or no_rois or (winner and float16 and nchw)")

@@ -10,6 +10,8 @@ import torch
 from fcis_ros import ops
 from fcis_ros.ops import reference
 
+pytestmark = pytest.mark.compiler
+
 ORDERS = pytest.mark.parametrize("order", [0, 1, 7], ids=["ascending", "descending", "shuffled"])
 
 
@@ -231,5 +233,6 @@ def test_under_sanitizer_anchors(boxes_of):
     test_decode_anchors(boxes_of, 7, torch.channels_last, 12, 6, 9)
 
 
+@pytest.mark.slow
 def test_kernels_stay_inside_their_arrays(sanitized):
     sanitized(__file__, "under_sanitizer or exist")

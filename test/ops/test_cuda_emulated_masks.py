@@ -7,11 +7,13 @@ import ctypes
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fcis_ros import ops
 from fcis_ros.ops import reference
+
+pytestmark = pytest.mark.compiler
 
 ORDERS = pytest.mark.parametrize("order", [0, 1, 7], ids=["ascending", "descending", "shuffled"])
 
@@ -84,7 +86,6 @@ ELECTIONS = st.builds(
 )
 
 
-@settings(max_examples=40, deadline=None)
 @given(
     ELECTIONS, st.sampled_from([0.4, 0.4, 0.0, 1.0]), st.booleans(), st.sampled_from([0, 1, 7, 21]), st.sampled_from([0, 1, 7])
 )
@@ -193,7 +194,6 @@ def run_paint(kernels, image, labels, colours, alpha, thickness):
     return result, int(wrong)
 
 
-@settings(max_examples=25, deadline=None)
 @given(ELECTIONS, st.floats(0, 1, width=32), st.sampled_from([0, 1, 2, 5, 255]), st.integers(0, 99))
 def test_label_map_and_paint(kernels, election, alpha, thickness, seed):
     height, width = election[-2:]
@@ -269,5 +269,6 @@ def test_under_sanitizer_pictures(kernels, resample):
         run_paint(kernels, black, labels, torch.zeros(4, 3, dtype=torch.uint8), 0.5, 1)
 
 
+@pytest.mark.slow
 def test_kernels_stay_inside_their_arrays(sanitized):
     sanitized(__file__, "under_sanitizer or wrong")

@@ -10,6 +10,8 @@ from operator_inputs import arguments_of, channels_of, shifted, spoil
 
 from fcis_ros.ops.reference import native as slow
 
+pytestmark = pytest.mark.compiler
+
 LAYOUTS = pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last], ids=["nchw", "channels_last"])
 NAMES = ("class_logits", "mask_logits", "box_deltas")
 
@@ -136,5 +138,6 @@ def test_under_sanitizer(native, name):
         check(native, name, maps, rois, own, 2, 5)
 
 
+@pytest.mark.slow
 def test_kernels_stay_inside_their_arrays(sanitized):
     sanitized(__file__, "under_sanitizer")

@@ -11,7 +11,7 @@ from fcis_ros import Predictor, ops
 from fcis_ros.data.synthetic import SyntheticScenes
 from fcis_ros.model import fcis
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = [pytest.mark.slow, pytest.mark.compiler, pytest.mark.timeout(900)]
 GEOMETRY = (3, 9, 16)
 BOX, RUNS, ENDS = (torch.tensor(value, dtype=torch.int32) for value in ([[1, 1, 3, 3]], [0, 4], [2]))
 

@@ -57,6 +57,7 @@ def test_only_newer_targets_than_nvcc_are_left_out(known):
     assert "90" in known and all(target > max(map(int, known)) for target in unknown), f"{unknown}, known are {known}"
 
 
+@pytest.mark.slow
 @pytest.mark.nvcc
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.name)
@@ -77,6 +78,7 @@ def test_kernels_know_nothing_of_pytorch(path):
     assert not re.findall(r"#\s*include\s*[<\"](?:torch|ATen|c10)/", path.read_text())
 
 
+@pytest.mark.slow
 @pytest.mark.nvcc
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("source", sorted(FOLDER.glob("*bindings.cpp")), ids=lambda path: path.name)

@@ -7,6 +7,7 @@ import os
 import pytest
 import torch
 
+pytestmark = pytest.mark.compiler
 ORDERS = pytest.mark.parametrize("order", [0, 1, 7], ids=["ascending", "descending", "shuffled"])
 KERNELS = """
 #include "launch.h"
@@ -116,5 +117,6 @@ def test_under_sanitizer_emulator_finds_a_read_outside_an_array(kernels):
         assert not os.environ.get("FCIS_EMULATE_SANITIZE") or status == 99
 
 
+@pytest.mark.slow
 def test_reads_outside_are_found(sanitized):
     sanitized(__file__, "under_sanitizer")

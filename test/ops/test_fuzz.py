@@ -5,25 +5,25 @@
 import subprocess
 from pathlib import Path
 
+import compiled
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
+@pytest.mark.slow
+@pytest.mark.compiler
 @pytest.mark.parametrize("width", [2, 4, 8])
-def test_fuzz_under_address_sanitizer(tmp_path, width):
+def test_fuzz_under_address_sanitizer(width):
     """Every CPU kernel against slow.h on random shapes and boxes, odd and enormous ones too, built with ASan and UBSan.
 
     ``width`` is that of vectors of pairs: of SSE and NEON, AVX2, AVX-512, whatever this processor has.
     """
-    program = tmp_path / "fuzz"
     kernels = [path for path in (ROOT / "csrc" / "cpu").glob("*.cpp") if not path.name.endswith("bindings.cpp")]
     sources = [ROOT / "test" / "ops" / "fuzz.cpp", *kernels]
-    subprocess.run(
-        ["g++", "-std=c++17", "-O1", "-g", "-ffp-contract=off", "-Wno-psabi", "-DFCIS_NO_CLONES", f"-DFCIS_WIDTH={width}",
-         "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-I", ROOT / "csrc" / "cpu", *sources, "-o", program],
-        check=True,
-    )  # fmt: skip
+    flags = ["-std=c++17", "-O1", "-g", "-ffp-contract=off", "-Wno-psabi", "-DFCIS_NO_CLONES", f"-DFCIS_WIDTH={width}"]
+    flags += ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", f"-I{ROOT / 'csrc' / 'cpu'}"]
+    program = compiled.build([(source, flags) for source in sources], ["-fsanitize=address,undefined"])
     done = subprocess.run([program, "400"], capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr[-3000:]
     assert done.stdout == "400 rounds\n"

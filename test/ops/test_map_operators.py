@@ -4,7 +4,7 @@
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from operator_inputs import arguments_of, random_maps, random_rois
 
@@ -40,7 +40,6 @@ def test_assembling_and_its_gradient(name, classes, bins, size, layout):
     assert grad.is_contiguous(memory_format=layout)
 
 
-@settings(max_examples=30, deadline=None)
 @given(
     name=st.sampled_from(ASSEMBLING),
     classes=st.integers(1, 40),

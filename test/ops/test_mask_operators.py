@@ -5,7 +5,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fcis_ros import ops
@@ -27,7 +27,6 @@ def elections(draw):
     return *map(torch.from_numpy, (boxes, masks, index, weights)), height, width
 
 
-@settings(max_examples=60, deadline=None)
 @given(elections(), st.booleans(), st.sampled_from([0, 21]))
 def test_vote_masks(election, binarise_first, resample):
     arguments = (*election, 0.4, binarise_first, resample)
@@ -78,7 +77,6 @@ def test_votes_in_a_4k_image_do_not_overflow():
     assert runs.tolist() == [0, (3840 - 2011) * 2160]
 
 
-@settings(max_examples=40, deadline=None)
 @given(elections(), st.floats(0, 1), st.sampled_from([0, 1, 2, 5, 255]), st.integers(0, 99))
 def test_paint(election, alpha, thickness, seed):
     height, width = election[-2:]

@@ -5,7 +5,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from fcis_ros import ops
@@ -37,7 +37,6 @@ def pictures(draw) -> tuple:
     return *arguments, scale, MEAN, STD
 
 
-@settings(max_examples=400, deadline=None)
 @given(pictures())
 def test_equals_opencv_to_the_bit(arguments):
     found = ops.network_input(*arguments)

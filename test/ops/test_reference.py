@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from golden_spans import GOLDEN
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fcis_ros.ops import reference
@@ -83,7 +83,6 @@ ROIS = st.lists(
 )
 
 
-@settings(max_examples=40, deadline=None)
 @given(rois=ROIS, bins_size=st.sampled_from([(1, 1), (2, 4), (3, 9), (7, 21)]), seed=st.integers(0, 99))
 def test_assembling_matches_loops(rois, bins_size, seed):
     """ROIs inside, on, past and wholly outside the border, turned inside out, in two images, and none at all."""
@@ -151,7 +150,6 @@ def nms_by_definition(boxes, scores, threshold):
     return kept
 
 
-@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(*[st.integers(0, 40)] * 2, *[st.integers(0, 30)] * 2, st.sampled_from([0.1, 0.5, 0.5, 0.9])), max_size=20

@@ -5,7 +5,7 @@ import types
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fcis_ros.errors import InputError
@@ -126,7 +126,6 @@ def test_bad_compressed_picture_is_named(data, kind, named):
         convert.compressed_to_rgb(compressed(data, kind))
 
 
-@settings(deadline=None, max_examples=200)
 @given(st.data(), st.sampled_from(["jpg", "png"]))
 def test_damaged_pictures_give_an_image_or_an_input_error(data, kind):
     raw = bytearray(picture(kind, np.tile(PIXELS, (4, 4, 1))))
@@ -203,7 +202,6 @@ def test_bad_message_is_named(changes, named, monkeypatch):
         convert.to_rgb(sent)
 
 
-@settings(deadline=None, max_examples=300)
 @given(
     encoding=st.sampled_from([*convert.ENCODINGS, "jpeg", ""]),
     width=st.integers(0, 9),

@@ -3,7 +3,6 @@
 import threading
 import time
 
-from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
@@ -147,7 +146,6 @@ class Account(RuleBasedStateMachine):
 
 
 TestAccount = Account.TestCase
-TestAccount.settings = settings(deadline=None, max_examples=100)
 
 
 def test_the_account_in_words():

@@ -7,6 +7,7 @@ import os
 import subprocess
 from pathlib import Path
 
+import compiled
 import numpy as np
 import pytest
 
@@ -15,17 +16,14 @@ from fcis_ros import rle
 HERE = Path(__file__).parent
 INCLUDE = HERE.parents[1] / "include"
 VECTORS = json.loads((HERE / "mask_vectors.json").read_text())
-CXX = os.environ.get("CXX", "g++")
 FLAGS = ["-std=c++17", "-O1", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror", "-fsanitize=undefined,address"]
-FLAGS += ["-fno-sanitize-recover=all"]
+FLAGS += ["-fno-sanitize-recover=all", f"-I{INCLUDE}"]
 pytestmark = pytest.mark.compiler
 
 
 @pytest.fixture(scope="module")
-def program(tmp_path_factory) -> Path:
-    path = tmp_path_factory.mktemp("decoder") / "mask_decoder"
-    subprocess.run([CXX, *FLAGS, f"-I{INCLUDE}", str(HERE / "mask_decoder.cpp"), "-o", str(path)], check=True, timeout=240)
-    return path
+def program() -> Path:
+    return compiled.build([(HERE / "mask_decoder.cpp", FLAGS)], ["-fsanitize=undefined,address"])
 
 
 def run(program: Path, cases: list[dict]) -> list[str]:
@@ -83,4 +81,4 @@ def test_takes_the_generated_message(tmp_path):
         "{ return fcis_ros::foreground(array.masks.at(0), array.height, array.width); }\n"
     )
     includes = [f"-I{INCLUDE}", *(f"-I{folder}" for folder in folders)]
-    subprocess.run([CXX, "-std=c++17", "-fsyntax-only", *includes, str(source)], check=True, timeout=240)
+    compiled.run([compiled.CXX, "-std=c++17", "-fsyntax-only", *includes, source])

@@ -13,7 +13,7 @@ import pytest
 
 from fcis_ros.ros import convert
 
-pytestmark = pytest.mark.ros
+pytestmark = [pytest.mark.ros, pytest.mark.slow]
 
 ROUNDS, BURST = int(os.environ.get("FCIS_SOAK_FRAMES", "200")) // 50, 50
 LONG_ENOUGH = 40  # rounds from which memory can be said to be flat

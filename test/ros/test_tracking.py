@@ -7,7 +7,7 @@ from functools import lru_cache
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fcis_ros import rle
@@ -147,7 +147,6 @@ def described(found: Instances, ids: list[int]) -> list[tuple]:
 
 
 @given(sequences(), st.randoms(use_true_random=False))
-@settings(deadline=None)
 def test_the_order_of_instances_does_not_matter(frames, random):
     orders = [sorted(range(len(found)), key=lambda _: random.random()) for _, found in frames]
     shuffled = [(seconds, found.select(np.array(order, int))) for (seconds, found), order in zip(frames, orders, strict=True)]
@@ -157,7 +156,6 @@ def test_the_order_of_instances_does_not_matter(frames, random):
 
 
 @given(sequences())
-@settings(deadline=None)
 def test_ids_are_unique_in_a_frame_and_belong_to_one_class(frames):
     classes = {}
     for (_, found), ids in zip(frames, track(frames), strict=True):

@@ -8,7 +8,7 @@ import json
 import pytest
 import safetensors.torch
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fcis_ros.config import ModelConfig
@@ -217,7 +217,6 @@ def test_files_that_cannot_be_used_are_one_line(tmp_path):
     says("class_names must be")
 
 
-@settings(max_examples=60)
 @given(data=st.data())
 def test_damaged_files_are_refused_or_read(tmp_path_factory, data):
     folder = tmp_path_factory.getbasetemp()

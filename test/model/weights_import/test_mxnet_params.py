@@ -156,7 +156,7 @@ def test_truncated_anywhere(tmp_path):
 NUMBERS = st.one_of(st.integers(0, 255), st.just(0xFF), st.just(0x80))
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(changes=st.dictionaries(st.integers(0, len(GOLDEN) - 1), NUMBERS, min_size=1, max_size=8), tail=st.binary(max_size=8))
 def test_damage_gives_input_error_or_arrays(tmp_path, changes, tail):
     damaged = bytearray(GOLDEN + tail)

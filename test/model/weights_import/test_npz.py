@@ -103,7 +103,7 @@ def test_one_name_twice(tmp_path):
 SMALL = archive(np.savez_compressed, a=np.arange(4, dtype=np.float32))
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(changes=st.dictionaries(st.integers(0, len(SMALL) - 1), st.integers(0, 255), min_size=1, max_size=6))
 def test_damage_gives_input_error_or_arrays(tmp_path, changes):
     damaged = bytearray(SMALL)
