@@ -44,6 +44,8 @@ class NodeSettings:
         rate: frames per second instead of the spacing of the clip's stamps.
         score: its overlays show instances from this score.
         domain: ROS domain; see ``replay.isolated``.
+        precision: of the convolutions.
+        threads: CPU threads of the network; 0 leaves the choice to PyTorch.
     """
 
     model: Path
@@ -52,6 +54,8 @@ class NodeSettings:
     rate: float | None
     score: float
     domain: int | None
+    precision: str = "auto"
+    threads: int = 0
 
 
 def play(folder: Path, settings: NodeSettings, frames: int) -> tuple[Measured, dict[int, Instances]]:
@@ -65,8 +69,8 @@ def play(folder: Path, settings: NodeSettings, frames: int) -> tuple[Measured, d
         OSError: the disk is full.
     """
     parameters = {
-        "model": str(settings.model), "device": settings.device, "score_threshold": SCORE_FLOOR,
-        "overlay_score_threshold": settings.score,
+        "model": str(settings.model), "device": settings.device, "precision": settings.precision, "threads": settings.threads,
+        "score_threshold": SCORE_FLOOR, "overlay_score_threshold": settings.score,
     }  # fmt: skip
     with tqdm(desc="replay", total=frames, unit="frame", mininterval=0.5) as bar:
         measured = replay(folder / CLIP, folder / ANSWERS, parameters, folder / LOG, settings.rate, settings.domain, bar.update)

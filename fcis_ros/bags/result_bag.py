@@ -26,6 +26,7 @@ from fcis_ros.bags.reading import Recorded, Recording
 from fcis_ros.bags.run_folder import read_run
 from fcis_ros.bags.stored import Labels, read_stored
 from fcis_ros.bags.writing import mcap_writer
+from fcis_ros.errors import InputError
 from fcis_ros.structures import Instances
 
 MASKS_TOPIC, OVERLAY_TOPIC, OUTLINES_TOPIC = "/fcis_node/masks", "/fcis_node/overlay/compressed", "/fcis_node/outlines"
@@ -86,13 +87,20 @@ def outline_types() -> Typestore:
     return store
 
 
-def write_results(folder: Path, recordings: Sequence[Recording], bag: Path, progress: Callable[[], None] = lambda: None) -> int:
+def write_results(
+    folder: Path,
+    recordings: Sequence[Recording],
+    bag: Path,
+    score: float | None = None,
+    progress: Callable[[], None] = lambda: None,
+) -> int:
     """Writes the recording.
 
     Args:
         folder: of the evaluation, whole or as far as it got.
         recordings: that it is of, in order.
         bag: the rosbag2 folder to create (MCAP).
+        score: instances from this score on; None: from the one that the pictures were drawn with.
         progress: called after every frame.
 
     Returns:
@@ -108,7 +116,7 @@ def write_results(folder: Path, recordings: Sequence[Recording], bag: Path, prog
         masks = writer.add_connection(MASKS_TOPIC, MASKS, typestore=mask_types())
         overlays = writer.add_connection(OVERLAY_TOPIC, COMPRESSED, typestore=message_types())
         outlines = writer.add_connection(OUTLINES_TOPIC, OUTLINES, typestore=store)
-        for record, found in _found(folder, recordings, what["score"]):
+        for record, found in _found(folder, recordings, what["score"] if score is None else score):
             header = message_types().deserialize_cdr(record.raw, record.kind).header
             writer.write(masks, record.log_time, serialize_masks(found, header, what["model"]["name"]))
             writer.write(overlays, record.log_time, _overlay(header, overlay.draw(record.image(), found)))
@@ -124,8 +132,11 @@ def _found(folder: Path, recordings: Sequence[Recording], score: float) -> Itera
     records: dict[int, Iterator[Recorded]] = {}
     for stored in read_stored(folder):
         frame = stored.frame
-        own = records.setdefault(frame["bag"], recordings[frame["bag"]].records())
-        record = next(record for record in own if record.index == frame["index"])
+        recording = recordings[frame["bag"]]
+        own = records.setdefault(frame["bag"], recording.records())
+        record = next((record for record in own if record.index == frame["index"]), None)
+        if record is None:
+            raise InputError(f"{recording.path}: has no frame {frame['index']}, so it is not the recording that was evaluated")
         if not frame["problem"]:
             yield record, labels.instances(frame, [entry for entry in stored.results if entry["score"] >= score])[0]
 

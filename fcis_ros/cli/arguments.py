@@ -4,6 +4,8 @@
 
 import argparse
 
+from fcis_ros.errors import InputError
+
 
 def positive(text: str) -> float:
     """A finite number above zero."""
@@ -27,6 +29,23 @@ def unit(text: str) -> float:
     if not 0 <= value <= 1:
         raise argparse.ArgumentTypeError(f"{text} does not lie in 0..1")
     return value
+
+
+def refuse(arguments: argparse.Namespace, why: str, *names: str) -> None:
+    """Refuses options that would have no effect.
+
+    Args:
+        arguments: of the command; an option that was not given is None or False.
+        why: the end of the sentence that begins with the option.
+        names: of the options, as attributes.
+
+    Raises:
+        InputError: one of them was given.
+    """
+    for name in names:
+        value = getattr(arguments, name)
+        if value is not None and value is not False:
+            raise InputError(f"--{name.replace('_', '-')} {why}")
 
 
 def add_model(parser: argparse.ArgumentParser) -> None:

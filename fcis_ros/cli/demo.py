@@ -15,7 +15,7 @@ beside DIR, as DIR.node.log.
 import argparse
 from pathlib import Path
 
-from fcis_ros.cli.arguments import count, positive, unit
+from fcis_ros.cli.arguments import count, positive, refuse, unit
 from fcis_ros.errors import InputError
 
 
@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", default="out/demo", metavar="DIR", help="folder for the results (default: %(default)s)")
     parser.add_argument("--score", type=unit, default=0.5, help="draw instances from this score (default: %(default)s)")
     parser.add_argument("--domain", type=int, choices=range(102), metavar="ID", help="ROS domain to use (default: one apart)")
-    parser.add_argument("--seed", type=int, default=0, help="of the synthetic clip (default: %(default)s)")
+    parser.add_argument("--seed", type=int, help="of the synthetic clip (default: 0)")
     what = "the model, a .safetensors file or a package of `fcis export` for the clip's size (default: the bundled one)"
     parser.add_argument("--checkpoint", metavar="FILE", help=what)
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: %(default)s)")
@@ -48,6 +48,10 @@ def run(arguments: argparse.Namespace) -> None:
     from fcis_ros.model.exported import class_names_of
     from fcis_ros.model.hardware import choose_device
 
+    drawn = arguments.input == SYNTHETIC
+    if not drawn:
+        refuse(arguments, "is of the synthetic clip", "seed")
+    seed = arguments.seed or 0
     model = Path(arguments.checkpoint) if arguments.checkpoint else default_checkpoint()
     names = class_names_of(model)  # a damaged file is refused before anything is recorded
     device = choose_device(arguments.device)
@@ -63,13 +67,12 @@ def run(arguments: argparse.Namespace) -> None:
     elif arguments.topic:
         raise InputError(f"--topic {arguments.topic}: {without_secrets(arguments.input)} is not a bag")
     else:
-        source = open_source(arguments.input, arguments.rate, arguments.frames, arguments.seed)
+        source = open_source(arguments.input, arguments.rate, arguments.frames, seed)
     with needing("source a ROS 2 and build the package, or use make"):
         from fcis_ros.bags.demo import run_demo
         from fcis_ros.bags.live import NodeSettings
         from fcis_ros.bags.report import table
     settings = NodeSettings(model.resolve(), names, str(device), arguments.rate, arguments.score, arguments.domain)
-    drawn = arguments.input == SYNTHETIC
     with finished_folder(Path(arguments.out), proof="report.json", log="node.log") as folder:
         report = run_demo(
             source,
@@ -77,7 +80,7 @@ def run(arguments: argparse.Namespace) -> None:
             settings,
             annotations=annotations,
             drawn=drawn,
-            seed=arguments.seed if drawn else None,
+            seed=seed if drawn else None,
             model={"name": model.stem, "sha256": file_digest(model)},
             unusable=unusable,
         )

@@ -10,8 +10,10 @@ import argparse
 import time
 from pathlib import Path
 
-from fcis_ros.cli.arguments import add_model, count, unit
+from fcis_ros.cli.arguments import add_model, count, refuse, unit
 from fcis_ros.errors import InputError
+
+SHOWN = 0.5  # score
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -19,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--images", required=True, metavar="DIR", help="folder of the images it names")
     parser.add_argument("--limit", type=count, help="use only the first so many images")
     parser.add_argument("--out", metavar="DIR", help="also write a report there")
-    parser.add_argument("--score", type=unit, default=0.5, help="show instances from this score (default: %(default)s)")
+    parser.add_argument("--score", type=unit, help=f"with --out: show instances from this score (default: {SHOWN})")
     add_model(parser)
 
 
@@ -40,6 +42,9 @@ def run(arguments: argparse.Namespace) -> None:
     from fcis_ros.model.hardware import choose_device
     from fcis_ros.training.distributed import join, local_device
 
+    if not arguments.out:
+        refuse(arguments, "needs --out", "score")
+    score = SHOWN if arguments.score is None else arguments.score
     device = choose_device(local_device(arguments.device))
     predictor = load_predictor(arguments.checkpoint, str(device), arguments.threads, arguments.precision)
     names = predictor.config.class_names
@@ -72,16 +77,16 @@ def run(arguments: argparse.Namespace) -> None:
     about = {"device": str(predictor.device), "precision": predictor.precision, "model": predictor.name}
     about["input"] = f"{len(images)} images of {folder}"
     about["truth"] = {"file": Path(arguments.annotations).name, "sha256": file_digest(Path(arguments.annotations))}
-    report = summarise(seen, names, arguments.score, about)
+    report = summarise(seen, names, score, about)
     if arguments.out:
         by_id = {entry.id: entry for entry in images}
         with finished_folder(Path(arguments.out), "report.json") as partial:
             shown = []
-            for group, one in choose(seen, arguments.score):
+            for group, one in choose(seen, score):
                 image, found, _ = look_at(by_id[one.id])
                 objects = zip(truth.objects(by_id[one.id]), one.matches.found, strict=True)
-                missed = [own for own, best in objects if not own["iscrowd"] and best < arguments.score]
-                shown.append((group, one, picture(image, found.select(found.scores >= arguments.score), missed)))
+                missed = [own for own, best in objects if not own["iscrowd"] and best < score]
+                shown.append((group, one, picture(image, found.select(found.scores >= score), missed)))
             write_json(report, partial / "report.json")
             write_page(report, page(report, shown), partial / "report.html")
     print(tables(report))

@@ -25,8 +25,8 @@ on, as above. All machines need this package and have the folders in common: DIR
 import argparse
 from pathlib import Path
 
-from fcis_ros.cli.arguments import add_model, count, positive, unit
-from fcis_ros.cli.report import add_baseline, report
+from fcis_ros.cli.arguments import add_model, count, positive, refuse, unit
+from fcis_ros.cli.report import add_baseline, check_baseline, report
 from fcis_ros.errors import InputError
 
 
@@ -39,14 +39,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--topic", help="of the images, raw or compressed, where a recording has several such topics")
     parser.add_argument("--score", type=unit, default=0.5, help="show instances from this score (default: %(default)s)")
     parser.add_argument("--live", action="store_true", help="play BAG to a node in real time: also drops and latency")
-    parser.add_argument("--rate", type=positive, help="of --live, frames per second (default: the recording's own time)")
-    parser.add_argument("--domain", type=int, choices=range(102), metavar="ID", help="of --live (default: one apart)")
-    parser.add_argument("--shard", type=shard, default=(1, 1), metavar="I/N", help="do part I of N, into DIR/part-I-of-N")
+    parser.add_argument("--rate", type=positive, help="with --live: frames per second (default: the recording's own time)")
+    parser.add_argument(
+        "--domain", type=int, choices=range(102), metavar="ID", help="with --live: ROS domain to use (default: one apart)"
+    )
+    parser.add_argument("--shard", type=shard, metavar="I/N", help="do part I of N, into DIR/part-I-of-N")
     parser.add_argument(
         "--engine", type=engine, metavar="ray[://HOST:PORT]",
         help="do all parts on a Ray cluster: that of RAY_ADDRESS or of this machine, else its own cores; or one elsewhere",
     )  # fmt: skip
-    parser.add_argument("--parts", type=count, metavar="N", help="of --engine (default: 4 for each at once)")
+    parser.add_argument("--parts", type=count, metavar="N", help="with --engine: number of parts (default: 4 for each at once)")
     add_baseline(parser)
     add_model(parser)
 
@@ -67,10 +69,12 @@ def engine(text: str) -> str:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    if arguments.parts and not arguments.engine:
-        raise InputError("--parts is of --engine")
+    check_baseline(arguments)
+    if not arguments.engine:
+        refuse(arguments, "needs --engine", "parts")
     if arguments.live:
         return run_live(arguments)
+    refuse(arguments, "needs --live", "rate", "domain")
     if arguments.engine:
         from fcis_ros.cli.fleet import run_fleet
 
@@ -86,7 +90,8 @@ def run_live(arguments: argparse.Namespace) -> int:
     from fcis_ros.model.exported import class_names_of
     from fcis_ros.model.hardware import choose_device
 
-    if len(arguments.bags) > 1 or arguments.shard[1] > 1 or arguments.engine:
+    refuse(arguments, "has no effect with --live, which takes one recording, whole", "shard", "engine")
+    if len(arguments.bags) > 1:
         raise InputError("--live takes one recording, whole")
     with needing("source a ROS 2 and build the package, or use make"):
         from fcis_ros.bags.evaluation import open_truth
@@ -100,7 +105,10 @@ def run_live(arguments: argparse.Namespace) -> int:
     checkpoint = Path(arguments.checkpoint) if arguments.checkpoint else default_checkpoint()
     names = class_names_of(checkpoint)
     device = str(choose_device(arguments.device))
-    settings = NodeSettings(checkpoint.resolve(), names, device, arguments.rate, arguments.score, arguments.domain)
+    settings = NodeSettings(
+        checkpoint.resolve(), names, device, arguments.rate, arguments.score, arguments.domain, arguments.precision,
+        arguments.threads or 0,
+    )  # fmt: skip
 
     def truth_of(recording):
         opened = open_truth([recording], arguments.annotations, arguments.truth_topic, names)
@@ -124,7 +132,7 @@ def run_offline(arguments: argparse.Namespace) -> int:
         from fcis_ros.bags.run_folder import AlreadyComplete
         from fcis_ros.cli.part import evaluate_part
 
-    folder, part = Path(arguments.out), Shard(*arguments.shard)
+    folder, part = Path(arguments.out), Shard(*(arguments.shard or (1, 1)))
     if part.count > 1:
         folder = part_path(folder, part.number, part.count)
     try:
@@ -139,5 +147,6 @@ def run_offline(arguments: argparse.Namespace) -> int:
         if part.count == 1:
             raise
         print(f"{folder}: complete already")
-        return 0
+        if not arguments.baseline:
+            return 0
     return report(folder, None, arguments.baseline, arguments.tolerance)

@@ -10,7 +10,8 @@ with its reason, and nothing is written but with --partial.
 import argparse
 from pathlib import Path
 
-from fcis_ros.cli.report import add_baseline
+from fcis_ros.cli.arguments import refuse
+from fcis_ros.cli.report import add_baseline, check_baseline
 from fcis_ros.errors import InputError
 
 
@@ -27,6 +28,9 @@ def run(arguments: argparse.Namespace) -> int:
     from fcis_ros.bags.run_folder import COMPLETE
     from fcis_ros.cli.whole import write_whole
 
+    if arguments.status:
+        refuse(arguments, "has no effect with --status", "out", "partial", "baseline", "tolerance")
+    check_baseline(arguments)
     paths = [Path(part) for part in arguments.parts]
     parts, what = find_parts(paths)
     whole = all(part.state == COMPLETE for part in parts)

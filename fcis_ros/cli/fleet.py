@@ -28,7 +28,7 @@ def run_fleet(arguments: argparse.Namespace) -> int:
     with needing("pip install 'ray[client]'"):
         from fcis_ros.bags.on_ray import connected, gpus, map_parts, slots
     folder = Path(arguments.out)
-    if arguments.shard[1] > 1:
+    if arguments.shard:
         raise InputError("--engine does all parts; --shard does one")
     if arguments.device.startswith("cuda:"):
         raise InputError(f"--device {arguments.device}: Ray says which GPU a worker has; --device cuda")

@@ -13,6 +13,7 @@ a backbone with torchvision's names, for fcis train --init. Nothing is unpickled
 import argparse
 from pathlib import Path
 
+from fcis_ros.cli.arguments import refuse
 from fcis_ros.errors import InputError
 
 
@@ -36,6 +37,8 @@ def run(arguments: argparse.Namespace) -> None:
     if not out.absolute().parent.is_dir():
         raise InputError(f"{out}: there is no folder {out.absolute().parent}")
     found = recognise(arguments.file, ModelConfig.read(arguments.config) if arguments.config else None)
+    if not found.config:
+        refuse(arguments, f"is of an FCIS network; {arguments.file} holds {found.kind}", "config")
     tensors = dict(tqdm(found.tensors, total=found.count, unit="tensor", leave=False, disable=None))
     digest = hashlib.sha256()
     with open(arguments.file, "rb") as file:

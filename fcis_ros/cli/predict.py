@@ -13,8 +13,10 @@ import argparse
 import json
 from pathlib import Path
 
-from fcis_ros.cli.arguments import add_model, unit
+from fcis_ros.cli.arguments import add_model, refuse, unit
 from fcis_ros.errors import InputError
+
+DRAWN, STORED = 0.5, 0.001  # scores from which instances are drawn, and stored
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,9 +24,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     results = parser.add_mutually_exclusive_group(required=True)
     results.add_argument("--out", metavar="DIR", help="folder for the results, created")
     results.add_argument("--raw", metavar="NPZ", help="file for what one image gives on the way, in fp32")
-    parser.add_argument("--annotations", metavar="JSON", help="COCO file whose image and category ids the results take")
-    parser.add_argument("--score", type=unit, default=0.5, help="draw instances from this score (default: %(default)s)")
-    parser.add_argument("--min-score", type=unit, default=0.001, help="store instances from this score (default: %(default)s)")
+    parser.add_argument("--annotations", metavar="JSON", help="with --out: COCO file whose image and category ids results take")
+    parser.add_argument("--score", type=unit, help=f"with --out: draw instances from this score (default: {DRAWN})")
+    parser.add_argument("--min-score", type=unit, help=f"with --out: store instances from this score (default: {STORED})")
     add_model(parser)
 
 
@@ -43,6 +45,7 @@ def write_raw(arguments: argparse.Namespace) -> None:
     from fcis_ros.model.predictor import Predictor
     from fcis_ros.model.raw import raw_outputs
 
+    refuse(arguments, "needs --out", "annotations", "score", "min_score")
     out = Path(arguments.raw)
     if len(arguments.images) != 1:
         raise InputError(f"--raw takes one image, not {len(arguments.images)}")
@@ -74,6 +77,8 @@ def write_results(arguments: argparse.Namespace) -> None:
     from fcis_ros.evaluation.truth import Truth
     from fcis_ros.model.exported import load_predictor
 
+    drawn_score = DRAWN if arguments.score is None else arguments.score
+    stored_score = STORED if arguments.min_score is None else arguments.min_score
     given = [Path(image) for image in arguments.images]
     paths = [path for entry in given for path in (list_images(entry) if entry.is_dir() else [entry])]
     require_distinct_names(paths)
@@ -87,10 +92,10 @@ def write_results(arguments: argparse.Namespace) -> None:
     with finished_folder(Path(arguments.out), proof="results.json") as folder:
         for path, image_id in zip(tqdm(paths, unit="image"), ids, strict=True):
             image = read_image(path)
-            instances = predictor(image, arguments.min_score)
+            instances = predictor(image, stored_score)
             results += to_results(instances, image_id, categories)
             images.append({"id": image_id, "file_name": path.name, "height": image.shape[0], "width": image.shape[1]})
-            drawn = overlay.draw(image, instances.select(instances.scores >= arguments.score))
+            drawn = overlay.draw(image, instances.select(instances.scores >= drawn_score))
             cv2.imwrite(str(folder / f"{path.name}.overlay.jpg"), cv2.cvtColor(drawn, cv2.COLOR_RGB2BGR))
         named = [{"id": number, "name": name} for number, name in zip(categories, names, strict=True) if number is not None]
         (folder / "images.json").write_text(json.dumps({"images": images, "categories": named}, indent=1), encoding="utf-8")

@@ -10,7 +10,7 @@ crowds cannot be said in a message and are left out. The synthetic clip brings i
 import argparse
 from pathlib import Path
 
-from fcis_ros.cli.arguments import count, positive
+from fcis_ros.cli.arguments import count, positive, refuse
 from fcis_ros.errors import InputError
 
 
@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", required=True, metavar="BAG", help="the rosbag2 folder to create")
     parser.add_argument("--rate", type=positive, help="frames per second (default: the input's; still images 5, synthetic 6)")
     parser.add_argument("--frames", type=count, help="only the first so many frames (synthetic: 150 unless given)")
-    parser.add_argument("--seed", type=int, default=0, help="of the synthetic clip (default: %(default)s)")
+    parser.add_argument("--seed", type=int, help="of the synthetic clip (default: 0)")
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -36,11 +36,13 @@ def run(arguments: argparse.Namespace) -> None:
     if is_live(arguments.input):
         raise InputError(f"{without_secrets(arguments.input)}: a camera is recorded with `ros2 bag record`")
     truth = drawn_truth if arguments.input == SYNTHETIC else None
+    if not truth:
+        refuse(arguments, "is of the synthetic clip", "seed")
     if arguments.annotations:
         if truth:
             raise InputError("the synthetic clip has its own truth: leave --annotations out")
         truth = AnnotatedTruth(Path(arguments.annotations))
-    source = open_source(arguments.input, arguments.rate, arguments.frames, arguments.seed)
+    source = open_source(arguments.input, arguments.rate, arguments.frames, arguments.seed or 0)
     with finished_bag(Path(arguments.out)) as bag:
         frames = tqdm(source.frames(), "record", source.count, unit="frame", mininterval=0.5)
         recorded = record(frames, bag, source.count, truth)

@@ -10,12 +10,15 @@ difference, by a bootstrap over the frames, excludes none.
 import argparse
 from pathlib import Path
 
-from fcis_ros.cli.arguments import unit
+from fcis_ros.cli.arguments import refuse, unit
+
+TOLERANCE = 0.01
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", metavar="DIR", help="folder of an evaluation")
-    parser.add_argument("--score", type=unit, help="count instances as found from this score (default: as evaluated)")
+    what = "count instances as found from this score, which --results take, too (default: as evaluated)"
+    parser.add_argument("--score", type=unit, help=what)
     parser.add_argument("--results", action="store_true", help="also write what was found as a recording, DIR/results")
     parser.add_argument("--parquet", metavar="FILE", help="also write what was found as a table, a row for each instance")
     add_baseline(parser)
@@ -24,29 +27,35 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def add_baseline(parser: argparse.ArgumentParser) -> None:
     """``--baseline`` and ``--tolerance``."""
     parser.add_argument("--baseline", metavar="JSON", help="report.json of an earlier evaluation, in its folder")
-    parser.add_argument(
-        "--tolerance", type=unit, default=0.01, help="differences of AP up to this are none (default: %(default)s)"
-    )
+    what = f"with --baseline: differences of AP up to this are none (default: {TOLERANCE})"
+    parser.add_argument("--tolerance", type=unit, help=what)
+
+
+def check_baseline(arguments: argparse.Namespace) -> None:
+    """Refuses ``--tolerance`` without ``--baseline``."""
+    if not arguments.baseline:
+        refuse(arguments, "needs --baseline", "tolerance")
 
 
 def run(arguments: argparse.Namespace) -> int:
     from fcis_ros.cli.output import writable
 
+    check_baseline(arguments)
     with writable(Path(arguments.folder)):
         status = report(Path(arguments.folder), arguments.score, arguments.baseline, arguments.tolerance)
         if arguments.results:
-            record_results(Path(arguments.folder))
+            record_results(Path(arguments.folder), arguments.score)
     if arguments.parquet:
         write_table(Path(arguments.folder), Path(arguments.parquet))
     return status
 
 
-def report(folder: Path, score: float | None, baseline: str | None, tolerance: float) -> int:
+def report(folder: Path, score: float | None, baseline: str | None, tolerance: float | None) -> int:
     """Writes and prints the report; returns the exit status."""
     from fcis_ros.bags.baseline import compare_with
     from fcis_ros.bags.report import table, write_report
 
-    comparison = compare_with(folder, Path(baseline), tolerance) if baseline else None
+    comparison = compare_with(folder, Path(baseline), TOLERANCE if tolerance is None else tolerance) if baseline else None
     written = write_report(folder, score, comparison)
     print(table(written))
     print(f"-> {folder / 'report.html'} (beside it report.json, detections.json, annotations.json, frames.jsonl)")
@@ -65,7 +74,7 @@ def write_table(folder: Path, path: Path) -> None:
     print(f"-> {path} ({rows} rows)")
 
 
-def record_results(folder: Path) -> None:
+def record_results(folder: Path, score: float | None) -> None:
     """Writes the recording of the results from the evaluated ones, which must still lie where they were; URLs are fetched."""
     from tqdm import tqdm
 
@@ -77,5 +86,5 @@ def record_results(folder: Path) -> None:
     recordings = [open_recording(bag["path"], bag["topic"]) for bag in read_run(folder)["what"]["bags"]]
     total = sum(recording.count for recording in recordings)
     with finished_bag(folder / "results") as bag, tqdm(desc="results", total=total, unit="frame") as bar:
-        write_results(folder, recordings, bag, bar.update)
+        write_results(folder, recordings, bag, score, bar.update)
     print(f"-> {folder / 'results'} (masks, overlay and outlines, rosbag2)")

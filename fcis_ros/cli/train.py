@@ -10,8 +10,10 @@ import dataclasses
 import sys
 from pathlib import Path
 
-from fcis_ros.cli.arguments import count, unit
+from fcis_ros.cli.arguments import count, refuse, unit
 from fcis_ros.errors import InputError
+
+EVAL_LIMIT = 100
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,10 +28,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--eval-annotations", metavar="JSON", help="COCO instance file to measure AP on as training goes")
     parser.add_argument("--eval-images", metavar="DIR", help="folder of its images")
-    parser.add_argument("--eval-limit", type=count, default=100, help="measure on so many images (default: %(default)s)")
+    what = f"with --eval-annotations: measure on so many images (default: {EVAL_LIMIT})"
+    parser.add_argument("--eval-limit", type=count, help=what)
     parser.add_argument("--steps", type=count, help="optimiser steps, instead of the configuration's")
     parser.add_argument("--batch", type=count, help="images per step, instead of the configuration's")
-    parser.add_argument("--synthetic", type=unit, help="fraction of rendered images, instead of the configuration's")
+    what = "with --annotations: fraction of rendered images, instead of the configuration's"
+    parser.add_argument("--synthetic", type=unit, help=what)
     parser.add_argument("--seed", type=int, help="of weights, order and augmentation, instead of the configuration's")
     parser.add_argument(
         "--precision",
@@ -59,6 +63,10 @@ def run(arguments: argparse.Namespace) -> None:
     from fcis_ros.training.loop import NonFiniteLoss, train
     from fcis_ros.training.provenance import describe_data
 
+    if arguments.annotations is None:
+        refuse(arguments, "needs --annotations", "synthetic")
+    if arguments.eval_annotations is None:
+        refuse(arguments, "needs --eval-annotations", "eval_limit")
     config = TrainConfig.read(arguments.config)
     overrides = {name: getattr(arguments, name) for name in ("steps", "batch", "synthetic", "seed", "precision")}
     config = dataclasses.replace(config, **{name: value for name, value in overrides.items() if value is not None})
@@ -66,6 +74,8 @@ def run(arguments: argparse.Namespace) -> None:
     photos = _dataset("", arguments.annotations, arguments.images, names)
     if photos is None:
         config = dataclasses.replace(config, synthetic=1.0)
+    elif config.synthetic == 1:
+        refuse(arguments, "has no effect: synthetic is 1, so all images are rendered", "annotations")
     if config.synthetic > 0 and names != CLASS_NAMES:
         raise InputError(
             f"training config {arguments.config}: rendered images have the classes {', '.join(CLASS_NAMES)}, "
@@ -88,7 +98,7 @@ def run(arguments: argparse.Namespace) -> None:
             device,
             data=None if photos is None else processes.from_first(lambda: describe_data(photos)),
             init=Path(arguments.init) if arguments.init else None,
-            evaluate=None if held_out is None else _measure(held_out, arguments.eval_limit, device, processes),
+            evaluate=None if held_out is None else _measure(held_out, arguments.eval_limit or EVAL_LIMIT, device, processes),
             resume=resume,
             workers=arguments.workers,
             processes=processes,

@@ -12,7 +12,7 @@ from fcis_ros.cli.output import finished_folder, writable
 from fcis_ros.cli.report import report
 
 
-def write_whole(parts: Sequence[Part], what: dict[str, Any], out: Path, baseline: str | None, tolerance: float) -> int:
+def write_whole(parts: Sequence[Part], what: dict[str, Any], out: Path, baseline: str | None, tolerance: float | None) -> int:
     """Joins the parts of ``merging.find_parts`` in a folder, which may hold an earlier whole, and reports.
 
     Returns:

@@ -12,6 +12,7 @@ from fcis_ros.bags.reading import open_recording
 from fcis_ros.bags.report import table
 from fcis_ros.bags.truth import AnnotationFile
 from fcis_ros.cli.main import main
+from fcis_ros.errors import InputError
 
 pytestmark = pytest.mark.ros
 ABOUT = {"model": {"name": "stand-in", "sha256": "0"}}
@@ -66,14 +67,32 @@ def test_without_truth(bag, tmp_path):
     assert "in their own time" in (tmp_path / "live/report.html").read_text()
 
 
+def test_precision_and_threads_of_a_live_evaluation_are_parameters_of_the_node(bag, tmp_path, tiny_checkpoint, monkeypatch):
+    from fcis_ros.bags import live as module
+
+    given = []
+
+    def replay(clip, output, parameters, *rest):
+        given.append(parameters)
+        raise InputError("no node here")
+
+    monkeypatch.setattr(module, "replay", replay)
+    command = ["evaluate-bag", str(bag), "--live", "--checkpoint", str(tiny_checkpoint), "--out", str(tmp_path / "out")]
+    assert main(command) == 2
+    assert main([*command, "--precision", "fp32", "--threads", "3"]) == 2
+    assert [(own["precision"], own["threads"]) for own in given] == [("auto", 0), ("fp32", 3)]
+
+
 def test_a_recording_through_the_node(tmp_path, tiny_checkpoint, capsys):
     """The default clip, recorded with truth, offline and live; the node is a process of its own."""
     bag, model = str(tmp_path / "bag"), ["--checkpoint", str(tiny_checkpoint), "--device", "cpu"]
     assert main(["record", "synthetic", "--frames", "5", "--rate", "2", "--out", bag]) == 0
     command = ["evaluate-bag", bag, "--truth-topic", "/truth/masks", *model, "--out"]
+    command = [*command[:-1], "--precision", "fp32", "--threads", "1", "--out"]
     assert main([*command, str(tmp_path / "live"), "--live"]) == 0
     assert main([*command, str(tmp_path / "offline")]) == 0
     live, offline = (json.loads((tmp_path / name / "report.json").read_text()) for name in ("live", "offline"))
+    assert live["precision"] == offline["precision"] == "fp32"
     assert (live["mode"], live["frames_in"], offline["frames_in"]) == ("live", 5, 5) and live["frames_out"] >= 1
     if not live["frames_dropped"]:
         assert live["ap"]["segm"]["AP"] == pytest.approx(offline["ap"]["segm"]["AP"], abs=1e-6)

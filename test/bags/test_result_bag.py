@@ -22,6 +22,7 @@ from fcis_ros.bags.result_bag import (
     outline_types,
     write_results,
 )
+from fcis_ros.cli.main import main
 
 
 @pytest.fixture
@@ -29,6 +30,18 @@ def results(bag, annotations, tmp_path):
     run(bag, annotations, tmp_path / "out")
     assert write_results(tmp_path / "out", [open_recording(bag)], tmp_path / "results") == 12
     return tmp_path / "results"
+
+
+def test_results_are_from_the_score_of_the_report(results, tmp_path):
+    counts = []
+    for score in ("0.1", "0.4", "0.7"):
+        assert main(["report", str(tmp_path / "out"), "--results", "--score", score]) == 0
+        with AnyReader([tmp_path / "out/results"]) as reader:
+            raws = [raw for own, _, raw in reader.messages() if own.topic == MASKS_TOPIC]
+        scores = [value for raw in raws for value in deserialize_masks(raw)[0].scores.tolist()]
+        assert min(scores) >= float(score)
+        counts.append(len(scores))
+    assert counts == sorted(set(counts), reverse=True)
 
 
 def test_read_by_rosbags(results, bag, tmp_path):

@@ -79,6 +79,16 @@ def test_one_line_says_what_is_wrong_and_nothing_is_written(small, foreign, caps
     assert {path.name for path in small.iterdir()} == {"small.params", "small.json", "x.safetensors"}
 
 
+def test_config_with_an_imagenet_resnet_is_refused(small, foreign, capsys, monkeypatch):
+    """Of which the backbone alone is taken."""
+    from fcis_ros.model.weights_import import recognise
+
+    classifier = recognise.Recognised("ImageNet resnet50, MXNet .params", None, iter(()), 0)
+    monkeypatch.setattr(recognise, "recognise", lambda path, config: classifier)
+    line = failure(capsys, small / "small.params", small / "x.safetensors", "--config", small / "small.json")
+    assert "--config is of an FCIS network;" in line and "holds ImageNet resnet50" in line
+
+
 def test_raw(small, capsys):
     import cv2
 
