@@ -26,7 +26,7 @@ unexport ROS_STATIC_PEERS ROS_DISCOVERY_SERVER
 # local_setup.sh adds what was built to the ROS that is there, or to the wheels in .venv.
 RUN := source .venv/local_setup.sh && .venv/bin/python
 
-.PHONY: setup demo test test-quick test-slow test-all test-oldest test-jazzy try-robot-path try-builds lint train-road bench soak test-gpu sanitize-gpu clean
+.PHONY: setup demo test test-quick test-slow test-all setup-oldest test-oldest setup-jazzy test-jazzy try-robot-path try-builds lint train-road bench soak test-gpu sanitize-gpu clean
 
 setup:
 	@tools/setup.sh
@@ -61,23 +61,27 @@ test-all: setup
 python_of = $(shell for python in python$(1) $$($(PYTHON) -c "import sys; print(sys.base_prefix)")/../$(1).*/bin/python; do \
 	$$python -c "" 2>/dev/null && echo $$python && break; done)
 
-# The suite with the oldest versions that the package is for, in an environment of their own; without the minutes of compilers on
-# kernels, which know none of them. Python 3.10.
+# The oldest versions that the package is for, in an environment of their own with Python 3.10: the tests of what calls PyTorch,
+# NumPy, OpenCV, pycocotools, rosbags, matplotlib and Ray. Compilers on kernels know none of them, and the ROS graph is that of
+# `make test`: of ros/ the conversions of messages and one node suffice.
 OLDEST_PYTHON ?= $(call python_of,3.10)
-test-oldest:
+OLDEST := $(addprefix test/,data evaluation model training bags cli test_*.py ros/test_convert.py ros/test_masks.py ros/test_fcis_node.py) \
+	$(addprefix test/ops/test_,arguments.py box_operators.py map_operators.py mask_operators.py native.py network_input.py reference.py)
+setup-oldest:
 	@test -n "$(OLDEST_PYTHON)" || { echo "test-oldest: there is no Python 3.10; OLDEST_PYTHON=... says where one is" >&2; exit 1; }
 	@PYTHON=$(OLDEST_PYTHON) tools/setup.sh .venv-oldest constraints-oldest.txt
-	source .venv-oldest/local_setup.sh && FCIS_REQUIRE_ROS=1 FCIS_REQUIRE_FLEET=1 .venv-oldest/bin/python -m pytest \
-		-k "not emulat and not compiles_for_every_target and not address_sanitizer"
+test-oldest: setup-oldest
+	source .venv-oldest/local_setup.sh && .venv-oldest/bin/python $(PARALLEL) -m "not slow" $(OLDEST)
 
 # ROS 2 Jazzy, the long-term release, in an environment of its own: the tests that talk to rclpy, the middleware or launch, those of
 # recordings, and the demo. The rest imports no ROS (test/test_layers.py), and `make test` has run it with the same versions.
 # Python 3.12, as in Ubuntu 24.04; the usual one where there is none.
 JAZZY_PYTHON ?= $(or $(call python_of,3.12),$(PYTHON))
-test-jazzy:
+setup-jazzy:
 	@PYTHON=$(JAZZY_PYTHON) tools/setup.sh .venv-jazzy constraints-jazzy.txt
-	source .venv-jazzy/local_setup.sh && export FCIS_REQUIRE_ROS=1 FCIS_REQUIRE_FLEET=1 && \
-		.venv-jazzy/bin/python -m pytest test/ros test/bags test/examples test/test_launch*.py && \
+test-jazzy: setup-jazzy
+	source .venv-jazzy/local_setup.sh && \
+		.venv-jazzy/bin/python $(PARALLEL) -m "not slow" test/ros test/bags test/examples test/test_launch.py && \
 		.venv-jazzy/bin/python -m fcis_ros demo --out out/demo-jazzy
 
 # The README's robot path as it is typed, on a system Python that refuses `pip install`; a workspace in /tmp.

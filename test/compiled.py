@@ -1,6 +1,6 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""C++ and CUDA sources compiled for tests, once per content: results stay in ``build/test`` under a hash of what they depend on."""
+"""C++ and CUDA sources compiled for tests, once per content: results stay in ``build/test`` under a hash of their sources."""
 
 import fcntl
 import hashlib

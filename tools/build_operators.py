@@ -4,14 +4,18 @@
 
     build_operators.py AUTO|ON FOLDER
 
-The library becomes FOLDER/fcis_ros/_C.so. It is compiled again when the sources, PyTorch, nvcc or TORCH_CUDA_ARCH_LIST have
-changed. Without PyTorch, ON is an error; AUTO says in one line that the operators are left out, so that a machine that wants
-only the messages needs neither PyTorch nor setuptools: this file uses the standard library alone and imports neither.
+The library becomes FOLDER/fcis_ros/_C.so. It is compiled again when the sources, the compiler, PyTorch, nvcc or
+TORCH_CUDA_ARCH_LIST have changed. Environments with the same of these need not compile it each: where FCIS_OPERATOR_CACHE names
+a folder, it is taken from there, or left there. Nothing in it depends on the version of Python.
+
+Without PyTorch, ON is an error; AUTO says in one line that the operators are left out, so that a machine that wants only the
+messages needs neither PyTorch nor setuptools: this file uses the standard library alone and imports neither.
 """
 
 import hashlib
 import importlib.util
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -21,12 +25,20 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def find_torch() -> str | None:
-    """Place and version of the PyTorch that this Python would import; None without one."""
+    """Version, commit and CUDA of the PyTorch that this Python would import; None without one."""
     spec = importlib.util.find_spec("torch")
     if spec is None or spec.origin is None:
         return None
     version = Path(spec.origin).with_name("version.py")
-    return f"{spec.origin}\n{version.read_text() if version.is_file() else ''}"
+    return version.read_text() if version.is_file() else spec.origin
+
+
+def find_compiler() -> str:
+    """Version of the C++ compiler; empty where there is none, which the build will say."""
+    try:
+        return subprocess.run([os.environ.get("CXX", "c++"), "--version"], capture_output=True, text=True).stdout
+    except OSError:
+        return ""
 
 
 def find_nvcc() -> str:
@@ -38,7 +50,8 @@ def find_nvcc() -> str:
 
 def key(torch: str) -> str:
     """Of everything that the library depends on."""
-    found = hashlib.sha256("\0".join([sys.version, torch, find_nvcc(), os.environ.get("TORCH_CUDA_ARCH_LIST", "")]).encode())
+    machine = [platform.machine(), find_compiler(), torch, find_nvcc(), os.environ.get("TORCH_CUDA_ARCH_LIST", "")]
+    found = hashlib.sha256("\0".join(machine).encode())
     sources = sorted(path for path in (ROOT / "csrc").rglob("*") if path.suffix in (".h", ".cpp", ".cu"))
     for path in [*sources, ROOT / "setup.py", ROOT / "fcis_ros" / "ops" / "library.py"]:
         found.update(str(path.relative_to(ROOT)).encode() + b"\0" + path.read_bytes() + b"\0")
@@ -63,10 +76,22 @@ def main(wanted: str, folder: Path) -> int:
         return 0
     shutil.rmtree(folder, ignore_errors=True)
     folder = folder.resolve()
+    library, cache = folder / "fcis_ros" / "_C.so", os.environ.get("FCIS_OPERATOR_CACHE")
+    kept = Path(cache) / f"{wanted_key}.so" if cache else None
+    if kept and kept.is_file():
+        library.parent.mkdir(parents=True)
+        shutil.copy(kept, library)
+        built.write_text(wanted_key)
+        return 0
     command = [sys.executable, "setup.py", "--quiet", "build_ext", f"--build-lib={folder}", f"--build-temp={folder}/temp"]
     status = subprocess.run(command, cwd=ROOT, env={**os.environ, "FCIS_BUILD_OPS": "ON"}).returncode
     if status == 0:
         built.write_text(wanted_key)
+        if kept:
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            partial = kept.with_suffix(f".{os.getpid()}")
+            shutil.copy(library, partial)
+            os.replace(partial, kept)
     return status
 
 

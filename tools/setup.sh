@@ -21,7 +21,7 @@ checks=(pytest pytest-timeout pytest-xdist hypothesis ruff mypy clang-format mca
 fleet=("ray[client]" fsspec pyarrow)  # the extra of that name
 ros=("ros-rclpy[fastrtps]" ros-{sensor,std,geometry,diagnostic,visualization,lifecycle}-msgs ros-rcl-interfaces)
 build=(ros-ament-{cmake,package,cmake-ros-core,cmake-include-directories,cmake-pytest}
-       ros-rosidl-{default,core}-generators catkin-pkg colcon-common-extensions setuptools
+       ros-rosidl-{default,core}-generators catkin-pkg colcon-common-extensions setuptools ninja
        $(grep -o '^ros-[^=]*' "$overrides" || true))
 
 fail() { echo "set-up: $*" >&2; exit 1; }
@@ -83,6 +83,7 @@ install_packages() {
 build_package() {
   echo "set-up: messages and package"
   [ -n "${ROS_DISTRO:-}" ] || export AMENT_PREFIX_PATH=$venv CMAKE_PREFIX_PATH=$venv
+  export FCIS_OPERATOR_CACHE=${FCIS_OPERATOR_CACHE:-$PWD/build/operators}  # for all environments of this checkout
   # Into .venv, where a start-up hook of the wheels finds it; by links, so that an edited Python file counts at once.
   PATH=$venv/bin:$PATH colcon --log-base "$venv/log" build --base-paths . --packages-select fcis_ros \
     --merge-install --install-base "$venv" --build-base "$venv/build" --symlink-install \

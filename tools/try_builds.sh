@@ -34,8 +34,9 @@ loads() { (cd "$work" && "$python" -c "import torch; torch.ops.load_library('$li
 unset PYTHONPATH AMENT_PREFIX_PATH CMAKE_PREFIX_PATH COLCON_PREFIX_PATH ROS_DISTRO
 mkdir -p "$work" && cd "$work"
 install_ros
+unset FCIS_OPERATOR_CACHE  # compiled with each setuptools
 for setuptools in 59.6.0 66.1.1 68.1.2; do
-  rm -rf build install
+  rm -rf install  # messages stay built: setuptools has no part in them
   "$python" -m pip uninstall --quiet --yes torch 2>/dev/null
   install "setuptools==$setuptools"
   build "setuptools $setuptools without PyTorch"

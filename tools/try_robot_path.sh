@@ -50,6 +50,9 @@ unset PYTHONPATH AMENT_PREFIX_PATH CMAKE_PREFIX_PATH COLCON_PREFIX_PATH
 mkdir -p "$work/home"
 install_ros
 source_ros
+# Set-up has downloaded and compiled the same: what is tried here is the README's lines.
+export PIP_CACHE_DIR; PIP_CACHE_DIR=$("$prefix/bin/python" -m pip cache dir)
+export FCIS_OPERATOR_CACHE=${FCIS_OPERATOR_CACHE:-$source_tree/build/operators}
 export HOME=$work/home PIP_CONSTRAINT=$work/constraints.txt ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST
 export ROS_DOMAIN_ID=${ROS_DOMAIN_ID:-$((1 + $$ % 101))}
 grep '^torch==' "$source_tree/constraints.txt" >"$PIP_CONSTRAINT"  # not the newest, which is several GB

@@ -106,6 +106,35 @@ def test_an_nvcc_that_is_installed_later_is_compiled_for(tree):
     assert tree.calls == 2
 
 
+def test_build_operators_another_compiler_compiles_again(tree):
+    tree.install_torch("2.4.0")
+    tree.build()
+    compiler = tree.root / "other"
+    compiler.write_text("#!/bin/sh\necho 99.1\n")
+    compiler.chmod(0o755)
+    tree.build(CXX=str(compiler))
+    assert tree.calls == 2
+
+
+def test_build_operators_with_a_cache_compiles_once_for_all_environments(tree):
+    """Another folder stands for another environment with the same PyTorch; another PyTorch is compiled for."""
+    tree.install_torch("2.4.0")
+    cache = {"FCIS_OPERATOR_CACHE": str(tree.root / "cache")}
+    tree.build(**cache)
+    first, tree.out = tree.library.read_bytes(), tree.root / "other_build"
+    assert tree.build(**cache).returncode == 0 and tree.calls == 1 and tree.library.read_bytes() == first
+    assert tree.build(**cache).returncode == 0 and tree.calls == 1
+    tree.install_torch("2.13.0")
+    assert tree.build(**cache).returncode == 0 and tree.calls == 2
+    assert len(list((tree.root / "cache").iterdir())) == 2
+
+
+def test_build_operators_that_fail_leave_nothing_in_the_cache(tree):
+    tree.install_torch("2.4.0")
+    assert tree.build(broken="1", FCIS_OPERATOR_CACHE=str(tree.root / "cache")).returncode == 1
+    assert not (tree.root / "cache").exists()
+
+
 def test_a_failed_build_is_tried_again(tree):
     tree.install_torch("2.4.0")
     assert tree.build(broken="1").returncode == 1
