@@ -89,6 +89,12 @@ def test_what_is_started(entities, given, expected):
     assert [node.node_executable for node in named(actions(entities, **given), "Node")] == expected
 
 
+@pytest.mark.parametrize("source", ["0", "/dev/null", "rtsp://host/stream", "http://host/video.mjpg"])
+def test_start_camera_of_any_kind_reaches_the_source_as_given(doubles, source):
+    _, started, _ = doubles(source=source)
+    assert started.parameters[0]["source"] == source
+
+
 def test_choices_are_checked(entities):
     with pytest.raises(RuntimeError, match="loop"):
         actions(entities, loop="often")
@@ -105,6 +111,8 @@ def test_choices_are_checked(entities):
         ({"rate": "fast"}, "argument rate: 'fast' is not a number"),
         ({"rate": "-1"}, "argument rate: '-1' is not within 0 to 1000"),
         ({"source": "/nowhere.mp4"}, "argument source: '/nowhere.mp4' is not there"),
+        ({"source": "/dev/video99"}, "argument source: '/dev/video99' is not there"),
+        ({"source": "file:///clip.mp4"}, "argument source: 'file:///clip.mp4' is a file: give its path, without file://"),
         ({"model": "/nowhere.safetensors"}, "argument model: '/nowhere.safetensors' is not there"),
         ({"params_file": "/nowhere.yaml"}, "argument params_file: '/nowhere.yaml' is not there"),
         ({"fastdds_profile": "/nowhere.xml"}, "argument fastdds_profile: '/nowhere.xml' is not there"),

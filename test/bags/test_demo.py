@@ -8,6 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from network_camera import network_camera
 from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
@@ -99,6 +100,15 @@ def test_synthetic_clip_then_its_own_bag(tmp_path, tiny_checkpoint, capsys):
 
     again = demo(tmp_path / "again", tmp_path / "out" / "input_bag", "--rate", 2, "--checkpoint", tiny_checkpoint)
     assert again["frames_in"] == 8 and again["ap"] is None
+
+
+def test_demo_network_camera_is_played_and_named_without_secrets(tmp_path, tiny_checkpoint, monkeypatch):
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    with network_camera() as url:
+        secret = url.replace("://", "://user:secret@")
+        report = demo(tmp_path / "out", secret, "--frames", 4, "--rate", 2, "--checkpoint", tiny_checkpoint)
+    assert report["frames_in"] == 4 and report["input"].startswith("stream http://***@127.0.0.1:")
+    assert "secret" not in (tmp_path / "out" / "report.html").read_text()
 
 
 def test_dropped_frames_count_in_ap(tmp_path):

@@ -14,6 +14,8 @@ import safetensors.torch
 import torch
 from cli_inputs import CONFIG, damaged, refused, write_annotations
 
+from fcis_ros.cli.main import main
+
 KINDS = ["missing", "damaged", "version", "foreign", "classes"]
 
 
@@ -88,6 +90,25 @@ def test_unreadable_video(model, tmp_path, capfd):
     (tmp_path / "clip.mp4").write_bytes(b"not a video" * 1000)
     refused(capfd, ["demo", tmp_path / "clip.mp4", "--out", tmp_path / "out", "--checkpoint", model], "clip.mp4", "not a video")
     assert not list(tmp_path.glob("out*"))
+
+
+@pytest.mark.ros
+@pytest.mark.parametrize(
+    ("source", "says"),
+    [
+        ("rtsp://user:secret@127.0.0.1:1/live?key=secret", "stream rtsp://***@127.0.0.1:1/live...: cannot be opened"),
+        ("/dev/video99", "camera /dev/video99: no such device"),
+    ],
+)
+def test_demo_missing_camera_is_named_without_secrets(model, tmp_path, capfd, source, says):
+    assert main(["demo", source, "--out", str(tmp_path / "out"), "--checkpoint", str(model)]) == 2
+    said = capfd.readouterr().err
+    assert f"fcis: {says}" in said.splitlines() and "secret" not in said
+    assert not list(tmp_path.glob("out*"))
+
+
+def test_record_camera_is_refused_without_secrets(tmp_path, capfd):
+    refused(capfd, ["record", "rtsp://user:secret@host/live", "--out", tmp_path / "bag"], "rtsp://***@host/live: a camera is")
 
 
 @pytest.mark.parametrize(

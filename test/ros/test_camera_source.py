@@ -3,6 +3,7 @@
 import cv2
 import numpy as np
 import pytest
+from network_camera import BRIGHTNESS, network_camera
 
 pytestmark = pytest.mark.ros
 
@@ -59,6 +60,9 @@ def test_synthetic_street(camera, start, wait_for):
         (lambda path: (path / "broken.mp4", (path / "broken.mp4").write_bytes(b"no video"))[0], "not a video"),
         (lambda path: (path / "broken.png", (path / "broken.png").write_bytes(b"no image"))[0], "not an image"),
         (lambda path: 97, "camera 97: cannot be opened"),
+        (lambda path: "/dev/video99", "camera /dev/video99: no such device"),
+        (lambda path: f"file://{path}/clip.mp4", "a file is given by its path, without file://"),
+        (lambda path: "rtsp://user:secret@127.0.0.1:1/a?b=secret", "stream rtsp://***@127.0.0.1:1/a...: cannot be opened"),
     ],
 )
 def test_unusable_source_ends_with_one_line(graph, start, tmp_path, make, named):
@@ -66,6 +70,20 @@ def test_unusable_source_ends_with_one_line(graph, start, tmp_path, make, named)
     assert process.wait() == 2
     lines = [line for line in process.output.splitlines() if line.startswith("camera_source:")]
     assert len(lines) == 1 and named in lines[0] and "Traceback" not in process.output
+    assert "secret" not in process.output
+
+
+def test_network_camera_is_opened_again_when_it_ends(camera, start, wait_for, monkeypatch):
+    from fcis_ros.ros.convert import to_rgb
+
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    images, _ = camera
+    with network_camera() as url:
+        process = start("camera_source", {"source": f"{url}?key=secret"})
+        wait_for(lambda: "(loss 2)" in process.output and images, "the third connection")
+        assert process.interrupt() == 0, process.output
+    assert "stream http://127.0.0.1:" in process.output and "secret" not in process.output
+    assert any(to_rgb(images[-1]).mean() == pytest.approx(value, abs=3) for value in BRIGHTNESS)
 
 
 def test_calibration_beside_the_image_wherever_that_is(graph, start, tmp_path, wait_for, calibration_text):

@@ -138,9 +138,7 @@ def wait_behind_a_frame(client, wait_for, gate, ask):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_waiting_request_is_answered_when_a_signal_ends_the_node(
-    client, start, tiny_checkpoint, wait_for, gate, ask, number
-):
+def test_waiting_request_is_answered_when_a_signal_ends_the_node(client, start, tiny_checkpoint, wait_for, gate, ask, number):
     process = start(gate.with_name("gated.py"), {"model": tiny_checkpoint}, {"image": "camera/image"})
     future = wait_behind_a_frame(client, wait_for, gate, ask)
     process.send_signal(number)
