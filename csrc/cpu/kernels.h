@@ -1,7 +1,7 @@
 // Copyright 2026 fcis_ros maintainers
 // SPDX-License-Identifier: Apache-2.0
 
-// The CPU operators without PyTorch: pointers, shapes and one thread. bindings.cpp checks arguments and divides the work.
+// The CPU operators without PyTorch: pointers, shapes and one thread. *_bindings.cpp check arguments and divide the work.
 #pragma once
 
 #include <cstddef>

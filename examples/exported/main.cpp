@@ -6,7 +6,7 @@
 //   exported MODEL.pt2 OPERATORS_C.so PICTURE.ppm [SCORE]
 //
 // The package has to be made for rgb8 images of the picture's size. Masks come as run lengths down the columns of their box,
-// background first (include/fcis_ros/mask_decoder.hpp); here only their area is printed.
+// background first (include/fcis_ros/instance_mask.hpp); here only their area is printed.
 #include <ATen/ATen.h>
 #include <c10/core/InferenceMode.h>
 #include <dlfcn.h>

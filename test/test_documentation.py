@@ -1,0 +1,101 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""What documentation and comments name exists: commands and their options, and files of this repository."""
+
+import argparse
+import re
+from pathlib import Path
+
+import pytest
+
+from fcis_ros.cli.main import parser
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = sorted(path for folder in (".", "docs", "weights", "examples/*", "benchmarks") for path in ROOT.glob(f"{folder}/*.md"))
+FOLDERS = """.ci benchmarks config csrc docs examples fcis_ros include launch msg scripts srv test tools weights""".split()
+SOURCES = sorted(
+    path
+    for folder in FOLDERS
+    for path in (ROOT / folder).rglob("*")
+    if path.suffix in (".py", ".h", ".hpp", ".cpp", ".cu", ".cuh", ".sh", ".cmake", ".yaml", ".msg", ".srv")
+) + [ROOT / name for name in ("Makefile", "CMakeLists.txt", "setup.py", "pyproject.toml")]
+FILE = r"[\w.*-]+\.(?:py|h|hpp|cpp|cu|cuh|md|json|yaml|msg|srv|sh|xml|png|jpg|safetensors|j2)\b"
+PATH = re.compile(rf"(?<![\w./~$}}>-])(?:{'|'.join(map(re.escape, FOLDERS))})/(?:[\w.*-]+/)*{FILE}")
+LINK = re.compile(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)")
+SPAN = re.compile(r"`([\w./*-]+\.(?:py|h|hpp|cpp|cu|cuh))`")
+FOREIGN = {"psroi_pooling.cu"}  # of the released FCIS
+NATIVE = re.compile(r"(?<![\w./<-])(?:\w+/)*\w+\.(?:h|hpp|cpp|cu|cuh)\b")
+CALL = re.compile(r"(?:(?<![\w./-])fcis|-m fcis_ros)\s+(?P<command>[a-z][a-z-]*)(?P<rest>[^|;&`\n]*)")
+FLAG = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
+
+
+def commands() -> dict[str, set[str]]:
+    """{command: its options}."""
+    (subparsers,) = (own for own in parser()._actions if isinstance(own, argparse._SubParsersAction))
+    return {name: set(own._option_string_actions) for name, own in subparsers.choices.items()}
+
+
+def calls(text: str) -> list[tuple[str, list[str]]]:
+    """(command, options) of every command line of ``fcis`` in code: a block, or a span within a line."""
+    blocks = re.findall(r"^```[^\n]*\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    spans = re.findall(r"`([^`]+)`", re.sub(r"^```.*?^```", "", text, flags=re.DOTALL | re.MULTILINE))
+    lines = [re.sub(r"\s#.*", "", line) for code in (*blocks, *spans) for line in re.sub(r"\\?\n\s+", " ", code).splitlines()]
+    return [(own["command"], FLAG.findall(own["rest"])) for line in lines for own in CALL.finditer(line)]
+
+
+def exists(name: str, beside: Path) -> bool:
+    """Whether a path, maybe with ``*``, leads to a file from a folder, the repository's root, the package, or the headers."""
+    made = re.fullmatch(r"fcis_ros/(?:msg|srv)/[a-z_]+\.hpp", name)  # of the messages, by the build
+    return bool(made) or any(any(folder.glob(name)) for folder in (ROOT, beside, ROOT / "include", ROOT / "fcis_ros"))
+
+
+def relative(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=relative)
+def test_page_names_commands_and_options_that_exist(page):
+    known = commands()
+    unknown = [
+        f"{command} {' '.join(flag for flag in flags if flag not in known.get(command, ()))}"
+        for command, flags in calls(page.read_text(encoding="utf-8"))
+        if command not in known or not known[command].issuperset(flags)
+    ]
+    assert not unknown
+
+
+def test_calls_are_found_in_blocks_and_spans():
+    text = (
+        "Use `fcis info --json` or fcis nothing.\n```\nxargs -I{} fcis train --out a \\\n    --steps 5   # not --this\n"
+        "torchrun -m fcis_ros \\\n    evaluate --limit 3 | tee --append log\n```\n"
+    )
+    assert sorted(calls(text)) == [("evaluate", ["--limit"]), ("info", ["--json"]), ("train", ["--out", "--steps"])]
+    assert sum(len(calls(page.read_text(encoding="utf-8"))) for page in PAGES) > 40
+
+
+@pytest.mark.parametrize("page", PAGES, ids=relative)
+def test_page_names_and_links_to_files_that_exist(page):
+    text = page.read_text(encoding="utf-8")
+    names = {*PATH.findall(text), *LINK.findall(text), *SPAN.findall(text)} - FOREIGN
+    known = {path.name for path in SOURCES}
+    assert not [name for name in names if not exists(name, page.parent) and ("/" in name or name not in known)]
+
+
+def test_sources_name_files_that_exist():
+    wrong = []
+    for source in SOURCES:
+        text = source.read_text(encoding="utf-8")
+        wrong += [f"{relative(source)}: {name}" for name in PATH.findall(text) if not exists(name, source.parent)]
+    assert not wrong
+
+
+def test_comments_of_native_sources_name_files_that_exist():
+    """Without their folder, as a file beside them or of any folder of operators."""
+    known = {path.name for path in SOURCES}
+    wrong = []
+    for source in SOURCES:
+        if source.suffix in (".h", ".hpp", ".cpp", ".cu", ".cuh"):
+            comments = re.findall(r"//.*", source.read_text(encoding="utf-8"))
+            named = [name for comment in comments for name in NATIVE.findall(comment)]
+            wrong += [f"{relative(source)}: {name}" for name in named if name.rpartition("/")[2] not in known | FOREIGN]
+    assert not wrong
