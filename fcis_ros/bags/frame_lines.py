@@ -36,7 +36,7 @@ def is_frame(value: Any, bags: int, classes: int) -> bool:
         return False
     rows = {*map(len, value["masks"])} <= {len(AREAS)} and {*map(len, value["objects"])} <= {4}
     labels = [*value["labels"], *(own[0] for own in value["objects"] if own)]
-    known = all(0 < label <= classes for label in labels)
+    known = 0 < min(labels, default=1) and max(labels, default=1) <= classes
     return rows and known and len({len(value[name]) for name in COLUMNS}) == 1
 
 

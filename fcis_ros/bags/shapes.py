@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Whether a JSON value, of a file that may be damaged, is what a reader expects."""
 
+import math
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any
 
 NUMBERS = {int: {int}, float: {int, float}}  # bool is neither
@@ -29,8 +31,17 @@ def fits(value: Any, shape: Any) -> bool:
 
 def _all_fit(values: Sequence[Any], shape: Any) -> bool:
     """Columns of numbers are long, and looked at all at once."""
+    if isinstance(shape, list):
+        return all(isinstance(value, list) for value in values) and _all_fit([*chain.from_iterable(values)], shape[0])
     if shape in (int, float):
-        return {*map(type, values)} <= NUMBERS[shape] and all(-LIMIT <= value < LIMIT for value in values)
+        return {*map(type, values)} <= NUMBERS[shape] and _bounded(values)
     if isinstance(shape, type):
         return all(isinstance(value, shape) for value in values)
     return all(fits(value, shape) for value in values)
+
+
+def _bounded(values: Sequence[float]) -> bool:
+    try:
+        return -LIMIT <= min(values, default=0) and max(values, default=0) < LIMIT and math.isfinite(sum(values))
+    except OverflowError:  # a whole number beyond float64, hidden from min and max by NaN
+        return False
