@@ -66,7 +66,7 @@ def test_closing_counts_what_waits_and_waits_for_what_is_in_work():
     assert inbox.counts("a") == Counts(received=2, overwritten=1, waiting=1)
     assert not inbox.put("a", 3)  # closed: not received
     threading.Timer(0.05, inbox.settle, (frame, "processed")).start()
-    assert inbox.close("a", timeout=10)
+    assert inbox.close("a", timeout=60)
     assert inbox.counts("a") == Counts(received=2, overwritten=1, processed=1)
 
 
@@ -75,7 +75,7 @@ def test_stopping_ends_the_wait():
     thread = threading.Thread(target=lambda: taken.append(inbox.take(1)))
     thread.start()
     inbox.stop()
-    thread.join(timeout=10)
+    thread.join(timeout=60)
     assert taken == [None]
 
 
@@ -96,7 +96,7 @@ def test_nothing_is_lost_uncounted_between_threads():
             time.sleep(0.001)
     assert inbox.close("ab", 10)
     inbox.stop()
-    thread.join(timeout=10)
+    thread.join(timeout=60)
     for number, source in enumerate("ab"):
         counts = inbox.counts(source)
         own = [frame.message for frame in seen if frame.source == source]
