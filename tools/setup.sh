@@ -75,7 +75,7 @@ install_packages() {
     install_beside_ros
   else
     "$python" -m venv "$venv"
-    "$venv/bin/python" -m pip install --quiet -c <(versions) "${runtime[@]}" "${checks[@]}" "${fleet[@]}" "${ros[@]}" "${build[@]}"
+    "$venv/bin/python" -m pip install --quiet --no-compile -c <(versions) "${runtime[@]}" "${checks[@]}" "${fleet[@]}" "${ros[@]}" "${build[@]}"
     repair_exports
   fi
 }
