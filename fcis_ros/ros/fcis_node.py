@@ -98,7 +98,7 @@ class FcisNode(LifecycleNodeMixin, Node):
             def change() -> None:
                 try:
                     change_state(request, response)
-                except Exception as error:  # noqa: BLE001 (Humble raises where the transition does not exist)
+                except Exception as error:  # noqa: BLE001 (rclpy before Kilted: there is no such transition)
                     if self._alive():
                         self.get_logger().error(f"transition refused: {error}")
                 self.resolve(future, response)
@@ -242,7 +242,7 @@ class FcisNode(LifecycleNodeMixin, Node):
         def leave() -> None:
             try:
                 self.trigger_deactivate()
-            finally:  # Humble raises where the node is not active
+            finally:  # before Kilted rclpy raises where the node is not active
                 self._end(process.DEVICE_LOST)
 
         if not self._begin(leave):
