@@ -113,7 +113,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files that take long come first, so that no worker is left with one of them at the end."""
     long = {item.path for item in items if any(item.get_closest_marker(name) for name in ("slow", "fleet", "export", "ros"))}
-    items.sort(key=lambda item: item.path not in long)
+    items.sort(key=lambda item: not (item.path in long or item.path.parent.name == "training"))
 
 
 def pytest_deselected(items: list[pytest.Item]) -> None:

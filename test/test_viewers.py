@@ -17,8 +17,8 @@ SOURCES = {path.name: path.read_text() for path in (ROOT / "fcis_ros" / "ros").g
 
 
 def published(name: str) -> bool:
-    """Whether a string of the node's sources is the name of such an output: ``~/overlay``, or ``.../overlay`` of a camera."""
-    return any(re.search(rf'"[^"\n]*[/}}]{name}"', text) for text in SOURCES.values())
+    """Whether the node's sources create a publisher of that name: ``overlay``, ``~/overlay`` or ``.../overlay`` of a camera."""
+    return any(re.search(rf'publisher\(\w+, f?"([^"\n]*[/}}])?{name}"', text) for text in SOURCES.values())
 
 
 def docks() -> list[str]:

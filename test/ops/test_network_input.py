@@ -51,6 +51,8 @@ def test_a_large_picture(encoding):
     assert torch.equal(ops.network_input(*arguments), reference.network_input(*arguments))
 
 
+@pytest.mark.slow
+@pytest.mark.compiler
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
 @pytest.mark.parametrize("encoding", sorted(EIGHT_BIT))
 def test_the_cuda_kernel_gives_the_same(emulated_operators, encoding, dtype):

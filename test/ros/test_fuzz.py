@@ -106,7 +106,7 @@ def test_hostile_frames_are_answered_or_refused_and_the_next_good_one_is_served(
             inbox.put("camera", good)
     while inbox.counts("camera").waiting:
         time.sleep(0.001)
-    assert inbox.close("camera", 10) and worker.stop(10)
+    assert inbox.close(["camera"], 10) and worker.stop(10)
     counts = inbox.counts("camera")
     assert counts.received == FRAMES + FRAMES // 100 and counts.failed == counts.overwritten == 0
     assert counts.processed + counts.rejected + counts.stale == counts.received
