@@ -68,7 +68,7 @@ PY
 }
 
 install_packages() {
-  echo "set-up: Python packages and ${ROS_DISTRO:-ROS 2 Kilted from wheels}, a few minutes the first time"
+  echo "set-up: Python packages and ROS 2 ${ROS_DISTRO:-from wheels}, a few minutes the first time"
   find "$venv" -mindepth 1 -maxdepth 1 ! -name .lock -exec rm -rf {} +
   if [ -n "${ROS_DISTRO:-}" ]; then
     "$python" -m venv --system-site-packages "$venv"
