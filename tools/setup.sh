@@ -11,6 +11,7 @@
 # because its own compiled modules were made for it.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+source tools/wheels.sh
 python=${PYTHON:-python3}
 venv=$PWD/${1:-.venv}
 overrides=${2:-/dev/null}
@@ -54,19 +55,6 @@ install_beside_ros() {
   "$venv/bin/python" -m pip install --quiet -c <(printf '%s\n' "${limits[@]}") "${wanted[@]}"
 }
 
-# The message packages' CMake files name the include folders of the machine that made the wheels.
-repair_exports() {
-  "$venv/bin/python" - "$venv"/share/*/cmake/export_*__rosidl_generator_pyExport.cmake <<'PY'
-import re, sys, sysconfig
-import numpy
-for path in sys.argv[1:]:
-    text = open(path).read()
-    text = re.sub(r'/opt/python/[^";]*/numpy/_core/include', numpy.get_include(), text)
-    text = re.sub(r'/opt/python/[^";]*/include/python3[^";]*', sysconfig.get_paths()["include"], text)
-    open(path, "w").write(text)
-PY
-}
-
 install_packages() {
   echo "set-up: Python packages and ROS 2 ${ROS_DISTRO:-from wheels}, a few minutes the first time"
   find "$venv" -mindepth 1 -maxdepth 1 ! -name .lock -exec rm -rf {} +
@@ -75,8 +63,9 @@ install_packages() {
     install_beside_ros
   else
     "$python" -m venv "$venv"
-    "$venv/bin/python" -m pip install --quiet --no-compile -c <(versions) "${runtime[@]}" "${checks[@]}" "${fleet[@]}" "${ros[@]}" "${build[@]}"
-    repair_exports
+    versions >"$venv/limits.txt"
+    install_wheels "$venv" "$venv/limits.txt" "${runtime[@]}" "${checks[@]}" "${fleet[@]}" "${ros[@]}" "${build[@]}"
+    repair_exports "$venv"
   fi
 }
 
@@ -103,7 +92,7 @@ exec 9>"$venv/.lock"
 flock 9  # two `make` at once: the second waits
 "$python" -c "" 2>/dev/null || fail "$python: not found"
 packages_key=$({ echo "$PWD ${ROS_DISTRO:-}"; "$python" -VV; versions
-                 declare -p runtime checks fleet ros build; declare -f versions install_packages install_beside_ros repair_exports; } | sha256sum)
+                 declare -p runtime checks fleet ros build; cat tools/wheels.sh; declare -f versions install_packages install_beside_ros; } | sha256sum)
 build_key=$({ echo "$packages_key"; declare -f build_package; cat CMakeLists.txt package.xml setup.py msg/* srv/* scripts/*
               find csrc -type f -print0 | LC_ALL=C sort -z | xargs -0 cat
               find fcis_ros include launch config weights -type f ! -name "*.pyc" | LC_ALL=C sort

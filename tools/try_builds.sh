@@ -7,6 +7,7 @@
 # that was installed later. CUDA=1 tries one more, several GB: PyTorch 2.14.1 with CUDA 13, an nvcc for it and no GPU visible.
 set -euo pipefail
 source_tree=$(cd "$(dirname "$0")/.." && pwd)
+source "$source_tree/tools/wheels.sh"
 work=$(realpath -m "${1:-$(mktemp -d)}")
 [ $# -gt 0 ] || trap 'rm -rf "$work"' EXIT
 venv=$work/venv
@@ -18,10 +19,11 @@ install() { "$python" -m pip install --quiet "$@"; }
 
 install_ros() {
   "${PYTHON:-python3}" -m venv "$venv"
-  install -c <(grep -E '^(ros|colcon|catkin|empy|lark|numpy)' "$source_tree/constraints.txt") numpy catkin-pkg colcon-common-extensions \
+  grep -E '^(ros|colcon|catkin|empy|lark|numpy|uv=)' "$source_tree/constraints.txt" >limits.txt
+  install_wheels "$venv" limits.txt numpy catkin-pkg colcon-common-extensions \
     ros-{sensor,std}-msgs ros-ament-{cmake,package,cmake-ros-core,cmake-include-directories,cmake-pytest} \
     ros-rosidl-{default,core}-generators
-  (eval "$(sed -n '/^repair_exports()/,/^}/p' "$source_tree/tools/setup.sh")"; repair_exports)
+  repair_exports "$venv"
 }
 
 build() {  # what colcon prints goes to $work/build.log

@@ -9,6 +9,7 @@
 # bring in Ubuntu 24.04's versions. rosdep itself needs a network index and is left out.
 set -euo pipefail
 source_tree=$(cd "$(dirname "$0")/.." && pwd)
+source "$source_tree/tools/wheels.sh"
 work=$(realpath -m "${1:-$(mktemp -d)}")
 [ $# -gt 0 ] || trap 'rm -rf "$work"' EXIT
 python=${SYSTEM_PYTHON:-/usr/bin/python3}
@@ -24,8 +25,9 @@ install_ros() {
   wheels+=(ros-ament-{cmake,package,cmake-ros-core,cmake-include-directories,cmake-pytest} ros-rosidl-{default,core}-generators)
   wheels+=(catkin-pkg colcon-common-extensions "numpy==1.26.4" "scipy==1.11.4" "opencv-python-headless==4.6.0.66")
   wheels+=("matplotlib==3.6.3" "Jinja2==3.1.2" "tqdm==4.66.2" "setuptools==68.1.2")
-  "$prefix/bin/python" -m pip install --quiet -c <(grep -E '^(ros|colcon|catkin|empy|lark)' "$source_tree/constraints.txt") "${wheels[@]}"
-  (venv=$prefix; eval "$(sed -n '/^repair_exports()/,/^}/p' "$source_tree/tools/setup.sh")"; repair_exports)
+  grep -E '^(ros|colcon|catkin|empy|lark|uv=)' "$source_tree/constraints.txt" >"$work/limits.txt"
+  install_wheels "$prefix" "$work/limits.txt" "${wheels[@]}"
+  repair_exports "$prefix"
 }
 
 source_ros() {  # what a distribution's setup.bash exports
