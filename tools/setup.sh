@@ -57,7 +57,7 @@ install_beside_ros() {
 
 install_packages() {
   echo "set-up: Python packages and ROS 2 ${ROS_DISTRO:-from wheels}, a few minutes the first time"
-  find "$venv" -mindepth 1 -maxdepth 1 ! -name .lock -exec rm -rf {} +
+  find "$venv" -mindepth 1 -maxdepth 1 ! -name .setup_lock -exec rm -rf {} +
   if [ -n "${ROS_DISTRO:-}" ]; then
     "$python" -m venv --system-site-packages "$venv"
     install_beside_ros
@@ -88,7 +88,7 @@ once() {
 }
 
 mkdir -p "$venv"
-exec 9>"$venv/.lock"
+exec 9>"$venv/.setup_lock"  # not .lock, which is that of uv
 flock 9  # two `make` at once: the second waits
 "$python" -c "" 2>/dev/null || fail "$python: not found"
 packages_key=$({ echo "$PWD ${ROS_DISTRO:-}"; "$python" -VV; versions
