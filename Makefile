@@ -49,7 +49,7 @@ test: setup
 test-quick: setup
 	$(RUN) $(PARALLEL) -m "not (slow or ros or compiler or nvcc or export or fleet)" $(addprefix --ignore=test/,training bags cli benchmarks)
 
-# Sanitizers, the CUDA emulator through the bindings, every GPU architecture, endurance, fleets.
+# Sanitizers, the CUDA emulator through the bindings, every GPU architecture, endurance, fleets (CONTRIBUTING.md has the list).
 test-slow: setup
 	$(RUN) $(PARALLEL) -m slow
 

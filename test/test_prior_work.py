@@ -157,6 +157,7 @@ def write_scenes(folder: Path, count: int) -> None:
         (folder / f"instances_{part}.json").write_text(json.dumps(content))
 
 
+@pytest.mark.slow
 def test_one_command_trains_measures_and_reports(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(PROJECT)  # from where processes find the module that measures memory
     write_scenes(tmp_path / "data", 2)

@@ -28,6 +28,7 @@ def command(tmp_path, tiny_checkpoint):
     return ["evaluate-bag", str(tmp_path / "bag"), "--device", "cpu", *options]
 
 
+@pytest.mark.slow
 def test_xargs_and_a_killed_worker(command, tmp_path, capsys):
     assert main([*command, "--out", str(tmp_path / "whole")]) == 0
     parts = str(tmp_path / "parts")

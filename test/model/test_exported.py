@@ -61,6 +61,7 @@ def test_same_answers_as_the_network(package, predictor, image):
             assert (ours.instances.masks != theirs.instances.masks).mean() < 1e-4
 
 
+@pytest.mark.slow
 def test_same_answers_from_cpp(package, predictor, image, tmp_path):
     """The example, built as its CMakeLists.txt says; no Python in the process."""
     prefix = f"-DCMAKE_PREFIX_PATH={torch.utils.cmake_prefix_path}"

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from fcis_ros.errors import InputError
+from fcis_ros.model.checkpoint import default_checkpoint
 from fcis_ros.ros import engine
 from fcis_ros.ros.inbox import Counts, Inbox, StaleFrameError
 
@@ -214,6 +215,7 @@ def test_a_dropped_model_is_freed_to_what_pytorch_itself_takes():
     *cycles, tensors = done.stdout.splitlines()
     assert tensors == "0" and len(cycles) == 3
     before, loaded, freed = zip(*(map(int, cycle.split()) for cycle in cycles), strict=True)
-    for most, least in zip(loaded, freed, strict=True):  # 152, 225 and 156 MB with PyTorch 2.13; 201, 293 and 232 with 2.4
-        assert most - before[0] > 30_000 and most - least > 0.5 * (most - before[0]), done.stdout
+    weights = default_checkpoint().stat().st_size // 1024  # kB; how much the frame needs beyond them differs from run to run
+    for most, least in zip(loaded, freed, strict=True):
+        assert most - least > weights and most - least > 0.5 * (most - before[0]), done.stdout
     assert freed[2] < 1.02 * freed[0], done.stdout  # what the first time leaves behind does not grow

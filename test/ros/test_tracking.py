@@ -196,6 +196,7 @@ def test_twenty_seconds_with_true_masks_have_at_most_one_switch(seed, least, bli
     assert scores.objects > (900 if least == 100 else 700) and scores.switches <= 1 and scores.idf1 > 0.99
 
 
+@pytest.mark.slow
 def test_the_clip_with_the_default_model():
     predictor = Predictor.from_checkpoint(device="cpu", precision="fp32")
     scores = follow(clip(1, 60), lambda sample: predictor(sample.image, 0.25), 300)

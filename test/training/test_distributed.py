@@ -178,6 +178,7 @@ def test_accumulation_makes_the_step_of_all_images_at_once(tmp_path, photos):
             assert torch.allclose(value, weights[0][1][name], rtol=1e-4, atol=2e-6), name
 
 
+@pytest.mark.slow
 def test_an_evaluation_that_is_shared_out_gives_the_same_report(tmp_path, photos, tiny_checkpoint):
     """To the last digit, but for times; five images, in unequal shares. Truth is some of what the model finds."""
     content = json.loads(photos[1].read_text())
@@ -201,6 +202,7 @@ def test_an_evaluation_that_is_shared_out_gives_the_same_report(tmp_path, photos
     assert 0 < reports[0]["ap"]["segm"]["AP"] < 1
 
 
+@pytest.mark.slow
 def test_a_killed_process_and_its_restart_change_nothing(tmp_path, photos):
     """torchrun ends the other one, starts both again, and --resume auto goes on: to the bit the run that was not disturbed."""
     config = write_config(tmp_path / "run.json", steps=20, eval_every=4)
