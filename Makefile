@@ -63,7 +63,7 @@ python_of = $(shell for python in python$(1) $$($(PYTHON) -c "import sys; print(
 
 # The oldest versions that the package is for, in an environment of their own with Python 3.10: the tests of what calls PyTorch,
 # NumPy, OpenCV, pycocotools, rosbags, matplotlib and Ray. Compilers on kernels know none of them, and the ROS graph is that of
-# `make test`: of ros/ the conversions of messages and one node suffice.
+# `make test`: of what needs a node, the conversions of messages and one file suffice.
 OLDEST_PYTHON ?= $(call python_of,3.10)
 OLDEST := $(addprefix test/,data evaluation model training bags cli test_*.py ros/test_convert.py ros/test_masks.py ros/test_fcis_node.py) \
 	$(addprefix test/ops/test_,arguments.py box_operators.py map_operators.py mask_operators.py native.py network_input.py reference.py)
@@ -71,17 +71,18 @@ setup-oldest:
 	@test -n "$(OLDEST_PYTHON)" || { echo "test-oldest: there is no Python 3.10; OLDEST_PYTHON=... says where one is" >&2; exit 1; }
 	@PYTHON=$(OLDEST_PYTHON) tools/setup.sh .venv-oldest constraints-oldest.txt
 test-oldest: setup-oldest
-	source .venv-oldest/local_setup.sh && .venv-oldest/bin/python $(PARALLEL) -m "not slow" $(OLDEST)
+	source .venv-oldest/local_setup.sh && .venv-oldest/bin/python $(PARALLEL) -m "not slow" $(OLDEST) \
+		$(addprefix --ignore=test/bags/test_,demo.py live.py camvid.py replay.py)
 
-# ROS 2 Jazzy, the long-term release, in an environment of its own: the tests that talk to rclpy, the middleware or launch, those of
-# recordings, and the demo. The rest imports no ROS (test/test_layers.py), and `make test` has run it with the same versions.
+# ROS 2 Jazzy, the long-term release, in an environment of its own: the tests that are marked `ros`, because they talk to rclpy, the
+# middleware or launch, and the demo. The rest imports no ROS (test/test_layers.py); `make test` has run it with the same versions.
 # Python 3.12, as in Ubuntu 24.04; the usual one where there is none.
 JAZZY_PYTHON ?= $(or $(call python_of,3.12),$(PYTHON))
 setup-jazzy:
 	@PYTHON=$(JAZZY_PYTHON) tools/setup.sh .venv-jazzy constraints-jazzy.txt
 test-jazzy: setup-jazzy
 	source .venv-jazzy/local_setup.sh && \
-		.venv-jazzy/bin/python $(PARALLEL) -m "not slow" test/ros test/bags test/examples test/test_launch.py && \
+		.venv-jazzy/bin/python $(PARALLEL) -m "ros and not slow" && \
 		.venv-jazzy/bin/python -m fcis_ros demo --out out/demo-jazzy
 
 # The README's robot path as it is typed, on a system Python that refuses `pip install`; a workspace in /tmp.
