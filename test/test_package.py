@@ -49,7 +49,8 @@ def test_pip_takes_that_version_and_every_setuptools_the_licence():
 
 def test_types_are_packaged_for_other_checkers(tmp_path):
     """PEP 561."""
-    command = [sys.executable, "setup.py", "--quiet", "egg_info", "--egg-base", tmp_path, "build_py", "--build-lib", tmp_path]
+    folder = os.path.relpath(tmp_path, ROOT)  # setuptools 62 takes no absolute path here
+    command = [sys.executable, "setup.py", "--quiet", "egg_info", "--egg-base", folder, "build_py", "--build-lib", folder]
     subprocess.run(command, cwd=ROOT, env=os.environ | {"FCIS_BUILD_OPS": "OFF"}, check=True)
     assert (tmp_path / "fcis_ros" / "py.typed").is_file()
 
