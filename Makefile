@@ -45,9 +45,9 @@ PARALLEL := -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-re
 test: setup
 	$(RUN) $(PARALLEL) -m "not slow"
 
-# A minute: neither a ROS graph nor compilers.
+# A minute: neither a ROS graph nor compilers, and of the rest what answers soon.
 test-quick: setup
-	$(RUN) $(PARALLEL) -m "not (slow or ros or compiler or nvcc or export or fleet)" $(addprefix --ignore=test/,training bags cli benchmarks)
+	$(RUN) $(PARALLEL) -m "not (slow or ros or compiler or nvcc or export or fleet)" $(addprefix --ignore=test/,training bags cli test_prior_work.py)
 
 # Sanitizers, the CUDA emulator through the bindings, every GPU architecture, endurance, fleets (CONTRIBUTING.md has the list).
 test-slow: setup

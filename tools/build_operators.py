@@ -6,7 +6,7 @@
 
 The library becomes FOLDER/fcis_ros/_C.so. It is compiled again when the sources, the compiler, PyTorch, nvcc or
 TORCH_CUDA_ARCH_LIST have changed. Environments with the same of these need not compile it each: where FCIS_OPERATOR_CACHE names
-a folder, it is taken from there, or left there. Nothing in it depends on the version of Python.
+a folder, it is taken from there, or left there, under a name with its SHA-256. Nothing in it depends on the version of Python.
 
 Without PyTorch, ON is an error; AUTO says in one line that the operators are left out, so that a machine that wants only the
 messages needs neither PyTorch nor setuptools: this file uses the standard library alone and imports neither.
@@ -58,6 +58,32 @@ def key(torch: str) -> str:
     return found.hexdigest()
 
 
+def sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def take(cache: Path, wanted_key: str, library: Path) -> bool:
+    """Copies the library of that key out of the cache; False where it is not there, or not as it was left."""
+    for kept in cache.glob(f"{wanted_key}-*.so"):
+        if kept.name == f"{wanted_key}-{sha256(kept)}.so":
+            library.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(kept, library)
+            return True
+        print(f"fcis_ros: {kept}: damaged, compiling anew", file=sys.stderr)
+    return False
+
+
+def leave(cache: Path, wanted_key: str, library: Path) -> None:
+    """Copies the library into the cache; one that cannot be written is no error."""
+    partial = cache / f"{wanted_key}.{os.getpid()}"
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        shutil.copy(library, partial)
+        os.replace(partial, cache / f"{wanted_key}-{sha256(library)}.so")
+    except OSError as error:
+        print(f"fcis_ros: the operators are not kept for other environments: {error}", file=sys.stderr)
+
+
 def main(wanted: str, folder: Path) -> int:
     torch = find_torch()
     if torch is None:
@@ -77,21 +103,15 @@ def main(wanted: str, folder: Path) -> int:
     shutil.rmtree(folder, ignore_errors=True)
     folder = folder.resolve()
     library, cache = folder / "fcis_ros" / "_C.so", os.environ.get("FCIS_OPERATOR_CACHE")
-    kept = Path(cache) / f"{wanted_key}.so" if cache else None
-    if kept and kept.is_file():
-        library.parent.mkdir(parents=True)
-        shutil.copy(kept, library)
+    if cache and take(Path(cache), wanted_key, library):
         built.write_text(wanted_key)
         return 0
     command = [sys.executable, "setup.py", "--quiet", "build_ext", f"--build-lib={folder}", f"--build-temp={folder}/temp"]
     status = subprocess.run(command, cwd=ROOT, env={**os.environ, "FCIS_BUILD_OPS": "ON"}).returncode
     if status == 0:
         built.write_text(wanted_key)
-        if kept:
-            kept.parent.mkdir(parents=True, exist_ok=True)
-            partial = kept.with_suffix(f".{os.getpid()}")
-            shutil.copy(library, partial)
-            os.replace(partial, kept)
+        if cache:
+            leave(Path(cache), wanted_key, library)
     return status
 
 

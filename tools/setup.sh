@@ -89,7 +89,7 @@ once() {
 
 mkdir -p "$venv"
 exec 9>"$venv/.setup_lock"  # not .lock, which is that of uv
-flock 9  # two `make` at once: the second waits
+flock -n 9 || { echo "set-up: waiting for another one in $venv"; flock 9; }
 "$python" -c "" 2>/dev/null || fail "$python: not found"
 packages_key=$({ echo "$PWD ${ROS_DISTRO:-}"; "$python" -VV; versions
                  declare -p runtime checks fleet ros build; cat tools/wheels.sh; declare -f versions install_packages install_beside_ros; } | sha256sum)

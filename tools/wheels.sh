@@ -3,20 +3,32 @@
 
 # Functions for the scripts that make environments.
 
+# pip_setting NAME: what pip is told in the environment or in its files, in its order of precedence; folders with commas between.
+pip_setting() {
+  local scope
+  for scope in :env: site user global; do
+    sed -n "s/^$scope\.\.\?$1=['\"]\(.*\)['\"]\$/\1/p" <<<"$configured" | sed 's/\\n/ /g; s/^ *//; s/  */,/g' | grep . && return
+  done
+  true
+}
+
 # install_wheels VENV LIMITS PACKAGE...: what pip would install, in a tenth of the time and from one cache for all environments: by
-# uv, which is told what pip is told of indexes, folders of wheels and certificates. By pip itself where uv cannot.
+# uv, which is told what pip is told of index, folders of wheels and certificates. By pip where uv cannot, or where pip is told to
+# keep away from indexes.
 install_wheels() {
   local venv=$1 limits=$2 configured pair value
   local -a settings=()
   shift 2
-  "$venv/bin/python" -m pip install --quiet -c "$limits" uv
   configured=$("$venv/bin/python" -m pip config list)
   for pair in index-url:UV_DEFAULT_INDEX find-links:UV_FIND_LINKS cert:SSL_CERT_FILE; do
-    value=$(sed -n "s/^[^=]*\.${pair%:*}='\(.*\)'\$/\1/p" <<<"$configured" | tail -n 1)
-    [ -z "$value" ] || settings+=("${pair#*:}=${value// /,}")
+    value=$(pip_setting "${pair%:*}")
+    [ -z "$value" ] || settings+=("${pair#*:}=$value")
   done
-  env "${settings[@]}" "$venv/bin/uv" pip install --quiet --python "$venv/bin/python" -c "$limits" "$@" && return
-  echo "set-up: uv cannot install these packages, pip tries" >&2
+  if [ -z "$(pip_setting no-index)" ] && "$venv/bin/python" -m pip install --quiet -c "$limits" uv &&
+    env "${settings[@]}" "$venv/bin/uv" pip install --quiet --python "$venv/bin/python" -c "$limits" "$@"; then
+    return
+  fi
+  echo "set-up: not by uv, so by pip, which takes longer" >&2
   "$venv/bin/python" -m pip install --quiet --no-compile -c "$limits" "$@"
 }
 

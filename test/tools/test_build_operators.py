@@ -129,6 +129,26 @@ def test_build_operators_with_a_cache_compiles_once_for_all_environments(tree):
     assert len(list((tree.root / "cache").iterdir())) == 2
 
 
+def test_build_operators_with_a_damaged_cache_compile_anew(tree):
+    tree.install_torch("2.4.0")
+    cache = {"FCIS_OPERATOR_CACHE": str(tree.root / "cache")}
+    tree.build(**cache)
+    (kept,) = (tree.root / "cache").iterdir()
+    kept.write_text("half of")
+    tree.out = tree.root / "other_build"
+    done = tree.build(**cache)
+    assert (done.returncode, tree.calls, tree.library.read_text()) == (0, 2, "ON")
+    assert done.stderr == f"fcis_ros: {kept}: damaged, compiling anew\n" and kept.read_text() == "ON"
+
+
+def test_build_operators_with_a_cache_that_cannot_be_written_say_so_and_succeed(tree):
+    tree.install_torch("2.4.0")
+    (tree.root / "file").write_text("")
+    done = tree.build(FCIS_OPERATOR_CACHE=str(tree.root / "file" / "cache"))
+    assert done.returncode == 0 and tree.library.is_file() and done.stderr.count("\n") == 1
+    assert done.stderr.startswith("fcis_ros: the operators are not kept for other environments: ")
+
+
 def test_build_operators_that_fail_leave_nothing_in_the_cache(tree):
     tree.install_torch("2.4.0")
     assert tree.build(broken="1", FCIS_OPERATOR_CACHE=str(tree.root / "cache")).returncode == 1
