@@ -114,6 +114,7 @@ processes.leave()
 """
 
 
+@pytest.mark.slow
 def test_from_first_computes_once_and_all_get_the_value_or_the_error(tmp_path):
     (tmp_path / "script.py").write_text(FROM_FIRST)
     launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", str(tmp_path / "script.py")]
@@ -142,6 +143,7 @@ def assert_same_run(one: Path, other: Path):
     assert any(not torch.equal(a[name], b[name]) for name in a)  # else it may have been one process both times
 
 
+@pytest.mark.slow
 def test_two_processes_make_the_run_of_one(tmp_path, photos):
     """Four images a step, by one process in two halves and by two; the evaluation is shared out as well.
 
