@@ -47,7 +47,7 @@ test: setup
 
 # A minute: neither a ROS graph nor compilers, and of the rest what answers soon.
 test-quick: setup
-	$(RUN) $(PARALLEL) -m "not (slow or ros or compiler or nvcc or export or fleet)" $(addprefix --ignore=test/,training bags cli test_prior_work.py)
+	$(RUN) $(PARALLEL) -m "not (slow or ros or compiler or nvcc or export or fleet)" $(addprefix --ignore=test/,training bags cli examples test_prior_work.py test_threads.py ros/test_tracking.py ros/test_engine.py)
 
 # Sanitizers, the CUDA emulator through the bindings, every GPU architecture, endurance, fleets (CONTRIBUTING.md has the list).
 test-slow: setup
