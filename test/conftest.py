@@ -22,8 +22,10 @@ wait_politely()  # before PyTorch is imported; the processes that tests start in
 settings.register_profile("quick", deadline=None, max_examples=25, derandomize=True)
 settings.register_profile("thorough", deadline=None, max_examples=200, derandomize="CI" in os.environ)
 settings.load_profile(os.environ.get("FCIS_HYPOTHESIS", "quick"))
-if worker := os.environ.get("PYTEST_XDIST_WORKER"):  # every worker has a ROS graph that the others do not see
-    os.environ["ROS_DOMAIN_ID"] = str(1 + (int(os.environ.get("ROS_DOMAIN_ID", "82")) + 29 * int(worker[2:])) % 101)
+DOMAINS_PER_WORKER = 25  # ROS graphs that the other workers do not see: 4 workers share the domains from 1 to 101
+if worker := os.environ.get("PYTEST_XDIST_WORKER"):
+    first = int(os.environ.get("ROS_DOMAIN_ID", "82")) + DOMAINS_PER_WORKER * int(worker[2:])
+    os.environ["ROS_DOMAIN_ID"] = str(1 + first % 101)
 EXPORTS_FROM = (2, 6)  # of PyTorch: what fcis_ros.model.exported asks for
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 

@@ -50,36 +50,39 @@ def created(node, name: str) -> tuple[set[str], set[str], set[str]]:
     return tuple({topic for topic, _ in found} for found in (published, subscribed, services))
 
 
+def settled(node, name: str) -> bool:
+    """What there is becomes known piece by piece, its node's name among it."""
+    if name not in node.get_node_names():
+        return False
+    published, _, services = created(node, name)
+    return published == allowed(name, "publish") and services | type_description(name) == allowed(name, "reply")
+
+
+SUBSCRIBED = {"raw": "image_raw", "compressed": "image_raw/compressed"}  # with the parameter `transport`
+
+
 @pytest.mark.ros
-def test_the_nodes_create_all_that_is_allowed_and_no_more(client, start, tiny_checkpoint, wait_for):
-    def gone() -> bool:
-        return "fcis_node" not in client.node.get_node_names()
+@pytest.mark.parametrize(("transport", "topic"), SUBSCRIBED.items())
+def test_policy_of_the_node_with_a_transport_allows_what_it_creates(client, start, tiny_checkpoint, wait_for, transport, topic):
+    process = start("fcis_node", {"model": tiny_checkpoint, "transport": transport}, {"image": "image_raw"})
+    wait_for(lambda: client.node.count_subscribers(topic), "the subscription")
+    wait_for(lambda: client.status, "the diagnostics")
+    wait_for(lambda: settled(client.node, "fcis_node"), "all that is allowed, and no more")
+    wait_for(lambda: f"/{topic}" in created(client.node, "fcis_node")[1], "what it reads")
+    assert created(client.node, "fcis_node")[1] == {f"/{topic}"}
+    assert process.interrupt() == 0
 
-    def settled(name: str) -> bool:
-        """What there is becomes known piece by piece, its node's name among it."""
-        if name not in client.node.get_node_names():
-            return False
-        published, _, services = created(client.node, name)
-        return published == allowed(name, "publish") and services | type_description(name) == allowed(name, "reply")
 
-    read = set()
-    wait_for(gone, "the end of one that was killed in a test before")
-    for transport, topic in (("raw", "image_raw"), ("compressed", "image_raw/compressed")):
-        process = start("fcis_node", {"model": tiny_checkpoint, "transport": transport}, {"image": "image_raw"})
-        wait_for(lambda topic=topic: client.node.count_subscribers(topic), "the subscription")
-        wait_for(lambda: client.status, "the diagnostics")
-        wait_for(lambda: settled("fcis_node"), "all that is allowed, and no more")
-        wait_for(lambda topic=topic: f"/{topic}" in created(client.node, "fcis_node")[1], "what it reads")
-        read |= created(client.node, "fcis_node")[1]
-        assert process.interrupt() == 0
-        wait_for(gone, "its end")
-    assert read == allowed("fcis_node", "subscribe")
+def test_policy_of_the_node_allows_to_read_the_images_of_each_transport_and_nothing_else():
+    assert allowed("fcis_node", "subscribe") == {f"/{topic}" for topic in SUBSCRIBED.values()}
     assert not allowed("fcis_node", "request")
 
+
+@pytest.mark.ros
+def test_policy_of_the_camera_source_allows_what_it_creates(client, start, wait_for):
     process = start("camera_source")
     wait_for(lambda: client.node.count_publishers("camera_info"), "the camera")
-    wait_for(lambda: "camera_source" in client.node.get_node_names(), "its name, which comes apart")
-    wait_for(lambda: settled("camera_source"), "all that is allowed, and no more")
+    wait_for(lambda: settled(client.node, "camera_source"), "all that is allowed, and no more")
     assert created(client.node, "camera_source")[1] == allowed("camera_source", "subscribe") == set()
     assert process.interrupt() == 0
 
