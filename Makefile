@@ -23,6 +23,9 @@ export ROS_LOCALHOST_ONLY := 1
 endif
 unexport ROS_STATIC_PEERS ROS_DISCOVERY_SERVER
 
+# Container images set it. Without it, what a process imports is compiled once; PyTorch's modules take 3 s, each time.
+unexport PYTHONDONTWRITEBYTECODE
+
 # local_setup.sh adds what was built to the ROS that is there, or to the wheels in .venv.
 RUN := source .venv/local_setup.sh && .venv/bin/python
 

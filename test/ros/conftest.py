@@ -6,13 +6,12 @@ import itertools
 import os
 import re
 import signal
-import subprocess
-import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 
+import preloaded
 import pytest
 
 LONG = 120.0  # seconds that a loaded machine may take for anything
@@ -28,21 +27,28 @@ def wait_for(condition: Callable[[], object], what: str, seconds: float = LONG):
 
 
 class Process:
-    """A node of this package, started as a user would start it; its output goes to a file."""
+    """A node of this package, or a script of the test, with its output in a file.
 
-    def __init__(self, executable: str | Path, parameters: dict, remappings: dict, log: Path):
+    Args:
+        executable: name of one of the package's, or path of a script.
+        parameters: node parameters.
+        remappings: names to remap.
+        log: file for the output.
+        new_interpreter: whether it starts as a user would start it, PyTorch and rclpy not yet imported.
+    """
+
+    def __init__(self, executable: str | Path, parameters: dict, remappings: dict, log: Path, new_interpreter: bool):
         from ament_index_python.packages import get_package_prefix
 
-        command = [f"{get_package_prefix('fcis_ros')}/lib/fcis_ros/{executable}", "--ros-args"]
-        if Path(executable).suffix == ".py":  # a script of the test's own
-            command[:1] = [sys.executable, str(executable)]
+        path = executable if Path(executable).suffix == ".py" else f"{get_package_prefix('fcis_ros')}/lib/fcis_ros/{executable}"
+        command = [str(path), "--ros-args"]
         for name, value in parameters.items():
             command += ["-p", f"{name}:={value}"]
         for name, value in remappings.items():
             command += ["-r", f"{name}:={value}"]
+        log.touch()
         self._log = log
-        with log.open("wb") as file:
-            self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT)
+        self._process = preloaded.start(command, log, new_interpreter)
 
     @property
     def output(self) -> str:
@@ -50,13 +56,16 @@ class Process:
 
     @property
     def running(self) -> bool:
-        return self._process.poll() is None
+        return self._process.is_alive()
 
     def wait(self, seconds: float = LONG) -> int:
-        return self._process.wait(seconds)
+        """Waits for the end and returns the status, -N after signal N."""
+        self._process.join(seconds)
+        assert not self.running, f"waited {seconds:.0f} s in vain for the end of the process"
+        return self._process.exitcode
 
     def interrupt(self, number: int = signal.SIGINT) -> int:
-        self._process.send_signal(number)
+        self.send_signal(number)
         return self.wait()
 
     @property
@@ -73,11 +82,11 @@ class Process:
         return accounts
 
     def send_signal(self, number: int) -> None:
-        self._process.send_signal(number)
+        if self.running:
+            os.kill(self.pid, number)
 
     def kill(self) -> None:
-        self._process.kill()
-        self._process.wait()
+        self.interrupt(signal.SIGKILL)
 
 
 @pytest.fixture(scope="session", name="wait_for")
@@ -106,9 +115,11 @@ def start(tmp_path, domain):
     """Starts executables; whatever still runs at the end is killed."""
     started = []
 
-    def run(executable: str | Path, parameters: dict | None = None, remappings: dict | None = None) -> Process:
+    def run(
+        executable: str | Path, parameters: dict | None = None, remappings: dict | None = None, new_interpreter: bool = False
+    ) -> Process:
         log = tmp_path / f"{Path(executable).name}_{len(started)}.log"
-        process = Process(executable, parameters or {}, remappings or {}, log)
+        process = Process(executable, parameters or {}, remappings or {}, log, new_interpreter)
         started.append(process)
         return process
 

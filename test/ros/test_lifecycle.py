@@ -242,7 +242,7 @@ def catches(pid: int, number: int) -> bool:
 @pytest.mark.parametrize("executable", ["fcis_node", "camera_source"])
 @pytest.mark.parametrize("moment", ["imports", "loading", "active"])
 def test_many_signals_at_any_moment_are_a_clean_end(graph, start, tiny_checkpoint, wait_for, executable, moment):
-    process = start(executable, {"model": tiny_checkpoint} if executable == "fcis_node" else {})
+    process = start(executable, {"model": tiny_checkpoint} if executable == "fcis_node" else {}, new_interpreter=True)
     topic = "fcis_node/masks" if executable == "fcis_node" else "image_raw"
     reached = {
         "imports": lambda: catches(process.pid, signal.SIGTERM),  # Python itself does not
