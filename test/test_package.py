@@ -94,7 +94,7 @@ def test_imported_ros_packages_are_declared():
     ours = re.compile(r"rclpy|cv_bridge|launch(_ros)?|ament_index_python|\w+_(msgs|interfaces)")
     declared = {element.text for element in PACKAGE_XML if element.tag.endswith("depend")}
     imported = set()
-    for path in [*(ROOT / "fcis_ros").rglob("*.py"), *(ROOT / "launch").iterdir()]:
+    for path in [*(ROOT / "fcis_ros").rglob("*.py"), *(ROOT / "launch").glob("*.py")]:
         for node in ast.walk(ast.parse(path.read_text())):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             names += [node.module] if isinstance(node, ast.ImportFrom) and node.module else []

@@ -37,19 +37,23 @@ unset PYTHONPATH AMENT_PREFIX_PATH CMAKE_PREFIX_PATH COLCON_PREFIX_PATH ROS_DIST
 mkdir -p "$work" && cd "$work"
 install_ros
 unset FCIS_OPERATOR_CACHE  # compiled with each setuptools
+# Built anew with each setuptools; messages stay, since setuptools has no part in them.
 for setuptools in 59.6.0 66.1.1 68.1.2; do
-  rm -rf install  # messages stay built: setuptools has no part in them
-  "$python" -m pip uninstall --quiet --yes torch 2>/dev/null
+  rm -rf install
   install "setuptools==$setuptools"
   build "setuptools $setuptools without PyTorch"
   [ "$(grep -c "operators are left out" build.log)" = 1 ] || fail "it is not said in one line that the operators are left out"
   [ ! -e "$library" ] && [ -f install/fcis_ros/share/fcis_ros/launch/camera.launch.py ] || fail "not what was asked for"
   (set +u; source install/local_setup.bash && "$python" -c "from fcis_ros.msg import InstanceMaskArray; import fcis_ros.ros.masks") || fail "messages"
-  install "$(grep '^torch==' "$source_tree/constraints.txt")"
-  install "setuptools==$setuptools"  # the old one stays: PyTorch asks for a newer one
+  echo "builds: setuptools $setuptools, without PyTorch: works"
+done
+install_wheels "$venv" limits.txt "$(grep '^torch==' "$source_tree/constraints.txt")"
+for setuptools in 59.6.0 66.1.1 68.1.2; do
+  rm -rf install build/fcis_ros/operators
+  install "setuptools==$setuptools"  # PyTorch asks for a newer one, and brings it
   build "setuptools $setuptools with PyTorch installed later"
   [[ $(loads) == cpu-* ]] || fail "setuptools $setuptools: no operators after PyTorch was installed"
-  echo "builds: setuptools $setuptools, without PyTorch and with one installed later: works"
+  echo "builds: setuptools $setuptools, with PyTorch installed later: works"
 done
 [ "${CUDA:-}" = 1 ] || exit 0
 install --upgrade torch==2.14.1 "setuptools==79.0.1"

@@ -101,7 +101,9 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize("emulated", [False, True], ids=["cpu", "cuda"])
+@pytest.mark.parametrize(
+    "emulated", [pytest.param(False, id="cpu"), pytest.param(True, id="cuda", marks=[pytest.mark.slow, pytest.mark.compiler])]
+)
 @pytest.mark.parametrize("message", WRONG)
 def test_wrong_arguments(message, emulated, request):
     right = dict(data=torch.zeros(48, dtype=torch.uint8), layout=0, height=4, width=4, step=12, scale=1.0, mean=MEAN, std=STD)
