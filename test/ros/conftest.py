@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Real processes on a real (local) ROS graph."""
 
+import contextlib
 import itertools
 import os
 import re
@@ -82,7 +83,7 @@ class Process:
         return accounts
 
     def send_signal(self, number: int) -> None:
-        if self.running:
+        with contextlib.suppress(ProcessLookupError):  # it may end at any moment
             os.kill(self.pid, number)
 
     def kill(self) -> None:
