@@ -78,7 +78,7 @@ test-oldest: setup-oldest
 		$(addprefix --ignore=test/bags/test_,demo.py live.py camvid.py replay.py)
 
 # ROS 2 Jazzy, the long-term release, in an environment of its own: the tests that are marked `ros`, because they talk to rclpy, the
-# middleware or launch, and the demo. The rest imports no ROS (test/test_layers.py); `make test` has run it with the same versions.
+# middleware or launch, and a short demo. The rest imports no ROS (test/test_layers.py); `make test` has run it with the same versions.
 # Python 3.12, as in Ubuntu 24.04; the usual one where there is none.
 JAZZY_PYTHON ?= $(or $(call python_of,3.12),$(PYTHON))
 setup-jazzy:
@@ -86,7 +86,7 @@ setup-jazzy:
 test-jazzy: setup-jazzy
 	source .venv-jazzy/local_setup.sh && \
 		.venv-jazzy/bin/python $(PARALLEL) -m "ros and not slow" && \
-		.venv-jazzy/bin/python -m fcis_ros demo --out out/demo-jazzy
+		.venv-jazzy/bin/python -m fcis_ros demo --frames 40 --out out/demo-jazzy
 
 # The README's robot path as it is typed, on a system Python that refuses `pip install`; a workspace in /tmp.
 try-robot-path:
