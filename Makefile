@@ -14,8 +14,8 @@ override RATE := $(value RATE)
 override OUT := $(value OUT)
 export PYTHON INPUT ANNOTATIONS RATE OUT
 
-# Nodes started from here neither hear nor disturb a robot: this host only, in a domain that other runs do not share, whatever
-# the environment says (`make test ROS_DOMAIN_ID=7` does choose one; a demo takes its own).
+# Nodes started from here neither hear nor disturb a robot: this host only, and not in the environment's domain. Tests and demos
+# take domains of their own.
 export ROS_DOMAIN_ID := $(shell echo $$((1 + $$$$ % 101)))
 export ROS_AUTOMATIC_DISCOVERY_RANGE := LOCALHOST
 ifeq ($(ROS_DISTRO),humble)

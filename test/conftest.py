@@ -6,6 +6,7 @@ import importlib.util
 import os
 import shutil
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from hypothesis import settings
 from fcis_ros.threads import wait_politely
 
 sys.path.append(str(Path(__file__).parent))  # for the modules that tests share: test itself is a package of Python's own
+import ros_domains
 import shared_memory
 
 wait_politely()  # before PyTorch is imported; the processes that tests start inherit it
@@ -22,10 +24,6 @@ wait_politely()  # before PyTorch is imported; the processes that tests start in
 settings.register_profile("quick", deadline=None, max_examples=25, derandomize=True)
 settings.register_profile("thorough", deadline=None, max_examples=200, derandomize="CI" in os.environ)
 settings.load_profile(os.environ.get("FCIS_HYPOTHESIS", "quick"))
-DOMAINS_PER_WORKER = 25  # ROS graphs that the other workers do not see: 4 workers share the domains from 1 to 101
-if worker := os.environ.get("PYTEST_XDIST_WORKER"):
-    first = int(os.environ.get("ROS_DOMAIN_ID", "82")) + DOMAINS_PER_WORKER * int(worker[2:])
-    os.environ["ROS_DOMAIN_ID"] = str(1 + first % 101)
 EXPORTS_FROM = (2, 6)  # of PyTorch: what fcis_ros.model.exported asks for
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
@@ -141,6 +139,17 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     shared_memory.remove_abandoned(config.stash[SEGMENTS])
     if config.stash[LEFT_OUT] and not config.option.collectonly:
         print(f"{config.stash[LEFT_OUT]} slow tests were left out; `make test-all` runs them, too")
+
+
+@pytest.fixture(autouse=True)
+def ros_domain(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Tests that need ROS have a domain that no other test has; the processes that they start inherit it."""
+    if request.node.get_closest_marker("ros"):
+        with ros_domains.held_domain() as number:
+            monkeypatch.setenv("ROS_DOMAIN_ID", str(number))
+            yield
+    else:
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -2,22 +2,31 @@
 # SPDX-License-Identifier: Apache-2.0
 """Python programs without the seconds that importing PyTorch and rclpy takes: forks of a process that has imported them.
 
-Each is a process like any other, with the environment, arguments and signals that it is given, from the first line of its file
-on. What comes before that line, and how an interpreter ends after the last, only a new interpreter shows.
+They have the environment, the arguments and the signals that they are given. How an interpreter starts and ends, ``atexit``
+included, only a new one shows, and none of them can start others by ``multiprocessing``.
 """
 
+import ctypes
 import multiprocessing
 import os
 import runpy
+import signal
 import sys
+from multiprocessing import forkserver
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 _CONTEXT = multiprocessing.get_context("forkserver")
-# None of these starts a thread when it is imported.
+# Of the threads that these start, OpenBLAS's come again after a fork, and no test needs LTTng's.
 _CONTEXT.set_forkserver_preload(
     ["torch", "cv2", "fcis_ros.model.exported", "fcis_ros.ros.engine", "fcis_ros.ros.fcis_node", "fcis_ros.ros.camera_source"]
 )
+PR_SET_PDEATHSIG = 1
+
+
+def start_server() -> None:
+    """Starts the process to fork from, which imports with the environment of this moment; returns without waiting for it."""
+    forkserver.ensure_running()
 
 
 def start(command: list[str], log: Path, new_interpreter: bool = False) -> BaseProcess:
@@ -35,6 +44,9 @@ def start(command: list[str], log: Path, new_interpreter: bool = False) -> BaseP
 
 
 def _run(command: list[str], environment: dict[str, str], log: str, new_interpreter: bool) -> None:
+    # It ends with the server, and the server with the process of pytest, however that ends: this descriptor would keep it.
+    os.close(forkserver._forkserver._forkserver_alive_fd)
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     for standard in (1, 2):
         os.dup2(output, standard)
@@ -43,4 +55,5 @@ def _run(command: list[str], environment: dict[str, str], log: str, new_interpre
     os.environ.clear()
     os.environ.update(environment)
     sys.argv = command
+    sys.path.insert(0, str(Path(command[0]).parent))
     runpy.run_path(command[0], run_name="__main__")

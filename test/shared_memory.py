@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Shared memory of Fast DDS: a process that is killed leaves its segments in /dev/shm, up to 70 MB each."""
 
+import os
 import re
 from pathlib import Path
 
@@ -10,8 +11,15 @@ NAMES = re.compile(r"(sem\.)?fast(dds|rtps)_")
 
 
 def segments() -> set[Path]:
-    """Files of Fast DDS's shared-memory transport, of every process on this machine."""
-    return {path for path in FOLDER.glob("*") if NAMES.match(path.name)}
+    """Files of Fast DDS's shared-memory transport, of every process of this user on this machine."""
+    return {path for path in FOLDER.glob("*") if NAMES.match(path.name) and _owner(path) == os.getuid()}
+
+
+def _owner(path: Path) -> int | None:
+    try:
+        return path.stat().st_uid
+    except FileNotFoundError:  # removed a moment ago
+        return None
 
 
 def in_use() -> set[Path]:

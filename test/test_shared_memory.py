@@ -19,6 +19,12 @@ def test_segments_are_those_of_fast_dds_by_name(folder):
     assert {path.name for path in shared_memory.segments()} == set(names[:4])
 
 
+def test_segments_of_another_user_are_left_alone(folder, monkeypatch):
+    (folder / "fastdds_ab12").write_bytes(b"")
+    monkeypatch.setattr(shared_memory.os, "getuid", lambda: (folder / "fastdds_ab12").stat().st_uid + 1)
+    assert shared_memory.segments() == set() and shared_memory.remove_abandoned(set()) == []
+
+
 def test_remove_abandoned_keeps_older_and_mapped_segments():
     """In the real folder, because that is where a process shows what it has mapped."""
     older, mapped, left = (shared_memory.FOLDER / f"fastdds_test_{name}" for name in ("older", "mapped", "left"))

@@ -3,7 +3,6 @@
 """Real processes on a real (local) ROS graph."""
 
 import contextlib
-import itertools
 import os
 import re
 import signal
@@ -48,6 +47,7 @@ class Process:
         for name, value in remappings.items():
             command += ["-r", f"{name}:={value}"]
         log.touch()
+        self.name = log.stem
         self._log = log
         self._process = preloaded.start(command, log, new_interpreter)
 
@@ -84,7 +84,8 @@ class Process:
 
     def send_signal(self, number: int) -> None:
         with contextlib.suppress(ProcessLookupError):  # it may end at any moment
-            os.kill(self.pid, number)
+            if self.running:
+                os.kill(self.pid, number)
 
     def kill(self) -> None:
         self.interrupt(signal.SIGKILL)
@@ -95,25 +96,15 @@ def _wait_for():
     return wait_for
 
 
-DOMAINS = itertools.cycle(range(25))  # a worker's; test/conftest.py sets the first
+@pytest.fixture(scope="session")
+def _server():
+    """What forks nodes starts before a test changes the environment."""
+    preloaded.start_server()
 
 
 @pytest.fixture
-def domain(monkeypatch) -> int:
-    """A ROS domain that the last 24 tests did not use.
-
-    A process that is killed stays in the graph for 20 s, and a node that ends can stay in it for good: its last message about
-    its entities may arrive after its participant's end, and the middleware then enters the participant again.
-    """
-    first = int(os.environ.get("ROS_DOMAIN_ID", "83"))
-    number = 1 + (first + next(DOMAINS) - 1) % 101
-    monkeypatch.setenv("ROS_DOMAIN_ID", str(number))
-    return number
-
-
-@pytest.fixture
-def start(tmp_path, domain):
-    """Starts executables; whatever still runs at the end is killed."""
+def start(tmp_path, _server):
+    """Starts executables; whatever still runs at the end is killed. A test that fails shows what they have said."""
     started = []
 
     def run(
@@ -128,11 +119,15 @@ def start(tmp_path, domain):
     for process in started:
         if process.running:
             process.kill()
-        assert "Traceback" not in process.output and isinstance(process.account, dict)
+        print(f"--- {process.name}, status {process.wait()}\n{process.output[-4000:]}")
+    for process in started:
+        if "Traceback" in process.output:
+            pytest.fail(f"{process.name} has ended with a traceback:\n{process.output[-4000:]}", pytrace=False)
+        assert isinstance(process.account, dict)
 
 
 @pytest.fixture
-def graph(monkeypatch, domain):
+def graph(monkeypatch):
     """A node of the test's own, spun in a thread; processes started after it share its settings."""
     import threading
 
@@ -146,7 +141,7 @@ def graph(monkeypatch, domain):
     monkeypatch.setenv(profile_variable(), profile)
     monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
     context = rclpy.Context()
-    rclpy.init(context=context, domain_id=domain)
+    rclpy.init(context=context)
     node = rclpy.create_node("test_client", context=context)
     executor = SingleThreadedExecutor(context=context)
     executor.add_node(node)
@@ -191,6 +186,8 @@ class Client:
 
     def _keep_status(self, message):
         for status in message.status:
+            if status.hardware_id != "/fcis_node":  # a demo's, which chooses its domain without asking
+                continue
             values = {entry.key: entry.value for entry in status.values}
             if "frames_received" in values:
                 parts = sum(int(values[f"frames_{name}"]) for name in self.PARTS)
