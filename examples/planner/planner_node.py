@@ -52,6 +52,9 @@ def main() -> None:
         rclpy.spin(PlannerNode())
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
+    except RuntimeError:  # rcl's, where a signal ends the context between rclpy's look at it and its wait
+        if rclpy.ok():
+            raise
     finally:
         rclpy.try_shutdown()
 

@@ -50,16 +50,26 @@ def spin_once(executor: Any, seconds: float | None = None) -> None:
     """Serves one callback of a node whose publishers may be destroyed by another thread meanwhile.
 
     rclpy gathers what to wait for without a lock: a publisher's events that are destroyed just then are an error of the whole
-    executor, which has lost nothing by it and gathers anew the next time.
+    executor, which has lost nothing by it and gathers anew the next time. Likewise a signal that ends the context just then.
 
     Args:
         executor: the executor of the node.
         seconds: time to wait for a callback; None waits for ever.
+
+    Raises:
+        ExternalShutdownException: the context has ended.
     """
+    from rclpy.executors import ExternalShutdownException
     from rclpy.impl.implementation_singleton import rclpy_implementation
 
-    with contextlib.suppress(rclpy_implementation.InvalidHandle):
+    try:
         executor.spin_once(seconds)
+    except rclpy_implementation.InvalidHandle:
+        pass
+    except rclpy_implementation.RCLError:
+        if executor.context.ok():
+            raise
+        raise ExternalShutdownException from None
 
 
 def spin_until(executor: Any, done: Callable[[], bool]) -> None:

@@ -133,7 +133,7 @@ def test_the_node_answers_masks_and_silence():
     commands: list[str] = []
     node.create_subscription(String, "command", lambda message: commands.append(message.data), 10)
     publisher = node.create_publisher(InstanceMaskArray, "masks", 10)
-    end = time.monotonic() + 60
+    end = time.monotonic() + 120
     try:
         while "go" not in commands and time.monotonic() < end:  # a free lane
             publisher.publish(InstanceMaskArray(height=100, width=100))
@@ -144,6 +144,29 @@ def test_the_node_answers_masks_and_silence():
         assert commands[-1] == "stop"
     finally:
         process.terminate()
-        assert process.wait(20) in (0, -15)
+        assert process.wait(120) in (0, -15)
         node.destroy_node()
         rclpy.shutdown(context=context)
+
+
+@pytest.mark.ros
+@pytest.mark.parametrize("ended", [True, False])
+def test_planner_node_when_the_context_ends_before_a_wait_ends_in_silence(monkeypatch, ended):
+    import rclpy
+
+    spec = importlib.util.spec_from_file_location("planner_node", EXAMPLE / "planner_node.py")
+    planner_node = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(planner_node)
+
+    def spin(node):
+        if ended:
+            rclpy.shutdown()
+        raise RuntimeError("failed to initialize wait set: the given context is not valid")  # the base of rclpy's RCLError
+
+    monkeypatch.setattr(rclpy, "spin", spin)
+    if ended:
+        planner_node.main()
+    else:
+        with pytest.raises(RuntimeError, match="wait set"):
+            planner_node.main()
+    assert not rclpy.ok()

@@ -1,6 +1,8 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""A node that is served while another thread destroys its publishers."""
+"""A node that is served while another thread destroys its publishers, or while a signal ends its context."""
+
+from types import SimpleNamespace
 
 import pytest
 
@@ -34,3 +36,27 @@ def test_events_that_vanish_while_they_are_gathered_end_nothing():
     finally:
         node.destroy_node()
         rclpy.try_shutdown(context=context)
+
+
+@pytest.mark.parametrize("ended", [True, False])
+def test_spin_once_with_an_error_of_rcl_raises_the_end_of_the_context_if_that_is_the_reason(ended):
+    """The moment after rclpy has found the context alive and before it makes a wait set of it."""
+    import rclpy
+    from rclpy.executors import ExternalShutdownException
+    from rclpy.impl.implementation_singleton import rclpy_implementation
+
+    from fcis_ros.ros import process
+
+    context = rclpy.Context()
+    rclpy.init(context=context)
+
+    def fail(_seconds):
+        if ended:
+            context.shutdown()
+        raise rclpy_implementation.RCLError("failed to initialize wait set: the given context is not valid")
+
+    try:
+        with pytest.raises(ExternalShutdownException if ended else rclpy_implementation.RCLError):
+            process.spin_once(SimpleNamespace(spin_once=fail, context=context))
+    finally:
+        context.try_shutdown()
