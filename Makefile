@@ -44,7 +44,7 @@ export FCIS_REQUIRE_ROS := 1
 export FCIS_REQUIRE_FLEET := 1
 PARALLEL := -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
-# Ten minutes on two cores. What is marked `slow` is left out, and counted in the last line.
+# Six minutes on two cores. What is marked `slow` is left out, and counted in the last line.
 test: setup
 	$(RUN) $(PARALLEL) -m "not slow"
 
