@@ -9,6 +9,7 @@ import socket
 from collections.abc import Iterator
 
 COUNT = 101  # from 1 on; the ports of higher ones may belong to others on Linux
+LOCK = "\0fcis_ros_test_domain_{}"  # an abstract socket: it exists in the network namespace, as a domain's ports do
 _turns = itertools.count(random.SystemRandom().randrange(COUNT))
 
 
@@ -21,10 +22,9 @@ def held_domain() -> Iterator[int]:
     """
     for turn in itertools.islice(_turns, COUNT):
         number = 1 + turn % COUNT
-        # An abstract socket: its name exists in the network namespace, as the domain's ports do, and ends with the process.
-        with socket.socket(socket.AF_UNIX) as lock:
+        with socket.socket(socket.AF_UNIX) as lock:  # ends with the process
             try:
-                lock.bind(f"\0fcis_ros_test_domain_{number}")
+                lock.bind(LOCK.format(number))
             except OSError:
                 continue
             yield number

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pytest
@@ -19,9 +19,17 @@ from fcis_ros.evaluation.tracks import true_instances
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "planner"
 VECTORS = json.loads((EXAMPLE / "vectors.json").read_text())
-spec = importlib.util.spec_from_file_location("planner", EXAMPLE / "planner.py")
-planner = sys.modules["planner"] = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(planner)
+
+
+def load(name: str) -> ModuleType:
+    """A module of the example, which is not an installed package."""
+    spec = importlib.util.spec_from_file_location(name, EXAMPLE / f"{name}.py")
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+planner = load("planner")
 
 
 def mask(roi: list[int], runs: list[int]) -> SimpleNamespace:
@@ -154,9 +162,7 @@ def test_the_node_answers_masks_and_silence():
 def test_planner_node_when_the_context_ends_before_a_wait_ends_in_silence(monkeypatch, ended):
     import rclpy
 
-    spec = importlib.util.spec_from_file_location("planner_node", EXAMPLE / "planner_node.py")
-    planner_node = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(planner_node)
+    planner_node = load("planner_node")
 
     def spin(node):
         if ended:

@@ -51,7 +51,7 @@ def created(node, name: str) -> tuple[set[str], set[str], set[str]]:
 
 
 def settled(node, name: str) -> bool:
-    """What there is becomes known piece by piece, its node's name among it."""
+    """Whether discovery has found all topics and services of a node; it finds its name and each of them at different times."""
     if name not in node.get_node_names():
         return False
     published, _, services = created(node, name)
