@@ -50,7 +50,7 @@ test: setup
 
 # A minute: neither a ROS graph nor compilers, and of the rest what answers soon.
 test-quick: setup
-	$(RUN) $(PARALLEL) -m "not (slow or ros or compiler or nvcc or export or fleet)" $(addprefix --ignore=test/,training bags cli examples test_prior_work.py test_threads.py ros/test_tracking.py ros/test_engine.py)
+	$(RUN) $(PARALLEL) -m "not (slow or ros or compiler or nvcc or export or fleet)" $(addprefix --ignore=test/,training bags results evaluation cli examples test_prior_work.py test_omp.py tracking/test_tracker.py ros/test_inference_worker.py)
 
 # Sanitizers, the CUDA emulator through the bindings, every GPU architecture, endurance, fleets (CONTRIBUTING.md has the list).
 test-slow: setup
@@ -68,14 +68,14 @@ python_of = $(shell for python in python$(1) $$($(PYTHON) -c "import sys; print(
 # NumPy, OpenCV, pycocotools, rosbags, matplotlib and Ray. Compilers on kernels know none of them, and the ROS graph is that of
 # `make test`: of what needs a node, the conversions of messages and one file suffice.
 OLDEST_PYTHON ?= $(call python_of,3.10)
-OLDEST := $(addprefix test/,data evaluation model training bags cli test_*.py ros/test_convert.py ros/test_masks.py ros/test_fcis_node.py) \
-	$(addprefix test/ops/test_,arguments.py box_operators.py map_operators.py mask_operators.py native.py network_input.py reference.py)
+OLDEST := $(addprefix test/,data evaluation metrics results messages tracking model training bags cli test_*.py ros/test_fcis_node.py) \
+	$(addprefix test/ops/test_,arguments.py box_operators.py map_operators.py mask_operators.py patent.py network_input.py reference.py)
 setup-oldest:
 	@test -n "$(OLDEST_PYTHON)" || { echo "test-oldest: there is no Python 3.10; OLDEST_PYTHON=... says where one is" >&2; exit 1; }
 	@PYTHON=$(OLDEST_PYTHON) tools/setup.sh .venv-oldest constraints-oldest.txt
 test-oldest: setup-oldest
 	source .venv-oldest/local_setup.sh && .venv-oldest/bin/python $(PARALLEL) -m "not slow" $(OLDEST) \
-		$(addprefix --ignore=test/bags/test_,demo.py live.py camvid.py replay.py)
+		$(addprefix --ignore=test/evaluation/test_,demo_run.py live.py camvid.py replay.py)
 
 # ROS 2 Jazzy, the long-term release, in an environment of its own: the tests that are marked `ros`, because they talk to rclpy, the
 # middleware or launch, and a short demo. The rest imports no ROS (test/test_layers.py); `make test` has run it with the same versions.
@@ -114,7 +114,7 @@ train-road: setup
 bench: setup
 	$(RUN) -m benchmarks
 	$(RUN) -m benchmarks.convolutions
-	$(RUN) -m benchmarks.native
+	$(RUN) -m benchmarks.patent
 	$(RUN) -m benchmarks.node $(addprefix --annotations ,$(wildcard $(CAMVID)/instances_train.json))
 	$(RUN) -m benchmarks.bags
 	$(RUN) -m benchmarks.overlay

@@ -18,14 +18,14 @@ import numpy as np
 import torch
 
 from benchmarks.measure import OUT, device_name, versions
-from fcis_ros.bags.merging import find_parts, merge, part_path
-from fcis_ros.bags.messages import IMAGE, message_types
-from fcis_ros.bags.reading import open_recording
-from fcis_ros.bags.report import write_report
-from fcis_ros.bags.run_folder import COMPLETE, RunFolder
-from fcis_ros.bags.writing import image_message, mcap_writer
-from fcis_ros.data.frames import Frame
-from fcis_ros.data.synthetic import SyntheticScenes
+from fcis_ros.bags.reader import open_recording
+from fcis_ros.bags.writer import image_message, mcap_writer
+from fcis_ros.data.frame_sources import Frame
+from fcis_ros.data.synthetic.scenes import SyntheticScenes
+from fcis_ros.messages.typestore import IMAGE, message_types
+from fcis_ros.results.merge import find_parts, merge, part_path
+from fcis_ros.results.run_report import write_report
+from fcis_ros.results.store import COMPLETE, RunFolder
 
 FRAMES = int(os.environ.get("BENCH_BAG_FRAMES", "60"))  # of the default clip's size, for evaluation
 READ_GB = float(os.environ.get("BENCH_BAG_GB", "2"))
@@ -65,9 +65,9 @@ def reading(folder: Path) -> dict[str, float]:
 CHILD = """
 import resource, sys, time
 from pathlib import Path
-from fcis_ros.bags.evaluation import Model, evaluate_bags
-from fcis_ros.bags.offline import Shard
-from fcis_ros.bags.reading import open_recording
+from fcis_ros.evaluation.bags import Model, evaluate_bags
+from fcis_ros.evaluation.offline import Shard
+from fcis_ros.bags.reader import open_recording
 from fcis_ros.model.predictor import Predictor
 mode, bag, out, threads, number, count = sys.argv[1:]
 predictor = Predictor.from_checkpoint(None, "auto", int(threads) or None)

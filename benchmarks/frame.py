@@ -18,10 +18,10 @@ from fcis_ros import Predictor, ops
 from fcis_ros.config import ModelConfig
 from fcis_ros.model.fcis import FCIS, run_capacity
 from fcis_ros.model.frame_graph import FrameGraphs
-from fcis_ros.model.padded import PaddedInstances
+from fcis_ros.model.packing import PaddedInstances
 from fcis_ros.model.precision import DTYPES, convolving
 from fcis_ros.model.preprocess import Original, preprocess
-from fcis_ros.model.voting import elect, vote
+from fcis_ros.model.voting import assign_votes, vote
 
 PROPOSALS = (300, 1000, 2000)
 INSTANCES = (1, 10, 100)
@@ -81,7 +81,7 @@ def from_proposals(case: cases.Case) -> Callable[[], PaddedInstances]:
     def run() -> PaddedInstances:
         with torch.inference_mode():
             fused = model.fuse_rounds(proposals, case.score_maps, case.box_maps, case.height, case.width)
-            return vote(elect(fused, original, config, 0.0), fused.masks, original, config, room)
+            return vote(assign_votes(fused, original, config, 0.0), fused.masks, original, config, room)
 
     return run
 

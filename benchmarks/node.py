@@ -27,9 +27,10 @@ from benchmarks.tracking import crowded, update_ms
 from fcis_ros import rle
 from fcis_ros.data.coco import read_coco
 from fcis_ros.data.segmentation import decode_segmentation
-from fcis_ros.data.synthetic import SyntheticScenes
+from fcis_ros.data.synthetic.scenes import SyntheticScenes
+from fcis_ros.messages import image_messages, mask_messages
 from fcis_ros.msg import InstanceMaskArray
-from fcis_ros.ros import convert, masks, qos
+from fcis_ros.ros import qos
 from fcis_ros.structures import Instances
 
 INSTANCES, REPEATS = 20, 200
@@ -86,7 +87,7 @@ def enlarged(found: Iterable[np.ndarray], height: int) -> Iterator[Instances]:
 
 
 def message_bytes(groups: Iterable[Instances], header: object) -> list[int]:
-    return [len(serialize_message(masks.to_message(own, header, "model"))) for own in groups]
+    return [len(serialize_message(mask_messages.to_message(own, header, "model"))) for own in groups]
 
 
 def image(encoding: str, height: int, width: int) -> SimpleNamespace:
@@ -122,7 +123,7 @@ def main() -> None:
     results = {}
     for name, (height, width) in SIZES.items():
         found = instances(height, width)
-        message = masks.to_message(found, header, "model")
+        message = mask_messages.to_message(found, header, "model")
         sizes = {"masks as wide as an eighth of the image": len(serialize_message(message))}
         (sizes["road users of a rendered street"],) = message_bytes(itertools.islice(enlarged(rendered(), height), 1), header)
         if options.annotations:
@@ -131,10 +132,10 @@ def main() -> None:
             sizes |= {f"{where}, median": int(statistics.median(found_there)), f"{where}, largest": max(found_there)}
         results[name] = {"message_bytes": sizes, "ms": {}}
         parts = results[name]["ms"]
-        parts["build message"] = milliseconds(lambda found=found: masks.to_message(found, header, "model"))
+        parts["build message"] = milliseconds(lambda found=found: mask_messages.to_message(found, header, "model"))
         parts["publish"] = milliseconds(lambda message=message: publisher.publish(message))
         for encoding in ENCODINGS:
-            read = convert.compressed_to_rgb if encoding == "jpeg" else convert.to_rgb
+            read = image_messages.compressed_to_rgb if encoding == "jpeg" else image_messages.to_rgb
             frame = image(encoding, height, width)
             parts[f"convert {encoding}"] = milliseconds(lambda read=read, frame=frame: read(frame))
         print(f"{name}: messages of {INSTANCES} instances")

@@ -18,7 +18,7 @@ from lifecycle_msgs.msg import Transition
 
 from benchmarks.measure import OUT, device_name
 from benchmarks.running_node import RunningNode
-from fcis_ros.data.synthetic import SyntheticScenes
+from fcis_ros.data.synthetic.scenes import SyntheticScenes
 
 CAMERAS, ROUNDS, FRAMES, BUSY = 8, 3, 96, 2 / 3
 OVERLOAD_HZ, WINDOWS = 30.0, 10

@@ -28,7 +28,7 @@ def roi_stage(case: cases.Case, with_ops=ops) -> Callable[[], object]:
             half = len(case.rois) // 2
             deltas = with_ops.box_deltas(case.box_maps, case.rois[:half], *GEOMETRY)
             logits = with_ops.class_logits(case.score_maps, case.rois, case.classes, *GEOMETRY)
-            return deltas, logits, with_ops.winner_masks(case.score_maps, case.rois, logits, *GEOMETRY)
+            return deltas, logits, with_ops.best_class_masks(case.score_maps, case.rois, logits, *GEOMETRY)
 
     return run
 
@@ -65,9 +65,9 @@ def suppress_and_vote(election: cases.Election, with_ops=ops) -> Callable[[], ob
     def run():
         with torch.inference_mode():
             size = (election.height, election.width)
-            placed, pixels, _ = with_ops.place_rois(election.boxes, election.scores, 1.0, 1.0, *size)
+            placed, pixels, _ = with_ops.rois_to_image(election.boxes, election.scores, 1.0, 1.0, *size)
             rois, labels = with_ops.class_nms(placed, election.scores, NMS, FLOOR, LIMIT)
-            voters, weights, _ = with_ops.elect(placed, election.scores, rois, labels, VOTE)
+            voters, weights, _ = with_ops.vote_weights(placed, election.scores, rois, labels, VOTE)
             room = run_capacity(placed.device, election.width, LIMIT)
             return with_ops.vote_masks(pixels, election.masks, voters, weights, *size, THRESHOLD, True, 0, room)
 
@@ -88,7 +88,10 @@ def single(case: cases.Case) -> list[tuple[str, Callable, Callable, int]]:
     arguments = {
         "class_logits": ((case.score_maps, case.rois, case.classes, *GEOMETRY), maps + len(case.rois) * case.classes * 4),
         "mask_logits": ((case.score_maps, case.rois, case.labels, *GEOMETRY), len(case.rois) * 2 * cases.GRID**2 * 4),
-        "winner_masks": ((case.score_maps, case.rois, scores, *GEOMETRY), len(case.rois) * (cases.GRID**2 + case.classes) * 4),
+        "best_class_masks": (
+            (case.score_maps, case.rois, scores, *GEOMETRY),
+            len(case.rois) * (cases.GRID**2 + case.classes) * 4,
+        ),
         "box_deltas": ((case.box_maps, half, *GEOMETRY), case.box_maps.numel() * case.box_maps.element_size() + len(half) * 16),
     }
     return [

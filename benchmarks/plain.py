@@ -20,9 +20,9 @@ def _on_host(function: Callable) -> Callable:
 
 
 class_logits, box_deltas = reference.class_logits, reference.box_deltas
-mask_logits, winner_masks = reference.mask_logits, reference.winner_masks
+mask_logits, best_class_masks = reference.mask_logits, reference.best_class_masks
 decode_anchors, decode_rois = reference.decode_anchors, reference.decode_rois
-place_rois, elect = reference.place_rois, reference.elect
+rois_to_image, vote_weights = reference.rois_to_image, reference.vote_weights
 nms, class_nms = _on_host(reference.nms), _on_host(reference.class_nms)
 vote_masks = _on_host(reference.vote_masks)
 label_map, paint = _on_host(reference.label_map), _on_host(reference.paint)

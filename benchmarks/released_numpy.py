@@ -3,7 +3,8 @@
 """What the released FCIS does around its network, in NumPy alone: slow, from its description, sharing nothing with fcis_ros.
 
 Everything between the last convolution and the voted masks (sections 3.2 and 3.3 of the paper as they were released): what
-``test/model/test_raw.py`` and ``benchmarks.released`` compare with. Runs in the Python of an old MXNet, too. Boxes are x1, y1,
+``test/model/test_raw_outputs.py`` and ``benchmarks.released`` compare with. Runs in the Python of an old MXNet, too.
+Boxes are x1, y1,
 x2, y2 of the first and last pixel. Where the released code pads proposals with random copies, there are fewer here.
 """
 

@@ -19,9 +19,10 @@ from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.qos import QoSProfile
 from sensor_msgs.msg import Image
 
-from fcis_ros.bags.replay import isolated
+from fcis_ros.evaluation.replay import isolated
+from fcis_ros.messages import image_messages
 from fcis_ros.msg import InstanceMaskArray
-from fcis_ros.ros import convert, stamps
+from fcis_ros.ros import header_checks
 
 START_SECONDS = 120.0
 
@@ -87,7 +88,7 @@ class RunningNode:
             self.facts[status.name.split(": ", 1)[1]] = {entry.key: entry.value for entry in status.values}
 
     def _answered(self, camera: str, masks: InstanceMaskArray) -> None:
-        sent = stamps.nanoseconds(masks.header.stamp) / 1e6
+        sent = header_checks.nanoseconds(masks.header.stamp) / 1e6
         self.answers.append((camera, time.monotonic(), time.time_ns() / 1e6 - sent))
 
     def _timed(self, message: DiagnosticArray) -> None:
@@ -124,7 +125,7 @@ class RunningNode:
     def send(self, camera: str, pixels: np.ndarray) -> None:
         """Publishes one image, stamped now."""
         message = Image()
-        convert.fill_image(message, pixels, "rgb8")
+        image_messages.fill_image(message, pixels, "rgb8")
         message.header.frame_id = camera or "camera"
         now = time.time_ns()
         message.header.stamp.sec, message.header.stamp.nanosec = now // 10**9, now % 10**9

@@ -23,10 +23,10 @@ import torch
 
 from benchmarks.measure import OUT, device_name
 from fcis_ros import Predictor, rle
-from fcis_ros.data.synthetic import CLASS_NAMES, SyntheticScenes
-from fcis_ros.evaluation.tracks import TrackEvaluation, TrackScores, mask_overlaps, true_instances
-from fcis_ros.ros.tracking import Tracker
+from fcis_ros.data.synthetic.scenes import CLASS_NAMES, SyntheticScenes
+from fcis_ros.metrics.track_scores import TrackEvaluation, TrackScores, mask_overlaps, true_instances
 from fcis_ros.structures import Instances
+from fcis_ros.tracking.tracker import Tracker
 
 SEEDS, SECONDS, RATE = range(40, 50), 20, 10.0  # constants were chosen with 0 to 9
 SURE, WEAK = 0.5, 0.25

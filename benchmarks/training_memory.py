@@ -15,9 +15,9 @@ from benchmarks.operators import resident_peak
 from fcis_ros.config import ModelConfig
 from fcis_ros.model.fcis import FCIS
 from fcis_ros.training.augment import TrainItem
-from fcis_ros.training.config import TrainConfig
 from fcis_ros.training.loop import train_step
 from fcis_ros.training.state import new_state
+from fcis_ros.training.train_config import TrainConfig
 
 HEIGHT, WIDTH, OBJECTS = 600, 1000, 20
 

@@ -20,20 +20,20 @@ TORCH_LIBRARY(fcis_ros, m) {
   m.def("mask_logits(Tensor maps, Tensor rois, Tensor labels, int bins, int size, int stride) -> Tensor");
   m.def("mask_logits_backward(Tensor grad, Tensor maps, Tensor rois, Tensor labels, int bins, int size, int stride) -> Tensor");
   // and scores [R, C+1] -> [R, S, S], of the best class but the background
-  m.def("winner_masks(Tensor maps, Tensor rois, Tensor scores, int bins, int size, int stride) -> Tensor");
+  m.def("best_class_masks(Tensor maps, Tensor rois, Tensor scores, int bins, int size, int stride) -> Tensor");
   // maps [N, k*k*D, h, w] -> [R, D]
   m.def("box_deltas(Tensor maps, Tensor rois, int bins, int size, int stride) -> Tensor");
   m.def("box_deltas_backward(Tensor grad, Tensor maps, Tensor rois, int bins, int size, int stride) -> Tensor");
 
   // The same of `assemble: native`: no grid, S*S points instead of squares.
-  m.def("native_class_logits(Tensor maps, Tensor rois, int classes, int bins, int stride) -> Tensor");
-  m.def("native_class_logits_backward(Tensor grad, Tensor maps, Tensor rois, int bins, int stride) -> Tensor");
-  m.def("native_mask_logits(Tensor maps, Tensor rois, Tensor labels, int bins, int size, int stride) -> Tensor");
+  m.def("patent_class_logits(Tensor maps, Tensor rois, int classes, int bins, int stride) -> Tensor");
+  m.def("patent_class_logits_backward(Tensor grad, Tensor maps, Tensor rois, int bins, int stride) -> Tensor");
+  m.def("patent_mask_logits(Tensor maps, Tensor rois, Tensor labels, int bins, int size, int stride) -> Tensor");
   m.def(
-      "native_mask_logits_backward(Tensor grad, Tensor maps, Tensor rois, Tensor labels, int bins, int size, int stride) "
+      "patent_mask_logits_backward(Tensor grad, Tensor maps, Tensor rois, Tensor labels, int bins, int size, int stride) "
       "-> Tensor");
-  m.def("native_box_deltas(Tensor maps, Tensor rois, int bins, int stride) -> Tensor");
-  m.def("native_box_deltas_backward(Tensor grad, Tensor maps, Tensor rois, int bins, int stride) -> Tensor");
+  m.def("patent_box_deltas(Tensor maps, Tensor rois, int bins, int stride) -> Tensor");
+  m.def("patent_box_deltas_backward(Tensor grad, Tensor maps, Tensor rois, int bins, int stride) -> Tensor");
 
   // logits [2A, h, w], deltas [4A, h, w], anchors [A, 4] -> boxes [h*w*A, 4], scores [h*w*A]
   m.def(
@@ -42,9 +42,11 @@ TORCH_LIBRARY(fcis_ros, m) {
   // rois [R, 5], deltas [R, 4] -> [R, 5]
   m.def("decode_rois(Tensor rois, Tensor deltas, float[] stds, int height, int width) -> Tensor");
   // rois [R, 4], scores [R, C+1] -> boxes [R, 4], pixels [R, 4] int32, finite [R] bool
-  m.def("place_rois(Tensor rois, Tensor scores, float scale, float min_size, int height, int width) -> (Tensor, Tensor, Tensor)");
+  m.def(
+      "rois_to_image(Tensor rois, Tensor scores, float scale, float min_size, int height, int width) -> (Tensor, Tensor, "
+      "Tensor)");
   // boxes [R, 4], scores [R, C+1], winners [W], labels [W] -> voters [W, R] int32, weights [W, R], scores [W]
-  m.def("elect(Tensor boxes, Tensor scores, Tensor winners, Tensor labels, float threshold) -> (Tensor, Tensor, Tensor)");
+  m.def("vote_weights(Tensor boxes, Tensor scores, Tensor winners, Tensor labels, float threshold) -> (Tensor, Tensor, Tensor)");
 
   // boxes [R, 4], scores [R] -> indices [limit], -1 behind the last
   m.def("nms(Tensor boxes, Tensor scores, float threshold, int limit) -> Tensor");
@@ -57,12 +59,12 @@ TORCH_LIBRARY(fcis_ros, m) {
       "bool binarise_first, int resample, int? capacity=None) -> (Tensor, Tensor, Tensor)");
   // instances as above, best first -> [H, W] uint16, the best instance at every pixel counted from 1
   m.def("label_map(Tensor boxes, Tensor runs, Tensor ends, int height, int width) -> Tensor");
-  // boxes [N, 4], runs [T], ends [N] as above -> starts [N + 1], strips [S, 3] int32; on the host, like the two that follow
-  m.def("strips(Tensor boxes, Tensor runs, Tensor ends) -> (Tensor, Tensor)");
-  // and old [N, 4] int32, new [N, 4] float64 -> starts, strips
-  m.def("move_strips(Tensor starts, Tensor strips, Tensor old, Tensor new, int height, int width) -> (Tensor, Tensor)");
-  // masks and others as strips, pairs [P, 2] -> [P]
-  m.def("shared_pixels(Tensor starts, Tensor strips, Tensor other_starts, Tensor other_strips, Tensor pairs) -> Tensor");
+  // boxes [N, 4], runs [T], ends [N] as above -> starts [N + 1], column_runs [S, 3] int32; on the host, like the two that follow
+  m.def("column_runs(Tensor boxes, Tensor runs, Tensor ends) -> (Tensor, Tensor)");
+  // and old [N, 4] int32, new [N, 4] float64 -> starts, column_runs
+  m.def("move_column_runs(Tensor starts, Tensor column_runs, Tensor old, Tensor new, int height, int width) -> (Tensor, Tensor)");
+  // masks and others as column_runs, pairs [P, 2] -> [P]
+  m.def("shared_pixels(Tensor starts, Tensor column_runs, Tensor other_starts, Tensor other_runs, Tensor pairs) -> Tensor");
   // image [H, W, 3] uint8, labels [H, W] uint16, colours [W, 3] uint8 -> [H, W, 3] uint8
   m.def("paint(Tensor image, Tensor labels, Tensor colours, float alpha, int thickness) -> Tensor");
 

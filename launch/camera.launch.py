@@ -18,8 +18,8 @@ from launch.actions import DeclareLaunchArgument, LogInfo, OpaqueFunction, SetEn
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
+from fcis_ros.dds_profile import profile_variable
 from fcis_ros.ros import params
-from fcis_ros.ros.watchdog import profile_variable
 from launch import LaunchDescription
 
 BOOLEAN = ("true", "false")

@@ -7,13 +7,13 @@ import json
 import numpy as np
 
 from fcis_ros import rle
-from fcis_ros.bags.messages import IMAGE
-from fcis_ros.bags.offline import Shard, Timing, evaluate
-from fcis_ros.bags.reading import open_recording
-from fcis_ros.bags.report import write_report
-from fcis_ros.bags.run_folder import RunFolder
-from fcis_ros.bags.truth import AnnotationFile
-from fcis_ros.evaluation.coco import encode_mask
+from fcis_ros.bags.reader import open_recording
+from fcis_ros.evaluation.offline import Shard, Timing, evaluate
+from fcis_ros.evaluation.recording_ground_truth import AnnotationFile
+from fcis_ros.messages.typestore import IMAGE
+from fcis_ros.metrics.coco_results import encode_mask
+from fcis_ros.results.run_report import write_report
+from fcis_ros.results.store import RunFolder
 from fcis_ros.structures import Instances, Prediction
 
 NAMES = ("car", "pedestrian")

@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from fcis_ros.threads import wait_politely
+from fcis_ros.omp import limit_spinning
 
 sys.path.append(str(Path(__file__).parent))  # for the modules that tests share: test itself is a package of Python's own
 import ros_domains
 import shared_memory
 
-wait_politely()  # before PyTorch is imported; the processes that tests start inherit it
+limit_spinning()  # before PyTorch is imported; the processes that tests start inherit it
 # Property tests. No deadline: machines differ, and other processes may have the cores. `quick` looks at the same examples in
 # every run; `thorough` (make test-all) at eight times as many, new ones each time but in CI.
 settings.register_profile("quick", deadline=None, max_examples=25, derandomize=True)

@@ -19,7 +19,14 @@ from pathlib import Path
 _CONTEXT = multiprocessing.get_context("forkserver")
 # Of the threads that these start, OpenBLAS's come again after a fork, and no test needs LTTng's.
 _CONTEXT.set_forkserver_preload(
-    ["torch", "cv2", "fcis_ros.model.exported", "fcis_ros.ros.engine", "fcis_ros.ros.fcis_node", "fcis_ros.ros.camera_source"]
+    [
+        "torch",
+        "cv2",
+        "fcis_ros.model.exported",
+        "fcis_ros.ros.inference_worker",
+        "fcis_ros.ros.fcis_node",
+        "fcis_ros.ros.camera_source",
+    ]
 )
 PR_SET_PDEATHSIG = 1
 

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks import cases, convolutions, frame, native, operators, plain
+from benchmarks import cases, convolutions, frame, operators, patent, plain
 from fcis_ros import Predictor
-from fcis_ros.data.synthetic import SyntheticScenes
+from fcis_ros.data.synthetic.scenes import SyntheticScenes
 from fcis_ros.model import convolution
-from fcis_ros.ops import native as ops_native
+from fcis_ros.ops import patent as patent_operators
 
 CPU = torch.device("cpu")
 
@@ -63,9 +63,9 @@ def test_variants_of_a_predictor(tiny_checkpoint):
 @pytest.mark.compiler
 def test_the_direct_sum_is_what_the_tables_give():
     case = cases.make("small", 20, 60, 160, 240)
-    for rois in (case.rois, native.squares(case, 64)):
-        logits = native.direct_sum()(case.score_maps, rois, case.classes, cases.BINS, cases.STRIDE)
-        expected = ops_native.class_logits(case.score_maps, rois, case.classes, cases.BINS, cases.GRID, cases.STRIDE)
+    for rois in (case.rois, patent.squares(case, 64)):
+        logits = patent.direct_sum()(case.score_maps, rois, case.classes, cases.BINS, cases.STRIDE)
+        expected = patent_operators.class_logits(case.score_maps, rois, case.classes, cases.BINS, cases.GRID, cases.STRIDE)
         torch.testing.assert_close(logits, expected, atol=1e-5, rtol=1e-4)
     assert ((rois[:, 3:] - rois[:, 1:3]) == 63).all()
 

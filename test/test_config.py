@@ -217,7 +217,7 @@ def test_the_released_models_differ_in_what_their_configurations_say():
 
 def test_the_default_checkpoint_is_the_published_road_model():
     from fcis_ros.model import checkpoint
-    from fcis_ros.training.config import TrainConfig
+    from fcis_ros.training.train_config import TrainConfig
 
     road = ModelConfig.read(MODELS / "resnet18_road.json")
     assert checkpoint.read_metadata(checkpoint.default_checkpoint())[0] == road

@@ -17,13 +17,13 @@ from benchmarks.prior_work.warping import warp
 from benchmarks.prior_work.windows import BINS, CELLS, assemble, mask_targets, tight_boxes, window_targets, windows
 from fcis_ros import Predictor, boxes
 from fcis_ros.config import ModelConfig
-from fcis_ros.data.synthetic import CLASS_NAMES, SyntheticScenes
-from fcis_ros.evaluation.coco import to_annotations
+from fcis_ros.data.synthetic.scenes import CLASS_NAMES, SyntheticScenes
+from fcis_ros.metrics.coco_results import to_annotations
 from fcis_ros.model import checkpoint
 from fcis_ros.training.augment import TrainItem
 from fcis_ros.training.batches import Batches
-from fcis_ros.training.config import TrainConfig
 from fcis_ros.training.state import new_state
+from fcis_ros.training.train_config import TrainConfig
 
 CPU = torch.device("cpu")
 PROJECT = Path(__file__).resolve().parents[1]

@@ -44,7 +44,7 @@ for setuptools in 59.6.0 66.1.1 68.1.2; do
   build "setuptools $setuptools without PyTorch"
   [ "$(grep -c "operators are left out" build.log)" = 1 ] || fail "it is not said in one line that the operators are left out"
   [ ! -e "$library" ] && [ -f install/fcis_ros/share/fcis_ros/launch/camera.launch.py ] || fail "not what was asked for"
-  (set +u; source install/local_setup.bash && "$python" -c "from fcis_ros.msg import InstanceMaskArray; import fcis_ros.ros.masks") || fail "messages"
+  (set +u; source install/local_setup.bash && "$python" -c "from fcis_ros.msg import InstanceMaskArray; import fcis_ros.messages.mask_messages") || fail "messages"
   echo "builds: setuptools $setuptools, without PyTorch: works"
 done
 install_wheels "$venv" limits.txt "$(grep '^torch==' "$source_tree/constraints.txt")"

@@ -20,7 +20,7 @@ from benchmarks.prior_work.training import budget, evaluate, load, train
 from fcis_ros.data.coco import CocoDataset
 from fcis_ros.files import file_digest
 from fcis_ros.model import checkpoint
-from fcis_ros.model.hardware import choose_device
+from fcis_ros.model.device import choose_device
 from fcis_ros.training import provenance
 
 STEPS = ("train", "speed", "report")

@@ -6,10 +6,10 @@ from torch import Tensor
 
 from benchmarks.prior_work.network import Answers
 from fcis_ros.config import ModelConfig
-from fcis_ros.model.assembling import operators
 from fcis_ros.model.backbone import STRIDE
+from fcis_ros.model.roi_operators import operators
 from fcis_ros.model.score_maps import ScoreMaps
-from fcis_ros.ops import native
+from fcis_ros.ops import patent
 
 
 class FcisHead(ScoreMaps):
@@ -27,7 +27,7 @@ class FcisHead(ScoreMaps):
         score_maps, box_maps = maps
         own, geometry = operators(self.config), (self.config.bins, self.config.grid, STRIDE)
         class_logits = own.class_logits(score_maps, rois, self.config.num_classes, *geometry)
-        labels = native.best_labels(class_logits) if labels is None else labels
+        labels = patent.best_labels(class_logits) if labels is None else labels
         mask_logits = own.mask_logits(score_maps, rois, labels, *geometry)
         return Answers(class_logits, mask_logits, own.box_deltas(box_maps, rois, *geometry))
 

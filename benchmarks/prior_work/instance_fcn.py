@@ -23,9 +23,9 @@ from fcis_ros.config import ModelConfig
 from fcis_ros.model.backbone import STRIDE
 from fcis_ros.model.fusion import FusedRois
 from fcis_ros.training.augment import TrainItem
-from fcis_ros.training.config import TrainConfig
 from fcis_ros.training.losses import roi_losses
 from fcis_ros.training.targets import roi_targets
+from fcis_ros.training.train_config import TrainConfig
 
 CANDIDATES = 300  # windows of a level whose masks are made before NMS leaves the proposals
 PAPER_LEVELS = tuple(1.5**power for power in range(-4, 2))

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 
 from benchmarks.cases import random_rois
 from benchmarks.measure import device_name, medians, versions
-from benchmarks.native import processor_medians
 from benchmarks.operators import resident_peak
+from benchmarks.patent import processor_medians
 from benchmarks.prior_work.heads import NAMES, Scale, make_head
 from benchmarks.prior_work.instance_fcn import InstanceFcn
 from fcis_ros.model.backbone import STRIDE, ResNet, fold_batch_norm

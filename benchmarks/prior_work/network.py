@@ -13,14 +13,14 @@ from fcis_ros.config import ModelConfig
 from fcis_ros.model.backbone import STRIDE, ResNet
 from fcis_ros.model.fcis import FCIS, Mark, nobody, with_image_index
 from fcis_ros.model.fusion import FusedRois
-from fcis_ros.model.padded import PaddedInstances, pack, unpack
+from fcis_ros.model.packing import PaddedInstances, pack, unpack
 from fcis_ros.model.preprocess import Original
 from fcis_ros.model.proposals import RPN, propose
-from fcis_ros.model.voting import elect, vote
+from fcis_ros.model.voting import assign_votes, vote
 from fcis_ros.training.augment import TrainItem
-from fcis_ros.training.config import TrainConfig
 from fcis_ros.training.losses import roi_losses, rpn_losses
 from fcis_ros.training.targets import roi_targets, rpn_targets
+from fcis_ros.training.train_config import TrainConfig
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class Network(nn.Module):
         for image, original in zip(images, originals, strict=True):
             fused = self.fuse(image[None])
             mark("rois")
-            ballots = elect(fused, original, self.config, score_floor)
+            ballots = assign_votes(fused, original, self.config, score_floor)
             found.append(vote(ballots, fused.masks, original, self.config, None))
             mark("voting")
         return unpack(pack(found).cpu(), found)

@@ -17,18 +17,18 @@ from torch.utils.data import DataLoader
 
 from benchmarks.prior_work.network import Network
 from fcis_ros.errors import InputError
-from fcis_ros.evaluation.coco import to_annotations, to_results
-from fcis_ros.evaluation.matching import match_image
-from fcis_ros.evaluation.precision import Table, measure
+from fcis_ros.metrics.average_precision import Table, measure
+from fcis_ros.metrics.coco_results import to_annotations, to_results
+from fcis_ros.metrics.matching import match_image
 from fcis_ros.model.checkpoint import open_tensors, read_metadata
 from fcis_ros.model.precision import convolving
 from fcis_ros.model.predictor import Predictor
 from fcis_ros.structures import Sample
 from fcis_ros.training.augment import TrainItem
 from fcis_ros.training.batches import Batches, image_numbers
-from fcis_ros.training.config import TrainConfig
 from fcis_ros.training.optimiser import CLIP_NORM
 from fcis_ros.training.state import RunState, new_state
+from fcis_ros.training.train_config import TrainConfig
 
 LOSSES = ("proposal_class", "proposal_box", "roi_class", "roi_mask", "roi_box")
 LOG_EVERY = 50  # steps

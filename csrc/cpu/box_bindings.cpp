@@ -49,9 +49,9 @@ std::tuple<at::Tensor, at::Tensor, at::Tensor> placed_rois(const at::Tensor& roi
   const int64_t count = rois.size(0);
   at::Tensor boxes = at::empty({count, 4}, rois.options()), pixels = at::empty({count, 4}, rois.options().dtype(at::kInt)),
              finite = at::empty({count}, rois.options().dtype(at::kBool));
-  place_rois(rois.const_data_ptr<float>(), scores.const_data_ptr<float>(), count, scores.size(1), static_cast<float>(scale),
-             static_cast<float>(min_size), static_cast<float>(height), static_cast<float>(width), boxes.mutable_data_ptr<float>(),
-             pixels.mutable_data_ptr<int32_t>(), finite.mutable_data_ptr<bool>());
+  rois_to_image(rois.const_data_ptr<float>(), scores.const_data_ptr<float>(), count, scores.size(1), static_cast<float>(scale),
+                static_cast<float>(min_size), static_cast<float>(height), static_cast<float>(width),
+                boxes.mutable_data_ptr<float>(), pixels.mutable_data_ptr<int32_t>(), finite.mutable_data_ptr<bool>());
   return {boxes, pixels, finite};
 }
 
@@ -74,7 +74,7 @@ std::tuple<at::Tensor, at::Tensor, at::Tensor> elected(const at::Tensor& boxes_i
   int32_t* voter = voters.mutable_data_ptr<int32_t>();
   float *weight = weights.mutable_data_ptr<float>(), *own = best.mutable_data_ptr<float>();
   at::parallel_for(0, all, 16, [&](int64_t begin, int64_t end) {
-    for (int64_t w = begin; w < end; ++w) elect(election, w, voter + w * count, weight + w * count, own + w);
+    for (int64_t w = begin; w < end; ++w) vote_weights(election, w, voter + w * count, weight + w * count, own + w);
   });
   return {voters, weights, best};
 }
@@ -108,8 +108,8 @@ std::tuple<at::Tensor, at::Tensor> class_nms_indices(const at::Tensor& boxes_in,
 TORCH_LIBRARY_IMPL(fcis_ros, CPU, m) {
   m.impl("decode_anchors", candidates_of);
   m.impl("decode_rois", moved_rois);
-  m.impl("place_rois", placed_rois);
-  m.impl("elect", elected);
+  m.impl("rois_to_image", placed_rois);
+  m.impl("vote_weights", elected);
   m.impl("nms", nms_indices);
   m.impl("class_nms", class_nms_indices);
 }

@@ -21,8 +21,8 @@ void decode_rois(const float* rois, const float* deltas, int64_t count, const St
   for (int64_t r = 0; r < count; ++r) decode_roi(rois + r * 5, deltas + r * 4, stds, height, width, moved + r * 5);
 }
 
-void place_rois(const float* rois, const float* scores, int64_t count, int64_t classes, float scale, float min_size, float height,
-                float width, float* boxes, int32_t* pixels, bool* finite) {
+void rois_to_image(const float* rois, const float* scores, int64_t count, int64_t classes, float scale, float min_size,
+                   float height, float width, float* boxes, int32_t* pixels, bool* finite) {
   for (int64_t r = 0; r < count; ++r) {
     const Box<float> roi = load_box(rois, r);
     bool all = is_finite(roi);
@@ -34,7 +34,7 @@ void place_rois(const float* rois, const float* scores, int64_t count, int64_t c
   }
 }
 
-void elect(const Election& e, int64_t winner, int32_t* voters, float* weights, float* best) {
+void vote_weights(const Election& e, int64_t winner, int32_t* voters, float* weights, float* best) {
   const int64_t roi = e.winners[winner], label = e.labels[winner];
   const bool found = roi >= 0 && label >= 0;
   *best = found ? e.scores[roi * e.classes + label] : 0.0f;

@@ -93,10 +93,10 @@ void decode_anchors(const Rpn& rpn, int64_t begin, int64_t end, float* boxes, fl
 void decode_rois(const float* rois, const float* deltas, int64_t count, const Stds& stds, float height, float width,
                  float* moved);
 // rois [count, 4], scores [count, classes] -> boxes [count, 4] in the original image, pixels [count, 4], finite [count].
-void place_rois(const float* rois, const float* scores, int64_t count, int64_t classes, float scale, float min_size, float height,
-                float width, float* boxes, int32_t* pixels, bool* finite);
+void rois_to_image(const float* rois, const float* scores, int64_t count, int64_t classes, float scale, float min_size,
+                   float height, float width, float* boxes, int32_t* pixels, bool* finite);
 // -> voters [count] (the ROI itself or -1), weights [count], and the winner's own score.
-void elect(const Election& election, int64_t winner, int32_t* voters, float* weights, float* best);
+void vote_weights(const Election& election, int64_t winner, int32_t* voters, float* weights, float* best);
 
 // Greedy suppression of boxes [count, 4]; indices of the kept, best first, at most `limit`.
 std::vector<int64_t> nms(const float* boxes, const float* scores, int64_t count, float threshold, int64_t limit);
@@ -131,17 +131,17 @@ void fill_runs(const int32_t* runs, int64_t count, int64_t height, int64_t width
 
 // A stretch of foreground in one column of the image, rows top..bottom-1. Those of a mask are in order, by column and then by
 // row.
-struct Strip {
+struct ColumnRun {
   int32_t column, top, bottom;
 };
 // Those of a mask in its half-open box, which its runs fill or less.
-void append_strips(const int32_t* runs, int64_t count, const int32_t* box, std::vector<Strip>& strips);
+void append_column_runs(const int32_t* runs, int64_t count, const int32_t* box, std::vector<ColumnRun>& column_runs);
 // A mask moved and scaled as its box is, which is not empty, as far as it is inside the image; edges of the new box are rounded,
 // halves to even, and a side is at least one pixel.
-void append_moved(const Strip* strips, int64_t count, const int32_t* old_box, const double* new_box, int64_t height,
-                  int64_t width, std::vector<Strip>& moved);
+void append_moved(const ColumnRun* column_runs, int64_t count, const int32_t* old_box, const double* new_box, int64_t height,
+                  int64_t width, std::vector<ColumnRun>& moved);
 // Pixels that two masks share.
-int64_t count_shared(const Strip* a, int64_t a_count, const Strip* b, int64_t b_count);
+int64_t count_shared(const ColumnRun* a, int64_t a_count, const ColumnRun* b, int64_t b_count);
 
 // Rows begin..end-1 of the network's input [height, width, 3].
 void network_input(const InputOf& input, int64_t begin, int64_t end, float* result);

@@ -97,8 +97,8 @@ at::Tensor mask_logits(const at::Tensor& maps, const at::Tensor& rois, const at:
                         [wanted = label.const_data_ptr<int64_t>()](int64_t r) { return wanted[r]; });
 }
 
-at::Tensor winner_masks(const at::Tensor& maps, const at::Tensor& rois, const at::Tensor& scores_in, int64_t bins, int64_t size,
-                        int64_t stride) {
+at::Tensor best_class_masks(const at::Tensor& maps, const at::Tensor& rois, const at::Tensor& scores_in, int64_t bins,
+                            int64_t size, int64_t stride) {
   check_maps(maps, rois, bins, size, stride, kLeastPairs * bins * bins);
   check_scores(scores_in, maps, rois, bins);
   const at::Tensor scores = scores_in.contiguous();
@@ -193,7 +193,7 @@ TORCH_LIBRARY_IMPL(fcis_ros, CPU, m) {
   m.impl("class_logits_backward", class_logits_backward);
   m.impl("mask_logits", mask_logits);
   m.impl("mask_logits_backward", mask_logits_backward);
-  m.impl("winner_masks", winner_masks);
+  m.impl("best_class_masks", best_class_masks);
   m.impl("box_deltas", box_deltas);
   m.impl("box_deltas_backward", box_deltas_backward);
   m.impl("span_edges", span_edges);

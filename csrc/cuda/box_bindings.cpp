@@ -48,10 +48,10 @@ std::tuple<at::Tensor, at::Tensor, at::Tensor> placed_rois(const at::Tensor& roi
   const int64_t count = rois.size(0);
   at::Tensor boxes = take({count, 4}, at::kFloat, rois), pixels = take({count, 4}, at::kInt, rois),
              finite = take({count}, at::kBool, rois);
-  C10_CUDA_CHECK(place_rois(rois.const_data_ptr<float>(), scores.const_data_ptr<float>(), count, scores.size(1),
-                            static_cast<float>(scale), static_cast<float>(min_size), static_cast<float>(height),
-                            static_cast<float>(width), boxes.mutable_data_ptr<float>(), pixels.mutable_data_ptr<int32_t>(),
-                            finite.mutable_data_ptr<bool>(), call.stream));
+  C10_CUDA_CHECK(rois_to_image(rois.const_data_ptr<float>(), scores.const_data_ptr<float>(), count, scores.size(1),
+                               static_cast<float>(scale), static_cast<float>(min_size), static_cast<float>(height),
+                               static_cast<float>(width), boxes.mutable_data_ptr<float>(), pixels.mutable_data_ptr<int32_t>(),
+                               finite.mutable_data_ptr<bool>(), call.stream));
   return {boxes, pixels, finite};
 }
 
@@ -67,8 +67,8 @@ std::tuple<at::Tensor, at::Tensor, at::Tensor> elected(const at::Tensor& boxes_i
   const int64_t all = winners.size(0);
   at::Tensor voters = take({all, election.count}, at::kInt, boxes), weights = take({all, election.count}, at::kFloat, boxes),
              best = take({all}, at::kFloat, boxes);
-  C10_CUDA_CHECK(elect(election, all, voters.mutable_data_ptr<int32_t>(), weights.mutable_data_ptr<float>(),
-                       best.mutable_data_ptr<float>(), call.stream));
+  C10_CUDA_CHECK(vote_weights(election, all, voters.mutable_data_ptr<int32_t>(), weights.mutable_data_ptr<float>(),
+                              best.mutable_data_ptr<float>(), call.stream));
   return {voters, weights, best};
 }
 
@@ -101,8 +101,8 @@ std::tuple<at::Tensor, at::Tensor> class_nms_indices(const at::Tensor& boxes_in,
 TORCH_LIBRARY_IMPL(fcis_ros, CUDA, m) {
   m.impl("decode_anchors", candidates_of);
   m.impl("decode_rois", moved_rois);
-  m.impl("place_rois", placed_rois);
-  m.impl("elect", elected);
+  m.impl("rois_to_image", placed_rois);
+  m.impl("vote_weights", elected);
   m.impl("nms", nms_indices);
   m.impl("class_nms", class_nms_indices);
 }

@@ -27,10 +27,11 @@ cudaError_t decode_anchors(const Rpn& rpn, float* boxes, float* scores, cudaStre
 cudaError_t decode_rois(const float* rois, const float* deltas, int64_t count, const Stds& stds, float height, float width,
                         float* moved, cudaStream_t stream);
 // rois [count, 4], scores [count, classes] -> boxes [count, 4], pixels [count, 4], finite [count].
-cudaError_t place_rois(const float* rois, const float* scores, int64_t count, int64_t classes, float scale, float min_size,
-                       float height, float width, float* boxes, int32_t* pixels, bool* finite, cudaStream_t stream);
+cudaError_t rois_to_image(const float* rois, const float* scores, int64_t count, int64_t classes, float scale, float min_size,
+                          float height, float width, float* boxes, int32_t* pixels, bool* finite, cudaStream_t stream);
 // -> voters and weights [winners, count], best [winners]; a winner or label that does not exist has no voters.
-cudaError_t elect(const Election& election, int64_t winners, int32_t* voters, float* weights, float* best, cudaStream_t stream);
+cudaError_t vote_weights(const Election& election, int64_t winners, int32_t* voters, float* weights, float* best,
+                         cudaStream_t stream);
 
 // boxes [count, 4], scores [count] -> kept [limit], -1 behind the last.
 size_t nms_workspace(int64_t count);

@@ -43,7 +43,7 @@ __global__ __launch_bounds__(kThreads) void place_each_roi(const float* rois, co
 }
 
 // A warp is a winner; its lanes go over the ROIs.
-__global__ __launch_bounds__(kWarp) void elect_voters(Election e, int32_t* voters, float* weights, float* best) {
+__global__ __launch_bounds__(kWarp) void vote_weights_of(Election e, int32_t* voters, float* weights, float* best) {
   static_assert(kElectionLanes == kWarp, "a lane keeps one of the partial sums");
   const int64_t winner = blockIdx.x, roi = e.winners[winner], label = e.labels[winner];
   const int lane = static_cast<int>(threadIdx.x);
@@ -87,8 +87,8 @@ cudaError_t decode_rois(const float* rois, const float* deltas, int64_t count, c
   return cudaGetLastError();
 }
 
-cudaError_t place_rois(const float* rois, const float* scores, int64_t count, int64_t classes, float scale, float min_size,
-                       float height, float width, float* boxes, int32_t* pixels, bool* finite, cudaStream_t stream) {
+cudaError_t rois_to_image(const float* rois, const float* scores, int64_t count, int64_t classes, float scale, float min_size,
+                          float height, float width, float* boxes, int32_t* pixels, bool* finite, cudaStream_t stream) {
   if (count > INT32_MAX) return cudaErrorInvalidValue;
   if (count == 0) return cudaSuccess;
   FCIS_LAUNCH(place_each_roi, blocks(count, kWarps), kThreads, 0, stream, rois, scores, count, classes, scale, min_size, height,
@@ -96,10 +96,11 @@ cudaError_t place_rois(const float* rois, const float* scores, int64_t count, in
   return cudaGetLastError();
 }
 
-cudaError_t elect(const Election& election, int64_t winners, int32_t* voters, float* weights, float* best, cudaStream_t stream) {
+cudaError_t vote_weights(const Election& election, int64_t winners, int32_t* voters, float* weights, float* best,
+                         cudaStream_t stream) {
   if (winners > INT32_MAX || election.count > INT32_MAX) return cudaErrorInvalidValue;
   if (winners == 0) return cudaSuccess;
-  FCIS_LAUNCH(elect_voters, static_cast<unsigned>(winners), kWarp, 0, stream, election, voters, weights, best);
+  FCIS_LAUNCH(vote_weights_of, static_cast<unsigned>(winners), kWarp, 0, stream, election, voters, weights, best);
   return cudaGetLastError();
 }
 

@@ -67,15 +67,15 @@ at::Tensor mask_logits_gradient(const at::Tensor& grad_in, const at::Tensor& map
   return result;
 }
 
-at::Tensor winner_masks_of(const at::Tensor& maps, const at::Tensor& rois, const at::Tensor& scores_in, int64_t bins,
-                           int64_t size, int64_t stride) {
+at::Tensor best_class_masks_of(const at::Tensor& maps, const at::Tensor& rois, const at::Tensor& scores_in, int64_t bins,
+                               int64_t size, int64_t stride) {
   check_maps(maps, rois, bins, size, stride, kLeastPairs * bins * bins);
   check_scores(scores_in, maps, rois, bins);
   const Call call(maps);
   const at::Tensor scores = scores_in.contiguous();
   at::Tensor masks = take({rois.size(0), size, size}, at::kFloat, maps);
-  C10_CUDA_CHECK(winner_masks(view_maps(maps), view_rois(rois, bins, size, stride), scores.const_data_ptr<float>(),
-                              scores.size(1), masks.mutable_data_ptr<float>(), call.stream));
+  C10_CUDA_CHECK(best_class_masks(view_maps(maps), view_rois(rois, bins, size, stride), scores.const_data_ptr<float>(),
+                                  scores.size(1), masks.mutable_data_ptr<float>(), call.stream));
   return masks;
 }
 
@@ -108,7 +108,7 @@ TORCH_LIBRARY_IMPL(fcis_ros, CUDA, m) {
   m.impl("class_logits_backward", class_logits_gradient);
   m.impl("mask_logits", mask_logits_of);
   m.impl("mask_logits_backward", mask_logits_gradient);
-  m.impl("winner_masks", winner_masks_of);
+  m.impl("best_class_masks", best_class_masks_of);
   m.impl("box_deltas", box_deltas_of);
   m.impl("box_deltas_backward", box_deltas_gradient);
 }

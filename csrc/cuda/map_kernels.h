@@ -36,8 +36,8 @@ cudaError_t mask_logits_backward(const float* grad, const Maps& maps, const Rois
                                  void* result, cudaStream_t stream);
 
 // scores [R, classes] -> probabilities [R, size, size] of the best class but the background.
-cudaError_t winner_masks(const Maps& maps, const Rois& rois, const float* scores, int64_t classes, float* probabilities,
-                         cudaStream_t stream);
+cudaError_t best_class_masks(const Maps& maps, const Rois& rois, const float* scores, int64_t classes, float* probabilities,
+                             cudaStream_t stream);
 
 // -> deltas [R, outputs].
 cudaError_t box_deltas(const Maps& maps, const Rois& rois, float* deltas, cudaStream_t stream);

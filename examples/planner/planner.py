@@ -61,7 +61,7 @@ def nearest_contact(masks: Iterable[Any], height: int, width: int, lane: Lane) -
     """Row of the nearest ground contact in the lane as a share of the image's height; 0 where the lane is free.
 
     Args:
-        masks: checked ones (``fcis_ros.ros.masks.from_message`` says what is wrong with others).
+        masks: checked ones (``fcis_ros.messages.mask_messages.from_message`` says what is wrong with others).
         height: of the image, pixels.
         width: of the image, pixels.
         lane: where the own lane is.

@@ -12,8 +12,8 @@ from rclpy.node import Node
 from std_msgs.msg import String
 
 from fcis_ros.errors import InputError
+from fcis_ros.messages.mask_messages import from_message
 from fcis_ros.msg import InstanceMaskArray
-from fcis_ros.ros.masks import from_message
 
 SILENCE = 0.5  # seconds without masks after which the answer is stop
 

@@ -20,7 +20,7 @@ from zlib import crc32
 import numpy as np
 from rosbags.rosbag2.storage_mcap import DECOMPRESSORS
 
-from fcis_ros.bags.mcap import CHUNK, LARGEST_CHUNK, MAGIC, MESSAGE, chunk_header, problem_of, records
+from fcis_ros.bags.mcap_integrity import CHUNK, LARGEST_CHUNK, MAGIC, MESSAGE, chunk_header, problem_of, records
 from fcis_ros.errors import InputError
 
 SCHEMA, CHANNEL, MESSAGE_INDEX = 0x03, 0x04, 0x07

@@ -14,7 +14,7 @@ from rosbags.rosbag2.storage_sqlite3 import Sqlite3Reader
 from ruamel.yaml import YAML
 
 from fcis_ros.bags.mcap_reader import McapReader
-from fcis_ros.data.frames import BAG_SUFFIXES, natural_key
+from fcis_ros.data.frame_sources import BAG_SUFFIXES, natural_key
 from fcis_ros.errors import InputError
 
 if sys.version_info >= (3, 14):

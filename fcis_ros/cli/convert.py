@@ -28,8 +28,8 @@ def run(arguments: argparse.Namespace) -> None:
     from tqdm import tqdm
 
     from fcis_ros.data import cityscapes, voc
-    from fcis_ros.data.conversion import to_coco
-    from fcis_ros.evaluation.report import write_json
+    from fcis_ros.data.coco_writer import to_coco
+    from fcis_ros.results.report_parts import write_json
 
     root, out = Path(arguments.root), Path(arguments.out)
     if not root.is_dir():

@@ -42,11 +42,11 @@ def run(arguments: argparse.Namespace) -> None:
     from fcis_ros.cli.needing import needing
     from fcis_ros.cli.output import finished_folder
     from fcis_ros.data.coco import read_coco
-    from fcis_ros.data.frames import SYNTHETIC, is_bag, open_source, without_secrets
+    from fcis_ros.data.frame_sources import SYNTHETIC, is_bag, open_source, without_secrets
     from fcis_ros.files import file_digest
     from fcis_ros.model.checkpoint import default_checkpoint
+    from fcis_ros.model.device import choose_device
     from fcis_ros.model.exported import class_names_of
-    from fcis_ros.model.hardware import choose_device
 
     drawn = arguments.input == SYNTHETIC
     if not drawn:
@@ -62,16 +62,16 @@ def run(arguments: argparse.Namespace) -> None:
     bag = Path(arguments.input)
     if is_bag(bag):
         with needing("pip install rosbags"):
-            from fcis_ros.bags.clip import open_bag
+            from fcis_ros.results.clip import open_bag
         source = open_bag(bag, arguments.rate, arguments.frames, arguments.topic, unusable.append)
     elif arguments.topic:
         raise InputError(f"--topic {arguments.topic}: {without_secrets(arguments.input)} is not a bag")
     else:
         source = open_source(arguments.input, arguments.rate, arguments.frames, seed)
     with needing("source a ROS 2 and build the package, or use make"):
-        from fcis_ros.bags.demo import run_demo
-        from fcis_ros.bags.live import NodeSettings
-        from fcis_ros.bags.report import table
+        from fcis_ros.evaluation.demo_run import run_demo
+        from fcis_ros.evaluation.live import NodeSettings
+        from fcis_ros.results.run_report import table
     settings = NodeSettings(model.resolve(), names, str(device), arguments.rate, arguments.score, arguments.domain)
     with finished_folder(Path(arguments.out), proof="report.json", log="node.log") as folder:
         report = run_demo(

@@ -29,17 +29,17 @@ def run(arguments: argparse.Namespace) -> None:
     from tqdm import tqdm
 
     from fcis_ros.cli.output import finished_folder
-    from fcis_ros.data.frames import read_image
-    from fcis_ros.evaluation.coco import to_results
-    from fcis_ros.evaluation.images import Seen, choose, page, summarise, tables
-    from fcis_ros.evaluation.matching import match_image
-    from fcis_ros.evaluation.page import write_page
-    from fcis_ros.evaluation.picture import picture
-    from fcis_ros.evaluation.report import write_json
-    from fcis_ros.evaluation.truth import Truth
+    from fcis_ros.data.frame_sources import read_image
+    from fcis_ros.evaluation.ground_truth import Truth
+    from fcis_ros.evaluation.image_set import EvaluatedImage, choose, page, summarise, tables
     from fcis_ros.files import file_digest
+    from fcis_ros.metrics.coco_results import to_results
+    from fcis_ros.metrics.matching import match_image
+    from fcis_ros.model.device import choose_device
     from fcis_ros.model.exported import load_predictor
-    from fcis_ros.model.hardware import choose_device
+    from fcis_ros.results.page import write_page
+    from fcis_ros.results.picture import picture
+    from fcis_ros.results.report_parts import write_json
     from fcis_ros.training.distributed import join, local_device
 
     if not arguments.out:
@@ -68,7 +68,7 @@ def run(arguments: argparse.Namespace) -> None:
         for entry in tqdm(processes.share(images), unit="image", disable=not processes.first):
             _, found, milliseconds = look_at(entry)
             matches = match_image(truth.objects(entry), to_results(found, entry.id))
-            own.append(Seen(entry.id, entry.file_name, matches, milliseconds))
+            own.append(EvaluatedImage(entry.id, entry.file_name, matches, milliseconds))
         seen = processes.merge(own)
     finally:
         processes.leave()

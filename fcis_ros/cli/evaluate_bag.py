@@ -87,16 +87,16 @@ def run_live(arguments: argparse.Namespace) -> int:
     from fcis_ros.cli.output import finished_folder
     from fcis_ros.files import file_digest
     from fcis_ros.model.checkpoint import default_checkpoint
+    from fcis_ros.model.device import choose_device
     from fcis_ros.model.exported import class_names_of
-    from fcis_ros.model.hardware import choose_device
 
     refuse(arguments, "has no effect with --live, which takes one recording, whole", "shard", "engine")
     if len(arguments.bags) > 1:
         raise InputError("--live takes one recording, whole")
     with needing("source a ROS 2 and build the package, or use make"):
-        from fcis_ros.bags.evaluation import open_truth
-        from fcis_ros.bags.live import NodeSettings, evaluate_bag_live
-        from fcis_ros.bags.places import is_url
+        from fcis_ros.bags.remote import is_url
+        from fcis_ros.evaluation.bags import open_truth
+        from fcis_ros.evaluation.live import NodeSettings, evaluate_bag_live
     folder = Path(arguments.out)
     if is_url(arguments.bags[0]):
         raise InputError(f"{arguments.bags[0]}: --live takes a path; a URL is for offline evaluation")
@@ -127,10 +127,10 @@ def run_offline(arguments: argparse.Namespace) -> int:
     from fcis_ros.cli.output import writable
 
     with needing("pip install rosbags"):
-        from fcis_ros.bags.merging import part_path
-        from fcis_ros.bags.offline import Shard
-        from fcis_ros.bags.run_folder import AlreadyComplete
         from fcis_ros.cli.part import evaluate_part
+        from fcis_ros.evaluation.offline import Shard
+        from fcis_ros.results.merge import part_path
+        from fcis_ros.results.store import AlreadyComplete
 
     folder, part = Path(arguments.out), Shard(*(arguments.shard or (1, 1)))
     if part.count > 1:

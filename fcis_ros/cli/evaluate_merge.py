@@ -24,9 +24,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from fcis_ros.bags.merging import find_parts, progress
-    from fcis_ros.bags.run_folder import COMPLETE
     from fcis_ros.cli.whole import write_whole
+    from fcis_ros.results.merge import find_parts, progress
+    from fcis_ros.results.store import COMPLETE
 
     if arguments.status:
         refuse(arguments, "has no effect with --status", "out", "partial", "baseline", "tolerance")

@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    from fcis_ros.model.exported import ENDING, Frames, export
+    from fcis_ros.model.exported import ENDING, FrameLayout, export
     from fcis_ros.model.predictor import Predictor
 
     out = Path(arguments.out)
@@ -45,5 +45,5 @@ def run(arguments: argparse.Namespace) -> None:
         raise InputError(f"{out}: there is no folder {out.absolute().parent}")
     width, height = arguments.size
     predictor = Predictor.from_checkpoint(arguments.checkpoint, arguments.device, precision=arguments.precision)
-    export(predictor, Frames(height, width, arguments.encoding), out)
+    export(predictor, FrameLayout(height, width, arguments.encoding), out)
     print(f"{predictor.name}, {width}x{height} {arguments.encoding}, {predictor.device}, {predictor.precision} -> {out}")

@@ -7,14 +7,14 @@ import functools
 import time
 from pathlib import Path
 
-from fcis_ros.bags.merging import find_parts, part_path
-from fcis_ros.bags.offline import Shard
-from fcis_ros.bags.run_folder import COMPLETE, AlreadyComplete, Busy
 from fcis_ros.cli.needing import needing
 from fcis_ros.cli.output import writable
 from fcis_ros.cli.part import evaluate_part
 from fcis_ros.cli.whole import write_whole
 from fcis_ros.errors import InputError
+from fcis_ros.evaluation.offline import Shard
+from fcis_ros.results.merge import find_parts, part_path
+from fcis_ros.results.store import COMPLETE, AlreadyComplete, Busy
 
 PARTS_EACH = 4  # for each that the cluster does at once, so that the last ones do not leave it idle for long
 PATIENCE = 60.0  # seconds; a worker that was killed may hold its folder a moment longer than Ray takes to notice
@@ -26,7 +26,7 @@ def run_fleet(arguments: argparse.Namespace) -> int:
     from tqdm import tqdm
 
     with needing("pip install 'ray[client]'"):
-        from fcis_ros.bags.on_ray import connected, gpus, map_parts, slots
+        from fcis_ros.evaluation.ray_executor import connected, gpus, map_parts, slots
     folder = Path(arguments.out)
     if arguments.shard:
         raise InputError("--engine does all parts; --shard does one")

@@ -16,7 +16,7 @@ def run(arguments: argparse.Namespace) -> None:
     import torch
 
     from fcis_ros.model.checkpoint import default_checkpoint, read_metadata, read_version
-    from fcis_ros.model.hardware import auto_device, auto_precision
+    from fcis_ros.model.device import auto_device, auto_precision
     from fcis_ros.versions import versions
 
     path = Path(arguments.checkpoint) if arguments.checkpoint else default_checkpoint()

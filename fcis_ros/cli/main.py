@@ -22,7 +22,7 @@ from fcis_ros.cli import (
     train,
 )
 from fcis_ros.errors import InputError
-from fcis_ros.threads import wait_politely
+from fcis_ros.omp import limit_spinning
 
 COMMANDS = {
     "demo": demo,
@@ -67,7 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit status: 0, 1 for a result that is worse than a baseline, or 2 for unusable input.
     """
     chosen = parser().parse_args(arguments)
-    wait_politely()  # commands import PyTorch when they run
+    limit_spinning()  # commands import PyTorch when they run
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # unwinds, so that nothing partial and no process stays
     try:
         return COMMANDS[chosen.command].run(chosen) or 0

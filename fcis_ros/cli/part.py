@@ -6,8 +6,8 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
-from fcis_ros.bags.evaluation import Model, evaluate_bags
-from fcis_ros.bags.offline import Shard
+from fcis_ros.evaluation.bags import EvaluatedModel, evaluate_bags
+from fcis_ros.evaluation.offline import Shard
 from fcis_ros.files import file_digest
 from fcis_ros.model.checkpoint import default_checkpoint
 from fcis_ros.model.exported import load_predictor
@@ -17,7 +17,7 @@ def evaluate_part(arguments: argparse.Namespace, folder: Path, part: Shard, prog
     """Evaluates a part into its folder; ``progress`` and errors as of ``evaluation.evaluate_bags``."""
     checkpoint = Path(arguments.checkpoint) if arguments.checkpoint else default_checkpoint()
     predictor = load_predictor(checkpoint, arguments.device, arguments.threads, arguments.precision)
-    model = Model(predictor, file_digest(checkpoint))
+    model = EvaluatedModel(predictor, file_digest(checkpoint))
     evaluate_bags(
         arguments.bags, arguments.topic, arguments.annotations, arguments.truth_topic, model, folder, arguments.score, part,
         progress,

@@ -41,9 +41,9 @@ def write_raw(arguments: argparse.Namespace) -> None:
     import cv2
     import numpy as np
 
-    from fcis_ros.data.frames import read_image
+    from fcis_ros.data.frame_sources import read_image
     from fcis_ros.model.predictor import Predictor
-    from fcis_ros.model.raw import raw_outputs
+    from fcis_ros.model.raw_outputs import raw_outputs
 
     refuse(arguments, "needs --out", "annotations", "score", "min_score")
     out = Path(arguments.raw)
@@ -72,9 +72,9 @@ def write_results(arguments: argparse.Namespace) -> None:
 
     from fcis_ros import overlay
     from fcis_ros.cli.output import finished_folder
-    from fcis_ros.data.frames import list_images, read_image
-    from fcis_ros.evaluation.coco import to_results
-    from fcis_ros.evaluation.truth import Truth
+    from fcis_ros.data.frame_sources import list_images, read_image
+    from fcis_ros.evaluation.ground_truth import Truth
+    from fcis_ros.metrics.coco_results import to_results
     from fcis_ros.model.exported import load_predictor
 
     drawn_score = DRAWN if arguments.score is None else arguments.score

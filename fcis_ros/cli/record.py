@@ -28,11 +28,11 @@ def run(arguments: argparse.Namespace) -> None:
 
     from fcis_ros.cli.needing import needing
     from fcis_ros.cli.output import finished_bag
-    from fcis_ros.data.frames import SYNTHETIC, is_live, open_source, without_secrets
+    from fcis_ros.data.frame_sources import SYNTHETIC, is_live, open_source, without_secrets
 
     with needing("pip install rosbags"):
-        from fcis_ros.bags.recorded_truth import AnnotatedTruth, drawn_truth
-        from fcis_ros.bags.writing import record
+        from fcis_ros.bags.writer import record
+        from fcis_ros.evaluation.clip_ground_truth import AnnotatedTruth, drawn_truth
     if is_live(arguments.input):
         raise InputError(f"{without_secrets(arguments.input)}: a camera is recorded with `ros2 bag record`")
     truth = drawn_truth if arguments.input == SYNTHETIC else None

@@ -52,8 +52,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 def report(folder: Path, score: float | None, baseline: str | None, tolerance: float | None) -> int:
     """Writes and prints the report; returns the exit status."""
-    from fcis_ros.bags.baseline import compare_with
-    from fcis_ros.bags.report import table, write_report
+    from fcis_ros.results.baseline import compare_with
+    from fcis_ros.results.run_report import table, write_report
 
     comparison = compare_with(folder, Path(baseline), TOLERANCE if tolerance is None else tolerance) if baseline else None
     written = write_report(folder, score, comparison)
@@ -68,7 +68,7 @@ def write_table(folder: Path, path: Path) -> None:
     from fcis_ros.cli.output import writable
 
     with needing("pip install pyarrow"):
-        from fcis_ros.bags.parquet import write_parquet
+        from fcis_ros.results.parquet_table import write_parquet
     with writable(path):
         rows = write_parquet(folder, path)
     print(f"-> {path} ({rows} rows)")
@@ -78,10 +78,10 @@ def record_results(folder: Path, score: float | None) -> None:
     """Writes the recording of the results from the evaluated ones, which must still lie where they were; URLs are fetched."""
     from tqdm import tqdm
 
-    from fcis_ros.bags.reading import open_recording
-    from fcis_ros.bags.result_bag import write_results
-    from fcis_ros.bags.run_folder import read_run
+    from fcis_ros.bags.reader import open_recording
     from fcis_ros.cli.output import finished_bag
+    from fcis_ros.results.result_bag import write_results
+    from fcis_ros.results.store import read_run
 
     recordings = [open_recording(bag["path"], bag["topic"]) for bag in read_run(folder)["what"]["bags"]]
     total = sum(recording.count for recording in recordings)

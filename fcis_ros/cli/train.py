@@ -55,13 +55,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     import torch
 
-    from fcis_ros.data.synthetic import CLASS_NAMES, SyntheticScenes
-    from fcis_ros.model.hardware import choose_device
+    from fcis_ros.data.synthetic.scenes import CLASS_NAMES, SyntheticScenes
+    from fcis_ros.model.device import choose_device
     from fcis_ros.training.batches import Batches
-    from fcis_ros.training.config import TrainConfig
     from fcis_ros.training.distributed import join, local_device
     from fcis_ros.training.loop import NonFiniteLoss, train
     from fcis_ros.training.provenance import describe_data
+    from fcis_ros.training.train_config import TrainConfig
 
     if arguments.annotations is None:
         refuse(arguments, "needs --annotations", "synthetic")
@@ -126,9 +126,9 @@ def _measure(dataset, limit: int, device, processes):
     """
     import copy
 
-    from fcis_ros.evaluation.coco import to_annotations, to_results
-    from fcis_ros.evaluation.matching import match_image
-    from fcis_ros.evaluation.precision import Table, measure
+    from fcis_ros.metrics.average_precision import Table, measure
+    from fcis_ros.metrics.coco_results import to_annotations, to_results
+    from fcis_ros.metrics.matching import match_image
     from fcis_ros.model.predictor import Predictor
 
     def matches(predictor: Predictor, index: int):

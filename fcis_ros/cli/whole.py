@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from fcis_ros.bags.merging import Part, merge, progress
 from fcis_ros.cli.output import finished_folder, writable
 from fcis_ros.cli.report import report
+from fcis_ros.results.merge import Part, merge, progress
 
 
 def write_whole(parts: Sequence[Part], what: dict[str, Any], out: Path, baseline: str | None, tolerance: float | None) -> int:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fcis_ros.data.conversion import InstanceMap, Region, read_map, require_picture
+from fcis_ros.data.coco_writer import InstanceMap, Region, read_map, require_picture
 from fcis_ros.errors import InputError
 
 # The classes whose instances Cityscapes evaluates, by its own label ids.

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from fcis_ros.data.frames import read_image
+from fcis_ros.data.frame_sources import read_image
 from fcis_ros.data.segmentation import decode_segmentation
 from fcis_ros.errors import InputError
 from fcis_ros.structures import Sample

@@ -19,10 +19,10 @@ from torch.overrides import TorchFunctionMode
 
 from fcis_ros.config import ModelConfig, json_object
 from fcis_ros.errors import InputError
-from fcis_ros.model import version_2
+from fcis_ros.model import checkpoint_v2
 from fcis_ros.model.fcis import FCIS
 from fcis_ros.ops.layout import padding_of
-from fcis_ros.shipped import shipped
+from fcis_ros.package_data import package_file
 
 FORMAT_VERSION = "3"
 SCORE_LAYER = "score_maps.score."  # what version 2 has in another order
@@ -37,7 +37,7 @@ def default_checkpoint() -> Path:
     Raises:
         InputError: it was not installed.
     """
-    return shipped("weights", DEFAULT_NAME)
+    return package_file("weights", DEFAULT_NAME)
 
 
 def save(path: str | Path, model: FCIS, provenance: dict[str, Any]) -> None:
@@ -109,15 +109,15 @@ def read_version(path: str | Path) -> str:
 
 def stored_shape(name: str, shape: Sequence[int], config: ModelConfig, version: str) -> list[int]:
     """The shape of a model's tensor in a file of this format version; ``shape`` is that in the model."""
-    if version == version_2.VERSION and name.startswith(SCORE_LAYER):
-        return [version_2.score_channels(config), *shape[1:]]
+    if version == checkpoint_v2.VERSION and name.startswith(SCORE_LAYER):
+        return [checkpoint_v2.score_channels(config), *shape[1:]]
     return list(shape)
 
 
 def in_order(name: str, tensor: Tensor, config: ModelConfig, version: str) -> Tensor:
     """A tensor of ``stored_shape`` as the model has it."""
-    if version == version_2.VERSION and name.startswith(SCORE_LAYER):
-        return version_2.convert(tensor, config)
+    if version == checkpoint_v2.VERSION and name.startswith(SCORE_LAYER):
+        return checkpoint_v2.convert(tensor, config)
     return tensor
 
 
@@ -206,10 +206,10 @@ def _parse(path: str | Path, metadata: dict[str, str]) -> tuple[ModelConfig, dic
     version = metadata.get("format_version")
     if version is None or "config" not in metadata:
         raise InputError(f"checkpoint {path}: not an fcis_ros checkpoint (its metadata has no format_version or config)")
-    if version not in (version_2.VERSION, FORMAT_VERSION):
+    if version not in (checkpoint_v2.VERSION, FORMAT_VERSION):
         raise InputError(
             f"checkpoint {path}: format version {reprlib.repr(version)[1:-1]}, this release reads versions "
-            f"{version_2.VERSION} and {FORMAT_VERSION}"
+            f"{checkpoint_v2.VERSION} and {FORMAT_VERSION}"
         )
     provenance = json_object(metadata.get("provenance", "{}"), f"checkpoint {path}: provenance")
     try:

@@ -21,10 +21,10 @@ from fcis_ros import ops
 from fcis_ros.config import ModelConfig, json_object
 from fcis_ros.encodings import EIGHT_BIT, check_sides, data_rows
 from fcis_ros.errors import InputError
-from fcis_ros.images import check_image
+from fcis_ros.image_checks import check_image
 from fcis_ros.model import checkpoint
-from fcis_ros.model.hardware import choose_device
-from fcis_ros.model.padded import PaddedInstances, pack, to_instances, unpack
+from fcis_ros.model.device import choose_device
+from fcis_ros.model.packing import PaddedInstances, pack, to_instances, unpack
 from fcis_ros.model.precision import DTYPES, convolving
 from fcis_ros.model.predictor import Predictor
 from fcis_ros.model.preprocess import Original, resize_scale
@@ -37,7 +37,7 @@ RUNS_PER_COLUMN = 8  # room for run lengths, per column of the image and instanc
 
 
 @dataclass(frozen=True)
-class Frames:
+class FrameLayout:
     """What images a package is for.
 
     Attributes:
@@ -61,10 +61,10 @@ class Frames:
         return self.step * data_rows(self.encoding, self.height)
 
 
-class Frame(nn.Module):
+class FrameProgram(nn.Module):
     """``forward`` takes the bytes of an image [B] uint8 and returns ``PaddedInstances``' fields in their order."""
 
-    def __init__(self, predictor: Predictor, frames: Frames):
+    def __init__(self, predictor: Predictor, frames: FrameLayout):
         super().__init__()
         self.model = predictor.model
         self.frames = frames
@@ -81,7 +81,7 @@ class Frame(nn.Module):
         return found.scores, found.labels, found.boxes, found.runs, found.ends, found.ignored
 
 
-def export(predictor: Predictor, frames: Frames, path: Path) -> None:
+def export(predictor: Predictor, frames: FrameLayout, path: Path) -> None:
     """Compiles a package and writes it beside ``path``, then renames; takes minutes.
 
     Raises:
@@ -112,7 +112,7 @@ def export(predictor: Predictor, frames: Frames, path: Path) -> None:
     aside = path.with_name(path.stem + ".partial" + ENDING)
     try:
         with torch.no_grad(), convolving(predictor.precision):
-            program = torch.export.export(Frame(predictor, frames), (data,))
+            program = torch.export.export(FrameProgram(predictor, frames), (data,))
             aoti_compile_and_package(program, package_path=str(aside), inductor_configs={"aot_inductor.metadata": about})
         aside.replace(path)
     except OSError as error:
@@ -163,7 +163,7 @@ class ExportedPredictor:
         path = Path(path)
         about = read_about(path)
         try:
-            self.frames = Frames(int(about["height"]), int(about["width"]), about["encoding"])
+            self.frames = FrameLayout(int(about["height"]), int(about["width"]), about["encoding"])
             self.config = ModelConfig.from_dict(json_object(about["config"], "model config"))
             self.name, self.precision, kind = about["name"], about["precision"], about["device"]
             check_sides(self.frames.encoding, self.frames.height, self.frames.width)

@@ -11,15 +11,15 @@ from torch import Tensor, nn
 
 from fcis_ros import ops
 from fcis_ros.config import ModelConfig
-from fcis_ros.model.assembling import operators
 from fcis_ros.model.backbone import STRIDE, ResNet
 from fcis_ros.model.fusion import FusedRois, fuse
-from fcis_ros.model.padded import PaddedInstances, pack, unpack
+from fcis_ros.model.packing import PaddedInstances, pack, unpack
 from fcis_ros.model.preprocess import Original
 from fcis_ros.model.proposals import RPN, propose
+from fcis_ros.model.roi_operators import operators
 from fcis_ros.model.score_maps import ScoreMaps
-from fcis_ros.model.voting import elect, masks_of_categories, vote
-from fcis_ros.model.windows import propose_windows
+from fcis_ros.model.sliding_windows import propose_windows
+from fcis_ros.model.voting import assign_votes, category_masks, vote
 
 Mark = Callable[[str], None]  # called with the name of a stage when it ends
 
@@ -137,10 +137,10 @@ class FCIS(nn.Module):
         mark("proposals")
         fused = self.fuse_rounds(proposals.boxes, score_maps, box_maps, maps.height, maps.width)
         mark("rois")
-        ballots, masks = elect(fused, original, config, score_floor), fused.masks
+        ballots, masks = assign_votes(fused, original, config, score_floor), fused.masks
         mark("nms")
         if config.voting == "category":
-            ballots, masks = masks_of_categories(ballots, with_image_index(fused.boxes), score_maps, config)
+            ballots, masks = category_masks(ballots, with_image_index(fused.boxes), score_maps, config)
         instances = vote(ballots, masks, original, config, run_capacity)
         mark("voting")
         return instances

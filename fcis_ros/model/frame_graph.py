@@ -13,7 +13,7 @@ from torch import Tensor
 
 from fcis_ros import ops
 from fcis_ros.model.fcis import FCIS
-from fcis_ros.model.padded import PaddedInstances, pack, unpack
+from fcis_ros.model.packing import PaddedInstances, pack, unpack
 from fcis_ros.model.precision import DTYPES, convolving
 from fcis_ros.model.preprocess import Original, resize_scale
 from fcis_ros.model.stage_clock import StageClock

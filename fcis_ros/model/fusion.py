@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from fcis_ros.config import ModelConfig
-from fcis_ros.model.assembling import operators
 from fcis_ros.model.backbone import STRIDE
+from fcis_ros.model.roi_operators import operators
 
 
 @dataclass(frozen=True)
@@ -35,4 +35,4 @@ def fuse(score_maps: Tensor, rois: Tensor, config: ModelConfig) -> FusedRois:
     """
     assembling, geometry = operators(config), (config.bins, config.grid, STRIDE)
     scores = torch.softmax(assembling.class_logits(score_maps, rois, config.num_classes, *geometry), dim=1)
-    return FusedRois(rois[:, 1:], scores, assembling.winner_masks(score_maps, rois, scores, *geometry))
+    return FusedRois(rois[:, 1:], scores, assembling.best_class_masks(score_maps, rois, scores, *geometry))

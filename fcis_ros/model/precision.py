@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from fcis_ros.errors import InputError
-from fcis_ros.model.hardware import auto_precision
+from fcis_ros.model.device import auto_precision
 
 DTYPES = {"fp32": torch.float32, "tf32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 

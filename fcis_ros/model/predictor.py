@@ -9,13 +9,13 @@ import numpy as np
 import torch
 
 from fcis_ros.config import ModelConfig
-from fcis_ros.images import check_image
+from fcis_ros.image_checks import check_image
 from fcis_ros.model import checkpoint
 from fcis_ros.model.backbone import fold_batch_norm
+from fcis_ros.model.device import choose_device
 from fcis_ros.model.fcis import FCIS, Mark
 from fcis_ros.model.frame_graph import FrameGraphs
-from fcis_ros.model.hardware import choose_device
-from fcis_ros.model.padded import PaddedInstances, to_instances
+from fcis_ros.model.packing import PaddedInstances, to_instances
 from fcis_ros.model.precision import DTYPES, cast, choose_precision, convolving
 from fcis_ros.model.preprocess import preprocess
 from fcis_ros.model.stage_clock import StageClock
@@ -55,7 +55,7 @@ class Predictor:
             device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
             threads: CPU threads of PyTorch in this process; None leaves its setting alone.
             precision: of the convolutions: ``fp32``, ``tf32``, ``bf16``, ``fp16``, or ``auto``, which follows from the device
-                (the table in ``model/hardware.py``).
+                (the table in ``model/device.py``).
 
         Raises:
             InputError: the file is missing, damaged, of another version, or device or precision are not there.

@@ -10,15 +10,15 @@ from torch import Tensor
 
 from fcis_ros import ops
 from fcis_ros.config import ModelConfig
-from fcis_ros.model.assembling import operators
 from fcis_ros.model.backbone import STRIDE
 from fcis_ros.model.fusion import FusedRois
-from fcis_ros.model.padded import PaddedInstances
+from fcis_ros.model.packing import PaddedInstances
 from fcis_ros.model.preprocess import Original
+from fcis_ros.model.roi_operators import operators
 
 
 @dataclass(frozen=True)
-class Ballots:
+class VoteAssignment:
     """The winners of NMS in one image, best first, and who votes for each; W is always ``max_instances``.
 
     Attributes:
@@ -38,7 +38,7 @@ class Ballots:
     ignored: Tensor
 
 
-def elect(fused: FusedRois, original: Original, config: ModelConfig, score_floor: float) -> Ballots:
+def assign_votes(fused: FusedRois, original: Original, config: ModelConfig, score_floor: float) -> VoteAssignment:
     """Finds the ROIs that win and those that vote for them; the mask that each casts is that of its own best class.
 
     At most ``max_instances`` win, one ROI possibly in several classes.
@@ -49,25 +49,27 @@ def elect(fused: FusedRois, original: Original, config: ModelConfig, score_floor
         config: thresholds.
         score_floor: what is below this score is left out before any work is spent on it; ``config.score_floor`` holds as well.
     """
-    candidates, pixels, finite = ops.place_rois(
+    candidates, pixels, finite = ops.rois_to_image(
         fused.boxes, fused.scores, original.scale, config.rpn_min_size, original.height, original.width
     )
     floor = max(score_floor, config.score_floor)
     winners, labels = ops.class_nms(candidates, fused.scores, config.nms, floor, config.max_instances)
-    voters, weights, scores = ops.elect(candidates, fused.scores, winners, labels, config.vote_iou)
+    voters, weights, scores = ops.vote_weights(candidates, fused.scores, winners, labels, config.vote_iou)
     first_round = fused.boxes[: len(fused.boxes) // config.rounds, 0]
     there = first_round == first_round  # NaN is not: no proposal
     ignored = (config.rounds * there.sum() - finite.sum()).int().reshape(1)
-    return Ballots(pixels, voters, weights, scores, labels, ignored)
+    return VoteAssignment(pixels, voters, weights, scores, labels, ignored)
 
 
-def masks_of_categories(ballots: Ballots, rois: Tensor, score_maps: Tensor, config: ModelConfig) -> tuple[Ballots, Tensor]:
+def category_masks(
+    ballots: VoteAssignment, rois: Tensor, score_maps: Tensor, config: ModelConfig
+) -> tuple[VoteAssignment, Tensor]:
     """``voting: category``: every ROI [R, 5] casts its mask of the category that is voted on, whatever its own class ([0036]).
 
     Waits for the number of votes V.
 
     Returns:
-        Ballots for these masks, and the masks, [V, S, S] probabilities.
+        VoteAssignment for these masks, and the masks, [V, S, S] probabilities.
     """
     winners, voters = torch.nonzero(ballots.index >= 0, as_tuple=True)
     geometry = (config.bins, config.grid, STRIDE)
@@ -77,7 +79,9 @@ def masks_of_categories(ballots: Ballots, rois: Tensor, score_maps: Tensor, conf
     return dataclasses.replace(ballots, index=index), torch.sigmoid(pairs[:, 1] - pairs[:, 0])
 
 
-def vote(ballots: Ballots, masks: Tensor, original: Original, config: ModelConfig, run_capacity: int | None) -> PaddedInstances:
+def vote(
+    ballots: VoteAssignment, masks: Tensor, original: Original, config: ModelConfig, run_capacity: int | None
+) -> PaddedInstances:
     """Counts the votes.
 
     Args:

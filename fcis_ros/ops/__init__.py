@@ -9,18 +9,18 @@ from fcis_ros.ops import library
 
 library.load()
 
+from fcis_ros.ops.best_class_masks import best_class_masks  # noqa: E402
 from fcis_ros.ops.box_deltas import box_deltas  # noqa: E402 (they exist once the library is loaded)
 from fcis_ros.ops.class_logits import class_logits  # noqa: E402
 from fcis_ros.ops.decode import decode_anchors, decode_rois  # noqa: E402
-from fcis_ros.ops.elect import elect, place_rois  # noqa: E402
 from fcis_ros.ops.mask_logits import mask_logits  # noqa: E402
 from fcis_ros.ops.network_input import network_input  # noqa: E402
 from fcis_ros.ops.nms import class_nms, nms  # noqa: E402
-from fcis_ros.ops.overlay import label_map, paint  # noqa: E402
+from fcis_ros.ops.painting import label_map, paint  # noqa: E402
 from fcis_ros.ops.vote_masks import vote_masks  # noqa: E402
-from fcis_ros.ops.winner_masks import winner_masks  # noqa: E402
+from fcis_ros.ops.vote_weights import rois_to_image, vote_weights  # noqa: E402
 
 __all__ = [
-    "box_deltas", "class_logits", "class_nms", "decode_anchors", "decode_rois", "elect", "label_map", "mask_logits",
-    "network_input", "nms", "paint", "place_rois", "vote_masks", "winner_masks",
+    "box_deltas", "class_logits", "class_nms", "decode_anchors", "decode_rois", "vote_weights", "label_map", "mask_logits",
+    "network_input", "nms", "paint", "rois_to_image", "vote_masks", "best_class_masks",
 ]  # fmt: skip

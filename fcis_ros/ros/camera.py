@@ -9,13 +9,14 @@ import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from sensor_msgs.msg import CompressedImage, Image
 
+from fcis_ros.messages import mask_messages
+from fcis_ros.messages.image_messages import BitDepth, compressed_to_rgb, fill_image, to_rgb
 from fcis_ros.msg import InstanceMaskArray
-from fcis_ros.ros import diagnostics, masks, qos, stamps
-from fcis_ros.ros.convert import BitDepth, compressed_to_rgb, fill_image, to_rgb
+from fcis_ros.ros import diagnostics, header_checks, qos
+from fcis_ros.ros.frame_queue import FrameQueue, NodeEndedError, QueuedFrame, StaleFrameError
 from fcis_ros.ros.image_input import ImageInput
-from fcis_ros.ros.inbox import Frame, Inbox, NodeEndedError, StaleFrameError
-from fcis_ros.ros.tracking import Tracker
 from fcis_ros.structures import Instances
+from fcis_ros.tracking.tracker import Tracker
 
 PROBLEM_SECONDS = diagnostics.WINDOW
 LATENCY_LIMIT = 60_000.0  # ms; more is not latency but another clock (a bag that is played without use_sim_time)
@@ -29,7 +30,7 @@ class Camera:
         input: its subscription.
     """
 
-    def __init__(self, node: Any, name: str, inbox: Inbox, profile: str):
+    def __init__(self, node: Any, name: str, inbox: FrameQueue, profile: str):
         self.name = name
         self._node, self._inbox = node, inbox
         base = f"{name}/" if name else ""
@@ -37,10 +38,10 @@ class Camera:
         self._outputs = f"~/{base}"
         self._publishers: list[Any] = []
         self._tracker = Tracker() if node.get_parameter("track").value else None
-        self._stamps = stamps.StampCheck()
+        self._stamps = header_checks.HeaderCheck()
         self._depth = BitDepth()
         self._times = diagnostics.Recent()
-        self._rates = diagnostics.Rates(time.monotonic())
+        self._rates = diagnostics.RateWindow(time.monotonic())
         self._problems: dict[str, float] = {}  # {problem: when it was last seen}
         self._jumps = 0
 
@@ -65,7 +66,7 @@ class Camera:
 
     # The worker's side
 
-    def image_of(self, frame: Frame) -> np.ndarray:
+    def image_of(self, frame: QueuedFrame) -> np.ndarray:
         """Checks the header and converts the pixels."""
         header = frame.message.header
         verdict = self._stamps(header)
@@ -82,15 +83,15 @@ class Camera:
             raise StaleFrameError
         return (compressed_to_rgb if isinstance(frame.message, CompressedImage) else to_rgb)(frame.message, self._depth)
 
-    def answer(self, frame: Frame, image: np.ndarray, found: Instances) -> tuple[Instances, np.ndarray | None]:
+    def answer(self, frame: QueuedFrame, image: np.ndarray, found: Instances) -> tuple[Instances, np.ndarray | None]:
         """Publishes the masks that the settings let through; returns them and their track ids."""
         header, settings, ids = frame.message.header, self._node.settings, None
         index = settings.keep(found)
         if self._tracker:
             # Of all that were found: weak ones, which are not published, keep a track alive.
-            ids = self._tracker.update(found, stamps.nanoseconds(header.stamp) / 1e9, settings.score_threshold)[index]
+            ids = self._tracker.update(found, header_checks.nanoseconds(header.stamp) / 1e9, settings.score_threshold)[index]
         kept = found.select(index)
-        self._publish(self._masks, masks.to_message(kept, header, self._node.model, ids))
+        self._publish(self._masks, mask_messages.to_message(kept, header, self._node.model, ids))
         now, age = time.monotonic(), self._age_ms(header)
         times = {"receive_to_publish_ms": (now - frame.arrived) * 1000}
         if abs(age) < LATENCY_LIMIT:
@@ -99,7 +100,7 @@ class Camera:
         return kept, ids
 
     def picture(
-        self, frame: Frame, image: np.ndarray, kept: tuple[Instances, np.ndarray | None], device: Any
+        self, frame: QueuedFrame, image: np.ndarray, kept: tuple[Instances, np.ndarray | None], device: Any
     ) -> dict[str, float]:
         """Draws overlay and labels, on the model's device, for those who look at them."""
         from fcis_ros import overlay  # imports PyTorch, which is there by now
@@ -126,17 +127,17 @@ class Camera:
                 times[name] = (time.perf_counter() - start) * 1000
         return times
 
-    def timed(self, frame: Frame, times: dict[str, float]) -> None:
+    def timed(self, frame: QueuedFrame, times: dict[str, float]) -> None:
         """Publishes what each stage of the frame took, for those who measure."""
         if self._timing.get_subscription_count():
             values = [KeyValue(key=name, value=f"{milliseconds:.3f}") for name, milliseconds in times.items()]
             status = DiagnosticStatus(name=self._node.get_fully_qualified_name(), message="milliseconds", values=values)
             self._publish(self._timing, DiagnosticArray(header=frame.message.header, status=[status]))
 
-    def refuse(self, frame: Frame, reason: str) -> None:
+    def refuse(self, frame: QueuedFrame, reason: str) -> None:
         """Nothing to do: the frame is counted, and silence on the topic is what the counters explain."""
 
-    def _publish_image(self, publisher: Any, frame: Frame, pixels: np.ndarray, encoding: str) -> None:
+    def _publish_image(self, publisher: Any, frame: QueuedFrame, pixels: np.ndarray, encoding: str) -> None:
         message = Image(header=frame.message.header)
         fill_image(message, pixels, encoding)
         self._publish(publisher, message)
@@ -150,7 +151,7 @@ class Camera:
             raise NodeEndedError from None
 
     def _age_ms(self, header: Any) -> float:
-        return (self._node.get_clock().now().nanoseconds - stamps.nanoseconds(header.stamp)) / 1e6
+        return (self._node.get_clock().now().nanoseconds - header_checks.nanoseconds(header.stamp)) / 1e6
 
     def _problem(self, problem: str, now: float) -> None:
         """Notes a problem for the diagnostics; the log hears of it once."""

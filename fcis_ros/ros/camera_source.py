@@ -15,8 +15,8 @@ from rclpy.qos import QoSProfile
 from sensor_msgs.msg import CameraInfo, Image
 
 from fcis_ros.errors import InputError
-from fcis_ros.ros import calibration, process
-from fcis_ros.ros.convert import fill_image
+from fcis_ros.messages.image_messages import fill_image
+from fcis_ros.ros import calibration, run_node
 
 T = TypeVar("T")
 OpenBag = Callable[[Path, float | None, str | None, Callable[[str], None]], Any]  # -> data.frames.FrameSource
@@ -69,9 +69,9 @@ class CameraSource(Node):
 
     def __init__(self, open_bag: OpenBag | None = None) -> None:
         super().__init__("camera_source")
-        self.exit_status = process.DONE
+        self.exit_status = run_node.DONE
         # Takes seconds to import: an interrupt meanwhile finds a node that can end cleanly.
-        from fcis_ros.data.frames import is_bag, is_live, open_source, without_secrets
+        from fcis_ros.data.frame_sources import is_bag, is_live, open_source, without_secrets
 
         def declare(name: str, default, description: str, **details):
             descriptor = ParameterDescriptor(description=description, read_only=True, **details)
@@ -183,4 +183,4 @@ def main(open_bag: OpenBag | None = None) -> int:
     Returns:
         0 at its end or after an interrupt, 2 if it cannot be used or a camera is lost for good.
     """
-    return process.run("camera_source", lambda: CameraSource(open_bag), lambda executor, node: node.run(executor))
+    return run_node.run("camera_source", lambda: CameraSource(open_bag), lambda executor, node: node.run(executor))

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fcis_ros.ros.inbox import OUTCOMES, Counts
-from fcis_ros.ros.watchdog import Finding
+from fcis_ros.ros.frame_queue import OUTCOMES, FrameCounts
+from fcis_ros.ros.input_diagnosis import Finding
 
 OK, WARN, ERROR = 0, 1, 2  # as diagnostic_msgs/DiagnosticStatus has them
 WINDOW = 5.0  # seconds that rates, times and levels look back
@@ -49,7 +49,7 @@ class Recent:
         return {name: [float(p) for p in np.percentile(values, wanted)] for name, values in series.items()}
 
 
-class Rates:
+class RateWindow:
     """How counts have grown within the window; called about once per second.
 
     It begins with nothing counted: what comes before the first call, which a busy machine delays, is not forgotten.
@@ -57,9 +57,9 @@ class Rates:
 
     def __init__(self, now: float, window: float = WINDOW):
         self._window = window
-        self._history: deque[tuple[float, Counts]] = deque([(now, Counts())])
+        self._history: deque[tuple[float, FrameCounts]] = deque([(now, FrameCounts())])
 
-    def __call__(self, now: float, counts: Counts) -> tuple[dict[str, int], float]:
+    def __call__(self, now: float, counts: FrameCounts) -> tuple[dict[str, int], float]:
         """Notes the counts.
 
         Returns:
@@ -76,7 +76,7 @@ class Rates:
 def camera_status(
     name: str,
     state: str,
-    counts: Counts,
+    counts: FrameCounts,
     added: Mapping[str, int],
     seconds: float,
     times: Mapping[str, Sequence[float]],

@@ -23,11 +23,11 @@ from rclpy.node import Node
 from rclpy.task import Future
 
 from fcis_ros.errors import InputError
-from fcis_ros.ros import diagnostics, engine, params, process
+from fcis_ros.omp import limit_spinning
+from fcis_ros.ros import diagnostics, inference_worker, params, run_node
 from fcis_ros.ros.camera import Camera
-from fcis_ros.ros.inbox import Inbox
+from fcis_ros.ros.frame_queue import FrameQueue
 from fcis_ros.ros.segment_service import SegmentService
-from fcis_ros.threads import wait_politely
 
 PERIOD = 1.0  # of diagnostics and of the look at the publishers
 HANG_SECONDS = 10.0  # for the frames in work, before the device is said to hang
@@ -49,16 +49,16 @@ class FcisNode(LifecycleNodeMixin, Node):
         # Their own group: while one of them waits for a transition, the others and everything else are answered.
         LifecycleNodeMixin.__init__(self, callback_group=ReentrantCallbackGroup())
         self._service_change_state.callback = self._off_the_executor(self._service_change_state.callback)
-        self.ended, self.exit_status = False, process.DONE
+        self.ended, self.exit_status = False, run_node.DONE
         self.settings = params.declare(self)
         self.model = ""
         self.add_on_set_parameters_callback(self._set_parameters)
         names = params.cameras(self.get_parameter("cameras").value)
         profile = f"{get_package_share_directory('fcis_ros')}/config/fastdds_large_images.xml"
-        self._inbox = Inbox([*names, SegmentService.NAME])
+        self._inbox = FrameQueue([*names, SegmentService.NAME])
         self._cameras = [Camera(self, name, self._inbox, profile) for name in names]
         self._segment = SegmentService(self, self._inbox)
-        self._engine: engine.Engine | None = None
+        self._engine: inference_worker.InferenceWorker | None = None
         self._facts: dict[str, object] = {}
         self._progress = ""
         self._ignored: deque[int] = deque([0], maxlen=int(diagnostics.WINDOW / PERIOD))
@@ -126,7 +126,7 @@ class FcisNode(LifecycleNodeMixin, Node):
 
     def _autostart(self) -> None:
         if self.trigger_configure() != SUCCESS or self.trigger_activate() != SUCCESS:
-            self._end(process.UNUSABLE)
+            self._end(run_node.UNUSABLE)
 
     def _end(self, status: int) -> None:
         """Ends the process, for the first reason there is; after a signal, which made a transition fail, that is no error."""
@@ -139,7 +139,7 @@ class FcisNode(LifecycleNodeMixin, Node):
         try:
             self._load()
             return SUCCESS
-        except engine.DeviceLostError as error:
+        except inference_worker.DeviceLostError as error:
             self._lost(str(error))
         except Exception as error:  # noqa: BLE001 (rclpy swallows what a transition raises: no PyTorch, no memory, ...)
             if self._alive():
@@ -152,7 +152,7 @@ class FcisNode(LifecycleNodeMixin, Node):
 
     def _load(self) -> None:
         value = {row.name: self.get_parameter(row.name).value for row in params.PARAMETERS}
-        predictor, digest = engine.load(
+        predictor, digest = inference_worker.load(
             value["model"], value["device"], value["threads"], value["precision"], self._set_progress
         )
         params.check(self.settings, predictor.config.class_names)
@@ -160,7 +160,7 @@ class FcisNode(LifecycleNodeMixin, Node):
         for camera in self._cameras:
             camera.create_publishers()
         outlets = {camera.name: camera for camera in self._cameras} | {SegmentService.NAME: self._segment}
-        self._engine = engine.Engine(
+        self._engine = inference_worker.InferenceWorker(
             predictor,
             self._inbox,
             outlets,
@@ -232,28 +232,28 @@ class FcisNode(LifecycleNodeMixin, Node):
         self._engine, self._facts, self.model = None, {}, ""
         for camera in self._cameras:
             camera.destroy_publishers()
-        engine.free()
+        inference_worker.free()
         return SUCCESS
 
     def _lost(self, reason: str) -> None:
         """The device has failed for good: only another process can use it again. Called by the worker."""
-        self.get_logger().fatal(f"the device has failed for good, ending with status {process.DEVICE_LOST}: {reason}")
+        self.get_logger().fatal(f"the device has failed for good, ending with status {run_node.DEVICE_LOST}: {reason}")
 
         def leave() -> None:
             try:
                 self.trigger_deactivate()
             finally:  # before Kilted rclpy raises where the node is not active
-                self._end(process.DEVICE_LOST)
+                self._end(run_node.DEVICE_LOST)
 
         if not self._begin(leave):
-            self._end(process.DEVICE_LOST)
+            self._end(run_node.DEVICE_LOST)
 
     def finish(self) -> None:
         """Ends the worker while the publishers are still there, and says what became of every frame."""
-        self._close_all(process.LAST_SECONDS)
+        self._close_all(run_node.LAST_SECONDS)
         if self._engine is not None:
-            self._engine.stop(process.LAST_SECONDS)
-        process.spin_until(self.executor, lambda: self._segment.waiting is None)
+            self._engine.stop(run_node.LAST_SECONDS)
+        run_node.spin_until(self.executor, lambda: self._segment.waiting is None)
         # A logger of its own: the node's would publish to /rosout, which is gone after a signal.
         logger = rclpy.logging.get_logger(f"{self.get_name()} account")
         for camera in self._cameras:
@@ -294,7 +294,7 @@ class FcisNode(LifecycleNodeMixin, Node):
         if (running := self._engine) is not None:
             times = running.stages.percentiles(time.monotonic(), (50,))
             if running.predictor.device.type == "cuda":
-                facts["gpu_memory_mb"] = engine.gpu_megabytes(running.predictor.device)
+                facts["gpu_memory_mb"] = inference_worker.gpu_megabytes(running.predictor.device)
         facts |= {"ignored_rois": self._ignored[-1], "segment_requests": self._inbox.counts(SegmentService.NAME).received}
         ignored = max(0, self._ignored[-1] - self._ignored[0])
         return diagnostics.model_status("model", state, self._progress, times, ignored, facts)
@@ -316,10 +316,10 @@ def main() -> int:
     Returns:
         0 after an interrupt, 2 if a parameter or the model cannot be used, 3 if the device has failed for good.
     """
-    wait_politely()
+    limit_spinning()
 
     def spin(executor: Any, node: FcisNode) -> None:
         while not node.ended:
-            process.spin_once(executor)
+            run_node.spin_once(executor)
 
-    return process.run("fcis_node", FcisNode, spin)
+    return run_node.run("fcis_node", FcisNode, spin)

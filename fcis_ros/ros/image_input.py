@@ -11,7 +11,7 @@ from rclpy.qos import QoSProfile
 from rclpy.utilities import get_rmw_implementation_identifier
 from sensor_msgs.msg import CompressedImage, Image
 
-from fcis_ros.ros import qos, watchdog
+from fcis_ros.ros import input_diagnosis, qos
 
 try:
     from rclpy.event_handler import SubscriptionEventCallbacks
@@ -43,7 +43,7 @@ class ImageInput:
             receive: gets every message.
             profile: path of our Fast DDS profile, for a hint.
         """
-        self.finding: watchdog.Finding | None = None
+        self.finding: input_diagnosis.Finding | None = None
         self._node, self._receive, self._profile = node, receive, profile
         self._transport = node.get_parameter("transport").value
         self._policy = node.get_parameter("input_qos").value
@@ -138,17 +138,17 @@ class ImageInput:
         self._recent.append(about["source_timestamp"])
         self._received += 1
         self._last = time.monotonic()
-        if not self._warned_large and len(message.data) > watchdog.LARGE:
+        if not self._warned_large and len(message.data) > input_diagnosis.LARGE:
             self._warned_large = True
-            if watchdog.lacks_profile(get_rmw_implementation_identifier()):
+            if input_diagnosis.lacks_profile(get_rmw_implementation_identifier()):
                 text = f"images of {len(message.data) // 1000} kB mostly get lost between processes of one host"
                 self._node.get_logger().warning(f"{text}; {self._hint()}")
         self._receive(message)
 
-    def _diagnose(self, kind: type, profile: QoSProfile, infos: Sequence[Any], silent: float) -> watchdog.Finding:
+    def _diagnose(self, kind: type, profile: QoSProfile, infos: Sequence[Any], silent: float) -> input_diagnosis.Finding:
         publishers = [
-            watchdog.Publisher(
-                watchdog.full_name(info.node_namespace, info.node_name),
+            input_diagnosis.Publisher(
+                input_diagnosis.full_name(info.node_namespace, info.node_name),
                 info.topic_type,
                 qos.mismatch(info.qos_profile, profile),
             )
@@ -161,19 +161,19 @@ class ImageInput:
             if TYPES[kind] in types and not name.startswith(own) and self._node.count_publishers(name)
         ]
         topic = self._topics[kind]
-        return watchdog.diagnose(topic, TYPES[kind], publishers, self._received, silent, elsewhere, self._hint())
+        return input_diagnosis.diagnose(topic, TYPES[kind], publishers, self._received, silent, elsewhere, self._hint())
 
     def _hint(self) -> str:
-        return watchdog.transport_hint(get_rmw_implementation_identifier(), self._profile)
+        return input_diagnosis.transport_hint(get_rmw_implementation_identifier(), self._profile)
 
-    def _notice(self, finding: watchdog.Finding | None) -> None:
+    def _notice(self, finding: input_diagnosis.Finding | None) -> None:
         """Keeps a finding for the diagnostics and logs it when it is another than before, and soon also whom it is about."""
         self.finding = finding
         kind = finding.kind if finding else ""
         if kind == self._told:
             self._unnamed = 0
             return
-        if finding and watchdog.UNNAMED in finding.text and self._unnamed < PATIENCE:
+        if finding and input_diagnosis.UNNAMED in finding.text and self._unnamed < PATIENCE:
             self._unnamed += 1
             return
         self._told, self._unnamed = kind, 0

@@ -8,9 +8,9 @@ import numpy as np
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.task import Future
 
-from fcis_ros.ros import masks
-from fcis_ros.ros.convert import to_rgb
-from fcis_ros.ros.inbox import Frame, Inbox
+from fcis_ros.messages import mask_messages
+from fcis_ros.messages.image_messages import to_rgb
+from fcis_ros.ros.frame_queue import FrameQueue, QueuedFrame
 from fcis_ros.srv import Segment
 from fcis_ros.structures import Instances
 
@@ -24,7 +24,7 @@ class SegmentService:
 
     NAME = "~/segment"
 
-    def __init__(self, node: Any, inbox: Inbox):
+    def __init__(self, node: Any, inbox: FrameQueue):
         self._node, self._inbox = node, inbox
         self.waiting: Future | None = None
         # One request after the other, in a group of its own: the node's other callbacks go on meanwhile.
@@ -44,23 +44,23 @@ class SegmentService:
         if (future := self.waiting) is not None and not future.done():
             self._node.resolve(future, Segment.Response(message="the node stopped serving before the image was computed"))
 
-    def image_of(self, frame: Frame) -> np.ndarray:
+    def image_of(self, frame: QueuedFrame) -> np.ndarray:
         return to_rgb(frame.message[0])
 
-    def answer(self, frame: Frame, image: np.ndarray, found: Instances) -> None:
+    def answer(self, frame: QueuedFrame, image: np.ndarray, found: Instances) -> None:
         request, response, future = frame.message
         kept = found.select(self._node.settings.keep(found))
-        response.masks = masks.to_message(kept, request.header, self._node.model)
+        response.masks = mask_messages.to_message(kept, request.header, self._node.model)
         response.success = True
         self._node.resolve(future, response)
 
-    def picture(self, frame: Frame, image: np.ndarray, kept: None, device: Any) -> dict[str, float]:
+    def picture(self, frame: QueuedFrame, image: np.ndarray, kept: None, device: Any) -> dict[str, float]:
         return {}
 
-    def timed(self, frame: Frame, times: dict[str, float]) -> None:
+    def timed(self, frame: QueuedFrame, times: dict[str, float]) -> None:
         pass
 
-    def refuse(self, frame: Frame, reason: str) -> None:
+    def refuse(self, frame: QueuedFrame, reason: str) -> None:
         _, response, future = frame.message
         response.message = reason
         self._node.resolve(future, response)

@@ -13,7 +13,7 @@ from torch.utils.data import Dataset
 from fcis_ros.errors import InputError
 from fcis_ros.structures import Sample
 from fcis_ros.training.augment import TrainItem, make_item, paste_objects
-from fcis_ros.training.config import TrainConfig
+from fcis_ros.training.train_config import TrainConfig
 
 BLOCK = 64  # consecutive images, among which the rendered ones are spread at random
 

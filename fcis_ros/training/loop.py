@@ -20,16 +20,16 @@ from fcis_ros.model.precision import convolving
 from fcis_ros.training import provenance
 from fcis_ros.training.augment import TrainItem
 from fcis_ros.training.batches import Batches, image_numbers
-from fcis_ros.training.config import TrainConfig
+from fcis_ros.training.curves_plot import plot_log
 from fcis_ros.training.distributed import ALONE, Processes, add_up_gradients, average_statistics, check_share
-from fcis_ros.training.initial import initialise
-from fcis_ros.training.log import RunLog
+from fcis_ros.training.init_weights import initialise
+from fcis_ros.training.mixed_precision import training_precision
 from fcis_ros.training.objective import LOSSES, compute_losses
 from fcis_ros.training.optimiser import CLIP_NORM
-from fcis_ros.training.plot import plot_log
-from fcis_ros.training.precision import training_precision
+from fcis_ros.training.run_log import RunLog
 from fcis_ros.training.schedule import rate_factor
 from fcis_ros.training.state import RunState, load_state, new_state, read_identity, save_state
+from fcis_ros.training.train_config import TrainConfig
 
 LOG_EVERY = 20  # steps
 SMOOTHING = 0.98  # of the losses in the log

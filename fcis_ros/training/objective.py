@@ -9,14 +9,14 @@ import torch
 from torch import Tensor
 
 from fcis_ros import boxes
-from fcis_ros.model.assembling import operators
 from fcis_ros.model.backbone import STRIDE
 from fcis_ros.model.fcis import FCIS, with_image_index
 from fcis_ros.model.proposals import propose
+from fcis_ros.model.roi_operators import operators
 from fcis_ros.training.augment import TrainItem
-from fcis_ros.training.config import TrainConfig
 from fcis_ros.training.losses import roi_losses, rpn_losses
 from fcis_ros.training.targets import roi_targets, rpn_targets
+from fcis_ros.training.train_config import TrainConfig
 
 LOSSES = ("rpn_class", "rpn_box", "roi_class", "roi_mask", "roi_box")
 

@@ -8,7 +8,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from fcis_ros.model.backbone import ResNet
 from fcis_ros.model.fcis import FCIS
-from fcis_ros.training.config import TrainConfig
+from fcis_ros.training.train_config import TrainConfig
 
 CLIP_NORM = 10.0  # of all gradients together; reached in the first steps only
 

@@ -19,7 +19,7 @@ from fcis_ros.data.coco import CocoDataset
 from fcis_ros.errors import InputError
 from fcis_ros.files import file_digest
 from fcis_ros.model.checkpoint import open_tensors, read_metadata
-from fcis_ros.training.config import TrainConfig
+from fcis_ros.training.train_config import TrainConfig
 from fcis_ros.versions import versions
 
 PROJECT = Path(__file__).resolve().parents[2]

@@ -5,7 +5,7 @@
 from torch.optim import SGD
 from torch.optim.lr_scheduler import LambdaLR
 
-from fcis_ros.training.config import TrainConfig
+from fcis_ros.training.train_config import TrainConfig
 
 
 def rate_factor(config: TrainConfig, step: int) -> float:

@@ -19,9 +19,9 @@ from torch.optim.lr_scheduler import LambdaLR
 from fcis_ros.errors import InputError
 from fcis_ros.model.checkpoint import FORMAT_VERSION, arrays, open_tensors, write
 from fcis_ros.model.fcis import FCIS
-from fcis_ros.training.config import TrainConfig
 from fcis_ros.training.optimiser import Average, make_average, make_optimizer, set_training
 from fcis_ros.training.schedule import make_schedule
+from fcis_ros.training.train_config import TrainConfig
 
 
 @dataclass

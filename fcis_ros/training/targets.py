@@ -11,7 +11,7 @@ from torch import Tensor
 
 from fcis_ros import boxes
 from fcis_ros.training.augment import TrainItem
-from fcis_ros.training.config import TrainConfig
+from fcis_ros.training.train_config import TrainConfig
 
 IGNORED = -1
 RPN_SAMPLES = 256

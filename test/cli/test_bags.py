@@ -10,8 +10,8 @@ from fcis_ros.cli.main import main
 
 
 def test_evaluate_bag(model, images, annotations, tmp_path, capsys):
-    from fcis_ros.bags.writing import record
-    from fcis_ros.data.frames import open_source
+    from fcis_ros.bags.writer import record
+    from fcis_ros.data.frame_sources import open_source
 
     record(open_source(str(images)).frames(), tmp_path / "bag")
     command = ["evaluate-bag", str(tmp_path / "bag"), "--checkpoint", str(model), "--device", "cpu", "--out"]

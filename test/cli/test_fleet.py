@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 from bag_evaluations import contents
 
-from fcis_ros.bags.recorded_truth import drawn_truth
-from fcis_ros.bags.writing import record
+from fcis_ros.bags.writer import record
 from fcis_ros.cli.main import main
-from fcis_ros.data.frames import open_source
+from fcis_ros.data.frame_sources import open_source
+from fcis_ros.evaluation.clip_ground_truth import drawn_truth
 
 PARTS, FRAMES = 3, 60
 pytestmark = pytest.mark.fleet

@@ -43,7 +43,7 @@ def test_info_of_hostile_metadata(key, text, model, tmp_path, capfd):
 @pytest.mark.parametrize(("unit", "precision"), [("amx_bf16", "bf16"), (None, "fp32")])
 def test_info_says_what_auto_means_here_and_why(model, capsys, monkeypatch, unit, precision):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    monkeypatch.setattr("fcis_ros.model.hardware.cpu_bf16_unit", lambda: unit)
+    monkeypatch.setattr("fcis_ros.model.device.cpu_bf16_unit", lambda: unit)
     assert main(["info", str(model)]) == 0
     text = capsys.readouterr().out
     assert f"device: cpu (PyTorch sees no CUDA device)\nprecision: {precision} (the CPU has {unit or 'none of'}" in text

@@ -11,9 +11,9 @@ import time
 import pytest
 from bag_evaluations import contents
 
-from fcis_ros.bags.writing import record
+from fcis_ros.bags.writer import record
 from fcis_ros.cli.main import main
-from fcis_ros.data.frames import open_source
+from fcis_ros.data.frame_sources import open_source
 
 PARTS = 3
 
@@ -21,7 +21,7 @@ PARTS = 3
 @pytest.fixture
 def command(tmp_path, tiny_checkpoint):
     source = open_source("synthetic", frames=30)
-    from fcis_ros.bags.recorded_truth import drawn_truth
+    from fcis_ros.evaluation.clip_ground_truth import drawn_truth
 
     record(source.frames(), tmp_path / "bag", truth=drawn_truth)
     options = ["--checkpoint", str(tiny_checkpoint), "--truth-topic", "/truth/masks", "--threads", "1"]

@@ -14,8 +14,8 @@ from types import ModuleType, SimpleNamespace
 import numpy as np
 import pytest
 
-from fcis_ros.data.synthetic import CLASS_NAMES, SyntheticScenes
-from fcis_ros.evaluation.tracks import true_instances
+from fcis_ros.data.synthetic.scenes import CLASS_NAMES, SyntheticScenes
+from fcis_ros.metrics.track_scores import true_instances
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "planner"
 VECTORS = json.loads((EXAMPLE / "vectors.json").read_text())

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
 from fcis_ros.config import ModelConfig
-from fcis_ros.data.synthetic import SyntheticScenes
+from fcis_ros.data.synthetic.scenes import SyntheticScenes
 from fcis_ros.errors import InputError
 from fcis_ros.model import checkpoint
 from fcis_ros.model.fcis import FCIS

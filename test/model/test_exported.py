@@ -18,9 +18,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import fcis_ros
-from fcis_ros.data.synthetic import SyntheticScenes
+from fcis_ros.data.synthetic.scenes import SyntheticScenes
 from fcis_ros.errors import InputError
-from fcis_ros.model.exported import ExportedPredictor, Frame, Frames, class_names_of, export, load_predictor, read_about
+from fcis_ros.model.exported import (
+    ExportedPredictor,
+    FrameLayout,
+    FrameProgram,
+    class_names_of,
+    export,
+    load_predictor,
+    read_about,
+)
 from fcis_ros.model.predictor import Predictor
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "exported"
@@ -36,7 +44,7 @@ def predictor(tiny_checkpoint) -> Predictor:
 @pytest.fixture(scope="module")
 def package(predictor, tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("exported") / "tiny.pt2"
-    export(predictor, Frames(HEIGHT, WIDTH, "rgb8"), path)
+    export(predictor, FrameLayout(HEIGHT, WIDTH, "rgb8"), path)
     assert [file.name for file in path.parent.iterdir()] == ["tiny.pt2"]  # nothing aside is left
     return path
 
@@ -94,12 +102,12 @@ def test_same_answers_from_cpp(package, predictor, image, tmp_path):
 def test_other_encodings_start_from_their_bytes(predictor, image, encoding):
     """The module that is exported, not compiled: a mosaic of one colour is that colour."""
     grey = np.full((HEIGHT, WIDTH, 3), 128, np.uint8)
-    frames = Frames(HEIGHT, WIDTH, encoding)
+    frames = FrameLayout(HEIGHT, WIDTH, encoding)
     data = torch.full((frames.bytes,), 128, dtype=torch.uint8)
     if encoding == "nv12":
         data[: HEIGHT * WIDTH] = 126  # luma that gives 128
     with torch.inference_mode():
-        scores, labels, boxes, *_ = Frame(predictor, frames)(data)
+        scores, labels, boxes, *_ = FrameProgram(predictor, frames)(data)
     expected = predictor(grey)
     keep = (boxes[:, 2] > boxes[:, 0]).numpy() & (labels > 0).numpy()
     assert np.array_equal(boxes.numpy()[keep], expected.boxes) and len(expected)
@@ -202,7 +210,7 @@ def test_an_encoding_that_is_none_is_refused(package, tmp_path):
 
 def test_bad_wishes_are_refused(predictor, tmp_path):
     with pytest.raises(InputError, match="encoding 'mono16': expected one of rgb8"):
-        export(predictor, Frames(90, 130, "mono16"), tmp_path / "a.pt2")
+        export(predictor, FrameLayout(90, 130, "mono16"), tmp_path / "a.pt2")
     with pytest.raises(InputError, match="nv12 needs even sides"):
-        export(predictor, Frames(91, 130, "nv12"), tmp_path / "a.pt2")
+        export(predictor, FrameLayout(91, 130, "nv12"), tmp_path / "a.pt2")
     assert not list(tmp_path.iterdir())

@@ -13,7 +13,7 @@ from torch.utils._pytree import tree_leaves
 from fcis_ros.config import ModelConfig
 from fcis_ros.model import fcis
 from fcis_ros.model.fcis import FCIS, DenseMaps
-from fcis_ros.model.padded import to_instances
+from fcis_ros.model.packing import to_instances
 from fcis_ros.model.preprocess import Original
 
 TINY = ModelConfig(

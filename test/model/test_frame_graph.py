@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from fcis_ros.data.synthetic import SyntheticScenes
-from fcis_ros.model import fcis, frame_graph, padded
+from fcis_ros.data.synthetic.scenes import SyntheticScenes
+from fcis_ros.model import fcis, frame_graph, packing
 from fcis_ros.model.frame_graph import FrameGraphs
 from fcis_ros.model.predictor import Predictor
 from fcis_ros.model.stage_clock import EXTERNAL
@@ -124,7 +124,7 @@ def test_a_threshold_is_part_of_the_graph(predictor, plain):
 
 
 def test_masks_beyond_the_packed_runs_are_fetched(predictor, plain, monkeypatch):
-    monkeypatch.setattr(padded, "PACKED_RUNS", 5)
+    monkeypatch.setattr(packing, "PACKED_RUNS", 5)
     for image in pictures(3):
         assert same(predictor(image, 0.1), plain(image, 0.1))
 

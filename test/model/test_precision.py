@@ -6,9 +6,9 @@ import torch
 from torch import nn
 
 import fcis_ros
-from fcis_ros.data.synthetic import SyntheticScenes
+from fcis_ros.data.synthetic.scenes import SyntheticScenes
 from fcis_ros.errors import InputError
-from fcis_ros.model import checkpoint, hardware
+from fcis_ros.model import checkpoint, device
 from fcis_ros.model.backbone import fold_batch_norm
 from fcis_ros.model.precision import DTYPES, cast, choose_precision, convolving
 
@@ -25,7 +25,7 @@ def bits(tensor: torch.Tensor) -> torch.Tensor:
 
 @pytest.mark.parametrize(("unit", "expected"), [("avx512_bf16", "bf16"), (None, "fp32")])
 def test_auto_is_the_same_at_every_start(unit, expected, monkeypatch):
-    monkeypatch.setattr(hardware, "cpu_bf16_unit", lambda: unit)
+    monkeypatch.setattr(device, "cpu_bf16_unit", lambda: unit)
     assert [predictor("auto").precision for _ in range(3)] == [expected] * 3
 
 

@@ -6,7 +6,7 @@ import torch
 
 import fcis_ros
 from fcis_ros.config import ModelConfig
-from fcis_ros.data.synthetic import SyntheticScenes
+from fcis_ros.data.synthetic.scenes import SyntheticScenes
 from fcis_ros.errors import InputError
 from fcis_ros.model import checkpoint
 from fcis_ros.model.fcis import FCIS

@@ -8,9 +8,9 @@ import torch
 
 from fcis_ros.config import ModelConfig
 from fcis_ros.model.fusion import FusedRois
-from fcis_ros.model.padded import to_instances
+from fcis_ros.model.packing import to_instances
 from fcis_ros.model.preprocess import Original
-from fcis_ros.model.voting import elect, masks_of_categories, vote
+from fcis_ros.model.voting import assign_votes, category_masks, vote
 
 CONFIG = ModelConfig(class_names=("car", "pedestrian"), bins=1, grid=4, rpn_min_size=1)
 ORIGINAL = Original(20, 20, 1.0)
@@ -29,7 +29,7 @@ def run(config=CONFIG, masks=None, scale=1.0, floor=0.5, size=(20, 20)):
 
 
 def found_by(fused, original=ORIGINAL, config=CONFIG, floor=0.5):
-    return counted(elect(fused, original, config, floor), fused.masks, original, config)
+    return counted(assign_votes(fused, original, config, floor), fused.masks, original, config)
 
 
 def counted(ballots, masks, original, config):
@@ -50,12 +50,12 @@ def test_votes_of_the_released_code_by_hand():
 
 def test_category_votes_average_probabilities_of_the_voted_class():
     config = dataclasses.replace(CONFIG, voting="category", mask_threshold=0.5)
-    ballots = elect(FusedRois(BOXES, SCORES, torch.ones(3, 4, 4)), ORIGINAL, config, 0.5)
+    ballots = assign_votes(FusedRois(BOXES, SCORES, torch.ones(3, 4, 4)), ORIGINAL, config, 0.5)
     # One cell, outside and inside of background, car, pedestrian and the padding; sigmoid(inside - outside): 0.9 of cars,
     # 0.1 of pedestrians.
     nine, nan = float(np.log(9)), torch.nan
     score_maps = torch.tensor([0, 0, 0, nine, 0, -nine, nan, nan]).reshape(1, 8, 1, 1)
-    ballots, masks = masks_of_categories(ballots, torch.nn.functional.pad(BOXES, (1, 0)), score_maps, config)
+    ballots, masks = category_masks(ballots, torch.nn.functional.pad(BOXES, (1, 0)), score_maps, config)
     # The voters of the lone car, of the car and of the pedestrian, and which mask each casts.
     assert ballots.index[:3].tolist() == [[-1, -1, 0], [1, 2, -1], [3, 4, -1]] and (ballots.index[3:] == -1).all()
     assert torch.allclose(masks, torch.tensor([0.9, 0.9, 0.9, 0.1, 0.1])[:, None, None].expand(-1, 4, 4))

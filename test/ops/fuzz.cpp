@@ -74,7 +74,7 @@ void regressing() {
   const std::unique_ptr<bool[]> finite(new bool[rois]);
   const float scale = integer(0, 2) ? static_cast<float>(integer(1, 4)) / 2.0f : coordinate(),
               smallest = static_cast<float>(integer(-2, 60)) / 2.0f;
-  place_rois(moves.data(), probabilities.data(), rois, classes, scale, smallest, 60.0f, 90.0f, placed.data(), pixels.data(),
+  rois_to_image(moves.data(), probabilities.data(), rois, classes, scale, smallest, 60.0f, 90.0f, placed.data(), pixels.data(),
              finite.get());
   for (int64_t r = 0; r < rois; ++r) {
     double base[4], move[4];
@@ -96,7 +96,7 @@ void regressing() {
   const int64_t winner = integer(-1, static_cast<int>(rois) - 1), label = integer(-1, static_cast<int>(classes) - 1);
   const double threshold = real(-0.5f, 1.5f);
   float best;
-  elect({placed.data(), probabilities.data(), &winner, &label, rois, classes, threshold}, 0, voters.data(), weights.data(),
+  vote_weights({placed.data(), probabilities.data(), &winner, &label, rois, classes, threshold}, 0, voters.data(), weights.data(),
         &best);
   const bool found = winner >= 0 && label >= 0;
   double total = 0.0;
@@ -179,11 +179,11 @@ void pictures(const std::vector<int32_t>& runs, int64_t height, int64_t width) {
   }
 }
 
-std::vector<uint8_t> dense(const std::vector<Strip>& strips, int64_t height, int64_t width) {
+std::vector<uint8_t> dense(const std::vector<ColumnRun>& column_runs, int64_t height, int64_t width) {
   std::vector<uint8_t> mask(height * width);
-  for (const Strip& strip : strips) {
-    expect(strip.top < strip.bottom, "strip of at least a pixel");
-    for (int64_t y = strip.top; y < strip.bottom; ++y) mask.at(y * width + strip.column) += 1;
+  for (const ColumnRun& run : column_runs) {
+    expect(run.top < run.bottom, "run of at least a pixel");
+    for (int64_t y = run.top; y < run.bottom; ++y) mask.at(y * width + run.column) += 1;
   }
   return mask;
 }
@@ -199,23 +199,23 @@ void following() {
     }
     std::vector<int32_t> runs;
     find_runs(crop.data(), x2 - x, y2 - y, x2 - x, runs);
-    std::vector<Strip> strips;
-    append_strips(runs.data(), static_cast<int64_t>(runs.size()), box.data(), strips);
-    expect(dense(strips, height, width) == mask, "strips of a mask");
-    return strips;
+    std::vector<ColumnRun> column_runs;
+    append_column_runs(runs.data(), static_cast<int64_t>(runs.size()), box.data(), column_runs);
+    expect(dense(column_runs, height, width) == mask, "column_runs of a mask");
+    return column_runs;
   };
   std::vector<int32_t> box, other_box;
-  const std::vector<Strip> strips = some(box), others = some(other_box);
-  const std::vector<uint8_t> mask = dense(strips, height, width), other = dense(others, height, width);
+  const std::vector<ColumnRun> column_runs = some(box), others = some(other_box);
+  const std::vector<uint8_t> mask = dense(column_runs, height, width), other = dense(others, height, width);
   int64_t shared = 0;
   for (size_t i = 0; i < mask.size(); ++i) shared += mask[i] * other[i];
-  const int64_t count = static_cast<int64_t>(strips.size());
-  expect(count_shared(strips.data(), count, others.data(), static_cast<int64_t>(others.size())) == shared, "shared pixels");
+  const int64_t count = static_cast<int64_t>(column_runs.size());
+  expect(count_shared(column_runs.data(), count, others.data(), static_cast<int64_t>(others.size())) == shared, "shared pixels");
 
   const int right = integer(-50, 50), down = integer(-50, 50);
   double place[4] = {0.0 + box[0] + right, 0.0 + box[1] + down, 0.0 + box[2] + right, 0.0 + box[3] + down};
-  std::vector<Strip> moved;
-  append_moved(strips.data(), count, box.data(), place, height, width, moved);
+  std::vector<ColumnRun> moved;
+  append_moved(column_runs.data(), count, box.data(), place, height, width, moved);
   const std::vector<uint8_t> there = dense(moved, height, width);
   for (int y = 0; y < height; ++y) {
     for (int x = 0; x < width; ++x) {
@@ -227,8 +227,8 @@ void following() {
   for (double& edge : place) edge = integer(0, 1) ? coordinate() : real(-50.0f, 90.0f);  // anywhere, reversed too
   if (std::any_of(place, place + 4, [](double edge) { return std::isnan(edge); })) return;
   moved.clear();
-  append_moved(strips.data(), count, box.data(), place, height, width, moved);
-  for (const uint8_t pixels : dense(moved, height, width)) expect(pixels <= 1, "strips apart from each other");
+  append_moved(column_runs.data(), count, box.data(), place, height, width, moved);
+  for (const uint8_t pixels : dense(moved, height, width)) expect(pixels <= 1, "column_runs apart from each other");
 }
 
 void voting() {

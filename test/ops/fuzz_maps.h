@@ -5,7 +5,7 @@
 #pragma once
 
 #include "fuzz_values.h"
-#include "native_kernels.h"
+#include "patent_kernels.h"
 #include "slow.h"
 
 namespace {
@@ -133,19 +133,19 @@ void reading_as_it_is() {
                   brain ? Element::kBFloat16 : Element::kFloat32,
                   channels_last};
   const Covers found = find_covers({rois.data(), count, bins, size, stride}, maps);
-  NativeBuffers buffers;
+  PatentBuffers buffers;
   std::vector<double> sums(count * classes), shares(count), slow_sums(sums.size()), slow_grad(wide.size()),
       slow_mask_grad(wide.size());
   std::vector<float> grad(wide.size()), mask_grad(wide.size()), points(count * 2 * size * size);
   const std::vector<float> wanted = values(sums.size()), points_wanted = values(points.size());
   for (int64_t r = 0; r < count; ++r) shares[r] = 1.0 / static_cast<double>(std::max<int64_t>(found.all[r].cells(), 1));
   for (int bin = 0; bin < all_bins; ++bin) {
-    add_native_sums(maps, found, classes, pairs, bin, buffers, sums.data());
-    native_means_gradient(wanted.data(), shares.data(), maps, found, classes, pairs, bin, buffers, grad.data());
-    if (pairs) native_masks_gradient(points_wanted.data(), labels.data(), maps, found, padded, bin, mask_grad.data());
+    add_patent_sums(maps, found, classes, pairs, bin, buffers, sums.data());
+    patent_means_gradient(wanted.data(), shares.data(), maps, found, classes, pairs, bin, buffers, grad.data());
+    if (pairs) patent_masks_gradient(points_wanted.data(), labels.data(), maps, found, padded, bin, mask_grad.data());
   }
   for (int64_t r = 0; pairs && r < count; ++r)
-    native_mask_of_roi(maps, found, padded, r, labels[r], points.data() + r * 2 * size * size);
+    patent_mask_of_roi(maps, found, padded, r, labels[r], points.data() + r * 2 * size * size);
 
   for (int64_t r = 0; r < count; ++r) {
     const float* own = rois.data() + r * 5;
@@ -184,13 +184,13 @@ void reading_as_it_is() {
         expected = wide[at];
         slow_mask_grad[at] += points_wanted[r * 2 * size * size + i];
       }
-      expect(points[r * 2 * size * size + i] == expected, "native mask logits");
+      expect(points[r * 2 * size * size + i] == expected, "patent mask logits");
     }
   }
-  for (size_t i = 0; i < sums.size(); ++i) expect_near(sums[i], slow_sums[i], 1e-9, "native sums");
-  for (size_t i = 0; i < grad.size(); ++i) expect_near(grad[i], slow_grad[i], 1e-5, "gradient of native means");
+  for (size_t i = 0; i < sums.size(); ++i) expect_near(sums[i], slow_sums[i], 1e-9, "patent sums");
+  for (size_t i = 0; i < grad.size(); ++i) expect_near(grad[i], slow_grad[i], 1e-5, "gradient of patent means");
   for (size_t i = 0; pairs && i < grad.size(); ++i)
-    expect_near(mask_grad[i], slow_mask_grad[i], 1e-4, "gradient of native mask logits");
+    expect_near(mask_grad[i], slow_mask_grad[i], 1e-4, "gradient of patent mask logits");
 }
 
 }  // namespace

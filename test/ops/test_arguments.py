@@ -25,13 +25,13 @@ def samples() -> dict[str, tuple]:
         "class_logits_backward": (grad, score_maps.detach(), rois, 3, 9, 16),
         "mask_logits": (score_maps, rois, torch.arange(6) % 4, 3, 9, 16),
         "mask_logits_backward": (torch.ones(6, 2, 9, 9), score_maps.detach(), rois, torch.arange(6) % 4, 3, 9, 16),
-        "winner_masks": (score_maps.detach(), rois, torch.eye(4)[torch.arange(6) % 4], 3, 9, 16),
+        "best_class_masks": (score_maps.detach(), rois, torch.eye(4)[torch.arange(6) % 4], 3, 9, 16),
         "box_deltas": (random_maps("box_deltas").to(memory_format=torch.channels_last).requires_grad_(), rois, 3, 9, 16),
         "box_deltas_backward": (grad, random_maps("box_deltas"), rois, 3, 9, 16),
         "decode_anchors": (*rpn, 16, 60, 90, 4.0),
         "decode_rois": (rois.nan_to_num(0, 0, 0), grad, (0.1, 0.1, 0.2, 0.2), 60, 90),
-        "place_rois": (rois[:, 1:].nan_to_num(0, 0, 0), torch.ones(6, 3), 1.5, -9e9, 60, 90),
-        "elect": (boxes, scores, torch.tensor([3, -1]), torch.tensor([2, -1]), 0.5),
+        "rois_to_image": (rois[:, 1:].nan_to_num(0, 0, 0), torch.ones(6, 3), 1.5, -9e9, 60, 90),
+        "vote_weights": (boxes, scores, torch.tensor([3, -1]), torch.tensor([2, -1]), 0.5),
         "nms": (boxes, scores[:, 1].contiguous(), 0.5, 10),
         "class_nms": (boxes, scores, 0.5, 0.1, 10),
         "vote_masks": (*votes, 0.4, True, 0),
@@ -75,9 +75,9 @@ def test_bad_labels_and_votes_are_named():
     with pytest.raises(ValueError, match="labels: expected int64"):
         ops.mask_logits(MAPS, ROIS, torch.zeros(2), 3, 9, 16)
     with pytest.raises(ValueError, match="scores: expected \\[2, -1\\]"):
-        ops.winner_masks(MAPS, ROIS, torch.zeros(3, 3), 3, 9, 16)
+        ops.best_class_masks(MAPS, ROIS, torch.zeros(3, 3), 3, 9, 16)
     with pytest.raises(ValueError, match="scores: 5 classes do not fit the 72 channels of maps with bins = 3"):
-        ops.winner_masks(MAPS, ROIS, torch.zeros(2, 5), 3, 9, 16)
+        ops.best_class_masks(MAPS, ROIS, torch.zeros(2, 5), 3, 9, 16)
     with pytest.raises(ValueError, match="grad: 5 classes do not fit the 72 channels"):
         torch.ops.fcis_ros.class_logits_backward(torch.zeros(2, 5), MAPS, ROIS, 3, 9, 16)
     with pytest.raises(ValueError, match="labels: expected \\[2\\]"):
@@ -105,12 +105,12 @@ BAD_BOXES = {
     "height, width: expected": ("decode_rois", ROIS, ROIS[:, 1:], (1.0,) * 4, 0, 9),
     "deltas: expected \\[2, 4\\]": ("decode_rois", ROIS, ANCHORS, (1.0,) * 4, 9, 9),
     "stds: expected 4, got 3": ("decode_rois", ROIS, ROIS[:, 1:], (1.0,) * 3, 9, 9),
-    "boxes: expected \\[-1, 4\\]": ("place_rois", ROIS, SCORES, 1.0, 1.0, 9, 9),
-    "scores: expected \\[3, -1\\]": ("place_rois", ANCHORS, SCORES, 1.0, 1.0, 9, 9),
-    "winners: expected int64": ("elect", ROIS[:, 1:], SCORES, ONE.int(), ONE, 0.5),
-    "labels: expected int64 \\[1\\]": ("elect", ROIS[:, 1:], SCORES, ONE, TWO, 0.5),
-    "winners: 2, there are 2 boxes": ("elect", ROIS[:, 1:], SCORES, TWO, TWO, 0.5),
-    "labels: 3, there are 3 classes": ("elect", ROIS[:, 1:], SCORES, ONE, ONE + 2, 0.5),
+    "boxes: expected \\[-1, 4\\]": ("rois_to_image", ROIS, SCORES, 1.0, 1.0, 9, 9),
+    "scores: expected \\[3, -1\\]": ("rois_to_image", ANCHORS, SCORES, 1.0, 1.0, 9, 9),
+    "winners: expected int64": ("vote_weights", ROIS[:, 1:], SCORES, ONE.int(), ONE, 0.5),
+    "labels: expected int64 \\[1\\]": ("vote_weights", ROIS[:, 1:], SCORES, ONE, TWO, 0.5),
+    "winners: 2, there are 2 boxes": ("vote_weights", ROIS[:, 1:], SCORES, TWO, TWO, 0.5),
+    "labels: 3, there are 3 classes": ("vote_weights", ROIS[:, 1:], SCORES, ONE, ONE + 2, 0.5),
 }
 
 

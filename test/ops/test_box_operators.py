@@ -51,19 +51,19 @@ def test_decode_rois(seed):
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_place_rois_and_elect(seed):
+def test_rois_to_image_and_elect(seed):
     boxes, scores = boxes_and_scores(70, seed=seed)
     boxes = torch.cat([boxes, boxes[:40] + torch.randn(40, 4, generator=torch.Generator().manual_seed(seed))])
     scores = torch.cat([scores, scores[:40]])
     for scale, min_size, height, width in [(1.0, 1.0, 90, 120), (1.6, 7.0, 50, 33), (0.3, 2.0, 1, 1)]:
-        placed = ops.place_rois(boxes, scores, scale, min_size, height, width)
-        for own, expected in zip(placed, reference.place_rois(boxes, scores, scale, min_size, height, width), strict=True):
+        placed = ops.rois_to_image(boxes, scores, scale, min_size, height, width)
+        for own, expected in zip(placed, reference.rois_to_image(boxes, scores, scale, min_size, height, width), strict=True):
             assert own.dtype == expected.dtype
             torch.testing.assert_close(own, expected, rtol=0, atol=0, equal_nan=True)
         rois, labels = ops.class_nms(placed[0], scores, 0.3, 0.2, 20)
         for threshold in (0.5, 0.0, 1.0, 1.1):
-            ours = ops.elect(placed[0], scores, rois, labels, threshold)
-            for own, expected in zip(ours, reference.elect(placed[0], scores, rois, labels, threshold), strict=True):
+            ours = ops.vote_weights(placed[0], scores, rois, labels, threshold)
+            for own, expected in zip(ours, reference.vote_weights(placed[0], scores, rois, labels, threshold), strict=True):
                 assert own.dtype == expected.dtype
                 torch.testing.assert_close(own, expected, rtol=2e-7, atol=0)
 
@@ -71,7 +71,7 @@ def test_place_rois_and_elect(seed):
 def test_no_rois_elect_nobody():
     boxes, scores, none = torch.zeros(0, 4), torch.zeros(0, 3), torch.full((2,), -1)
     for with_ops in (ops, reference):
-        voters, weights, best = with_ops.elect(boxes, scores, none, none, 0.5)
+        voters, weights, best = with_ops.vote_weights(boxes, scores, none, none, 0.5)
         assert voters.shape == weights.shape == (2, 0) and best.tolist() == [0, 0]
-        assert [t.shape[0] for t in with_ops.place_rois(boxes, scores, 1.0, 1.0, 5, 5)] == [0, 0, 0]
+        assert [t.shape[0] for t in with_ops.rois_to_image(boxes, scores, 1.0, 1.0, 5, 5)] == [0, 0, 0]
         assert with_ops.decode_rois(torch.zeros(0, 5), boxes, (1.0,) * 4, 5, 5).shape == (0, 5)

@@ -7,7 +7,7 @@ import torch
 from operator_inputs import channels_of, shifted, spoil
 
 from fcis_ros import ops
-from fcis_ros.ops import native
+from fcis_ros.ops import patent
 
 pytestmark = pytest.mark.cuda
 
@@ -38,7 +38,7 @@ def on_device(value):
 @LAYOUTS
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
 @pytest.mark.parametrize("classes", [4, 21, 81])
-@pytest.mark.parametrize("ops", [ops, native], ids=["grid", "native"])
+@pytest.mark.parametrize("ops", [ops, patent], ids=["grid", "native"])
 def test_assembling(ops, name, layout, dtype, classes):
     maps, rois, arguments = inputs(name, classes, dtype, layout)
     expected = getattr(ops, name)(maps, rois, *arguments, *GEOMETRY)
@@ -54,7 +54,7 @@ def test_assembling(ops, name, layout, dtype, classes):
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
-@pytest.mark.parametrize("ops", [ops, native], ids=["grid", "native"])
+@pytest.mark.parametrize("ops", [ops, patent], ids=["grid", "native"])
 def test_maps_that_are_not_aligned(ops, dtype):
     """Pairs in two loads instead of one."""
     for name in ("class_logits", "mask_logits"):
@@ -79,11 +79,11 @@ def test_suppression(limit):
 @LAYOUTS
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
 @pytest.mark.parametrize("classes", [4, 81])
-def test_winner_masks(layout, dtype, classes):
+def test_best_class_masks(layout, dtype, classes):
     maps, rois, _ = inputs("mask_logits", classes, dtype, layout)
     scores = torch.rand(len(rois), classes, generator=torch.Generator().manual_seed(5)).round(decimals=1)
-    expected = ops.winner_masks(maps, rois, scores, *GEOMETRY)
-    ours = ops.winner_masks(maps.cuda(), rois.cuda(), scores.cuda(), *GEOMETRY)
+    expected = ops.best_class_masks(maps, rois, scores, *GEOMETRY)
+    ours = ops.best_class_masks(maps.cuda(), rois.cuda(), scores.cuda(), *GEOMETRY)
     torch.testing.assert_close(ours.cpu(), expected, atol=2e-6, rtol=1e-5)
 
 
@@ -110,11 +110,11 @@ def test_regression_and_election():
     scores = torch.rand(600, 81, generator=generator)
     scores[5, 7] = torch.inf
     boxes = rois[:, 1:].contiguous()
-    placed = ops.place_rois(boxes, scores, 1.5, 2.0, 400, 660)
-    assert_equal(ops.place_rois(boxes.cuda(), scores.cuda(), 1.5, 2.0, 400, 660), placed)
+    placed = ops.rois_to_image(boxes, scores, 1.5, 2.0, 400, 660)
+    assert_equal(ops.rois_to_image(boxes.cuda(), scores.cuda(), 1.5, 2.0, 400, 660), placed)
     winners, labels = ops.class_nms(placed[0], scores, 0.3, 0.5, 100)
-    expected = ops.elect(placed[0], scores, winners, labels, 0.5)
-    assert_equal(ops.elect(*(t.cuda() for t in (placed[0], scores, winners, labels)), 0.5), expected)
+    expected = ops.vote_weights(placed[0], scores, winners, labels, 0.5)
+    assert_equal(ops.vote_weights(*(t.cuda() for t in (placed[0], scores, winners, labels)), 0.5), expected)
 
 
 @pytest.mark.parametrize("binarise_first", [True, False])
@@ -208,7 +208,7 @@ def test_the_default_model_finds_the_same_on_both_devices():
     import numpy as np
 
     from fcis_ros import Predictor
-    from fcis_ros.data.synthetic import SyntheticScenes
+    from fcis_ros.data.synthetic.scenes import SyntheticScenes
 
     image = SyntheticScenes(0).sample(3).image
     cpu = Predictor.from_checkpoint(device="cpu", precision="fp32")(image, 0.3)

@@ -8,12 +8,12 @@ from golden_spans import GOLDEN
 from operator_inputs import channels_of, spoil
 
 from fcis_ros import ops
-from fcis_ros.ops import native, reference
+from fcis_ros.ops import patent, reference
 
 pytestmark = pytest.mark.cuda
 
 DEVICE = "cuda"
-BOTH = pytest.mark.parametrize("module", [ops, native], ids=["grid", "native"])
+BOTH = pytest.mark.parametrize("module", [ops, patent], ids=["grid", "native"])
 
 
 def stage(seed: int, classes: int, dtype=torch.float32, stride=16) -> tuple[torch.Tensor, ...]:
@@ -38,7 +38,7 @@ def run(module, stride, score_maps, box_maps, rois, labels, scores) -> tuple[tor
     return (
         module.class_logits(score_maps, rois, scores.shape[1], 7, 21, stride),
         module.mask_logits(score_maps, rois, labels, 7, 21, stride),
-        module.winner_masks(score_maps, rois, scores, 7, 21, stride),
+        module.best_class_masks(score_maps, rois, scores, 7, 21, stride),
         module.box_deltas(box_maps, rois, 7, 21, stride),
     )
 
@@ -139,7 +139,7 @@ def test_maps_beyond_4_gib():
     rois = torch.tensor([[0.0, 16.0 * x, 0.0, 16.0 * x + 300, 127.0] for x in range(0, side - 20, 30)])
     lower = rois + torch.tensor([0.0, 0.0, top, 0.0, top])
     small = rows.contiguous(memory_format=torch.channels_last)
-    for module in (ops, native):
+    for module in (ops, patent):
         found = module.class_logits(maps, lower.to(DEVICE), classes, 7, 21, 16)
         expected = module.class_logits(small, rois, classes, 7, 21, 16)
         torch.testing.assert_close(found.cpu(), expected, atol=1e-4, rtol=1e-3)

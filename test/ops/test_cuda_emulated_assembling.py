@@ -19,7 +19,7 @@ CASES = [(4, 3, 9), (21, 3, 9), (33, 2, 6), (1, 1, 4), (17, 3, 3), (18, 2, 4), (
 
 @pytest.fixture(scope="module")
 def assembling(emulate):
-    return emulate("spans.cu", "class_logits.cu", "mask_logits.cu", "winner_masks.cu", "box_deltas.cu")
+    return emulate("spans.cu", "class_logits.cu", "mask_logits.cu", "best_class_masks.cu", "box_deltas.cu")
 
 
 def random_rois(count=25, images=2, seed=0) -> torch.Tensor:
@@ -69,14 +69,14 @@ def test_assembling_and_its_gradient(assembling, name, classes, bins, size, layo
 @LAYOUTS
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
 @pytest.mark.parametrize(("classes", "bins", "size"), [*CASES, (81, 7, 21)])
-def test_winner_masks(assembling, classes, bins, size, dtype, layout):
+def test_best_class_masks(assembling, classes, bins, size, dtype, layout):
     maps, rois = random_maps("mask_logits", classes=classes, bins=bins).to(dtype).to(memory_format=layout), random_rois()
     scores = torch.rand(len(rois), classes, generator=torch.Generator().manual_seed(4)).round(decimals=1)  # ties
     scores[3], scores[4, classes // 2 :], scores[5] = torch.nan, torch.nan, -1.0
     found = torch.full((len(rois), size, size), 7.0)
-    assembling("fcis::cuda::winner_masks", *assembling.describe(maps, rois, bins, size), scores, classes, found, None)
+    assembling("fcis::cuda::best_class_masks", *assembling.describe(maps, rois, bins, size), scores, classes, found, None)
     if classes > 1:
-        expected = reference.winner_masks(maps.float(), rois, scores, bins, size, 16)
+        expected = reference.best_class_masks(maps.float(), rois, scores, bins, size, 16)
     else:  # there is nothing but background
         expected = torch.full_like(found, 0.5)
     torch.testing.assert_close(found, expected, atol=2e-6, rtol=1e-5)

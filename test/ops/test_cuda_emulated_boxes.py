@@ -193,19 +193,19 @@ def test_decode_rois(boxes_of, count):
 
 @ORDERS
 @pytest.mark.parametrize(("count", "classes"), [(0, 3), (1, 1), (100, 4), (60, 81)])
-def test_place_rois_and_elect(boxes_of, order, count, classes):
+def test_rois_to_image_and_elect(boxes_of, order, count, classes):
     rois, scores = random_boxes(count, seed=count, spread=90), torch.rand(count, classes)
     scores[7:9, -1] = torch.nan
     placed = garbage(count, 4), garbage(count, 4, dtype=torch.int32), garbage(count, dtype=torch.bool)
     boxes_of.order(order)
-    boxes_of("fcis::cuda::place_rois", rois, scores, count, classes, 1.5, 4.0, 60.0, 70.0, *placed, None)
-    identical(placed, ops.place_rois(rois, scores, 1.5, 4.0, 60, 70))
+    boxes_of("fcis::cuda::rois_to_image", rois, scores, count, classes, 1.5, 4.0, 60.0, 70.0, *placed, None)
+    identical(placed, ops.rois_to_image(rois, scores, 1.5, 4.0, 60, 70))
     winners, labels = ops.class_nms(placed[0], scores, 0.5, 0.3, 12)
     for threshold in (0.5, 0.0, 1.1):
         election = Election(*(t.data_ptr() for t in (placed[0], scores, winners, labels)), count, classes, threshold)
         found = garbage(12, count, dtype=torch.int32), garbage(12, count), garbage(12)
-        boxes_of("fcis::cuda::elect", election, 12, *found, None)
-        identical(found, ops.elect(placed[0], scores, winners, labels, threshold))
+        boxes_of("fcis::cuda::vote_weights", election, 12, *found, None)
+        identical(found, ops.vote_weights(placed[0], scores, winners, labels, threshold))
     boxes_of.order(0)
 
 
@@ -214,7 +214,7 @@ def test_winners_that_do_not_exist_elect_nobody(boxes_of):
     winners, labels = torch.tensor([1, 2, 0, -1, 2**40]), torch.tensor([2, 1, 3, 1, 2**40])
     election = Election(*(t.data_ptr() for t in (boxes, scores, winners, labels)), 2, 3, 0.5)
     voters, weights, best = garbage(5, 2, dtype=torch.int32), garbage(5, 2), garbage(5)
-    boxes_of("fcis::cuda::elect", election, 5, voters, weights, best, None)
+    boxes_of("fcis::cuda::vote_weights", election, 5, voters, weights, best, None)
     assert voters.tolist() == [[0, 1]] + [[-1, -1]] * 4
     assert weights.tolist() == [[0.5, 0.5]] + [[0, 0]] * 4
     assert best.tolist() == [0.5, 0, 0, 0, 0]
@@ -225,7 +225,7 @@ def test_under_sanitizer_nms(boxes_of):
         test_nms(boxes_of, count, 0.4, 20)
         test_class_nms(boxes_of, count, 3, 0.4, 0.1, 20)
         test_decode_rois(boxes_of, count)
-        test_place_rois_and_elect(boxes_of, 7, count, 5)
+        test_rois_to_image_and_elect(boxes_of, 7, count, 5)
 
 
 def test_under_sanitizer_anchors(boxes_of):

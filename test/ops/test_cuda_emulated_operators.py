@@ -8,7 +8,7 @@ import torch
 from operator_inputs import arguments_of, channels_of, spoil
 
 from fcis_ros import Predictor, ops
-from fcis_ros.data.synthetic import SyntheticScenes
+from fcis_ros.data.synthetic.scenes import SyntheticScenes
 from fcis_ros.model import fcis
 
 pytestmark = [pytest.mark.slow, pytest.mark.compiler, pytest.mark.timeout(900)]
@@ -45,7 +45,7 @@ def test_a_frame(emulated_operators, predictor, monkeypatch, room):
 
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last], ids=["nchw", "channels_last"])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-@pytest.mark.parametrize("prefix", ["", "native_"])
+@pytest.mark.parametrize("prefix", ["", "patent_"])
 @pytest.mark.parametrize("name", ["class_logits", "mask_logits", "box_deltas"])
 def test_gradients(emulated_operators, name, prefix, dtype, layout):
     generator = torch.Generator().manual_seed(0)
@@ -81,10 +81,10 @@ WRONG = {
     "boxes: one that votes is not inside the 2x2": ("vote_masks", BOX, MASKS, ENDS[None] - 2, WEIGHTS, 2, 2, 0.4, True, 0),
     "index: one is too high, there are 1 masks": ("vote_masks", BOX, MASKS, ENDS[None], WEIGHTS, 9, 9, 0.4, True, 0),
     "maps: 71 channels are no multiple of 72": ("class_logits", MAPS[:, 1:].contiguous(), ROIS, 2, *GEOMETRY),
-    "classes: 5 classes do not fit the 72": ("native_class_logits", MAPS, ROIS, 5, 3, 16),
+    "classes: 5 classes do not fit the 72": ("patent_class_logits", MAPS, ROIS, 5, 3, 16),
     "grad: 5 classes do not fit the 72": ("class_logits_backward", torch.zeros(2, 5), MAPS, ROIS, *GEOMETRY),
-    "size: expected 1..512": ("native_mask_logits", MAPS, ROIS, ENDS.long().expand(2), 3, 0, 16),
-    "scores: 5 classes do not fit": ("winner_masks", MAPS, ROIS, torch.zeros(2, 5), *GEOMETRY),
+    "size: expected 1..512": ("patent_mask_logits", MAPS, ROIS, ENDS.long().expand(2), 3, 0, 16),
+    "scores: 5 classes do not fit": ("best_class_masks", MAPS, ROIS, torch.zeros(2, 5), *GEOMETRY),
     "deltas: expected": ("decode_rois", ROIS, torch.zeros(3, 4), (1.0,) * 4, 9, 9),
 }
 
@@ -97,6 +97,6 @@ def test_what_is_wrong_is_named(emulated_operators, message):
 
 
 def test_every_operator_has_a_binding(emulated_operators):
-    natives = [f"native_{name}" for name in ("class_logits", "mask_logits", "box_deltas")]
-    for name in [*ops.__all__, *natives, *(f"{name}_backward" for name in natives)]:
+    patents = [f"patent_{name}" for name in ("class_logits", "mask_logits", "box_deltas")]
+    for name in [*ops.__all__, *patents, *(f"{name}_backward" for name in patents)]:
         assert torch._C._dispatch_has_kernel_for_dispatch_key(f"fcis_emulated::{name}", "CPU"), name

@@ -72,13 +72,13 @@ def test_half_precision_maps_are_summed_in_float32(name, dtype):
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
-def test_winner_masks(dtype):
+def test_best_class_masks(dtype):
     maps, rois = random_maps("mask_logits").to(dtype), random_rois()
     scores = torch.rand(len(rois), 4, generator=torch.Generator().manual_seed(4)).round(decimals=1)  # ties
     scores[3], scores[4, 2:] = torch.nan, torch.nan
-    expected = reference.winner_masks(maps, rois, scores, 3, 9, 16)
-    torch.testing.assert_close(ops.winner_masks(maps, rois, scores, 3, 9, 16), expected, atol=2e-6, rtol=1e-5)
-    assert (ops.winner_masks(random_maps("mask_logits", classes=1), rois, scores[:, :1], 3, 9, 16) == 0.5).all()
+    expected = reference.best_class_masks(maps, rois, scores, 3, 9, 16)
+    torch.testing.assert_close(ops.best_class_masks(maps, rois, scores, 3, 9, 16), expected, atol=2e-6, rtol=1e-5)
+    assert (ops.best_class_masks(random_maps("mask_logits", classes=1), rois, scores[:, :1], 3, 9, 16) == 0.5).all()
 
 
 @LAYOUTS
@@ -94,7 +94,7 @@ def test_the_padding_changes_nothing_and_has_no_gradient(classes, dtype, layout)
         logits = ops.class_logits(maps, rois, classes, 3, 9, 16)
         pairs = ops.mask_logits(maps, rois, torch.arange(len(rois)) % classes, 3, 9, 16)
         (grad,) = torch.autograd.grad(logits.square().sum() + pairs.square().sum(), maps)
-        results.append((logits, pairs, ops.winner_masks(maps.detach(), rois, logits.detach(), 3, 9, 16), grad))
+        results.append((logits, pairs, ops.best_class_masks(maps.detach(), rois, logits.detach(), 3, 9, 16), grad))
     for other in results[1:]:
         assert all(map(torch.equal, results[0], other))
     logits, _, _, grad = results[0]

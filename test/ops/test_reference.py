@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fcis_ros.ops import reference
-from fcis_ros.ops.reference.masks import sample
+from fcis_ros.ops.reference.mask_voting import sample
 
 
 @pytest.mark.parametrize("extent", GOLDEN)
@@ -203,7 +203,7 @@ def test_second_round_by_hand():
 def test_places_by_hand():
     rois = torch.tensor([[0.0, 2, 13, 13], [0, 0, 3, 9], [0, 0, torch.nan, 9], [0, 0, 9, 9]])
     scores = torch.tensor([[0.5, 0.5]] * 3 + [[0.5, torch.inf]])
-    boxes, pixels, finite = reference.place_rois(rois, scores, 2.0, 5.0, 9, 6)
+    boxes, pixels, finite = reference.rois_to_image(rois, scores, 2.0, 5.0, 9, 6)
     assert boxes[0].tolist() == [0, 1, 5, 6.5] and pixels[0].tolist() == [0, 1, 5, 6]  # half to even
     assert boxes[1:].isnan().all() and not pixels[1:].any()
     assert finite.tolist() == [True, True, False, False]  # the second is only too narrow
@@ -212,7 +212,7 @@ def test_places_by_hand():
 def test_election_by_hand():
     boxes = torch.tensor([[0.0, 0, 3, 3], [0, 0, 3, 2], [9, 9, 12, 12]])
     scores = torch.tensor([[0.1, 0.6], [0.6, 0.2], [0.1, 0.9]])
-    voters, weights, best = reference.elect(boxes, scores, torch.tensor([0, 2, -1]), torch.tensor([1, 1, -1]), 0.75)
+    voters, weights, best = reference.vote_weights(boxes, scores, torch.tensor([0, 2, -1]), torch.tensor([1, 1, -1]), 0.75)
     assert voters.tolist() == [[0, 1, -1], [-1, -1, 2], [-1, -1, -1]]  # the IoU of the first two is 12/16
     torch.testing.assert_close(weights, torch.tensor([[0.75, 0.25, 0], [0, 0, 1], [0, 0, 0]]))
     torch.testing.assert_close(best, torch.tensor([0.6, 0.9, 0]))

@@ -135,7 +135,7 @@ def graph(monkeypatch):
     from ament_index_python.packages import get_package_share_directory
     from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 
-    from fcis_ros.ros.watchdog import profile_variable
+    from fcis_ros.dds_profile import profile_variable
 
     profile = f"{get_package_share_directory('fcis_ros')}/config/fastdds_large_images.xml"
     monkeypatch.setenv(profile_variable(), profile)
@@ -216,13 +216,13 @@ class Client:
         """A message with a stamp and a frame of its own."""
         from sensor_msgs.msg import Image
 
-        from fcis_ros.ros import convert
+        from fcis_ros.messages import image_messages
 
         self._sent += 1
         message = Image()
         message.header.stamp.sec, message.header.stamp.nanosec = 1000 + self._sent, 123456789
         message.header.frame_id = f"camera_{self._sent}"
-        convert.fill_image(message, pixels, "rgb8")
+        image_messages.fill_image(message, pixels, "rgb8")
         for name, value in changes.items():
             setattr(message, name, value)
         return message

@@ -59,7 +59,7 @@ def test_a_key_store_that_is_not_there(tmp_path):
 
 WITHOUT_SECURITY = """
 import sys
-from fcis_ros.ros import process
+from fcis_ros.ros import run_node
 
 class RCLError(RuntimeError):  # named as rclpy's
     pass

@@ -20,7 +20,7 @@ def camera(graph):
 
 
 def test_folder_in_natural_order_at_its_rate(camera, start, tmp_path, wait_for):
-    from fcis_ros.ros.convert import to_rgb
+    from fcis_ros.messages.image_messages import to_rgb
 
     images, infos = camera
     for number in (10, 9, 8):
@@ -74,7 +74,7 @@ def test_unusable_source_ends_with_one_line(graph, start, tmp_path, make, named)
 
 
 def test_network_camera_is_opened_again_when_it_ends(camera, start, wait_for, monkeypatch):
-    from fcis_ros.ros.convert import to_rgb
+    from fcis_ros.messages.image_messages import to_rgb
 
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     images, _ = camera
@@ -139,9 +139,9 @@ def recording(tmp_path, seconds, topics=("/cam",)):
     """Frames at these times, each of the brightness of its number."""
     from rosbags.rosbag2 import StoragePlugin, Writer
 
-    from fcis_ros.bags.messages import IMAGE, message_types
-    from fcis_ros.bags.writing import image_message
-    from fcis_ros.data.frames import Frame
+    from fcis_ros.bags.writer import image_message
+    from fcis_ros.data.frame_sources import Frame
+    from fcis_ros.messages.typestore import IMAGE, message_types
 
     store = message_types()
     with Writer(tmp_path / "bag", version=9, storage_plugin=StoragePlugin.MCAP) as writer:
@@ -156,7 +156,7 @@ def recording(tmp_path, seconds, topics=("/cam",)):
 
 def test_recording_in_its_own_time(camera, start, tmp_path, wait_for):
     """Intervals are the recording's, not those of a rate."""
-    from fcis_ros.ros.convert import to_rgb
+    from fcis_ros.messages.image_messages import to_rgb
 
     images, _ = camera
     bag = recording(tmp_path, [0, 0.2, 0.4, 1.6, 1.8])

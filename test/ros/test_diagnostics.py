@@ -4,23 +4,23 @@ import pytest
 
 from fcis_ros.ros import diagnostics
 from fcis_ros.ros.diagnostics import ERROR, OK, WARN
-from fcis_ros.ros.inbox import Counts
-from fcis_ros.ros.watchdog import Finding
+from fcis_ros.ros.frame_queue import FrameCounts
+from fcis_ros.ros.input_diagnosis import Finding
 
 
 def test_rates_look_back_over_the_window_only():
-    rates = diagnostics.Rates(0.0, window=5.0)
+    rates = diagnostics.RateWindow(0.0, window=5.0)
     for second in range(20):
-        added, seconds = rates(float(second), Counts(received=10 * second, processed=4 * second, overwritten=6 * second))
+        added, seconds = rates(float(second), FrameCounts(received=10 * second, processed=4 * second, overwritten=6 * second))
     assert seconds == 5.0 and (added["received"], added["processed"], added["overwritten"]) == (50, 20, 30)
 
 
 def test_rates_of_a_node_that_has_just_started():
     """Also what came before somebody looked for the first time."""
-    rates = diagnostics.Rates(7.0)
-    added, seconds = rates(8.0, Counts(received=3, failed=1, waiting=2))
+    rates = diagnostics.RateWindow(7.0)
+    added, seconds = rates(8.0, FrameCounts(received=3, failed=1, waiting=2))
     assert (added["received"], added["failed"], added["processed"], seconds) == (3, 1, 0, 1.0)
-    assert rates(8.5, Counts(received=4, processed=3, failed=1))[0]["received"] == 4
+    assert rates(8.5, FrameCounts(received=4, processed=3, failed=1))[0]["received"] == 4
 
 
 def test_recent_percentiles():
@@ -34,7 +34,7 @@ def test_recent_percentiles():
 
 def status(state="active", finding=None, problems=(), **added):
     added = dict.fromkeys(("received", "processed", "overwritten", "rejected", "stale", "failed"), 0) | added
-    counts = Counts(received=100, processed=1, failed=99)  # history must not matter
+    counts = FrameCounts(received=100, processed=1, failed=99)  # history must not matter
     return diagnostics.camera_status("camera", state, counts, added, 5.0, {"latency_ms": [1.0, 2.0]}, finding, problems, {})
 
 

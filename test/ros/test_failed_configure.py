@@ -12,7 +12,7 @@ IMAGE = np.random.default_rng(0).integers(0, 256, (60, 80, 3), dtype=np.uint8)
 # The worker's thread cannot be started the first time.
 NO_THREAD = """
 import sys
-from fcis_ros.ros import engine, fcis_node, process
+from fcis_ros.ros import fcis_node, inference_worker, run_node
 
 process.obey_signals()
 

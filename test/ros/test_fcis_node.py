@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from fcis_ros import overlay
+from fcis_ros.messages import image_messages
 from fcis_ros.model.predictor import Predictor
-from fcis_ros.ros import convert
 
 pytestmark = pytest.mark.ros
 
@@ -21,7 +21,7 @@ REMAP = {"image": "camera/image"}
 def test_masks_overlay_and_labels_carry_the_header_and_the_prediction(client, start, tiny_checkpoint, wait_for, precision):
     from sensor_msgs.msg import Image
 
-    from fcis_ros.ros.masks import from_message
+    from fcis_ros.messages.mask_messages import from_message
 
     overlays, labels, masks = [], [], client.masks[""]
     client.node.create_subscription(Image, "fcis_node/overlay", overlays.append, 10)
@@ -39,7 +39,7 @@ def test_masks_overlay_and_labels_carry_the_header_and_the_prediction(client, st
     assert np.array_equal(found.masks, expected.masks) and np.array_equal(found.scores, expected.scores)
     assert masks[0].model == "tiny" and (masks[0].height, masks[0].width) == (60, 80)
     assert overlays[0].encoding == "rgb8"
-    assert np.array_equal(convert.to_rgb(overlays[0]), overlay.draw(IMAGE, expected))
+    assert np.array_equal(image_messages.to_rgb(overlays[0]), overlay.draw(IMAGE, expected))
     assert labels[0].encoding == "mono16"
     assert np.array_equal(np.frombuffer(labels[0].data, np.uint16).reshape(60, 80), overlay.label_map(expected))
     wait_for(lambda: client.count("processed") == 1, "the diagnostics")

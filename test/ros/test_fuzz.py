@@ -9,9 +9,10 @@ from types import SimpleNamespace
 import cv2
 import numpy as np
 
-from fcis_ros.ros import convert, engine
-from fcis_ros.ros.inbox import Inbox, StaleFrameError
-from fcis_ros.ros.stamps import StampCheck, nanoseconds
+from fcis_ros.messages import image_messages
+from fcis_ros.ros import inference_worker
+from fcis_ros.ros.frame_queue import FrameQueue, StaleFrameError
+from fcis_ros.ros.header_checks import HeaderCheck, nanoseconds
 
 FRAMES = int(os.environ.get("FCIS_FUZZ_FRAMES", "2000"))
 GOOD = np.full((6, 8, 3), 77, np.uint8)
@@ -33,14 +34,14 @@ class Outlet:
     """What a camera does with a frame, without ROS."""
 
     def __init__(self):
-        self.answers, self.refusals, self.check = [], 0, StampCheck()
+        self.answers, self.refusals, self.check = [], 0, HeaderCheck()
 
     def image_of(self, frame):
         verdict = self.check(frame.message.header)
         assert all("\n" not in problem for problem in verdict.problems) and verdict.jumped_back >= 0
         if nanoseconds(frame.message.header.stamp) < -(2**40):
             raise StaleFrameError
-        return (convert.compressed_to_rgb if hasattr(frame.message, "format") else convert.to_rgb)(frame.message)
+        return (image_messages.compressed_to_rgb if hasattr(frame.message, "format") else image_messages.to_rgb)(frame.message)
 
     def answer(self, frame, image, found):
         self.answers.append((frame.message, image.shape))
@@ -64,7 +65,7 @@ def header(random) -> SimpleNamespace:
 def raw(random) -> SimpleNamespace:
     """Sizes that often fit and often do not."""
     width, height = (int(value) for value in random.integers(0, 10, 2))
-    encoding = str(random.choice((*convert.ENCODINGS, "", "jpeg", "32FC1", "nv24", "rgb8\n")))
+    encoding = str(random.choice((*image_messages.ENCODINGS, "", "jpeg", "32FC1", "nv24", "rgb8\n")))
     step = width * int(random.choice((1, 2, 3, 4, 6, 8))) + int(random.choice((0, 0, 0, 5)))
     size = step * height * int(random.choice((1, 1, 3))) // int(random.choice((1, 1, 2))) + int(random.choice((0, 0, 0, 1)))
     if random.random() < 0.02:
@@ -91,9 +92,9 @@ def test_hostile_frames_are_answered_or_refused_and_the_next_good_one_is_served(
     random = np.random.default_rng(7)
     noise = random.integers(0, 256, (16, 16, 3), dtype=np.uint8)
     pictures = [cv2.imencode(kind, noise)[1].tobytes() for kind in (".jpg", ".png")]
-    inbox, outlet, log = Inbox(["camera"]), Outlet(), []
+    inbox, outlet, log = FrameQueue(["camera"]), Outlet(), []
     inbox.open("camera", 1000)
-    worker = engine.Engine(Predictor(), inbox, {"camera": outlet}, lambda: 0.5, 0, log.append, log.append)
+    worker = inference_worker.InferenceWorker(Predictor(), inbox, {"camera": outlet}, lambda: 0.5, 0, log.append, log.append)
     good = SimpleNamespace(
         header=header(random), width=8, height=6, step=24, encoding="rgb8", is_bigendian=0, data=GOOD.tobytes()
     )
@@ -113,4 +114,4 @@ def test_hostile_frames_are_answered_or_refused_and_the_next_good_one_is_served(
     assert len(outlet.answers) == counts.processed and outlet.refusals == counts.rejected + counts.stale
     assert sum(message is good for message, _ in outlet.answers) == FRAMES // 100
     assert counts.rejected > FRAMES / 10 and counts.processed > FRAMES / 20  # both kinds occur
-    assert len(log) <= engine.KINDS_LOGGED and all("\n" not in line for line in log)
+    assert len(log) <= inference_worker.KINDS_LOGGED and all("\n" not in line for line in log)

@@ -76,7 +76,7 @@ def test_every_image_arrives_once_and_in_order_while_the_quality_of_service_chan
 
 def test_the_log_waits_a_moment_for_the_name_of_a_node_and_says_it_once():
     from fcis_ros.ros.image_input import PATIENCE, ImageInput
-    from fcis_ros.ros.watchdog import UNNAMED, Finding
+    from fcis_ros.ros.input_diagnosis import UNNAMED, Finding
 
     lines = []
     logger = SimpleNamespace(warning=lines.append, info=lines.append)

@@ -12,8 +12,8 @@ import cv2
 import numpy as np
 import pytest
 
-from fcis_ros.bags.writing import record
-from fcis_ros.data.frames import Frame
+from fcis_ros.bags.writer import record
+from fcis_ros.data.frame_sources import Frame
 
 pytest.importorskip("rclpy")
 from ament_index_python.packages import get_package_share_directory

@@ -22,7 +22,7 @@ import sys
 import time
 from pathlib import Path
 from fcis_ros.model import exported
-from fcis_ros.ros import fcis_node, process
+from fcis_ros.ros import fcis_node, run_node
 
 process.obey_signals()
 process.LAST_SECONDS = 100.0
@@ -87,7 +87,7 @@ FAILING_DEVICE = """
 import os
 import sys
 from fcis_ros.model.predictor import Predictor
-from fcis_ros.ros import engine, fcis_node, process
+from fcis_ros.ros import fcis_node, inference_worker, run_node
 
 process.obey_signals()
 predict, broken = Predictor.predict, []

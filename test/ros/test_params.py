@@ -37,7 +37,7 @@ def test_every_row_is_complete():
 
 
 def test_the_documented_encodings_are_the_ones_that_are_read():
-    from fcis_ros.ros.convert import ENCODINGS
+    from fcis_ros.messages.image_messages import ENCODINGS
 
     table = (ROOT / "docs" / "node.md").read_text().split("## Encodings")[1].split("\n\n")[0]
     named = [name for line in table.splitlines()[1:] for name in re.findall(r"`(\w+)`", line.split("|")[1])]

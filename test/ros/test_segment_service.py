@@ -16,12 +16,12 @@ IMAGE = np.random.default_rng(0).integers(0, 256, (60, 80, 3), dtype=np.uint8)
 @pytest.fixture
 def service():
     """The service of a node that has no network, and the inbox where its requests wait."""
-    from fcis_ros.ros.inbox import Inbox
+    from fcis_ros.ros.frame_queue import FrameQueue
     from fcis_ros.ros.segment_service import SegmentService
 
     node = SimpleNamespace(executor=None, create_service=lambda *_, **__: None)
     node.resolve = lambda future, result: future.set_result(result)
-    inbox = Inbox([SegmentService.NAME])
+    inbox = FrameQueue([SegmentService.NAME])
     inbox.start()
     inbox.open(SegmentService.NAME, 1)
     return SegmentService(node, inbox), inbox
@@ -81,14 +81,14 @@ import sys
 import time
 from pathlib import Path
 from fcis_ros.model.predictor import Predictor
-from fcis_ros.ros import fcis_node, process
+from fcis_ros.ros import fcis_node, run_node
 
 process.obey_signals()
 process.LAST_SECONDS = 100.0
 fcis_node.HANG_SECONDS = 1.0
 predict, inboxes = Predictor.predict, []
 
-class Inbox(fcis_node.Inbox):
+class FrameQueue(fcis_node.Inbox):
     def __init__(self, *arguments):
         super().__init__(*arguments)
         inboxes.append(self)
@@ -98,7 +98,7 @@ def wait_and_predict(*arguments):
         time.sleep(0.01)
     return predict(*arguments)
 
-fcis_node.Inbox, Predictor.predict = Inbox, wait_and_predict
+fcis_node.Inbox, Predictor.predict = FrameQueue, wait_and_predict
 sys.exit(fcis_node.main())
 """
 

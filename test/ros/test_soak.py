@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
-from fcis_ros.ros import convert
+from fcis_ros.messages import image_messages
 
 pytestmark = [pytest.mark.ros, pytest.mark.slow]
 
@@ -23,7 +23,7 @@ SIDES = (2, 32, 48, 60, 96, 130)
 
 def raw(random, image):
     """A noise image of some size in some encoding; one in ten is of no use."""
-    encoding = str(random.choice(convert.ENCODINGS))
+    encoding = str(random.choice(image_messages.ENCODINGS))
     height, width = (int(side) for side in random.choice(SIDES, 2))
     step = width * 8 + int(random.choice((0, 3)))  # wide enough for every encoding
     rows = height * 3 // 2 if encoding.startswith("nv") else height

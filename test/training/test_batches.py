@@ -11,7 +11,7 @@ from fcis_ros.config import ModelConfig
 from fcis_ros.structures import Sample
 from fcis_ros.training import batches
 from fcis_ros.training.batches import Batches, photo_index
-from fcis_ros.training.config import TrainConfig
+from fcis_ros.training.train_config import TrainConfig
 
 MODEL = ModelConfig(class_names=("car",), backbone="resnet18", short_side=32, max_side=64)
 NOTHING = np.zeros(0, np.int64)

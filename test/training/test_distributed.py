@@ -18,18 +18,18 @@ import torch
 
 from fcis_ros.config import ModelConfig
 from fcis_ros.data.coco import CocoDataset
-from fcis_ros.data.frames import read_image
+from fcis_ros.data.frame_sources import read_image
 from fcis_ros.errors import InputError
-from fcis_ros.evaluation.coco import to_results
+from fcis_ros.metrics.coco_results import to_results
 from fcis_ros.model import checkpoint
 from fcis_ros.model.fcis import FCIS
 from fcis_ros.model.predictor import Predictor
 from fcis_ros.training.batches import Batches
-from fcis_ros.training.config import TrainConfig
 from fcis_ros.training.distributed import Processes, check_share
 from fcis_ros.training.loop import train_step
 from fcis_ros.training.objective import LOSSES
 from fcis_ros.training.state import new_state
+from fcis_ros.training.train_config import TrainConfig
 
 MODEL = ModelConfig(
     class_names=("car", "pedestrian", "bicyclist"), backbone="resnet18", width=8, stride_in_1x1=False, short_side=90,

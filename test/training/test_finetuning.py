@@ -13,10 +13,10 @@ from fcis_ros.data.coco import CocoDataset
 from fcis_ros.model import checkpoint
 from fcis_ros.model.fcis import FCIS
 from fcis_ros.training.batches import Batches
-from fcis_ros.training.config import TrainConfig
-from fcis_ros.training.initial import initialise
+from fcis_ros.training.init_weights import initialise
 from fcis_ros.training.objective import LOSSES, compute_losses
 from fcis_ros.training.optimiser import set_training
+from fcis_ros.training.train_config import TrainConfig
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "config" / "train_coco_driving.json"
 

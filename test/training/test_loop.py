@@ -11,16 +11,16 @@ import torch
 
 from fcis_ros.config import ModelConfig
 from fcis_ros.errors import InputError
-from fcis_ros.evaluation.coco import to_annotations, to_results
-from fcis_ros.evaluation.matching import match_image
-from fcis_ros.evaluation.precision import Table, measure
+from fcis_ros.metrics.average_precision import Table, measure
+from fcis_ros.metrics.coco_results import to_annotations, to_results
+from fcis_ros.metrics.matching import match_image
 from fcis_ros.model import checkpoint
 from fcis_ros.model.predictor import Predictor
 from fcis_ros.structures import Sample
-from fcis_ros.training import loop, precision
+from fcis_ros.training import loop, mixed_precision
 from fcis_ros.training.batches import Batches
-from fcis_ros.training.config import TrainConfig
 from fcis_ros.training.objective import LOSSES
+from fcis_ros.training.train_config import TrainConfig
 
 CPU = torch.device("cpu")
 MODEL = ModelConfig(
@@ -104,7 +104,7 @@ def mask_ap50(path) -> float:
 @pytest.mark.parametrize(("width", "chosen"), [(8, "fp32"), (16, "bf16")])
 def test_train_on_a_cpu_with_bf16_keeps_narrow_models_in_fp32(tmp_path, monkeypatch, width, chosen):
     """What the run did stands in its provenance; two images of batch 1, so that every convolution sees one image."""
-    monkeypatch.setattr(precision, "cpu_bf16_unit", lambda: "avx512_bf16")
+    monkeypatch.setattr(mixed_precision, "cpu_bf16_unit", lambda: "avx512_bf16")
     settings = config(model=dataclasses.replace(MODEL, width=width), steps=2, batch=1, precision="auto")
     (entry,) = checkpoint.read_metadata(start(tmp_path / "run", settings))[1]["starts"]
     assert entry["precision"] == chosen

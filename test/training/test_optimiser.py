@@ -10,8 +10,8 @@ from torch import nn
 
 from fcis_ros.config import ModelConfig
 from fcis_ros.model.fcis import FCIS
-from fcis_ros.training.config import TrainConfig
 from fcis_ros.training.optimiser import make_average, make_optimizer, set_training
+from fcis_ros.training.train_config import TrainConfig
 
 MODEL = ModelConfig(class_names=("a",), backbone="resnet18", width=8, reduced_channels=8, rpn_channels=8, bins=3, grid=9)
 CONFIG = TrainConfig(MODEL, steps=1, lr=0.5, weight_decay=0.25)

@@ -19,10 +19,10 @@ from fcis_ros.config import ModelConfig
 from fcis_ros.model.fcis import FCIS
 from fcis_ros.training import targets
 from fcis_ros.training.augment import TrainItem
-from fcis_ros.training.config import TrainConfig
 from fcis_ros.training.loop import train_step
 from fcis_ros.training.objective import compute_losses
 from fcis_ros.training.state import new_state
+from fcis_ros.training.train_config import TrainConfig
 
 K, S, SCALES, RATIOS, STDS = 3, 9, (1.0, 2.0, 3.0), (0.5, 1.0, 2.0), (0.2, 0.2, 0.5, 0.5)
 MODEL = ModelConfig(

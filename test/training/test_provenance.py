@@ -13,7 +13,7 @@ from fcis_ros.config import ModelConfig
 from fcis_ros.data.coco import CocoDataset
 from fcis_ros.errors import InputError
 from fcis_ros.training import provenance
-from fcis_ros.training.config import TrainConfig
+from fcis_ros.training.train_config import TrainConfig
 
 
 def dataset(folder, names=("b.png", "a.png"), colour=0) -> CocoDataset:

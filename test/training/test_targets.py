@@ -5,8 +5,8 @@ import torch
 
 from fcis_ros.config import ModelConfig
 from fcis_ros.training.augment import TrainItem
-from fcis_ros.training.config import TrainConfig
 from fcis_ros.training.targets import crowd_cover, mask_target, roi_targets, rpn_targets
+from fcis_ros.training.train_config import TrainConfig
 
 
 def item(boxes, labels=None, size=(64, 64), ignore=None) -> TrainItem:

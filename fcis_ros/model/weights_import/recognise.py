@@ -13,7 +13,7 @@ from fcis_ros.config import ModelConfig
 from fcis_ros.errors import InputError
 from fcis_ros.model.weights_import import chainercv, mxnet_params, npz, released
 from fcis_ros.model.weights_import.stored_array import StoredArray
-from fcis_ros.shipped import shipped
+from fcis_ros.package_data import package_file
 
 RELEASED = {(81, 12): "resnet101_coco", (21, 9): "resnet101_voc"}  # classes with background, anchors: configuration
 
@@ -88,7 +88,7 @@ def released_config(path: Path, stored: dict[str, StoredArray]) -> ModelConfig:
             f"{path}: {classes} classes (with background) and {anchors} anchors are not the released COCO (81, 12) or VOC "
             f"(21, 9) model; say with --config what they are"
         )
-    return ModelConfig.read(shipped("config/models", f"{RELEASED[classes, anchors]}.json"))
+    return ModelConfig.read(package_file("config/models", f"{RELEASED[classes, anchors]}.json"))
 
 
 def imagenet(path: Path, form: str, stored: dict[str, StoredArray]) -> Recognised:
@@ -104,6 +104,6 @@ def imagenet(path: Path, form: str, stored: dict[str, StoredArray]) -> Recognise
     raise InputError(f"{path}: neither FCIS nor a ResNet-50, 101 or 152 under the names of the released code")
 
 
-def count(expected: dict[str, released.Parameter]) -> int:
+def count(expected: dict[str, released.ReleasedParameter]) -> int:
     """How many tensors become of them: every normalisation also has a counter."""
     return len(expected) + sum(name.endswith("_moving_var") for name in expected)

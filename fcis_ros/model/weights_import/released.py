@@ -23,7 +23,7 @@ NORM = {"gamma": "weight", "beta": "bias", "moving_mean": "running_mean", "movin
 
 
 @dataclass(frozen=True)
-class Parameter:
+class ReleasedParameter:
     """One parameter of the released network.
 
     Attributes:
@@ -46,14 +46,14 @@ def block_names(backbone: str) -> list[list[str]]:
     ]
 
 
-def backbone_parameters(backbone: str, width: int = 64) -> dict[str, Parameter]:
+def backbone_parameters(backbone: str, width: int = 64) -> dict[str, ReleasedParameter]:
     """The released parameters of a bottleneck ResNet; ours are called as torchvision calls them."""
-    found: dict[str, Parameter] = {}
+    found: dict[str, ReleasedParameter] = {}
 
     def conv_and_norm(conv: str, norm: str, our_conv: str, our_norm: str, shape: tuple[int, ...]) -> None:
-        found[f"{conv}_weight"] = Parameter(f"{our_conv}.weight", shape)
+        found[f"{conv}_weight"] = ReleasedParameter(f"{our_conv}.weight", shape)
         for theirs, ours in NORM.items():
-            found[f"{norm}_{theirs}"] = Parameter(f"{our_norm}.{ours}", shape[:1])
+            found[f"{norm}_{theirs}"] = ReleasedParameter(f"{our_norm}.{ours}", shape[:1])
 
     conv_and_norm("conv1", "bn_conv1", "conv1", "bn1", (width, 3, 7, 7))
     inputs = width
@@ -72,7 +72,7 @@ def backbone_parameters(backbone: str, width: int = 64) -> dict[str, Parameter]:
     return found
 
 
-def parameters(config: ModelConfig) -> dict[str, Parameter]:
+def parameters(config: ModelConfig) -> dict[str, ReleasedParameter]:
     """All parameters of the released network with this configuration's sizes, by their released names."""
     k, classes, anchors = config.bins, config.num_classes, config.num_anchors
 
@@ -84,7 +84,7 @@ def parameters(config: ModelConfig) -> dict[str, Parameter]:
         return values.reshape(2, 4, k * k, -1)[1].swapaxes(0, 1)
 
     backbone = backbone_parameters(config.backbone, config.width)
-    found = {name: Parameter(f"backbone.{one.ours}", one.shape) for name, one in backbone.items()}
+    found = {name: ReleasedParameter(f"backbone.{one.ours}", one.shape) for name, one in backbone.items()}
     c5, reduced = 32 * config.width, config.reduced_channels
     for name, ours, shape, reorder in (
         ("rpn_conv_3x3", "rpn.conv", (config.rpn_channels, c5 // 2, 3, 3), None),
@@ -95,12 +95,12 @@ def parameters(config: ModelConfig) -> dict[str, Parameter]:
         ("fcis_bbox", "score_maps.box", (8 * k * k, reduced, 1, 1), used_boxes),
     ):
         for part, size in (("weight", shape), ("bias", shape[:1])):
-            found[f"{name}_{part}"] = Parameter(f"{ours}.{part}", size, *([reorder] if reorder else []))
+            found[f"{name}_{part}"] = ReleasedParameter(f"{ours}.{part}", size, *([reorder] if reorder else []))
     return found
 
 
 def convert(
-    path: object, stored: dict[str, StoredArray], expected: dict[str, Parameter], ignored: Callable[[str], bool]
+    path: object, stored: dict[str, StoredArray], expected: dict[str, ReleasedParameter], ignored: Callable[[str], bool]
 ) -> Iterator[tuple[str, np.ndarray]]:
     """Our parameters, one by one, from the released ones in a file.
 
@@ -129,7 +129,9 @@ def convert(
     return _values(path, stored, expected)
 
 
-def _values(path: object, stored: dict[str, StoredArray], expected: dict[str, Parameter]) -> Iterator[tuple[str, np.ndarray]]:
+def _values(
+    path: object, stored: dict[str, StoredArray], expected: dict[str, ReleasedParameter]
+) -> Iterator[tuple[str, np.ndarray]]:
     for name, one in expected.items():
         with np.errstate(over="ignore"):  # of a float64 too large for a float32, which is not finite then
             values = stored[name].load().astype(np.float32, copy=False)

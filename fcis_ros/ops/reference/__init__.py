@@ -9,19 +9,19 @@ or with a coordinate that is not finite gives zeros. Channels are bin-major: all
 then those of the second.
 """
 
-from fcis_ros.ops.reference.assembling import (
+from fcis_ros.ops.reference.grid_averages import (
+    best_class_masks,
     box_deltas,
     class_logits,
     mask_logits,
     psroi_assemble,
     span_edges,
-    winner_masks,
 )
-from fcis_ros.ops.reference.boxes import class_nms, decode_anchors, decode_rois, elect, nms, place_rois
-from fcis_ros.ops.reference.masks import label_map, paint, vote_masks
+from fcis_ros.ops.reference.mask_voting import label_map, paint, vote_masks
 from fcis_ros.ops.reference.pixels import network_input
+from fcis_ros.ops.reference.roi_boxes import class_nms, decode_anchors, decode_rois, nms, rois_to_image, vote_weights
 
 __all__ = [
-    "box_deltas", "class_logits", "class_nms", "decode_anchors", "decode_rois", "elect", "label_map", "mask_logits",
-    "network_input", "nms", "paint", "place_rois", "psroi_assemble", "span_edges", "vote_masks", "winner_masks",
+    "box_deltas", "class_logits", "class_nms", "decode_anchors", "decode_rois", "vote_weights", "label_map", "mask_logits",
+    "network_input", "nms", "paint", "rois_to_image", "psroi_assemble", "span_edges", "vote_masks", "best_class_masks",
 ]  # fmt: skip

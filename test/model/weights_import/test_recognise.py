@@ -13,7 +13,7 @@ from fcis_ros.model.backbone import ResNet
 from fcis_ros.model.weights_import import released
 from fcis_ros.model.weights_import.recognise import recognise, released_config
 from fcis_ros.model.weights_import.stored_array import StoredArray
-from fcis_ros.shipped import shipped
+from fcis_ros.package_data import package_file
 
 
 def described(classes: int, anchors: int) -> dict[str, StoredArray]:
@@ -26,7 +26,7 @@ def described(classes: int, anchors: int) -> dict[str, StoredArray]:
 @pytest.mark.parametrize(("classes", "anchors", "name"), [(81, 12, "coco"), (21, 9, "voc")])
 def test_the_released_models_are_known_by_their_sizes(classes, anchors, name):
     config = released_config("some.params", described(classes, anchors))
-    assert config == ModelConfig.read(shipped("config/models", f"resnet101_{name}.json"))
+    assert config == ModelConfig.read(package_file("config/models", f"resnet101_{name}.json"))
     assert (config.voting, config.mask_output, config.score_floor, config.max_instances) == ("released", "released", 1e-3, 100)
 
 

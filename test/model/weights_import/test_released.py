@@ -76,11 +76,11 @@ def test_names_of_blocks():
 
 def test_the_released_sizes():
     from fcis_ros.config import ModelConfig
-    from fcis_ros.shipped import shipped
+    from fcis_ros.package_data import package_file
 
     totals = {}
     for name in ("resnet101_coco", "resnet101_voc"):
-        found = released.parameters(ModelConfig.read(shipped("config/models", f"{name}.json")))
+        found = released.parameters(ModelConfig.read(package_file("config/models", f"{name}.json")))
         for aux in (False, True):
             sizes = [np.prod(one.shape) for key, one in found.items() if ("moving" in key) == aux]
             totals[name, aux] = (len(sizes), round(sum(sizes) / 1e6, 3))

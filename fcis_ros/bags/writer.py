@@ -1,0 +1,125 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""Frames -> rosbag2 folders. Pure Python (rosbags), no ROS needed.
+
+A clip recorded here holds ``/image_raw`` (sensor_msgs/Image, rgb8) and ``/frame_names`` (std_msgs/String), whose n-th message
+names the n-th image and carries the same log time; with truth also ``/truth/masks`` (InstanceMaskArray, the images' headers).
+"""
+
+import contextlib
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from rosbags.rosbag2 import StoragePlugin, Writer
+from rosbags.typesys.store import Typestore
+
+from fcis_ros.bags import mcap_integrity
+from fcis_ros.data.frame_sources import Frame
+from fcis_ros.errors import InputError
+from fcis_ros.image_checks import check_image
+from fcis_ros.messages.mask_serialization import MASKS, TRUTH_TOPIC, mask_types, serialize_masks
+from fcis_ros.messages.typestore import IMAGE, IMAGE_TOPIC, NAMES_TOPIC, STRING, message_types
+from fcis_ros.structures import Instances
+
+FRAME_ID = "camera"
+BAG_VERSION = 9
+
+
+@contextlib.contextmanager
+def mcap_writer(folder: Path) -> Iterator[Writer]:
+    """A writer of a new rosbag2 folder with MCAP storage, whose chunks have checksums."""
+    with Writer(folder, version=BAG_VERSION, storage_plugin=StoragePlugin.MCAP) as writer:
+        yield writer
+    for file in folder.glob("*.mcap"):
+        mcap_integrity.add_sums(file)
+
+
+def image_message(store: Typestore, frame: Frame):
+    """Frame -> sensor_msgs/Image, rgb8."""
+    types = store.types
+    height, width = frame.image.shape[:2]
+    seconds, nanoseconds = divmod(frame.stamp, 1_000_000_000)
+    return types[IMAGE](
+        header=types["std_msgs/msg/Header"](
+            stamp=types["builtin_interfaces/msg/Time"](sec=seconds, nanosec=nanoseconds), frame_id=FRAME_ID
+        ),
+        height=height,
+        width=width,
+        encoding="rgb8",
+        is_bigendian=0,
+        step=3 * width,
+        data=np.ascontiguousarray(frame.image).reshape(-1),
+    )
+
+
+@dataclass(frozen=True)
+class ClipFrame:
+    """A frame of a recorded clip: its name, and its size in pixels."""
+
+    name: str
+    height: int
+    width: int
+
+
+Truth = Callable[[Frame], tuple[Instances, Sequence[int]] | None]
+
+
+def record(
+    frames: Iterable[Frame], folder: Path, expected: int | None = None, truth: Truth | None = None
+) -> dict[int, ClipFrame]:
+    """Writes a clip.
+
+    Args:
+        frames: in order of time.
+        folder: the bag to create.
+        expected: how many frames will come, if known: with it, a clip for which the disk is too small is refused.
+        truth: says what is in a frame, with track ids (0: none), or None where nobody knows; None writes no truth.
+
+    Returns:
+        {stamp: frame}, in order.
+
+    Raises:
+        InputError: no frames, one that the network cannot use, stamps that do not increase, or too little room on the disk.
+    """
+    store = message_types()
+    recorded: dict[int, ClipFrame] = {}
+    last = 0
+    with mcap_writer(folder) as writer:
+        images = writer.add_connection(IMAGE_TOPIC, IMAGE, typestore=store)
+        names = writer.add_connection(NAMES_TOPIC, STRING, typestore=store)
+        masks = writer.add_connection(TRUTH_TOPIC, MASKS, typestore=mask_types()) if truth else None
+        for frame in frames:
+            _check(frame)
+            if not recorded:
+                _require_room(folder, frame.image.nbytes * (expected or 1))
+            elif frame.stamp <= last:
+                raise InputError(f"frame {frame.name}: its stamp {frame.stamp} is not later than the one before it")
+            text = store.types[STRING](data=frame.name)
+            writer.write(names, frame.stamp, store.serialize_cdr(text, STRING))
+            message = image_message(store, frame)
+            writer.write(images, frame.stamp, store.serialize_cdr(message, IMAGE))
+            if truth and (known := truth(frame)):
+                there, ids = known
+                writer.write(masks, frame.stamp, serialize_masks(there, message.header, "truth", ids))
+            recorded[frame.stamp] = ClipFrame(frame.name, *frame.image.shape[:2])
+            last = frame.stamp
+    if not recorded:
+        raise InputError("the input holds no frames")
+    return recorded
+
+
+def _check(frame: Frame) -> None:
+    try:
+        check_image(frame.image)
+    except InputError as error:
+        raise InputError(f"frame {frame.name}: {error}") from None
+
+
+def _require_room(folder: Path, clip: int) -> None:
+    """The clip is stored twice, as frames and as overlays."""
+    free = shutil.disk_usage(folder).free
+    if 2.2 * clip > free:
+        raise InputError(f"{folder}: the clip needs {2.2 * clip / 1e9:.1f} GB, {free / 1e9:.1f} GB are free; take fewer frames")

@@ -1,0 +1,245 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""Frames from wherever they come: a video, a folder of images, one image, a camera, or the synthetic clip.
+
+Recordings (rosbag2) are the remaining kind of input; they need message conversion and are read by ``fcis_ros.results.clip``.
+"""
+
+import re
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from fcis_ros.data.synthetic.scenes import SyntheticScenes
+from fcis_ros.errors import InputError
+from fcis_ros.image_checks import check_image
+from fcis_ros.image_decoding import decode
+from fcis_ros.structures import Sample
+
+SYNTHETIC = "synthetic"
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
+BAG_SUFFIXES = (".mcap", ".db3")
+FOLDER_RATE = 5.0  # Hz, for still images
+CLIP_RATE = 6.0  # Hz, for the synthetic clip: about what two CPU cores keep up with
+CLIP_FRAMES = 150  # where the input itself has no end: synthetic clip, camera, stream
+# The reading limit leaves time to open a stalled stream again before ros/camera_source.py gives it up.
+STREAM_LIMITS = (cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, 10_000, cv2.CAP_PROP_READ_TIMEOUT_MSEC, 5_000)
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """One frame of a clip.
+
+    Attributes:
+        name: file name for an image file, else the frame's six-digit number in its source; annotations are matched by it.
+        stamp: acquisition time, nanoseconds since the epoch, strictly increasing; files count from the time of reading.
+        image: [H, W, 3] uint8, RGB.
+        truth: the frame with its exact annotation, where the source draws it (synthetic clip).
+    """
+
+    name: str
+    stamp: int
+    image: np.ndarray
+    truth: Sample | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class FrameSource:
+    """A sequence of frames that can be opened again and again.
+
+    Attributes:
+        description: the input in a few words, for reports.
+        rate: frames per second.
+        count: number of frames, None if only the end of the input tells.
+        frames: opens the input and yields its frames in order; raises InputError where one cannot be read.
+    """
+
+    description: str
+    rate: float
+    count: int | None
+    frames: Callable[[], Iterator[Frame]]
+
+
+def natural_key(path: Path) -> list:
+    """Sorts ``frame9`` before ``frame10``."""
+    return [int(part) if part.isdecimal() else part.lower() for part in re.split(r"(\d+)", path.name)]
+
+
+def read_image(path: Path, flags: int = 0) -> np.ndarray:
+    """The image file as [H, W, 3] uint8 RGB; ``flags`` are further ones of OpenCV's.
+
+    Raises:
+        InputError: missing, not an image, or too small for the network.
+    """
+    try:
+        data = np.fromfile(path, dtype=np.uint8)
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such image file") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+    try:
+        image = decode(data, cv2.IMREAD_COLOR | flags)
+        check_image(image)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+
+
+def list_images(folder: Path) -> list[Path]:
+    """The image files directly inside ``folder``, in natural order.
+
+    Raises:
+        InputError: no such folder, or no image in it.
+    """
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder")
+    paths = sorted((path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES), key=natural_key)
+    if not paths:
+        raise InputError(f"{folder}: no images in this folder (looked for {' '.join(IMAGE_SUFFIXES)})")
+    return paths
+
+
+def is_bag(path: Path) -> bool:
+    """Whether ``path`` is a rosbag2 folder (with or without its metadata.yaml) or one of the files that such a folder holds."""
+    if path.is_dir():
+        return any(file.name == "metadata.yaml" or file.suffix in BAG_SUFFIXES for file in path.iterdir())
+    return path.suffix in BAG_SUFFIXES and path.is_file()
+
+
+def is_stream(spec: str) -> bool:
+    """Whether ``spec`` is the URL of a stream."""
+    return re.match(r"(?!file:)[a-z][a-z0-9+.-]*://", spec, re.IGNORECASE) is not None
+
+
+def is_missing_device(spec: str) -> bool:
+    """Whether ``spec`` is a path under /dev where nothing is, such as the one of a camera that is unplugged at the moment."""
+    return spec.startswith("/dev/") and not Path(spec).exists()
+
+
+def is_live(spec: str) -> bool:
+    """Whether ``spec`` is a camera: an index, a device (/dev/video2, /dev/v4l/by-id/...) or the URL of a stream (rtsp://...)."""
+    return bool(re.fullmatch("[0-9]{1,3}", spec)) or is_stream(spec) or Path(spec).is_char_device() or is_missing_device(spec)
+
+
+def without_secrets(spec: str) -> str:
+    """``spec`` for logs and reports: a URL without user, password and whatever follows a ``?``, ``#`` or ``=``."""
+    if not is_stream(spec):
+        return spec
+    return re.sub(r"[?#=].*", "...", re.sub(r"(?<=://).*@", "***@", spec))
+
+
+def open_source(spec: str, rate: float | None = None, frames: int | None = None, seed: int = 0) -> FrameSource:
+    """Finds out what ``spec`` is and prepares to read it.
+
+    Args:
+        spec: ``synthetic``, a camera or stream (see ``is_live``), or the path of a folder of images, an image or a video.
+        rate: frames per second instead of the input's own (videos: their own; folders 5 Hz, synthetic clip 6 Hz).
+        frames: stop after this many; None takes all (150 of the synthetic clip, a camera or a stream).
+        seed: which synthetic scene.
+
+    Raises:
+        InputError: ``spec`` is none of these or holds no frames.
+    """
+    if rate is not None and not 0 < rate <= 1000:
+        raise InputError(f"rate {rate}: must lie in 0..1000 Hz")
+    if frames is not None and frames < 1:
+        raise InputError(f"frames {frames}: must be at least 1")
+    if spec == SYNTHETIC:
+        return _synthetic(seed, rate or CLIP_RATE, frames or CLIP_FRAMES)
+    if spec.lower().startswith("file://"):
+        raise InputError(f"{spec}: a file is given by its path, without file://")
+    if is_live(spec):
+        return _live(spec, rate, frames or CLIP_FRAMES)
+    path = Path(spec)
+    if path.is_dir():
+        return _images(f"images in {path}", list_images(path)[:frames], rate or FOLDER_RATE)
+    if not path.is_file():
+        raise InputError(f"{spec}: no such file or folder, and neither a camera nor the URL of a stream")
+    if path.suffix.lower() in IMAGE_SUFFIXES:
+        return _images(f"image {path}", [path], rate or FOLDER_RATE)
+    return _video(path, rate, frames)
+
+
+def _stamps(rate: float) -> Iterator[int]:
+    start, index = time.time_ns(), 0
+    while True:
+        yield start + round(index * 1e9 / rate)
+        index += 1
+
+
+def _synthetic(seed: int, rate: float, count: int) -> FrameSource:
+    def read() -> Iterator[Frame]:
+        samples = SyntheticScenes(seed).clip(0, count, rate=rate)
+        for sample, stamp in zip(samples, _stamps(rate), strict=False):
+            yield Frame(sample.name, stamp, sample.image, sample)
+
+    return FrameSource(f"synthetic clip (seed {seed})", rate, count, read)
+
+
+def _images(description: str, paths: list[Path], rate: float) -> FrameSource:
+    def read() -> Iterator[Frame]:
+        for path, stamp in zip(paths, _stamps(rate), strict=False):
+            yield Frame(path.name, stamp, read_image(path))
+
+    return FrameSource(description, rate, len(paths), read)
+
+
+def _video(path: Path, rate: float | None, frames: int | None) -> FrameSource:
+    capture = cv2.VideoCapture(str(path))
+    readable = capture.isOpened() and capture.grab()
+    own_rate = capture.get(cv2.CAP_PROP_FPS)
+    count = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
+    capture.release()
+    if not readable:
+        raise InputError(f"{path}: not a video (or image) that can be decoded")
+    rate = rate or (own_rate if 0 < own_rate <= 1000 else 30.0)
+    length = min(count, frames or count) if count > 0 else None
+
+    def read() -> Iterator[Frame]:
+        capture = cv2.VideoCapture(str(path))
+        try:
+            yield from _captured(capture, str(path), _stamps(rate), frames)
+        finally:
+            capture.release()
+
+    return FrameSource(f"video {path}", rate, length, read)
+
+
+def _live(spec: str, rate: float | None, count: int) -> FrameSource:
+    name = f"stream {without_secrets(spec)}" if is_stream(spec) else f"camera {spec}"
+
+    def read() -> Iterator[Frame]:
+        capture = _capture(spec)
+        try:
+            if not capture.isOpened():
+                raise InputError(f"{name}: {'no such device' if is_missing_device(spec) else 'cannot be opened'}")
+            if rate:
+                capture.set(cv2.CAP_PROP_FPS, rate)
+            yield from _captured(capture, name, iter(time.time_ns, None), count)
+        finally:
+            capture.release()
+
+    return FrameSource(name, rate or 30.0, count, read)
+
+
+def _capture(spec: str) -> cv2.VideoCapture:
+    """Opens a camera or stream by the one backend that is for it: some of those that OpenCV tries otherwise log the URL."""
+    if is_stream(spec):
+        return cv2.VideoCapture(spec, cv2.CAP_FFMPEG, STREAM_LIMITS)
+    return cv2.VideoCapture(int(spec)) if spec.isdecimal() else cv2.VideoCapture(spec, cv2.CAP_V4L2)
+
+
+def _captured(capture: cv2.VideoCapture, what: str, stamps: Iterator[int], limit: int | None) -> Iterator[Frame]:
+    index = 0
+    while limit is None or index < limit:
+        ok, image = capture.read()
+        if not ok:
+            if index == 0:
+                raise InputError(f"{what}: no frame can be read")
+            return
+        yield Frame(f"{index:06d}", next(stamps), cv2.cvtColor(image, cv2.COLOR_BGR2RGB))
+        index += 1

@@ -1,0 +1,210 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""The drawing surface of the synthetic scenes: a pinhole camera over a road and polygons that carry an object number.
+
+World coordinates are metres: x to the right, y up, z forward along the road; the ground is y = 0. The surface has four
+channels, red, green, blue and the number of the object that owns the pixel, so that one polygon call paints both the picture
+and its exact mask. It is drawn at twice the size of the image and reduced at the end.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+SCALE = 2
+NEAR = 0.6
+_SHIFT = 3
+_LIMIT = 8000.0
+_ANGLES = np.arange(10) * (2 * np.pi / 10)
+_CIRCLE = np.stack([np.cos(_ANGLES), np.sin(_ANGLES)], axis=1)
+
+Colour = Sequence[float] | np.ndarray
+
+
+@dataclass(frozen=True)
+class PinholeCamera:
+    """A camera above the road.
+
+    Attributes:
+        x: position to the right of the world's origin, metres.
+        y: height above the road, metres.
+        z: position along the road, metres.
+        yaw: heading, radians, positive to the right.
+        focal: focal length in pixels of the image.
+        horizon: image row of the horizon, pixels.
+        height: image height, pixels.
+        width: image width, pixels.
+    """
+
+    x: float
+    y: float
+    z: float
+    yaw: float
+    focal: float
+    horizon: float
+    height: int
+    width: int
+
+    def view(self, points: np.ndarray) -> np.ndarray:
+        """World points [..., 3] in the camera's axes: right, up, forward."""
+        cos, sin = math.cos(self.yaw), math.sin(self.yaw)
+        return (points - (self.x, self.y, self.z)) @ np.array(((cos, 0.0, sin), (0.0, 1.0, 0.0), (-sin, 0.0, cos)))
+
+    def project(self, viewed: np.ndarray) -> np.ndarray:
+        """Points [..., 3] in the camera's axes as [..., 2] positions on the (doubled) surface."""
+        factor = (SCALE * self.focal) / np.maximum(viewed[..., 2:], 1e-3)
+        position = viewed[..., :2] * factor * (1.0, -1.0) + (SCALE * self.width / 2, SCALE * self.horizon)
+        return np.minimum(np.maximum(position, -_LIMIT), _LIMIT)
+
+    def ground_homography(self) -> np.ndarray:
+        """[3, 3]: (x, z, 1) on the ground in metres, relative to the camera, to a pixel of the image."""
+        cos, sin = np.cos(self.yaw), np.sin(self.yaw)
+        ahead = np.array([sin, cos, 0.0])
+        right = np.array([cos, -sin, 0.0])
+        return np.stack(
+            [
+                self.focal * right + self.width / 2 * ahead,
+                self.horizon * ahead + np.array([0.0, 0.0, self.focal * self.y]),
+                ahead,
+            ]
+        )
+
+
+def clip_near(viewed: np.ndarray) -> np.ndarray:
+    """The part of a polygon [N, 3] (camera axes) in front of the near plane; may be empty."""
+    depth = viewed[:, 2] - NEAR
+    if (depth >= 0).all():
+        return viewed
+    kept = []
+    for i in range(len(viewed)):
+        j = (i + 1) % len(viewed)
+        if depth[i] >= 0:
+            kept.append(viewed[i])
+        if (depth[i] >= 0) != (depth[j] >= 0):
+            kept.append(viewed[i] + (viewed[j] - viewed[i]) * (depth[i] / (depth[i] - depth[j])))
+    return np.array(kept).reshape(-1, 3)
+
+
+class Canvas:
+    """A surface [2 H, 2 W, 4] seen through one camera.
+
+    Attributes:
+        pixels: red, green, blue, object number.
+        owner: the number painted with every polygon; 0 is background.
+    """
+
+    def __init__(self, camera: PinholeCamera):
+        self.camera = camera
+        self.pixels = np.zeros((SCALE * camera.height, SCALE * camera.width, 4), np.uint8)
+        self.owner = 0
+
+    # OpenCV saturates: colours above 255 need no clipping.
+    def _colour(self, colour: Colour) -> tuple[float, float, float, float]:
+        return float(colour[0]), float(colour[1]), float(colour[2]), float(self.owner)
+
+    def fill(self, polygons: Sequence[np.ndarray], colour: Colour) -> None:
+        """Fills polygons [N, 2] given in positions on the surface; those of one call must not overlap."""
+        fixed = [np.rint(points * (1 << _SHIFT)).astype(np.int32) for points in polygons if len(points) > 2]
+        if fixed:
+            cv2.fillPoly(self.pixels, fixed, self._colour(colour), cv2.LINE_8, _SHIFT)
+
+    def mesh(self, points: np.ndarray, spans: np.ndarray, colours: np.ndarray) -> None:
+        """Fills polygons of the world in order, leaving out what is smaller than a pixel or beside the frame.
+
+        Args:
+            points: [V, 3] corners of all polygons, one after the other.
+            spans: [F + 1] where each polygon starts, and V.
+            colours: [F, 3].
+        """
+        viewed = self.camera.view(points)
+        if viewed[:, 2].min() <= NEAR:
+            for i, colour in enumerate(colours):
+                self.fill([self.camera.project(clip_near(viewed[spans[i] : spans[i + 1]]))], colour)
+            return
+        pixels = self.camera.project(viewed)
+        low, high = np.minimum.reduceat(pixels, spans[:-1], axis=0), np.maximum.reduceat(pixels, spans[:-1], axis=0)
+        shown = ((high - low).max(axis=1) > SCALE) & (high > 0).all(axis=1) & (low < self.pixels.shape[1::-1]).all(axis=1)
+        fixed = np.rint(pixels * (1 << _SHIFT)).astype(np.int32)
+        owner, spans, colours = float(self.owner), spans.tolist(), colours.tolist()
+        for i in np.flatnonzero(shown).tolist():
+            red, green, blue = colours[i]
+            cv2.fillPoly(self.pixels, [fixed[spans[i] : spans[i + 1]]], (red, green, blue, owner), cv2.LINE_8, _SHIFT)
+
+    def face(self, points: np.ndarray, colour: Colour) -> None:
+        """Fills one planar polygon [N, 3] of the world."""
+        viewed = clip_near(self.camera.view(points))
+        if len(viewed) > 2:
+            self.fill([self.camera.project(viewed)], colour)
+
+    def faces(self, points: np.ndarray, colour: Colour) -> None:
+        """Fills polygons [P, N, 3] of the world, none overlapping another; those that reach the near plane are left out."""
+        viewed = self.camera.view(points)
+        viewed = viewed[(viewed[..., 2] > NEAR).all(axis=1)]
+        if len(viewed):
+            fixed = np.rint(self.camera.project(viewed) * (1 << _SHIFT)).astype(np.int32)
+            cv2.fillPoly(self.pixels, list(fixed), self._colour(colour), cv2.LINE_8, _SHIFT)
+
+    def lines(self, points: np.ndarray, thickness: float, colour: Colour) -> None:
+        """Draws segments [P, N, 3] of the world, ``thickness`` metres wide at the first point (at least one pixel)."""
+        viewed = self.camera.view(points)
+        viewed = viewed[(viewed[..., 2] > NEAR).all(axis=1)]
+        if len(viewed):
+            width = max(1, round(SCALE * self.camera.focal * thickness / float(viewed[0, 0, 2])))
+            fixed = np.rint(self.camera.project(viewed) * (1 << _SHIFT)).astype(np.int32)
+            cv2.polylines(self.pixels, list(fixed), False, self._colour(colour), width, cv2.LINE_8, _SHIFT)
+
+    def blobs(self, spheres: np.ndarray, groups: Sequence[slice], colours: np.ndarray, glint: np.ndarray | None = None) -> None:
+        """Fills the outline of each group of spheres, farthest group first.
+
+        Args:
+            spheres: [K, 4] centre and radius in metres.
+            groups: which spheres make up each part.
+            colours: [G, 3], one per group.
+            glint: [3] shift, in radii, of a brighter and thinner copy painted over each part: its lit side. None: no copy.
+        """
+        viewed = self.camera.view(spheres[:, :3])
+        if viewed[:, 2].min() <= NEAR:
+            return
+        outlines = [self._rims(viewed, spheres[:, 3])]
+        if glint is not None:
+            shifted = spheres[:, :3] + spheres[:, 3:] * glint
+            outlines.append(self._rims(self.camera.view(shifted), 0.55 * spheres[:, 3]))
+        depth = [-float(viewed[group, 2].mean()) for group in groups]
+        for i in sorted(range(len(groups)), key=depth.__getitem__):
+            for lit, rims in enumerate(outlines):
+                rim = rims[groups[i]]
+                hull = rim[0] if len(rim) == 1 else cv2.convexHull(rim.reshape(-1, 2))
+                colour = colours[i] * 1.22 + 4 if lit else colours[i]
+                cv2.fillConvexPoly(self.pixels, hull, self._colour(colour), cv2.LINE_8, _SHIFT)
+
+    def _rims(self, viewed: np.ndarray, radii: np.ndarray) -> np.ndarray:
+        """[K, 10, 2]: circles around projected spheres, in the fixed point of the drawing calls."""
+        size = np.maximum(SCALE * self.camera.focal * radii / viewed[:, 2], 0.5)
+        return ((self.camera.project(viewed)[:, None] + size[:, None, None] * _CIRCLE) * (1 << _SHIFT)).astype(np.int32)
+
+    def veil(self, points: np.ndarray, colour: Colour, opacity: float) -> None:
+        """Fills a polygon [N, 3] of the world with a translucent colour; the owner takes all of its pixels."""
+        viewed = clip_near(self.camera.view(points))
+        if len(viewed) < 3:
+            return
+        outline = self.camera.project(viewed)
+        height, width = self.pixels.shape[:2]
+        x1, y1 = np.maximum(np.floor(outline.min(axis=0)).astype(int) - 1, 0)
+        x2, y2 = np.minimum(np.ceil(outline.max(axis=0)).astype(int) + 2, (width, height))
+        if x1 >= x2 or y1 >= y2:
+            return
+        under = self.pixels[y1:y2, x1:x2, :3].copy()
+        before = self.pixels[y1:y2, x1:x2].copy()
+        self.fill([outline], colour)
+        inside = (before != self.pixels[y1:y2, x1:x2]).any(axis=2)
+        mixed = cv2.addWeighted(under, 1 - opacity, self.pixels[y1:y2, x1:x2, :3], opacity, 0)
+        self.pixels[y1:y2, x1:x2, :3][inside] = mixed[inside]
+
+    def finish(self) -> tuple[np.ndarray, np.ndarray]:
+        """The image [H, W, 3] uint8 and the owner [H, W] uint8 of every pixel."""
+        size = (self.camera.width, self.camera.height)
+        image = cv2.resize(self.pixels, size, interpolation=cv2.INTER_AREA)[..., :3]
+        return image, np.ascontiguousarray(self.pixels[1::SCALE, 1::SCALE, 3])

@@ -1,0 +1,320 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""Pedestrians and cyclists of the synthetic scenes: bodies of spheres, wrapped part by part in their outline.
+
+Body axes: forward, up, right; metres, the origin on the ground below the hips.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from fcis_ros.data.synthetic.canvas import NEAR, Canvas
+
+_SKIN = ((205, 160, 130), (190, 140, 110), (150, 105, 80), (95, 65, 50))
+_HAIR = ((30, 24, 20), (60, 42, 28), (110, 82, 50), (150, 145, 140), (20, 18, 18))
+_CLOTHES = (
+    (24, 24, 28),
+    (24, 24, 28),
+    (20, 22, 26),
+    (38, 40, 46),
+    (38, 40, 46),
+    (30, 34, 56),
+    (30, 34, 56),
+    (44, 40, 38),
+    (58, 58, 62),
+    (70, 62, 52),
+    (96, 92, 86),
+    (44, 52, 44),
+    (120, 30, 32),
+    (150, 60, 80),
+    (60, 84, 130),
+    (200, 198, 192),
+    (160, 150, 130),
+    (86, 60, 40),
+    (40, 70, 64),
+)
+_LEGS = (
+    (26, 27, 32),
+    (22, 23, 26),
+    (38, 46, 70),
+    (34, 40, 58),
+    (52, 66, 100),
+    (66, 66, 66),
+    (96, 84, 66),
+    (30, 28, 26),
+    (120, 112, 96),
+)
+Point = tuple[float, float, float]  # forward, up, right
+_WHEEL = np.arange(20) * (2 * np.pi / 20)
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a person wears and carries.
+
+    Attributes:
+        scale: height relative to 1.75 m.
+        girth: relative breadth.
+        skin, hair, top, legs, shoes, extra: RGB.
+        coat: how far the top reaches below the hips, metres.
+        long_hair: whether it falls on the shoulders.
+        skirt: whether the coat's lower part has the colour of the legs.
+        bag: none, backpack, shoulder or hand.
+        stride: how far legs and arms swing, radians.
+        helmet: a cyclist's.
+        bicycle: RGB of the frame.
+    """
+
+    scale: float
+    girth: float
+    skin: tuple[float, ...]
+    hair: tuple[float, ...]
+    top: tuple[float, ...]
+    legs: tuple[float, ...]
+    shoes: tuple[float, ...]
+    extra: tuple[float, ...]
+    coat: float
+    long_hair: bool
+    skirt: bool
+    bag: str
+    stride: float
+    helmet: bool
+    bicycle: tuple[float, ...]
+
+
+def _pick(rng: np.random.Generator, table: Sequence[Sequence[float]], spread: float = 8.0) -> tuple[float, ...]:
+    colour = np.array(table[int(rng.integers(len(table)))], float) * rng.uniform(0.75, 1.2) + rng.normal(0, spread, 3)
+    return tuple(np.clip(colour, 6, 240))
+
+
+def make_look(rng: np.random.Generator, cyclist: bool = False) -> Look:
+    """A random person; a cyclist is an adult, often in a helmet or a bright vest, seldom with a bag in the hand."""
+    child = not cyclist and rng.random() < 0.08
+    top = _pick(rng, _CLOTHES)
+    if rng.random() < (0.22 if cyclist else 0.03):
+        top = _pick(rng, ((205, 215, 40), (225, 120, 30)))
+    return Look(
+        scale=rng.uniform(0.62, 0.8) if child else rng.uniform(0.9, 1.09),
+        girth=rng.uniform(0.88, 1.25),
+        skin=_pick(rng, _SKIN, 5),
+        hair=_pick(rng, _HAIR, 5),
+        top=top,
+        legs=_pick(rng, _LEGS),
+        shoes=_pick(rng, ((24, 22, 20), (50, 40, 34), (170, 168, 165)), 4),
+        extra=_pick(rng, _CLOTHES),
+        coat=float(rng.choice((-0.02, 0.05, 0.2, 0.42), p=(0.35, 0.35, 0.2, 0.1))) if not cyclist else 0.0,
+        long_hair=bool(rng.random() < 0.35),
+        skirt=bool(rng.random() < 0.12) and not cyclist,
+        bag=str(
+            rng.choice(("none", "backpack", "shoulder", "hand"), p=(0.5, 0.3, 0, 0.2) if cyclist else (0.5, 0.16, 0.18, 0.16))
+        ),
+        stride=rng.uniform(0.3, 0.55) if rng.random() < 0.85 else 0.06,
+        helmet=bool(cyclist and rng.random() < 0.45),
+        bicycle=_pick(rng, ((25, 25, 28), (110, 20, 22), (25, 40, 90), (120, 122, 125), (30, 70, 50))),
+    )
+
+
+def _swing(start: Point, length: float, angle: float) -> Point:
+    """The end of a limb that hangs at ``angle`` forward of straight down."""
+    return start[0] + length * np.sin(angle), start[1] - length * np.cos(angle), start[2]
+
+
+class _Body:
+    """Collects spheres (forward, up, right, radius) in coloured parts."""
+
+    def __init__(self, girth: float):
+        self.girth = girth
+        self.spheres: list[tuple[float, float, float, float]] = []
+        self.groups: list[slice] = []
+        self.colours: list[tuple[float, ...]] = []
+
+    def part(self, colour: Sequence[float], *spheres: tuple[Point, float]) -> None:
+        self.groups.append(slice(len(self.spheres), len(self.spheres) + len(spheres)))
+        self.spheres += [(s, y, t, r) for (s, y, t), r in spheres]
+        self.colours.append(tuple(colour))
+
+    def limb(self, colour: Sequence[float], a: Point, ra: float, b: Point, rb: float) -> None:
+        self.part(colour, (a, ra * self.girth), (b, rb * self.girth))
+
+    def head(self, look: Look, centre: Point) -> None:
+        s, y, t = centre
+        self.limb(look.skin, (s - 0.02, y - 0.18, t), 0.055, (s, y - 0.05, t), 0.06)
+        self.part(look.skin, ((s + 0.02, y + 0.03, t), 0.098), ((s + 0.025, y - 0.05, t), 0.08))
+        if look.helmet:
+            self.part(look.extra, ((s + 0.04, y + 0.08, t), 0.11), ((s - 0.09, y + 0.07, t), 0.10))
+        else:
+            fall = ((s - 0.06, y - 0.17, t), 0.09) if look.long_hair else ((s - 0.05, y - 0.03, t), 0.08)
+            self.part(look.hair, ((s - 0.035, y + 0.06, t), 0.102), fall)
+            self.part(look.hair, ((s + 0.02, y + 0.085, t), 0.085))
+
+    def backpack(self, look: Look, hips: Point, shoulders: Point) -> None:
+        s = 0.5 * (hips[0] + shoulders[0]) - 0.2
+        low, high = 0.7 * hips[1] + 0.3 * shoulders[1], shoulders[1] - 0.06
+        self.part(
+            look.extra,
+            ((s, low, -0.1), 0.1),
+            ((s, low, 0.1), 0.1),
+            ((s + 0.04, high, -0.09), 0.08),
+            ((s + 0.04, high, 0.09), 0.08),
+        )
+
+
+def _pedestrian(look: Look, phase: float) -> _Body:
+    body = _Body(look.girth)
+    bob = 0.02 * np.cos(2 * phase) * look.stride
+    hip, shoulder = 0.93 + bob, 1.43 + bob
+    for side in (1, -1):
+        angle = look.stride * np.sin(phase) * side
+        bend = 0.12 + look.stride * 1.1 * max(0.0, np.cos(phase) * -side) + max(0.0, -angle) * 0.35
+        knee = _swing((0.0, hip, 0.085 * side), 0.43, angle + 0.06)
+        ankle = _swing(knee, 0.42, angle + 0.06 - bend)
+        bare = look.skirt
+        body.limb(look.legs, (0.0, hip, 0.085 * side), 0.098, knee, 0.072)
+        body.limb(look.skin if bare else look.legs, knee, 0.066, ankle, 0.05)
+        body.part(
+            look.shoes,
+            ((ankle[0] - 0.03, max(ankle[1] - 0.03, 0.04), ankle[2]), 0.045),
+            ((ankle[0] + 0.15, max(ankle[1] - 0.05, 0.03), ankle[2]), 0.035),
+        )
+        arm = -0.75 * angle
+        start = (0.0, shoulder - 0.03, 0.205 * side * look.girth)
+        elbow = _swing(start, 0.29, arm)
+        hand = _swing(elbow, 0.25, arm + 0.25)
+        body.limb(look.top, start, 0.062, elbow, 0.05)
+        body.limb(look.top, elbow, 0.05, hand, 0.04)
+        body.part(look.skin, (_swing(hand, 0.05, arm + 0.25), 0.042))
+        if look.bag == "hand" and side == 1:
+            body.part(
+                look.extra,
+                ((hand[0] - 0.1, hand[1] - 0.18, hand[2] + 0.03), 0.05),
+                ((hand[0] + 0.1, hand[1] - 0.18, hand[2] + 0.03), 0.05),
+                ((hand[0] - 0.1, hand[1] - 0.4, hand[2] + 0.03), 0.05),
+                ((hand[0] + 0.1, hand[1] - 0.4, hand[2] + 0.03), 0.05),
+            )
+    g = look.girth
+    hem = hip - look.coat
+    body.part(
+        look.top,
+        ((0, shoulder - 0.03, 0.15 * g), 0.085),
+        ((0, shoulder - 0.03, -0.15 * g), 0.085),
+        ((0.03, shoulder - 0.2, 0.1), 0.12 * g),
+        ((0.03, shoulder - 0.2, -0.1), 0.12 * g),
+        ((0, hip + 0.02, 0.075), 0.11 * g),
+        ((0, hip + 0.02, -0.075), 0.11 * g),
+    )
+    if look.coat > 0.1 or look.skirt:
+        low = min(hem, hip - 0.25) if look.skirt else hem
+        body.part(
+            look.legs if look.skirt else look.top,
+            ((0, hip, 0.08), 0.12 * g),
+            ((0, hip, -0.08), 0.12 * g),
+            ((0.05, low, 0.09), 0.12 * g),
+            ((-0.05, low, -0.09), 0.12 * g),
+        )
+    body.head(look, (0.03, 1.63 + bob, 0.0))
+    if look.bag == "backpack":
+        body.backpack(look, (0, hip, 0), (0, shoulder, 0))
+    elif look.bag == "shoulder":
+        body.part(look.extra, ((-0.1, hip, 0.26 * g), 0.07), ((0.1, hip, 0.26 * g), 0.07), ((0, hip + 0.2, 0.25 * g), 0.06))
+    return body
+
+
+def _rider(look: Look, phase: float) -> _Body:
+    body = _Body(look.girth)
+    hips, shoulders = (-0.2, 1.03, 0.0), (0.1, 1.5, 0.0)
+    for side in (1, -1):
+        turn = phase + (0 if side == 1 else np.pi)
+        foot = (-0.03 + 0.17 * np.cos(turn), 0.3 + 0.17 * np.sin(turn), 0.12 * side)
+        hip = np.array((hips[0], hips[1] - 0.05))
+        reach = np.array(foot[:2]) + (-0.03, 0.06) - hip
+        distance = min(float(np.hypot(*reach)), 0.87)
+        # The knee of a leg of two links of 0.44 m lies in front of the line from hip to foot.
+        out = np.sqrt(max(0.44**2 - (distance / 2) ** 2, 0.0))
+        along = reach / np.hypot(*reach)
+        knee2 = hip + along * distance / 2 + np.array((-along[1], along[0])) * out
+        knee = (knee2[0], knee2[1], 0.11 * side)
+        body.limb(look.legs, (hip[0], hip[1], 0.09 * side), 0.098, knee, 0.072)
+        body.limb(look.legs, knee, 0.066, (foot[0] - 0.03, foot[1] + 0.06, foot[2]), 0.05)
+        body.part(look.shoes, ((foot[0] - 0.06, foot[1], foot[2]), 0.045), ((foot[0] + 0.12, foot[1] - 0.01, foot[2]), 0.035))
+        shoulder = (shoulders[0], shoulders[1] - 0.02, 0.2 * side * look.girth)
+        elbow, hand = (0.22, 1.22, 0.28 * side), (0.44, 1.06, 0.24 * side)
+        body.limb(look.top, shoulder, 0.064, elbow, 0.05)
+        body.limb(look.top, elbow, 0.05, hand, 0.04)
+        body.part(look.skin, (hand, 0.045))
+    g = look.girth
+    body.part(
+        look.top,
+        ((0.1, 1.49, 0.14 * g), 0.085),
+        ((0.1, 1.49, -0.14 * g), 0.085),
+        ((0.0, 1.3, 0.1), 0.13 * g),
+        ((0.0, 1.3, -0.1), 0.13 * g),
+        ((-0.18, 1.08, 0.07), 0.12 * g),
+        ((-0.18, 1.08, -0.07), 0.12 * g),
+    )
+    body.part(look.legs, ((-0.22, 1.0, 0.09), 0.12 * g), ((-0.22, 1.0, -0.09), 0.12 * g))
+    body.head(look, (0.2, 1.72, 0.0))
+    if look.bag == "backpack":
+        body.backpack(look, (-0.2, 1.0, 0), (0.1, 1.5, 0))
+    elif look.bag == "hand":
+        body.part(look.extra, *(((-0.55 + a, 0.62 + b, t), 0.08) for a in (0, 0.22) for b in (0, 0.2) for t in (-0.18, 0.18)))
+    return body
+
+
+def _to_world(points: np.ndarray, x: float, z: float, yaw: float, scale: float) -> np.ndarray:
+    cos, sin = np.cos(yaw), np.sin(yaw)
+    turn = np.array([[sin, 0, cos], [0, 1, 0], [cos, 0, -sin]]) * scale
+    return points @ turn + np.array([x, 0.0, z])
+
+
+def _draw_body(
+    canvas: Canvas, body: _Body, x: float, z: float, yaw: float, scale: float, sun: np.ndarray, ambient: float
+) -> None:
+    spheres = np.array(body.spheres)
+    spheres[:, :3] = _to_world(spheres[:, :3], x, z, yaw, scale)
+    spheres[:, 3] *= scale
+    light = ambient + 0.4 * float(np.linalg.norm(sun))
+    lit = np.array(body.colours) * light
+    depth = float(canvas.camera.view(np.array([x, 0.9, z]))[2])
+    glint = 0.38 * np.array([0.8 * np.sign(sun[0]), 0.4, -0.6]) if NEAR < depth < 22 else None
+    canvas.blobs(spheres, body.groups, lit, glint)
+
+
+def draw_pedestrian(
+    canvas: Canvas, look: Look, phase: float, x: float, z: float, yaw: float, sun: np.ndarray, ambient: float
+) -> None:
+    """Paints a walking person; ``phase`` (radians) advances by 2 pi with every second step, ``yaw`` as for vehicles."""
+    _draw_body(canvas, _pedestrian(look, phase), x, z, yaw, look.scale, sun, ambient)
+
+
+def draw_bicyclist(
+    canvas: Canvas, look: Look, phase: float, x: float, z: float, yaw: float, sun: np.ndarray, ambient: float
+) -> None:
+    """Paints a rider and the bicycle as one object; ``phase`` (radians) is the angle of the pedals."""
+    light = ambient + 0.4 * float(np.linalg.norm(sun))
+    frame = np.array(look.bicycle) * light
+    rubber = np.array((22.0, 22.0, 23.0)) * light
+
+    def place(points: ArrayLike) -> np.ndarray:
+        return _to_world(np.asarray(points, float), x, z, yaw, look.scale)
+
+    for s in (-0.52, 0.54):
+        ring = place(np.stack([s + 0.335 * np.cos(_WHEEL), 0.34 + 0.335 * np.sin(_WHEEL), np.zeros(20)], axis=1))
+        canvas.veil(ring, (90 * light, 90 * light, 92 * light), 0.35)
+        canvas.lines(np.concatenate([ring, ring[:1]])[None], 0.04, rubber)
+    tubes = (
+        ((-0.52, 0.34, 0), (-0.18, 0.9, 0)),
+        ((-0.52, 0.34, 0), (-0.03, 0.3, 0)),
+        ((-0.03, 0.3, 0), (-0.18, 0.98, 0)),
+        ((-0.03, 0.3, 0), (0.36, 0.85, 0)),
+        ((-0.15, 0.85, 0), (0.36, 0.88, 0)),
+        ((0.54, 0.34, 0), (0.36, 1.0, 0)),
+        ((0.42, 1.04, -0.27), (0.42, 1.04, 0.27)),
+    )
+    canvas.lines(place(tubes), 0.035, frame)
+    if look.girth > 1.05:
+        rear = place(((-0.52, 0.55, -0.05), (-0.52, 0.55, 0.05), (-0.5, 0.85, 0.05), (-0.5, 0.85, -0.05)))
+        canvas.face(rear, rubber)
+    _draw_body(canvas, _rider(look, phase), x, z, yaw, look.scale, sun, ambient)

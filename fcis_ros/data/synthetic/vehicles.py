@@ -1,0 +1,295 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""Motor vehicles of the synthetic scenes: a side profile drawn out across the width, with glass, lights, plates and wheels."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from fcis_ros.data.synthetic.bodywork import FREQUENCY, PAINTS, STYLES, Style
+from fcis_ros.data.synthetic.canvas import Canvas, Colour
+
+_TURN = np.arange(14) * (2 * np.pi / 14)
+Points = Sequence[Sequence[float]] | np.ndarray
+Span = tuple[float, float]
+_RIM = np.stack([np.cos(_TURN), np.sin(_TURN), np.zeros(14)])
+
+
+@dataclass(frozen=True, eq=False)
+class Vehicle:
+    """Coloured planar faces in the vehicle's axes: forward, up, right; metres, the origin on the ground below its middle.
+
+    Attributes:
+        vertices: [V, 3] corners of all faces, face by face.
+        spans: start of each face in ``vertices``, and V at the end.
+        colours: [F, 3] RGB.
+        normals: [F, 3].
+        glow: [F] bool, faces that give light and take no shading.
+        length: metres.
+        width: metres.
+    """
+
+    vertices: np.ndarray
+    spans: np.ndarray
+    colours: np.ndarray
+    normals: np.ndarray
+    glow: np.ndarray
+    length: float
+    width: float
+
+    def draw(self, canvas: Canvas, x: float, z: float, yaw: float, sun: np.ndarray, ambient: float) -> None:
+        """Paints the faces turned to the camera.
+
+        Args:
+            canvas: where to.
+            x, z: position on the ground, metres.
+            yaw: heading, radians; 0 drives away from the camera.
+            sun: [3] direction to the sun, scaled by its strength.
+            ambient: light from everywhere else.
+        """
+        cos, sin = np.cos(yaw), np.sin(yaw)
+        turn = np.array([[sin, 0, cos], [0, 1, 0], [cos, 0, -sin]])
+        world = self.vertices @ turn + np.array([x, 0.0, z])
+        normals = self.normals @ turn
+        camera = canvas.camera
+        towards = np.array([camera.x, camera.y, camera.z]) - world[self.spans[:-1]]
+        seen = np.einsum("fi,fi->f", normals, towards) > 0
+        # The sky lights what faces up: without it roofs and bonnets would look like doors.
+        light = ambient * (0.8 + 0.45 * normals[:, 1]) + np.maximum(normals @ sun, 0)
+        shaded = np.where(self.glow[:, None], self.colours, self.colours * light[:, None])
+        sizes = np.diff(self.spans)
+        canvas.mesh(world[np.repeat(seen, sizes)], np.concatenate([[0], np.cumsum(sizes[seen])]), shaded[seen])
+
+    def footprint(self, x: float, z: float, yaw: float) -> np.ndarray:
+        """[4, 3]: the ground below the vehicle, in the world."""
+        ahead = np.array([np.sin(yaw), 0, np.cos(yaw)]) * self.length * 0.49
+        side = np.array([np.cos(yaw), 0, -np.sin(yaw)]) * self.width * 0.5
+        return np.array([x, 0, z]) + np.array([ahead + side, ahead - side, -ahead - side, -ahead + side])
+
+
+class _Builder:
+    """Collects faces; ``side`` and ``strip`` address the body by fractions of its length, height and width."""
+
+    def __init__(self, style: Style, length: float, height: float):
+        self.style, self.length, self.height, self.half = style, length, height, style.width / 2
+        self.s, self.h = zip(*style.profile, strict=True)
+        self.belt = 0.5 * (self.h[style.belt[0]] + self.h[style.belt[1]])
+        self.faces: list[tuple[Points, Colour, Sequence[float], bool]] = []
+
+    def across(self, s: float, h: float) -> float:
+        """Half the width there, metres."""
+        top = min(max((h - self.belt) / (1 - self.belt), 0.0), 1.0)
+        ends = min(max((abs(s) - 0.40) / 0.1, 0.0), 1.0)
+        return self.half * (1 - self.style.narrow * top) * (1 - 0.07 * ends)
+
+    def add(self, points: Points, colour: Colour, normal: Sequence[float], glow: bool = False) -> None:
+        self.faces.append((points, colour, normal, glow))
+
+    def side(self, s: Sequence[float], h: Sequence[float], colour: Colour, out: float = 0.0) -> None:
+        """A polygon on both sides of the body."""
+        up = 0.35 if sum(h) > self.belt * len(h) else 0.08
+        for sign in (1, -1):
+            points = [(a * self.length, b * self.height, sign * (self.across(a, b) + out)) for a, b in zip(s, h, strict=True)]
+            self.add(points, colour, (0, up, sign))
+
+    def strip(self, i: int, colour: Colour, u: Span = (0.0, 1.0), v: Span = (0.0, 1.0), glow: bool = False) -> None:
+        """Part of the face between corners i and i + 1 of the profile; u runs across it, v along it."""
+        ds, dh = self.s[i + 1] - self.s[i], self.h[i + 1] - self.h[i]
+        corners = []
+        for t, sides in ((v[0], u), (v[1], u[::-1])):
+            s, h = self.s[i] + ds * t, self.h[i] + dh * t
+            half = self.across(s, h)
+            corners += [(s * self.length, h * self.height, half * (2 * side - 1)) for side in sides]
+        self.add(corners, colour, (-dh * self.height, ds * self.length, 0), glow)
+
+    def edge(self, h: float, front: bool) -> float:
+        """Where along the length, as a fraction, the glass ends at height h."""
+        first, last = self.style.belt
+        corners = range(last, last - 3, -1) if front else range(first, first + 3)
+        return float(np.interp(h, [self.h[i] for i in corners], [self.s[i] for i in corners]))
+
+    def wheel(self, s: float, radius: float, hub: np.ndarray) -> None:
+        for ratio, colour, out in (
+            (1.16, (12, 12, 13), 0.004),
+            (1.0, (24, 24, 25), 0.008),
+            (0.66, hub, 0.012),
+            (0.40, hub * 0.55, 0.013),
+            (0.16, hub, 0.014),
+        ):
+            ring = np.stack([s * self.length + radius * ratio * _RIM[0], radius + radius * ratio * _RIM[1], _RIM[2]], axis=1)
+            np.maximum(ring, [-np.inf, 0, 0], out=ring)
+            for sign in (1, -1):
+                self.add(ring + [0, 0, sign * (self.half + out)], colour, (0, 0, sign))
+
+    def tyre(self, s: float, radius: float) -> None:
+        """The treads that show below the body from the front and the rear."""
+        for sign in (1, -1):
+            inner, outer = sign * (self.half - 0.19), sign * (self.half - 0.01)
+            for end in (1, -1):
+                x = s * self.length + end * radius * 0.75
+                self.add(
+                    [(x, 0, inner), (x, 0, outer), (x, 1.3 * radius, outer), (x, 1.3 * radius, inner)],
+                    (20, 20, 21),
+                    (end, 0, 0),
+                )
+
+
+def _choose(rng: np.random.Generator, weights: Sequence[float]) -> int:
+    total = np.cumsum(weights)
+    return int(np.searchsorted(total, rng.random() * total[-1], side="right"))
+
+
+def make_vehicle(rng: np.random.Generator, style: str | None = None) -> Vehicle:
+    """A random vehicle; ``style`` names one of ``STYLES``, None draws one by how common it is."""
+    if style is None:
+        style = list(FREQUENCY)[_choose(rng, list(FREQUENCY.values()))]
+    form = STYLES[style]
+    large = style in ("lorry", "bus")
+    build = _Builder(form, rng.uniform(*form.length), rng.uniform(*form.height))
+    paint = np.array(PAINTS[_choose(rng, [weight for _, weight in PAINTS])][0], float)
+    if style in ("van", "lorry") and rng.random() < 0.6:
+        paint = np.array((215.0, 216.0, 214.0))
+    if style == "bus":
+        paint = np.array(((60, 110, 160), (160, 30, 35), (220, 215, 200), (30, 90, 60))[rng.integers(4)], float)
+    paint = np.clip((0.85 * paint + 0.15 * paint.mean()) * rng.uniform(0.8, 1.15) + rng.normal(0, 5, 3), 8, 245)
+    glass = np.clip(np.array((34, 40, 46)) * rng.uniform(0.5, 1.6), 5, 120)
+    sky = np.clip(glass + rng.uniform(10, 90), 0, 190)
+    plastic = paint * 0.92 if rng.random() < 0.65 else np.array((44.0, 45.0, 47.0))
+    dark = np.array((22.0, 23.0, 25.0))
+    first, last = form.belt
+    belt, count = build.belt, len(build.s)
+
+    for s in (-0.30, 0.31):
+        build.tyre(s, form.wheel)
+    under = 0.6 * form.wheel / build.height
+    build.add(
+        [(-0.46 * build.length, under * build.height, t * build.half * 0.95) for t in (-1, 1)]
+        + [(-0.46 * build.length, 0.24 * build.height, t * build.half * 0.95) for t in (1, -1)],
+        dark,
+        (-1, 0, 0),
+    )
+    # Body: rear, top and front strips, then the flanks in bands that darken towards the sill.
+    for i in range(count - 1):
+        shade = 1.0
+        if i in (0, count - 2):
+            shade = 0.55
+        build.strip(i, plastic * shade if i in (0, 1, count - 3, count - 2) else paint)
+    lower = [*range(first + 1), *range(last, count)]
+    build.side([build.s[i] for i in lower], [min(build.h[i], belt) for i in lower], paint)
+    build.side((-0.48, -0.48, 0.48, 0.48), (0.16, 0.30, 0.30, 0.16), paint * 0.78)
+    build.side((-0.47, -0.47, 0.47, 0.47), (0.15, 0.19, 0.19, 0.15), dark)
+    if rng.random() < 0.6:
+        build.side((-0.44, -0.44, 0.44, 0.44), (0.37, 0.385, 0.385, 0.37), paint * 0.6 if rng.random() < 0.6 else dark)
+    upper = range(first, last + 1)
+    build.side([build.s[i] for i in upper], [max(build.h[i], belt) for i in upper], paint * 0.95)
+    # Side windows and door gaps.
+    low, high = belt + 0.02, 0.93 if not large else 0.85
+    rear = (build.edge(low, False) + 0.025, build.edge(high, False) + 0.03)
+    front = (build.edge(low, True) - 0.02, build.edge(high, True) - 0.015)
+    for a, b in form.windows:
+        pane = (max(a, rear[0]), max(a, rear[1]), min(b, front[1]), min(b, front[0]))
+        if pane[0] < pane[3] - 0.01 and pane[1] < pane[2]:
+            build.side(pane, (low, high, high, low), glass, out=0.004)
+            build.side(
+                (pane[0], 0.5 * pane[0] + 0.5 * pane[1], 0.5 * pane[3] + 0.5 * pane[2], pane[3]),
+                (low, 0.7 * low + 0.3 * high, 0.7 * low + 0.3 * high, low),
+                0.6 * glass + 0.4 * sky,
+                out=0.005,
+            )
+        if not large:
+            build.side(
+                (b, b, b + 0.006, b + 0.006) if b < 0.4 else (a, a, a + 0.006, a + 0.006), (0.2, belt, belt, 0.2), paint * 0.45
+            )
+            build.side(
+                (a + 0.02, a + 0.02, a + 0.06, a + 0.06), (belt - 0.07, belt - 0.045, belt - 0.045, belt - 0.07), paint * 0.5
+            )
+    for s in (-0.30, 0.31):
+        build.wheel(s, form.wheel, np.array((130.0, 132.0, 135.0)) * rng.uniform(0.4, 1.25))
+
+    _rear(build, rng, style, glass, sky, plastic, dark)
+    _front(build, rng, glass, sky, dark, large)
+    points, colours, normals, glow = zip(*build.faces, strict=True)
+    normals = np.array(normals)
+    return Vehicle(
+        np.concatenate(points),
+        np.concatenate([[0], np.cumsum([len(p) for p in points])]),
+        np.array(colours, float),
+        normals / np.linalg.norm(normals, axis=1, keepdims=True),
+        np.array(glow),
+        build.length,
+        form.width,
+    )
+
+
+def _rear(
+    build: _Builder,
+    rng: np.random.Generator,
+    style: str,
+    glass: np.ndarray,
+    sky: np.ndarray,
+    plastic: np.ndarray,
+    dark: np.ndarray,
+) -> None:
+    """Rear window, lamps, plate and bumper."""
+    first = build.style.belt[0]
+    red = np.array((150.0, 18.0, 16.0)) * rng.uniform(0.6, 1.2)
+    braking = rng.random() < 0.25
+    if braking:
+        red = np.array((245.0, 60.0, 45.0))
+    closed = style == "lorry" or (style == "van" and rng.random() < 0.5)
+    if not closed:
+        panes = ((0.06, 0.485), (0.515, 0.94)) if style == "van" else ((0.07, 0.93),)
+        for u in panes:
+            build.strip(first, glass, u, (0.08, 0.9))
+            build.strip(first, 0.5 * glass + 0.5 * sky, (u[0] + 0.04, u[1] - 0.04), (0.1, rng.uniform(0.3, 0.6)))
+    lamp = rng.uniform(0.12, 0.22) if style not in ("van", "lorry", "bus") else 0.09
+    strip = 2
+    v = (0.0, 0.95) if style == "lorry" else (rng.uniform(0.0, 0.4), 0.95)
+    for u in ((0.0, lamp), (1 - lamp, 1.0)):
+        build.strip(strip, red, u, v, glow=braking)
+        build.strip(strip, (205, 120, 50), u, (v[0] + 0.1 * (v[1] - v[0]), v[0] + 0.35 * (v[1] - v[0])))
+        if style in ("estate", "suv", "mpv"):
+            edge = (u[0], u[0] + 0.07) if u[0] < 0.5 else (0.93, 1.0)
+            build.strip(first, red, edge, (0.0, 0.75), glow=braking)
+    half = 0.26 / build.style.width
+    tall = 0.11 / max((build.h[3] - build.h[2]) * build.height, 0.1)
+    low = rng.uniform(0.1, 0.5)
+    build.strip(
+        strip, (205, 175, 50) if rng.random() < 0.75 else (215, 215, 210), (0.5 - half, 0.5 + half), (low, min(low + tall, 1.0))
+    )
+    build.strip(strip, (50, 46, 30), (0.5 - 0.8 * half, 0.5 + 0.8 * half), (low + 0.35 * tall, min(low + 0.65 * tall, 1.0)))
+    build.strip(1, plastic * 0.7, (0.03, 0.97), (0.75, 0.98))
+    build.strip(1, dark, (0.1, 0.9), (0.0, 0.25))
+
+
+def _front(
+    build: _Builder, rng: np.random.Generator, glass: np.ndarray, sky: np.ndarray, dark: np.ndarray, large: bool
+) -> None:
+    """Windscreen, headlamps, grille and plate."""
+    last, count = build.style.belt[1], len(build.s)
+    screen = 0.6 * glass + 0.4 * sky
+    build.strip(last - 1, screen, (0.05, 0.95), (0.1, 0.96))
+    build.strip(last - 1, glass * 0.8, (0.08, 0.92), (0.55, 0.96))
+    if rng.random() < 0.6:
+        start = 0.62 if rng.random() < 0.5 else 0.16
+        build.strip(last - 1, glass * 0.4, (start, start + 0.2), (0.45, 0.96))
+    lit = rng.random() < 0.3
+    lamp = np.array((250.0, 248.0, 235.0)) if lit else np.array((170.0, 175.0, 180.0)) * rng.uniform(0.7, 1.2)
+    width = rng.uniform(0.17, 0.27) if not large else 0.14
+    nose = count - 4
+    for u in ((0.01, width), (1 - width, 0.99)):
+        build.strip(nose, dark * 2, u, (-0.05, 1.0))
+        build.strip(nose, lamp, (u[0] + 0.015, u[1] - 0.015), (0.1, 0.95), glow=lit)
+    build.strip(nose, dark, (width + 0.04, 0.96 - width), (0.15, 0.85))
+    build.strip(count - 3, dark * rng.uniform(0.8, 2), (0.22, 0.78), (0.55, 0.95))
+    half = 0.26 / build.style.width
+    build.strip(count - 3, (220, 220, 212), (0.5 - half, 0.5 + half), (0.12, 0.45))
+    build.strip(count - 3, (60, 60, 60), (0.5 - 0.8 * half, 0.5 + 0.8 * half), (0.24, 0.34))
+
+
+def shadow_below(vehicle: Vehicle, x: float, z: float, yaw: float, sun: np.ndarray) -> list[np.ndarray]:
+    """Ground polygons [N, 3] that the vehicle darkens: right below it, and where the sun throws its outline."""
+    base = vehicle.footprint(x, z, yaw)
+    shift = np.array([-sun[0], 0, -sun[2]]) / max(sun[1], 0.15) * 1.2
+    return [base, base * [1, 0, 1] + shift * 0.5, base * [1, 0, 1] + shift]

@@ -1,0 +1,122 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""What ``auto`` means: device and precision by rules that follow from the hardware alone, the same at every start.
+
+| device                                | precision | why                                                             |
+|---------------------------------------|-----------|-----------------------------------------------------------------|
+| CUDA, compute capability 7.0 or newer | fp16      | its tensor cores; fp16 rounds eight times finer than bf16       |
+| CUDA, older                           | fp32      | no tensor cores                                                 |
+| CPU with AVX512_BF16 or AMX_BF16      | bf16      | multiplies it in hardware; no CPU of today convolves in fp16    |
+| any other CPU                         | fp32      | the others would be emulated                                    |
+"""
+
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from fcis_ros import ops
+from fcis_ros.errors import InputError
+from fcis_ros.ops import library
+
+CPU_FACTS = Path("/proc/cpuinfo")
+BF16_UNITS = ("amx_bf16", "avx512_bf16")  # as Linux names them
+# What CUDA says of a GPU that nothing was compiled for, and of code that is newer than the driver.
+NOT_COMPILED = ("no kernel image", "unsupported toolchain", "driver version is insufficient")
+WITHOUT_CUDA = f"the operators were built without CUDA; with nvcc installed, build them again: {library.BUILD}"
+
+
+@dataclass(frozen=True)
+class PrecisionChoice:
+    """What ``auto`` stands for on this machine, and which fact decided it."""
+
+    value: str
+    why: str
+
+
+def look_for_gpus() -> tuple[int, str]:
+    """How many CUDA devices PyTorch can use, and what it says where it can use none (that the driver is too old, perhaps)."""
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    reasons = [" ".join(str(warning.message).split()) for warning in said]
+    return count, f" ({reasons[0]})" if reasons and not count else ""
+
+
+def missing_kernels(device: torch.device) -> str:
+    """Why a GPU cannot run what PyTorch and the operators were compiled to; empty if it can. Runs the smallest of them."""
+    try:
+        ops.nms(torch.zeros(1, 4, device=device), torch.ones(1, device=device), 0.5, 1).cpu()
+    except RuntimeError as error:
+        text = str(error).splitlines()[0]
+        if not any(words in text for words in NOT_COMPILED):
+            raise
+        capability = "{}.{}".format(*torch.cuda.get_device_capability(device))
+        build = f"to build for it: TORCH_CUDA_ARCH_LIST={capability} and then {library.BUILD}"
+        return f"{torch.cuda.get_device_name(device)} (compute capability {capability}): {text}; {build}"
+    return ""
+
+
+def auto_device() -> PrecisionChoice:
+    """``cuda`` where PyTorch sees a CUDA device and the operators were built for it, else ``cpu``."""
+    count, reason = look_for_gpus()
+    if not count:
+        return PrecisionChoice("cpu", f"PyTorch sees no CUDA device{reason}")
+    if not library.has_cuda():
+        return PrecisionChoice("cpu", f"a CUDA device is there but not used: {WITHOUT_CUDA}")
+    if problem := missing_kernels(torch.device("cuda")):
+        return PrecisionChoice("cpu", f"a CUDA device is there but not used: {problem}")
+    return PrecisionChoice("cuda", torch.cuda.get_device_name())
+
+
+def choose_device(name: str) -> torch.device:
+    """``auto``, ``cpu``, ``cuda`` or ``cuda:N`` -> a device that exists and that the operators were built for.
+
+    ``auto`` warns where there is a CUDA device but the operators were not built for it: without nvcc and so without CUDA, or
+    for other architectures.
+
+    Raises:
+        InputError: a CUDA device was asked for by name and cannot be used; there is no silent fall-back to the CPU.
+    """
+    if name == "auto":
+        choice = auto_device()
+        if "not used" in choice.why:
+            warnings.warn(choice.why, stacklevel=2)
+        return torch.device(choice.value)
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise InputError(f"device {name!r}: expected auto, cpu, cuda or cuda:N") from None
+    if device.type not in ("cpu", "cuda"):
+        raise InputError(f"device {name!r}: expected auto, cpu, cuda or cuda:N")
+    if device.type == "cpu":
+        return device
+    count, reason = look_for_gpus()
+    if (device.index or 0) >= count:
+        raise InputError(f"device {name!r}: not available, PyTorch sees {count} CUDA devices{reason}")
+    if not library.has_cuda():
+        raise InputError(f"device {name!r}: {WITHOUT_CUDA}")
+    if problem := missing_kernels(device):
+        raise InputError(f"device {name!r}: {problem}")
+    return device
+
+
+def auto_precision(device: torch.device) -> PrecisionChoice:
+    """The row of the table above that the device is in."""
+    if device.type == "cuda":
+        major, minor = torch.cuda.get_device_capability(device)
+        return PrecisionChoice("fp16" if major >= 7 else "fp32", f"compute capability {major}.{minor}")
+    if unit := cpu_bf16_unit():
+        return PrecisionChoice("bf16", f"the CPU has {unit}")
+    return PrecisionChoice("fp32", f"the CPU has none of {', '.join(BF16_UNITS)}")
+
+
+def cpu_bf16_unit() -> str | None:
+    """The unit with which this machine's CPU multiplies bfloat16 in hardware, as Linux says; None where there is none."""
+    try:
+        lines = CPU_FACTS.read_text(errors="replace").splitlines()
+    except OSError:
+        return None
+    flags = next((line.split(":", 1)[1].split() for line in lines if line.startswith("flags") and ":" in line), [])
+    return next((unit for unit in BF16_UNITS if unit in flags), None)

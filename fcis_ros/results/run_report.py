@@ -1,0 +1,285 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""The report of an evaluation's folder: report.json, report.html, and a table for the terminal."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from fcis_ros.metrics.comparison import WORSE
+from fcis_ros.results.frame_selection import Key, key, picture_path
+from fcis_ros.results.page import Comparison, Content, Moment, Picture, write_page
+from fcis_ros.results.report_parts import latency_plot, number, write_json
+from fcis_ros.results.store import PICTURES, read_live
+from fcis_ros.results.summary import LATENCIES, summarise
+
+PAGE_PICTURES = 120  # at most, so that the page stays small
+NAMED_BAGS = 20  # with a timeline
+FILES = {
+    "report.json": "the figures of this page",
+    "detections.json": "all that was found in annotated frames, COCO results",
+    "annotations.json": "what is there, in the same ids",
+    "unannotated.json": "what was found in the other frames",
+    "frames.jsonl": "every frame, with what was right and wrong in it",
+    "timing.json": "what the frames took",
+    "overlay.mp4": "the clip with masks drawn; a dropped frame shows the last answer",
+    "input_bag": "the frames as replayed, rosbag2 (MCAP)",
+    "output_bag": "what the node answered: masks and overlays, rosbag2 (MCAP)",
+    "node.log": "what the node printed",
+}
+
+
+def write_report(
+    folder: Path,
+    score: float | None = None,
+    comparison: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Writes report.json and report.html from what the folder holds.
+
+    Args:
+        folder: of the evaluation.
+        score: instances count as found from this score on; None: from the one that the pictures were drawn with.
+        comparison: with an earlier evaluation, see ``baseline.compare_with``.
+
+    Returns:
+        The contents of report.json.
+
+    Raises:
+        InputError: the folder holds no evaluation.
+    """
+    report = {**summarise(folder, score), "comparison": comparison}
+    shown, groups = _shown(report)
+    images = {own: image for own in shown if (image := _picture(folder, own))}
+    report["pictures"] = {"shown": len(images), "missing": len(shown) - len(images)}
+    pictures = [
+        Picture(_id(own), _caption(shown[own], len(report["bags"])), image, tuple(groups[own])) for own, image in images.items()
+    ]
+    write_json(report, folder / "report.json")
+    write_page(report, content(report, folder, pictures), folder / "report.html")
+    return report
+
+
+def content(report: Mapping[str, Any], folder: Path, pictures: list[Picture]) -> Content:
+    """What the page says beside the report."""
+    warnings = []
+    if not report["complete"]:
+        warnings.append(f"Not complete ({report['state']}): {report['problem'] or 'the evaluation can be gone on with'}")
+    if report["shard"][1] > 1 and "merged" not in report:
+        warnings.append(f"This is part {report['shard'][0]} of {report['shard'][1]} only.")
+    if report["frames_unusable"]:
+        warnings.append(f"{report['frames_unusable']} of {report['frames_in']} frames could not be used.")
+    if report["comparison"] and report["comparison"]["regressed"]:
+        worse = (change["measure"] for change in report["comparison"]["changes"] if change["verdict"] == WORSE)
+        warnings.append(f"Worse than the baseline: {', '.join(worse)}.")
+    if missing := _missing(report):
+        warnings.append(f"Pictures that are not here: {missing}.")
+    there = {picture.id for picture in pictures}
+    model = f"{report['model']} on {report['device']}, {report['precision']}"
+    intro = f"{model}. Every frame of the recording was evaluated, offline."
+    live = read_live(folder) if report["mode"] == "live" else None
+    if live:
+        pace = f"at {live['rate']:g} frames per second" if live["rate"] else "in their own time"
+        intro = f"{model}. Frames were published to a running fcis_node {pace}; latency is from publishing to receiving masks."
+    return Content(
+        intro=intro,
+        warnings=warnings,
+        cards=_cards(report),
+        facts=_facts(report),
+        pictures=pictures,
+        timelines=_timelines(report, there),
+        comparison=_comparison(report["comparison"]),
+        speed=_speed(report) if live else (),
+        speed_notes=(DROPPED,) if report["frames_dropped"] else (),
+        plot=latency_plot(live["sent"], live["latency_ms"]) if live else None,
+        files={name: what for name, what in FILES.items() if (folder / name).exists()},
+    )
+
+
+DROPPED = (
+    "While the node works on a frame, only the newest one waits; the frame that it replaces is counted as overwritten. So "
+    "latency stays flat when frames come faster than the network is. AP is over all frames that were sent, with nothing found "
+    "in a dropped one."
+)
+
+
+def _speed(report: Mapping[str, Any]) -> list[tuple[str, str, list[tuple[str, str]]]]:
+    tables = [("latency", "ms", [(name, number(value, 1)) for name, value in report["latency_ms"].items()])]
+    if report["stage_ms"]:
+        stages = [(name, number(value, 1)) for name, value in report["stage_ms"].items()]
+        tables.append(("stage in the node (median)", "ms", stages))
+    if report["frames_dropped"]:
+        tables.append(("dropped", "frames", [(reason, str(count)) for reason, count in report["dropped"].items() if count]))
+    return tables
+
+
+def _shown(report: Mapping[str, Any]) -> tuple[dict[Key, Mapping[str, Any]], dict[Key, list[str]]]:
+    """The frames of the gallery and of the timeline, each once, and what they are shown as."""
+    shown: dict[Key, Mapping[str, Any]] = {}
+    groups: dict[Key, list[str]] = {}
+    moments = [moment["picture"] for moment in report["timeline"]]
+    if len(moments) > PAGE_PICTURES:
+        moments = sorted(moments, key=lambda own: -(own["wrong"] + own["missed"]))[:PAGE_PICTURES]
+    for name, frames in (*report["gallery"].items(), ("timeline", sorted(moments, key=key))):
+        for frame in frames:
+            shown.setdefault(key(frame), frame)
+            groups.setdefault(key(frame), []).append(name)
+    return shown, groups
+
+
+def _picture(folder: Path, own: Key) -> bytes | None:
+    """The JPEG of a frame; None if it is missing or damaged."""
+    try:
+        image = picture_path(folder / PICTURES, own).read_bytes()
+    except OSError:
+        return None
+    return image if image.startswith(b"\xff\xd8") and image.endswith(b"\xff\xd9") else None
+
+
+def _missing(report: Mapping[str, Any]) -> str | None:
+    """How many pictures are missing, and why; None if none is."""
+    missing, shown = report["pictures"]["missing"], report["pictures"]["shown"]
+    why = f"missing or damaged in {PICTURES}"
+    if report["score"] != report["evaluated_score"]:
+        why = f"the evaluation kept those that a score of {report['evaluated_score']:g} chooses"
+    return f"{missing} of {missing + shown} ({why})" if missing else None
+
+
+def _id(own: Key) -> str:
+    return f"frame-{own[0]}-{own[1]}"
+
+
+def _caption(frame: Mapping[str, Any], bags: int) -> str:
+    where = f"recording {frame['bag'] + 1}, " if bags > 1 else ""
+    text = f"{where}frame {frame['index']} ({frame['name']}) at {frame['second']:.1f} s"
+    if not frame["annotated"]:
+        return text
+    return f"{text}: {frame['right']} right, {frame['wrong']} wrong, {frame['missed']} missed"
+
+
+def _cards(report: Mapping[str, Any]) -> list[tuple[str, str, bool]]:
+    cards = [
+        (f"{report['frames_out']} / {report['frames_in']}", "frames evaluated", report["frames_out"] < report["frames_in"])
+    ]
+    if report["ap"] is None:
+        return [*cards, (str(report["detections"]), "detections", False)]
+    best = max(report["sweep"]["all"], key=lambda line: line["f1"] or 0)
+    return [
+        *cards,
+        (str(report["frames_annotated"]), "frames annotated", not report["frames_annotated"]),
+        (number(report["ap"]["segm"]["AP"]), "mask AP", False),
+        (number(report["ap"]["segm"]["AP50"]), "mask AP50", False),
+        (number(report["mAPr"]["0.5"]), "mAPr at 0.5", False),
+        (f"{best['score']:g}", "threshold with the best F1", False),
+    ]
+
+
+def _facts(report: Mapping[str, Any]) -> list[tuple[str, str]]:
+    truth = report["truth"]
+    named = report["bags"][:NAMED_BAGS]
+    facts = [("recording", f"{bag['path']}, topic {bag['topic']}, {bag['messages']} messages") for bag in named]
+    if len(report["bags"]) > NAMED_BAGS:
+        facts.append(("", f"and {len(report['bags']) - NAMED_BAGS} more, without a timeline"))
+    facts.append(("model", f"{report['model']}, sha256 {report['model_sha256'][:16]}"))
+    if truth:
+        facts.append(("truth", f"{truth.get('file') or truth.get('topic')}, frames matched by {truth['matched_by']}"))
+    if report["frames_out"] - report["frames_annotated"]:
+        facts.append(("frames without truth", str(report["frames_out"] - report["frames_annotated"])))
+    if len(report["timeline"]) > PAGE_PICTURES:
+        which = f"of the {PAGE_PICTURES} moments with the most wrong and missed, of {len(report['timeline'])}"
+        facts.append(("pictures", which))
+    if report["frames_repeated"]:
+        facts.append(("of them with the truth of an earlier one", str(report["frames_repeated"])))
+    return [*facts, *(("not usable", f"{count} frames: {reason}") for reason, count in report["unusable_reasons"].items())]
+
+
+def _comparison(comparison: Mapping[str, Any] | None) -> Comparison | None:
+    if comparison is None:
+        return None
+    how = "the same frames" if comparison["paired"] else "other frames"
+    note = f"Against {comparison['baseline']} ({how}); 95 % intervals of the difference, by a bootstrap over the frames."
+    note += f" Differences up to {comparison['tolerance']:g} count as none."
+    rows = [
+        (own["measure"], number(own["before"]), number(own["now"]), _interval(own), own["verdict"])
+        for own in comparison["changes"]
+    ]
+    return Comparison(note, rows)
+
+
+def _interval(change: Mapping[str, Any]) -> str:
+    if change["low"] is None:
+        return "–"
+    return f"{change['now'] - change['before']:+.3f} ({change['low']:+.3f} to {change['high']:+.3f})"
+
+
+def _timelines(report: Mapping[str, Any], there: set[str]) -> list[tuple[str, list[Moment]]]:
+    kinds = ("right", "wrong", "missed") if report["ap"] else ("found",)
+    rows: dict[int, list[Moment]] = {}
+    for own in report["timeline"]:
+        picture = _id(key(own["picture"]))
+        counts = {kind: own[kind] for kind in kinds}
+        rows.setdefault(own["bag"], []).append(
+            Moment(own["second"], own["frames"], counts, picture if picture in there else None)
+        )
+    return [(report["bags"][bag]["path"], moments) for bag, moments in list(rows.items())[:NAMED_BAGS]]
+
+
+def rows(report: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The report as (what, value) lines for people."""
+    lines = [("input", report["input"]), ("model", f"{report['model']} on {report['device']}, {report['precision']}")]
+    if not report["complete"]:
+        lines.append(("NOT COMPLETE", f"{report['state']}: {report['problem'] or 'start it again to go on'}"))
+    if report["mode"] == "live":
+        lines += _live_rows(report)
+    else:
+        lines.append(("frames evaluated / in the part", f"{report['frames_out']} / {report['frames_in']}"))
+    if missing := _missing(report):
+        lines.append(("pictures that are not there", missing))
+    for reason, count in report["unusable_reasons"].items():
+        lines.append(("frames that could not be used", f"{count}: {reason}"))
+    if report["frames_repeated"]:
+        lines.append(("frames with an annotation that another had", f"{report['frames_repeated']} (not measured)"))
+    lines.append(("detections", f"{report['detections']} from score {report['score_floor']:g}"))
+    ap = report["ap"]
+    if ap is None:
+        return [*lines, ("AP", "no annotated frame")]
+    lines.append((f"frames annotated, by {report['matched_by']}", str(report["frames_annotated"])))
+    for what, kind in (("mask", "segm"), ("box", "bbox")):
+        lines.append((f"{what} AP / AP50 / AP75", " / ".join(number(ap[kind][key]) for key in ("AP", "AP50", "AP75"))))
+    if report["ap_answered"] and report["frames_dropped"]:
+        values = (number(report["ap_answered"]["segm"][key]) for key in ("AP", "AP50", "AP75"))
+        lines.append(("mask AP / AP50 / AP75, answered frames only", " / ".join(values)))
+    sizes = (number(ap["segm"][f"AP_{size}"]) for size in ("small", "medium", "large"))
+    lines.append(("mask AP small / medium / large", " / ".join(sizes)))
+    lines.append(("mAPr at 0.5 / 0.7", " / ".join(number(report["mAPr"][key]) for key in ("0.5", "0.7"))))
+    lines.append(("mask AP50 by class", ", ".join(f"{name} {number(value)}" for name, value in ap["per_class"].items())))
+    best = max(report["sweep"]["all"], key=lambda line: line["f1"] or 0)
+    shares = f"precision {number(best['precision'])}, recall {number(best['recall'])}, F1 {number(best['f1'])}"
+    if tracks := report["tracks"]:
+        lines.append(("track ids: IDF1, switches", f"{number(tracks['idf1'])}, {tracks['switches']}"))
+    lines.append(("best threshold of the score", f"{best['score']:g}: {shares}"))
+    for change in (report["comparison"] or {"changes": ()})["changes"]:
+        values = f"{number(change['before'])} -> {number(change['now'])}, {_interval(change)}"
+        lines.append((f"{change['measure']} is {change['verdict']}", values))
+    return lines
+
+
+def _live_rows(report: Mapping[str, Any]) -> list[tuple[str, str]]:
+    latency = (number(report["latency_ms"][name], 0) for name in LATENCIES)
+    lines = [
+        ("frames in / out / dropped", f"{report['frames_in']} / {report['frames_out']} / {report['frames_dropped']}"),
+        ("frames per second", number(report["fps"], 1)),
+        ("latency ms p50 / p95 / p99 / max", " / ".join(latency)),
+    ]
+    reasons = ", ".join(f"{count} {reason}" for reason, count in report["dropped"].items() if count)
+    if reasons:
+        lines.append(("dropped because", reasons))
+    if report["stage_ms"]:
+        lines.append(("stages ms (p50)", ", ".join(f"{name} {value:.0f}" for name, value in report["stage_ms"].items())))
+    return lines
+
+
+def table(report: Mapping[str, Any]) -> str:
+    """The report as aligned text."""
+    lines = rows(report)
+    width = max(len(what) for what, _ in lines)
+    return "\n".join(f"{what:<{width}}  {value}" for what, value in lines)

@@ -1,0 +1,41 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""In which precision a run convolves: weights, gradients' sums, targets and losses are float32 in any case.
+
+| device                                                              | auto |
+|---------------------------------------------------------------------|------|
+| CUDA, compute capability 8.0 or newer                               | bf16 |
+| CPU with AVX512_BF16 or AMX_BF16, model of width 16 or more         | bf16 |
+| any other                                                           | fp32 |
+
+Not fp16, which inference prefers on a GPU: its gradients underflow without a loss scale, bfloat16's do not.
+"""
+
+import torch
+
+from fcis_ros.errors import InputError
+from fcis_ros.model.device import cpu_bf16_unit
+
+# A unit for bfloat16 multiplies 16 channels at a time: a narrower model gains nothing, and meets kernels of oneDNN that are
+# little tested (``model.backbone.PointwiseConv2d``).
+LEAST_WIDTH = 16
+
+
+def training_precision(name: str, device: torch.device, width: int) -> str:
+    """``fp32`` and ``bf16`` as they are, ``auto`` by the table above.
+
+    Args:
+        name: of the precision.
+        device: where the run computes.
+        width: of the model.
+
+    Raises:
+        InputError: bf16 was asked for by name, on a CPU, for a narrower model.
+    """
+    narrow = device.type == "cpu" and width < LEAST_WIDTH
+    if name == "bf16" and narrow:
+        raise InputError(f"precision 'bf16': on a CPU the model's width must be at least {LEAST_WIDTH}, it is {width}")
+    if name != "auto":
+        return name
+    has_bf16 = torch.cuda.get_device_capability(device) >= (8, 0) if device.type == "cuda" else cpu_bf16_unit() is not None
+    return "bf16" if has_bf16 and not narrow else "fp32"

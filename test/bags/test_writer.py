@@ -1,0 +1,28 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""Clips as bags: what cannot be recorded is refused with a reason."""
+
+import numpy as np
+import pytest
+
+from fcis_ros.bags import writer
+from fcis_ros.data.frame_sources import Frame
+from fcis_ros.errors import InputError
+
+
+@pytest.mark.parametrize(
+    ("clip", "says"),
+    [
+        ([], "no frames"),
+        ([Frame("a", 2, np.zeros((9, 9, 3), np.uint8)), Frame("b", 2, np.zeros((9, 9, 3), np.uint8))], "frame b: its stamp"),
+        ([Frame("a", 2, np.zeros((1, 1, 3), np.uint8))], "frame a: .*1x1 is too small"),
+    ],
+)
+def test_unusable_clips(tmp_path, clip, says):
+    with pytest.raises(InputError, match=says):
+        writer.record(clip, tmp_path / "bag")
+
+
+def test_clip_larger_than_the_disk(tmp_path):
+    with pytest.raises(InputError, match="GB are free"):
+        writer.record([Frame("a", 1, np.zeros((9, 9, 3), np.uint8))], tmp_path / "bag", expected=10**15)

@@ -1,0 +1,206 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""Other data sets' annotations become COCO files: small data sets made here, read back by this project and by pycocotools."""
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import scipy.io
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+from pycocotools.coco import COCO
+
+from fcis_ros.cli.main import main
+from fcis_ros.data import voc
+from fcis_ros.data.coco import CocoDataset
+from fcis_ros.data.coco_writer import InstanceMap, Region, to_coco
+
+PICTURE = np.zeros((4, 6, 3), np.uint8)
+
+
+def put(path: Path, pixels: np.ndarray) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    assert cv2.imwrite(str(path), pixels)
+
+
+def put_palette(path: Path, values: np.ndarray) -> None:
+    """VOC's maps are PNGs with a palette; OpenCV reads one as the same colours as a PNG of colours."""
+    put(path, np.ascontiguousarray(voc.palette()[values][:, :, ::-1]))
+
+
+def converted(dataset: str, root: Path, split: str = "val") -> CocoDataset:
+    out = root.parent / "out.json"
+    assert main(["convert", dataset, str(root), str(out), "--split", split]) == 0
+    return CocoDataset(out, root)
+
+
+def test_cityscapes(tmp_path):
+    root = tmp_path / "cityscapes"
+    values = np.full((4, 6), 7, np.uint16)  # road
+    values[0, :2], values[1, :2], values[2, :3], values[3] = 26000, 26001, 24012, 26  # two cars, a person, a group of cars
+    values[0, 5], values[1, 5] = 29000, 33000  # a caravan, which is not evaluated; a bicycle
+    for name, content in (("bonn_000001_000019", values), ("aachen_000000_000019", np.zeros_like(values))):
+        city = name.split("_")[0]
+        put(root / f"gtFine/val/{city}/{name}_gtFine_instanceIds.png", content)
+        put(root / f"leftImg8bit/val/{city}/{name}_leftImg8bit.png", PICTURE)
+    dataset = converted("cityscapes", root)
+    assert dataset.class_names == ("person", "rider", "car", "truck", "bus", "train", "motorcycle", "bicycle")
+    assert [Path(name).name[:6] for name in dataset.file_names] == ["aachen", "bonn_0"]
+    assert len(dataset[0].labels) == 0
+    sample = dataset[1]
+    objects = zip(sample.labels, sample.crowd, sample.masks, strict=True)
+    found = {(int(label), bool(crowd), mask.tobytes()) for label, crowd, mask in objects}
+    assert found == {
+        (3, False, (values == 26000).tobytes()),
+        (3, False, (values == 26001).tobytes()),
+        (1, False, (values == 24012).tobytes()),
+        (3, True, (values == 26).tobytes()),
+        (8, False, (values == 33000).tobytes()),
+    }
+
+
+@pytest.fixture
+def voc_root(tmp_path) -> Path:
+    root = tmp_path / "VOC2012"
+    objects, classes = np.zeros((4, 6), np.uint8), np.zeros((4, 6), np.uint8)
+    objects[:2, :2], objects[2:, 3:], objects[:2, 2] = 1, 2, 255
+    classes[:2, :2], classes[2:, 3:], classes[:2, 2] = 15, 7, 255
+    put_palette(root / "SegmentationObject/2007_000032.png", objects)
+    put_palette(root / "SegmentationClass/2007_000032.png", classes)
+    put(root / "JPEGImages/2007_000032.jpg", PICTURE)
+    (root / "ImageSets/Segmentation").mkdir(parents=True)
+    (root / "ImageSets/Segmentation/val.txt").write_text("2007_000032\n")
+    return root
+
+
+def test_voc(voc_root):
+    sample = converted("voc", voc_root)[0]
+    assert [voc.NAMES[label - 1] for label in sample.labels] == ["person", "car"]
+    assert sample.masks.sum(axis=(1, 2)).tolist() == [4, 6] and not sample.masks[:, :, 2].any() and not sample.crowd.any()
+    assert sample.masks[0, :2, :2].all() and sample.masks[1, 2:, 3:].all()
+
+
+def test_palette_by_hand():
+    # From the VOC development kit: aeroplane, bicycle, tvmonitor, void.
+    assert voc.palette()[[0, 1, 2, 20, 255]].tolist() == [[0, 0, 0], [128, 0, 0], [0, 128, 0], [0, 64, 128], [224, 224, 192]]
+    assert len(np.unique(voc.palette(), axis=0)) == 256
+
+
+@given(arrays.arrays(np.uint8, (5, 7)))
+def test_colours_give_the_indices_back(tmp_path_factory, values):
+    path = tmp_path_factory.mktemp("palette") / "map.png"
+    put_palette(path, values)
+    np.testing.assert_array_equal(voc.indices(path), values)
+    put(path, values)  # without colours the values are the indices
+    np.testing.assert_array_equal(voc.indices(path), values)
+
+
+@pytest.fixture
+def sbd_root(tmp_path) -> Path:
+    root = tmp_path / "dataset"
+    values = np.zeros((4, 6), np.uint8)
+    values[0], values[3, 4:] = 1, 2
+    (root / "inst").mkdir(parents=True)
+    truth = {"Segmentation": values, "Boundaries": np.zeros((2, 1)), "Categories": np.array([[20], [3]], np.uint8)}
+    scipy.io.savemat(root / "inst/2008_000001.mat", {"GTinst": truth}, do_compression=True)
+    put(root / "img/2008_000001.jpg", PICTURE)
+    (root / "val.txt").write_text("2008_000001\n\n")
+    return root
+
+
+def test_sbd(sbd_root):
+    sample = converted("sbd", sbd_root)[0]
+    assert [voc.NAMES[label - 1] for label in sample.labels] == ["tvmonitor", "bird"]
+    assert sample.masks[0, 0].all() and sample.masks[1, 3, 4:].all() and sample.masks.sum(axis=(1, 2)).tolist() == [6, 2]
+
+
+@given(arrays.arrays(np.int64, st.tuples(st.integers(1, 20), st.integers(1, 20)), elements=st.integers(0, 5)))
+def test_pycocotools_reads_every_object_back(values):
+    regions = {1: Region(7), 2: Region(7, crowd=True), 4: Region(9)}  # 3 and 5 mean nothing
+    content = to_coco([InstanceMap("a.png", values, regions), InstanceMap("b.png", values, {})], {7: "car", 9: "bus"})
+    coco = COCO()
+    coco.dataset = json.loads(json.dumps(content))
+    coco.createIndex()
+    assert [image["file_name"] for image in coco.dataset["images"]] == ["a.png", "b.png"] and not coco.getAnnIds(imgIds=[2])
+    present = [value for value in regions if (values == value).any()]
+    annotations = coco.loadAnns(coco.getAnnIds(imgIds=[1]))
+    assert len(annotations) == len(present)
+    for value, annotation in zip(present, annotations, strict=True):
+        mask = values == value
+        np.testing.assert_array_equal(coco.annToMask(annotation), mask)
+        rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+        box = [columns[0], rows[0], columns[-1] - columns[0] + 1, rows[-1] - rows[0] + 1]
+        assert annotation["bbox"] == box and annotation["area"] == mask.sum()
+        assert (annotation["category_id"], bool(annotation["iscrowd"])) == (regions[value].category_id, regions[value].crowd)
+
+
+def damage_size(root: Path) -> None:
+    put_palette(root / "SegmentationClass/2007_000032.png", np.zeros((3, 6), np.uint8))
+
+
+def damage_colour(root: Path) -> None:
+    put(root / "SegmentationObject/2007_000032.png", np.full((4, 6, 3), 77, np.uint8))
+
+
+def damage_bytes(root: Path) -> None:
+    (root / "SegmentationObject/2007_000032.png").write_bytes(b"garbage")
+
+
+def remove_picture(root: Path) -> None:
+    (root / "JPEGImages/2007_000032.jpg").unlink()
+
+
+def empty_list(root: Path) -> None:
+    (root / "ImageSets/Segmentation/val.txt").write_text("\n")
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (damage_size, "another size"),
+        (damage_colour, "none of VOC's palette"),
+        (damage_bytes, "not a readable picture"),
+        (remove_picture, "2007_000032.jpg: no such file"),
+        (empty_list, "lists no images"),
+    ],
+)
+def test_damaged_voc_writes_nothing(voc_root, tmp_path, capsys, damage, said):
+    damage(voc_root)
+    assert main(["convert", "voc", str(voc_root), str(tmp_path / "out.json"), "--split", "val"]) == 2
+    assert said in capsys.readouterr().err and not list(tmp_path.glob("out*"))
+
+
+@pytest.mark.parametrize("content", [b"", b"garbage", b"MATLAB 5.0 MAT-file" + bytes(500), "other", "range"])
+def test_damaged_sbd_writes_nothing(sbd_root, tmp_path, capsys, content):
+    path = sbd_root / "inst/2008_000001.mat"
+    if content == "other":
+        scipy.io.savemat(path, {"GTcls": 1})
+    elif content == "range":
+        truth = {"Segmentation": np.full((4, 6), 3), "Categories": np.array([[21]])}
+        scipy.io.savemat(path, {"GTinst": truth})
+    else:
+        path.write_bytes(content)
+    assert main(["convert", "sbd", str(sbd_root), str(tmp_path / "out.json"), "--split", "val"]) == 2
+    error = capsys.readouterr().err
+    assert "2008_000001.mat" in error and error.count("\n") == 1 and not list(tmp_path.glob("out*"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["cityscapes", "{root}", "{out}"], "there is no CITY/"),
+        (["voc", "{root}", "{out}", "--split", "nowhere"], "no such split (here: val)"),
+        (["voc", "{root}", "{out}", "--split", "../val"], "not the name of a part"),
+        (["voc", "{root}/none", "{out}"], "no such folder"),
+        (["voc", "{root}", "{root}/none/out.json"], "there is no folder"),
+    ],
+)
+def test_what_is_not_there(voc_root, tmp_path, capsys, arguments, said):
+    named = [text.format(root=voc_root, out=tmp_path / "out.json") for text in arguments]
+    assert main(["convert", *named]) == 2
+    error = capsys.readouterr().err
+    assert said in error and error.count("\n") == 1

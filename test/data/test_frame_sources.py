@@ -1,0 +1,252 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""Every kind of input that needs no ROS, and how each can be wrong."""
+
+import itertools
+import socket
+
+import cv2
+import numpy as np
+import pytest
+from network_camera import BRIGHTNESS, network_camera
+
+from fcis_ros.data import frame_sources as frame_sources
+from fcis_ros.data.frame_sources import is_live, list_images, open_source, read_image, without_secrets
+from fcis_ros.errors import InputError
+
+
+def picture(value, height=24, width=32):
+    return np.full((height, width, 3), value, dtype=np.uint8)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for index in (10, 9, 1):
+        cv2.imwrite(str(tmp_path / f"f{index}.png"), picture(index))
+    (tmp_path / "notes.txt").write_text("not an image")
+    return tmp_path
+
+
+def video(path, frames, rate=20.0):
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"mp4v"), rate, (32, 24))
+    for index in range(frames):
+        writer.write(picture(20 * index))
+    writer.release()
+    return path
+
+
+def test_folder_in_natural_order_at_five_hertz(folder):
+    source = open_source(str(folder))
+    frames = list(source.frames())
+    assert [frame.name for frame in frames] == ["f1.png", "f9.png", "f10.png"]
+    assert [int(frame.image[0, 0, 0]) for frame in frames] == [1, 9, 10]
+    assert [later.stamp - earlier.stamp for earlier, later in itertools.pairwise(frames)] == [200_000_000] * 2
+    assert (source.count, source.rate) == (3, 5.0)
+
+
+def test_frames_and_rate_are_obeyed(folder):
+    frames = list(open_source(str(folder), rate=50, frames=2).frames())
+    assert len(frames) == 2 and frames[1].stamp - frames[0].stamp == 20_000_000
+
+
+def test_source_can_be_read_twice(folder):
+    source = open_source(str(folder))
+    assert [f.name for f in source.frames()] == [f.name for f in source.frames()]
+
+
+def test_image_is_rgb(tmp_path):
+    image = picture(0)
+    image[..., 0] = 255  # blue, as OpenCV writes
+    cv2.imwrite(str(tmp_path / "blue.png"), image)
+    (frame,) = open_source(str(tmp_path / "blue.png")).frames()
+    assert frame.image[0, 0].tolist() == [0, 0, 255]
+
+
+def test_grey_image_becomes_rgb(tmp_path):
+    cv2.imwrite(str(tmp_path / "grey.png"), np.full((8, 8), 7, dtype=np.uint8))
+    assert read_image(tmp_path / "grey.png").shape == (8, 8, 3)
+
+
+def test_video(tmp_path):
+    source = open_source(str(video(tmp_path / "clip.mp4", 6)))
+    frames = list(source.frames())
+    assert [frame.name for frame in frames] == [f"{index:06d}" for index in range(6)]
+    assert source.rate == pytest.approx(20) and source.count == 6
+    assert frames[1].stamp - frames[0].stamp == 50_000_000
+
+
+def test_synthetic_brings_its_truth_and_repeats():
+    first, again = (list(open_source("synthetic", frames=2, seed=3).frames()) for _ in range(2))
+    assert len(first) == 2 and first[0].name != first[1].name
+    assert all((a.image == b.image).all() and a.truth.name == a.name for a, b in zip(first, again, strict=True))
+
+
+def wrong(tmp_path):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "damaged.mp4").write_bytes(b"not a video at all" * 100)
+    (tmp_path / "damaged.png").write_bytes(b"\x89PNG but no more")
+    (tmp_path / "nothing.png").write_bytes(b"")
+    cv2.imwrite(str(tmp_path / "dot.png"), picture(1, 1, 1))
+    cv2.imwrite(str(tmp_path / "line.png"), picture(1, 2, 200))
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("missing", "no such file"),
+        ("empty", "no images"),
+        ("damaged.mp4", "not a video"),
+        ("damaged.png", "cannot|not an image"),
+        ("nothing.png", "not an image"),
+        ("dot.png", "1x1 is too small"),
+        ("line.png", "too elongated"),
+    ],
+)
+def test_bad_input_names_the_thing(tmp_path, name, says):
+    path = wrong(tmp_path) / name
+    with pytest.raises(InputError, match=says) as error:
+        list(open_source(str(path)).frames())
+    assert name in str(error.value) and "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(("rate", "frames"), [(0, None), (-1, None), (float("nan"), None), (None, 0)])
+def test_bad_numbers(rate, frames):
+    with pytest.raises(InputError):
+        open_source("synthetic", rate=rate, frames=frames)
+
+
+def test_missing_camera():
+    with pytest.raises(InputError, match="camera 97"):
+        list(open_source("97").frames())
+
+
+class RecordedCapture:
+    """A stand-in for cv2.VideoCapture that notes what was opened and delivers two frames."""
+
+    opened: list = []
+
+    def __init__(self, *arguments):
+        self.opened.append(arguments)
+        self.left = 2
+
+    def isOpened(self):
+        return True
+
+    def read(self):
+        self.left -= 1
+        return self.left >= 0, picture(7)
+
+    def set(self, *arguments):
+        return True
+
+    def release(self):
+        pass
+
+
+LIMITS = frame_sources.STREAM_LIMITS
+
+
+@pytest.mark.parametrize(
+    ("spec", "arguments", "description"),
+    [
+        ("0", (0,), "camera 0"),
+        ("12", (12,), "camera 12"),
+        ("/dev/null", ("/dev/null", cv2.CAP_V4L2), "camera /dev/null"),  # some device that every machine has
+        ("/dev/video99", ("/dev/video99", cv2.CAP_V4L2), "camera /dev/video99"),
+        ("/dev/v4l/by-id/usb-x", ("/dev/v4l/by-id/usb-x", cv2.CAP_V4L2), "camera /dev/v4l/by-id/usb-x"),
+        ("rtsp://host:554/a", ("rtsp://host:554/a", cv2.CAP_FFMPEG, LIMITS), "stream rtsp://host:554/a"),
+        ("RTSP://host/a", ("RTSP://host/a", cv2.CAP_FFMPEG, LIMITS), "stream RTSP://host/a"),
+        ("http://host/a.mjpg", ("http://host/a.mjpg", cv2.CAP_FFMPEG, LIMITS), "stream http://host/a.mjpg"),
+        ("udp://@:5000", ("udp://@:5000", cv2.CAP_FFMPEG, LIMITS), "stream udp://***@:5000"),
+        ("rtsp://u:p@h/a?b=c", ("rtsp://u:p@h/a?b=c", cv2.CAP_FFMPEG, LIMITS), "stream rtsp://***@h/a..."),
+    ],
+)
+def test_open_source_every_kind_of_camera_opens_it_as_given(monkeypatch, spec, arguments, description):
+    monkeypatch.setattr(RecordedCapture, "opened", [])
+    monkeypatch.setattr(cv2, "VideoCapture", RecordedCapture)
+    source = open_source(spec)
+    frames = list(source.frames())
+    assert RecordedCapture.opened == [arguments] and is_live(spec)
+    assert [frame.name for frame in frames] == ["000000", "000001"] and frames[0].stamp < frames[1].stamp
+    assert (source.description, source.count) == (description, 150)
+
+
+def test_open_source_link_to_a_device_is_a_camera(tmp_path, monkeypatch):
+    monkeypatch.setattr(RecordedCapture, "opened", [])
+    monkeypatch.setattr(cv2, "VideoCapture", RecordedCapture)
+    (tmp_path / "front_camera").symlink_to("/dev/null")
+    list(open_source(str(tmp_path / "front_camera")).frames())
+    assert RecordedCapture.opened == [(str(tmp_path / "front_camera"), cv2.CAP_V4L2)]
+
+
+@pytest.mark.parametrize("spec", ["synthetic", "/dev/shm", "2026", "drive.mp4", "front/0", "file:///clip.mp4"])
+def test_is_live_other_inputs_are_no_camera(spec):
+    assert not is_live(spec)
+
+
+@pytest.mark.parametrize(
+    ("spec", "shown"),
+    [
+        ("rtsp://host:554/stream1", "rtsp://host:554/stream1"),
+        ("rtsp://user:secret@host/stream1", "rtsp://***@host/stream1"),
+        ("rtsp://user:sec/r#e?t@host/stream1", "rtsp://***@host/stream1"),  # as people type it, though it cannot be opened
+        ("http://host/video?user=a&password=secret", "http://host/video..."),
+        ("rtsp://host/user=a_password=secret_channel=1.sdp", "rtsp://host/user..."),
+        ("frames@home/a=b", "frames@home/a=b"),
+    ],
+)
+def test_without_secrets_url_hides_user_and_parameters(spec, shown):
+    assert without_secrets(spec) == shown
+
+
+@pytest.fixture
+def listening(monkeypatch):
+    """A socket on this machine, and the URL of it with secrets; connections are accepted by no program."""
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield f"://user:secret@127.0.0.1:{server.getsockname()[1]}/live?key=secret"
+
+
+@pytest.mark.parametrize("scheme", ["rtsp", "http", "tcp"])
+def test_open_source_stream_that_stays_silent_ends_in_one_line(monkeypatch, listening, capfd, scheme):
+    limits = (cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, 200, cv2.CAP_PROP_READ_TIMEOUT_MSEC, 200)
+    monkeypatch.setattr(frame_sources, "STREAM_LIMITS", limits)
+    with pytest.raises(InputError, match=r"^stream \w+://\*\*\*@127.0.0.1:\d+/live...: cannot be opened$"):
+        list(open_source(scheme + listening).frames())
+    assert "secret" not in "".join(capfd.readouterr())
+
+
+@pytest.mark.parametrize(
+    ("spec", "says"),
+    [
+        ("rtsp://user:secret@127.0.0.1:1/a", "stream rtsp://***@127.0.0.1:1/a: cannot be opened"),
+        ("http://user:secret@127.0.0.1:1/a", "stream http://***@127.0.0.1:1/a: cannot be opened"),
+        ("nonsense://user:secret@127.0.0.1:1/a", "stream nonsense://***@127.0.0.1:1/a: cannot be opened"),
+        ("/dev/video99", "camera /dev/video99: no such device"),
+        ("/dev/v4l/by-id/usb-none", "camera /dev/v4l/by-id/usb-none: no such device"),
+        ("/dev/null", "camera /dev/null: cannot be opened"),
+        ("file:///clip.mp4", "file:///clip.mp4: a file is given by its path, without file://"),
+    ],
+)
+def test_open_source_camera_that_cannot_be_opened_says_so(monkeypatch, capfd, spec, says):
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    with pytest.raises(InputError) as error:
+        list(open_source(spec).frames())
+    assert str(error.value) == says and "secret" not in "".join(capfd.readouterr())
+
+
+def test_open_source_network_camera_yields_its_frames(monkeypatch):
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    with network_camera() as url:
+        source = open_source(url, frames=4)
+        for _ in range(2):  # a source can be opened again
+            frames = list(source.frames())
+            assert [frame.image.mean() for frame in frames] == pytest.approx(BRIGHTNESS[:4], abs=3)
+            assert frames[0].image.shape == (48, 64, 3)
+        assert len(list(open_source(url).frames())) == len(BRIGHTNESS)
+
+
+def test_list_images_of_a_file(tmp_path):
+    with pytest.raises(InputError, match="no such folder"):
+        list_images(tmp_path / "nowhere")

@@ -1,0 +1,170 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""Annotations found by file name: what matches, what is refused."""
+
+import json
+
+import numpy as np
+import pytest
+
+from fcis_ros.errors import InputError
+from fcis_ros.evaluation.ground_truth import Truth, add_sample, drawn_content
+from fcis_ros.metrics.average_precision import Table, measure
+from fcis_ros.metrics.coco_results import to_results
+from fcis_ros.metrics.matching import match_image
+from fcis_ros.structures import Instances, Sample
+
+NAMES = ("car", "pedestrian")
+SQUARE = (10, 10, 30, 30)
+
+
+def annotations(**changes):
+    content = {
+        "images": [{"id": 5, "file_name": "some/folder/a.jpg", "height": 60, "width": 80}],
+        "categories": [{"id": 3, "name": "pedestrian"}, {"id": 9, "name": "kite"}, {"id": 4, "name": "car"}],
+        "annotations": [
+            {"id": 1, "image_id": 5, "category_id": 4, "bbox": [10, 10, 20, 20], "area": 400, "iscrowd": 0,
+             "segmentation": [[10, 10, 30, 10, 30, 30, 10, 30]]},
+            {"id": 2, "image_id": 5, "category_id": 9, "bbox": [0, 0, 5, 5], "area": 25, "iscrowd": 0,
+             "segmentation": [[0, 0, 5, 0, 5, 5, 0, 5]]},
+        ],
+    }  # fmt: skip
+    return {**content, **changes}
+
+
+def load(tmp_path, content, names=NAMES):
+    path = tmp_path / "instances.json"
+    path.write_text(content if isinstance(content, str) else json.dumps(content))
+    return Truth.load(path, names)
+
+
+def found(height=60, width=80):
+    x1, y1, x2, y2 = SQUARE
+    return Instances(
+        height, width, np.array([SQUARE], np.int32), np.array([0.9], np.float32), np.array([1]),
+        (np.array([0, (y2 - y1) * (x2 - x1)], np.uint32),), NAMES,
+    )  # fmt: skip
+
+
+def measured(truth, *predictions):
+    """AP of (a frame's name, what was found in it)."""
+    pairs = [(truth.find(name), instances) for name, instances in predictions]
+    return measure(Table.of([match_image(truth.objects(image), to_results(own, image.id)) for image, own in pairs]), NAMES)
+
+
+@pytest.mark.parametrize("frame", ["a.jpg", "a.png", "a"])
+def test_found_by_name_with_any_image_ending(tmp_path, frame):
+    truth = load(tmp_path, annotations())
+    ap = measured(truth, (frame, found()))
+    assert ap["segm"]["AP"] == pytest.approx(1)
+    assert ap["per_class"] == {"car": pytest.approx(1), "pedestrian": None}
+
+
+def test_categories_by_name(tmp_path):
+    assert load(tmp_path, annotations()).category_ids == [4, 3]
+    assert load(tmp_path, annotations(), ("bicyclist", "car")).category_ids == [None, 4]
+
+
+def test_frames_without_annotations(tmp_path):
+    assert load(tmp_path, annotations()).find("b.jpg") is None
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ("{", "not JSON"),
+        ("[]", "not a COCO instance file"),
+        ({"images": []}, "no list 'annotations'"),
+        (annotations(images=[{"id": "x"}]), r"images\[0\] has no 'file_name'"),
+        (annotations(annotations=[{"image_id": 5, "category_id": 4}]), r"annotations\[0\] has no 'segmentation'"),
+        (annotations(images=[]), "image 5, which is not listed"),
+        (annotations(categories=[{"id": 4, "name": "boat"}], annotations=[]), "none of its categories .boat. is one of car"),
+    ],
+)
+def test_bad_file(tmp_path, content, says):
+    with pytest.raises(InputError, match=says) as error:
+        load(tmp_path, content)
+    assert "instances.json" in str(error.value) and "\n" not in str(error.value)
+
+
+def test_missing_file(tmp_path):
+    with pytest.raises(InputError, match="no such annotation file"):
+        Truth.load(tmp_path / "none.json", NAMES)
+
+
+def test_no_frame_matches(tmp_path):
+    truth = load(tmp_path, annotations())
+    truth.require_match(["b.jpg", "a.jpg"])
+    with pytest.raises(InputError, match=r"instances\.json.*a\.jpg.*is a frame of the input.*b\.jpg"):
+        truth.require_match(["b.jpg"])
+
+
+def test_size_differs(tmp_path):
+    truth = load(tmp_path, annotations())
+    with pytest.raises(InputError, match=r"instances\.json: some/folder/a\.jpg is 80x60 there, the frame 80x61"):
+        truth.require_size(truth.find("a.jpg"), 61, 80)
+
+
+def test_sample_round_trip(tmp_path):
+    mask = np.zeros((2, 60, 80), bool)
+    mask[0, 10:30, 10:30] = mask[1, 40:50, 40:50] = True
+    content = drawn_content(("bicyclist", "car"))  # the model knows no bicyclist
+    add_sample(content, Sample(np.zeros((60, 80, 3), np.uint8), mask, np.array([2, 1]), np.zeros(2, bool), "000000"))
+    assert content["annotations"][0]["area"] == 400 and content["annotations"][1]["bbox"] == [40, 40, 10, 10]
+    truth = load(tmp_path, content)
+    assert measured(truth, ("000000", found()))["segm"]["AP"] == pytest.approx(1)
+
+
+@pytest.mark.parametrize("id_", [0, None, "x"])
+@pytest.mark.parametrize("missing", [(), ("bbox", "area")])
+def test_a_perfect_result_is_perfect_whatever_the_id_of_the_annotation(tmp_path, id_, missing):
+    """pycocotools takes id 0 for "matched to nothing"."""
+    content = annotations()
+    for annotation in content["annotations"]:
+        annotation.pop("id") if id_ is None else annotation.update(id=id_)  # twice the same
+        for key in missing:
+            del annotation[key]
+    ap = measured(load(tmp_path, content), ("a.jpg", found()))
+    assert ap["bbox"] == pytest.approx({"AP": 1, "AP50": 1, "AP75": 1}) and ap["segm"]["AP"] == pytest.approx(1)
+    assert ap["mAPr"] == pytest.approx({"0.5": 1, "0.7": 1})
+
+
+def two_folders():
+    """The same file name in two folders: the square is in y/a.jpg alone."""
+    images = [{"id": i, "file_name": name, "height": 60, "width": 80} for i, name in ((5, "x/a.jpg"), (6, "y/a.jpg"))]
+    return annotations(images=images, annotations=[{**annotations()["annotations"][0], "image_id": 6}])
+
+
+def test_the_same_name_in_two_folders(tmp_path):
+    truth = load(tmp_path, two_folders())
+    assert [truth.find(name).id for name in ("x/a.jpg", "y/a.jpg", "/data/y/a.jpg")] == [5, 6, 6]
+    none = found().select(np.zeros(1, bool))
+    assert measured(truth, ("x/a.jpg", none), ("y/a.jpg", found()))["segm"]["AP"] == pytest.approx(1)
+    assert measured(truth, ("x/a.jpg", found()), ("y/a.jpg", none))["segm"]["AP"] == 0
+    with pytest.raises(InputError, match=r"frame a\.jpg may be any of 2 images \(x/a\.jpg, y/a\.jpg"):
+        truth.find("a.jpg")
+
+
+def test_path_of_an_image(tmp_path):
+    """As the file says, or flat in the folder where only one image has that name."""
+    (truth, several) = load(tmp_path, annotations()), load(tmp_path, two_folders())
+    (tmp_path / "a.jpg").write_bytes(b"")
+    assert truth.path_of(truth.images[0], tmp_path) == tmp_path / "a.jpg"
+    assert several.path_of(several.images[1], tmp_path) == tmp_path / "y/a.jpg"
+
+
+@pytest.mark.parametrize("counts", [[5, 1_000_000_000], "oo", [4800, 1.5]])
+def test_malformed_run_lengths_never_reach_pycocotools(tmp_path, counts):
+    content = annotations()
+    content["annotations"][0]["segmentation"] = {"size": [60, 80], "counts": counts}
+    with pytest.raises(InputError, match=r"instances\.json: annotation 1: "):
+        truth = load(tmp_path, content)
+        truth.objects(truth.images[0])
+
+
+def test_an_object_without_a_pixel_cannot_be_found(tmp_path):
+    """As pycocotools has it: it stays an object. One of two is found: precision 1 at the recalls 0 .. 0.5."""
+    content = annotations()
+    content["annotations"][1].update(category_id=4, segmentation=[], bbox=[60, 40, 5, 5])
+    ap = measured(load(tmp_path, content), ("a.jpg", found()))
+    assert ap["segm"]["AP50"] == ap["bbox"]["AP50"] == pytest.approx(51 / 101)

@@ -1,0 +1,147 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""Truth that is recorded beside the frames is the truth that was annotated, ids included."""
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from fcis_ros.bags.reader import open_recording
+from fcis_ros.bags.writer import record
+from fcis_ros.data.frame_sources import open_source
+from fcis_ros.errors import InputError
+from fcis_ros.evaluation import ground_truth_topic
+from fcis_ros.evaluation.clip_ground_truth import AnnotatedTruth
+from fcis_ros.evaluation.ground_truth import Truth
+from fcis_ros.evaluation.ground_truth_topic import TruthTopic
+from fcis_ros.messages.mask_serialization import (
+    MASKS,
+    TRUTH_TOPIC,
+    deserialize_masks,
+    mask_types,
+    serialize_masks,
+    to_instances,
+)
+from fcis_ros.messages.typestore import IMAGE
+from fcis_ros.metrics.coco_results import encode_mask
+
+NAMES = ("car", "pedestrian")
+HEIGHT, WIDTH = 24, 32
+
+
+def object_(category, x, y, w, h, **more):
+    mask = np.zeros((HEIGHT, WIDTH), bool)
+    mask[y : y + h, x : x + w] = True
+    mask[y + 1, x + 1] = False
+    return {"category_id": category, "segmentation": encode_mask(mask), **more}
+
+
+def raw_masks(bags, stamp, objects, size=(HEIGHT, WIDTH), ids=None):
+    header = bags.image(np.zeros((9, 9, 3), np.uint8), stamp).header
+    instances, kept = to_instances(objects, *size, NAMES)
+    return bytes(serialize_masks(instances, header, "truth", ids or [0] * len(kept)))
+
+
+@pytest.fixture
+def image(bags):
+    return lambda stamp: bags.image(np.full((HEIGHT, WIDTH, 3), 50, np.uint8), stamp)
+
+
+def found(recording, names=NAMES):
+    truth = TruthTopic(recording, "/truth", names)
+    return [truth.find(own, HEIGHT, WIDTH) for own in recording.records()]
+
+
+def test_recorded_annotations_come_back(tmp_path, images):
+    """By `fcis record`: masks, classes and ids; crowds are left out and counted."""
+    content = {
+        "images": [{"id": i, "file_name": f"{name}.png", "height": 48, "width": 64} for i, name in ((1, "a"), (2, "b"))],
+        "categories": [{"id": 4, "name": "pedestrian"}, {"id": 9, "name": "car"}],
+        "annotations": [
+            {"image_id": 1, "category_id": 9, "segmentation": [[8, 8, 24, 8, 24, 24, 8, 24]], "track_id": 17},
+            {"image_id": 1, "category_id": 4, "segmentation": [[30, 2, 40, 2, 35, 40]], "iscrowd": 0},
+            {"image_id": 1, "category_id": 4, "segmentation": [[1, 1, 5, 1, 5, 5]], "iscrowd": 1},
+            {"image_id": 2, "category_id": 9, "segmentation": []},
+        ],
+    }  # fmt: skip
+    path = tmp_path / "truth.json"
+    path.write_text(json.dumps(content))
+    truth = AnnotatedTruth(path)
+    record(open_source(str(images)).frames(), tmp_path / "bag", truth=truth)
+    assert truth.left_out == 1
+    recording = open_recording(tmp_path / "bag")
+    topic = TruthTopic(recording, TRUTH_TOPIC, NAMES)
+    first, second = (topic.find(own, 48, 64) for own in recording.records())
+    expected = Truth.load(path, NAMES)
+    for own, there in zip(first.objects, [o for o in expected.objects(expected.images[0]) if not o["iscrowd"]], strict=True):
+        assert own["category_id"] == there["category_id"] and own.get("track_id") == there.get("track_id")
+        assert own["segmentation"]["counts"].encode() == there["segmentation"]["counts"]
+        assert own["area"] == there["area"] and own["bbox"] == there["bbox"]
+    assert second.objects == []
+
+
+@pytest.fixture
+def images(tmp_path):
+    import cv2
+
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for name in ("a.png", "b.png"):
+        cv2.imwrite(str(folder / name), np.full((48, 64, 3), 90, np.uint8))
+    return folder
+
+
+def test_any_place_in_the_recording(bags, image):
+    """Before all frames or behind them; frames without a message, messages without a frame, and two of one stamp."""
+    entries = [("/truth", MASKS, raw_masks(bags, 30, [object_(1, 2, 2, 5, 5)]), 1)]
+    entries += [("/cam", IMAGE, image(stamp), stamp) for stamp in (10, 20, 30, 40)]
+    entries += [("/truth", MASKS, raw_masks(bags, stamp, [object_(2, 2, 2, 6, 6)] * 2), 99) for stamp in (10, 77, 10)]
+    first, second, third, fourth = found(open_recording(bags.write(entries, store=mask_types())))
+    assert len(first.objects) == 2 and first.key == 10 and second is None and fourth is None
+    assert [own["category_id"] for own in third.objects] == [1]
+
+
+def test_little_room(bags, image, monkeypatch):
+    """More truth than may wait: what lies near its frame is found all the same."""
+    monkeypatch.setattr(ground_truth_topic, "WAITING", 500)
+    second = 1_000_000_000
+    entries = []
+    for index in range(30):
+        stamp = index * 30 * second
+        entries += [
+            ("/truth", MASKS, raw_masks(bags, stamp, [object_(1, 2, 2, 5, 5)] * 3), stamp),
+            ("/cam", IMAGE, image(stamp), stamp),
+        ]
+        entries.append(("/truth", MASKS, raw_masks(bags, stamp + 1, [object_(1, 2, 2, 5, 5)]), stamp))  # nobody's
+    assert all(own and len(own.objects) == 3 for own in found(open_recording(bags.write(entries, store=mask_types()))))
+
+
+def test_other_classes_and_sizes(bags, image):
+    entries = [
+        ("/cam", IMAGE, image(1), 1),
+        ("/truth", MASKS, raw_masks(bags, 1, [object_(1, 2, 2, 5, 5), object_(2, 9, 9, 5, 5)]), 1),
+    ]
+    recording = open_recording(bags.write(entries, store=mask_types()))
+    (own,) = found(recording, ("tram", "pedestrian"))
+    assert [entry["category_id"] for entry in own.objects] == [2]
+    with pytest.raises(InputError, match="/truth: the message of frame 000000 is of 32x24 pixels, the frame of 64x48"):
+        TruthTopic(recording, "/truth", NAMES).find(next(recording.records()), 48, 64)
+    with pytest.raises(InputError, match="no fcis_ros/msg/InstanceMaskArray on topic /cam; topics with them: /truth"):
+        TruthTopic(recording, "/cam", NAMES)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.data())
+def test_any_damage_to_a_message(bags, data):
+    raw = bytearray(raw_masks(bags, 5, [object_(1, 2, 2, 5, 5), object_(2, 9, 9, 5, 5)], ids=[3, 4]))
+    for _ in range(data.draw(st.integers(0, 5))):
+        raw[data.draw(st.integers(0, len(raw) - 1))] = data.draw(st.integers(0, 255))
+    raw = bytes(raw[: data.draw(st.integers(0, len(raw)) | st.just(len(raw)))])
+    try:
+        instances, ids = deserialize_masks(raw)
+        assert len(instances) == len(ids)
+    except InputError as error:
+        assert "\n" not in str(error)

@@ -1,0 +1,230 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""Offline evaluation: every frame once, the same bytes every time, pycocotools' figures, whatever happens in the middle.
+
+The network is a stand-in (see ``evaluations``).
+"""
+
+import contextlib
+import errno
+import fcntl
+import io
+import json
+import os
+
+import numpy as np
+import pytest
+from bag_evaluations import Network, contents, run, written
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
+
+from fcis_ros.errors import InputError
+from fcis_ros.results.store import Busy, RunFolder, read_frames, read_run
+
+
+def test_figures_are_pycocotools_own(bag, annotations, tmp_path):
+    """On the files that are written, and on the user's annotations."""
+    report = run(bag, annotations, tmp_path / "out")
+    assert (report["frames_in"], report["frames_out"], report["frames_annotated"]) == (12, 12, 12)
+    own = json.loads((tmp_path / "out/detections.json").read_text())
+    assert 0.3 < report["ap"]["segm"]["AP50"] < 1 and len(own) == report["detections"] > 10
+    with contextlib.redirect_stdout(io.StringIO()):
+        coco = COCO(tmp_path / "out/annotations.json")
+        evaluation = COCOeval(coco, coco.loadRes(str(tmp_path / "out/detections.json")), "segm")
+        evaluation.evaluate()
+        evaluation.accumulate()
+        evaluation.summarize()
+    keys = ("AP", "AP50", "AP75", "AP_small", "AP_medium", "AP_large")
+    for key, value in zip(keys, evaluation.stats, strict=False):
+        assert report["ap"]["segm"][key] == (None if value == -1 else value)
+    assert {image["id"] for image in coco.imgs.values()} == {100 - i for i in range(12)}
+    assert {own["category_id"] for own in coco.anns.values()} == {5, 9}
+
+
+def test_the_same_bytes_twice(bag, annotations, tmp_path):
+    run(bag, annotations, tmp_path / "one")
+    run(bag, annotations, tmp_path / "two")
+    assert contents(tmp_path / "one") == contents(tmp_path / "two")
+
+
+@pytest.mark.parametrize("after", [1, 2, 7, 12])
+def test_interrupted_and_gone_on_with(bag, annotations, tmp_path, after):
+    run(bag, annotations, tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        run(bag, annotations, tmp_path / "parts", Network(fails_at=after))
+    partial = json.loads((tmp_path / "parts/report.json").read_text())
+    assert not partial["complete"] and partial["state"] == "interrupted" and partial["frames_in"] == after - 1
+    json.loads((tmp_path / "parts/detections.json").read_text())
+    network = Network()
+    run(bag, annotations, tmp_path / "parts", network)
+    assert network.calls == 13 - after
+    assert contents(tmp_path / "whole") == contents(tmp_path / "parts")
+
+
+@pytest.mark.parametrize("name", ["frames.jsonl", "detections.json", "annotations.json"])
+def test_killed_in_the_middle_of_a_write(bag, annotations, tmp_path, name):
+    """As a power cut leaves it: a torn end, of whichever file."""
+    run(bag, annotations, tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        run(bag, annotations, tmp_path / "parts", Network(fails_at=6))
+    with (tmp_path / "parts" / name).open("ab") as file:
+        file.write(b'{"bag": 0, "ind')
+    run(bag, annotations, tmp_path / "parts")
+    assert contents(tmp_path / "whole") == contents(tmp_path / "parts")
+
+
+def test_no_space_left(bag, annotations, tmp_path, monkeypatch):
+    """What was whole is kept, and gone on with."""
+    run(bag, annotations, tmp_path / "whole")
+    add = RunFolder.add
+
+    def full(self, frame, entries):
+        if self.count == 5:
+            raise OSError(28, "No space left on device")
+        add(self, frame, entries)
+
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="No space"):
+        patch.setattr(RunFolder, "add", full)
+        run(bag, annotations, tmp_path / "parts")
+    assert len(list(read_frames(tmp_path / "parts"))) == 5
+    run(bag, annotations, tmp_path / "parts")
+    assert contents(tmp_path / "whole") == contents(tmp_path / "parts")
+
+
+def test_two_runs_into_one_folder(bag, annotations, tmp_path, bags, scenes):
+    run(bag, annotations, tmp_path / "out")
+    before = contents(tmp_path / "out")
+    with pytest.raises(InputError, match="out: holds this evaluation already, complete"):
+        run(bag, annotations, tmp_path / "out")
+    with pytest.raises(InputError, match=r"out: holds another evaluation \(score: 0.5 there, 0.3 here\)"):
+        run(bag, annotations, tmp_path / "out", score=0.3)
+    assert contents(tmp_path / "out") == before
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other/holiday.txt").write_text("keep me")
+    with pytest.raises(InputError, match="other: exists and is no evaluation"):
+        run(bag, annotations, tmp_path / "other")
+    assert [path.name for path in (tmp_path / "other").iterdir()] == ["holiday.txt"]
+
+
+def test_two_at_once(bag, annotations, tmp_path):
+    what = {"score": 1}
+    first = RunFolder(tmp_path / "out", what)
+    with pytest.raises(Busy, match="another evaluation is writing to this folder"):
+        RunFolder(tmp_path / "out", what)
+    first.close([])
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS])
+def test_run_folder_without_locks_goes_on_and_says_so(bag, annotations, tmp_path, monkeypatch, capfd, number):
+    def no_locks(file, operation):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(fcntl, "flock", no_locks)
+    assert run(bag, annotations, tmp_path / "out")["complete"]
+    (line,) = capfd.readouterr().err.splitlines()
+    assert line.startswith(f"fcis: {tmp_path / 'out'}: its file system has no locks ({os.strerror(number)}); let no other")
+
+
+def test_run_folder_whose_lock_fails_otherwise_reports_the_reason(bag, annotations, tmp_path, monkeypatch):
+    def fails(file, operation):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(fcntl, "flock", fails)
+    with pytest.raises(InputError, match=r"out/frames.jsonl: cannot be locked \(Input/output error\)") as error:
+        run(bag, annotations, tmp_path / "out")
+    assert not isinstance(error.value, Busy)
+
+
+def test_frames_that_cannot_be_used(bags, scenes, tmp_path):
+    entries, content = scenes
+    strange = bags.image(np.zeros((9, 9, 3), np.uint8), 5)
+    strange.encoding = "strange"
+    for place, message in ((3, strange), (7, b"\0\1\0\0")):
+        entries[place] = (*entries[place][:2], message, entries[place][3])
+    report = run(bags.write(entries), written(tmp_path / "truth.json", content), tmp_path / "out")
+    assert (report["frames_in"], report["frames_out"], report["frames_unusable"]) == (12, 10, 2)
+    assert "frame 000003 of /cam: image: encoding 'strange'" in report["unusable"] and report["complete"]
+    assert report["frames_annotated"] == 10 and sum(report["unusable_reasons"].values()) == 2
+
+
+def test_by_stamp(bags, scenes, tmp_path):
+    """In any order, and only some of the frames."""
+    entries, content = scenes
+    whole = run(bags.write(entries), written(tmp_path / "truth.json", content), tmp_path / "whole")
+    images = [{**image, "stamp_ns": bags.START + index} for index, image in enumerate(content["images"])]
+    shuffled = written(tmp_path / "stamped.json", content, images=images[::-1])
+    report = run(bags.folder / "bag", shuffled, tmp_path / "shuffled")
+    assert report["matched_by"] == "stamp" and report["ap"] == whole["ap"] and whole["matched_by"] == "order"
+    kept = {image["id"] for image in images[:4]}
+    some = [own for own in content["annotations"] if own["image_id"] in kept]
+    truth = written(tmp_path / "some.json", content, images=images[:4], annotations=some)
+    report = run(bags.folder / "bag", truth, tmp_path / "some")
+    assert (report["frames_in"], report["frames_annotated"]) == (12, 4)
+    assert json.loads((tmp_path / "some/unannotated.json").read_text())
+    first = {own["image_id"] for own in json.loads((tmp_path / "some/detections.json").read_text())}
+    assert first <= kept
+
+
+@pytest.mark.parametrize("stamp", [0, -5_000_000_000])
+def test_equal_stamps(bags, scenes, tmp_path, stamp):
+    """The first of the frames with an annotated stamp is the one; the others are counted."""
+    entries, content = scenes
+    for entry in entries:
+        entry[2].header.stamp.sec, entry[2].header.stamp.nanosec = stamp // 10**9, 0
+    images = [{**content["images"][0], "stamp_ns": stamp}]
+    annotations = [own for own in content["annotations"] if own["image_id"] == 100]
+    truth = written(tmp_path / "truth.json", content, images=images, annotations=annotations)
+    report = run(bags.write(entries), truth, tmp_path / "out")
+    assert (report["frames_annotated"], report["frames_repeated"], report["frames_out"]) == (1, 11, 12)
+
+
+def test_stamps_that_run_backwards(bags, scenes, tmp_path):
+    entries, content = scenes
+    whole = run(bags.write(entries), written(tmp_path / "truth.json", content), tmp_path / "whole")
+    for index, entry in enumerate(entries):
+        entry[2].header.stamp.sec = 1000 - index
+    report = run(bags.write(entries, name="backwards"), tmp_path / "truth.json", tmp_path / "out")
+    assert report["ap"] == whole["ap"]
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda images: images[:5], "5 images, but 12 frames in the recording"),
+        (lambda images: [{**image, "stamp_ns": 7} for image in images], "two images have the same stamp_ns"),
+        (lambda images: [{**images[0], "stamp_ns": 7}, *images[1:]], "1 of 12 images have a stamp_ns"),
+        (lambda images: [{**image, "height": 50} for image in images], "is 128x50 there, the frame 128x96"),
+    ],
+)
+def test_annotations_of_something_else(bag, scenes, tmp_path, change, says):
+    images = change(scenes[1]["images"])
+    ids = {image["id"] for image in images}
+    annotations = [own for own in scenes[1]["annotations"] if own["image_id"] in ids] if len(images) < 12 else []
+    truth = written(tmp_path / "truth.json", scenes[1], images=images, annotations=annotations)
+    with pytest.raises(InputError, match=says):
+        run(bag, truth, tmp_path / "out")
+
+
+def test_without_annotations(bag, tmp_path):
+    report = run(bag, None, tmp_path / "out")
+    assert report["ap"] is None and report["detections"] > 10
+    assert len(json.loads((tmp_path / "out/detections.json").read_text())) == report["detections"]
+    assert read_run(tmp_path / "out")["state"] == "complete"
+
+
+@pytest.mark.parametrize(
+    ("damage", "says"),
+    [
+        (lambda data: data[: len(data) * 3 // 4], r"cut off at byte \d+, in the record that begins at byte \d+"),
+        (lambda data: data[:-900_000] + bytes([data[-900_000] ^ 1]) + data[-899_999:], r"damaged at byte \d+: a chunk"),
+    ],
+)
+def test_what_comes_before_damage_is_reported(bags, scenes, tmp_path, damage, says):
+    entries = [(topic, kind, message, bags.START + i) for i, (topic, kind, message, _) in enumerate(scenes[0] * 6)]
+    storage = bags.write(entries) / "bag.mcap"
+    storage.write_bytes(damage(storage.read_bytes()))
+    with pytest.raises(InputError, match=f"bag.mcap: {says}"):
+        run(storage, None, tmp_path / "out")
+    report = json.loads((tmp_path / "out/report.json").read_text())
+    assert (report["complete"], report["state"]) == (False, "failed") and "bag.mcap: " in report["problem"]
+    assert 20 < report["frames_out"] < 72 and "Not complete (failed)" in (tmp_path / "out/report.html").read_text()

@@ -1,0 +1,76 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""Several k, run and merged."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from fcis_ros import Predictor, ops
+from fcis_ros.config import ModelConfig
+from fcis_ros.errors import InputError
+from fcis_ros.model.fcis import FCIS
+from fcis_ros.model.roi_operators import operators
+from fcis_ros.ops import patent
+
+CONFIG = ModelConfig(class_names=("car", "van"), bins=3, more_bins=(1, 2), grid=6)
+ROIS = torch.tensor([[0.0, 0, 0, 60, 70], [1, 5, 20, 90, 80], [0, 30, 30, 31, 31]])
+LABELS = torch.tensor([1, 2, 0])
+
+
+def maps_of_each(channels: int) -> list[torch.Tensor]:
+    """One set of maps for every k; ``channels`` per bin."""
+    generator = torch.Generator().manual_seed(0)
+    return [torch.randn(2, k * k * channels, 6, 7, generator=generator) for k in CONFIG.all_bins]
+
+
+@pytest.mark.parametrize(("assemble", "single"), [("grid", ops), ("native", patent)])
+def test_outputs_are_the_means_over_all_k(assemble, single):
+    merged = operators(dataclasses.replace(CONFIG, assemble=assemble))
+    cases = {"class_logits": (8, (ROIS, 3)), "mask_logits": (8, (ROIS, LABELS)), "box_deltas": (4, (ROIS,))}
+    for name, (channels, arguments) in cases.items():
+        each = maps_of_each(channels)
+        expected = [getattr(single, name)(maps, *arguments, k, 6, 16) for maps, k in zip(each, CONFIG.all_bins, strict=True)]
+        together = torch.cat(each, dim=1).requires_grad_()
+        found = getattr(merged, name)(together, *arguments, 3, 6, 16)
+        torch.testing.assert_close(found, sum(expected) / 3, atol=1e-6, rtol=1e-5)
+        found.sum().backward()
+        assert (together.grad.reshape(2, 14, channels, -1).abs().sum(dim=(0, 2, 3)) > 0).all()  # the bins of every k
+
+
+@pytest.mark.parametrize("assemble", ["grid", "native"])
+def test_the_mask_is_that_of_the_winner(assemble):
+    merged, maps = operators(dataclasses.replace(CONFIG, assemble=assemble)), torch.cat(maps_of_each(8), dim=1)
+    scores = torch.tensor([[0.9, 0.06, 0.04], [0.1, 0.2, 0.7], [0.0, torch.nan, 0.0]])
+    pairs = merged.mask_logits(maps, ROIS, torch.tensor([1, 2, 2]), 3, 6, 16)
+    masks = merged.best_class_masks(maps, ROIS, scores, 3, 6, 16)
+    torch.testing.assert_close(masks, torch.softmax(pairs, dim=1)[:, 1], atol=1e-6, rtol=1e-5)
+
+
+@pytest.mark.parametrize("voting", ["released", "category"])
+def test_a_model_with_several_k_finds_instances(tmp_path, voting):
+    config = ModelConfig(
+        class_names=("car",), backbone="resnet18", width=8, reduced_channels=16, rpn_channels=16, short_side=96, max_side=160,
+        anchor_scales=(1.0, 2.0), rpn_post_nms=20, bins=7, more_bins=(3, 1), voting=voting,
+    )  # fmt: skip
+    torch.manual_seed(0)
+    model = FCIS(config)
+    assert model.score_maps.score.out_channels == 4 * 2 * (49 + 9 + 1) and model.score_maps.box.out_channels == 4 * 59
+    image = np.random.default_rng(0).integers(0, 256, (60, 80, 3), dtype=np.uint8)
+    assert len(Predictor(model, "several", torch.device("cpu"))(image)) > 0
+
+
+@pytest.mark.parametrize(
+    ("more", "problem"),
+    [
+        ((4,), "grid 6 is not a multiple of bins 4"),
+        ((0,), "more_bins must be at most 4 whole numbers in 1..32, not \\(0,\\)"),
+        ((1,) * 5, "more_bins must be at most 4 whole numbers"),
+        ("12", "more_bins must be at most 4 whole numbers"),
+    ],
+)
+def test_what_is_no_partition_is_refused(more, problem):
+    with pytest.raises(InputError, match=problem):
+        dataclasses.replace(CONFIG, more_bins=more)

@@ -1,0 +1,132 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""Parts that were evaluated apart are, once joined, the very bytes of one run over everything."""
+
+import json
+import random
+import shutil
+
+import pytest
+from bag_evaluations import Network, contents, run, written
+
+from fcis_ros.cli.main import main
+from fcis_ros.errors import InputError
+from fcis_ros.evaluation.offline import Shard
+from fcis_ros.results.merge import find_parts, merge, part_path
+from fcis_ros.results.run_report import write_report
+
+
+def run_parts(bag, annotations, folder, count, numbers=None):
+    for number in numbers or range(1, count + 1):
+        run(bag, annotations, part_path(folder, number, count), shard=Shard(number, count))
+
+
+def merged(folder, out):
+    parts, what = find_parts([folder] if not isinstance(folder, list) else folder)
+    out.mkdir()
+    merge(parts, what, out)
+    write_report(out)
+    return contents(out)
+
+
+@pytest.mark.parametrize("count", [2, 5, 7, 12, 30])
+def test_parts_are_the_whole(bag, annotations, tmp_path, count):
+    run(bag, annotations, tmp_path / "whole")
+    run_parts(bag, annotations, tmp_path / "parts", count)
+    assert merged(tmp_path / "parts", tmp_path / "merged") == contents(tmp_path / "whole")
+
+
+def test_in_any_order_from_anywhere(bag, annotations, tmp_path):
+    run(bag, annotations, tmp_path / "whole")
+    run_parts(bag, annotations, tmp_path / "parts", 5)
+    folders = []
+    for number, folder in enumerate(sorted((tmp_path / "parts").iterdir())):
+        folders.append(shutil.move(folder, tmp_path / f"machine{number}"))
+    random.Random(0).shuffle(folders)
+    assert merged(folders, tmp_path / "merged") == contents(tmp_path / "whole")
+
+
+def test_without_truth(bag, tmp_path):
+    run(bag, None, tmp_path / "whole")
+    run_parts(bag, None, tmp_path / "parts", 5)
+    assert merged(tmp_path / "parts", tmp_path / "merged") == contents(tmp_path / "whole")
+
+
+def test_an_annotation_that_frames_of_several_parts_have(bags, scenes, tmp_path):
+    """Equal stamps: the first frame of all is the annotated one, as in one run; only pictures differ."""
+    entries, content = scenes
+    for entry in entries[2:]:
+        entry[2].header.stamp = entries[2][2].header.stamp
+    images = [{**image, "stamp_ns": bags.START + index} for index, image in enumerate(content["images"][:3])]
+    kept = {image["id"] for image in images}
+    annotations = [own for own in content["annotations"] if own["image_id"] in kept]
+    truth = written(tmp_path / "truth.json", content, images=images, annotations=annotations)
+    bag = bags.write(entries)
+    report = run(bag, truth, tmp_path / "whole")
+    assert (report["frames_annotated"], report["frames_repeated"]) == (3, 9)
+    run_parts(bag, truth, tmp_path / "parts", 4)
+    whole, joined = contents(tmp_path / "whole"), merged(tmp_path / "parts", tmp_path / "merged")
+    for own in (whole, joined):
+        for path in [path for path in own if path.suffix in (".jpg", ".html")]:
+            del own[path]
+    assert joined == whole
+
+
+def test_parts_that_do_not_belong_together(bag, annotations, bags, scenes, tmp_path):
+    run_parts(bag, annotations, tmp_path / "parts", 3, [1, 2])
+    other = bags.write(scenes[0][:11], name="other")
+    (tmp_path / "some.json").write_text(json.dumps({**scenes[1], "images": scenes[1]["images"][:11], "annotations": []}))
+    run(other, tmp_path / "some.json", tmp_path / "of_another", shard=Shard(3, 3))
+    with pytest.raises(InputError, match="of_another: part of another evaluation than .*: other truth|recordings"):
+        find_parts([tmp_path / "parts", tmp_path / "of_another"])
+    run(bag, annotations, tmp_path / "score", shard=Shard(3, 3), score=0.1)
+    with pytest.raises(InputError, match="score: part of another evaluation than .*: other score"):
+        find_parts([tmp_path / "parts", tmp_path / "score"])
+    run(bag, annotations, tmp_path / "of_five", shard=Shard(3, 5))
+    with pytest.raises(InputError, match=r"other number of parts \(3 and 5\)"):
+        find_parts([tmp_path / "parts", tmp_path / "of_five"])
+    run(bag, annotations, tmp_path / "again", shard=Shard(2, 3))
+    with pytest.raises(InputError, match="again: part 2 is there twice"):
+        find_parts([tmp_path / "parts", tmp_path / "again"])
+    with pytest.raises(InputError, match="no part of an evaluation in it"):
+        find_parts([tmp_path / "parts/part-1-of-3/pictures"])
+
+
+def test_progress_and_what_is_missing(bag, annotations, tmp_path, capsys):
+    folder = tmp_path / "parts"
+    run_parts(bag, annotations, folder, 4, [1, 3])
+    with pytest.raises(KeyboardInterrupt):
+        run(bag, annotations, part_path(folder, 2, 4), Network(fails_at=3), shard=Shard(2, 4))
+    assert main(["evaluate-merge", str(folder), "--status"]) == 1
+    expected = "2 of 4 parts complete, 1 interrupted, 1 not begun\npart 2: interrupted, 2 frames\npart 4: not begun\n"
+    assert capsys.readouterr().out == expected
+    assert main(["evaluate-merge", str(folder)]) == 2 and not (folder / "merged").exists()
+    assert "part 2: interrupted, 2 frames; part 4: not begun" in capsys.readouterr().err
+    assert main(["evaluate-merge", str(folder), "--partial"]) == 0
+    report = json.loads((folder / "merged/report.json").read_text())
+    assert (report["complete"], report["state"], report["frames_in"]) == (False, "partial", 8)
+    run_parts(bag, annotations, folder, 4, [2, 4])  # as they are started again
+    assert main(["evaluate-merge", str(folder)]) == 0
+    assert json.loads((folder / "merged/report.json").read_text())["complete"]
+    assert main(["evaluate-merge", str(folder), "--status"]) == 0
+
+
+def test_slices_of_many_recordings():
+    """Every frame belongs to one part, whatever the numbers; a part opens only what it needs."""
+    counts = [7, 0, 100, 1, 33]
+    for parts in (1, 2, 3, 5, 9, 400):
+        seen = [0] * len(counts)
+        for number in range(1, parts + 1):
+            opened = []
+            for bag, count in enumerate(counts):
+
+                def frames(bag=bag, count=count, opened=opened):
+                    opened.append(bag)
+                    return count
+
+                start, stop = Shard(number, parts).slice(bag, len(counts), frames)
+                if start < stop:
+                    assert start == seen[bag]
+                    seen[bag] = stop
+            assert len(opened) <= len(counts) / parts + 2
+        assert seen == counts

@@ -1,0 +1,50 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""Track ids are measured where the truth has them, from the folder alone, in one piece as in parts (seed 0)."""
+
+import json
+
+import pytest
+from bag_evaluations import OBJECTS, Network, run, written
+
+from fcis_ros.evaluation.offline import Shard
+from fcis_ros.results.merge import find_parts, merge, part_path
+from fcis_ros.results.run_report import write_report
+
+
+@pytest.fixture
+def with_ids(scenes, tmp_path):
+    """Each of the three places is one object all along."""
+    annotations = []
+    for own in scenes[1]["annotations"]:
+        annotations.append({**own, "track_id": 1 + own["category_id"]})
+    return written(tmp_path / "ids.json", scenes[1], annotations=annotations)
+
+
+def test_standing_objects_keep_their_ids(bag, scenes, tmp_path):
+    """With one object at one place, found whenever it shows, ids can only be right."""
+    x, y, w, h = OBJECTS[1]
+    kept = [{**own, "track_id": 7} for own in scenes[1]["annotations"] if own["category_id"] == 9]
+    truth = written(tmp_path / "one.json", scenes[1], annotations=kept)
+    report = run(bag, truth, tmp_path / "out", score=0.1)
+    assert report["tracks"]["switches"] == 0 and report["tracks"]["objects"] == len(kept)
+    assert 0 < report["tracks"]["idf1"] <= 1 and report["tracks"]["matched"] <= len(kept)
+    blind = run(bag, truth, tmp_path / "blind", Network(blind=0.9), score=0.1)
+    assert blind["tracks"]["idf1"] < report["tracks"]["idf1"]
+
+
+def test_no_ids_no_measure(bag, annotations, tmp_path):
+    report = run(bag, annotations, tmp_path / "out")
+    assert report["tracks"] is None
+
+
+def test_in_parts(bag, with_ids, tmp_path):
+    """The tracker goes over the whole again: a border between parts ends no track."""
+    report = run(bag, with_ids, tmp_path / "whole", score=0.1)
+    for number in range(1, 5):
+        run(bag, with_ids, part_path(tmp_path / "parts", number, 4), shard=Shard(number, 4), score=0.1)
+    parts, what = find_parts([tmp_path / "parts"])
+    (tmp_path / "merged").mkdir()
+    merge(parts, what, tmp_path / "merged")
+    assert write_report(tmp_path / "merged")["tracks"] == report["tracks"]
+    assert json.loads((tmp_path / "merged/report.json").read_text()) == json.loads((tmp_path / "whole/report.json").read_text())

@@ -1,0 +1,251 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""What a run takes from weights that are there; all in fp32, seeds 0 (ours) and 1 (theirs)."""
+
+import dataclasses
+import json
+
+import pytest
+import safetensors.torch
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fcis_ros.config import ModelConfig
+from fcis_ros.errors import InputError
+from fcis_ros.model import checkpoint
+from fcis_ros.model.fcis import FCIS
+from fcis_ros.ops.layout import padded_classes
+from fcis_ros.training.init_weights import initialise
+from fcis_ros.training.provenance import describe_init
+
+MODEL = ModelConfig(
+    class_names=("car", "tram"), backbone="resnet18", width=4, reduced_channels=8, rpn_channels=8, bins=3, grid=9,
+    anchor_scales=(2.0, 4.0),
+)  # fmt: skip
+
+
+def model(config=MODEL, seed=0) -> FCIS:
+    torch.manual_seed(seed)
+    return FCIS(config)
+
+
+def saved(path, seed=1, provenance=None, **changes):
+    """A checkpoint whose statistics and shifts are no defaults either."""
+    theirs = model(dataclasses.replace(MODEL, **changes), seed)
+    classes = theirs.config.num_classes
+    for name, value in theirs.state_dict().items():
+        if value.is_floating_point() and value.ndim == 1:
+            value.uniform_(0.5, 1.5)
+        if name == "score_maps.score.bias":
+            value.unflatten(0, (-1, padded_classes(classes), 2))[:, classes:] = 0.0
+    checkpoint.save(path, theirs, provenance or {})
+    return path, theirs
+
+
+def unequal(one: FCIS, other: FCIS) -> set[str]:
+    """Names of the tensors that are not equal to the bit."""
+    others = other.state_dict()
+    return {name for name, value in one.state_dict().items() if not torch.equal(value, others[name])}
+
+
+def test_all_of_an_equal_model_is_taken(tmp_path):
+    path, theirs = saved(tmp_path / "a.safetensors")
+    ours = model()
+    assert len(unequal(ours, theirs)) > 100
+    taken, classes = initialise(ours, path)
+    assert unequal(ours, theirs) == set()
+    count = sum("num_batches" not in name for name in ours.state_dict())
+    assert taken == f"{path}: {count} of the model's {count} tensors taken"
+    assert classes == "  classes taken: background, car, tram"
+
+
+def test_classes_go_by_name(tmp_path):
+    """Every channel of the score maps, by the order that ``ScoreMaps`` documents."""
+    path, theirs = saved(tmp_path / "a.safetensors", class_names=("boat", "tram", "bus", "car"))
+    ours = model(dataclasses.replace(MODEL, class_names=("car", "dog", "tram")))
+    fresh = {name: value.clone() for name, value in ours.state_dict().items()}
+    lines = initialise(ours, path)
+    for kind in ("weight", "bias"):
+        name = f"score_maps.score.{kind}"
+        found, before, source = ours.state_dict()[name], fresh[name], theirs.state_dict()[name]
+        for cell in range(9):
+            for side in range(2):
+                for label, origin in ((0, 0), (1, 4), (2, None), (3, 2)):
+                    channel = (cell * 4 + label) * 2 + side
+                    expected = before[channel] if origin is None else source[(cell * 8 + origin) * 2 + side]
+                    assert torch.equal(found[channel], expected)
+    assert lines[1:] == [
+        "  classes taken: background, car, tram",
+        "  classes that start fresh: dog",
+        "  classes left behind: boat, bus",
+    ]
+
+
+def test_classes_of_a_checkpoint_of_version_2(tmp_path):
+    """Ordered by side, then class, and unpadded: taken as from the same weights in a new file."""
+    names = ("boat", "tram", "bus", "car")
+    path, theirs = saved(tmp_path / "new.safetensors", class_names=names)
+    tensors = safetensors.torch.load_file(path)
+    for kind in ("weight", "bias"):
+        by_class = tensors[f"score_maps.score.{kind}"].unflatten(0, (9, 8, 2))[:, :5]
+        tensors[f"score_maps.score.{kind}"] = by_class.transpose(1, 2).flatten(0, 2).contiguous()
+    old = tmp_path / "old.safetensors"
+    about = {"format_version": "2", "config": json.dumps(theirs.config.to_dict())}
+    safetensors.torch.save_file(tensors, old, about)
+    ours = [model(dataclasses.replace(MODEL, class_names=("car", "dog", "tram"))) for _ in range(2)]
+    lines = [initialise(one, one_path) for one, one_path in zip(ours, (path, old), strict=True)]
+    assert unequal(*ours) == set() and lines[0][1:] == lines[1][1:]
+    assert not any("of another shape" in line for line in lines[1])
+
+
+@pytest.mark.parametrize(
+    ("changes", "fresh", "says"),
+    [
+        ({"anchor_scales": (2.0, 8.0)}, ("rpn.score", "rpn.delta"), "start fresh, the anchors differ: rpn.score.weight, "),
+        ({"anchor_ratios": (0.5, 1.0, 3.0)}, ("rpn.score", "rpn.delta"), "the anchors differ"),
+        ({"bins": 9}, ("score_maps.score", "score_maps.box"), "start fresh, bins differ: score_maps.score.weight, "),
+        ({"box_stds": (0.1, 0.1, 0.2, 0.2)}, ("score_maps.box",), "start fresh, box_stds differ: score_maps.box.weight, "),
+        (
+            {"rpn_channels": 16},
+            ("rpn.",),
+            "start fresh, of another shape: rpn.conv.weight, rpn.conv.bias, rpn.score.weight and 3 more",
+        ),
+        ({"reduced_channels": 4}, ("score_maps.",), "of another shape: score_maps.reduce.weight, score_maps.reduce.bias, "),
+    ],
+)
+def test_what_does_not_fit_stays_fresh_and_is_listed(tmp_path, changes, fresh, says):
+    path, theirs = saved(tmp_path / "a.safetensors", **changes)
+    ours = model()
+    before = {name: value.clone() for name, value in ours.state_dict().items()}
+    lines = initialise(ours, path)
+    (line,) = [line for line in lines if says in line]
+    kept = {name for name, value in ours.state_dict().items() if torch.equal(value, before[name])}
+    named = {name for name in before if name.startswith(fresh)}
+    assert named and named <= kept and not any(name.startswith("backbone.layer") and name.endswith("weight") for name in kept)
+    others = theirs.state_dict()
+    for name, value in ours.state_dict().items():
+        if not name.startswith(fresh):
+            assert torch.equal(value, others[name]), name
+
+
+def test_settings_that_the_weights_were_trained_with_are_compared(tmp_path):
+    changes = {"mean": (1.0, 2.5, 3.0), "std": (58.0,) * 3, "pool1": "pad1_floor", "assemble": "native", "grid": 18}
+    path, _ = saved(tmp_path / "a.safetensors", stride_in_1x1=False, **changes)
+    assert [line for line in initialise(model(), path) if "warning" in line] == [
+        "  warning: trained with mean 1, 2.5, 3, the model has 123.15, 115.9, 103.06",
+        "  warning: trained with std 58, 58, 58, the model has 1, 1, 1",
+        "  warning: trained with pool1 pad1_floor, the model has pad0_ceil",
+        "  warning: trained with assemble native, the model has grid",
+    ]  # two 3x3 convolutions a block: there is no 1x1 to have the stride
+
+
+def torchvision_like(path, config, dtype=torch.float32, **metadata):
+    """A classifier's file: names without a prefix, a last layer that is not wanted, no counters (as older files)."""
+    backbone = model(config, seed=1).backbone
+    tensors = {n: v.to(dtype) for n, v in backbone.state_dict().items() if "num_batches" not in n}
+    tensors |= {"fc.weight": torch.zeros(10, 4), "fc.bias": torch.zeros(10)}
+    safetensors.torch.save_file(tensors, path, {"format": "pt", **metadata})
+    return tensors
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
+def test_a_torchvision_resnet_becomes_the_backbone(tmp_path, dtype):
+    like_torchvision = {"mean": (123.675, 116.28, 103.53), "std": (58.395, 57.12, 57.375), "pool1": "pad1_floor"}
+    config = dataclasses.replace(MODEL, stride_in_1x1=False, **like_torchvision)
+    path = tmp_path / "resnet18.safetensors"
+    tensors = torchvision_like(path, config, dtype)
+    assert {"conv1.weight", "bn1.running_var", "layer2.0.downsample.1.bias", "layer4.1.conv2.weight"} <= tensors.keys()
+    ours = model(config)
+    before = {name: value.clone() for name, value in ours.state_dict().items()}
+    lines = initialise(ours, path)
+    for name, value in ours.state_dict().items():
+        if "num_batches" not in name:
+            short = name.removeprefix("backbone.")
+            assert torch.equal(value, tensors[short].float() if short != name else before[name]), name
+    assert lines == [
+        f"{path}: 100 of the model's 112 tensors taken",
+        "  start fresh, not in the file: rpn.conv.weight, rpn.conv.bias, rpn.score.weight and 9 more",
+        "  not used: fc.bias, fc.weight",
+    ]
+
+
+def test_a_resnet_that_was_made_otherwise_is_warned_about(tmp_path):
+    """The released code's means and strides in torchvision's weights, and the other way round for an imported one."""
+    config = dataclasses.replace(MODEL, backbone="resnet50")
+    path = tmp_path / "resnet50.safetensors"
+    torchvision_like(path, config)
+    warnings = [line.split("trained with ")[1] for line in initialise(model(config), path) if "warning" in line]
+    assert [line.split()[0] for line in warnings] == ["mean", "std", "pool1", "stride_in_1x1"]
+    assert warnings[-1] == "stride_in_1x1 false, the model has true"
+    torchvision_like(path, config, imported_from="resnet_v1_50-0000.params")
+    assert not any("warning" in line for line in initialise(model(config), path))
+    floor = dataclasses.replace(config, pool1="pad1_floor")
+    assert "  warning: trained with pool1 pad0_ceil, the model has pad1_floor" in initialise(model(floor), path)
+
+
+def write(path, tensors, **metadata):
+    safetensors.torch.save_file(tensors, path, metadata)
+
+
+def test_files_that_cannot_be_used_are_one_line(tmp_path):
+    path = tmp_path / "a.safetensors"
+
+    def says(text):
+        before = {name: value.clone() for name, value in ours.state_dict().items()}
+        with pytest.raises(InputError, match=text) as error:
+            initialise(ours, path)
+        assert str(path) in str(error.value) and "\n" not in str(error.value)
+        assert all(torch.equal(value, before[name]) for name, value in ours.state_dict().items())
+
+    ours = model()
+    says("no such file")
+    path.write_bytes(b"\x80\x02 a pickle")
+    says("not a readable safetensors file")
+    write(path, {"embedding.weight": torch.zeros(3)})
+    says("neither an fcis_ros checkpoint nor a ResNet under torchvision's names")
+    write(path, {"conv1.weight": torch.zeros(64, 3, 7, 7)})
+    says("none of its 1 tensors fits the model")
+    write(path, {"conv1.weight": torch.zeros(4, 3, 7, 7, dtype=torch.int32)})
+    says("conv1.weight is of type I32, not one of F16, BF16, F32, F64")
+    write(path, {"conv1.weight": torch.full((4, 3, 7, 7), float("nan"))})
+    says("conv1.weight holds values that are not finite")
+    saved(path)
+    write(path, safetensors.torch.load_file(path), format_version="1", config="{}")
+    says("format version 1, this release reads versions 2 and 3")
+    write(path, {"rpn.conv.bias": torch.zeros(8)}, format_version="2", config='{"class_names": []}')
+    says("class_names must be")
+
+
+@given(data=st.data())
+def test_damaged_files_are_refused_or_read(tmp_path_factory, data):
+    folder = tmp_path_factory.getbasetemp()
+    whole = (saved(folder / "whole.safetensors")[0]).read_bytes()
+    header = 8 + int.from_bytes(whole[:8], "little")
+    at = data.draw(st.integers(0, header + 100))
+    damage = data.draw(st.binary(min_size=1, max_size=8))
+    path = folder / "damaged.safetensors"
+    path.write_bytes(whole[:at] + damage + whole[at + data.draw(st.integers(0, 8)) :])
+    try:
+        lines = initialise(model(), path)
+        describe_init(path)
+    except InputError as error:
+        assert "\n" not in str(error)
+    else:
+        assert all(line.isprintable() for line in lines)
+
+
+def test_the_chain_of_a_start_is_flat(tmp_path):
+    """Grandparent, parent, and the bound on what may be carried on."""
+    first, _ = saved(tmp_path / "first.safetensors", provenance={"steps": 1, "init": None})
+    chain = describe_init(first)
+    assert [(link["file"], link["provenance"]) for link in chain] == [("first.safetensors", {"steps": 1})]
+    second, _ = saved(tmp_path / "second.safetensors", provenance={"steps": 2, "init": chain})
+    assert describe_init(second)[1:] == chain and describe_init(second)[0]["provenance"] == {"steps": 2}
+    saved(second, provenance={"steps": [1] * 600_000})
+    with pytest.raises(InputError, match="its provenance has .* bytes, at most 1048576 can be carried on"):
+        describe_init(second)
+    deep = json.loads("[" * 30 + "]" * 30)
+    saved(second, provenance={"a": deep})
+    with pytest.raises(InputError, match="nested more than 32 deep"):
+        describe_init(second)

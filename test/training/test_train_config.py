@@ -1,0 +1,76 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+import dataclasses
+import json
+from pathlib import Path
+
+import pytest
+
+from fcis_ros.config import ModelConfig
+from fcis_ros.errors import InputError
+from fcis_ros.training.train_config import TrainConfig
+
+CONFIGS = sorted((Path(__file__).resolve().parents[2] / "config").glob("train_*.json"))
+PLAIN = TrainConfig(ModelConfig(class_names=("a",)), steps=1)
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.name)
+def test_configurations_that_come_along_are_whole(path):
+    config = TrainConfig.read(path)
+    assert TrainConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
+
+
+@pytest.mark.parametrize(
+    ("name", "gpus", "drop", "rois", "background"), [("coco", 8, 5.33 / 8, 0, 0.0), ("voc", 4, 14 / 22, 128, 0.1)]
+)
+def test_the_released_recipes(name, gpus, drop, rois, background):
+    """Of images on so many GPUs, whose gradients were added up: the rate for their mean is N times theirs, the decay an Nth."""
+    config = TrainConfig.read(CONFIGS[0].parent / f"train_resnet101_{name}.json")
+    assert config.batch == gpus
+    assert config.lr == pytest.approx(5e-4 * gpus) and config.weight_decay == pytest.approx(5e-4 / gpus)
+    assert config.milestones == pytest.approx((drop,), abs=1e-4)
+    assert (config.roi_samples, config.background_iou, config.ohem, config.mask_weight) == (rois, background, 128, 10.0)
+    assert config.frozen_stages == 2 and config.frozen_norm and config.decay_norm and config.reduce_lr == 3.0
+
+
+def test_config_file_errors_are_named(tmp_path):
+    path = tmp_path / "run.json"
+    with pytest.raises(InputError, match="run.json: No such file"):
+        TrainConfig.read(path)
+    path.write_text("{")
+    with pytest.raises(InputError, match="not JSON"):
+        TrainConfig.read(path)
+    path.write_text('{"model": {"class_names": ["a"]}, "steps": 1, "color": 2}')
+    with pytest.raises(InputError, match="color"):
+        TrainConfig.read(path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"steps": 0}, "steps must be a whole number above 0, not 0"),
+        ({"batch": 2.5}, "batch"),
+        ({"seed": -1}, "seed"),
+        ({"roi_samples": -1}, "roi_samples must be a whole number from 0"),
+        ({"background_iou": 2}, "background_iou must lie in 0..1"),
+        ({"warmup_rate": 1.5}, "warmup_rate must be null or lie in 0..1"),
+        ({"lr": float("nan")}, "lr must be a number from 0"),
+        ({"lr": "fast"}, "lr"),
+        ({"ema": 1.5}, "ema must lie in 0..1"),
+        ({"frozen_stages": 6}, "frozen_stages must be one of 0 to 5, not 6"),
+        ({"frozen_norm": 1}, "frozen_norm must be true or false"),
+        ({"precision": "fp16"}, "precision 'fp16' is not one of auto, fp32, bf16"),
+        ({"milestones": (-0.5,)}, "milestones"),
+        ({"crop": (480,)}, "crop must be a height and a width"),
+        ({"crop": 480}, "crop"),
+        ({"scale_jitter": (1.4, 0.7)}, "scale_jitter must be a least and a greatest factor"),
+    ],
+)
+def test_values_that_cannot_be_are_refused(changes, says):
+    with pytest.raises(InputError, match=says):
+        dataclasses.replace(PLAIN, **changes)
+
+
+def test_a_model_that_is_no_object_is_refused():
+    with pytest.raises(InputError, match="model"):
+        TrainConfig.from_dict({"model": "resnet", "steps": 1})
