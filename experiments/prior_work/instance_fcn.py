@@ -14,10 +14,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from benchmarks.prior_work.mnc import WARPED, Recognition, Widths, initialise
-from benchmarks.prior_work.network import Answers, Network, join
-from benchmarks.prior_work.warping import sample_points, warp
-from benchmarks.prior_work.windows import BINS, CELLS, assemble, mask_targets, tight_boxes, window_targets, windows
+from experiments.prior_work.mnc import WARPED, Recognition, Widths, initialise
+from experiments.prior_work.network import Answers, Network, join
+from experiments.prior_work.warping import sample_points, warp
+from experiments.prior_work.windows import BINS, CELLS, assemble, mask_targets, tight_boxes, window_targets, windows
 from fcis_ros import boxes, ops
 from fcis_ros.config import ModelConfig
 from fcis_ros.model.backbone import STRIDE
@@ -75,9 +75,9 @@ class WindowHead(nn.Module):
 
     def masks(self, maps: WindowMaps, which: Tensor) -> tuple[Tensor, Tensor]:
         """Windows [W], as indices -> boxes [W, 4] around their masks, and the masks in these boxes, logits [W, 1, S, S]."""
-        place, logits = maps.windows()[which], assemble(maps.parts, which)
-        tight = boxes.clip(tight_boxes(logits, place), maps.height, maps.width)
-        points = sample_points(tight - place[:, [0, 1, 0, 1]], self.grid, maps.stride, CELLS, CELLS)
+        windows, logits = maps.windows()[which], assemble(maps.parts, which)
+        tight = boxes.clip(tight_boxes(logits, windows), maps.height, maps.width)
+        points = sample_points(tight - windows[:, [0, 1, 0, 1]], self.grid, maps.stride, CELLS, CELLS)
         return tight, F.grid_sample(logits[:, None], points, padding_mode="border", align_corners=False)
 
     def answer(self, maps: WindowMaps, tight: Tensor, inside: Tensor) -> Answers:
@@ -120,24 +120,26 @@ class InstanceFcn(Network):
         """The best windows of a level that have a mask: boxes [W, 4], objectness logits [W], mask logits [W, 1, S, S]."""
         scores, which = level.objectness.topk(min(CANDIDATES, len(level.objectness)))
         tight, masks = self.head.masks(level, which)
-        there = torch.isfinite(tight).all(dim=1)
-        return tight[there], scores[there], masks[there]
+        finite = torch.isfinite(tight).all(dim=1)
+        return tight[finite], scores[finite], masks[finite]
 
     def fuse(self, image: Tensor) -> FusedRois:
         levels = self.pyramid(image)
         proposed = [self.propose(level) for level in levels]
-        kept = self.suppress(torch.cat([own[0] for own in proposed]), torch.cat([own[1] for own in proposed]))
+        kept = self.suppress(torch.cat([level[0] for level in proposed]), torch.cat([level[1] for level in proposed]))
         parts = []
-        for level, (tight, _, masks), keep in zip(levels, proposed, kept.split([len(own[0]) for own in proposed]), strict=True):
+        for level, (tight, _, masks), keep in zip(
+            levels, proposed, kept.split([len(level[0]) for level in proposed]), strict=True
+        ):
             parts.append(self.head.answer(level, tight[keep], masks[keep]).fused(tight[keep]))
         return join(parts)
 
     def suppress(self, tight: Tensor, scores: Tensor) -> Tensor:
         """[W] bool: what NMS leaves, under the limits of the RPN."""
         order = torch.argsort(scores, descending=True, stable=True)
-        found = ops.nms(tight[order].contiguous(), scores[order], self.config.rpn_nms, self.config.rpn_post_nms)
+        indices = ops.nms(tight[order].contiguous(), scores[order], self.config.rpn_nms, self.config.rpn_post_nms)
         kept = torch.zeros(len(scores), dtype=torch.bool, device=scores.device)
-        kept[order[found[found >= 0]]] = True
+        kept[order[indices[indices >= 0]]] = True
         return kept
 
     def losses(self, images: Tensor, items: Sequence[TrainItem], config: TrainConfig, seeds: Sequence[int]) -> Tensor:
@@ -156,7 +158,7 @@ class InstanceFcn(Network):
     def recognition_losses(
         self, maps: WindowMaps, item: TrainItem, config: TrainConfig, generator: torch.Generator
     ) -> tuple[Tensor, Tensor]:
-        """Class and box loss of the level's own proposals and of the objects, which come with their true masks."""
+        """Class and box loss of the level's proposals and of the objects, which come with their true masks."""
         with torch.no_grad():
             tight, scores, masks = self.propose(maps)
             kept = self.suppress(tight, scores)
@@ -165,17 +167,17 @@ class InstanceFcn(Network):
             masks = torch.cat([torch.sigmoid(masks[kept]), truth.masks[count:, None].to(masks)])
         class_logits, deltas = self.head.recognise(maps, truth.rois, masks)
         no_masks = torch.zeros(len(masks), 2, *masks.shape[2:], device=masks.device)
-        found = roi_losses(class_logits, no_masks, deltas, truth.labels, truth.masks, truth.deltas, config.ohem, 0.0)
-        return found[0], found[2]
+        losses = roi_losses(class_logits, no_masks, deltas, truth.labels, truth.masks, truth.deltas, config.ohem, 0.0)
+        return losses[0], losses[2]
 
 
 def window_losses(maps: WindowMaps, item: TrainItem, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """Logistic losses of one image: objectness over the sampled windows, masks over those that hold an object."""
-    place = maps.windows()
-    labels, match = window_targets(place, maps.stride, item, generator)
+    windows = maps.windows()
+    labels, match = window_targets(windows, maps.stride, item, generator)
     used, positive = labels >= 0, torch.nonzero(labels == 1)[:, 0]
     objectness = F.binary_cross_entropy_with_logits(maps.objectness[used], labels[used].float())
     if not len(positive):
         return objectness, maps.parts.sum() * 0
-    targets = mask_targets(place[positive], match[positive], item)
+    targets = mask_targets(windows[positive], match[positive], item)
     return objectness, F.binary_cross_entropy_with_logits(assemble(maps.parts, positive), targets)

@@ -1,11 +1,10 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""What the released FCIS does around its network, in NumPy alone: slow, from its description, sharing nothing with fcis_ros.
+"""The released FCIS around its network, in NumPy: slow, written from its description, without code of fcis_ros.
 
-Everything between the last convolution and the voted masks (sections 3.2 and 3.3 of the paper as they were released): what
-``test/model/test_raw_outputs.py`` and ``benchmarks.released`` compare with. Runs in the Python of an old MXNet, too.
-Boxes are x1, y1,
-x2, y2 of the first and last pixel. Where the released code pads proposals with random copies, there are fewer here.
+Everything between the last convolution and the voted masks (sections 3.2 and 3.3 of the paper, as released).
+``test/model/test_raw_outputs.py`` and ``experiments.mxnet.network`` compare with it. It also runs in the Python of an old
+MXNet. Boxes are x1, y1, x2, y2 of the first and last pixel. Proposals are not padded with random copies.
 """
 
 # ruff: noqa: B905 (MXNet 1.9.1 runs in Python 3.8)
@@ -62,17 +61,17 @@ def proposals(prob, deltas, height, width, anchors, min_size, pre_nms=6000, post
     """[2A, h, w] probabilities and [4A, h, w] deltas -> [R, 4] float32, best first."""
     rows, columns = height // STRIDE, width // STRIDE
     count = len(anchors)
-    found, scores = [], []
+    decoded, scores = [], []
     for y in range(rows):
         for x in range(columns):
             moves = deltas[:, y, x].reshape(count, 4).astype(np.float64)
-            found.append(decode(anchors + STRIDE * np.array([x, y, x, y]), moves))
+            decoded.append(decode(anchors + STRIDE * np.array([x, y, x, y]), moves))
             scores.append(prob[count:, y, x])
-    found, scores = clip(np.concatenate(found), height, width), np.concatenate(scores)
-    large = (found[:, 2] - found[:, 0] + 1 >= min_size) & (found[:, 3] - found[:, 1] + 1 >= min_size)
-    found, scores = found[large].astype(np.float32), scores[large]
+    boxes, scores = clip(np.concatenate(decoded), height, width), np.concatenate(scores)
+    large = (boxes[:, 2] - boxes[:, 0] + 1 >= min_size) & (boxes[:, 3] - boxes[:, 1] + 1 >= min_size)
+    boxes, scores = boxes[large].astype(np.float32), scores[large]
     best = np.argsort(-scores, kind="stable")[:pre_nms]
-    return found[best][nms(found[best], scores[best], 0.7, post_nms)]
+    return boxes[best][nms(boxes[best], scores[best], 0.7, post_nms)]
 
 
 def half_away(value):
@@ -127,10 +126,10 @@ def second_round(rois, deltas, height, width):
 def sample(picture, y, x):
     """Bilinear samples of [h, w] at rows y and columns x; past the edge as on the edge."""
 
-    def split(place, length):
-        place = np.clip(place, 0, length - 1)
-        low = np.minimum(place.astype(int), length - 1)
-        return low, np.minimum(low + 1, length - 1), (place - low).astype(np.float32)
+    def split(position, length):
+        position = np.clip(position, 0, length - 1)
+        low = np.minimum(position.astype(int), length - 1)
+        return low, np.minimum(low + 1, length - 1), (position - low).astype(np.float32)
 
     (top, bottom, v), (left, right, u) = split(y, picture.shape[0]), split(x, picture.shape[1])
     v, u = v[:, None], u[None, :]
@@ -169,7 +168,7 @@ def instances(rois, probabilities, masks, scale, height, width, min_size):
     scores = np.array([probabilities[i, label] for label, i in kept])
     least = max(np.sort(scores)[::-1][min(len(scores), 100) - 1], 1e-3)
     pixels = np.round(boxes)
-    found = []
+    instances = []
     for (label, i), score in zip(kept, scores):
         if score < least:
             continue
@@ -186,9 +185,9 @@ def instances(rois, probabilities, masks, scale, height, width, min_size):
             continue
         y1, y2, x1, x2 = rows[0], rows[-1], columns[0], columns[-1]
         mask = sample(votes, y1 + centres(GRID, y2 - y1 + 1), x1 + centres(GRID, x2 - x1 + 1))
-        found.append(((x1, y1, x2, y2), score, label, mask))
-    found.sort(key=lambda one: -one[1])
-    boxes, scores, labels, masks = zip(*found) if found else ((), (), (), ())
+        instances.append(((x1, y1, x2, y2), score, label, mask))
+    instances.sort(key=lambda instance: -instance[1])
+    boxes, scores, labels, masks = zip(*instances) if instances else ((), (), (), ())
     return (
         np.array(boxes, np.float32).reshape(-1, 4),
         np.array(scores, np.float32),

@@ -12,8 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from benchmarks.prior_work.network import Answers
-from benchmarks.prior_work.warping import warp
+from experiments.prior_work.network import Answers
+from experiments.prior_work.warping import warp
 from fcis_ros.config import ModelConfig
 from fcis_ros.model.backbone import STRIDE
 
@@ -93,7 +93,7 @@ class MncHead(nn.Module):
 
 
 def initialise(module: nn.Module) -> None:
-    """As the package starts its own heads: hidden layers for ReLU, last layers small."""
+    """As the package initialises its heads: hidden layers for ReLU, last layers small."""
     for name, layer in module.named_modules():
         if isinstance(layer, nn.Linear | nn.Conv2d):
             nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")

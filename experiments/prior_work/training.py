@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """One way of training and measuring for all three: same batches, same optimiser and schedule, same evaluation."""
 
-import copy
 import dataclasses
 import math
 import statistics
@@ -13,10 +12,8 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.utils.data import DataLoader
 
-from benchmarks.prior_work.network import Network
-from fcis_ros.errors import InputError
+from experiments.prior_work.network import Network
 from fcis_ros.metrics.average_precision import Table, measure
 from fcis_ros.metrics.coco_results import to_annotations, to_results
 from fcis_ros.metrics.matching import match_image
@@ -49,13 +46,10 @@ def train(
     """Trains a network; returns its state and what there is to say about the run."""
     state = new_state(network, config, device)
     batches = Batches(config, photos, render=lambda index: photos[index])  # nothing is rendered
-    loader = DataLoader(batches, batch_size=None, sampler=range(config.steps), num_workers=workers, generator=torch.Generator())
     log: list[dict[str, float]] = []
     wall, processor = time.perf_counter(), time.process_time()
     with convolving("fp32"):
-        for items in loader:
-            if isinstance(items, InputError):
-                raise items
+        for items in batches.load(0, workers):
             losses = step(state, items, config)
             if state.step % LOG_EVERY == 0 or state.step == config.steps:
                 log.append({"step": state.step, **losses})
@@ -67,7 +61,7 @@ def train(
 
 
 def step(state: RunState, items: Sequence[TrainItem], config: TrainConfig) -> dict[str, float]:
-    """One step of the optimiser on one batch, as the package's own ``train_step``; the losses of the batch."""
+    """One step of the optimiser on one batch, as ``train_step`` of the package; the losses of the batch."""
     device = next(state.model.parameters()).device
     items = [TrainItem(*(getattr(item, field.name).to(device) for field in dataclasses.fields(item))) for item in items]
     images = torch.stack([item.image for item in items]).contiguous(memory_format=torch.channels_last)
@@ -87,18 +81,18 @@ def step(state: RunState, items: Sequence[TrainItem], config: TrainConfig) -> di
 
 
 def evaluate(network: Network, samples: Sequence[Sample], limit: int, device: torch.device) -> dict[str, Any]:
-    """AP on the first ``limit`` images; the network is copied, for the predictor folds its normalisation."""
-    predictor = Predictor(copy.deepcopy(network), "prior_work", device)
-    predictor.graphs = None  # they capture the package's own network
+    """AP on the first ``limit`` images."""
+    predictor = Predictor(network, "prior_work", device)
+    predictor.graphs = None  # they capture the network of the package
     count = min(limit, len(samples))
-    found, times = [], []
+    matches, times = [], []
     for index in range(count):
         sample = samples[index]
         start = time.process_time()
         instances = predictor(sample.image)
         times.append((time.process_time() - start) * 1000)
-        found.append(match_image(to_annotations(sample, index, 1), to_results(instances, index)))
-    ap = measure(Table.of(found), predictor.config.class_names)
+        matches.append(match_image(to_annotations(sample, index, 1), to_results(instances, index)))
+    ap = measure(Table.of(matches), predictor.config.class_names)
     figures = {name: ap[name] for name in ("segm", "bbox", "per_class")}
     return {"images": count, "frame_processor_ms": statistics.median(times), **figures}
 

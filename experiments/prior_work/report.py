@@ -5,7 +5,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from benchmarks.prior_work.heads import NAMES
+from experiments.prior_work.heads import NAMES
 
 
 def tables(speed: dict[str, Any] | None, runs: dict[str, dict[str, Any]]) -> str:
@@ -13,7 +13,7 @@ def tables(speed: dict[str, Any] | None, runs: dict[str, dict[str, Any]]) -> str
 
     Args:
         speed: contents of speed.json.
-        runs: {head: contents of its own file}.
+        runs: {head: contents of its file}.
     """
     return "\n\n".join([*([costs(speed)] if speed else []), *([accuracy(runs)] if runs else [])])
 
@@ -22,15 +22,15 @@ def costs(speed: dict[str, Any]) -> str:
     """Parameters, then milliseconds and memory against the number of ROIs, one table a scale."""
     lines = [f"{speed['device']}, PyTorch {speed['torch']}, {speed['date']}."]
     for scale, about in speed["scales"].items():
-        own = [cost for cost in speed["costs"] if cost["scale"] == scale]
-        counts = sorted({cost["rois"] for cost in own} - {0})
-        (backbone,) = (cost["milliseconds"] for cost in own if cost["head"] == "backbone")
+        costs = [cost for cost in speed["costs"] if cost["scale"] == scale]
+        counts = sorted({cost["rois"] for cost in costs} - {0})
+        (backbone,) = (cost["milliseconds"] for cost in costs if cost["head"] == "backbone")
         size = about["parameters"]
         facts = f"{millions(size['fcis']['backbone'])} parameters, {duration(backbone)} once"
         lines += ["", f"{about['title']} ({facts}), {about['classes']} classes, {about['width']}x{about['height']}:", ""]
         lines += header(["head", "parameters", "of these per ROI", "once per image", *(f"{count} ROIs" for count in counts)])
         for name, title in NAMES.items():
-            cells = {cost["rois"]: cost for cost in own if cost["head"] == name}
+            cells = {cost["rois"]: cost for cost in costs if cost["head"] == name}
             taken = [f"{duration(cells[n]['milliseconds'])}, {number(cells[n]['megabytes'])} MB" for n in (0, *counts)]
             lines.append(row([title, millions(size[name]["head"]), millions(size[name]["per_roi"]), *taken]))
     return "\n".join(lines)

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from benchmarks.prior_work.fcis_head import FcisHead
-from benchmarks.prior_work.instance_fcn import PAPER_LEVELS, SMALL_LEVELS, InstanceFcn, WindowHead
-from benchmarks.prior_work.mnc import PAPER, SMALL, MncHead, Widths
-from benchmarks.prior_work.network import Network, RoiNetwork
+from experiments.prior_work.fcis_head import FcisHead
+from experiments.prior_work.instance_fcn import PAPER_LEVELS, SMALL_LEVELS, InstanceFcn, WindowHead
+from experiments.prior_work.mnc import PAPER, SMALL, MncHead, Widths
+from experiments.prior_work.network import Network, RoiNetwork
 from fcis_ros.config import ModelConfig
 
 NAMES = {"fcis": "FCIS", "mnc": "MNC", "instance_fcn": "InstanceFCN"}

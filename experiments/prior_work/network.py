@@ -1,6 +1,6 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""A network whose head can be exchanged: backbone, proposals, rounds, NMS and voting are the package's own for all."""
+"""A network with an exchangeable head; backbone, proposals, rounds, NMS and voting are those of the package."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,11 +11,12 @@ from torch import Tensor, nn
 from fcis_ros import boxes, ops
 from fcis_ros.config import ModelConfig
 from fcis_ros.model.backbone import STRIDE, ResNet
-from fcis_ros.model.fcis import FCIS, Mark, nobody, with_image_index
+from fcis_ros.model.fcis import FCIS, with_image_index
 from fcis_ros.model.fusion import FusedRois
 from fcis_ros.model.packing import PaddedInstances, pack, unpack
 from fcis_ros.model.preprocess import Original
 from fcis_ros.model.proposals import RPN, propose
+from fcis_ros.model.stage_clock import stage
 from fcis_ros.model.voting import assign_votes, vote
 from fcis_ros.training.augment import TrainItem
 from fcis_ros.training.losses import roi_losses, rpn_losses
@@ -71,18 +72,16 @@ class Network(nn.Module):
         self.backbone.load_state_dict(model.backbone.state_dict())
 
     @torch.inference_mode()
-    def forward(
-        self, images: Tensor, originals: Sequence[Original], score_floor: float = 0.0, mark: Mark = nobody
-    ) -> list[PaddedInstances]:
+    def forward(self, images: Tensor, originals: Sequence[Original], score_floor: float = 0.0) -> list[PaddedInstances]:
         """As ``FCIS.forward``, image by image."""
-        found = []
+        instances = []
         for image, original in zip(images, originals, strict=True):
-            fused = self.fuse(image[None])
-            mark("rois")
-            ballots = assign_votes(fused, original, self.config, score_floor)
-            found.append(vote(ballots, fused.masks, original, self.config, None))
-            mark("voting")
-        return unpack(pack(found).cpu(), found)
+            with stage("rois"):
+                fused = self.fuse(image[None])
+            with stage("voting"):
+                ballots = assign_votes(fused, original, self.config, score_floor)
+                instances.append(vote(ballots, fused.masks, original, self.config, None))
+        return unpack(pack(instances).cpu(), instances)
 
     def fuse(self, image: Tensor) -> FusedRois:
         """[1, 3, H', W'] -> all ROIs of the image, with scores and masks."""
@@ -143,7 +142,10 @@ class RoiNetwork(Network):
             proposals = proposals[torch.isfinite(proposals).all(dim=1)]
             truth = roi_targets(proposals, item, config, generator)
             wanted = torch.where(truth.labels > 0, truth.labels, -1)
-            found = self.head(self.head.maps(c5[i : i + 1]), with_image_index(truth.rois), wanted)
-            answers, targets = (found.class_logits, found.mask_logits, found.deltas), (truth.labels, truth.masks, truth.deltas)
+            outputs = self.head(self.head.maps(c5[i : i + 1]), with_image_index(truth.rois), wanted)
+            answers, targets = (
+                (outputs.class_logits, outputs.mask_logits, outputs.deltas),
+                (truth.labels, truth.masks, truth.deltas),
+            )
             total = total + torch.stack([*rpn, *roi_losses(*answers, *targets, config.ohem, config.mask_weight)])
         return total / len(items)

@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The released FCIS in MXNet against this package, from image to voted masks, with the same weights.
 
-MXNet 1.9.1 needs an old NumPy and so a Python of its own (3.8 to 3.10 on x86-64):
+MXNet 1.9.1 needs an old NumPy and therefore a separate Python (3.8 to 3.10 on x86-64):
 
     python3.8 -m venv mxnet && mxnet/bin/pip install mxnet==1.9.1 numpy==1.23.5 opencv-python-headless
-    python -m benchmarks.released mxnet/bin/python WEIGHTS.params IMAGE...
+    python -m experiments.mxnet.network mxnet/bin/python WEIGHTS.params IMAGE...
 
 Where WEIGHTS.params does not exist it is made: random values under the official names and in the official shapes, with
 statistics of normalisation that the first image has, and heads of a trained network's spread.
@@ -25,7 +25,7 @@ import torch
 from fcis_ros import Predictor
 from fcis_ros.cli.main import main as fcis
 
-SCRIPT = Path(__file__).with_name("released_mxnet.py")
+SCRIPT = Path(__file__).with_name("network_mxnet.py")
 
 
 def mxnet(python: str, *arguments: object) -> str:

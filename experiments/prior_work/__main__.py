@@ -1,24 +1,23 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""FCIS beside the per-ROI network of MNC and the windows of InstanceFCN: trains, evaluates and measures all three.
+"""Trains, evaluates and measures FCIS, the per-ROI network of MNC and the windows of InstanceFCN.
 
-OUT gets, for each, its checkpoint and figures, then table.md and plot.png. What is there already is not done again.
+OUT gets, for each, its checkpoint and figures, then table.md and plot.png. Existing results are kept.
 """
 
 import argparse
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from benchmarks.prior_work import measuring, plot, report
-from benchmarks.prior_work.heads import NAMES, coco, make_network, road
-from benchmarks.prior_work.training import budget, evaluate, load, train
+from experiments.prior_work import measuring, plot, report
+from experiments.prior_work.heads import NAMES, coco, make_network, road
+from experiments.prior_work.training import budget, evaluate, load, train
 from fcis_ros.data.coco import CocoDataset
-from fcis_ros.files import file_digest
+from fcis_ros.files import atomic_path, sha256
 from fcis_ros.model import checkpoint
 from fcis_ros.model.device import choose_device
 from fcis_ros.training import provenance
@@ -27,7 +26,7 @@ STEPS = ("train", "speed", "report")
 
 
 def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.prior_work", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m experiments.prior_work", description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("out/prior_work"), help="folder, created (default: %(default)s)")
     parser.add_argument("--only", choices=STEPS, nargs="+", default=list(STEPS), help="some of these (default: all)")
     parser.add_argument("--heads", choices=NAMES, nargs="+", default=list(NAMES), help="train these (default: all)")
@@ -85,7 +84,7 @@ def train_all(args: argparse.Namespace, config, device: torch.device) -> None:
             start = provenance.describe_start(device, "fp32", 0, 1)
             print(f"{name}: {start['time']}", flush=True)
             state, run = train(network, config, photos, device, args.workers)
-            origin = {"file": init.name, "sha256": file_digest(init)} if init else None
+            origin = {"file": init.name, "sha256": sha256(init)} if init else None
             checkpoint.save(path, state.average.module, {**run, "start": start, "init": origin, "data": data})
         if not path.with_suffix(".json").exists():
             about = load(network, path)
@@ -99,9 +98,9 @@ def read(path: Path) -> dict[str, Any] | None:
 
 
 def write(path: Path, values: dict[str, Any]) -> None:
-    """Writes JSON aside and renames it."""
-    path.with_suffix(".partial").write_text(json.dumps(values, indent=1) + "\n")
-    os.replace(path.with_suffix(".partial"), path)
+    """Writes a JSON file atomically."""
+    with atomic_path(path) as partial:
+        partial.write_text(json.dumps(values, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Our operators against the original's: stock MXNet's PSROIPooling and the group operators that follow it, on the same tensors.
 
-MXNet 1.9.1 needs an old NumPy and so a Python of its own (3.8 to 3.10 on x86-64):
+MXNet 1.9.1 needs an old NumPy and therefore a separate Python (3.8 to 3.10 on x86-64):
 
     python3.8 -m venv mxnet && mxnet/bin/pip install mxnet==1.9.1 numpy==1.23.5
-    python -m benchmarks.original mxnet/bin/python
+    python -m experiments.mxnet.operators mxnet/bin/python
 """
 
 import json
@@ -34,14 +34,14 @@ def released_order(maps: torch.Tensor, groups: int) -> np.ndarray:
 
 def main() -> None:
     if len(sys.argv) != 2 or not Path(sys.argv[1]).exists():
-        raise SystemExit(f"usage: python -m benchmarks.original MXNET_PYTHON\n\n{__doc__}")
+        raise SystemExit(f"usage: python -m experiments.mxnet.operators MXNET_PYTHON\n\n{__doc__}")
     case = cases.r101_coco()
     labels = case.labels
     class_logits = ops.class_logits(case.score_maps, case.rois, case.classes, *GEOMETRY)
     mask_logits = ops.mask_logits(case.score_maps, case.rois, labels, *GEOMETRY)
     deltas = ops.box_deltas(case.box_maps, case.rois, *GEOMETRY)
-    own = case.score_maps.clone().requires_grad_()
-    ops.class_logits(own, case.rois[:300], case.classes, *GEOMETRY).square().sum().backward()
+    score_maps = case.score_maps.clone().requires_grad_()
+    ops.class_logits(score_maps, case.rois[:300], case.classes, *GEOMETRY).square().sum().backward()
     with tempfile.TemporaryDirectory() as folder:
         np.savez(
             Path(folder) / "inputs.npz",
@@ -52,7 +52,7 @@ def main() -> None:
         )
         device = torch.device("cpu")
         before = medians([roi_stage(case), train_stage(case)], device)
-        script = Path(__file__).with_name("original_mxnet.py")
+        script = Path(__file__).with_name("operators_mxnet.py")
         clean = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}  # of another Python
         subprocess.run([sys.argv[1], script, folder, str(torch.get_num_threads())], check=True, env=clean)
         after = medians([roi_stage(case), train_stage(case)], device)
@@ -62,19 +62,19 @@ def main() -> None:
         ("class logits", class_logits, theirs["scores"]),
         ("mask logits", mask_logits, theirs["pairs"]),
         ("box deltas", deltas, theirs["deltas"]),
-        ("gradient of the score maps", torch.from_numpy(released_order(own.grad, 2 * case.classes)), theirs["grad"]),
+        ("gradient of the score maps", torch.from_numpy(released_order(score_maps.grad, 2 * case.classes)), theirs["grad"]),
     ):
         worst = np.abs(value.detach().numpy() - expected).max()
         print(f"{name}: largest difference to MXNet {worst:.2g}, largest value {np.abs(expected).max():.2g}")
     ours = [(a + b) / 2 for a, b in zip(before, after, strict=True)]
-    found = []
+    rows = []
     for (name, theirs_ms), mine in zip(times.items(), (ours[0], ours[0], ours[1]), strict=True):
-        found.append(Row(f"MXNet 1.9.1: {name}", case.name, device_name(device), "float32", theirs_ms))
+        rows.append(Row(f"MXNet 1.9.1: {name}", case.name, device_name(device), "float32", theirs_ms))
         print(f"{name}: MXNet {theirs_ms:.0f} ms, ours {mine:.1f} ms: {theirs_ms / mine:.1f}x")
     names = ("roi_stage", "roi_stage forward+backward")
-    found += [Row(name, case.name, device_name(device), "float32", mine) for name, mine in zip(names, ours, strict=True)]
-    print(table(found))
-    write("original", found)
+    rows += [Row(name, case.name, device_name(device), "float32", mine) for name, mine in zip(names, ours, strict=True)]
+    print(table(rows))
+    write("original", rows)
 
 
 if __name__ == "__main__":

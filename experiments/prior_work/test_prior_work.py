@@ -1,6 +1,6 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""The heads that FCIS is compared with do what they say, and the comparison runs from one command."""
+"""Tests of the heads that FCIS is compared with, and of the command that compares them."""
 
 import json
 import math
@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.prior_work import heads, measuring, training
-from benchmarks.prior_work.__main__ import main
-from benchmarks.prior_work.warping import warp
-from benchmarks.prior_work.windows import BINS, CELLS, assemble, mask_targets, tight_boxes, window_targets, windows
+from experiments.prior_work import heads, measuring, training
+from experiments.prior_work.__main__ import main
+from experiments.prior_work.warping import warp
+from experiments.prior_work.windows import BINS, CELLS, assemble, mask_targets, tight_boxes, window_targets, windows
 from fcis_ros import Predictor, boxes
 from fcis_ros.config import ModelConfig
 from fcis_ros.data.synthetic.scenes import CLASS_NAMES, SyntheticScenes
@@ -26,7 +26,7 @@ from fcis_ros.training.state import new_state
 from fcis_ros.training.train_config import TrainConfig
 
 CPU = torch.device("cpu")
-PROJECT = Path(__file__).resolve().parents[1]
+PROJECT = Path(__file__).resolve().parents[2]
 CONFIG = ModelConfig(
     class_names=CLASS_NAMES, backbone="resnet18", width=8, reduced_channels=16, rpn_channels=16, short_side=96, max_side=160,
     anchor_scales=(1.0, 2.0, 4.0), rpn_post_nms=30, max_instances=20,
@@ -42,7 +42,7 @@ def item(*objects: tuple[int, int, int, int], height: int = 320, width: int = 32
     return TrainItem(torch.zeros(3, height, width), box, labels, masks, torch.zeros(height, width, dtype=torch.uint8))
 
 
-def test_with_fcis_own_head_the_exchangeable_network_is_fcis():
+def test_network_with_fcis_head_equals_fcis():
     model, image = checkpoint.load(checkpoint.default_checkpoint()), SyntheticScenes(0).sample(3).image
     network = heads.make_network("fcis", heads.road(model.config))
     network.start_from(model)
@@ -53,7 +53,7 @@ def test_with_fcis_own_head_the_exchangeable_network_is_fcis():
     assert (ours.masks != theirs.masks).mean() < 1e-4
 
 
-def test_warp_is_bilinear_sampling_at_the_middles_of_equal_parts():
+def test_warp_boxes_equal_bilinear_samples_at_bin_centres():
     generator, stride, size = torch.Generator().manual_seed(0), 16, 4
     features = torch.randn(1, 3, 5, 7, generator=generator)
     box = torch.tensor([[0.0, 0.0, 111.0, 79.0], [10.5, 3.0, 60.0, 70.0], [-40.0, 50.0, 30.0, 140.0]])
@@ -74,50 +74,50 @@ def test_warp_is_bilinear_sampling_at_the_middles_of_equal_parts():
     assert torch.isfinite(nothing).all()
 
 
-def test_a_window_is_copied_part_by_part():
+def test_assemble_window_copies_each_bin():
     parts = torch.randn(BINS**2, 9, 12, generator=torch.Generator().manual_seed(0))
     which = torch.tensor([0, 5, 107, 50])
     expected = torch.zeros(len(which), CELLS, CELLS)
-    for own, index in zip(expected, which.tolist(), strict=True):
+    for expected_window, index in zip(expected, which.tolist(), strict=True):
         for u in range(CELLS):
             for v in range(CELLS):
                 row, column = index // 12 + u - CELLS // 2, index % 12 + v - CELLS // 2
                 if 0 <= row < 9 and 0 <= column < 12:
-                    own[u, v] = parts[u * BINS // CELLS * BINS + v * BINS // CELLS, row, column]
+                    expected_window[u, v] = parts[u * BINS // CELLS * BINS + v * BINS // CELLS, row, column]
     assert torch.equal(assemble(parts, which), expected)
 
 
-def test_the_box_of_a_mask_is_tight():
+def test_tight_boxes_of_masks_enclose_all_pixels():
     window, mask = windows(4, 4, 16.0, CPU)[5:7], torch.full((2, CELLS, CELLS), -1.0)
     mask[0, 3:6, 2:9] = 1
     x, y = window[0, :2].tolist()
-    found = tight_boxes(mask, window)
-    assert torch.isnan(found[1]).all()
-    assert (found[0] - torch.tensor([x + 32, y + 48, x + 143, y + 95])).abs().max() <= 8  # half a cell
+    tight = tight_boxes(mask, window)
+    assert torch.isnan(tight[1]).all()
+    assert (tight[0] - torch.tensor([x + 32, y + 48, x + 143, y + 95])).abs().max() <= 8  # half a cell
 
 
-def test_an_object_is_held_by_windows_of_its_size_around_it():
+def test_window_targets_object_belongs_to_windows_of_its_size():
     crop, held = item((100, 120, 199, 179)), {}  # 100 pixels
     for scale in (0.5, 1.0, 2.0):
         side, stride = int(320 * scale) // 16, 16 / scale
-        place = windows(side, side, stride, CPU)
-        labels, match = window_targets(place, stride, crop, torch.Generator().manual_seed(0))
+        boxes_of_windows = windows(side, side, stride, CPU)
+        labels, match = window_targets(boxes_of_windows, stride, crop, torch.Generator().manual_seed(0))
         positive = torch.nonzero(labels == 1)[:, 0]
         held[scale] = len(positive)
-        middles = (place[positive, :2] + place[positive, 2:]) / 2
+        middles = (boxes_of_windows[positive, :2] + boxes_of_windows[positive, 2:]) / 2
         assert ((middles - torch.tensor([149.5, 149.5])).abs() <= stride).all() and (match[positive] == 0).all()
         assert (labels == 0).sum() <= 256
         if len(positive):
-            masks = mask_targets(place[positive], match[positive], crop)
-            found = tight_boxes(2 * masks - 1, place[positive])
-            assert boxes.iou(found, crop.boxes).min() > 0.7
+            masks = mask_targets(boxes_of_windows[positive], match[positive], crop)
+            tight = tight_boxes(2 * masks - 1, boxes_of_windows[positive])
+            assert boxes.iou(tight, crop.boxes).min() > 0.7
     assert held == {0.5: 0, 1.0: 4, 2.0: 4}
     labels, _ = window_targets(windows(20, 20, 16.0, CPU), 16.0, item(), torch.Generator().manual_seed(0))
     assert (labels == 0).sum() == 256 and not (labels == 1).any()
 
 
 @pytest.mark.parametrize("name", heads.NAMES)
-def test_a_head_answers_and_learns(name):
+def test_head_training_step_lowers_loss(name):
     torch.manual_seed(0)
     network = heads.make_network(name, heads.road(CONFIG))
     if name == "instance_fcn":
@@ -132,13 +132,13 @@ def test_a_head_answers_and_learns(name):
     assert ap["images"] == 2 and 0 <= ap["segm"]["AP"] <= 1
 
 
-def test_only_fcis_has_no_parameters_per_roi():
+def test_parameters_per_roi_only_fcis_has_none():
     scale = heads.coco()
-    found = {name: measuring.parameters(name, scale)["per_roi"] for name in heads.NAMES}
+    counts = {name: measuring.parameters(name, scale)["per_roi"] for name in heads.NAMES}
     pathway = 512 * 49 * 4096 + 4096 + 4096 * 4096 + 4096
     recognition = 2 * pathway + (2 * 4096 + 1) * (81 + 4)
     mask = 512 * 196 * 256 + 256 + (256 + 1) * 21**2
-    assert found == {"fcis": 0, "mnc": mask + recognition, "instance_fcn": recognition}
+    assert counts == {"fcis": 0, "mnc": mask + recognition, "instance_fcn": recognition}
 
 
 def write_scenes(folder: Path, count: int) -> None:
@@ -152,13 +152,13 @@ def write_scenes(folder: Path, count: int) -> None:
             height, width = sample.image.shape[:2]
             images.append({"id": index, "file_name": name, "height": height, "width": width})
             annotations += to_annotations(sample, index, len(annotations) + 1)
-        categories = [{"id": label, "name": own} for label, own in enumerate(CLASS_NAMES, start=1)]
+        categories = [{"id": label, "name": name} for label, name in enumerate(CLASS_NAMES, start=1)]
         content = {"images": images, "annotations": annotations, "categories": categories}
         (folder / f"instances_{part}.json").write_text(json.dumps(content))
 
 
 @pytest.mark.slow
-def test_one_command_trains_measures_and_reports(tmp_path, monkeypatch, capsys):
+def test_main_all_steps_write_checkpoints_figures_and_report(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(PROJECT)  # from where processes find the module that measures memory
     write_scenes(tmp_path / "data", 2)
     recipe, out = TrainConfig(CONFIG, steps=1, crop=(96, 128)).to_dict(), tmp_path / "out"

@@ -17,8 +17,8 @@ from benchmarks.cases import random_rois
 from benchmarks.measure import device_name, medians, versions
 from benchmarks.operators import resident_peak
 from benchmarks.patent import processor_medians
-from benchmarks.prior_work.heads import NAMES, Scale, make_head
-from benchmarks.prior_work.instance_fcn import InstanceFcn
+from experiments.prior_work.heads import NAMES, Scale, make_head
+from experiments.prior_work.instance_fcn import InstanceFcn
 from fcis_ros.model.backbone import STRIDE, ResNet, fold_batch_norm
 from fcis_ros.model.precision import convolving
 
@@ -92,7 +92,7 @@ def prepare(name: str, scale: Scale, counts: tuple[int, ...], device: torch.devi
     else:
         maps, dense = head.maps(c5), lambda: head.maps(c5)
         rois = [random_rois(count, height, width, generator).to(device) for count in counts]
-    return Calls(dense, {count: lambda own=own: head(maps, own) for count, own in zip(counts, rois, strict=True)})
+    return Calls(dense, {count: lambda boxes=boxes: head(maps, boxes) for count, boxes in zip(counts, rois, strict=True)})
 
 
 def everything(scales: dict[str, Scale], device: torch.device, counts: tuple[int, ...]) -> dict[str, Any]:
@@ -120,30 +120,30 @@ def time_all(scales: dict[str, Scale], device: torch.device, counts: tuple[int, 
     def times(functions: list[Callable[[], object]]) -> list[float]:
         return medians(functions, device) if device.type == "cuda" else processor_medians(functions, ROUNDS)
 
-    found, threads = [], torch.get_num_threads()
+    costs, threads = [], torch.get_num_threads()
     torch.set_num_threads(1)
     try:
         for key, scale in scales.items():
             memory = {name: peaks(key, name, scale, counts, device) for name in NAMES}
             calls = {name: prepare(name, scale, counts, device) for name in NAMES}
             backbone, image = make_backbone(scale, device), make_image(scale, device)
-            found.append(Cost(key, "backbone", 0, times([lambda b=backbone, i=image: b(i)])[0], 0.0))
+            costs.append(Cost(key, "backbone", 0, times([lambda b=backbone, i=image: b(i)])[0], 0.0))
             for count in (0, *counts):
-                turns = times([own.per_roi[count] if count else own.dense for own in calls.values()])
-                found += [Cost(key, name, count, ms, memory[name][count]) for name, ms in zip(NAMES, turns, strict=True)]
+                turns = times([call.per_roi[count] if count else call.dense for call in calls.values()])
+                costs += [Cost(key, name, count, ms, memory[name][count]) for name, ms in zip(NAMES, turns, strict=True)]
                 print(key, count, "ROIs:", *(f"{name} {ms:.1f} ms" for name, ms in zip(NAMES, turns, strict=True)), flush=True)
-        return found
+        return costs
     finally:
         torch.set_num_threads(threads)
 
 
 def peaks(key: str, name: str, scale: Scale, counts: tuple[int, ...], device: torch.device) -> dict[int, float]:
-    """{ROIs: MB} beyond weights and inputs; on a CPU in a process of its own, which gives freed memory back at once (Linux)."""
+    """{ROIs: MB} beyond weights and inputs; on a CPU in a separate process, which returns freed memory at once (Linux)."""
     if device.type == "cuda":
         return peaks_here(prepare(name, scale, counts, device), device)
     large = {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "65536"}
     config = json.dumps(scale.config.to_dict())
-    command = [sys.executable, "-m", "benchmarks.prior_work.memory", key, name, config, *map(str, counts)]
+    command = [sys.executable, "-m", "experiments.prior_work.memory", key, name, config, *map(str, counts)]
     done = subprocess.run(command, env={**os.environ, **large}, check=True, capture_output=True, text=True)
     return {int(count): value for count, value in json.loads(done.stdout).items()}
 
@@ -171,7 +171,7 @@ def peak(function: Callable[[], object], device: torch.device) -> float:
 
 
 def parameters(name: str, scale: Scale) -> dict[str, int]:
-    """Of the head, of those the ones that work per ROI, and of the backbone beside them."""
+    """Parameters of the head, of its per-ROI part, and of the backbone."""
     with torch.device("meta"):
         head, backbone = make_head(name, scale), ResNet(scale.config)
 

@@ -1,9 +1,9 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""The half of ``original.py`` that runs in MXNet's Python: times the original's operator graph and writes its answers.
+"""The half of ``operators.py`` that runs in MXNet's Python: times the original's operator graph and writes its answers.
 
-The group operators (max over a pair of groups, softmax over it, picking a group) are the original's own, not in stock MXNet;
-stock operators with the same results stand for them.
+The group operators (max over a pair of groups, softmax over it, picking a group) are not part of stock MXNet;
+stock operators with the same results replace them.
 """
 
 import json

@@ -58,8 +58,8 @@ def tight_boxes(logits: Tensor, window: Tensor) -> Tensor:
         there = inside.any(dim=axis).int()
         first.append(low + there.argmax(dim=1) * pixels)
         last.append(low + (size - there.flip(1).argmax(dim=1)) * pixels - 1)
-    found = torch.stack([*first, *last], dim=1)
-    return torch.where(inside.any(dim=2).any(dim=1)[:, None], found, torch.nan)
+    tight = torch.stack([*first, *last], dim=1)
+    return torch.where(inside.any(dim=2).any(dim=1)[:, None], tight, torch.nan)
 
 
 def window_targets(window: Tensor, stride: float, item: TrainItem, generator: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -80,8 +80,8 @@ def window_targets(window: Tensor, stride: float, item: TrainItem, generator: to
     match = torch.zeros_like(labels)
     if len(item.boxes):
         longest = (item.boxes[:, 2:] - item.boxes[:, :2] + 1).amax(dim=1) / (CELLS * stride)
-        middle, own = (item.boxes[:, :2] + item.boxes[:, 2:]) / 2, (window[:, :2] + window[:, 2:]) / 2
-        offset = torch.cdist(own, middle, p=torch.inf) / stride
+        object_centres, window_centres = (item.boxes[:, :2] + item.boxes[:, 2:]) / 2, (window[:, :2] + window[:, 2:]) / 2
+        offset = torch.cdist(window_centres, object_centres, p=torch.inf) / stride
         fits = (longest >= FITTING[0]) & (longest <= FITTING[1]) & (offset <= OFFSET)
         nearly = (longest >= NEARLY[0]) & (longest <= NEARLY[1]) & (offset <= NEARLY_OFFSET)
         match = torch.where(fits, offset, torch.inf).argmin(dim=1)
@@ -89,15 +89,15 @@ def window_targets(window: Tensor, stride: float, item: TrainItem, generator: to
         labels[fits.any(dim=1)] = 1
     labels[(labels == 0) & (crowd_cover(window, item.ignore) > CROWD_COVER)] = IGNORED
     for value, most in ((1, SAMPLES // 2), (0, SAMPLES - min(int((labels == 1).sum()), SAMPLES // 2))):
-        found = torch.nonzero(labels == value)[:, 0]
-        drop = torch.randperm(len(found), generator=generator)[most:].to(found.device)
-        labels[found[drop]] = IGNORED
+        indices = torch.nonzero(labels == value)[:, 0]
+        drop = torch.randperm(len(indices), generator=generator)[most:].to(indices.device)
+        labels[indices[drop]] = IGNORED
     return labels, match
 
 
 def mask_targets(window: Tensor, objects: Tensor, item: TrainItem) -> Tensor:
     """[W, m, m] the masks of the objects [W] in their windows [W, 4], 0 or 1."""
     masks, tight = item.masks.cpu().numpy(), item.boxes.cpu().numpy()
-    places = zip(objects.tolist(), window.cpu().numpy(), strict=True)
-    found = [torch.from_numpy(mask_target(masks[i], tight[i], place, CELLS)) for i, place in places]
-    return torch.stack(found).to(window) if found else window.new_zeros(0, CELLS, CELLS)
+    pairs = zip(objects.tolist(), window.cpu().numpy(), strict=True)
+    targets = [torch.from_numpy(mask_target(masks[i], tight[i], box, CELLS)) for i, box in pairs]
+    return torch.stack(targets).to(window) if targets else window.new_zeros(0, CELLS, CELLS)

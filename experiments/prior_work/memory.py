@@ -1,14 +1,14 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""Memory of one head on the CPU, in a process of its own: ``SCALE HEAD CONFIG ROIS...`` -> JSON {ROIs: MB}."""
+"""Memory of one head on the CPU, in a separate process: ``SCALE HEAD CONFIG ROIS...`` -> JSON {ROIs: MB}."""
 
 import json
 import sys
 
 import torch
 
-from benchmarks.prior_work.heads import coco, road
-from benchmarks.prior_work.measuring import peaks_here, prepare
+from experiments.prior_work.heads import coco, road
+from experiments.prior_work.measuring import peaks_here, prepare
 from fcis_ros.config import ModelConfig
 
 if __name__ == "__main__":

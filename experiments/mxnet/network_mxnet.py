@@ -1,13 +1,13 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""The half of ``released.py`` that runs in MXNet's Python: the released network in MXNet's own operators.
+"""The half of ``network.py`` that runs in MXNet's Python: the released network in MXNet's operators.
 
-    python released_mxnet.py make OUT.params IMAGE CLASSES ANCHORS     random weights, official names, tuned to one photo
-    python released_mxnet.py run IN.params FOLDER THREADS IMAGE...     everything that is computed of each photo -> FOLDER/N.npz
-    python released_mxnet.py time IN.params THREADS ROUNDS             milliseconds of the network at 600x1000, one line each
+    python network_mxnet.py make OUT.params IMAGE CLASSES ANCHORS     random weights, official names, tuned to one photo
+    python network_mxnet.py run IN.params FOLDER THREADS IMAGE...     everything that is computed of each photo -> FOLDER/N.npz
+    python network_mxnet.py time IN.params THREADS ROUNDS             milliseconds of the network at 600x1000, one line each
 
 The network is that of the released symbol; its channel operators (maximum and softmax over a pair, picking a class), which
-stock MXNet does not have, are put together from stock ones, and what it does in Python is ``released_numpy.py``.
+stock MXNet does not have, are put together from stock ones, and its Python part is ``test/released_reference.py``.
 """
 
 # ruff: noqa: B905, UP031 (MXNet 1.9.1 runs in Python 3.8)
@@ -15,6 +15,7 @@ import os
 import re
 import sys
 import time
+from pathlib import Path
 
 if sys.argv[1] != "make":
     threads = sys.argv[4] if sys.argv[1] == "run" else sys.argv[3]
@@ -23,7 +24,9 @@ if sys.argv[1] != "make":
 import cv2
 import mxnet as mx
 import numpy as np
-import released_numpy as post
+
+sys.path.append(str(Path(__file__).resolve().parents[2] / "test"))
+import released_reference as post
 
 BLOCKS = {2: "a b c", 3: "a b1 b2 b3", 4: " ".join(["a"] + ["b%d" % i for i in range(1, 23)]), 5: "a b c"}
 
@@ -86,7 +89,7 @@ def preprocess(path):
 
 
 def random_weights(classes, anchors, image):
-    """Values that let a photo pass: statistics of normalisation are the photo's own, heads give what trained ones would."""
+    """Random weights with the statistics of normalisation of the image and heads of a trained network's spread."""
     random = np.random.RandomState(0)
     data, _ = preprocess(image)
     symbol = network(classes, anchors, own_statistics=True)
@@ -129,7 +132,7 @@ def random_weights(classes, anchors, image):
         args[name + "_weight"] *= factor
         args[name + "_bias"] *= factor
     del args["data"]
-    for part in ("weight", "bias"):  # copies that a checkpoint has and nobody should use
+    for part in ("weight", "bias"):  # copies in a checkpoint that must not be used
         args["fcis_bbox_%s_test" % part] = args["fcis_bbox_%s" % part] * 0.2
     return {**{"arg:" + n: v for n, v in args.items()}, **{"aux:" + n: v for n, v in aux.items()}}
 

@@ -1,10 +1,10 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""FCIS's own head, behind the interface that the others share."""
+"""The head of FCIS behind the common interface."""
 
 from torch import Tensor
 
-from benchmarks.prior_work.network import Answers
+from experiments.prior_work.network import Answers
 from fcis_ros.config import ModelConfig
 from fcis_ros.model.backbone import STRIDE
 from fcis_ros.model.roi_operators import operators
@@ -25,11 +25,11 @@ class FcisHead(ScoreMaps):
 
     def forward(self, maps: tuple[Tensor, Tensor], rois: Tensor, labels: Tensor | None = None) -> Answers:
         score_maps, box_maps = maps
-        own, geometry = operators(self.config), (self.config.bins, self.config.grid, STRIDE)
-        class_logits = own.class_logits(score_maps, rois, self.config.num_classes, *geometry)
+        single, geometry = operators(self.config), (self.config.bins, self.config.grid, STRIDE)
+        class_logits = single.class_logits(score_maps, rois, self.config.num_classes, *geometry)
         labels = patent.best_labels(class_logits) if labels is None else labels
-        mask_logits = own.mask_logits(score_maps, rois, labels, *geometry)
-        return Answers(class_logits, mask_logits, own.box_deltas(box_maps, rois, *geometry))
+        mask_logits = single.mask_logits(score_maps, rois, labels, *geometry)
+        return Answers(class_logits, mask_logits, single.box_deltas(box_maps, rois, *geometry))
 
     def per_roi_parameters(self) -> int:
         """Those whose layers run once per ROI."""

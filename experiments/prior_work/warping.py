@@ -32,5 +32,5 @@ def warp(features: Tensor, boxes: Tensor, size: int, stride: float) -> Tensor:
     """
     points = sample_points(boxes, size, stride, *features.shape[2:]).reshape(1, -1, size, 2)
     warped = F.grid_sample(features, points, align_corners=False)
-    # In order, or every layer that follows would make a copy of its own.
+    # In order, otherwise every following layer makes a copy.
     return warped.reshape(features.shape[1], -1, size, size).transpose(0, 1).contiguous()

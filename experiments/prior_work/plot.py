@@ -11,7 +11,7 @@ matplotlib.use("Agg")
 from matplotlib import pyplot as plt
 from matplotlib import ticker
 
-from benchmarks.prior_work.heads import NAMES
+from experiments.prior_work.heads import NAMES
 
 COLOURS = {"fcis": "tab:blue", "mnc": "tab:orange", "instance_fcn": "tab:green"}
 MARKS = {"fcis": "o-", "mnc": "s--", "instance_fcn": "o-"}  # where MNC lies on InstanceFCN, both are seen
@@ -24,9 +24,9 @@ def draw(speed: dict[str, Any], runs: dict[str, dict[str, Any]], path: Path) -> 
     columns = len(scales) + bool(runs)
     figure, axes = plt.subplots(2, columns, figsize=(3.6 * columns, 5.6), squeeze=False, layout="constrained")
     for column, (scale, about) in enumerate(scales.items()):
-        own = [cost for cost in speed["costs"] if cost["scale"] == scale]
+        costs = [cost for cost in speed["costs"] if cost["scale"] == scale]
         for axis, (quantity, label) in zip(axes[:, column], QUANTITIES.items(), strict=True):
-            growth(axis, own, quantity)
+            growth(axis, costs, quantity)
             axis.set_ylabel(label)
         axes[0, column].set_title(f"{about['title']}, {about['classes']} classes", fontsize=10)
     if runs:
@@ -39,17 +39,17 @@ def draw(speed: dict[str, Any], runs: dict[str, dict[str, Any]], path: Path) -> 
     plt.close(figure)
 
 
-def growth(axis, own: list[dict[str, Any]], quantity: str) -> None:
+def growth(axis, costs: list[dict[str, Any]], quantity: str) -> None:
     """What an image takes in all: once per image, and per ROI; memory is the larger of the two."""
     for name in NAMES:
-        cells = {cost["rois"]: cost[quantity] for cost in own if cost["head"] == name}
+        cells = {cost["rois"]: cost[quantity] for cost in costs if cost["head"] == name}
         once, counts = cells.pop(0), sorted(cells)
         values = [once + cells[n] if quantity == "milliseconds" else max(once, cells[n]) for n in counts]
         axis.loglog(
             counts, values, MARKS[name], color=COLOURS[name], label=NAMES[name], markersize=4, zorder=2 + (name == "mnc")
         )
     if quantity == "milliseconds":
-        (backbone,) = (cost[quantity] for cost in own if cost["head"] == "backbone")
+        (backbone,) = (cost[quantity] for cost in costs if cost["head"] == "backbone")
         axis.axhline(backbone, color="0.4", linestyle=":", linewidth=1)
     axis.set_xticks(counts, [str(n) for n in counts], fontsize=8)
     axis.minorticks_off()
@@ -61,12 +61,12 @@ def growth(axis, own: list[dict[str, Any]], quantity: str) -> None:
 
 
 def bars(axis, runs: dict[str, dict[str, Any]], kind: str, label: str) -> None:
-    """AP, and AP50 beside it."""
+    """Bars of AP and AP50."""
     for shift, key, alpha in ((-0.2, "AP", 1.0), (0.2, "AP50", 0.5)):
-        for place, (name, run) in enumerate(runs.items()):
+        for position, (name, run) in enumerate(runs.items()):
             value = run["ap"][kind][key]
-            axis.bar(place + shift, value, 0.38, color=COLOURS[name], alpha=alpha)
-            axis.text(place + shift, value, f"{key}\n{value:.2f}", ha="center", va="bottom", fontsize=7)
+            axis.bar(position + shift, value, 0.38, color=COLOURS[name], alpha=alpha)
+            axis.text(position + shift, value, f"{key}\n{value:.2f}", ha="center", va="bottom", fontsize=7)
     axis.set_xticks(range(len(runs)), [NAMES[name] for name in runs], fontsize=8)
     axis.set_ylim(0, 1)
     axis.set_ylabel(label)
