@@ -1,6 +1,6 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""What pip needs beyond pyproject.toml: weights, configurations and message definitions as package data; the operators, _C.
+"""The build beyond pyproject.toml: weights, configurations and message definitions as package data; the operators, _C.
 
 The one recipe for the operators: CMake and pip both run its build_ext. It needs the very PyTorch that will load them: pip
 finds the installed one with ``--no-build-isolation``. FCIS_BUILD_OPS is AUTO (wherever torch can be imported), ON or OFF;
@@ -19,7 +19,7 @@ import setuptools
 
 
 def digest(kind: str) -> str:
-    """Of the operators' sources, by fcis_ros/ops/library.py, which compares it when it loads them."""
+    """Returns the digest of the operators' sources by fcis_ros/ops/library.py, which compares it when it loads them."""
     path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "fcis_ros", "ops", "library.py")
     spec = importlib.util.spec_from_file_location("library", path)
     library = importlib.util.module_from_spec(spec)
@@ -28,7 +28,7 @@ def digest(kind: str) -> str:
 
 
 def find_cuda(version: str) -> str | None:
-    """Where the CUDA toolkit is whose nvcc is of the major version that PyTorch was built with, which refuses others."""
+    """Returns the folder of the CUDA toolkit whose nvcc has the major version that PyTorch was built with; None without one."""
     from torch.utils import cpp_extension
 
     home = cpp_extension.CUDA_HOME
@@ -36,10 +36,10 @@ def find_cuda(version: str) -> str | None:
         return None
     nvcc = os.path.join(home, "bin", "nvcc")
     try:
-        if not os.path.exists(os.path.join(home, "include", "cuda_runtime_api.h")):  # a script in place of nvcc: it knows where
+        if not os.path.exists(os.path.join(home, "include", "cuda_runtime_api.h")):  # nvcc is a script that knows the folder
             command = [nvcc, "--dryrun", "-x", "cu", "-c", os.devnull, "-o", os.devnull]
-            said = re.search(r"_HERE_=(.+)", subprocess.run(command, capture_output=True, text=True).stderr)
-            home = os.path.dirname(said[1].strip()) if said else home
+            match = re.search(r"_HERE_=(.+)", subprocess.run(command, capture_output=True, text=True).stderr)
+            home = os.path.dirname(match[1].strip()) if match else home
         about = subprocess.run([nvcc, "--version"], capture_output=True, text=True).stdout
     except OSError:
         return None
@@ -51,14 +51,14 @@ def find_cuda(version: str) -> str | None:
 
 
 def architectures(compiled: str, known: str) -> str:
-    """TORCH_CUDA_ARCH_LIST where no GPU is visible, for which PyTorch has no default.
+    """Returns TORCH_CUDA_ARCH_LIST for a machine without a visible GPU, for which PyTorch has no default.
 
     Args:
-        compiled: for what PyTorch's own kernels were compiled, ``"sm_75 sm_90a compute_90"``; it is no use elsewhere.
-        known: what ``nvcc --list-gpu-arch`` prints, ``compute_75`` and so on, one a line.
+        compiled: architectures of PyTorch's kernels, ``"sm_75 sm_90a compute_90"``; it runs on no others.
+        known: output of ``nvcc --list-gpu-arch``, ``compute_75`` and so on, one a line.
 
     Returns:
-        Those that are in both, and PTX of the newest, which later GPUs translate: ``"7.5;9.0+PTX"``.
+        The architectures in both, and PTX of the newest, which later GPUs translate: ``"7.5;9.0+PTX"``.
     """
     numbers = sorted({int(number) for number in re.findall(r"sm_(\d+)", compiled) if f"compute_{number}" in known.split()})
     if not numbers:
@@ -89,7 +89,7 @@ def operators() -> dict:
             # The list behind torch.cuda.get_arch_list(), which is empty without a GPU.
             os.environ["TORCH_CUDA_ARCH_LIST"] = architectures(torch._C._cuda_getArchFlags(), known)
     # Contraction would round a*b+c once where the definition rounds twice: bin edges are compared bit by bit. OpenMP is not
-    # linked: its symbols are found in the one that PyTorch brings, a second one would have threads of its own. PyTorch
+    # linked: its symbols are found in the one that PyTorch brings, a second one would start more threads. PyTorch
     # adds the C++ standard that its headers need: 17 before 2.14, 20 since.
     flags = ["-O3", "-g0", "-ffp-contract=off", "-fopenmp", "-Wno-psabi", "-fvisibility=hidden"]
     flags.append("-Wno-c++20-extensions")  # in the headers of PyTorch

@@ -19,12 +19,12 @@ def main() -> None:
     print(f"{device_name(device)}, {versions()}")
     everything: list[Row] = []
     for name, measure in (("operators", operators.rows), ("growth", operators.growth), ("frame", frame.rows)):
-        found = measure(device)
-        print(f"\n{table(found)}", flush=True)
-        write(name, found)
+        measured = measure(device)
+        print(f"\n{table(measured)}", flush=True)
+        write(name, measured)
         if name == "growth":
-            plot.draw(found, OUT / "growth.png")
-        everything += found
+            plot.draw(measured, OUT / "growth.png")
+        everything += measured
     if device.type == "cpu":
         ours, eager = operators.peak_memory("ops"), operators.peak_memory("plain")
         print("\npeak memory of roi_stage forward+backward, r101_coco: ", end="")

@@ -25,7 +25,7 @@ from fcis_ros.data.synthetic.scenes import SyntheticScenes
 from fcis_ros.messages.typestore import IMAGE, message_types
 from fcis_ros.results.merge import find_parts, merge, part_path
 from fcis_ros.results.run_report import write_report
-from fcis_ros.results.store import COMPLETE, RunFolder
+from fcis_ros.results.run_writer import RunWriter
 
 FRAMES = int(os.environ.get("BENCH_BAG_FRAMES", "60"))  # of the default clip's size, for evaluation
 READ_GB = float(os.environ.get("BENCH_BAG_GB", "2"))
@@ -54,7 +54,7 @@ def reading(folder: Path) -> dict[str, float]:
     for _ in range(3):
         for what in best:
             start = time.process_time()
-            for record in open_recording(bag).records():
+            for record in open_recording(bag).frames():
                 if what == "images":
                     record.image()
             best[what] = max(best[what], size / 1e9 / (time.process_time() - start))
@@ -65,14 +65,15 @@ def reading(folder: Path) -> dict[str, float]:
 CHILD = """
 import resource, sys, time
 from pathlib import Path
-from fcis_ros.evaluation.bags import Model, evaluate_bags
-from fcis_ros.evaluation.offline import Shard
+from fcis_ros.evaluation.offline import evaluate_recordings
+from fcis_ros.evaluation.spec import EvaluationSpec, Shard
 from fcis_ros.bags.reader import open_recording
+from fcis_ros.model.checkpoint import default_checkpoint
 from fcis_ros.model.predictor import Predictor
 mode, bag, out, threads, number, count = sys.argv[1:]
 predictor = Predictor.from_checkpoint(None, "auto", int(threads) or None)
-images = [record.image() for record in open_recording(Path(bag)).records()][:3] if mode == "bare" else []
-warm = images or [next(open_recording(Path(bag)).records()).image()]
+images = [record.image() for record in open_recording(Path(bag)).frames()][:3] if mode == "bare" else []
+warm = images or [next(open_recording(Path(bag)).frames()).image()]
 for image in warm:
     predictor(image, 0.02)
 print("ready", flush=True)
@@ -83,9 +84,9 @@ if mode == "bare":
     for index in range(frames):
         predictor(images[index % 3], 0.02)
 else:
-    shard = Shard(int(number), int(count))
-    frames = evaluate_bags([Path(bag)], None, None, "/truth/masks" if mode == "truth" else None,
-                           Model(predictor, "0"), Path(out), 0.5, shard, lambda *_: None)["frames_out"]
+    spec = EvaluationSpec((bag,), None, None, "/truth/masks" if mode == "truth" else None, default_checkpoint(), "auto",
+                          int(threads) or None, "auto", 0.5, Shard(int(number), int(count)))
+    frames = evaluate_recordings(spec, Path(out), show_progress=False, predictor=predictor)["frames_out"]
 print(frames, time.perf_counter() - start, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6, flush=True)
 """
 
@@ -129,7 +130,7 @@ def merging(folder: Path) -> dict[str, float]:
     }  # fmt: skip
     segmentation = {"size": [1080, 1920], "counts": "Zkd01R1e0O1O1O2N1O1O1O1O2N1O1N2N2O1N2O1N3N1O1O1N2O1N2N2O001O"}
     for number in range(1, PARTS + 1):
-        run = RunFolder(part_path(folder / "parts", number, PARTS), {**what, "shard": [number, PARTS]})
+        run = RunWriter(part_path(folder / "parts", number, PARTS), {**what, "shard": [number, PARTS]})
         for index in range((number - 1) * 20, number * 20):
             scores = np.sort(rng.random(50))[::-1].tolist()
             codes = rng.integers(0, 2**20, (50, 4)).tolist()
@@ -143,8 +144,8 @@ def merging(folder: Path) -> dict[str, float]:
             }  # fmt: skip
             entries = [{"image_id": index + 1, "category_id": 1, "segmentation": segmentation, "score": own} for own in scores]
             run.add(frame, {"detections": entries})
-        run.close([])
-        run.state(COMPLETE)
+        with run:
+            pass
     (folder / "merged").mkdir()
     start = time.process_time()
     parts, found = find_parts([folder / "parts"])

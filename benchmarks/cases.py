@@ -18,14 +18,14 @@ class Case:
     """Inputs of the per-ROI stage, for one image; the first half of the ROIs is round one.
 
     Attributes:
-        name: as the rows say.
-        classes: C + 1.
-        score_maps: [1, k*k*P*2, h, w], channels-last; see ``fcis_ros.ops.layout``.
-        box_maps: [1, k*k*4, h, w], channels-last.
-        rois: [R, 5].
-        labels: [R].
-        height: of the resized image.
-        width: of the resized image.
+        name: name in the rows.
+        classes: C + 1, number of classes with the background.
+        score_maps: [1, k*k*P*2, h, w] maps, channels-last; see ``fcis_ros.ops.layout``.
+        box_maps: [1, k*k*4, h, w] maps, channels-last.
+        rois: [R, 5] boxes.
+        labels: [R] classes, 1 to C.
+        height: height of the resized image, pixels.
+        width: width of the resized image, pixels.
     """
 
     name: str
@@ -80,13 +80,15 @@ def road(dtype=torch.float32, device="cpu") -> Case:
 
 
 @dataclass(frozen=True)
-class Election:
+class VotingCase:
     """Inputs of NMS and voting in a 1920x1080 image: 100 objects of 60 to 460 pixels, six overlapping ROIs each.
 
     Attributes:
-        boxes: [600, 4].
+        boxes: [600, 4] boxes, first and last pixel.
         scores: [600, 81] probabilities.
-        masks: [600, 21, 21].
+        masks: [600, 21, 21] probabilities.
+        height: height of the image, pixels.
+        width: width of the image, pixels.
     """
 
     boxes: Tensor
@@ -96,7 +98,7 @@ class Election:
     width: int = 1920
 
 
-def full_hd(device="cpu") -> Election:
+def full_hd(device="cpu") -> VotingCase:
     generator = torch.Generator().manual_seed(0)
     size = 60 + 400 * torch.rand(100, 1, 1, generator=generator) ** 2
     centre = torch.rand(100, 1, 2, generator=generator) * torch.tensor([1920.0, 1080.0])
@@ -107,4 +109,4 @@ def full_hd(device="cpu") -> Election:
     logits = torch.randn(600, 81, generator=generator) + 6 * torch.nn.functional.one_hot(label, 81)
     y, x = torch.meshgrid(torch.linspace(-1, 1, 21), torch.linspace(-1, 1, 21), indexing="ij")
     masks = torch.sigmoid(8 * (0.8 - x**2 - y**2) + torch.randn(600, 21, 21, generator=generator))
-    return Election(box.to(device), torch.softmax(logits, dim=1).to(device), masks.to(device))
+    return VotingCase(box.to(device), torch.softmax(logits, dim=1).to(device), masks.to(device))

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """All convolutions of a frame, in several ways: ``python -m benchmarks.convolutions``.
 
-One kernel after the other; fused with what follows, as the model does it on a GPU (``model/convolution.py``); so, with the
-algorithms timed instead of chosen by heuristics of cuDNN; and compiled by Inductor and, where ``torch_tensorrt`` is installed,
-TensorRT. On a CPU the first three are the same.
+One kernel after the other; fused with the following operations, as the model does it on a GPU (``model/convolution.py``); so,
+with the algorithms timed instead of chosen by heuristics of cuDNN; and compiled by Inductor and, where ``torch_tensorrt`` is
+installed, TensorRT. On a CPU the first three are the same.
 """
 
 import argparse
@@ -27,7 +27,7 @@ Dense = Callable[[torch.Tensor], DenseMaps]
 
 
 @contextlib.contextmanager
-def apart() -> Iterator[None]:
+def unfused() -> Iterator[None]:
     """No convolution is fused."""
     before, convolution.may_fuse = convolution.may_fuse, lambda conv, x: False
     try:
@@ -38,7 +38,7 @@ def apart() -> Iterator[None]:
 
 @contextlib.contextmanager
 def timed() -> Iterator[None]:
-    """cuDNN times its algorithms where a shape first comes."""
+    """cuDNN times its algorithms at the first occurrence of a shape."""
     before, torch.backends.cudnn.benchmark = torch.backends.cudnn.benchmark, True
     try:
         yield
@@ -47,35 +47,35 @@ def timed() -> Iterator[None]:
 
 
 def ways(predictor: Predictor) -> dict[str, tuple[contextlib.AbstractContextManager, Dense]]:
-    """What to measure in which surroundings; the first is what the others are compared with."""
+    """Returns a context and a function for each way; the others are compared with the first."""
     dense = predictor.model.dense
-    found = {
-        "apart": (apart(), dense),
+    result = {
+        "apart": (unfused(), dense),
         "fused": (contextlib.nullcontext(), dense),
         "fused, algorithms timed": (timed(), dense),
         "Inductor": (contextlib.nullcontext(), torch.compile(dense, dynamic=False)),
     }
     if predictor.device.type == "cuda" and importlib.util.find_spec("torch_tensorrt"):
         importlib.import_module("torch_tensorrt")  # registers its backend
-        found["TensorRT"] = (contextlib.nullcontext(), torch.compile(dense, backend="tensorrt", dynamic=False))
-    return found
+        result["TensorRT"] = (contextlib.nullcontext(), torch.compile(dense, backend="tensorrt", dynamic=False))
+    return result
 
 
 def rows(predictor: Predictor, name: str, frame: np.ndarray) -> list[Row]:
     """Milliseconds of every way; on a GPU in a CUDA graph."""
-    device, found = predictor.device, []
+    device, measured = predictor.device, []
     tensor = preprocess(frame, predictor.config, device)[0].to(DTYPES[predictor.precision])
-    for way, (surroundings, dense) in ways(predictor).items():
+    for way, (context, dense) in ways(predictor).items():
 
         def run(dense: Dense = dense) -> DenseMaps:
             with torch.inference_mode(), convolving(predictor.precision):
                 return dense(tensor)
 
-        with surroundings:
+        with context:
             time = replayed(run, device) if device.type == "cuda" else medians([run], device, seconds=10.0)[0]
-        first = found[0].median_ms if found else time
-        found.append(Row(f"convolutions, {way}", name, device_name(device), predictor.precision, time, first / time))
-    return found
+        first = measured[0].median_ms if measured else time
+        measured.append(Row(f"convolutions, {way}", name, device_name(device), predictor.precision, time, first / time))
+    return measured
 
 
 def main() -> None:
@@ -84,10 +84,10 @@ def main() -> None:
     parser.add_argument("--device", default=device, help="cpu or cuda (default: %(default)s)")
     device = torch.device(parser.parse_args().device)
     image = np.random.default_rng(0).integers(0, 256, (600, 1000, 3), dtype=np.uint8)
-    found = rows(Predictor.from_checkpoint(device=str(device)), "road", image[:360, :480].copy())
-    found += rows(r101_coco(image, device), "r101_coco", image)
-    print(table(found))
-    write("convolutions", found)
+    measured = rows(Predictor.from_checkpoint(device=str(device)), "road", image[:360, :480].copy())
+    measured += rows(r101_coco(image, device), "r101_coco", image)
+    print(table(measured))
+    write("convolutions", measured)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 // Copyright 2026 fcis_ros maintainers
 // SPDX-License-Identifier: Apache-2.0
 
-// Class logits of `assemble: native` as one would write them first: every cell of every ROI is read. What patent.py compares the
-// summed-area tables with; sums are in float, classes in the lanes of vectors, ROIs divided among threads.
+// Class logits of `assemble: native` in the simplest way: every cell of every ROI is read. patent.py compares the summed-area
+// tables with it; sums are in float, classes in the lanes of vectors, ROIs divided among threads.
 #include "../csrc/cpu/kernels.h"
 #include "../csrc/patent.h"
 

@@ -45,7 +45,7 @@ def r101_coco(image: np.ndarray, device: torch.device) -> Predictor:
     """The released architecture with random weights.
 
     BatchNorm gets the statistics of this image, as it would in training: without them the activations of so deep a network
-    explode, no proposal is finite and nothing behind the RPN has anything to do.
+    explode, no proposal is finite and the stages after the RPN have no work.
     """
     torch.manual_seed(0)
     model = FCIS(ModelConfig(class_names=tuple(f"class{i}" for i in range(80)), anchor_scales=(4, 8, 16, 32)))
@@ -73,7 +73,7 @@ def captured(predictor: Predictor, frame: np.ndarray) -> float:
 def from_proposals(case: cases.Case) -> Callable[[], PaddedInstances]:
     """Proposals to voted run lengths of up to 100 instances: all that is done per ROI."""
     names = tuple(f"class{i}" for i in range(1, case.classes))
-    config = ModelConfig(class_names=names, backbone="resnet18", width=8)  # of which only the heads' settings count
+    config = ModelConfig(class_names=names, backbone="resnet18", width=8)  # only the settings of the heads matter
     model, proposals = FCIS(config).to(case.rois.device), case.rois[: len(case.rois) // 2, 1:].contiguous()
     original = Original(case.height, case.width, 1.0)
     room = run_capacity(case.rois.device, case.width, config.max_instances)
@@ -89,7 +89,7 @@ def from_proposals(case: cases.Case) -> Callable[[], PaddedInstances]:
 def rows(device: torch.device) -> list[Row]:
     """Frames, their stages, everything per ROI at once; several at once; the frame with more proposals and more instances."""
     image = np.random.default_rng(0).integers(0, 256, (600, 1000, 3), dtype=np.uint8)
-    found = []
+    measured = []
     for make in (cases.road, cases.r101_coco):
         case = make(torch.float16 if device.type == "cuda" else torch.float32, device)
         run = from_proposals(case)
@@ -98,30 +98,30 @@ def rows(device: torch.device) -> list[Row]:
             with plain_pytorch():
                 run()
 
-        found.append(compare("proposals to run lengths", case.name, case.score_maps.dtype, run, eager, device))
+        measured.append(compare("proposals to run lengths", case.name, case.score_maps.dtype, run, eager, device))
     road = Predictor.from_checkpoint(device=str(device))
     large = r101_coco(image, device)
     small, message = image[:360, :480].copy(), np.tile(image, (2, 2, 1))[:1080, :1920].copy()
     for predictor, name, frame in ((road, "road", small), (road, "road, 1080p", message), (large, "r101_coco", image)):
-        found += frame_rows(predictor, name, frame, device)
-    found.append(together(road, "road", small, device))
+        measured += frame_rows(predictor, name, frame, device)
+    measured.append(together(road, "road", small, device))
     if device.type == "cuda":
-        found.append(together(large, "r101_coco", image, device))
+        measured.append(together(large, "r101_coco", image, device))
     more_proposals = {f"{count} proposals": {"rpn_post_nms": count} for count in PROPOSALS}
     more_instances = {f"{count} instances": {"max_instances": count} for count in INSTANCES}
-    found += varied(large, "r101_coco", image, more_proposals, device)
-    found += varied(road, "road, 1080p", message, more_instances, device)
-    return found
+    measured += varied(large, "r101_coco", image, more_proposals, device)
+    measured += varied(road, "road, 1080p", message, more_instances, device)
+    return measured
 
 
 def together(predictor: Predictor, name: str, frame: np.ndarray, device: torch.device) -> Row:
-    """What a frame takes of several that are computed at once."""
+    """Time of a frame when several are computed at once."""
     (time,) = medians([lambda: predictor.predict([frame] * TOGETHER)], device, seconds=10.0)
     return Row(f"frame: one of {TOGETHER} at once", name, device_name(device), predictor.precision, time / TOGETHER)
 
 
 def varied(predictor: Predictor, name: str, frame: np.ndarray, changes: dict[str, dict], device: torch.device) -> list[Row]:
-    """The frame with other settings, in turns."""
+    """The frame with other settings, measured alternately."""
     variants = [changed(predictor, **change) for change in changes.values()]
     times = medians([lambda predictor=variant: predictor(frame) for variant in variants], device, seconds=20.0)
     machine = (device_name(device), predictor.precision)
@@ -129,7 +129,7 @@ def varied(predictor: Predictor, name: str, frame: np.ndarray, changes: dict[str
 
 
 def changed(predictor: Predictor, **settings: int) -> Predictor:
-    """The same weights with other settings, and graphs of its own."""
+    """The same weights with other settings and separate graphs."""
     variant = copy.copy(predictor)
     variant.config = dataclasses.replace(predictor.config, **settings)
     variant.model = copy.copy(predictor.model)
@@ -140,18 +140,18 @@ def changed(predictor: Predictor, **settings: int) -> Predictor:
 
 
 def frame_rows(predictor: Predictor, name: str, frame: np.ndarray, device: torch.device) -> list[Row]:
-    """The frame as it is served, beside plain PyTorch; its stages without a graph, which has none."""
+    """The frame as the node computes it, and with plain PyTorch operators; its stages are measured without a graph."""
     stages: dict[str, list[float]] = {}
     step_by_step = copy.copy(predictor)
     step_by_step.graphs = None
 
     def ours() -> None:
-        (found,) = predictor.predict([frame])
-        assert len(found.instances) > 0 and found.ignored_rois == 0  # or there was less to do than there should be
+        (prediction,) = predictor.predict([frame])
+        assert len(prediction.instances) > 0 and prediction.ignored_rois == 0  # otherwise the frame needs less work
 
     def in_stages() -> None:
-        for stage, own in step_by_step.predict([frame])[0].stage_ms.items():
-            stages.setdefault(stage, []).append(own)
+        for stage, milliseconds in step_by_step.predict([frame])[0].stage_ms.items():
+            stages.setdefault(stage, []).append(milliseconds)
 
     def eager() -> None:
         with plain_pytorch():
@@ -159,9 +159,9 @@ def frame_rows(predictor: Predictor, name: str, frame: np.ndarray, device: torch
 
     mine, _, theirs = medians([ours, in_stages, eager], device, seconds=10.0)
     machine = (name, device_name(device), predictor.precision)
-    found = [Row("frame", *machine, mine, theirs / mine)]
+    measured = [Row("frame", *machine, mine, theirs / mine)]
     if device.type == "cuda":
-        found.append(Row("frame: upload to download, captured", *machine, captured(predictor, frame)))
+        measured.append(Row("frame: upload to download, captured", *machine, captured(predictor, frame)))
     for stage, all_times in stages.items():
-        found.append(Row(f"frame: {stage}", *machine, statistics.median(all_times)))
-    return found
+        measured.append(Row(f"frame: {stage}", *machine, statistics.median(all_times)))
+    return measured

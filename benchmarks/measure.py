@@ -3,7 +3,6 @@
 """Timing of a call, the machine's copy bandwidth, and the rows that benchmarks print and write."""
 
 import json
-import os
 import platform
 import statistics
 import subprocess
@@ -15,6 +14,8 @@ from pathlib import Path
 
 import torch
 
+from fcis_ros.files import atomic_path
+
 OUT = Path("out/bench")
 CAPTURED = 20  # calls in a CUDA graph
 
@@ -24,15 +25,16 @@ class Row:
     """One measurement.
 
     Attributes:
-        operator: what was called.
-        case: ``r101_coco`` (8232x38x63 maps, 600 ROIs), ``road`` (the default model), or what a growth row varies.
-        device: the processor's or GPU's name, with the number of threads.
-        dtype: of the maps.
-        median_ms: median time of a call; on a GPU, where it can be captured, of one call among 20 in a CUDA graph: what the
-            GPU itself takes.
+        operator: name of the measured call.
+        case: name of the inputs: ``r101_coco`` (8232x38x63 maps, 600 ROIs), ``road`` (the default model), or the size that a
+            growth row varies.
+        device: name of the processor or GPU, with the number of threads.
+        dtype: dtype of the maps.
+        median_ms: median time of a call; on a GPU, where it can be captured, of one call among 20 in a CUDA graph: the
+            time of the GPU alone.
         ratio_to_eager: time of the same in plain PyTorch (``fcis_ros.ops.reference``) over ours, measured in turns; on a GPU
             both launched from Python.
-        bytes: that must be moved once: maps, ROIs and results.
+        bytes: number of bytes that must be moved once: maps, ROIs and results.
         ratio_to_bandwidth: ``median_ms`` over the time that copying these bytes takes here.
         launched_ms: on a GPU, median time of a call launched from Python.
     """
@@ -82,13 +84,13 @@ def medians(functions: list[Callable[[], object]], device: torch.device, seconds
     times = [[] for _ in functions]
     end = time.perf_counter() + seconds
     while len(times[0]) < 3 or (len(times[0]) < most and time.perf_counter() < end):
-        for own, function in zip(times, functions, strict=True):
-            own.append(once(function, device))
-    return [statistics.median(own) for own in times]
+        for durations, function in zip(times, functions, strict=True):
+            durations.append(once(function, device))
+    return [statistics.median(durations) for durations in times]
 
 
 def replayed(function: Callable[[], object], device: torch.device) -> float:
-    """Median milliseconds of a call among ``CAPTURED`` in a CUDA graph, which nobody has to launch one by one."""
+    """Median milliseconds of a call among ``CAPTURED`` in a CUDA graph, without the time of single launches."""
     stream = torch.cuda.Stream(device)
     stream.wait_stream(torch.cuda.current_stream(device))
     with torch.cuda.stream(stream):
@@ -115,11 +117,11 @@ def versions() -> dict[str, str]:
 
 
 def write(name: str, rows: list) -> None:
-    """Writes ``out/bench/NAME.json`` aside and renames it."""
+    """Writes ``out/bench/NAME.json`` atomically."""
     OUT.mkdir(parents=True, exist_ok=True)
     path = OUT / f"{name}.json"
-    path.with_suffix(".partial").write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n")
-    os.replace(path.with_suffix(".partial"), path)
+    with atomic_path(path) as partial:
+        partial.write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n")
     print(f"{len(rows)} rows in {path}", file=sys.stderr)
 
 

@@ -1,6 +1,6 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""``python -m benchmarks.node``: what a frame costs in the node outside the network, on one core.
+"""``python -m benchmarks.node``: time of a frame in the node outside the network, on one core.
 
 Converting the image, tracking 20 instances, building their message from their run lengths, publishing it to a subscriber; the
 run lengths themselves come out of the network's last operator. ``benchmarks.overlay`` has the pictures.
@@ -31,6 +31,7 @@ from fcis_ros.data.synthetic.scenes import SyntheticScenes
 from fcis_ros.messages import image_messages, mask_messages
 from fcis_ros.msg import InstanceMaskArray
 from fcis_ros.ros import qos
+from fcis_ros.ros.message_types import MASK_TYPES
 from fcis_ros.structures import Instances
 
 INSTANCES, REPEATS = 20, 200
@@ -63,18 +64,18 @@ def rendered() -> Iterator[np.ndarray]:
 
 
 def annotated(path: Path) -> Iterator[np.ndarray]:
-    """[H, W] masks of the objects of a COCO instance file, one after the other; without the regions to ignore."""
+    """[H, W] masks of the objects of a COCO instance file, one after the other; without crowd regions."""
     content = read_coco(path)
     for entry in content.images:
-        objects = (own for own in content.annotations[entry.id] if not own.crowd)
-        masks = (decode_segmentation(own.segmentation, entry.height, entry.width) for own in objects)
+        objects = (annotation for annotation in content.annotations[entry.id] if not annotation.crowd)
+        masks = (decode_segmentation(annotation.segmentation, entry.height, entry.width) for annotation in objects)
         yield from (mask for mask in masks if mask.any())
 
 
-def enlarged(found: Iterable[np.ndarray], height: int) -> Iterator[Instances]:
-    """Twenty after the other, as they are in images of this height; the last few are left out."""
-    found = iter(found)
-    while len(group := list(itertools.islice(found, INSTANCES))) == INSTANCES:
+def enlarged(masks: Iterable[np.ndarray], height: int) -> Iterator[Instances]:
+    """Groups of twenty masks, scaled to images of this height; an incomplete last group is left out."""
+    masks = iter(masks)
+    while len(group := list(itertools.islice(masks, INSTANCES))) == INSTANCES:
         boxes, runs = [], []
         for mask in group:
             scale = height / mask.shape[0]
@@ -87,7 +88,7 @@ def enlarged(found: Iterable[np.ndarray], height: int) -> Iterator[Instances]:
 
 
 def message_bytes(groups: Iterable[Instances], header: object) -> list[int]:
-    return [len(serialize_message(mask_messages.to_message(own, header, "model"))) for own in groups]
+    return [len(serialize_message(mask_messages.to_message(MASK_TYPES, group, header, "model"))) for group in groups]
 
 
 def image(encoding: str, height: int, width: int) -> SimpleNamespace:
@@ -122,25 +123,25 @@ def main() -> None:
     header = InstanceMaskArray().header
     results = {}
     for name, (height, width) in SIZES.items():
-        found = instances(height, width)
-        message = mask_messages.to_message(found, header, "model")
+        shown = instances(height, width)
+        message = mask_messages.to_message(MASK_TYPES, shown, header, "model")
         sizes = {"masks as wide as an eighth of the image": len(serialize_message(message))}
         (sizes["road users of a rendered street"],) = message_bytes(itertools.islice(enlarged(rendered(), height), 1), header)
         if options.annotations:
-            found_there = message_bytes(enlarged(annotated(options.annotations), height), header)
-            where = f"objects of {options.annotations.name}, {len(found_there)} messages"
-            sizes |= {f"{where}, median": int(statistics.median(found_there)), f"{where}, largest": max(found_there)}
+            file_sizes = message_bytes(enlarged(annotated(options.annotations), height), header)
+            where = f"objects of {options.annotations.name}, {len(file_sizes)} messages"
+            sizes |= {f"{where}, median": int(statistics.median(file_sizes)), f"{where}, largest": max(file_sizes)}
         results[name] = {"message_bytes": sizes, "ms": {}}
         parts = results[name]["ms"]
-        parts["build message"] = milliseconds(lambda found=found: mask_messages.to_message(found, header, "model"))
+        parts["build message"] = milliseconds(lambda shown=shown: mask_messages.to_message(MASK_TYPES, shown, header, "model"))
         parts["publish"] = milliseconds(lambda message=message: publisher.publish(message))
         for encoding in ENCODINGS:
             read = image_messages.compressed_to_rgb if encoding == "jpeg" else image_messages.to_rgb
             frame = image(encoding, height, width)
             parts[f"convert {encoding}"] = milliseconds(lambda read=read, frame=frame: read(frame))
         print(f"{name}: messages of {INSTANCES} instances")
-        for what, size in sizes.items():
-            print(f"  {size / 1000:6.1f} kB: {what}")
+        for content, size in sizes.items():
+            print(f"  {size / 1000:6.1f} kB: {content}")
         for part, (p50, p95) in parts.items():
             print(f"  {part:22} {p50:8.2f} ms median, {p95:8.2f} ms p95")
         worst = max(parts[f"convert {encoding}"][0] for encoding in ENCODINGS if encoding != "jpeg")

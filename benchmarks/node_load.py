@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The whole node under load, from outside: ``python -m benchmarks.node_load [--minutes N]``.
 
-Eight cameras on one model beside one camera that sends as much as all of them, 8 Hz (or as many as keep the network busy for
+Eight cameras on one model against one camera with the same total rate, 8 Hz (or as many as keep the network busy for
 two thirds of the time, if that is less); latency under overload (30 Hz) as time goes by; memory in the states of the life
 cycle. The default model on 480x360 frames of the synthetic clip.
 """
@@ -34,7 +34,7 @@ def paced(node: RunningNode, frames: list[np.ndarray], cameras: list[str], rate:
 
 
 def work_seconds(frames: list[np.ndarray]) -> float:
-    """Of one frame, between other things that this machine may have to do."""
+    """Median seconds of one frame on this machine."""
     with RunningNode() as node:
         node.warm_up(frames[0])
         paced(node, frames, [""], 1.0, 10)
@@ -42,24 +42,27 @@ def work_seconds(frames: list[np.ndarray]) -> float:
 
 
 def eight_or_one(frames: list[np.ndarray]) -> dict:
-    """Latency and memory of eight cameras and of one at the same total rate, in turns."""
+    """Latency and memory of eight cameras and of one at the same total rate, alternately."""
     names = [f"camera{number}" for number in range(CAMERAS)]
     rate = min(BUSY / work_seconds(frames), float(CAMERAS))
-    found: dict[str, list[dict[str, float]]] = {"one": [], "eight": []}
+    runs: dict[str, list[dict[str, float]]] = {"one": [], "eight": []}
     for _ in range(ROUNDS):
         for kind, parameters in (("one", {}), ("eight", {"cameras": ",".join(names), "silence_s": 60.0})):
             with RunningNode(**parameters) as node:
                 node.warm_up(frames[0])
                 paced(node, frames, names if kind == "eight" else [""], rate, FRAMES)
                 latencies = [latency for _, _, latency in node.answers]
-                own = {"p50": statistics.median(latencies), "max": max(latencies)}
-                own |= {"answered": len(latencies) / FRAMES, "mb": node.memory_mb}
-            found[kind].append(own)
-            print(kind, {name: round(value, 3) for name, value in own.items()}, flush=True)
-    medians = {kind: {name: statistics.median(run[name] for run in runs) for name in runs[0]} for kind, runs in found.items()}
+                figures = {"p50": statistics.median(latencies), "max": max(latencies)}
+                figures |= {"answered": len(latencies) / FRAMES, "mb": node.memory_mb}
+            runs[kind].append(figures)
+            print(kind, {name: round(value, 3) for name, value in figures.items()}, flush=True)
+    medians = {
+        kind: {name: statistics.median(run[name] for run in kind_runs) for name in kind_runs[0]}
+        for kind, kind_runs in runs.items()
+    }
     ratios = {name: medians["eight"][name] / medians["one"][name] for name in ("p50", "max", "mb")}
     print(f"eight cameras over one, {rate:.1f} frames/s in all: {ratios}", flush=True)
-    return {"rate": rate, "runs": found, "ratios": ratios}
+    return {"rate": rate, "runs": runs, "ratios": ratios}
 
 
 def overload(frames: list[np.ndarray], seconds: float) -> dict:
@@ -81,26 +84,26 @@ def overload(frames: list[np.ndarray], seconds: float) -> dict:
 
 def memory(frames: list[np.ndarray]) -> dict:
     """MB in the states of the life cycle, twice round."""
-    found = {}
+    megabytes = {}
     with RunningNode(autostart=False) as node:
         node.wait_for_state("unconfigured")
-        found["unconfigured"] = node.memory_mb
+        megabytes["unconfigured"] = node.memory_mb
         for cycle in (1, 2):
             node.change_state(Transition.TRANSITION_CONFIGURE)
             node.change_state(Transition.TRANSITION_ACTIVATE)
             node.warm_up(frames[0])
-            found[f"active, {cycle}"] = node.memory_mb
+            megabytes[f"active, {cycle}"] = node.memory_mb
             node.change_state(Transition.TRANSITION_DEACTIVATE)
             node.change_state(Transition.TRANSITION_CLEANUP)
             time.sleep(1.0)
-            found[f"after cleanup, {cycle}"] = node.memory_mb
-    print(f"memory in MB: {found}", flush=True)
-    return found
+            megabytes[f"after cleanup, {cycle}"] = node.memory_mb
+    print(f"memory in MB: {megabytes}", flush=True)
+    return megabytes
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--minutes", type=float, default=1.0, help="of overload")
+    parser.add_argument("--minutes", type=float, default=1.0, help="duration of the overload part")
     minutes = parser.parse_args().minutes
     frames = [sample.image for sample in SyntheticScenes(7).clip(0, 20, 8.0)]
     results = {"device": device_name(torch.device("cpu")), "memory_mb": memory(frames), "cameras": eight_or_one(frames)}

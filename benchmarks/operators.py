@@ -34,11 +34,11 @@ def roi_stage(case: cases.Case, with_ops=ops) -> Callable[[], object]:
 
 
 def in_turn(case: cases.Case, size: int) -> Callable[[], object]:
-    """The stage on copies of the maps, one call after the other, so many that they do not lie in a cache of ``size`` bytes when
-    their turn comes again: a network has just written its maps, but to memory."""
+    """The stage on copies of the maps, one call after the other, so many that they are no longer in a cache of ``size`` bytes
+    when their turn comes again: a network has just written its maps, but to memory."""
     copies = min(CAPTURED, 2 + 2 * size // stage_bytes(case))
     maps = [{"score_maps": case.score_maps.clone(), "box_maps": case.box_maps.clone()} for _ in range(copies)]
-    stages = itertools.cycle([roi_stage(dataclasses.replace(case, **own)) for own in maps])
+    stages = itertools.cycle([roi_stage(dataclasses.replace(case, **copy)) for copy in maps])
     return lambda: next(stages)()
 
 
@@ -59,17 +59,17 @@ def train_stage(case: cases.Case, with_ops=ops) -> Callable[[], object]:
     return run
 
 
-def suppress_and_vote(election: cases.Election, with_ops=ops) -> Callable[[], object]:
+def suppress_and_vote(case: cases.VotingCase, with_ops=ops) -> Callable[[], object]:
     """NMS of all 80 classes and the voted run lengths of up to 100 instances."""
 
     def run():
         with torch.inference_mode():
-            size = (election.height, election.width)
-            placed, pixels, _ = with_ops.rois_to_image(election.boxes, election.scores, 1.0, 1.0, *size)
-            rois, labels = with_ops.class_nms(placed, election.scores, NMS, FLOOR, LIMIT)
-            voters, weights, _ = with_ops.vote_weights(placed, election.scores, rois, labels, VOTE)
-            room = run_capacity(placed.device, election.width, LIMIT)
-            return with_ops.vote_masks(pixels, election.masks, voters, weights, *size, THRESHOLD, True, 0, room)
+            size = (case.height, case.width)
+            boxes, pixels, _ = with_ops.rois_to_image(case.boxes, case.scores, 1.0, 1.0, *size)
+            rois, labels = with_ops.class_nms(boxes, case.scores, NMS, FLOOR, LIMIT)
+            voters, weights, _ = with_ops.vote_weights(boxes, case.scores, rois, labels, VOTE)
+            room = run_capacity(boxes.device, case.width, LIMIT)
+            return with_ops.vote_masks(pixels, case.masks, voters, weights, *size, THRESHOLD, True, 0, room)
 
     return run
 
@@ -103,34 +103,34 @@ def single(case: cases.Case) -> list[tuple[str, Callable, Callable, int]]:
 def compare(operator, case, dtype, ours, eager, device, size=None, bandwidth=None, capture=True) -> Row:
     launched, theirs = medians([ours, eager], device, seconds=3.0)
     alone = device.type == "cuda" and capture
-    mine = replayed(ours, device) if alone else launched
-    copy = mine / (size / bandwidth) if size and bandwidth else None
+    ours_ms = replayed(ours, device) if alone else launched
+    copy = ours_ms / (size / bandwidth) if size and bandwidth else None
     kind = str(dtype).removeprefix("torch.")
-    return Row(operator, case, device_name(device), kind, mine, theirs / launched, size, copy, launched if alone else None)
+    return Row(operator, case, device_name(device), kind, ours_ms, theirs / launched, size, copy, launched if alone else None)
 
 
 def rows(device: torch.device) -> list[Row]:
     """All comparisons on one device."""
     bandwidth = copy_bandwidth(device)
-    found = []
+    measured = []
     for dtype in (torch.float32, torch.float16) if device.type == "cuda" else (torch.float32,):
         for make in (cases.road, cases.r101_coco):
             case = make(dtype, device)
             for name, ours, eager, size in single(case):
-                found.append(compare(name, case.name, dtype, ours, eager, device, size, bandwidth))
+                measured.append(compare(name, case.name, dtype, ours, eager, device, size, bandwidth))
             pair = (roi_stage(case), roi_stage(case, plain))
-            found.append(compare("roi_stage", case.name, dtype, *pair, device, stage_bytes(case), bandwidth))
+            measured.append(compare("roi_stage", case.name, dtype, *pair, device, stage_bytes(case), bandwidth))
             if device.type == "cuda":
                 cache = torch.cuda.get_device_properties(device).L2_cache_size
                 time, size, kind = replayed(in_turn(case, cache), device), stage_bytes(case), str(dtype).removeprefix("torch.")
                 name, over = "roi_stage, maps not in the cache", time / (size / bandwidth)
-                found.append(Row(name, case.name, device_name(device), kind, time, bytes=size, ratio_to_bandwidth=over))
+                measured.append(Row(name, case.name, device_name(device), kind, time, bytes=size, ratio_to_bandwidth=over))
             if dtype == torch.float32:
                 pair = (train_stage(case), train_stage(case, plain))
                 moved = 3 * stage_bytes(case)
-                found.append(compare("roi_stage forward+backward", case.name, dtype, *pair, device, moved, bandwidth, False))
-    found += after_stage(device)
-    return found
+                measured.append(compare("roi_stage forward+backward", case.name, dtype, *pair, device, moved, bandwidth, False))
+    measured += after_stage(device)
+    return measured
 
 
 def after_stage(device: torch.device) -> list[Row]:
@@ -138,20 +138,20 @@ def after_stage(device: torch.device) -> list[Row]:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        election = cases.full_hd(device)
+        voting = cases.full_hd(device)
         name, kind = "1080p, 600 ROIs, 80 classes", torch.float32
         many = cases.random_rois(6000, 600, 1000, torch.Generator().manual_seed(1))[:, 1:].contiguous().to(device)
         score = torch.rand(6000, generator=torch.Generator().manual_seed(1)).to(device)
-        placed = suppress_and_vote(election)()
-        image = torch.zeros(election.height, election.width, 3, dtype=torch.uint8, device=device)
+        instances = suppress_and_vote(voting)()
+        image = torch.zeros(voting.height, voting.width, 3, dtype=torch.uint8, device=device)
         colours = torch.full((LIMIT, 3), 200, dtype=torch.uint8, device=device)
-        labels = ops.label_map(*placed, election.height, election.width)
-        size = (election.height, election.width)
+        labels = ops.label_map(*instances, voting.height, voting.width)
+        size = (voting.height, voting.width)
         calls = {
             "nms": ("6000 boxes to 300", lambda o: o.nms(many, score, 0.7, 300)),
-            "class_nms": (name, lambda o: o.class_nms(election.boxes, election.scores, NMS, FLOOR, LIMIT)),
-            "class_nms + vote_masks": (name, lambda o: suppress_and_vote(election, o)()),
-            "label_map": ("1080p, 100 instances", lambda o: o.label_map(*placed, *size)),
+            "class_nms": (name, lambda o: o.class_nms(voting.boxes, voting.scores, NMS, FLOOR, LIMIT)),
+            "class_nms + vote_masks": (name, lambda o: suppress_and_vote(voting, o)()),
+            "label_map": ("1080p, 100 instances", lambda o: o.label_map(*instances, *size)),
             "paint": ("1080p, 100 instances", lambda o: o.paint(image, labels, colours, 0.5, 3)),
         }
         return [
@@ -168,31 +168,31 @@ def growth(device: torch.device) -> list[Row]:
     varied = [(f"ROIs {count}", 80, count, 600, 1000) for count in (100, 300, 600, 1000, 2000, 4000)]
     varied += [(f"classes {count}", count, 600, 600, 1000) for count in (3, 20, 80, 365)]
     varied += [(f"image {height}x{width}", 80, 600, height, width) for height, width in ((300, 500), (600, 1000), (1200, 2000))]
-    found = []
+    measured = []
     for name, *size in varied:
         case = cases.make(name, *size, dtype, device)
         run = roi_stage(case)
         time = replayed(run, device) if device.type == "cuda" else medians([run], device)[0]
         kind = str(dtype).removeprefix("torch.")
-        found.append(Row("roi_stage", name, device_name(device), kind, time, bytes=stage_bytes(case)))
-    return found
+        measured.append(Row("roi_stage", name, device_name(device), kind, time, bytes=stage_bytes(case)))
+    return measured
 
 
 def resident_peak() -> int:
-    """kB."""
+    """Returns the peak of resident memory, kB."""
     (line,) = (line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
     return int(line.split()[1])
 
 
 def peak_memory(with_ops: str) -> float:
-    """MB that forward and backward of the COCO case take on top of their inputs, in a process of its own (Linux)."""
+    """MB that forward and backward of the COCO case take on top of their inputs, in a separate process (Linux)."""
     command = [sys.executable, "-m", "benchmarks.operators", with_ops]
     return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
 if __name__ == "__main__":
     run = train_stage(cases.r101_coco(), {"ops": ops, "plain": plain}[sys.argv[1]])
-    Path("/proc/self/clear_refs").write_text("5")  # the peak starts again from what is resident now
+    Path("/proc/self/clear_refs").write_text("5")  # the peak restarts from the memory that is resident now
     before = resident_peak()
     run()
     print((resident_peak() - before) / 1024)

@@ -1,6 +1,6 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""What the node's pictures cost at 1080p with 20 instances: ``python -m benchmarks.overlay``.
+"""Time of the node's pictures at 1080p with 20 instances: ``python -m benchmarks.overlay``.
 
 CPU time on one core; where there is a GPU, also the time from an image on the host to a picture there, made on the GPU.
 """
@@ -21,13 +21,13 @@ from fcis_ros import overlay
 
 def medians(device: torch.device, clock: Callable[[], float]) -> dict[str, float]:
     """Milliseconds of every picture, one after the other in each round."""
-    found, ids = crowded(0), np.arange(1, 21, dtype=np.uint32)
+    instances, ids = crowded(0), np.arange(1, 21, dtype=np.uint32)
     image = np.random.default_rng(0).integers(0, 256, (1080, 1920, 3), dtype=np.uint8)
     pictures = {
-        "overlay": lambda: overlay.draw(image, found, None, ids, device),
-        "overlay without text": lambda: overlay.draw(image, found, overlay.OverlayStyle(text=()), ids, device),
-        "labels": lambda: overlay.label_map(found, device),
-        "labels in colours": lambda: overlay.colour_labels(found, ids, device),
+        "overlay": lambda: overlay.draw(image, instances, None, ids, device),
+        "overlay without text": lambda: overlay.draw(image, instances, overlay.OverlayStyle(text=()), ids, device),
+        "labels": lambda: overlay.label_map(instances, device),
+        "labels in colours": lambda: overlay.colour_labels(instances, ids, device),
     }
     times: dict[str, list[float]] = {name: [] for name in pictures}
     for _ in range(100):
@@ -35,7 +35,7 @@ def medians(device: torch.device, clock: Callable[[], float]) -> dict[str, float
             start = clock()
             make()
             times[name].append((clock() - start) * 1000)
-    result = {name: statistics.median(own[10:]) for name, own in times.items()}
+    result = {name: statistics.median(values[10:]) for name, values in times.items()}
     print(f"ms at 1080p with 20 instances, {device_name(device)}: {result}")
     return result
 

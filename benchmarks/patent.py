@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """``assemble: native``: class logits from summed-area tables against the direct sum over every cell and against plain PyTorch.
 
-``python -m benchmarks.patent`` prints a table of its own. The direct sum is C++ too (``direct_sum.cpp``, compiled here). The
-three are called in turns, on one thread; what counts is the processor's time: another process on the core does not show.
+``python -m benchmarks.patent`` prints the table. The direct sum is C++ too (``direct_sum.cpp``, compiled here). The
+three are called in turns, on one thread; the processor's time is measured, which does not depend on other processes.
 """
 
 import ctypes
@@ -48,7 +48,7 @@ def direct_sum() -> Callable[[Tensor, Tensor, int, int, int], Tensor]:
 
 
 def squares(case: cases.Case, side: int) -> Tensor:
-    """The ROIs of a case, each a square of this side where it lay, inside the image as far as it fits."""
+    """The ROIs of a case, each a square of this side around its centre, moved into the image as far as it fits."""
     centre = (case.rois[:, 1:3] + case.rois[:, 3:5]) / 2
     most = torch.tensor([case.width - side, case.height - side]).clamp(min=0)
     corner = torch.minimum((centre - side / 2).clamp(min=0), most).round()
@@ -59,12 +59,12 @@ def processor_medians(functions: list[Callable[[], object]], rounds: int = 15) -
     """Median milliseconds of processor time of several functions called in turns."""
     times = [[] for _ in functions]
     for turn in range(rounds + 1):
-        for own, function in zip(times, functions, strict=True):
+        for durations, function in zip(times, functions, strict=True):
             start = time.process_time()
             function()
             if turn > 0:
-                own.append((time.process_time() - start) * 1000)
-    return [statistics.median(own) for own in times]
+                durations.append((time.process_time() - start) * 1000)
+    return [statistics.median(durations) for durations in times]
 
 
 def logits_rows(case: cases.Case, name: str, rois: Tensor, direct: Callable) -> list[Row]:
@@ -85,21 +85,21 @@ def logits_rows(case: cases.Case, name: str, rois: Tensor, direct: Callable) -> 
 
 def rows() -> list[Row]:
     """One CPU thread: on the road and COCO cases, and for ROIs of growing size."""
-    direct, found, threads = direct_sum(), [], torch.get_num_threads()
+    direct, measured, threads = direct_sum(), [], torch.get_num_threads()
     torch.set_num_threads(1)
     try:
         for case in (cases.road(), cases.r101_coco()):
-            found += logits_rows(case, case.name, case.rois, direct)
+            measured += logits_rows(case, case.name, case.rois, direct)
         for side in SIDES:
-            found += logits_rows(case, f"{case.name}, {side}x{side}", squares(case, side), direct)
-        return found
+            measured += logits_rows(case, f"{case.name}, {side}x{side}", squares(case, side), direct)
+        return measured
     finally:
         torch.set_num_threads(threads)
 
 
-def table(found: list[Row]) -> str:
+def table(measured: list[Row]) -> str:
     lines = ["| ROIs | summed-area tables, ms | direct sum, ms | direct sum takes | plain PyTorch takes |", "|---" * 5 + "|"]
-    for ours, direct in zip(found[::2], found[1::2], strict=True):
+    for ours, direct in zip(measured[::2], measured[1::2], strict=True):
         ratio, eager = direct.median_ms / ours.median_ms, ours.ratio_to_eager
         lines.append(f"| {ours.case} | {ours.median_ms:.3g} | {direct.median_ms:.3g} | {ratio:.2f}x | {eager:.1f}x |")
     return "\n".join(lines)

@@ -1,6 +1,6 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""The operators in plain PyTorch, to compare with on any device: what the reference does in NumPy is done on the host."""
+"""The operators in plain PyTorch, to compare with on any device: the parts of the reference in NumPy run on the host."""
 
 from collections.abc import Callable
 

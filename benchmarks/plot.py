@@ -26,8 +26,8 @@ def draw(rows: list[Row], path: Path) -> None:
     """Three panels: time over the number of ROIs, of classes and of pixels; the dashed line is proportional growth."""
     figure, axes = plt.subplots(1, len(PANELS), figsize=(9, 2.8), sharey=True, layout="constrained")
     for axis, (kind, label) in zip(axes, PANELS.items(), strict=True):
-        own = [row for row in rows if row.case.split()[0] == kind]
-        x, y = [amount(row.case) for row in own], [row.median_ms for row in own]
+        points = [row for row in rows if row.case.split()[0] == kind]
+        x, y = [amount(row.case) for row in points], [row.median_ms for row in points]
         axis.loglog(x, y, "o-")
         axis.loglog(x, [y[0] * value / x[0] for value in x], "--", color="0.7", linewidth=1)
         axis.set_xlabel(label)
@@ -38,6 +38,6 @@ def draw(rows: list[Row], path: Path) -> None:
     ticks = [t for t in (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500) if min(r.median_ms for r in rows) / 2 < t]
     axes[0].set_yticks(ticks, [f"{t:g}" for t in ticks])
     axes[0].set_ylim(top=2 * max(row.median_ms for row in rows))
-    figure.suptitle(f"class logits, winner masks and boxes, {rows[0].device}, {rows[0].dtype}", fontsize=9)
+    figure.suptitle(f"class logits, best-class masks and boxes, {rows[0].device}, {rows[0].dtype}", fontsize=9)
     figure.savefig(path, dpi=130)
     plt.close(figure)

@@ -1,6 +1,6 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""A node process of its own, fed and watched from outside, for benchmarks of the whole thing."""
+"""A separate node process, driven and observed from outside, for benchmarks of the whole node."""
 
 import signal
 import subprocess
@@ -28,12 +28,12 @@ START_SECONDS = 120.0
 
 
 class RunningNode:
-    """``fcis_node`` in a domain apart, and who publishes its images and receives what it says.
+    """``fcis_node`` in a private domain, with publishers of its images and subscribers of its outputs.
 
     Attributes:
         answers: (camera, second of ``time.monotonic`` of the answer, milliseconds from publishing to receiving), as they come.
         facts: {status: values} of the last diagnostics.
-        state: of the node, as the diagnostics say.
+        state: life cycle state in the diagnostics.
     """
 
     def __init__(self, **parameters: Any):
@@ -54,7 +54,7 @@ class RunningNode:
         self._context = rclpy.Context()
         rclpy.init(context=self._context)
         self._node = rclpy.create_node("benchmark", context=self._context)
-        self._node.create_subscription(DiagnosticArray, "/diagnostics", self._hear, 10)
+        self._node.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, 10)
         self._images = {}
         for camera in self._cameras:
             self._images[camera] = self._node.create_publisher(Image, f"{camera}/image".lstrip("/"), QoSProfile(depth=5))
@@ -83,7 +83,7 @@ class RunningNode:
         except ExternalShutdownException:
             pass
 
-    def _hear(self, message: DiagnosticArray) -> None:
+    def _on_diagnostics(self, message: DiagnosticArray) -> None:
         for status in message.status:
             self.facts[status.name.split(": ", 1)[1]] = {entry.key: entry.value for entry in status.values}
 
@@ -107,7 +107,7 @@ class RunningNode:
             time.sleep(0.05)
 
     def warm_up(self, pixels: np.ndarray) -> None:
-        """Sends frames until every camera has answered, waits until none is in work any more, then forgets the answers."""
+        """Sends frames until every camera has answered, waits until all are done, then discards the answers."""
         self.wait_for_state("active")
         deadline = time.monotonic() + START_SECONDS
         while {name for name, _, _ in self.answers} != set(self._cameras) or len(self.answers) < 5:
@@ -143,6 +143,6 @@ class RunningNode:
 
     @property
     def memory_mb(self) -> float:
-        """What the process takes of the machine's memory, its share of libraries included; images in shared memory are not."""
+        """Memory of the process with its share of libraries, without images in shared memory."""
         lines = Path(f"/proc/{self._process.pid}/smaps_rollup").read_text().splitlines()
         return sum(int(line.split()[1]) for line in lines if line.startswith(("Pss_Anon:", "Pss_File:"))) / 1000

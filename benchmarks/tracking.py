@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Our tracks against ByteTrack of the ``trackers`` package (PyPI), on true masks and the default model's of synthetic clips.
 
-It brings its own NumPy, SciPy, OpenCV and PyTorch and so gets a Python of its own:
+It brings NumPy, SciPy, OpenCV and PyTorch and therefore gets a separate Python:
 
     python3 -m venv bytetrack && bytetrack/bin/pip install trackers==2.6.1
     python -m benchmarks.tracking bytetrack/bin/python
@@ -29,42 +29,42 @@ from fcis_ros.structures import Instances
 from fcis_ros.tracking.tracker import Tracker
 
 SEEDS, SECONDS, RATE = range(40, 50), 20, 10.0  # constants were chosen with 0 to 9
-SURE, WEAK = 0.5, 0.25
+HIGH_SCORE, LOW_SCORE = 0.5, 0.25
 LARGE = 300  # pixels of 480x360 that an object must show to be counted in the second table
 
 
 def clip(seed: int, predictor: Predictor) -> tuple[list[Instances], list[np.ndarray], list[Instances]]:
-    """True instances, their ids, and what the model finds, frame by frame."""
-    truth, ids, found = [], [], []
+    """True instances, their ids, and the model's instances, frame by frame."""
+    truth, ids, predictions = [], [], []
     for sample in SyntheticScenes(seed).clip(0, round(SECONDS * RATE), RATE):
         truth.append(true_instances(sample, CLASS_NAMES))
         ids.append(sample.ids)
-        found.append(predictor(sample.image, WEAK))
-    return truth, ids, found
+        predictions.append(predictor(sample.image, LOW_SCORE))
+    return truth, ids, predictions
 
 
-def own_ids(frames: list[Instances]) -> tuple[list[np.ndarray], float]:
+def tracker_ids(frames: list[Instances]) -> tuple[list[np.ndarray], float]:
     """Ids of every frame's instances, -1 for none, and mean milliseconds of CPU time a frame."""
     tracker, ids, times = Tracker(), [], []
     for number, frame in enumerate(frames):
         start = time.thread_time()
-        found = tracker.update(frame, number / RATE, SURE)
+        track_ids = tracker.update(frame, number / RATE, HIGH_SCORE)
         times.append((time.thread_time() - start) * 1000)
-        ids.append(np.where(found > 0, found.astype(int), -1))
+        ids.append(np.where(track_ids > 0, track_ids.astype(int), -1))
     return ids, statistics.mean(times)
 
 
 def scored(truth: list[Instances], true_ids: list[np.ndarray], frames: list[Instances], ids: list, least: int) -> TrackScores:
     evaluation = TrackEvaluation()
-    for objects, names, frame, own in zip(truth, true_ids, frames, map(np.array, ids), strict=True):
-        frame, own = frame.select(own >= 0), own[own >= 0]
+    for objects, names, frame, track_ids in zip(truth, true_ids, frames, map(np.array, ids), strict=True):
+        frame, track_ids = frame.select(track_ids >= 0), track_ids[track_ids >= 0]
         counted = np.array([runs[1::2].sum() >= least for runs in objects.runs], bool)
-        evaluation.add(names, own, mask_overlaps(objects, frame), counted)
+        evaluation.add(names, track_ids, mask_overlaps(objects, frame), counted)
     return evaluation.scores()
 
 
 def crowded(seed: int, count: int = 20, spread: float = 1.0) -> Instances:
-    """Ellipses with ragged rims of road users' sizes at 1080p; ``spread`` 0 puts all of them into the same place."""
+    """Ellipses with ragged rims of road users' sizes at 1080p; ``spread`` 0 puts all of them at the same position."""
     random = np.random.default_rng(seed)
     boxes, runs = [], []
     for _ in range(count):
@@ -80,13 +80,13 @@ def crowded(seed: int, count: int = 20, spread: float = 1.0) -> Instances:
 
 
 def update_ms(frame: Instances) -> float:
-    """Median milliseconds of CPU time of a frame with 20 tracks and 20 instances, which are the same ones a pixel aside."""
+    """Median milliseconds of CPU time of a frame with 20 tracks and 20 instances, shifted by a pixel."""
     tracker, times = Tracker(), []
     for number in range(60):
         boxes = frame.boxes + np.array([number % 2, 0, number % 2, 0], np.int32)
         now = Instances(frame.height, frame.width, boxes, frame.scores, frame.labels, frame.runs, frame.class_names)
         start = time.thread_time()
-        tracker.update(now, number / 30, SURE)
+        tracker.update(now, number / 30, HIGH_SCORE)
         times.append((time.thread_time() - start) * 1000)
     return statistics.median(times[10:])
 
@@ -97,13 +97,13 @@ def main() -> None:
     torch.set_num_threads(1)
     predictor = Predictor.from_checkpoint(device="cpu", precision="fp32")
     clips = [clip(seed, predictor) for seed in SEEDS]
-    inputs = {"true masks": [truth for truth, _, _ in clips], "default model": [found for _, _, found in clips]}
+    inputs = {"true masks": [truth for truth, _, _ in clips], "default model": [predictions for _, _, predictions in clips]}
     sequences = [frames for kind in inputs.values() for frames in kind]
     with tempfile.TemporaryDirectory() as folder:
         plain = [
             {
                 "rate": RATE,
-                "sure": SURE,
+                "high_score": HIGH_SCORE,
                 "frames": [
                     {"boxes": f.boxes.tolist(), "scores": f.scores.tolist(), "labels": f.labels.tolist()} for f in frames
                 ],
@@ -115,8 +115,8 @@ def main() -> None:
         script = Path(__file__).with_name("tracking_bytetrack.py")
         subprocess.run([sys.argv[1], script, folder], check=True, env=clean)
         theirs = json.loads((Path(folder) / "tracks.json").read_text())
-    ours = [own_ids(frames) for frames in sequences]
-    found = []
+    ours = [tracker_ids(frames) for frames in sequences]
+    rows = []
     for least in (0, LARGE):
         for number, (kind, sequence) in enumerate(inputs.items()):
             for name, answers in (("ours", ours), ("ByteTrack", [(answer["ids"], answer["ms"]) for answer in theirs])):
@@ -125,7 +125,7 @@ def main() -> None:
                     scored(truth, names, frames, ids, least)
                     for (truth, names, _), frames, (ids, _) in zip(clips, sequence, part, strict=True)
                 ]
-                found.append(
+                rows.append(
                     {
                         "masks": kind,
                         "least_pixels": least,
@@ -136,11 +136,11 @@ def main() -> None:
                         "ms": statistics.mean(ms for _, ms in part),
                     }
                 )
-                print(json.dumps(found[-1]), flush=True)
+                print(json.dumps(rows[-1]), flush=True)
     crowd = {name: update_ms(crowded(0, spread=spread)) for name, spread in (("street", 1.0), ("heap", 0.0))}
     print(f"20 tracks, 20 instances, 1080p: {crowd} ms; {device_name(torch.device('cpu'))}")
     OUT.mkdir(parents=True, exist_ok=True)
-    (OUT / "tracking.json").write_text(json.dumps({"rows": found, "update_ms": crowd}, indent=1) + "\n")
+    (OUT / "tracking.json").write_text(json.dumps({"rows": rows, "update_ms": crowd}, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -89,7 +89,7 @@ FCIS_HD Box<float> decode(const Box<float>& box, const Box<float>& deltas) {  //
   return moved;
 }
 
-// What the RPN says of one image, in any memory layout: steps from channel to channel, row to row, cell to cell.
+// The RPN's outputs for one image, in any memory layout: steps from channel to channel, row to row, cell to cell.
 struct Strided {
   const float* data;
   int64_t channel, row, column;
@@ -104,7 +104,7 @@ struct Rpn {
   FCIS_HD int64_t size() const { return rows * columns * count; }
 };
 
-// Candidate `index` = (y * columns + x) * A + anchor, and its score: -inf where the box is too small or something is not finite.
+// Candidate `index` = (y * columns + x) * A + anchor, and its score: -inf where the box is too small or a value is not finite.
 FCIS_HD float decode_anchor(const Rpn& rpn, int64_t index, Box<float>& candidate) {
   const int64_t anchor = index % rpn.count, x = index / rpn.count % rpn.columns, y = index / rpn.count / rpn.columns;
   const float right = static_cast<float>(x) * rpn.stride, down = static_cast<float>(y) * rpn.stride;
@@ -127,14 +127,14 @@ struct Stds {
 };
 FCIS_HD void decode_roi(const float* roi, const float* deltas, const Stds& stds, float height, float width, float* moved) {
   const Box<float> box{roi[1], roi[2], roi[3], roi[4]};
-  const Box<float> own{deltas[0] * stds.values[0], deltas[1] * stds.values[1], deltas[2] * stds.values[2],
-                       deltas[3] * stds.values[3]};
-  const Box<float> found = clip(decode(box, own), height, width);
-  moved[0] = roi[0], moved[1] = found.x1, moved[2] = found.y1, moved[3] = found.x2, moved[4] = found.y2;
+  const Box<float> scaled{deltas[0] * stds.values[0], deltas[1] * stds.values[1], deltas[2] * stds.values[2],
+                          deltas[3] * stds.values[3]};
+  const Box<float> result = clip(decode(box, scaled), height, width);
+  moved[0] = roi[0], moved[1] = result.x1, moved[2] = result.y1, moved[3] = result.x2, moved[4] = result.y2;
 }
 
-// An ROI's box in the original image, of `height` x `width` pixels; NaN where it is too small or says nothing that is finite.
-FCIS_HD Box<float> place_roi(const Box<float>& roi, bool finite, float scale, float min_size, float height, float width) {
+// An ROI's box in the original image, of `height` x `width` pixels; NaN where it is too small or not finite.
+FCIS_HD Box<float> roi_to_image(const Box<float>& roi, bool finite, float scale, float min_size, float height, float width) {
   if (!finite || !is_larger(roi, min_size)) return {NAN, NAN, NAN, NAN};
   return clip({roi.x1 / scale, roi.y1 / scale, roi.x2 / scale, roi.y2 / scale}, height, width);
 }
@@ -146,15 +146,16 @@ FCIS_HD void store_pixels(const Box<float>& box, int32_t* pixels, int64_t i) {
   corners[0] = to_pixel(box.x1), corners[1] = to_pixel(box.y1), corners[2] = to_pixel(box.x2), corners[3] = to_pixel(box.y2);
 }
 
-// Who votes for the winners of NMS: every ROI that overlaps them enough, with its score in the winner's class as its weight.
-struct Election {
-  const float* boxes;      // [count, 4], NaN where an ROI is none
+// The arguments of vote_weights: every ROI that overlaps a winner of NMS enough votes for it, with its score in the winner's
+// class as its weight.
+struct VoteInputs {
+  const float* boxes;      // [count, 4], NaN for an ROI without a box
   const float* scores;     // [count, classes]
   const int64_t* winners;  // [W], -1: none
   const int64_t* labels;   // [W]
   int64_t count, classes;
   double threshold;
 };
-constexpr int kElectionLanes = 32;  // partial sums of the weights, added up pairwise: the same order on every device
+constexpr int kVoteLanes = 32;  // partial sums of the weights, added up pairwise: in the same order on every device
 
 }  // namespace fcis

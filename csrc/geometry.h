@@ -19,7 +19,7 @@
 namespace fcis {
 
 // Feature cells begin..end-1 along an axis; empty where end <= begin. An ROI has a grid of size x size squares, each of one span
-// of rows and one of columns; its k x k bins are blocks of squares, read from maps of their own.
+// of rows and one of columns; its k x k bins are blocks of squares, each read from separate maps.
 struct Span {
   int begin, end;
   FCIS_HD int count() const { return end - begin; }

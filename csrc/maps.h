@@ -30,8 +30,8 @@ struct Rois {
   float scale() const { return static_cast<float>(1.0 / stride); }
 };
 
-// Channels of score maps are pairs of outside and inside, ((i*k + j)*padded + class)*2 + side, for so many classes; what those
-// behind the real ones hold changes nothing. See fcis_ros/ops/layout.py.
+// Channels of score maps are pairs of outside and inside, ((i*k + j)*padded + class)*2 + side, for so many classes; values
+// behind the real ones change nothing. See fcis_ros/ops/layout.py.
 constexpr int64_t kClassAlignment = 4;
 inline int64_t pad_classes(int64_t classes) { return (classes + kClassAlignment - 1) / kClassAlignment * kClassAlignment; }
 inline int64_t padded_of(const Maps& maps, const Rois& rois) { return maps.channels / (2 * rois.bins * rois.bins); }

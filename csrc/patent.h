@@ -1,9 +1,9 @@
 // Copyright 2026 fcis_ros maintainers
 // SPDX-License-Identifier: Apache-2.0
 
-// What an ROI covers where the maps are read as they are (`assemble: native`), once for host and device: whole feature cells,
-// divided evenly into k x k bins. No grid and no interpolation; arithmetic is exact, in integers, but for the roundings that
-// define it.
+// The part of the maps that an ROI covers where they are read as they are (`assemble: native`), once for host and device: whole
+// feature cells, divided evenly into k x k bins. No grid and no interpolation; arithmetic is exact, in integers, but for the
+// roundings that define it.
 #pragma once
 
 #include <cstdint>
@@ -12,8 +12,8 @@
 
 namespace fcis {
 
-// Rounded half away from zero, then to the feature cell that a pixel lies in, in double: 0 for what lies before the map, `length`
-// for what lies behind it.
+// Rounded half away from zero, then to the feature cell that a pixel lies in, in double: 0 before the map,
+// `length` behind it.
 FCIS_HD int to_patent_cell(double cell, int length) {
   return cell > 0.0 ? (cell < static_cast<double>(length) ? static_cast<int>(cell) : length) : 0;
 }
@@ -47,7 +47,8 @@ FCIS_HD int find_point(float low, float high, Span cover, int size, int p, int s
   return cell <= cover.begin ? cover.begin : cell >= cover.end - 1 ? cover.end - 1 : static_cast<int>(cell);
 }
 
-// Which image an ROI lies in, what it covers; -1: none (no such image, or a box that is not finite or covers nothing).
+// The image of an ROI and the cells that it covers; image -1: none (no such image, or a box that is not finite or covers
+// nothing).
 struct Cover {
   int image;
   Span rows, columns;

@@ -1,8 +1,8 @@
 // Copyright 2026 fcis_ros maintainers
 // SPDX-License-Identifier: Apache-2.0
 
-// What a camera sends, pixel by pixel, and what OpenCV would make of it: colours to RGB and the resized picture, to the bit. For
-// host and device; every step is integer arithmetic but the position of a sample.
+// The pixels of a camera's image as OpenCV converts and resizes them, to the bit: colours to RGB, then bilinear samples. For host
+// and device; every step is integer arithmetic but the position of a sample.
 #pragma once
 
 #include <cstdint>
@@ -67,7 +67,7 @@ FCIS_HD Rgb from_yuv(int y, int u, int v) {
           clamp_int((luma + 2116026 * u + half) >> 20, 0, 255)};
 }
 
-// Bilinear; the outermost pixels take what their inner neighbours have. Needs at least 3x3 pixels.
+// Bilinear; the outermost pixels take the colours of their inner neighbours. Needs at least 3x3 pixels.
 FCIS_HD Rgb from_bayer(const Picture& image, int y, int x) {
   y = clamp_int(y, 1, image.height - 2), x = clamp_int(x, 1, image.width - 2);
   const uint8_t *here = image.data + y * image.step + x, *up = here - image.step, *down = here + image.step;
@@ -79,8 +79,8 @@ FCIS_HD Rgb from_bayer(const Picture& image, int y, int x) {
     const int cross = (up[0] + down[0] + here[-1] + here[1] + 2) >> 2, corners = (up[-1] + up[1] + down[-1] + down[1] + 2) >> 2;
     return red_row ? Rgb{here[0], cross, corners} : Rgb{corners, cross, here[0]};
   }
-  const int beside = (here[-1] + here[1] + 1) >> 1, above = (up[0] + down[0] + 1) >> 1;
-  return red_row ? Rgb{beside, here[0], above} : Rgb{above, here[0], beside};
+  const int horizontal = (here[-1] + here[1] + 1) >> 1, vertical = (up[0] + down[0] + 1) >> 1;
+  return red_row ? Rgb{horizontal, here[0], vertical} : Rgb{vertical, here[0], horizontal};
 }
 
 FCIS_HD Rgb read_pixel(const Picture& image, int y, int x) {
@@ -103,7 +103,7 @@ FCIS_HD Rgb read_pixel(const Picture& image, int y, int x) {
   }
 }
 
-// Where a sample of a resized line lies, with weights in 1/2048.
+// The position of a sample of a resized line, with weights in 1/2048.
 struct Sample {
   int low, high, low_weight, high_weight;
 };
@@ -111,15 +111,15 @@ struct Sample {
 // cv2.resize, INTER_LINEAR, uint8. `step`: pixels of the source per pixel of the result. Beyond the ends of a row it repeats the
 // last pixel with the whole weight, beyond the ends of a column with both; the roundings differ.
 FCIS_HD Sample find_sample(int at, double step, int length, bool along_row) {
-  float place = static_cast<float>((at + 0.5) * step - 0.5);
-  int low = static_cast<int>(floorf(place));
-  float fraction = place - static_cast<float>(low);
+  float position = static_cast<float>((at + 0.5) * step - 0.5);
+  int low = static_cast<int>(floorf(position));
+  float fraction = position - static_cast<float>(low);
   if (along_row && (low < 0 || low >= length - 1)) fraction = 0.0f;
   return {clamp_int(low, 0, length - 1), clamp_int(low + 1, 0, length - 1), static_cast<int>(rintf((1.0f - fraction) * 2048.0f)),
           static_cast<int>(rintf(fraction * 2048.0f))};
 }
 
-// What there is of a block of two by two pixels at the edge of a picture that is halved: OpenCV takes the mean, half to even.
+// The two pixels that remain of a block of two by two at the edge of a halved picture: OpenCV takes the mean, half to even.
 FCIS_HD int mean_of_two(int a, int b) {
   const int sum = a + b;
   return (sum + (sum >> 1 & 1)) >> 1;
@@ -140,7 +140,7 @@ struct InputOf {
   float mean[3], std[3];
 };
 
-// One pixel of the input from the four around its place.
+// One pixel of the input from the four around its position.
 FCIS_HD void write_pixel(const InputOf& input, const Rgb& a, const Rgb& b, const Rgb& c, const Rgb& d, const Sample& y,
                          const Sample& x, float* out) {
   const bool halved = input.step == 2.0;

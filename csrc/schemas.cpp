@@ -45,15 +45,15 @@ TORCH_LIBRARY(fcis_ros, m) {
   m.def(
       "rois_to_image(Tensor rois, Tensor scores, float scale, float min_size, int height, int width) -> (Tensor, Tensor, "
       "Tensor)");
-  // boxes [R, 4], scores [R, C+1], winners [W], labels [W] -> voters [W, R] int32, weights [W, R], scores [W]
+  // boxes [R, 4], scores [R, C+1], winners [V], labels [V] -> voters [V, R] int32, weights [V, R], scores [V]
   m.def("vote_weights(Tensor boxes, Tensor scores, Tensor winners, Tensor labels, float threshold) -> (Tensor, Tensor, Tensor)");
 
   // boxes [R, 4], scores [R] -> indices [limit], -1 behind the last
   m.def("nms(Tensor boxes, Tensor scores, float threshold, int limit) -> Tensor");
   // boxes [R, 4], scores [R, C+1] -> rois [limit], labels [limit], -1 behind the last
   m.def("class_nms(Tensor boxes, Tensor scores, float threshold, float floor, int limit) -> (Tensor, Tensor)");
-  // boxes [R, 4] int32, masks [M, S, S], index [W, R] int32, weights [W, R] -> boxes [W, 4], runs [T], ends [W], all int32;
-  // with a capacity runs are [capacity], and a winner whose runs do not fit has none there
+  // boxes [R, 4] int32, masks [M, S, S], index [V, R] int32, weights [V, R] -> boxes [V, 4], runs [T], ends [V], all int32;
+  // with a capacity runs are [capacity], and an instance whose runs do not fit has none there
   m.def(
       "vote_masks(Tensor boxes, Tensor masks, Tensor index, Tensor weights, int height, int width, float threshold, "
       "bool binarise_first, int resample, int? capacity=None) -> (Tensor, Tensor, Tensor)");
@@ -65,7 +65,7 @@ TORCH_LIBRARY(fcis_ros, m) {
   m.def("move_column_runs(Tensor starts, Tensor column_runs, Tensor old, Tensor new, int height, int width) -> (Tensor, Tensor)");
   // masks and others as column_runs, pairs [P, 2] -> [P]
   m.def("shared_pixels(Tensor starts, Tensor column_runs, Tensor other_starts, Tensor other_runs, Tensor pairs) -> Tensor");
-  // image [H, W, 3] uint8, labels [H, W] uint16, colours [W, 3] uint8 -> [H, W, 3] uint8
+  // image [H, W, 3] uint8, labels [H, W] uint16, colours [V, 3] uint8 -> [H, W, 3] uint8
   m.def("paint(Tensor image, Tensor labels, Tensor colours, float alpha, int thickness) -> Tensor");
 
   // data uint8, the bytes of an image, and how they lie (fcis_ros/encodings.py) -> [1, 3, height * scale, width * scale],
@@ -76,6 +76,6 @@ TORCH_LIBRARY(fcis_ros, m) {
 
   // The spans themselves, for tests: low [R], high [R] -> [R, S, 2]
   m.def("span_edges(Tensor low, Tensor high, int size, int length, int stride) -> Tensor");
-  // What this was built from: fcis_ros/ops/library.py compares it with the sources that are there.
+  // The digest of csrc/ at the time of the build, which fcis_ros/ops/library.py compares with that of the sources now.
   m.def("sources() -> str", [] { return std::string(FCIS_SOURCES); });
 }

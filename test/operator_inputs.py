@@ -2,9 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Arguments for the operators, odd ones among them (seeds as given)."""
 
+import pytest
 import torch
 
 from fcis_ros.ops.layout import padded_classes
+
+NAMES = ("class_logits", "mask_logits", "box_deltas")  # operators that assemble
+LAYOUTS = pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last], ids=["nchw", "channels_last"])
 
 
 def channels_of(name: str, classes: int, bins: int) -> int:
@@ -12,7 +16,7 @@ def channels_of(name: str, classes: int, bins: int) -> int:
 
 
 def spoil(name: str, maps: torch.Tensor, classes: int) -> torch.Tensor:
-    """The maps with NaN in all channels of the padding, in place: whatever is there must not matter."""
+    """The maps with NaN in all channels of the padding: its values must not matter. Changes the argument."""
     if name != "box_deltas":
         maps.unflatten(1, (-1, padded_classes(classes), 2))[:, :, classes:] = torch.nan
     return maps
@@ -23,33 +27,48 @@ def random_maps(name: str, images=2, classes=4, bins=3, height=7, width=9, seed=
     return spoil(name, torch.randn(shape, generator=torch.Generator().manual_seed(seed)), classes)
 
 
+def stepped_maps(name: str, classes=4, bins=3, height=7, width=9, seed=0) -> torch.Tensor:
+    """Maps of two images in steps of 1/8: exact in every dtype, and their sides are often equal."""
+    shape = (2, channels_of(name, classes, bins), height, width)
+    return spoil(name, torch.randint(-30, 31, shape, generator=torch.Generator().manual_seed(seed)) / 8, classes)
+
+
 def shifted(maps: torch.Tensor) -> torch.Tensor:
-    """The same maps, channels-last, one element behind an aligned address, as slices of larger tensors may lie."""
+    """The same maps, channels-last, one element behind an aligned address, as in a slice of a larger tensor."""
     images, channels, height, width = maps.shape
     buffer = torch.empty(maps.numel() + 1, dtype=maps.dtype, device=maps.device)
-    own = buffer[1:].view(images, height, width, channels).permute(0, 3, 1, 2)
-    return own.copy_(maps)
+    return buffer[1:].view(images, height, width, channels).permute(0, 3, 1, 2).copy_(maps)
+
+
+def assert_equal(actual, expected, rtol=0.0, atol=0.0) -> None:
+    """Compares the results of an operator, on any devices: dtypes, and values to the bit unless told; NaN equals NaN."""
+    for computed, wanted in zip(actual, expected, strict=True):
+        torch.testing.assert_close(computed.cpu(), wanted.cpu(), rtol=rtol, atol=atol, equal_nan=True)
 
 
 def arguments_of(name: str, classes: int, count: int, none=False) -> tuple:
-    """What an operator takes between ROIs and geometry; with ``none`` some labels are of no class."""
+    """The arguments of an operator between ROIs and geometry; with ``none`` some labels are of no class."""
     labels = torch.arange(count) % classes
     if none:
         labels[::5], labels[1::5] = -1, padded_classes(classes)
     return {"class_logits": (classes,), "mask_logits": (labels,), "box_deltas": ()}[name]
 
 
-def random_rois(count=40, images=2, seed=0) -> torch.Tensor:
-    """Inside, across and outside the border of a 112x144 image, of every size, some inside out, some that are no ROIs."""
+def random_rois(count=40, images=2, seed=0, halves=False) -> torch.Tensor:
+    """Inside, across and outside the border of a 112x144 image, of every size, some reversed, the first ones invalid.
+
+    At least three are valid. With ``halves`` all coordinates are multiples of 1/2, where roundings decide; for the patent.
+    """
     generator = torch.Generator().manual_seed(seed)
     corner = torch.rand(count, 2, generator=generator) * 260 - 60
     side = torch.rand(count, 2, generator=generator) ** 2 * 260 - 10
     image = torch.randint(0, images, (count, 1), generator=generator).float()
     rois = torch.cat([image, corner, corner + side], dim=1)
+    rois = (rois * 2).round() / 2 if halves else rois
     bad = [(1, torch.nan), (4, torch.inf), (0, -1), (0, images), (2, -torch.inf), (3, 1e30), (0, 0.5)]
-    for row, (column, value) in enumerate(bad):
-        if row < count:
-            rois[row, column] = value
+    bad += [(2, -3e38)] * halves  # the grid's edges are float32 and defined up to 1e30
+    for row, (column, value) in enumerate(bad[: max(0, count - 3)]):
+        rois[row, column] = value
     return rois
 
 
@@ -65,7 +84,7 @@ def rpn_outputs(anchors=3, rows=5, columns=7, seed=0):
     generator = torch.Generator().manual_seed(seed)
     logits = torch.randn(2 * anchors, rows, columns, generator=generator) * 4
     deltas = torch.randn(4 * anchors, rows, columns, generator=generator) * 2
-    for place, value in enumerate([torch.nan, torch.inf, -torch.inf, 1e30, -1e30]):
-        logits.view(-1)[place * 11], deltas.view(-1)[place * 17 + 3] = value, value
+    for index, value in enumerate([torch.nan, torch.inf, -torch.inf, 1e30, -1e30]):
+        logits.view(-1)[index * 11], deltas.view(-1)[index * 17 + 3] = value, value
     corner = torch.rand(anchors, 2, generator=generator) * 40 - 30
     return logits, deltas, torch.cat([corner, corner + torch.rand(anchors, 2, generator=generator) * 60], dim=1)

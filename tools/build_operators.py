@@ -1,6 +1,6 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""Compiles the operators where PyTorch is, by the recipe of setup.py, unless that has been done: every colcon build runs this.
+"""Compiles the operators where PyTorch is, by the recipe of setup.py, unless they are up to date: every colcon build runs this.
 
     build_operators.py AUTO|ON FOLDER
 
@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def find_torch() -> str | None:
-    """Version, commit and CUDA of the PyTorch that this Python would import; None without one."""
+    """Returns version, commit and CUDA of the PyTorch that this Python would import; None without one."""
     spec = importlib.util.find_spec("torch")
     if spec is None or spec.origin is None:
         return None
@@ -34,7 +34,7 @@ def find_torch() -> str | None:
 
 
 def find_compiler() -> str:
-    """Version of the C++ compiler; empty where there is none, which the build will say."""
+    """Returns the version of the C++ compiler; empty without one, which the build reports."""
     try:
         return subprocess.run([os.environ.get("CXX", "c++"), "--version"], capture_output=True, text=True).stdout
     except OSError:
@@ -42,20 +42,20 @@ def find_compiler() -> str:
 
 
 def find_nvcc() -> str:
-    """Where PyTorch would find nvcc; a toolkit's folder has its version in its name."""
+    """Returns the path of the nvcc that PyTorch would find; a toolkit's folder has its version in its name."""
     home = os.environ.get("CUDA_HOME") or os.environ.get("CUDA_PATH")
-    places = [home and f"{home}/bin/nvcc", shutil.which("nvcc"), "/usr/local/cuda/bin/nvcc"]
-    return next((os.path.realpath(place) for place in places if place and os.path.exists(place)), "")
+    candidates = [home and f"{home}/bin/nvcc", shutil.which("nvcc"), "/usr/local/cuda/bin/nvcc"]
+    return next((os.path.realpath(path) for path in candidates if path and os.path.exists(path)), "")
 
 
 def key(torch: str) -> str:
-    """Of everything that the library depends on."""
+    """Returns the digest of everything that the library depends on."""
     machine = [platform.machine(), find_compiler(), torch, find_nvcc(), os.environ.get("TORCH_CUDA_ARCH_LIST", "")]
-    found = hashlib.sha256("\0".join(machine).encode())
+    result = hashlib.sha256("\0".join(machine).encode())
     sources = sorted(path for path in (ROOT / "csrc").rglob("*") if path.suffix in (".h", ".cpp", ".cu"))
     for path in [*sources, ROOT / "setup.py", ROOT / "fcis_ros" / "ops" / "library.py"]:
-        found.update(str(path.relative_to(ROOT)).encode() + b"\0" + path.read_bytes() + b"\0")
-    return found.hexdigest()
+        result.update(str(path.relative_to(ROOT)).encode() + b"\0" + path.read_bytes() + b"\0")
+    return result.hexdigest()
 
 
 def sha256(path: Path) -> str:
@@ -63,7 +63,7 @@ def sha256(path: Path) -> str:
 
 
 def take(cache: Path, wanted_key: str, library: Path) -> bool:
-    """Copies the library of that key out of the cache; False where it is not there, or not as it was left."""
+    """Copies the library of that key out of the cache; returns False if it is missing or damaged."""
     for kept in cache.glob(f"{wanted_key}-*.so"):
         if kept.name == f"{wanted_key}-{sha256(kept)}.so":
             library.parent.mkdir(parents=True, exist_ok=True)
@@ -74,7 +74,7 @@ def take(cache: Path, wanted_key: str, library: Path) -> bool:
 
 
 def leave(cache: Path, wanted_key: str, library: Path) -> None:
-    """Copies the library into the cache; one that cannot be written is no error."""
+    """Copies the library into the cache; a cache that cannot be written is only reported."""
     partial = cache / f"{wanted_key}.{os.getpid()}"
     try:
         cache.mkdir(parents=True, exist_ok=True)

@@ -1,7 +1,7 @@
 // Copyright 2026 fcis_ros maintainers
 // SPDX-License-Identifier: Apache-2.0
 
-// Decoding of anchors and ROIs, their place in the original image, and who votes for whom.
+// Decoding of anchors and ROIs, their boxes in the original image, and the weights of votes.
 #include <cmath>
 
 #include "kernels.h"
@@ -28,26 +28,26 @@ void rois_to_image(const float* rois, const float* scores, int64_t count, int64_
     bool all = is_finite(roi);
     for (int64_t c = 0; c < classes; ++c) all = all && std::isfinite(scores[r * classes + c]);
     finite[r] = all;
-    const Box<float> placed = place_roi(roi, all, scale, min_size, height, width);
-    store_box(placed, boxes, r);
-    store_pixels(placed, pixels, r);
+    const Box<float> mapped = roi_to_image(roi, all, scale, min_size, height, width);
+    store_box(mapped, boxes, r);
+    store_pixels(mapped, pixels, r);
   }
 }
 
-void vote_weights(const Election& e, int64_t winner, int32_t* voters, float* weights, float* best) {
+void vote_weights(const VoteInputs& e, int64_t winner, int32_t* voters, float* weights, float* best) {
   const int64_t roi = e.winners[winner], label = e.labels[winner];
-  const bool found = roi >= 0 && label >= 0;
-  *best = found ? e.scores[roi * e.classes + label] : 0.0f;
-  const Box<double> own = found ? load_box<double>(e.boxes, roi) : Box<double>{};
-  const double area = find_area(own);
-  double sums[kElectionLanes] = {};
+  const bool exists = roi >= 0 && label >= 0;
+  *best = exists ? e.scores[roi * e.classes + label] : 0.0f;
+  const Box<double> kept = exists ? load_box<double>(e.boxes, roi) : Box<double>{};
+  const double area = find_area(kept);
+  double sums[kVoteLanes] = {};
   for (int64_t r = 0; r < e.count; ++r) {
     const Box<double> other = load_box<double>(e.boxes, r);
-    const bool votes = found && find_iou(own, area, other, find_area(other)) >= e.threshold;
+    const bool votes = exists && find_iou(kept, area, other, find_area(other)) >= e.threshold;
     voters[r] = votes ? static_cast<int32_t>(r) : -1;
-    if (votes) sums[r % kElectionLanes] += e.scores[r * e.classes + label];
+    if (votes) sums[r % kVoteLanes] += e.scores[r * e.classes + label];
   }
-  for (int half = kElectionLanes / 2; half > 0; half /= 2) {
+  for (int half = kVoteLanes / 2; half > 0; half /= 2) {
     for (int lane = 0; lane < half; ++lane) sums[lane] += sums[lane + half];
   }
   for (int64_t r = 0; r < e.count; ++r) {

@@ -1,9 +1,8 @@
 // Copyright 2026 fcis_ros maintainers
 // SPDX-License-Identifier: Apache-2.0
 
-// The operators on masks as vertical column_runs for PyTorch: arguments checked, layouts read. Strips are [S, 3] int32: column,
-// first row, the row behind the last; starts [N + 1] int64: where each mask's begin. For trackers and evaluation, which are on
-// the host.
+// The operators on column runs for PyTorch, on the host alone, where trackers and evaluation are. Column runs are [S, 3] int32:
+// column, first row, row behind the last; starts [N + 1] int64: the first column run of each mask.
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/empty.h>
 #include <torch/library.h>
@@ -15,6 +14,7 @@
 #include <vector>
 
 #include "../checks.h"
+#include "../views.h"
 #include "kernels.h"
 
 namespace fcis {
@@ -29,12 +29,11 @@ struct Masks {
 };
 
 Masks view_masks(const at::Tensor& starts, const at::Tensor& column_runs) {
-  TORCH_CHECK_VALUE(starts.dim() == 1 && starts.size(0) > 0 && starts.scalar_type() == at::kLong && starts.is_contiguous(),
-                    "starts: expected int64 [N + 1], got ", starts.scalar_type(), " ", starts.sizes());
-  TORCH_CHECK_VALUE(
-      column_runs.dim() == 2 && column_runs.size(1) == 3 && column_runs.scalar_type() == at::kInt && column_runs.is_contiguous(),
-      "column_runs: expected int32 [S, 3], got ", column_runs.scalar_type(), " ", column_runs.sizes());
-  const Masks masks{starts.const_data_ptr<int64_t>(), reinterpret_cast<const ColumnRun*>(column_runs.const_data_ptr<int32_t>()),
+  check_tensor("starts", starts, at::kLong, {-1}, at::kCPU);
+  check_tensor("column_runs", column_runs, at::kInt, {-1, 3}, at::kCPU);
+  TORCH_CHECK_VALUE(starts.size(0) > 0 && starts.is_contiguous() && column_runs.is_contiguous(),
+                    "starts, column_runs: expected contiguous ones with at least one start");
+  const Masks masks{ptr<const int64_t>(starts), reinterpret_cast<const ColumnRun*>(ptr<const int32_t>(column_runs)),
                     starts.size(0) - 1};
   TORCH_CHECK_VALUE(masks.starts[0] == 0 && masks.starts[masks.count] == column_runs.size(0) &&
                         std::is_sorted(masks.starts, masks.starts + masks.count + 1),
@@ -43,32 +42,20 @@ Masks view_masks(const at::Tensor& starts, const at::Tensor& column_runs) {
 }
 
 std::tuple<at::Tensor, at::Tensor> to_tensors(const std::vector<int64_t>& starts, const std::vector<ColumnRun>& column_runs) {
-  at::Tensor own = at::empty({static_cast<int64_t>(starts.size())}, at::kLong),
-             found = at::empty({static_cast<int64_t>(column_runs.size()), 3}, at::kInt);
-  std::copy(starts.begin(), starts.end(), own.mutable_data_ptr<int64_t>());
-  if (!column_runs.empty())
-    std::memcpy(found.mutable_data_ptr<int32_t>(), column_runs.data(), column_runs.size() * sizeof(ColumnRun));
-  return {own, found};
-}
-
-void check_boxes(const char* name, const at::Tensor& boxes, at::ScalarType type, int64_t count) {
-  TORCH_CHECK_VALUE(boxes.dim() == 2 && boxes.size(0) == count && boxes.size(1) == 4 && boxes.scalar_type() == type, name,
-                    ": expected ", type, " [", count, ", 4], got ", boxes.scalar_type(), " ", boxes.sizes());
-}
-
-void check_list(const char* name, const at::Tensor& list) {
-  TORCH_CHECK_VALUE(list.dim() == 1 && list.scalar_type() == at::kInt, name, ": expected int32 [.], got ", list.scalar_type(),
-                    " ", list.sizes());
+  at::Tensor first = at::empty({static_cast<int64_t>(starts.size())}, at::kLong),
+             rows = at::empty({static_cast<int64_t>(column_runs.size()), 3}, at::kInt);
+  std::copy(starts.begin(), starts.end(), ptr<int64_t>(first));
+  if (!column_runs.empty()) std::memcpy(ptr<int32_t>(rows), column_runs.data(), column_runs.size() * sizeof(ColumnRun));
+  return {first, rows};
 }
 
 std::tuple<at::Tensor, at::Tensor> find_column_runs(const at::Tensor& boxes_in, const at::Tensor& runs_in,
                                                     const at::Tensor& ends_in) {
-  check_list("runs", runs_in);
-  check_list("ends", ends_in);
-  check_boxes("boxes", boxes_in, at::kInt, ends_in.size(0));
+  check_tensor("runs", runs_in, at::kInt, {-1}, at::kCPU);
+  check_tensor("ends", ends_in, at::kInt, {-1}, at::kCPU);
+  check_tensor("boxes", boxes_in, at::kInt, {ends_in.size(0), 4}, at::kCPU);
   const at::Tensor boxes = boxes_in.contiguous(), runs = runs_in.contiguous(), ends = ends_in.contiguous();
-  const int32_t *box = boxes.const_data_ptr<int32_t>(), *run = runs.const_data_ptr<int32_t>(),
-                *end = ends.const_data_ptr<int32_t>();
+  const int32_t *box = ptr<const int32_t>(boxes), *run = ptr<const int32_t>(runs), *end = ptr<const int32_t>(ends);
   std::vector<int64_t> starts{0};
   std::vector<ColumnRun> column_runs;
   for (int64_t i = 0, begin = 0; i < boxes.size(0); begin = end[i++], box += 4) {
@@ -89,12 +76,12 @@ std::tuple<at::Tensor, at::Tensor> move_column_runs(const at::Tensor& starts_in,
                                                     const at::Tensor& old_in, const at::Tensor& new_in, int64_t height,
                                                     int64_t width) {
   const Masks masks = view_masks(starts_in, runs_in);
-  check_boxes("old", old_in, at::kInt, masks.count);
-  check_boxes("new", new_in, at::kDouble, masks.count);
+  check_tensor("old", old_in, at::kInt, {masks.count, 4}, at::kCPU);
+  check_tensor("new", new_in, at::kDouble, {masks.count, 4}, at::kCPU);
   check_size(height, width);
   const at::Tensor old_boxes = old_in.contiguous(), new_boxes = new_in.contiguous();
-  const int32_t* old_box = old_boxes.const_data_ptr<int32_t>();
-  const double* new_box = new_boxes.const_data_ptr<double>();
+  const int32_t* old_box = ptr<const int32_t>(old_boxes);
+  const double* new_box = ptr<const double>(new_boxes);
   std::vector<int64_t> starts{0};
   std::vector<ColumnRun> moved;
   for (int64_t i = 0; i < masks.count; ++i, old_box += 4, new_box += 4) {
@@ -110,12 +97,11 @@ std::tuple<at::Tensor, at::Tensor> move_column_runs(const at::Tensor& starts_in,
 at::Tensor shared_pixels(const at::Tensor& starts_in, const at::Tensor& runs_in, const at::Tensor& other_starts_in,
                          const at::Tensor& other_runs_in, const at::Tensor& pairs_in) {
   const Masks masks = view_masks(starts_in, runs_in), others = view_masks(other_starts_in, other_runs_in);
-  TORCH_CHECK_VALUE(pairs_in.dim() == 2 && pairs_in.size(1) == 2 && pairs_in.scalar_type() == at::kLong,
-                    "pairs: expected int64 [P, 2], got ", pairs_in.scalar_type(), " ", pairs_in.sizes());
+  check_tensor("pairs", pairs_in, at::kLong, {-1, 2}, at::kCPU);
   const at::Tensor pairs = pairs_in.contiguous();
   at::Tensor shared = at::empty({pairs.size(0)}, at::kLong);
-  int64_t* out = shared.mutable_data_ptr<int64_t>();
-  for (const int64_t *pair = pairs.const_data_ptr<int64_t>(), *const end = pair + 2 * pairs.size(0); pair < end; pair += 2) {
+  int64_t* out = ptr<int64_t>(shared);
+  for (const int64_t *pair = ptr<const int64_t>(pairs), *const end = pair + 2 * pairs.size(0); pair < end; pair += 2) {
     TORCH_CHECK_VALUE(pair[0] >= 0 && pair[0] < masks.count && pair[1] >= 0 && pair[1] < others.count, "pairs: (", pair[0], ", ",
                       pair[1], ") of ", masks.count, " and ", others.count, " masks");
     *out++ = count_shared(masks.of(pair[0]), masks.size(pair[0]), others.of(pair[1]), others.size(pair[1]));

@@ -1,7 +1,7 @@
 // Copyright 2026 fcis_ros maintainers
 // SPDX-License-Identifier: Apache-2.0
 
-// Masks as vertical column_runs: run lengths in the form in which they can be moved, scaled and compared.
+// Masks as column runs: run lengths in the form in which they can be moved, scaled and compared.
 #include <algorithm>
 #include <cmath>
 
@@ -14,7 +14,7 @@ void append_column_runs(const int32_t* runs, int64_t count, const int32_t* box, 
   int64_t at = 0;
   for (int64_t k = 0; k < count; ++k) {
     const int64_t stop = at + runs[k];
-    while (k % 2 == 1 && at < stop) {  // what goes on at the top of the next column is several column_runs
+    while (k % 2 == 1 && at < stop) {  // a run that goes on at the top of the next column becomes several
       const int64_t column = at / high, next = std::min(stop, (column + 1) * high), top = box[1] - column * high;
       column_runs.push_back(
           {static_cast<int32_t>(box[0] + column), static_cast<int32_t>(top + at), static_cast<int32_t>(top + next)});

@@ -19,7 +19,7 @@ at::Tensor input_of(const at::Tensor& data, int64_t layout, int64_t height, int6
   check_picture(data, layout, height, width, step, scale, mean, std, dtype);
   const InputOf input = view_picture(data, layout, height, width, step, scale, mean, std);
   at::Tensor result = at::empty({1, input.height, input.width, 3}, data.options().dtype(at::kFloat));
-  float* const out = result.mutable_data_ptr<float>();
+  float* const out = ptr<float>(result);
   at::parallel_for(0, input.height, 16, [&](int64_t begin, int64_t end) { network_input(input, begin, end, out); });
   return result.permute({0, 3, 1, 2}).to(dtype);
 }

@@ -1,7 +1,7 @@
 // Copyright 2026 fcis_ros maintainers
 // SPDX-License-Identifier: Apache-2.0
 
-// The CPU operators without PyTorch: pointers, shapes and one thread. *_bindings.cpp check arguments and divide the work.
+// The CPU operators without PyTorch: pointers, shapes and one thread. The bindings divide the work.
 #pragma once
 
 #include <cstddef>
@@ -35,7 +35,7 @@ FCIS_INLINE float to_float(BFloat16 value) {
   return result;
 }
 
-// Calls run(data) with the maps' data as what it is: floats or BFloat16.
+// Calls run(data) with the maps' data by its type: floats or BFloat16.
 template <class Run>
 auto with_element(const Maps& maps, Run run) {
   return maps.element == Element::kBFloat16 ? run(static_cast<const BFloat16*>(maps.data))
@@ -77,7 +77,7 @@ void add_class_logits(const Maps& maps, const RoiSpans& rois, int64_t padded, in
 void class_logits_gradient(const float* grad, const Maps& maps, const RoiSpans& rois, int64_t padded, int bin,
                            std::vector<float>& buffer, std::vector<float>& result_buffer, float* result);
 
-// pair [2, size, size] of one ROI and class; zeros are there already.
+// pair [2, size, size] of one ROI and class; it holds zeros before.
 void mask_logits_of_roi(const Maps& maps, const RoiSpans& rois, int64_t padded, int64_t roi, int64_t label, float* pair);
 // Gradient of one bin's channels; grad [R, 2, size, size], labels [R], result as large as the maps and zero.
 void mask_logits_gradient(const float* grad, const int64_t* labels, const Maps& shape, const RoiSpans& rois, int64_t padded,
@@ -95,8 +95,8 @@ void decode_rois(const float* rois, const float* deltas, int64_t count, const St
 // rois [count, 4], scores [count, classes] -> boxes [count, 4] in the original image, pixels [count, 4], finite [count].
 void rois_to_image(const float* rois, const float* scores, int64_t count, int64_t classes, float scale, float min_size,
                    float height, float width, float* boxes, int32_t* pixels, bool* finite);
-// -> voters [count] (the ROI itself or -1), weights [count], and the winner's own score.
-void vote_weights(const Election& election, int64_t winner, int32_t* voters, float* weights, float* best);
+// -> voters [count] (the ROI itself or -1), weights [count], and the winner's score.
+void vote_weights(const VoteInputs& inputs, int64_t winner, int32_t* voters, float* weights, float* best);
 
 // Greedy suppression of boxes [count, 4]; indices of the kept, best first, at most `limit`.
 std::vector<int64_t> nms(const float* boxes, const float* scores, int64_t count, float threshold, int64_t limit);
@@ -109,7 +109,7 @@ std::vector<Winner> class_nms(const float* boxes, const float* scores, int64_t c
                               float floor, int64_t limit);
 
 // A mask in its tight half-open box: run lengths down the columns, background first. Empty where no pixel won.
-struct Placed {
+struct BoxedRuns {
   int32_t x1 = 0, y1 = 0, x2 = 0, y2 = 0;
   std::vector<int32_t> runs;
 };
@@ -123,7 +123,7 @@ struct Vote {
   bool binarise_first;
   int resample;  // 0: the vote map itself is the mask; else it is first shrunk to this many samples a side (released)
 };
-Placed vote(const Vote& vote);
+BoxedRuns vote(const Vote& vote);
 
 // A mask [height, width] of 0 and 1 as runs down its columns, background first; and back.
 void find_runs(const uint8_t* mask, int64_t stride, int64_t height, int64_t width, std::vector<int32_t>& runs);
@@ -134,10 +134,10 @@ void fill_runs(const int32_t* runs, int64_t count, int64_t height, int64_t width
 struct ColumnRun {
   int32_t column, top, bottom;
 };
-// Those of a mask in its half-open box, which its runs fill or less.
+// Appends the column runs of a mask in its half-open box, which its run lengths fill at most.
 void append_column_runs(const int32_t* runs, int64_t count, const int32_t* box, std::vector<ColumnRun>& column_runs);
-// A mask moved and scaled as its box is, which is not empty, as far as it is inside the image; edges of the new box are rounded,
-// halves to even, and a side is at least one pixel.
+// Appends a mask moved and scaled as its box is, which is not empty, as far as it is inside the image; edges of the new box are
+// rounded, halves to even, and a side is at least one pixel.
 void append_moved(const ColumnRun* column_runs, int64_t count, const int32_t* old_box, const double* new_box, int64_t height,
                   int64_t width, std::vector<ColumnRun>& moved);
 // Pixels that two masks share.

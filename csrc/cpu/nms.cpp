@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Greedy non-maximum suppression in float32, of one list and of all classes from one overlap matrix. Ties are decided by the
-// place in the input, boxes that are not finite or have no score are never kept.
+// index in the input, boxes that are not finite or have no score are never kept.
 #include <algorithm>
 #include <cmath>
 #include <numeric>
@@ -28,10 +28,10 @@ struct Boxes {
 // overlaps[j] = 1 where box j has an IoU above the threshold with box i, for j in first..count-1.
 FCIS_CLONES void find_overlaps(const float* x1, const float* y1, const float* x2, const float* y2, const float* area, int64_t i,
                                int64_t first, int64_t count, float threshold, uint8_t* overlaps) {
-  const Box<float> own{x1[i], y1[i], x2[i], y2[i]};
-  const float own_area = area[i];
+  const Box<float> kept{x1[i], y1[i], x2[i], y2[i]};
+  const float kept_area = area[i];
   for (int64_t j = first; j < count; ++j) {
-    overlaps[j] |= !(find_iou(own, own_area, {x1[j], y1[j], x2[j], y2[j]}, area[j]) <= threshold);
+    overlaps[j] |= !(find_iou(kept, kept_area, {x1[j], y1[j], x2[j], y2[j]}, area[j]) <= threshold);
   }
 }
 
@@ -66,13 +66,13 @@ std::vector<Winner> class_nms(const float* boxes, const float* scores, int64_t c
   const int64_t n = static_cast<int64_t>(able.size());
   struct Candidate {
     float score;
-    int64_t place;
+    int64_t index;
   };
-  std::vector<uint8_t> overlaps(n * n, 0), found(n, 0), suppressed;
+  std::vector<uint8_t> overlaps(n * n, 0), computed(n, 0), suppressed;
   std::vector<Candidate> candidates;
   std::vector<Winner> winners;
   for (int64_t label = 1; label < classes && limit > 0; ++label) {
-    // Once `limit` winners are there, only what is better than the last of them can take part: NMS is greedy from the top.
+    // Once there are `limit` winners, only scores above the last one's can take part: NMS is greedy from the top.
     const bool full = static_cast<int64_t>(winners.size()) == limit;
     candidates.clear();
     for (int64_t i = 0; i < n; ++i) {
@@ -80,7 +80,7 @@ std::vector<Winner> class_nms(const float* boxes, const float* scores, int64_t c
       if (score >= floor && std::isfinite(score) && !(full && score <= winners.back().score)) candidates.push_back({score, i});
     }
     std::sort(candidates.begin(), candidates.end(), [](const Candidate& a, const Candidate& b) {
-      return a.score > b.score || (a.score == b.score && a.place < b.place);
+      return a.score > b.score || (a.score == b.score && a.index < b.index);
     });
     suppressed.assign(n, 0);
     int64_t kept = 0;
@@ -89,9 +89,9 @@ std::vector<Winner> class_nms(const float* boxes, const float* scores, int64_t c
       if (kept++ == limit) break;
       winners.push_back({score, label, able[i]});
       uint8_t* row = overlaps.data() + i * n;
-      if (!found[i]) {  // one row of the matrix serves every class that keeps this box
+      if (!computed[i]) {  // one row of the matrix serves every class that keeps this box
         find_overlaps(b.x1.data(), b.y1.data(), b.x2.data(), b.y2.data(), b.area.data(), i, 0, n, threshold, row);
-        found[i] = 1;
+        computed[i] = 1;
       }
       for (int64_t j = 0; j < n; ++j) suppressed[j] |= row[j];
     }

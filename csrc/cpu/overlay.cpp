@@ -15,7 +15,7 @@
 namespace fcis {
 namespace {
 
-// Behind the last of the labels from `x` on that are alike.
+// Position after the last of the equal labels from `x` on.
 FCIS_INLINE int64_t find_end(const uint16_t* row, int64_t x, int64_t width) {
   const uint16_t label = row[x];
   const uint64_t four = label * 0x0001000100010001ull;
@@ -45,11 +45,11 @@ class Cores {
   // Goes on down to a row.
   void see(int64_t last) {
     for (; next_ <= last; ++next_) {
-      const bool found = find_row(overlay_.labels + next_ * overlay_.width);
-      if (!found && !any_) continue;
+      const bool any = find_row(overlay_.labels + next_ * overlay_.width);
+      if (!any && !any_) continue;
       note_changes(row_.data(), cores_.data(), overlay_.width, static_cast<int>(next_), since_.data());
       cores_.swap(row_);
-      any_ = found;
+      any_ = any;
     }
   }
 
@@ -60,7 +60,7 @@ class Cores {
   // The cores of a row of labels, and whether it has any.
   bool find_row(const uint16_t* labels) {
     const int64_t width = overlay_.width, thickness = overlay_.thickness;
-    bool found = false;
+    bool any = false;
     for (int64_t begin = 0, end; begin < width; begin = end) {
       end = find_end(labels, begin, width);
       const int64_t low = begin == 0 ? 0 : std::min(begin + thickness, end),
@@ -68,9 +68,9 @@ class Cores {
       std::fill(row_.begin() + begin, row_.begin() + low, uint16_t{0});
       std::fill(row_.begin() + low, row_.begin() + high, labels[begin]);
       std::fill(row_.begin() + high, row_.begin() + end, uint16_t{0});
-      found |= labels[begin] != 0;
+      any |= labels[begin] != 0;
     }
-    return found;
+    return any;
   }
 
   const Overlay& overlay_;
@@ -80,12 +80,12 @@ class Cores {
   bool any_ = false;
 };
 
-// Pixels blended with a colour, 16 at a time in 16 bits: value * (256 - own) + colour * own + 128 is less than 2^16.
+// Pixels blended with a colour, 16 at a time in 16 bits: value * (256 - opacity) + colour * opacity + 128 is less than 2^16.
 constexpr int kBlended = 48;
-FCIS_CLONES void blend(const uint8_t* in, int64_t bytes, const uint8_t* colour, int own, uint8_t* out) {
-  const uint16_t other = static_cast<uint16_t>(256 - own);
+FCIS_CLONES void blend(const uint8_t* in, int64_t bytes, const uint8_t* colour, int opacity, uint8_t* out) {
+  const uint16_t other = static_cast<uint16_t>(256 - opacity);
   uint16_t added[kBlended];
-  for (int c = 0; c < kBlended; ++c) added[c] = static_cast<uint16_t>(colour[c % 3] * own + 128);
+  for (int c = 0; c < kBlended; ++c) added[c] = static_cast<uint16_t>(colour[c % 3] * opacity + 128);
   int64_t at = 0;
   for (; at + kBlended <= bytes; at += kBlended) {
     for (int c = 0; c < kBlended; ++c) {
@@ -105,7 +105,7 @@ FCIS_CLONES uint16_t find_highest(const uint16_t* labels, int64_t count) {
 
 void paint(const Overlay& overlay, int64_t begin, int64_t end, uint8_t* result) {
   const int64_t height = overlay.height, width = overlay.width, thickness = overlay.thickness;
-  const int own = static_cast<int>(overlay.alpha * 256.0f + 0.5f);
+  const int opacity = static_cast<int>(overlay.alpha * 256.0f + 0.5f);
   Cores cores(overlay, std::max<int64_t>(begin - thickness, 0));
   for (int64_t y = begin; y < end; ++y) {
     cores.see(std::min(y + thickness, height - 1));
@@ -119,7 +119,7 @@ void paint(const Overlay& overlay, int64_t begin, int64_t end, uint8_t* result) 
         continue;
       }
       const uint8_t* colour = overlay.colours + (labels[x] - 1) * 3;
-      blend(in + x * 3, (stop - x) * 3, colour, own, out + x * 3);
+      blend(in + x * 3, (stop - x) * 3, colour, opacity, out + x * 3);
       for (int64_t at = x; at < stop; ++at) {
         if (!cores.hold(at, std::max<int64_t>(y - thickness, 0))) std::memcpy(out + at * 3, colour, 3);
       }

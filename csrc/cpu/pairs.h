@@ -4,7 +4,7 @@
 // Vectors of the outside and inside of W classes, side by side as the maps hold them. A pair is also one lane of 64 bits, outside
 // in its low half: shifts and conversions of those take pairs apart, for which GCC 11 and Clang have no common shuffle.
 //
-// W is what a register holds. GCC keeps longer vectors in memory, at a fifth of the speed.
+// W is the number that a register holds. GCC keeps longer vectors in memory, at a fifth of the speed.
 #pragma once
 
 #include "kernels.h"
@@ -47,7 +47,7 @@ FCIS_INLINE Singles<W>& singles_at(float* data) {
   return *reinterpret_cast<Singles<W>*>(data);
 }
 
-// One number per class in the low halves, and back from there.
+// One number per class in the low halves, and back.
 template <int W>
 FCIS_INLINE Pairs<W> to_low(Singles<W> values) {
   const auto bits = (typename Vectors<W>::SingleBits)values;
@@ -60,7 +60,7 @@ FCIS_INLINE Singles<W> from_low(Pairs<W> pairs) {
   return (Singles<W>)__builtin_convertvector(bits, typename Vectors<W>::SingleBits);
 }
 
-// The larger side, the outside of equals, in the low halves; what is in the high ones is of no meaning.
+// The larger side, the outside of equals, in the low halves; the high ones have no meaning.
 template <int W>
 FCIS_INLINE Pairs<W> larger(Pairs<W> pairs) {
   const auto inside = (Pairs<W>)((typename Vectors<W>::Bits)pairs >> 32);

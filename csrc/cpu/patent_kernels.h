@@ -25,13 +25,13 @@ struct Covers {
 
 Covers find_covers(const Rois& rois, const Maps& maps);
 
-// Memory that serves one bin after the other.
+// Memory that is used for one bin after another.
 struct PatentBuffers {
   std::vector<double> table;
   std::vector<float> maps, result;
 };
 
-// Adds what the cells of one bin sum up to: sums [R, groups], of max(outside, inside) where channels are pairs.
+// Adds the sums over the cells of one bin: sums [R, groups], of max(outside, inside) where channels are pairs.
 void add_patent_sums(const Maps& maps, const Covers& rois, int64_t groups, bool pairs, int bin, PatentBuffers& buffers,
                      double* sums);
 // Gradient of one bin's channels for the means; grad [R, groups], shares [R] of a cell in the mean over its ROI, result as large
@@ -39,7 +39,7 @@ void add_patent_sums(const Maps& maps, const Covers& rois, int64_t groups, bool 
 void patent_means_gradient(const float* grad, const double* shares, const Maps& maps, const Covers& rois, int64_t groups,
                            bool pairs, int bin, PatentBuffers& buffers, float* result);
 
-// pair [2, size, size] of one ROI and class; zeros are there already.
+// pair [2, size, size] of one ROI and class; it holds zeros before.
 void patent_mask_of_roi(const Maps& maps, const Covers& rois, int64_t padded, int64_t roi, int64_t label, float* pair);
 // Gradient of one bin's channels; grad [R, 2, size, size], labels [R], result as large as the maps and zero.
 void patent_masks_gradient(const float* grad, const int64_t* labels, const Maps& shape, const Covers& rois, int64_t padded,

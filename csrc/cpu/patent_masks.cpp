@@ -1,7 +1,8 @@
 // Copyright 2026 fcis_ros maintainers
 // SPDX-License-Identifier: Apache-2.0
 
-// What every ROI covers where the maps are read as they are, and the outside/inside pair of one class at points of its box.
+// The cells that every ROI covers where the maps are read as they are, and the outside/inside pair of one class at points of its
+// box.
 #include "patent_kernels.h"
 
 namespace fcis {

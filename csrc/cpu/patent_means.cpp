@@ -33,7 +33,7 @@ struct Corners {
   int64_t top_left, top_right, bottom_left, bottom_right;
 };
 
-// One bin's work: `cells` are what sums are of, or what they go to; of pairs `maps` tells which side.
+// One bin's work: `cells` hold the values that are summed, or receive the sums; of pairs `maps` tell which side.
 struct Bin {
   BinMaps cells, maps;
   int64_t height, groups;
@@ -41,7 +41,7 @@ struct Bin {
   double* table;
 };
 
-// N vectors of L groups: so many that what is read of a cell fills a line of the cache.
+// N vectors of L groups: so many that the values read of a cell fill a line of the cache.
 template <int L, int N>
 FCIS_INLINE void sum_chunk(const Bin& bin, int64_t first, double* sums) {
   using Doubles = typename Lanes<L>::Doubles;
@@ -49,14 +49,14 @@ FCIS_INLINE void sum_chunk(const Bin& bin, int64_t first, double* sums) {
   const int64_t step = (bin.cells.width + 1) * chunk;
   for (int64_t i = 0; i < step; ++i) bin.table[i] = 0.0;
   for (int y = 0; y < bin.height; ++y) {
-    double *const own = bin.table + (y + 1) * step, *const above = own - step;
+    double *const line = bin.table + (y + 1) * step, *const above = line - step;
     Doubles row[N] = {};
-    for (int n = 0; n < N; ++n) doubles<L>(own + n * L) = row[n];
+    for (int n = 0; n < N; ++n) doubles<L>(line + n * L) = row[n];
     float* cell = bin.cells.at(y, 0) + first;
     for (int64_t at = chunk; at < step; at += chunk, cell += bin.cells.step) {
       for (int n = 0; n < N; ++n) {
         row[n] += __builtin_convertvector(floats<L>(cell + n * L), Doubles);
-        doubles<L>(own + at + n * L) = doubles<L>(above + at + n * L) + row[n];
+        doubles<L>(line + at + n * L) = doubles<L>(above + at + n * L) + row[n];
       }
     }
   }
@@ -77,21 +77,21 @@ FCIS_INLINE void spread_chunk(const Bin& bin, int64_t first, float* grad, const 
   for (int64_t i = 0; i < (bin.height + 1) * step; ++i) bin.table[i] = 0.0;
   for (const Corners& roi : *bin.rois) {
     const auto at = [&](int64_t corner) -> Doubles& { return doubles<L>(bin.table + corner * L); };
-    const Doubles own = __builtin_convertvector(floats<L>(grad + roi.roi * bin.groups + first), Doubles) * shares[roi.roi];
-    at(roi.top_left) += own;
-    at(roi.bottom_left) -= own;
-    at(roi.top_right) -= own;
-    at(roi.bottom_right) += own;
+    const Doubles share = __builtin_convertvector(floats<L>(grad + roi.roi * bin.groups + first), Doubles) * shares[roi.roi];
+    at(roi.top_left) += share;
+    at(roi.bottom_left) -= share;
+    at(roi.top_right) -= share;
+    at(roi.bottom_right) += share;
   }
   for (int y = 0; y < bin.height; ++y) {
-    double* const own = bin.table + y * step;
+    double* const line = bin.table + y * step;
     Doubles row = {};
     float* pair = kPairs ? bin.maps.at(y, 0) + 2 * first : nullptr;
     float* to = bin.cells.at(y, 0) + (kPairs ? 2 : 1) * first;
     for (int64_t at = 0; at < step - L; at += L, to += bin.cells.step) {
-      row += doubles<L>(own + at);
-      const Doubles sum = y > 0 ? doubles<L>(own - step + at) + row : row;
-      doubles<L>(own + at) = sum;
+      row += doubles<L>(line + at);
+      const Doubles sum = y > 0 ? doubles<L>(line - step + at) + row : row;
+      doubles<L>(line + at) = sum;
       const auto value = __builtin_convertvector(sum, typename Lanes<L>::Floats);
       if constexpr (kPairs) {
         pairs_at<L>(to) = on_larger<L>(pairs_at<L>(pair), to_low<L>(value));
@@ -116,21 +116,21 @@ FCIS_INLINE void sum_bin_with(const Bin& bin, double* sums) {
 }
 FCIS_WIDTHS(sum_bin, (const Bin& bin, double* sums), (bin, sums))
 
-// The larger of outside and inside at every cell, side by side: the tables read them once per chunk. found [cells, padded].
+// The larger of outside and inside at every cell, side by side: the tables read them once per chunk. result [cells, padded].
 // A bin's part of a cell is a few lines of the cache, the next cell's are far away: no processor guesses where.
 constexpr int kAhead = 8;  // cells
 template <int W>
-FCIS_INLINE void find_larger_with(const BinMaps& maps, int64_t cells, int64_t padded, float* found) {
+FCIS_INLINE void find_larger_with(const BinMaps& maps, int64_t cells, int64_t padded, float* result) {
   constexpr int wide = kChunk<W>;
-  for (int64_t cell = 0; cell < cells; ++cell, found += padded) {
+  for (int64_t cell = 0; cell < cells; ++cell, result += padded) {
     float* const pairs = maps.data + cell * maps.step;
     for (int64_t c = 0; c < padded; c += wide) {
       __builtin_prefetch(pairs + 2 * c + kAhead * maps.step);
-      singles_at<wide>(found + c) = from_low<wide>(larger<wide>(pairs_at<wide>(pairs + 2 * c)));
+      singles_at<wide>(result + c) = from_low<wide>(larger<wide>(pairs_at<wide>(pairs + 2 * c)));
     }
   }
 }
-FCIS_WIDTHS(find_larger, (const BinMaps& maps, int64_t cells, int64_t padded, float* found), (maps, cells, padded, found))
+FCIS_WIDTHS(find_larger, (const BinMaps& maps, int64_t cells, int64_t padded, float* result), (maps, cells, padded, result))
 
 template <int W, bool kPairs>
 FCIS_INLINE void spread_bin(const Bin& bin, float* grad, const double* shares) {
@@ -150,15 +150,15 @@ FCIS_WIDTHS(spread_pairs, (const Bin& bin, float* grad, const double* shares), (
 FCIS_WIDTHS(spread_plain, (const Bin& bin, float* grad, const double* shares), (bin, grad, shares))
 
 std::vector<Corners> find_corners(const Covers& rois, int64_t image, int bin, int64_t width) {
-  std::vector<Corners> found;
-  found.reserve(rois.of_image[image].size());
+  std::vector<Corners> corners;
+  corners.reserve(rois.of_image[image].size());
   for (const int r : rois.of_image[image]) {
     const Span rows = rois.rows_of(r, bin), columns = rois.columns_of(r, bin);
     if (rows.count() <= 0 || columns.count() <= 0) continue;
     const int64_t top = rows.begin * (width + 1), bottom = rows.end * (width + 1);
-    found.push_back({r, top + columns.begin, top + columns.end, bottom + columns.begin, bottom + columns.end});
+    corners.push_back({r, top + columns.begin, top + columns.end, bottom + columns.begin, bottom + columns.end});
   }
-  return found;
+  return corners;
 }
 
 double* open_table(const Maps& maps, int64_t groups, std::vector<double>& table) {

@@ -1,7 +1,7 @@
 // Copyright 2026 fcis_ros maintainers
 // SPDX-License-Identifier: Apache-2.0
 
-// Masks <-> run lengths down the columns, without walking down the columns: rows are compared as a whole, and only the places
+// Masks <-> run lengths down the columns, without walking down the columns: rows are compared as a whole, and only the positions
 // where something changes are touched one by one.
 #include <cstring>
 
@@ -49,29 +49,29 @@ void find_runs(const uint8_t* mask, int64_t stride, int64_t height, int64_t widt
     }
   }
   for (int64_t x = 0; x < width; ++x) starts[x + 1] += starts[x];
-  std::vector<int64_t> places(columns.size());
-  for (size_t i = 0; i < columns.size(); ++i) places[starts[columns[i]]++] = columns[i] * height + rows[i];
+  std::vector<int64_t> positions(columns.size());
+  for (size_t i = 0; i < columns.size(); ++i) positions[starts[columns[i]]++] = columns[i] * height + rows[i];
   int64_t last = 0;
   runs.clear();
-  runs.reserve(places.size() + 1);
-  for (const int64_t place : places) {
-    runs.push_back(static_cast<int32_t>(place - last));
-    last = place;
+  runs.reserve(positions.size() + 1);
+  for (const int64_t position : positions) {
+    runs.push_back(static_cast<int32_t>(position - last));
+    last = position;
   }
   runs.push_back(static_cast<int32_t>(height * width - last));
 }
 
 void fill_runs(const int32_t* runs, int64_t count, int64_t height, int64_t width, uint8_t* mask) {
   std::memset(mask, 0, height * width);
-  int64_t place = 0;
+  int64_t position = 0;
   for (int64_t i = 0; i < count; ++i) {
-    const int64_t end = place + runs[i];
+    const int64_t end = position + runs[i];
     if (i % 2 == 1 && runs[i] > 0) {
-      mask[place % height * width + place / height] ^= 1;                               // begins
-      for (int64_t x = place / height + 1; x <= (end - 1) / height; ++x) mask[x] ^= 1;  // goes on at the top of a column
-      if (end % height != 0) mask[end % height * width + end / height] ^= 1;            // ends, unless at a column's foot
+      mask[position % height * width + position / height] ^= 1;                            // begins
+      for (int64_t x = position / height + 1; x <= (end - 1) / height; ++x) mask[x] ^= 1;  // goes on at the top of a column
+      if (end % height != 0) mask[end % height * width + end / height] ^= 1;               // ends, unless at a column's foot
     }
-    place = end;
+    position = end;
   }
   for (int64_t y = 1; y < height; ++y) {
     const uint8_t* above = mask + (y - 1) * width;

@@ -1,11 +1,11 @@
 // Copyright 2026 fcis_ros maintainers
 // SPDX-License-Identifier: Apache-2.0
 
-// One instance's mask: the weighted vote of the masks of its ROIs, each rendered over its own box, row by row.
+// One instance's mask: the weighted vote of the masks of its ROIs, each rendered over its box, row by row.
 //
 // A mask row is stretched to the width of its box once and serves all image rows between two rows of the mask; votes are summed
-// in one row at a time. Rows are padded to whole vectors, so that no loop has a remainder: what is rendered into the padding
-// votes for nothing, and what is summed there stays below every threshold.
+// in one row at a time. Rows are padded to whole vectors, so that no loop has a remainder: the padding of a
+// rendered row changes no pixel, and the padding of the sums stays below every threshold.
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -22,7 +22,7 @@ constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
 int64_t pad(int64_t count) { return (count + kLanes - 1) / kLanes * kLanes; }
 
-// Half-pixel bilinear sampling of `from` values at `to` places, clamped at the edge: output i is (1 - weight) * value[low] +
+// Half-pixel bilinear sampling of `from` values at `to` positions, clamped at the edge: output i is (1 - weight) * value[low] +
 // weight * value[high]. Behind `to`, up to `padded`, low and high are `from`.
 FCIS_CLONES void find_taps(int from, int to, int padded, int* __restrict low, int* __restrict high, float* __restrict weight) {
   const double scale = static_cast<double>(from) / static_cast<double>(to);
@@ -44,13 +44,13 @@ typedef float Floats __attribute__((vector_size(kLanes * sizeof(float)), aligned
 typedef int Ints __attribute__((vector_size(kLanes * sizeof(int)), aligned(4), may_alias));
 FCIS_INLINE const Floats& load(const float* at) { return *reinterpret_cast<const Floats*>(at); }
 FCIS_INLINE const Ints& load(const int* at) { return *reinterpret_cast<const Ints*>(at); }
-FCIS_INLINE Floats& place(float* at) { return *reinterpret_cast<Floats*>(at); }
+FCIS_INLINE Floats& floats_at(float* at) { return *reinterpret_cast<Floats*>(at); }
 
 // out[x] = the sample at x of a row of `size` values behind which follows `beyond`.
 FCIS_CLONES void stretch(const float* row, int64_t size, float beyond, const int* low, const int* high, const float* weight,
                          int64_t width, float* out) {
 #ifndef __clang__
-  // A short row fits two vectors: looking values up there takes an eighth of the time of gathering them.
+  // A short row fits two vectors: looking values up in them takes an eighth of the time of gathering them.
   if (size < kTable) {
     float table[kTable];
     for (int64_t i = 0; i < kTable; ++i) table[i] = i < size ? row[i] : beyond;
@@ -58,7 +58,7 @@ FCIS_CLONES void stretch(const float* row, int64_t size, float beyond, const int
     for (int64_t x = 0; x < width; x += kLanes) {
       const Floats share = load(weight + x), left = __builtin_shuffle(first, second, load(low + x)),
                    right = __builtin_shuffle(first, second, load(high + x));
-      place(out + x) = left * (1.0f - share) + right * share;
+      floats_at(out + x) = left * (1.0f - share) + right * share;
     }
     return;
   }
@@ -70,17 +70,17 @@ FCIS_CLONES void stretch(const float* row, int64_t size, float beyond, const int
 }
 
 FCIS_CLONES void blend(const float* a, const float* b, float t, int64_t width, float* out) {
-  for (int64_t x = 0; x < width; x += kLanes) place(out + x) = load(a + x) * (1.0f - t) + load(b + x) * t;
+  for (int64_t x = 0; x < width; x += kLanes) floats_at(out + x) = load(a + x) * (1.0f - t) + load(b + x) * t;
 }
 // Adds vote, or vote * probability, to every pixel of a row.
 FCIS_CLONES void add_binary(const float* a, const float* b, float t, int64_t width, float threshold, float vote, float* sums) {
   const Floats votes = vote - Floats{}, none = {};
   for (int64_t x = 0; x < width; x += kLanes) {
-    place(sums + x) += load(a + x) * (1.0f - t) + load(b + x) * t >= threshold ? votes : none;
+    floats_at(sums + x) += load(a + x) * (1.0f - t) + load(b + x) * t >= threshold ? votes : none;
   }
 }
 FCIS_CLONES void add_probability(const float* a, const float* b, float t, int64_t width, float vote, float* sums) {
-  for (int64_t x = 0; x < width; x += kLanes) place(sums + x) += vote * (load(a + x) * (1.0f - t) + load(b + x) * t);
+  for (int64_t x = 0; x < width; x += kLanes) floats_at(sums + x) += vote * (load(a + x) * (1.0f - t) + load(b + x) * t);
 }
 FCIS_CLONES void binarise(const float* values, int64_t width, float threshold, uint8_t* mask) {
   for (int64_t x = 0; x < width; ++x) mask[x] = values[x] >= threshold;
@@ -92,7 +92,7 @@ struct Taps {
   const float* weight;
 };
 
-// What the ballots of an instance need: taken piece by piece, freed together.
+// The memory of an instance's rendered ROIs: taken piece by piece, freed together.
 struct Arena {
   std::vector<int> ints;
   std::vector<float> floats;
@@ -108,8 +108,8 @@ struct Arena {
   }
 };
 
-// One ROI being rendered: its place in the image, and the two stretched rows of its mask that the current image row needs.
-struct Ballot {
+// One ROI being rendered: its box in the image, and the two stretched rows of its mask that the current image row needs.
+struct RenderedRoi {
   int64_t left, top, width, height;  // the width is padded
   float weight;
   const float* mask;
@@ -159,10 +159,10 @@ Window tight(const uint8_t* mask, int64_t stride, int64_t height, int64_t width)
 }
 
 // Half-pixel bilinear samples [size, size] of the votes over a window. They read past the window, zeros past the map, and past
-// the image, which is given in pixels of the map, what is on its edge.
+// the image, which is given in pixels of the map, the votes on its edge.
 std::vector<float> shrink(const std::vector<float>& votes, int64_t stride, int64_t height, int64_t width, const Window& w,
                           const Window& image, int64_t size) {
-  const auto place = [&](int64_t begin, int64_t end, int64_t i, int64_t low, int64_t high) {
+  const auto position = [&](int64_t begin, int64_t end, int64_t i, int64_t low, int64_t high) {
     const float at = static_cast<float>(begin) +
                      (static_cast<float>(i) + 0.5f) * static_cast<float>(end - begin) / static_cast<float>(size) - 0.5f;
     return std::min(std::max(at, static_cast<float>(low)), static_cast<float>(high));
@@ -172,9 +172,9 @@ std::vector<float> shrink(const std::vector<float>& votes, int64_t stride, int64
   };
   std::vector<float> samples(size * size);
   for (int64_t i = 0; i < size; ++i) {
-    const float y = place(w.y1, w.y2, i, image.y1, image.y2 - 1);
+    const float y = position(w.y1, w.y2, i, image.y1, image.y2 - 1);
     for (int64_t j = 0; j < size; ++j) {
-      const float x = place(w.x1, w.x2, j, image.x1, image.x2 - 1);
+      const float x = position(w.x1, w.x2, j, image.x1, image.x2 - 1);
       const int64_t row = static_cast<int64_t>(std::floor(y)), column = static_cast<int64_t>(std::floor(x));
       const float down = y - static_cast<float>(row), right = x - static_cast<float>(column);
       const float above = at(row, column) * (1.0f - right) + at(row, column + 1) * right;
@@ -207,7 +207,7 @@ std::unique_ptr<uint8_t[]> enlarge(const std::vector<float>& samples, int64_t si
 
 }  // namespace
 
-Placed vote(const Vote& v) {
+BoxedRuns vote(const Vote& v) {
   int64_t x1 = INT64_MAX, y1 = INT64_MAX, x2 = INT64_MIN, y2 = INT64_MIN, count = 0, columns = 0, rows = 0;
   for (int64_t r = 0; r < v.count; ++r) {
     if (v.index[r] < 0) continue;
@@ -218,18 +218,18 @@ Placed vote(const Vote& v) {
   }
   if (count == 0) return {};
   Arena arena(2 * (columns + rows), 3 * columns + rows);
-  std::vector<Ballot> ballots;
-  ballots.reserve(count);
+  std::vector<RenderedRoi> rendered;
+  rendered.reserve(count);
   for (int64_t r = 0; r < v.count; ++r) {
     if (v.index[r] < 0) continue;
     const int32_t* box = v.boxes + r * 4;
     const int64_t width = static_cast<int64_t>(box[2]) - box[0] + 1, height = static_cast<int64_t>(box[3]) - box[1] + 1;
     const int64_t padded = pad(width);
-    ballots.push_back({box[0], box[1], padded, height, v.weights[r], v.masks + v.index[r] * v.size * v.size,
-                       arena.take_taps(v.size, width, padded), arena.take_taps(v.size, height, height), arena.take_floats(padded),
-                       arena.take_floats(padded)});
+    rendered.push_back({box[0], box[1], padded, height, v.weights[r], v.masks + v.index[r] * v.size * v.size,
+                        arena.take_taps(v.size, width, padded), arena.take_taps(v.size, height, height),
+                        arena.take_floats(padded), arena.take_floats(padded)});
   }
-  // A ballot at the right edge is padded by less than kLanes. Votes of all rows are kept only where they are resampled.
+  // An ROI at the right edge is padded by less than kLanes. Votes of all rows are kept only where they are resampled.
   const int64_t width = x2 - x1 + 1, height = y2 - y1 + 1, stride = pad(width + kLanes - 1);
   const float beyond = v.binarise_first ? -kInfinity : 0.0f;
   std::vector<float> votes((v.resample > 0 ? height : 1) * stride);
@@ -238,15 +238,15 @@ Placed vote(const Vote& v) {
     float* const row = votes.data() + (v.resample > 0 ? y * stride : 0);
     std::fill(row, row + width, 0.0f);
     std::fill(row + width, row + stride, -kInfinity);
-    for (Ballot& b : ballots) {
-      const int64_t own = y + y1 - b.top;
-      if (own < 0 || own >= b.height) continue;
-      b.seek(own, v.size, beyond);
+    for (RenderedRoi& b : rendered) {
+      const int64_t row_in_box = y + y1 - b.top;
+      if (row_in_box < 0 || row_in_box >= b.height) continue;
+      b.seek(row_in_box, v.size, beyond);
       float* const sums = row + b.left - x1;
       if (v.binarise_first) {
-        add_binary(b.above, b.below, b.down.weight[own], b.width, v.threshold, b.weight, sums);
+        add_binary(b.above, b.below, b.down.weight[row_in_box], b.width, v.threshold, b.weight, sums);
       } else {
-        add_probability(b.above, b.below, b.down.weight[own], b.width, b.weight, sums);
+        add_probability(b.above, b.below, b.down.weight[row_in_box], b.width, b.weight, sums);
       }
     }
     binarise(row, stride, v.threshold, mask.get() + y * stride);
@@ -266,13 +266,13 @@ Placed vote(const Vote& v) {
     first = mask.get() + again.y1 * step + again.x1;
     w = {w.y1 + again.y1, w.x1 + again.x1, w.y1 + again.y2, w.x1 + again.x2};
   }
-  Placed placed{static_cast<int32_t>(x1 + w.x1),
-                static_cast<int32_t>(y1 + w.y1),
-                static_cast<int32_t>(x1 + w.x2),
-                static_cast<int32_t>(y1 + w.y2),
-                {}};
-  find_runs(first, step, w.y2 - w.y1, w.x2 - w.x1, placed.runs);
-  return placed;
+  BoxedRuns result{static_cast<int32_t>(x1 + w.x1),
+                   static_cast<int32_t>(y1 + w.y1),
+                   static_cast<int32_t>(x1 + w.x2),
+                   static_cast<int32_t>(y1 + w.y2),
+                   {}};
+  find_runs(first, step, w.y2 - w.y1, w.x2 - w.x1, result.runs);
+  return result;
 }
 
 }  // namespace fcis

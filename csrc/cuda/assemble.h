@@ -1,10 +1,10 @@
 // Copyright 2026 fcis_ros maintainers
 // SPDX-License-Identifier: Apache-2.0
 
-// What the kernels that assemble share: maps and spans as they see them.
+// Maps and spans as the kernels of assembly read them.
 //
 // Forward kernels give a block one ROI, whose spans its threads compute once into shared memory. Backward kernels gather: a
-// thread owns elements of the gradient and goes over the ROIs that reach them, so nothing is added to from two sides; they read
+// thread owns elements of the gradient and goes over the ROIs that reach them, so no two threads add to one element; they read
 // the spans of all ROIs from a table in global memory.
 #pragma once
 
@@ -142,8 +142,8 @@ template <typename T>
 __device__ __forceinline__ int find_spans(const Access<T>& maps, const float* roi, int size, float scale, WeightedSpan* rows) {
   const Extent box = read_extent(roi, size, scale, maps.images, maps.height, maps.width);
   for (int p = threadIdx.x; p < 2 * size; p += blockDim.x) {
-    const Span own = p < size ? find_span(box.y, p) : find_span(box.x, p - size);
-    rows[p] = {own.begin, own.end, inverse(own.count())};
+    const Span span = p < size ? find_span(box.y, p) : find_span(box.x, p - size);
+    rows[p] = {span.begin, span.end, inverse(span.count())};
   }
   __syncthreads();
   return box.image;
@@ -211,26 +211,26 @@ struct Table {
 // Fills the table: in spans.cu.
 Table open_table(const Maps& maps, const Rois& rois, void* workspace, cudaStream_t stream);
 
-// Which element of a gradient a warp of a gathering kernel owns: one feature cell, one bin, 32 classes. Blocks
+// The part of a gradient that a warp of a gathering kernel writes: one feature cell, one bin, 32 classes. Blocks
 // count the feature cells in x and, kWarps at a time, the rest in y.
-struct Place {
+struct GradientCell {
   static constexpr int kWarps = 8;
   int image, y, x, bin, chunk;
 };
 
-__device__ __forceinline__ Place find_place(unsigned pixel, int unit, int height, int width, int chunks) {
+__device__ __forceinline__ GradientCell find_gradient_cell(unsigned pixel, int unit, int height, int width, int chunks) {
   const unsigned row = pixel / width;
   return {static_cast<int>(row / height), static_cast<int>(row % height), static_cast<int>(pixel % width), unit / chunks,
           unit % chunks};
 }
 
-// Calls add(r) in order for every ROI of the table that reaches the place; all lanes of the warp together.
+// Calls add(r) in order for every ROI of the table that reaches the cell; all lanes of the warp together.
 template <typename AnyTable, typename Add>
-__device__ __forceinline__ void for_each_roi(const AnyTable& table, const Place& place, Add add) {
-  const int lane = threadIdx.x % kWarp, i = place.bin / table.bins, j = place.bin % table.bins;
+__device__ __forceinline__ void for_each_roi(const AnyTable& table, const GradientCell& cell, Add add) {
+  const int lane = threadIdx.x % kWarp, i = cell.bin / table.bins, j = cell.bin % table.bins;
   for (int first = 0; first < table.count; first += kWarp) {
-    const int own = first + lane;
-    unsigned hits = ballot(own < table.count && table.reaches(own, place.image, i, j, place.y, place.x));
+    const int r = first + lane;
+    unsigned hits = ballot(r < table.count && table.reaches(r, cell.image, i, j, cell.y, cell.x));
     for (; hits; hits &= hits - 1) add(first + __ffs(static_cast<int>(hits)) - 1);
   }
 }

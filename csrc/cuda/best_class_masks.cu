@@ -1,7 +1,7 @@
 // Copyright 2026 fcis_ros maintainers
 // SPDX-License-Identifier: Apache-2.0
 
-// Mask probabilities of every ROI's best class, in one launch behind the scores: what inference needs of mask_logits.cu.
+// Mask probabilities of every ROI's best class, in one launch after the scores: the part of mask_logits.cu that inference needs.
 #include "assemble.h"
 
 namespace fcis::cuda {

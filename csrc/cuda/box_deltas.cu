@@ -39,9 +39,9 @@ __global__ void __launch_bounds__(kMaxThreads, 2)
           for (int i = 0; i < kBatch; ++i, pixel += maps.pixel_step) values[i] = x + i < end ? to_float(*pixel) : 0.0f;
 #pragma unroll 1
           for (int q = 0; q < per_bin; ++q) {
-            const WeightedSpan own = column[q];
+            const WeightedSpan weighted = column[q];
 #pragma unroll
-            for (int i = 0; i < kBatch; ++i) weights[i] += holds(own.span(), x + i) ? own.weight : 0.0f;
+            for (int i = 0; i < kBatch; ++i) weights[i] += holds(weighted.span(), x + i) ? weighted.weight : 0.0f;
           }
 #pragma unroll
           for (int i = 0; i < kBatch; ++i) sum += weights[i] * values[i];

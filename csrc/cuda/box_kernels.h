@@ -1,7 +1,7 @@
 // Copyright 2026 fcis_ros maintainers
 // SPDX-License-Identifier: Apache-2.0
 
-// The CUDA operators on boxes, without PyTorch: decoding, suppression, election.
+// The CUDA operators on boxes, without PyTorch: decoding, suppression, weights of votes.
 //
 // All pointers are on the device; arguments and results are those of the CPU operators, bit for bit. Nothing allocates, waits for
 // the device or leaves its stream, so every call can be captured in a graph. `workspace` is at least as large as the function
@@ -30,7 +30,7 @@ cudaError_t decode_rois(const float* rois, const float* deltas, int64_t count, c
 cudaError_t rois_to_image(const float* rois, const float* scores, int64_t count, int64_t classes, float scale, float min_size,
                           float height, float width, float* boxes, int32_t* pixels, bool* finite, cudaStream_t stream);
 // -> voters and weights [winners, count], best [winners]; a winner or label that does not exist has no voters.
-cudaError_t vote_weights(const Election& election, int64_t winners, int32_t* voters, float* weights, float* best,
+cudaError_t vote_weights(const VoteInputs& inputs, int64_t winners, int32_t* voters, float* weights, float* best,
                          cudaStream_t stream);
 
 // boxes [count, 4], scores [count] -> kept [limit], -1 behind the last.

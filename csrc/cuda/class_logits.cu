@@ -169,7 +169,7 @@ __global__ void __launch_bounds__(kBinWarps* kWarp, 3)
   logits[static_cast<int64_t>(roi) * classes + label] = total / static_cast<float>(size * size);
 }
 
-// A block is an ROI and `lanes` classes, a power of 2: as many as there are in channels-last maps, where they lie side by side,
+// A block is an ROI and `lanes` classes, a power of 2: all of them in channels-last maps, where they are adjacent,
 // else one, and neighbouring threads read neighbouring feature cells. Two blocks an SM leave room for registers, which spill
 // otherwise.
 template <typename T>
@@ -225,25 +225,25 @@ __global__ void __launch_bounds__(kWinnerThreads, 4)
 
 // grad [R, classes]; a warp gathers the gradient of one feature cell, one bin and 32 classes of both sides, zero for the padding.
 template <typename T>
-__global__ void __launch_bounds__(Place::kWarps* kWarp)
+__global__ void __launch_bounds__(GradientCell::kWarps* kWarp)
     gather_logits(const float* __restrict__ grad, Access<T> result, Table table, const unsigned* __restrict__ winners,
                   int classes, int padded, int chunks) {
-  const int unit = blockIdx.y * Place::kWarps + threadIdx.x / kWarp, lane = threadIdx.x % kWarp;
+  const int unit = blockIdx.y * GradientCell::kWarps + threadIdx.x / kWarp, lane = threadIdx.x % kWarp;
   if (unit >= table.bins * table.bins * chunks) return;  // the whole warp
-  const Place place = find_place(blockIdx.x, unit, result.height, result.width, chunks);
-  const int label = place.chunk * kWarp + lane, size = table.size, per_bin = table.per_bin;
-  const int top = place.bin / table.bins * per_bin, left = place.bin % table.bins * per_bin;
+  const GradientCell cell = find_gradient_cell(blockIdx.x, unit, result.height, result.width, chunks);
+  const int label = cell.chunk * kWarp + lane, size = table.size, per_bin = table.per_bin;
+  const int top = cell.bin / table.bins * per_bin, left = cell.bin % table.bins * per_bin;
   Pair sum{0.0f, 0.0f};
-  for_each_roi(table, place, [&](int r) {
+  for_each_roi(table, cell, [&](int r) {
     const float wanted =
         label < classes ? grad[static_cast<int64_t>(r) * classes + label] / static_cast<float>(size * size) : 0.0f;
     for (int p = top; p < top + per_bin; ++p) {
       const Span row = *table.row(r, p);
-      if (!holds(row, place.y)) continue;
+      if (!holds(row, cell.y)) continue;
       for (int q = left; q < left + per_bin; ++q) {
         const Span column = *table.column(r, q);
-        if (!holds(column, place.x)) continue;
-        const unsigned word = winners[((static_cast<int64_t>(r) * size + p) * size + q) * chunks + place.chunk];
+        if (!holds(column, cell.x)) continue;
+        const unsigned word = winners[((static_cast<int64_t>(r) * size + p) * size + q) * chunks + cell.chunk];
         const float share = wanted * inverse(row.count() * column.count());
         if (word >> lane & 1) {
           sum.inside += share;
@@ -254,7 +254,7 @@ __global__ void __launch_bounds__(Place::kWarps* kWarp)
     }
   });
   if (label >= padded) return;
-  store_pair(result, result.at(place.image, 2 * (static_cast<int64_t>(place.bin) * padded + label), place.y, place.x), sum);
+  store_pair(result, result.at(cell.image, 2 * (static_cast<int64_t>(cell.bin) * padded + label), cell.y, cell.x), sum);
 }
 
 // Whether logits_by_bin can address the maps.
@@ -315,7 +315,7 @@ size_t class_logits_workspace(const Maps& maps, const Rois& rois) {
 cudaError_t class_logits_backward(const float* grad, const Maps& maps, const Rois& rois, int64_t classes, void* workspace,
                                   void* result, cudaStream_t stream) {
   const int64_t padded = padded_of(maps, rois), chunks = divide_up(padded, kWarp), pixels = maps.images * maps.pixels();
-  const int64_t units = divide_up(rois.bins * rois.bins * chunks, Place::kWarps);
+  const int64_t units = divide_up(rois.bins * rois.bins * chunks, GradientCell::kWarps);
   const int64_t blocks_per_roi = divide_up(rois.size * rois.size * chunks, kWinnerThreads / kWarp);
   if (rois.count * blocks_per_roi > 0x7fffffff || pixels > 0x7fffffff || units > 65535) return cudaErrorInvalidValue;
   if (pixels == 0) return cudaSuccess;
@@ -328,9 +328,9 @@ cudaError_t class_logits_backward(const float* grad, const Maps& maps, const Roi
                   access(maps, static_cast<const T*>(maps.data)), table, static_cast<int>(classes), static_cast<int>(padded),
                   static_cast<int>(chunks), static_cast<int>(blocks_per_roi), winners);
     }
-    FCIS_LAUNCH((gather_logits<T>), dim3(static_cast<unsigned>(pixels), static_cast<unsigned>(units)), Place::kWarps * kWarp, 0,
-                stream, grad, access(maps, static_cast<T*>(result)), table, winners, static_cast<int>(classes),
-                static_cast<int>(padded), static_cast<int>(chunks));
+    FCIS_LAUNCH((gather_logits<T>), dim3(static_cast<unsigned>(pixels), static_cast<unsigned>(units)),
+                GradientCell::kWarps * kWarp, 0, stream, grad, access(maps, static_cast<T*>(result)), table, winners,
+                static_cast<int>(classes), static_cast<int>(padded), static_cast<int>(chunks));
   });
 }
 

@@ -1,7 +1,7 @@
 // Copyright 2026 fcis_ros maintainers
 // SPDX-License-Identifier: Apache-2.0
 
-// What the kernels behind assembling share: how a launch divides the memory lent to it, and sums over the threads of a block.
+// Shared by the kernels on boxes and masks: how a launch divides the memory lent to it, and sums over the threads of a block.
 #pragma once
 
 #include <cstddef>

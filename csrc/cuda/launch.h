@@ -1,7 +1,7 @@
 // Copyright 2026 fcis_ros maintainers
 // SPDX-License-Identifier: Apache-2.0
 
-// What kernels use of CUDA beyond the language itself: launches, dynamic shared memory, warps. One place, so that tests can run
+// CUDA beyond the language itself, for all kernels: launches, dynamic shared memory, warps. Together here, so that tests can run
 // the kernels on the host: with FCIS_EMULATE the CUDA names come from test/ops/emulator/emulator.h.
 #pragma once
 

@@ -1,116 +1,70 @@
 // Copyright 2026 fcis_ros maintainers
 // SPDX-License-Identifier: Apache-2.0
 
-// The CUDA operators on maps for PyTorch: arguments checked, memory taken from PyTorch's allocator, kernels launched on the
-// current stream. Nothing waits for the device.
-#include <ATen/core/Tensor.h>
-#include <ATen/ops/empty_like.h>
-#include <torch/library.h>
+// The CUDA operators on maps for PyTorch.
+#include "../map_bindings.h"
 
-#include "../checks.h"
-#include "../views.h"
 #include "binding.h"
 #include "map_kernels.h"
 
 namespace fcis::cuda {
 namespace {
 
-at::Tensor class_logits_of(const at::Tensor& maps, const at::Tensor& rois, int64_t classes, int64_t bins, int64_t size,
-                           int64_t stride) {
-  check_maps(maps, rois, bins, size, stride, kLeastPairs * bins * bins);
-  check_classes("classes", classes, maps, bins);
-  const Call call(maps);
-  at::Tensor logits = take({rois.size(0), classes}, at::kFloat, maps);
-  C10_CUDA_CHECK(
-      class_logits(view_maps(maps), view_rois(rois, bins, size, stride), classes, logits.mutable_data_ptr<float>(), call.stream));
-  return logits;
-}
+struct CudaMaps : Call {
+  using Call::Call;
 
-at::Tensor class_logits_gradient(const at::Tensor& grad_in, const at::Tensor& maps, const at::Tensor& rois, int64_t bins,
-                                 int64_t size, int64_t stride) {
-  check_maps(maps, rois, bins, size, stride, kLeastPairs * bins * bins);
-  check_logits_grad(grad_in, maps, rois, bins);
-  const Call call(maps);
-  const at::Tensor grad = grad_in.contiguous();
-  const Maps shape = view_maps(maps);
-  const Rois boxes = view_rois(rois, bins, size, stride);
-  at::Tensor result = at::empty_like(maps), workspace = take_workspace(class_logits_workspace(shape, boxes), maps);
-  C10_CUDA_CHECK(class_logits_backward(grad.const_data_ptr<float>(), shape, boxes, grad.size(1), workspace.mutable_data_ptr(),
-                                       result.mutable_data_ptr(), call.stream));
-  return result;
-}
+  at::Tensor class_logits(const at::Tensor& maps, const Rois& rois, int64_t classes) const {
+    at::Tensor logits = take({rois.count, classes}, at::kFloat, maps);
+    C10_CUDA_CHECK(cuda::class_logits(view_maps(maps), rois, classes, ptr<float>(logits), stream));
+    return logits;
+  }
 
-at::Tensor mask_logits_of(const at::Tensor& maps, const at::Tensor& rois, const at::Tensor& labels, int64_t bins, int64_t size,
-                          int64_t stride) {
-  check_maps(maps, rois, bins, size, stride, kLeastPairs * bins * bins);
-  check_labels(labels, rois);
-  const Call call(maps);
-  const at::Tensor label = labels.contiguous();
-  at::Tensor pairs = take({rois.size(0), 2, size, size}, at::kFloat, maps);
-  C10_CUDA_CHECK(mask_logits(view_maps(maps), view_rois(rois, bins, size, stride), label.const_data_ptr<int64_t>(),
-                             pairs.mutable_data_ptr<float>(), call.stream));
-  return pairs;
-}
+  at::Tensor class_logits_backward(const at::Tensor& grad, const at::Tensor& maps, const Rois& rois) const {
+    const Maps shape = view_maps(maps);
+    return take_gradient(maps, class_logits_workspace(shape, rois), [&](void* workspace, void* result) {
+      return cuda::class_logits_backward(ptr<const float>(grad), shape, rois, grad.size(1), workspace, result, stream);
+    });
+  }
 
-at::Tensor mask_logits_gradient(const at::Tensor& grad_in, const at::Tensor& maps, const at::Tensor& rois,
-                                const at::Tensor& labels, int64_t bins, int64_t size, int64_t stride) {
-  check_maps(maps, rois, bins, size, stride, kLeastPairs * bins * bins);
-  check_labels(labels, rois);
-  check_grad(grad_in, maps, {rois.size(0), 2, size, size});
-  const Call call(maps);
-  const at::Tensor grad = grad_in.contiguous(), label = labels.contiguous();
-  const Maps shape = view_maps(maps);
-  const Rois boxes = view_rois(rois, bins, size, stride);
-  at::Tensor result = at::empty_like(maps), workspace = take_workspace(mask_logits_workspace(shape, boxes), maps);
-  C10_CUDA_CHECK(mask_logits_backward(grad.const_data_ptr<float>(), shape, boxes, label.const_data_ptr<int64_t>(),
-                                      workspace.mutable_data_ptr(), result.mutable_data_ptr(), call.stream));
-  return result;
-}
+  at::Tensor mask_logits(const at::Tensor& maps, const Rois& rois, const at::Tensor& labels) const {
+    at::Tensor pairs = take({rois.count, 2, rois.size, rois.size}, at::kFloat, maps);
+    C10_CUDA_CHECK(cuda::mask_logits(view_maps(maps), rois, ptr<const int64_t>(labels), ptr<float>(pairs), stream));
+    return pairs;
+  }
 
-at::Tensor best_class_masks_of(const at::Tensor& maps, const at::Tensor& rois, const at::Tensor& scores_in, int64_t bins,
-                               int64_t size, int64_t stride) {
-  check_maps(maps, rois, bins, size, stride, kLeastPairs * bins * bins);
-  check_scores(scores_in, maps, rois, bins);
-  const Call call(maps);
-  const at::Tensor scores = scores_in.contiguous();
-  at::Tensor masks = take({rois.size(0), size, size}, at::kFloat, maps);
-  C10_CUDA_CHECK(best_class_masks(view_maps(maps), view_rois(rois, bins, size, stride), scores.const_data_ptr<float>(),
-                                  scores.size(1), masks.mutable_data_ptr<float>(), call.stream));
-  return masks;
-}
+  at::Tensor mask_logits_backward(const at::Tensor& grad, const at::Tensor& maps, const Rois& rois,
+                                  const at::Tensor& labels) const {
+    const Maps shape = view_maps(maps);
+    return take_gradient(maps, mask_logits_workspace(shape, rois), [&](void* workspace, void* result) {
+      return cuda::mask_logits_backward(ptr<const float>(grad), shape, rois, ptr<const int64_t>(labels), workspace, result,
+                                        stream);
+    });
+  }
 
-at::Tensor box_deltas_of(const at::Tensor& maps, const at::Tensor& rois, int64_t bins, int64_t size, int64_t stride) {
-  check_maps(maps, rois, bins, size, stride, bins * bins);
-  const Call call(maps);
-  at::Tensor deltas = take({rois.size(0), maps.size(1) / (bins * bins)}, at::kFloat, maps);
-  C10_CUDA_CHECK(box_deltas(view_maps(maps), view_rois(rois, bins, size, stride), deltas.mutable_data_ptr<float>(), call.stream));
-  return deltas;
-}
+  at::Tensor best_class_masks(const at::Tensor& maps, const Rois& rois, const at::Tensor& scores) const {
+    at::Tensor masks = take({rois.count, rois.size, rois.size}, at::kFloat, maps);
+    C10_CUDA_CHECK(
+        cuda::best_class_masks(view_maps(maps), rois, ptr<const float>(scores), scores.size(1), ptr<float>(masks), stream));
+    return masks;
+  }
 
-at::Tensor box_deltas_gradient(const at::Tensor& grad_in, const at::Tensor& maps, const at::Tensor& rois, int64_t bins,
-                               int64_t size, int64_t stride) {
-  check_maps(maps, rois, bins, size, stride, bins * bins);
-  check_grad(grad_in, maps, {rois.size(0), maps.size(1) / (bins * bins)});
-  const Call call(maps);
-  const at::Tensor grad = grad_in.contiguous();
-  const Maps shape = view_maps(maps);
-  const Rois boxes = view_rois(rois, bins, size, stride);
-  at::Tensor result = at::empty_like(maps), workspace = take_workspace(box_deltas_workspace(shape, boxes), maps);
-  C10_CUDA_CHECK(box_deltas_backward(grad.const_data_ptr<float>(), shape, boxes, workspace.mutable_data_ptr(),
-                                     result.mutable_data_ptr(), call.stream));
-  return result;
-}
+  at::Tensor box_deltas(const at::Tensor& maps, const Rois& rois) const {
+    const Maps read = view_maps(maps);
+    at::Tensor deltas = take({rois.count, outputs_of(read, rois)}, at::kFloat, maps);
+    C10_CUDA_CHECK(cuda::box_deltas(read, rois, ptr<float>(deltas), stream));
+    return deltas;
+  }
+
+  at::Tensor box_deltas_backward(const at::Tensor& grad, const at::Tensor& maps, const Rois& rois) const {
+    const Maps shape = view_maps(maps);
+    return take_gradient(maps, box_deltas_workspace(shape, rois), [&](void* workspace, void* result) {
+      return cuda::box_deltas_backward(ptr<const float>(grad), shape, rois, workspace, result, stream);
+    });
+  }
+};
 
 }  // namespace
 
-TORCH_LIBRARY_IMPL(fcis_ros, CUDA, m) {
-  m.impl("class_logits", class_logits_of);
-  m.impl("class_logits_backward", class_logits_gradient);
-  m.impl("mask_logits", mask_logits_of);
-  m.impl("mask_logits_backward", mask_logits_gradient);
-  m.impl("best_class_masks", best_class_masks_of);
-  m.impl("box_deltas", box_deltas_of);
-  m.impl("box_deltas_backward", box_deltas_gradient);
-}
+TORCH_LIBRARY_IMPL(fcis_ros, CUDA, m) { implement_map_operators<CudaMaps>(m); }
 
 }  // namespace fcis::cuda

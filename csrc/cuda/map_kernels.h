@@ -1,7 +1,7 @@
 // Copyright 2026 fcis_ros maintainers
 // SPDX-License-Identifier: Apache-2.0
 
-// The CUDA operators on maps, without PyTorch: what is read from them inside every ROI.
+// The CUDA operators on maps, without PyTorch: values read from them inside every ROI.
 //
 // All pointers are on the device. Nothing allocates, waits for the device or leaves its stream, so every call can be captured in
 // a graph; no atomics, so results repeat bit by bit. A workspace is as large as the function before the operator says, aligned to

@@ -9,8 +9,8 @@ namespace {
 
 constexpr int kMaskThreads = 128;
 
-// A thread is one square. An ROI is spread over several blocks: what they read lies scattered, and latency is all
-// there is.
+// A thread is one square. An ROI is spread over several blocks: their reads are scattered, and latency
+// alone counts.
 template <typename T>
 __global__ void __launch_bounds__(kMaskThreads)
     assemble_masks(Access<const T> maps, const float* __restrict__ rois, const int64_t* __restrict__ labels, int bins, int size,
@@ -31,32 +31,32 @@ __global__ void __launch_bounds__(kMaskThreads)
       mean = {sum.outside / area, sum.inside / area};
     }
   }
-  float* const own = pairs + static_cast<int64_t>(roi) * 2 * size * size + at;
-  own[0] = mean.outside;
-  own[size * size] = mean.inside;
+  float* const out = pairs + static_cast<int64_t>(roi) * 2 * size * size + at;
+  out[0] = mean.outside;
+  out[size * size] = mean.inside;
 }
 
 // grad [R, 2, size, size]; a warp gathers the gradient of one feature cell, one bin and 32 classes of both sides:
 // what comes from an ROI goes to the lane of its label.
 template <typename T>
-__global__ void __launch_bounds__(Place::kWarps* kWarp, 4)
+__global__ void __launch_bounds__(GradientCell::kWarps* kWarp, 4)
     gather_masks(const float* __restrict__ grad, const int64_t* __restrict__ labels, Access<T> result, Table table, int padded,
                  int chunks) {
-  const int unit = blockIdx.y * Place::kWarps + threadIdx.x / kWarp;
+  const int unit = blockIdx.y * GradientCell::kWarps + threadIdx.x / kWarp;
   if (unit >= table.bins * table.bins * chunks) return;  // the whole warp
-  const Place place = find_place(blockIdx.x, unit, result.height, result.width, chunks);
-  const int label = place.chunk * kWarp + static_cast<int>(threadIdx.x) % kWarp, size = table.size, per_bin = table.per_bin;
-  const int top = place.bin / table.bins * per_bin, left = place.bin % table.bins * per_bin;
+  const GradientCell cell = find_gradient_cell(blockIdx.x, unit, result.height, result.width, chunks);
+  const int label = cell.chunk * kWarp + static_cast<int>(threadIdx.x) % kWarp, size = table.size, per_bin = table.per_bin;
+  const int top = cell.bin / table.bins * per_bin, left = cell.bin % table.bins * per_bin;
   Pair sum{0.0f, 0.0f};
-  for_each_roi(table, place, [&](int r) {
+  for_each_roi(table, cell, [&](int r) {
     if (labels[r] != label || label >= padded) return;
     const float* const wanted = grad + static_cast<int64_t>(r) * 2 * size * size;
     for (int p = top; p < top + per_bin; ++p) {
       const Span row = *table.row(r, p);
-      if (!holds(row, place.y)) continue;
+      if (!holds(row, cell.y)) continue;
       for (int q = left; q < left + per_bin; ++q) {
         const Span column = *table.column(r, q);
-        if (!holds(column, place.x)) continue;
+        if (!holds(column, cell.x)) continue;
         const float area = static_cast<float>(row.count() * column.count());
         sum.outside += wanted[p * size + q] / area;
         sum.inside += wanted[(size + p) * size + q] / area;
@@ -64,7 +64,7 @@ __global__ void __launch_bounds__(Place::kWarps* kWarp, 4)
     }
   });
   if (label >= padded) return;
-  store_pair(result, result.at(place.image, 2 * (static_cast<int64_t>(place.bin) * padded + label), place.y, place.x), sum);
+  store_pair(result, result.at(cell.image, 2 * (static_cast<int64_t>(cell.bin) * padded + label), cell.y, cell.x), sum);
 }
 
 }  // namespace
@@ -87,15 +87,15 @@ size_t mask_logits_workspace(const Maps&, const Rois& rois) { return static_cast
 cudaError_t mask_logits_backward(const float* grad, const Maps& maps, const Rois& rois, const int64_t* labels, void* workspace,
                                  void* result, cudaStream_t stream) {
   const int64_t padded = padded_of(maps, rois), chunks = divide_up(padded, kWarp), pixels = maps.images * maps.pixels();
-  const int64_t units = divide_up(rois.bins * rois.bins * chunks, Place::kWarps);
+  const int64_t units = divide_up(rois.bins * rois.bins * chunks, GradientCell::kWarps);
   if (rois.count > 0x7fffffff || pixels > 0x7fffffff || units > 65535) return cudaErrorInvalidValue;
   if (pixels == 0) return cudaSuccess;
   const Table table = open_table(maps, rois, workspace, stream);
   return with_element(maps.element, [&](auto element) {
     using T = decltype(element);
-    FCIS_LAUNCH((gather_masks<T>), dim3(static_cast<unsigned>(pixels), static_cast<unsigned>(units)), Place::kWarps * kWarp, 0,
-                stream, grad, labels, access(maps, static_cast<T*>(result)), table, static_cast<int>(padded),
-                static_cast<int>(chunks));
+    FCIS_LAUNCH((gather_masks<T>), dim3(static_cast<unsigned>(pixels), static_cast<unsigned>(units)),
+                GradientCell::kWarps * kWarp, 0, stream, grad, labels, access(maps, static_cast<T*>(result)), table,
+                static_cast<int>(padded), static_cast<int>(chunks));
   });
 }
 

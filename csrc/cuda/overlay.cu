@@ -21,9 +21,9 @@ __device__ __forceinline__ RunSlice find_runs(const int32_t* ends, int instance,
   return slice.begin >= 0 && slice.begin <= slice.end && slice.end <= total ? slice : RunSlice{0, 0};
 }
 
-// One block an instance: places[i] = pixels, down the columns of the box, up to the end of run i.
+// One block an instance: run_ends[i] = pixels, down the columns of the box, up to the end of run i.
 __global__ __launch_bounds__(kThreads) void add_runs(const int32_t* boxes, const int32_t* runs, const int32_t* ends, int total,
-                                                     int height, int width, int* places, int32_t* wrong) {
+                                                     int height, int width, int* run_ends, int32_t* wrong) {
   const int instance = static_cast<int>(blockIdx.x), thread = static_cast<int>(threadIdx.x);
   const RunSlice slice = find_runs(ends, instance, total);
   const int32_t* box = boxes + static_cast<int64_t>(instance) * 4;
@@ -32,11 +32,11 @@ __global__ __launch_bounds__(kThreads) void add_runs(const int32_t* boxes, const
   bool fits = slice.end == ends[instance];
   int64_t sum = 0;
   for (int begin = slice.begin; begin < slice.end; begin += kThreads) {
-    const int at = begin + thread, own = at < slice.end ? runs[at] : 0;
-    fits &= own >= 0;
+    const int at = begin + thread, length = at < slice.end ? runs[at] : 0;
+    fits &= length >= 0;
     int64_t all;
-    const int64_t end = sum + sum_before(own, all) + own;
-    if (at < slice.end) places[at] = static_cast<int>(min(end, static_cast<int64_t>(INT32_MAX)));
+    const int64_t end = sum + sum_before(length, all) + length;
+    if (at < slice.end) run_ends[at] = static_cast<int>(min(end, static_cast<int64_t>(INT32_MAX)));
     sum += all;
   }
   if (!fits || sum != pixels) atomicMax(wrong, instance + 1);
@@ -44,7 +44,7 @@ __global__ __launch_bounds__(kThreads) void add_runs(const int32_t* boxes, const
 
 // 256 instances at a time each thread notes whether one of them touches the block's pixels; then every thread asks those in turn,
 // best first, whether its pixel lies in a run with an odd number. No pixel is written twice.
-__global__ __launch_bounds__(kThreads) void find_labels(const int32_t* boxes, const int32_t* ends, const int* places,
+__global__ __launch_bounds__(kThreads) void find_labels(const int32_t* boxes, const int32_t* ends, const int* run_ends,
                                                         int instances, int total, int height, int width, uint16_t* labels) {
   __shared__ int corners[4][kThreads];
   __shared__ unsigned near[kWarps];
@@ -71,7 +71,7 @@ __global__ __launch_bounds__(kThreads) void find_labels(const int32_t* boxes, co
         int low = slice.begin, high = slice.end;  // the first run that ends behind the pixel
         while (low < high) {
           const int middle = low + (high - low) / 2;
-          if (places[middle] > pixel) {
+          if (run_ends[middle] > pixel) {
             high = middle;
           } else {
             low = middle + 1;
@@ -102,7 +102,7 @@ __global__ __launch_bounds__(kThreads) void find_cores(const uint16_t* labels, i
 }
 
 __global__ __launch_bounds__(kThreads) void blend(const uint8_t* image, const uint16_t* labels, const uint16_t* cores,
-                                                  const uint8_t* colours, int instances, int own, int thickness, int height,
+                                                  const uint8_t* colours, int instances, int opacity, int thickness, int height,
                                                   int width, uint8_t* result, int32_t* wrong) {
   const int thread = static_cast<int>(threadIdx.x), x = static_cast<int>(blockIdx.x) * kColumns + thread % kColumns,
             y = static_cast<int>(blockIdx.y) * kRows + thread / kColumns;
@@ -121,7 +121,7 @@ __global__ __launch_bounds__(kThreads) void blend(const uint8_t* image, const ui
   for (int at = max(y - thickness, 0); inner && at <= last; ++at) inner = cores[static_cast<int64_t>(at) * width + x] == label;
   const uint8_t* colour = colours + (label - 1) * 3;
   for (int c = 0; c < 3; ++c) {
-    out[c] = inner ? static_cast<uint8_t>((in[c] * (256 - own) + colour[c] * own + 128) >> 8) : colour[c];
+    out[c] = inner ? static_cast<uint8_t>((in[c] * (256 - opacity) + colour[c] * opacity + 128) >> 8) : colour[c];
   }
 }
 
@@ -138,14 +138,14 @@ cudaError_t label_map(const int32_t* boxes, const int32_t* runs, const int32_t* 
   if (const cudaError_t error = cudaMemsetAsync(wrong, 0, sizeof(int32_t), stream)) return error;
   if (height == 0 || width == 0) return cudaSuccess;
   if (instances > 65535 || total > INT32_MAX || height > 32768 || width > 32768) return cudaErrorInvalidValue;
-  int* places = static_cast<int*>(workspace);
+  int* run_ends = static_cast<int*>(workspace);
   const int count = static_cast<int>(instances), runs_in = static_cast<int>(total), rows = static_cast<int>(height),
             columns = static_cast<int>(width);
   if (count > 0) {
-    FCIS_LAUNCH(add_runs, static_cast<unsigned>(count), kThreads, 0, stream, boxes, runs, ends, runs_in, rows, columns, places,
+    FCIS_LAUNCH(add_runs, static_cast<unsigned>(count), kThreads, 0, stream, boxes, runs, ends, runs_in, rows, columns, run_ends,
                 wrong);
   }
-  FCIS_LAUNCH(find_labels, pixel_blocks(height, width), kThreads, 0, stream, boxes, ends, places, count, runs_in, rows, columns,
+  FCIS_LAUNCH(find_labels, pixel_blocks(height, width), kThreads, 0, stream, boxes, ends, run_ends, count, runs_in, rows, columns,
               labels);
   return cudaGetLastError();
 }

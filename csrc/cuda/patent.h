@@ -1,7 +1,7 @@
 // Copyright 2026 fcis_ros maintainers
 // SPDX-License-Identifier: Apache-2.0
 
-// What the kernels of `assemble: native` share: what every ROI covers, as a table for kernels that go over the ROIs.
+// Shared by the kernels of `assemble: native`: the cells that every ROI covers, as a table for kernels that go over the ROIs.
 #pragma once
 
 #include "../patent.h"
@@ -10,7 +10,7 @@
 
 namespace fcis::cuda {
 
-// ROIs run fastest: lanes look at 32 of them at once. Points are there only where size > 0.
+// ROIs run fastest: lanes look at 32 of them at once. Without points, size is 0.
 struct CoverTable {
   int count, bins, size;
   double* share;                    // [count]: of a cell in the mean over the ROI

@@ -1,7 +1,7 @@
 // Copyright 2026 fcis_ros maintainers
 // SPDX-License-Identifier: Apache-2.0
 
-// What every ROI covers where maps are read as they are, as a table.
+// The table of the cells that every ROI covers where maps are read as they are.
 #include "patent.h"
 
 namespace fcis::cuda {

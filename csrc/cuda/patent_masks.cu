@@ -37,36 +37,36 @@ __global__ __launch_bounds__(kThreads) void read_points(Access<const T> maps, co
     const int64_t bin = static_cast<int64_t>(row.bin) * bins + column.bin;
     pair = read_pair(maps, maps.at(cover.image, 2 * (bin * padded + label), row.cell, column.cell));
   }
-  float* const own = pairs + static_cast<int64_t>(r) * 2 * size * size + at;
-  own[0] = pair.outside;
-  own[size * size] = pair.inside;
+  float* const out = pairs + static_cast<int64_t>(r) * 2 * size * size + at;
+  out[0] = pair.outside;
+  out[size * size] = pair.inside;
 }
 
-// grad [R, 2, size, size]; a warp gathers the gradient of one feature cell, one bin and 32 classes of both sides: what comes from
-// an ROI goes to the lane of its label. Four blocks an SM leave room for registers, which spill from sm_100 on otherwise.
+// grad [R, 2, size, size]; a warp gathers the gradient of one feature cell, one bin and 32 classes of both sides: an ROI's share
+// goes to the lane of its label. Four blocks an SM leave room for registers, which spill from sm_100 on otherwise.
 template <typename T>
-__global__ __launch_bounds__(Place::kWarps* kWarp, 4) void gather_points(const float* __restrict__ grad,
-                                                                         const int64_t* __restrict__ labels, Access<T> result,
-                                                                         CoverTable table, int padded, int chunks) {
-  const int unit = blockIdx.y * Place::kWarps + threadIdx.x / kWarp;
+__global__ __launch_bounds__(GradientCell::kWarps* kWarp,
+                             4) void gather_points(const float* __restrict__ grad, const int64_t* __restrict__ labels,
+                                                   Access<T> result, CoverTable table, int padded, int chunks) {
+  const int unit = blockIdx.y * GradientCell::kWarps + threadIdx.x / kWarp;
   if (unit >= table.bins * table.bins * chunks) return;  // the whole warp
-  const Place place = find_place(blockIdx.x, unit, result.height, result.width, chunks);
-  const int label = place.chunk * kWarp + static_cast<int>(threadIdx.x) % kWarp, size = table.size;
+  const GradientCell cell = find_gradient_cell(blockIdx.x, unit, result.height, result.width, chunks);
+  const int label = cell.chunk * kWarp + static_cast<int>(threadIdx.x) % kWarp, size = table.size;
   Pair sum{0.0f, 0.0f};
-  for_each_roi(table, place, [&](int r) {
+  for_each_roi(table, cell, [&](int r) {
     if (labels[r] != label || label >= padded) return;
     const float* const wanted = grad + static_cast<int64_t>(r) * 2 * size * size;
     for (int p = 0; p < size; ++p) {
-      if (CoverTable::at(table.row_points, p, table.count, r) != place.y) continue;
+      if (CoverTable::at(table.row_points, p, table.count, r) != cell.y) continue;
       for (int q = 0; q < size; ++q) {
-        if (CoverTable::at(table.column_points, q, table.count, r) != place.x) continue;
+        if (CoverTable::at(table.column_points, q, table.count, r) != cell.x) continue;
         sum.outside += wanted[p * size + q];
         sum.inside += wanted[(size + p) * size + q];
       }
     }
   });
   if (label >= padded) return;
-  store_pair(result, result.at(place.image, 2 * (static_cast<int64_t>(place.bin) * padded + label), place.y, place.x), sum);
+  store_pair(result, result.at(cell.image, 2 * (static_cast<int64_t>(cell.bin) * padded + label), cell.y, cell.x), sum);
 }
 
 }  // namespace
@@ -88,15 +88,15 @@ size_t patent_masks_backward_workspace(const Maps&, const Rois& rois) { return c
 cudaError_t patent_masks_backward(const float* grad, const Maps& maps, const Rois& rois, const int64_t* labels, void* workspace,
                                   void* result, cudaStream_t stream) {
   const int64_t padded = padded_of(maps, rois), chunks = divide_up(padded, kWarp), pixels = maps.images * maps.pixels();
-  const int64_t units = divide_up(rois.bins * rois.bins * chunks, Place::kWarps);
+  const int64_t units = divide_up(rois.bins * rois.bins * chunks, GradientCell::kWarps);
   if (rois.count > 0x7fffffff || pixels > 0x7fffffff || units > 65535) return cudaErrorInvalidValue;
   if (pixels == 0) return cudaSuccess;
   const CoverTable table = open_cover_table(maps, rois, true, workspace, stream);
   return with_element(maps.element, [&](auto element) {
     using T = decltype(element);
-    FCIS_LAUNCH((gather_points<T>), dim3(static_cast<unsigned>(pixels), static_cast<unsigned>(units)), Place::kWarps * kWarp, 0,
-                stream, grad, labels, access(maps, static_cast<T*>(result)), table, static_cast<int>(padded),
-                static_cast<int>(chunks));
+    FCIS_LAUNCH((gather_points<T>), dim3(static_cast<unsigned>(pixels), static_cast<unsigned>(units)),
+                GradientCell::kWarps * kWarp, 0, stream, grad, labels, access(maps, static_cast<T*>(result)), table,
+                static_cast<int>(padded), static_cast<int>(chunks));
   });
 }
 

@@ -5,7 +5,7 @@
 // are in double, added up in the order of csrc/cpu/patent_means.cpp: the difference of two sums over thousands of cells would
 // lose a float's last digits.
 //
-// The gradient gathers, as nothing may be added to from two sides: every ROI that covers a cell gives it its share.
+// The gradient gathers, as no two threads may add to one element: every ROI that covers a cell gives it its share.
 #include "patent.h"
 
 namespace fcis::cuda {
@@ -84,29 +84,29 @@ __global__ __launch_bounds__(kMeanWarps* kWarp) void read_corners(AreaTable tabl
       cover.image < 0 ? 0.0f : static_cast<float>(total / static_cast<double>(cover.cells()));
 }
 
-// A warp gathers the gradient of one feature cell, one bin and 32 groups; of pairs it goes to the side that is larger there, and
-// is zero for the padding.
+// A warp gathers the gradient of one feature cell, one bin and 32 groups; of pairs it goes to the larger side, and is zero for
+// the padding.
 template <typename T, bool kPairs>
-__global__ __launch_bounds__(Place::kWarps* kWarp) void gather_means(const float* __restrict__ grad, Access<const T> maps,
-                                                                     Access<T> result, CoverTable table, int groups, int stored,
-                                                                     int chunks) {
-  const int unit = blockIdx.y * Place::kWarps + threadIdx.x / kWarp;
+__global__ __launch_bounds__(GradientCell::kWarps* kWarp) void gather_means(const float* __restrict__ grad, Access<const T> maps,
+                                                                            Access<T> result, CoverTable table, int groups,
+                                                                            int stored, int chunks) {
+  const int unit = blockIdx.y * GradientCell::kWarps + threadIdx.x / kWarp;
   if (unit >= table.bins * table.bins * chunks) return;  // the whole warp
-  const Place place = find_place(blockIdx.x, unit, result.height, result.width, chunks);
-  const int group = place.chunk * kWarp + static_cast<int>(threadIdx.x) % kWarp;
+  const GradientCell cell = find_gradient_cell(blockIdx.x, unit, result.height, result.width, chunks);
+  const int group = cell.chunk * kWarp + static_cast<int>(threadIdx.x) % kWarp;
   double sum = 0.0;
-  for_each_roi(table, place, [&](int r) {
+  for_each_roi(table, cell, [&](int r) {
     if (group < groups) sum += static_cast<double>(grad[static_cast<int64_t>(r) * groups + group]) * table.share[r];
   });
   if (group >= stored) return;
   const float value = static_cast<float>(sum);
-  const int64_t channel = (kPairs ? 2 : 1) * (static_cast<int64_t>(place.bin) * stored + group);
-  T* const at = result.at(place.image, channel, place.y, place.x);
+  const int64_t channel = (kPairs ? 2 : 1) * (static_cast<int64_t>(cell.bin) * stored + group);
+  T* const at = result.at(cell.image, channel, cell.y, cell.x);
   if (!kPairs) {
     store(at, value);
     return;
   }
-  const Pair pair = read_pair(maps, maps.at(place.image, channel, place.y, place.x));
+  const Pair pair = read_pair(maps, maps.at(cell.image, channel, cell.y, cell.x));
   const bool inside = pair.inside > pair.outside;
   store_pair(result, at, {inside ? 0.0f : value, inside ? value : 0.0f});
 }
@@ -157,7 +157,7 @@ size_t patent_means_backward_workspace(const Maps&, const Rois& rois) { return c
 cudaError_t patent_means_backward(const float* grad, const Maps& maps, const Rois& rois, bool pairs, int64_t groups,
                                   void* workspace, void* result, cudaStream_t stream) {
   const int64_t stored = stored_of(maps, rois, pairs), chunks = divide_up(stored, kWarp), pixels = maps.images * maps.pixels();
-  const int64_t units = divide_up(rois.bins * rois.bins * chunks, Place::kWarps);
+  const int64_t units = divide_up(rois.bins * rois.bins * chunks, GradientCell::kWarps);
   if (rois.count > 0x7fffffff || pixels > 0x7fffffff || units > 65535) return cudaErrorInvalidValue;
   if (pixels == 0) return cudaSuccess;
   const CoverTable table = open_cover_table(maps, rois, false, workspace, stream);
@@ -166,11 +166,13 @@ cudaError_t patent_means_backward(const float* grad, const Maps& maps, const Roi
     using T = decltype(element);
     const Access<const T> read = access(maps, static_cast<const T*>(maps.data));
     const Access<T> written = access(maps, static_cast<T*>(result));
-    const int own = static_cast<int>(groups), all = static_cast<int>(stored), parts = static_cast<int>(chunks);
+    const int group_count = static_cast<int>(groups), all = static_cast<int>(stored), parts = static_cast<int>(chunks);
     if (pairs) {
-      FCIS_LAUNCH((gather_means<T, true>), grid, Place::kWarps * kWarp, 0, stream, grad, read, written, table, own, all, parts);
+      FCIS_LAUNCH((gather_means<T, true>), grid, GradientCell::kWarps * kWarp, 0, stream, grad, read, written, table, group_count,
+                  all, parts);
     } else {
-      FCIS_LAUNCH((gather_means<T, false>), grid, Place::kWarps * kWarp, 0, stream, grad, read, written, table, own, all, parts);
+      FCIS_LAUNCH((gather_means<T, false>), grid, GradientCell::kWarps * kWarp, 0, stream, grad, read, written, table,
+                  group_count, all, parts);
     }
   });
 }

@@ -36,7 +36,7 @@ __global__ __launch_bounds__(kThreads) void count_changes(const Round round, con
     const int column = begin + static_cast<int>(threadIdx.x);
     int changes = 0;
     if (column < window.x2) {
-      visit_changes(bits, round.width, window, column, [&](int, unsigned found) { changes += __popc(found); });
+      visit_changes(bits, round.width, window, column, [&](int, unsigned changed) { changes += __popc(changed); });
     }
     int64_t all;
     const int64_t before = sum_before(changes, all);
@@ -54,9 +54,9 @@ __global__ __launch_bounds__(kThreads) void find_ends(const int* totals, int win
   int64_t sum = 0;
   for (int begin = 0; begin < winners; begin += kThreads) {
     const int winner = begin + static_cast<int>(threadIdx.x);
-    const int own = winner < winners ? totals[winner] : 0;
+    const int count = winner < winners ? totals[winner] : 0;
     int64_t all;
-    const int64_t end = sum + sum_before(own, all) + own;
+    const int64_t end = sum + sum_before(count, all) + count;
     if (winner < winners) ends[winner] = static_cast<int32_t>(min(end, static_cast<int64_t>(INT32_MAX)));
     sum += all;
   }
@@ -66,8 +66,9 @@ __global__ __launch_bounds__(kThreads) void find_ends(const int* totals, int win
 }
 
 // One block a winner: first where the changes are, then from the last to the first the way from one to the next.
-__global__ __launch_bounds__(kThreads) void place_runs(const Round round, const unsigned* bits, const int* starts,
-                                                       const int* totals, const int32_t* ends, int32_t* runs, int64_t capacity) {
+__global__ __launch_bounds__(kThreads) void write_runs_of(const Round round, const unsigned* bits, const int* starts,
+                                                          const int* totals, const int32_t* ends, int32_t* runs,
+                                                          int64_t capacity) {
   const int64_t winner = blockIdx.x;
   const Window window = round.windows[winner];
   const int count = totals[winner], thread = static_cast<int>(threadIdx.x), height = window.y2 - window.y1;
@@ -76,10 +77,10 @@ __global__ __launch_bounds__(kThreads) void place_runs(const Round round, const 
   starts += winner * round.width;
   runs += ends[winner] - count;
   for (int column = window.x1 + thread; column < window.x2; column += kThreads) {
-    int place = starts[column];
+    int next = starts[column];
     const int top = (column - window.x1) * height - window.y1;
-    visit_changes(bits, round.width, window, column, [&](int row, unsigned found) {
-      for (; found != 0; found &= found - 1) runs[place++] = top + row + __ffs(static_cast<int>(found)) - 1;
+    visit_changes(bits, round.width, window, column, [&](int row, unsigned changed) {
+      for (; changed != 0; changed &= changed - 1) runs[next++] = top + row + __ffs(static_cast<int>(changed)) - 1;
     });
   }
   if (thread == 0) runs[count - 1] = (window.x2 - window.x1) * height;
@@ -114,8 +115,8 @@ cudaError_t write_runs(const Votes& v, void* workspace, const int32_t* ends, int
                        cudaStream_t stream) {
   if (v.winners == 0) return cudaSuccess;
   const VotingArrays w(v, workspace);
-  FCIS_LAUNCH(place_runs, static_cast<unsigned>(v.winners), kThreads, 0, stream, w.last, w.bits, w.starts, w.totals, ends, runs,
-              capacity);
+  FCIS_LAUNCH(write_runs_of, static_cast<unsigned>(v.winners), kThreads, 0, stream, w.last, w.bits, w.starts, w.totals, ends,
+              runs, capacity);
   return cudaGetLastError();
 }
 

@@ -35,15 +35,15 @@ __device__ __forceinline__ bool is_inside(const int32_t* box, int width, int hei
 }
 
 // One block a box. In double, as the CPU does it, and once: most GPUs have few units for it.
-__global__ __launch_bounds__(kThreads) void find_places(const Round round) {
+__global__ __launch_bounds__(kThreads) void find_positions(const Round round) {
   const int32_t* box = round.boxes + static_cast<int64_t>(blockIdx.x) * 4;
   if (!is_inside(box, round.width, round.height)) return;
-  float* places = round.places + static_cast<int64_t>(blockIdx.x) * (round.width + round.height);
+  float* positions = round.positions + static_cast<int64_t>(blockIdx.x) * (round.width + round.height);
   for (int axis = 0; axis < 2; ++axis) {
     const int length = box[axis + 2] - box[axis] + 1;
     const double scale = static_cast<double>(round.size) / static_cast<double>(length);
     for (int i = static_cast<int>(threadIdx.x); i < length; i += kThreads) {
-      places[axis * round.width + i] = static_cast<float>(__dadd_rn(__dmul_rn(static_cast<double>(i) + 0.5, scale), -0.5));
+      positions[axis * round.width + i] = static_cast<float>(__dadd_rn(__dmul_rn(static_cast<double>(i) + 0.5, scale), -0.5));
     }
   }
 }
@@ -83,8 +83,8 @@ __global__ __launch_bounds__(kWarp) void gather_voters(const Round round, const 
 }
 
 // One warp a tile of 32 x 32 pixels, one thread a column of it with 32 sums in registers; voters that miss the tile are skipped
-// by the whole warp. Rows of a mask are read at its columns' places once and serve all pixel rows between two of them. Three
-// blocks a multiprocessor leave the registers that it takes not to spill.
+// by the whole warp. Rows of a mask are read at its columns' positions once and serve all pixel rows between two of them. Three
+// blocks per multiprocessor leave enough registers not to spill.
 template <bool kBinarise>
 __global__ __launch_bounds__(kThreads, 3) void sum_votes(const Round round, unsigned* bits) {
   const int lane = static_cast<int>(threadIdx.x) % kWarp, warp = static_cast<int>(threadIdx.x) / kWarp;
@@ -105,11 +105,11 @@ __global__ __launch_bounds__(kThreads, 3) void sum_votes(const Round round, unsi
       const int width = box[2] - box[0] + 1, height = box[3] - box[1] + 1;
       const int column = frame.x + left - box[0], row = frame.y + top - box[1];  // of the tile's corner, in the box
       if (column >= width || column + kWarp <= 0 || row >= height || row + kRows <= 0) continue;
-      const float* places = round.places + static_cast<int64_t>(voter.roi) * (round.width + round.height);
+      const float* positions = round.positions + static_cast<int64_t>(voter.roi) * (round.width + round.height);
       const float* mask = round.masks + static_cast<int64_t>(voter.mask) * round.size * round.size;
       const bool inside = column + lane >= 0 && column + lane < width;
-      const Tap x = make_tap(places[min(max(column + lane, 0), width - 1)], round.size);
-      const Tap y = make_tap(places[round.width + min(max(row + lane, 0), height - 1)], round.size);  // of row `lane`
+      const Tap x = make_tap(positions[min(max(column + lane, 0), width - 1)], round.size);
+      const Tap y = make_tap(positions[round.width + min(max(row + lane, 0), height - 1)], round.size);  // of row `lane`
       const auto stretch = [&](int line) {
         return mix(mask[line * round.size + x.low], mask[line * round.size + x.high], x.weight);
       };
@@ -158,8 +158,8 @@ __device__ float find_votes(const Round& round, const Frame& frame, const Voter*
     const int32_t* box = round.boxes + static_cast<int64_t>(voter.roi) * 4;
     const int column = frame.x + x - box[0], row = frame.y + y - box[1];
     if (column < 0 || row < 0 || column > box[2] - box[0] || row > box[3] - box[1]) continue;
-    const float* places = round.places + static_cast<int64_t>(voter.roi) * (round.width + round.height);
-    const Tap across = make_tap(places[column], round.size), down = make_tap(places[round.width + row], round.size);
+    const float* positions = round.positions + static_cast<int64_t>(voter.roi) * (round.width + round.height);
+    const Tap across = make_tap(positions[column], round.size), down = make_tap(positions[round.width + row], round.size);
     const float *above = round.masks + (static_cast<int64_t>(voter.mask) * round.size + down.low) * round.size,
                 *below = round.masks + (static_cast<int64_t>(voter.mask) * round.size + down.high) * round.size;
     const float value = mix(mix(above[across.low], above[across.high], across.weight),
@@ -176,8 +176,8 @@ __device__ __forceinline__ float find_sample(int from, int length, int i, int si
   return fminf(fmaxf(at, static_cast<float>(-before)), static_cast<float>(image - 1 - before));
 }
 
-// The votes over a window at size x size places, bilinear; they read past the window, 0 past the frame, and past the image what
-// is on its edge. The released GPU path drops masks one pixel wide or high.
+// The votes over a window at size x size positions, bilinear; they read past the window, 0 past the frame, and past the image
+// the votes on its edge. The released GPU path drops masks one pixel wide or high.
 template <bool kBinarise>
 __global__ __launch_bounds__(kThreads) void sample_votes(const Round round, int size, float* samples) {
   const int64_t winner = blockIdx.y;
@@ -219,10 +219,10 @@ __global__ __launch_bounds__(kThreads) void open_second_round(const Round first,
 
 void cast_votes(const Votes& v, const VotingArrays& w, int64_t* report, cudaStream_t stream) {
   const unsigned winners = static_cast<unsigned>(v.winners);
-  // Tiles of the image bound those of a winner's box, which the host does not know: few blocks go over the tiles there are.
+  // Tiles of the image bound those of a winner's box, which the host does not know: few blocks go over all of them.
   const int64_t tiles = divide_up(v.width, kWarp) * divide_up(v.height, kRows);
   const dim3 shares(static_cast<unsigned>(min(divide_up(tiles, kWarps), int64_t{32})), winners);
-  if (v.rois > 0) FCIS_LAUNCH(find_places, static_cast<unsigned>(v.rois), kThreads, 0, stream, w.first);
+  if (v.rois > 0) FCIS_LAUNCH(find_positions, static_cast<unsigned>(v.rois), kThreads, 0, stream, w.first);
   FCIS_LAUNCH(gather_voters, winners, kWarp, 0, stream, w.first, v.index, v.weights, static_cast<int>(v.rois), v.mask_count,
               report);
   if (v.binarise_first) {
@@ -240,7 +240,7 @@ void cast_votes(const Votes& v, const VotingArrays& w, int64_t* report, cudaStre
     }
     FCIS_LAUNCH(open_second_round, static_cast<unsigned>(divide_up(v.winners, kThreads)), kThreads, 0, stream, w.first, w.second,
                 w.boxes, static_cast<int>(v.winners));
-    FCIS_LAUNCH(find_places, winners, kThreads, 0, stream, w.second);
+    FCIS_LAUNCH(find_positions, winners, kThreads, 0, stream, w.second);
     FCIS_LAUNCH(sum_votes<false>, shares, kThreads, 0, stream, w.second, w.bits);
   }
 }

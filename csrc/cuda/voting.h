@@ -1,7 +1,7 @@
 // Copyright 2026 fcis_ros maintainers
 // SPDX-License-Identifier: Apache-2.0
 
-// Mask voting, what its two halves share: votes are cast (voting.cu), then the outcome becomes run lengths (runs.cu).
+// Mask voting, shared by its two halves: votes are cast (voting.cu), then the outcome becomes run lengths (runs.cu).
 //
 // The outcome is one bit a pixel. Bits lie down the columns, 32 rows in a word, because run lengths go down the columns: counting
 // changes is a matter of shifts, and neighbouring threads, which have neighbouring columns, read and write neighbouring words.
@@ -33,7 +33,7 @@ struct Voter {
 struct Round {
   const int32_t* boxes;  // [rois, 4]
   const float* masks;    // [.., size, size]
-  float* places;         // [rois, columns + rows]: where columns and rows of a box lie in its mask
+  float* positions;      // [rois, columns + rows]: of the columns and rows of a box in its mask
   Voter* voters;         // [winners, most]
   int* counts;           // [winners]
   Frame* frames;         // [winners]
@@ -42,7 +42,7 @@ struct Round {
   float threshold;
 };
 
-// What both steps find in the workspace.
+// The arrays of both steps in the workspace.
 struct VotingArrays {
   Round first, second, last;
   unsigned* bits;
@@ -54,7 +54,7 @@ struct VotingArrays {
     Workspace w{base};
     const auto open = [&](int64_t boxes, int64_t most, int64_t size) {
       Round round{};
-      round.places = w.take<float>(boxes * (v.width + v.height));
+      round.positions = w.take<float>(boxes * (v.width + v.height));
       round.voters = w.take<Voter>(v.winners * most);
       round.counts = w.take<int>(v.winners);
       round.frames = w.take<Frame>(v.winners);

@@ -57,12 +57,12 @@ void run(const std::string& model, const std::string& operators, const std::stri
   }
   const c10::InferenceMode inference;
   const at::Tensor bytes = at::from_blob(picture.rgb.data(), {static_cast<int64_t>(picture.rgb.size())}, at::kByte);
-  std::vector<at::Tensor> found = loader.run({bytes.to(at::Device(about.at("device")))});
-  for (at::Tensor& part : found) part = part.cpu();
-  const auto scores = found[0].accessor<float, 1>();
-  const auto labels = found[1].accessor<int32_t, 1>(), runs = found[3].accessor<int32_t, 1>(),
-             ends = found[4].accessor<int32_t, 1>();
-  const auto boxes = found[2].accessor<int32_t, 2>();
+  std::vector<at::Tensor> outputs = loader.run({bytes.to(at::Device(about.at("device")))});
+  for (at::Tensor& part : outputs) part = part.cpu();
+  const auto scores = outputs[0].accessor<float, 1>();
+  const auto labels = outputs[1].accessor<int32_t, 1>(), runs = outputs[3].accessor<int32_t, 1>(),
+             ends = outputs[4].accessor<int32_t, 1>();
+  const auto boxes = outputs[2].accessor<int32_t, 2>();
   if (ends[ends.size(0) - 1] > runs.size(0))
     throw std::runtime_error("the masks have more run lengths than the package has room for");
   for (int64_t i = 0; i < scores.size(0); ++i) {

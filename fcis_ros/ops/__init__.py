@@ -2,15 +2,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """The per-ROI operators of FCIS, compiled from csrc/. The model imports them from here and nowhere else.
 
-``reference`` defines what each computes, with shapes and units; the files beside it register shapes and gradients.
+``fcis_ros.ops.patent`` holds the variants for ``assemble: native``; ``fcis_ros.ops.reference`` defines all of them in plain
+PyTorch, NumPy and OpenCV. Letters in shapes, here and there: N images, R ROIs, C + 1 classes with the background first, P as
+many padded (``ops.layout``), k x k position-sensitive bins of an ROI, S x S squares of the grid that an ROI is assembled to (S
+is a multiple of k), h x w feature cells, H x W pixels, V instances kept by NMS.
+
+ROIs are [R, 5] float32: image index, then x1, y1, x2, y2 of the first and the last pixel of the network's input. An ROI without
+an image (index -1, not whole, or too large) or with a coordinate that is not finite gives zeros.
 """
 
 from fcis_ros.ops import library
 
-library.load()
+library.load()  # the modules below register fake kernels and gradients for operators that exist from here on
 
 from fcis_ros.ops.best_class_masks import best_class_masks  # noqa: E402
-from fcis_ros.ops.box_deltas import box_deltas  # noqa: E402 (they exist once the library is loaded)
+from fcis_ros.ops.box_deltas import box_deltas  # noqa: E402
 from fcis_ros.ops.class_logits import class_logits  # noqa: E402
 from fcis_ros.ops.decode import decode_anchors, decode_rois  # noqa: E402
 from fcis_ros.ops.mask_logits import mask_logits  # noqa: E402
@@ -21,6 +27,6 @@ from fcis_ros.ops.vote_masks import vote_masks  # noqa: E402
 from fcis_ros.ops.vote_weights import rois_to_image, vote_weights  # noqa: E402
 
 __all__ = [
-    "box_deltas", "class_logits", "class_nms", "decode_anchors", "decode_rois", "vote_weights", "label_map", "mask_logits",
-    "network_input", "nms", "paint", "rois_to_image", "vote_masks", "best_class_masks",
+    "best_class_masks", "box_deltas", "class_logits", "class_nms", "decode_anchors", "decode_rois", "label_map", "mask_logits",
+    "network_input", "nms", "paint", "rois_to_image", "vote_masks", "vote_weights",
 ]  # fmt: skip

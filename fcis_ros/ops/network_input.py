@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from fcis_ros.encodings import EIGHT_BIT
+from fcis_ros.ops.fake_checks import MAP_DTYPES, check_tensor
 
 
 def network_input(
@@ -21,24 +22,26 @@ def network_input(
     std: Sequence[float],
     dtype: torch.dtype = torch.float32,
 ) -> Tensor:
-    """As ``reference.network_input``: to the bit what OpenCV's conversion and resizing and ``normalise`` give.
+    """Computes the network's input: colours to RGB, bilinear resizing, mean and standard deviation.
+
+    Equal to the bit to OpenCV's conversion and resizing followed by ``normalise``. Definition: ``reference.network_input``.
 
     Args:
-        data: uint8, the message's bytes, ``step`` for every row; on any device.
-        encoding: a key of ``EIGHT_BIT``.
-        height: of the image.
-        width: of the image.
+        data: [rows * step] uint8 bytes of the message, contiguous, on any device; planar encodings have 3/2 H rows, others H.
+        encoding: name of the pixel encoding, a key of ``EIGHT_BIT``.
+        height: height of the image, pixels, 1 to 32768.
+        width: width of the image, pixels, 1 to 32768.
         step: bytes from row to row.
-        scale: pixels of the result per pixel of the image.
-        mean: 3, in grey levels.
-        std: 3, likewise.
-        dtype: float32, float16 or bfloat16.
+        scale: pixels of the result per pixel of the image, above 0 up to 1024.
+        mean: 3 means of the channels R, G, B, in grey levels.
+        std: 3 standard deviations, in grey levels.
+        dtype: dtype of the result: float32, float16 or bfloat16.
 
     Returns:
-        [1, 3, H', W'], channels-last, H' and W' the sides times ``scale``, rounded half to even.
+        [1, 3, H', W'] values, channels-last; H' and W' are the sides times ``scale``, rounded half to even.
 
     Raises:
-        ValueError: an argument does not fit; named in the message.
+        ValueError: an argument does not fit; the message names it.
     """
     number = EIGHT_BIT[encoding].number
     return torch.ops.fcis_ros.network_input(data, number, height, width, step, scale, list(mean), list(std), dtype)
@@ -56,5 +59,7 @@ def _(
     std: Sequence[float],
     dtype: torch.dtype,
 ) -> Tensor:
+    check_tensor("data", data, (None,) * data.dim(), torch.uint8)
+    torch._check_value(dtype in MAP_DTYPES, lambda: f"dtype: expected {' or '.join(map(str, MAP_DTYPES))}, got {dtype}")
     sides = round(height * scale), round(width * scale)
     return data.new_empty((1, *sides, 3), dtype=dtype).permute(0, 3, 1, 2)

@@ -23,7 +23,7 @@
 
 namespace fcis_ros {
 
-/// The message contradicts itself or the image; what() is one line that says how.
+/// The message contradicts itself or the image; what() says how in one line.
 class MaskError : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
@@ -101,7 +101,7 @@ void paint(const Mask& mask, std::uint32_t height, std::uint32_t width, Pixel* i
   }
 }
 
-/// The object at the size of the image, row by row: 1 on it, 0 beside it.
+/// The object at the size of the image, row by row: 1 on it, 0 elsewhere.
 /// @throws MaskError the mask cannot be decoded.
 template <typename Mask>
 std::vector<std::uint8_t> foreground(const Mask& mask, std::uint32_t height, std::uint32_t width) {
@@ -111,7 +111,7 @@ std::vector<std::uint8_t> foreground(const Mask& mask, std::uint32_t height, std
   return pixels;
 }
 
-/// The complement of `foreground`: 0 on the object, 1 beside it.
+/// The complement of `foreground`: 0 on the object, 1 elsewhere.
 /// @throws MaskError the mask cannot be decoded.
 template <typename Mask>
 std::vector<std::uint8_t> background(const Mask& mask, std::uint32_t height, std::uint32_t width) {

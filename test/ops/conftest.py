@@ -1,6 +1,6 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""CUDA sources run on the host: compiled against emulator/emulator.h, called with CPU tensors in place of a device's."""
+"""CUDA sources run on the host: compiled against emulator/emulator.h, called with CPU tensors instead of a device's."""
 
 import ctypes
 import functools

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Every CPU kernel on random shapes and boxes, degenerate and enormous ones included: compared with slow.h, and to be built with
-// -fsanitize=address,undefined. What is compared closely is moderate or exact; of the rest only that it is survived.
+// -fsanitize=address,undefined. Moderate and exact values are compared closely; of others only that nothing breaks.
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
@@ -67,44 +67,44 @@ void regressing() {
 
   const std::vector<float> first = odd_values(rois * 5, 50), moves = odd_values(rois * 4, 50),
                            probabilities = odd_values(rois * classes, 1);
-  std::vector<float> moved(rois * 5), placed(rois * 4), weights(rois);
+  std::vector<float> moved(rois * 5), mapped(rois * 4), weights(rois);
   const Stds stds{{0.1f, 0.1f, 0.2f, 0.2f}};
   decode_rois(first.data(), moves.data(), rois, stds, 60.0f, 90.0f, moved.data());
   std::vector<int32_t> pixels(rois * 4), voters(rois);
   const std::unique_ptr<bool[]> finite(new bool[rois]);
   const float scale = integer(0, 2) ? static_cast<float>(integer(1, 4)) / 2.0f : coordinate(),
               smallest = static_cast<float>(integer(-2, 60)) / 2.0f;
-  rois_to_image(moves.data(), probabilities.data(), rois, classes, scale, smallest, 60.0f, 90.0f, placed.data(), pixels.data(),
-             finite.get());
+  rois_to_image(moves.data(), probabilities.data(), rois, classes, scale, smallest, 60.0f, 90.0f, mapped.data(), pixels.data(),
+                finite.get());
   for (int64_t r = 0; r < rois; ++r) {
     double base[4], move[4];
     for (int c = 0; c < 4; ++c) base[c] = first[r * 5 + 1 + c], move[c] = static_cast<double>(moves[r * 4 + c]) * stds.values[c];
     if (moderate({base, move})) expect_box(moved.data() + r * 5 + 1, slow::decode(base, move, 60, 90), "ROI of the second round");
     const float* roi = moves.data() + r * 4;
-    bool there = true;
-    for (int c = 0; c < 4; ++c) there = there && std::isfinite(roi[c]);
-    for (int64_t c = 0; c < classes; ++c) there = there && std::isfinite(probabilities[r * classes + c]);
-    expect(finite[r] == there, "which ROIs are finite");
-    there = there && roi[2] - roi[0] + 1.0f >= smallest && roi[3] - roi[1] + 1.0f >= smallest;
+    bool valid = true;
+    for (int c = 0; c < 4; ++c) valid = valid && std::isfinite(roi[c]);
+    for (int64_t c = 0; c < classes; ++c) valid = valid && std::isfinite(probabilities[r * classes + c]);
+    expect(finite[r] == valid, "which ROIs are finite");
+    valid = valid && roi[2] - roi[0] + 1.0f >= smallest && roi[3] - roi[1] + 1.0f >= smallest;
     for (int c = 0; c < 4; ++c) {
-      const float last = c % 2 ? 59.0f : 89.0f, expected = there ? roi[c] / scale : NAN, own = placed[r * 4 + c];
-      expect(std::isnan(expected) ? std::isnan(own) : own == std::min(std::max(expected, 0.0f), last), "placed ROI");
-      expect(pixels[r * 4 + c] == (std::isnan(own) ? 0 : std::lrint(own)), "pixel of a placed ROI");
+      const float last = c % 2 ? 59.0f : 89.0f, expected = valid ? roi[c] / scale : NAN, edge = mapped[r * 4 + c];
+      expect(std::isnan(expected) ? std::isnan(edge) : edge == std::min(std::max(expected, 0.0f), last), "ROI in the image");
+      expect(pixels[r * 4 + c] == (std::isnan(edge) ? 0 : std::lrint(edge)), "pixel of an ROI in the image");
     }
   }
 
   const int64_t winner = integer(-1, static_cast<int>(rois) - 1), label = integer(-1, static_cast<int>(classes) - 1);
   const double threshold = real(-0.5f, 1.5f);
   float best;
-  vote_weights({placed.data(), probabilities.data(), &winner, &label, rois, classes, threshold}, 0, voters.data(), weights.data(),
-        &best);
-  const bool found = winner >= 0 && label >= 0;
+  vote_weights({mapped.data(), probabilities.data(), &winner, &label, rois, classes, threshold}, 0, voters.data(), weights.data(),
+               &best);
+  const bool exists = winner >= 0 && label >= 0;
   double total = 0.0;
   for (int64_t r = 0; r < rois; ++r) {
-    const double overlap = found ? slow::iou<double>(placed.data() + winner * 4, placed.data() + r * 4) : -1.0;
+    const double overlap = exists ? slow::iou<double>(mapped.data() + winner * 4, mapped.data() + r * 4) : -1.0;
     bool nan = false;  // no box: minimum and maximum would hide it
-    for (int c = 0; found && c < 4; ++c) nan = nan || std::isnan(placed[winner * 4 + c]) || std::isnan(placed[r * 4 + c]);
-    expect(voters[r] == (found && !nan && overlap >= threshold ? r : -1), "voter");
+    for (int c = 0; exists && c < 4; ++c) nan = nan || std::isnan(mapped[winner * 4 + c]) || std::isnan(mapped[r * 4 + c]);
+    expect(voters[r] == (exists && !nan && overlap >= threshold ? r : -1), "voter");
     if (voters[r] >= 0) total += probabilities[r * classes + label];
   }
   for (int64_t r = 0; r < rois; ++r) {
@@ -120,15 +120,15 @@ void suppressing() {
   for (float& value : scores) value = integer(0, 9) == 0 ? coordinate() : static_cast<float>(integer(0, 20)) / 20.0f;  // ties
   const float threshold = real(0.0f, 1.0f), floor = real(0.0f, 0.5f);
   const auto column = [&](int64_t label) {
-    std::vector<float> own(count);
-    for (int64_t i = 0; i < count; ++i) own[i] = scores[i * classes + label];
-    return own;
+    std::vector<float> of_class(count);
+    for (int64_t i = 0; i < count; ++i) of_class[i] = scores[i * classes + label];
+    return of_class;
   };
   const std::vector<float> one = column(0);
   expect(nms(boxes.data(), one.data(), count, threshold, limit) == slow::nms(boxes.data(), one, threshold, -INFINITY, limit),
          "NMS");
 
-  std::vector<std::tuple<float, int64_t, int64_t, int64_t>> expected;  // minus score, label, place, ROI
+  std::vector<std::tuple<float, int64_t, int64_t, int64_t>> expected;  // minus score, label, rank, ROI
   for (int64_t label = 1; label < classes; ++label) {
     const std::vector<int64_t> kept = slow::nms(boxes.data(), column(label), threshold, floor, limit);
     for (size_t i = 0; i < kept.size(); ++i) expected.emplace_back(-scores[kept[i] * classes + label], label, i, kept[i]);
@@ -138,7 +138,7 @@ void suppressing() {
   const std::vector<Winner> winners = class_nms(boxes.data(), scores.data(), count, classes, threshold, floor, limit);
   expect(winners.size() == expected.size(), "number of winners");
   for (size_t i = 0; i < winners.size(); ++i) {
-    const auto& [score, label, place, roi] = expected[i];
+    const auto& [score, label, rank, roi] = expected[i];
     expect(winners[i].score == -score && winners[i].label == label && winners[i].roi == roi, "winner");
   }
 }
@@ -172,8 +172,8 @@ void pictures(const std::vector<int32_t>& runs, int64_t height, int64_t width) {
         }
       }
       for (int c = 0; c < 3; ++c) {
-        const double given = image[at * 3 + c], own = labels[at] ? colours[(labels[at] - 1) * 3 + c] : given;
-        expect(result[at * 3 + c] == (edge && labels[at] ? own : std::floor(given + (own - given) * opacity + 0.5)), "overlay");
+        const double given = image[at * 3 + c], tint = labels[at] ? colours[(labels[at] - 1) * 3 + c] : given;
+        expect(result[at * 3 + c] == (edge && labels[at] ? tint : std::floor(given + (tint - given) * opacity + 0.5)), "overlay");
       }
     }
   }
@@ -213,21 +213,21 @@ void following() {
   expect(count_shared(column_runs.data(), count, others.data(), static_cast<int64_t>(others.size())) == shared, "shared pixels");
 
   const int right = integer(-50, 50), down = integer(-50, 50);
-  double place[4] = {0.0 + box[0] + right, 0.0 + box[1] + down, 0.0 + box[2] + right, 0.0 + box[3] + down};
+  double new_box[4] = {0.0 + box[0] + right, 0.0 + box[1] + down, 0.0 + box[2] + right, 0.0 + box[3] + down};
   std::vector<ColumnRun> moved;
-  append_moved(column_runs.data(), count, box.data(), place, height, width, moved);
-  const std::vector<uint8_t> there = dense(moved, height, width);
+  append_moved(column_runs.data(), count, box.data(), new_box, height, width, moved);
+  const std::vector<uint8_t> moved_mask = dense(moved, height, width);
   for (int y = 0; y < height; ++y) {
     for (int x = 0; x < width; ++x) {
       const int v = y - down, u = x - right;
       const bool before = v >= 0 && u >= 0 && v < height && u < width && mask[v * width + u];
-      expect(there[y * width + x] == before, "moved pixel");
+      expect(moved_mask[y * width + x] == before, "moved pixel");
     }
   }
-  for (double& edge : place) edge = integer(0, 1) ? coordinate() : real(-50.0f, 90.0f);  // anywhere, reversed too
-  if (std::any_of(place, place + 4, [](double edge) { return std::isnan(edge); })) return;
+  for (double& edge : new_box) edge = integer(0, 1) ? coordinate() : real(-50.0f, 90.0f);  // anywhere, reversed too
+  if (std::any_of(new_box, new_box + 4, [](double edge) { return std::isnan(edge); })) return;
   moved.clear();
-  append_moved(column_runs.data(), count, box.data(), place, height, width, moved);
+  append_moved(column_runs.data(), count, box.data(), new_box, height, width, moved);
   for (const uint8_t pixels : dense(moved, height, width)) expect(pixels <= 1, "column_runs apart from each other");
 }
 
@@ -244,13 +244,13 @@ void voting() {
   const float threshold = real(-0.2f, 0.5f);
   const bool binarise = integer(0, 1) == 1;
   const int resample = integer(0, 2) * integer(0, 21);
-  const Placed placed =
+  const BoxedRuns voted =
       vote({boxes.data(), masks.data(), index.data(), weights.data(), count, size, height, width, threshold, binarise, resample});
-  const int64_t h = placed.y2 - placed.y1, w = placed.x2 - placed.x1;
+  const int64_t h = voted.y2 - voted.y1, w = voted.x2 - voted.x1;
   std::vector<uint8_t> mask(h * w);
-  if (!placed.runs.empty()) {
-    pictures(placed.runs, h, w);
-    fill_runs(placed.runs.data(), static_cast<int64_t>(placed.runs.size()), h, w, mask.data());
+  if (!voted.runs.empty()) {
+    pictures(voted.runs, h, w);
+    fill_runs(voted.runs.data(), static_cast<int64_t>(voted.runs.size()), h, w, mask.data());
   }
   if (resample > 0) return;  // test_mask_operators.py compares it
   // Outside the box around all voters nothing is counted, whatever the threshold.
@@ -276,7 +276,7 @@ void voting() {
       }
       const std::optional<bool> expected = slow::reaches(votes, threshold);
       if (!sure || !expected) continue;
-      const int64_t v = y - placed.y1, u = x - placed.x1;
+      const int64_t v = y - voted.y1, u = x - voted.x1;
       expect((v >= 0 && u >= 0 && v < h && u < w && mask[v * w + u]) == *expected, "voted pixel");
     }
   }

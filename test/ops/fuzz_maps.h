@@ -45,31 +45,31 @@ void assembling() {
   const void* box_data = brain ? static_cast<const void*>(box_brain.data()) : box_maps.data();
   const Maps scores{score_data, images, score.channels, height, width, element, channels_last};
   const Maps boxes{box_data, images, box.channels, height, width, element, channels_last};
-  const RoiSpans found = find_spans({rois.data(), count, bins, size, stride}, scores);
+  const RoiSpans spans = find_spans({rois.data(), count, bins, size, stride}, scores);
   std::vector<float> buffer, result_buffer, sums(count * padded), pairs(count * 2 * squares), deltas(count * 4);
   std::vector<float> score_grad(score_maps.size()), mask_grad(score_maps.size()), box_grad(box_maps.size());
   const std::vector<float> logits_wanted = zero_behind(values(sums.size()), classes, padded), pairs_wanted = values(pairs.size()),
                            deltas_wanted = values(deltas.size());
   for (int bin = 0; bin < all_bins; ++bin) {
-    add_class_logits(scores, found, padded, bin, buffer, sums.data());
-    class_logits_gradient(logits_wanted.data(), scores, found, padded, bin, buffer, result_buffer, score_grad.data());
-    mask_logits_gradient(pairs_wanted.data(), labels.data(), scores, found, padded, bin, mask_grad.data());
-    box_deltas_gradient(deltas_wanted.data(), boxes, found, 4, bin, box_grad.data());
+    add_class_logits(scores, spans, padded, bin, buffer, sums.data());
+    class_logits_gradient(logits_wanted.data(), scores, spans, padded, bin, buffer, result_buffer, score_grad.data());
+    mask_logits_gradient(pairs_wanted.data(), labels.data(), scores, spans, padded, bin, mask_grad.data());
+    box_deltas_gradient(deltas_wanted.data(), boxes, spans, 4, bin, box_grad.data());
   }
   for (int64_t r = 0; r < count; ++r) {
-    mask_logits_of_roi(scores, found, padded, r, labels[r], pairs.data() + r * 2 * squares);
-    add_box_deltas(boxes, found, 4, r, deltas.data() + r * 4);
+    mask_logits_of_roi(scores, spans, padded, r, labels[r], pairs.data() + r * 2 * squares);
+    add_box_deltas(boxes, spans, 4, r, deltas.data() + r * 4);
   }
 
-  const slow::Value score_at = [&](auto... place) { return score_maps[score.place(place...)]; };
-  const slow::Value box_at = [&](auto... place) { return box_maps[box.place(place...)]; };
+  const slow::Value score_at = [&](auto... position) { return score_maps[score.offset(position...)]; };
+  const slow::Value box_at = [&](auto... position) { return box_maps[box.offset(position...)]; };
   std::vector<double> slow_sums(sums.size()), slow_pairs(pairs.size()), slow_deltas(deltas.size());
   std::vector<double> slow_score_grad(score_maps.size()), slow_mask_grad(score_maps.size()), slow_box_grad(box_maps.size());
   for (int64_t r = 0; r < count; ++r) {
-    const float* own = rois.data() + r * 5;
-    const slow::Roi roi{own[0], {own[1], own[2]}, {own[3], own[4]}};
+    const float* given = rois.data() + r * 5;
+    const slow::Roi roi{given[0], {given[1], given[2]}, {given[3], given[4]}};
     if (!roi.lies_in(images)) continue;
-    const int64_t image = static_cast<int64_t>(own[0]);
+    const int64_t image = static_cast<int64_t>(given[0]);
     const auto all = slow::squares(roi, bins, size, stride, height, width);
     for (int64_t s = 0; s < squares; ++s) {
       const slow::Square& square = all[s];
@@ -79,21 +79,21 @@ void assembling() {
         const double out = slow::sum(square, score_at, image, outside), in = slow::sum(square, score_at, image, inside);
         slow_sums[r * padded + c] += std::max(out, in) * share;
         for (const auto& [y, x] : square.cells) {
-          slow_score_grad[score.place(image, in > out ? inside : outside, y, x)] += share * logits_wanted[r * padded + c];
+          slow_score_grad[score.offset(image, in > out ? inside : outside, y, x)] += share * logits_wanted[r * padded + c];
         }
         if (c != labels[r]) continue;
         for (int side = 0; side < 2; ++side) {
           const int64_t at = (r * 2 + side) * squares + s;
           slow_pairs[at] = (side ? in : out) * share;
           for (const auto& [y, x] : square.cells) {
-            slow_mask_grad[score.place(image, side ? inside : outside, y, x)] += share * pairs_wanted[at];
+            slow_mask_grad[score.offset(image, side ? inside : outside, y, x)] += share * pairs_wanted[at];
           }
         }
       }
       for (int d = 0; d < 4; ++d) {
         slow_deltas[r * 4 + d] += slow::sum(square, box_at, image, square.bin * 4 + d) * share;
         for (const auto& [y, x] : square.cells) {
-          slow_box_grad[box.place(image, square.bin * 4 + d, y, x)] += share * deltas_wanted[r * 4 + d];
+          slow_box_grad[box.offset(image, square.bin * 4 + d, y, x)] += share * deltas_wanted[r * 4 + d];
         }
       }
     }
@@ -132,29 +132,29 @@ void reading_as_it_is() {
                   width,
                   brain ? Element::kBFloat16 : Element::kFloat32,
                   channels_last};
-  const Covers found = find_covers({rois.data(), count, bins, size, stride}, maps);
+  const Covers covers = find_covers({rois.data(), count, bins, size, stride}, maps);
   PatentBuffers buffers;
   std::vector<double> sums(count * classes), shares(count), slow_sums(sums.size()), slow_grad(wide.size()),
       slow_mask_grad(wide.size());
   std::vector<float> grad(wide.size()), mask_grad(wide.size()), points(count * 2 * size * size);
   const std::vector<float> wanted = values(sums.size()), points_wanted = values(points.size());
-  for (int64_t r = 0; r < count; ++r) shares[r] = 1.0 / static_cast<double>(std::max<int64_t>(found.all[r].cells(), 1));
+  for (int64_t r = 0; r < count; ++r) shares[r] = 1.0 / static_cast<double>(std::max<int64_t>(covers.all[r].cells(), 1));
   for (int bin = 0; bin < all_bins; ++bin) {
-    add_patent_sums(maps, found, classes, pairs, bin, buffers, sums.data());
-    patent_means_gradient(wanted.data(), shares.data(), maps, found, classes, pairs, bin, buffers, grad.data());
-    if (pairs) patent_masks_gradient(points_wanted.data(), labels.data(), maps, found, padded, bin, mask_grad.data());
+    add_patent_sums(maps, covers, classes, pairs, bin, buffers, sums.data());
+    patent_means_gradient(wanted.data(), shares.data(), maps, covers, classes, pairs, bin, buffers, grad.data());
+    if (pairs) patent_masks_gradient(points_wanted.data(), labels.data(), maps, covers, padded, bin, mask_grad.data());
   }
   for (int64_t r = 0; pairs && r < count; ++r)
-    patent_mask_of_roi(maps, found, padded, r, labels[r], points.data() + r * 2 * size * size);
+    patent_mask_of_roi(maps, covers, padded, r, labels[r], points.data() + r * 2 * size * size);
 
   for (int64_t r = 0; r < count; ++r) {
-    const float* own = rois.data() + r * 5;
-    bool there = own[0] >= 0 && own[0] < static_cast<float>(images) && std::trunc(own[0]) == own[0];
-    for (int c = 1; c < 5; ++c) there = there && std::isfinite(own[c]);
-    const auto rows = slow::touched(own[2], own[4], stride, there ? height : 0);
-    const auto columns = slow::touched(own[1], own[3], stride, there ? width : 0);
+    const float* given = rois.data() + r * 5;
+    bool valid = given[0] >= 0 && given[0] < static_cast<float>(images) && std::trunc(given[0]) == given[0];
+    for (int c = 1; c < 5; ++c) valid = valid && std::isfinite(given[c]);
+    const auto rows = slow::touched(given[2], given[4], stride, valid ? height : 0);
+    const auto columns = slow::touched(given[1], given[3], stride, valid ? width : 0);
     const double share = 1.0 / std::max<double>(static_cast<double>(rows.size() * columns.size()), 1.0);
-    const int64_t image = there ? static_cast<int64_t>(own[0]) : 0, n = rows.size(), m = columns.size();
+    const int64_t image = valid ? static_cast<int64_t>(given[0]) : 0, n = rows.size(), m = columns.size();
     const auto channel_of = [&](int64_t y, int64_t x, int64_t side, int64_t c) {
       const int64_t bin = slow::bin_of(y - rows[0], n, bins) * bins + slow::bin_of(x - columns[0], m, bins);
       return pairs ? (bin * padded + c) * 2 + side : bin * classes + c;
@@ -162,8 +162,8 @@ void reading_as_it_is() {
     for (const int64_t y : rows) {
       for (const int64_t x : columns) {
         for (int64_t c = 0; c < classes; ++c) {
-          int64_t at = layout.place(image, channel_of(y, x, 0, c), y, x);
-          const int64_t inside = pairs ? layout.place(image, channel_of(y, x, 1, c), y, x) : at;
+          int64_t at = layout.offset(image, channel_of(y, x, 0, c), y, x);
+          const int64_t inside = pairs ? layout.offset(image, channel_of(y, x, 1, c), y, x) : at;
           if (wide[inside] > wide[at]) at = inside;
           slow_sums[r * classes + c] += wide[at];
           slow_grad[at] += wanted[r * classes + c] * share;
@@ -179,8 +179,8 @@ void reading_as_it_is() {
           const double at = std::floor((first + (static_cast<double>(point) + 0.5) / size * length) / stride);
           return static_cast<int64_t>(std::clamp(at, static_cast<double>(cells.front()), static_cast<double>(cells.back())));
         };
-        const int64_t y = cell(own[2], own[4], p, rows), x = cell(own[1], own[3], q, columns);
-        const int64_t at = layout.place(image, channel_of(y, x, side, label), y, x);
+        const int64_t y = cell(given[2], given[4], p, rows), x = cell(given[1], given[3], q, columns);
+        const int64_t at = layout.offset(image, channel_of(y, x, side, label), y, x);
         expected = wide[at];
         slow_mask_grad[at] += points_wanted[r * 2 * size * size + i];
       }

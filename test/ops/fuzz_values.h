@@ -27,9 +27,9 @@ void expect(bool holds, const char* what) {
   std::fprintf(stderr, "%s\n", what);
   std::abort();
 }
-void expect_near(double found, double expected, double tolerance, const char* what) {
-  if (std::fabs(found - expected) <= tolerance) return;
-  std::fprintf(stderr, "%s: %.9g, expected %.9g\n", what, found, expected);
+void expect_near(double actual, double expected, double tolerance, const char* what) {
+  if (std::fabs(actual - expected) <= tolerance) return;
+  std::fprintf(stderr, "%s: %.9g, expected %.9g\n", what, actual, expected);
   std::abort();
 }
 
@@ -75,7 +75,7 @@ std::vector<BFloat16> halved(const std::vector<float>& wide) {
 struct Layout {
   int64_t channels, height, width;
   bool channels_last;
-  int64_t place(int64_t image, int64_t channel, int64_t y, int64_t x) const {
+  int64_t offset(int64_t image, int64_t channel, int64_t y, int64_t x) const {
     return channels_last ? ((image * height + y) * width + x) * channels + channel
                          : ((image * channels + channel) * height + y) * width + x;
   }

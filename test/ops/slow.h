@@ -1,8 +1,8 @@
 // Copyright 2026 fcis_ros maintainers
 // SPDX-License-Identifier: Apache-2.0
 
-// What the CPU kernels compute, once more and slowly: in double where nothing depends on the rounding, cell by cell and pixel by
-// pixel, without tables, lanes or shared work. fuzz.cpp compares.
+// The results of the CPU kernels, computed once more and slowly: in double where nothing depends on the rounding, cell by cell
+// and pixel by pixel, without tables, lanes or shared work. fuzz.cpp compares.
 #pragma once
 
 #include <algorithm>
@@ -108,7 +108,7 @@ T iou(const float* a, const float* b) {
   return both / (side(a, 0) * side(a, 1) + side(b, 0) * side(b, 1) - both);
 }
 
-// Greedy suppression by definition: the best that is left is kept and takes along what overlaps it.
+// Greedy suppression by definition: the best remaining box is kept, and those that overlap it are dropped.
 inline std::vector<int64_t> nms(const float* boxes, std::vector<float> scores, float threshold, float floor, int64_t limit) {
   std::vector<int64_t> kept;
   for (size_t i = 0; i < scores.size(); ++i) {
@@ -118,12 +118,12 @@ inline std::vector<int64_t> nms(const float* boxes, std::vector<float> scores, f
   while (static_cast<int64_t>(kept.size()) < limit) {
     const auto best = std::max_element(scores.begin(), scores.end());  // the first of equals
     if (best == scores.end() || *best == -INFINITY) break;
-    const int64_t own = best - scores.begin();
-    kept.push_back(own);
+    const int64_t index = best - scores.begin();
+    kept.push_back(index);
     for (size_t i = 0; i < scores.size(); ++i) {
-      if (!(iou<float>(boxes + own * 4, boxes + i * 4) <= threshold)) scores[i] = -INFINITY;
+      if (!(iou<float>(boxes + index * 4, boxes + i * 4) <= threshold)) scores[i] = -INFINITY;
     }
-    scores[own] = -INFINITY;
+    scores[index] = -INFINITY;
   }
   return kept;
 }

@@ -4,7 +4,7 @@
 
 import pytest
 import torch
-from operator_inputs import channels_of, shifted, spoil
+from operator_inputs import LAYOUTS, NAMES, assert_equal, channels_of, shifted, spoil
 
 from fcis_ros import ops
 from fcis_ros.ops import patent
@@ -12,8 +12,7 @@ from fcis_ros.ops import patent
 pytestmark = pytest.mark.cuda
 
 GEOMETRY = (7, 21, 16)
-LAYOUTS = pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last], ids=["nchw", "channels_last"])
-NAMES = pytest.mark.parametrize("name", ["class_logits", "mask_logits", "box_deltas"])
+EACH_NAME = pytest.mark.parametrize("name", NAMES)
 
 
 def inputs(name: str, classes: int, dtype=torch.float32, layout=torch.channels_last, count=300):
@@ -34,52 +33,51 @@ def on_device(value):
     return value.cuda() if isinstance(value, torch.Tensor) else value
 
 
-@NAMES
+@EACH_NAME
 @LAYOUTS
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
 @pytest.mark.parametrize("classes", [4, 21, 81])
 @pytest.mark.parametrize("ops", [ops, patent], ids=["grid", "native"])
-def test_assembling(ops, name, layout, dtype, classes):
+def test_assembly_on_gpu_equals_cpu(ops, name, layout, dtype, classes):
     maps, rois, arguments = inputs(name, classes, dtype, layout)
     expected = getattr(ops, name)(maps, rois, *arguments, *GEOMETRY)
-    own = maps.cuda().requires_grad_()
-    value = getattr(ops, name)(own, rois.cuda(), *on_device(arguments), *GEOMETRY)
+    computed = maps.cuda().requires_grad_()
+    value = getattr(ops, name)(computed, rois.cuda(), *on_device(arguments), *GEOMETRY)
     torch.testing.assert_close(value.detach().cpu(), expected, atol=1e-5, rtol=1e-4)
     grad = torch.randn(value.shape, generator=torch.Generator().manual_seed(1))
     value.backward(grad.cuda())
     theirs = maps.clone().requires_grad_()
     getattr(ops, name)(theirs, rois, *arguments, *GEOMETRY).backward(grad)
     tolerance = {"atol": 1e-4, "rtol": 1e-3} if dtype == torch.float32 else {"atol": 2e-2, "rtol": 2e-2}
-    torch.testing.assert_close(own.grad.cpu(), theirs.grad, **tolerance)
+    torch.testing.assert_close(computed.grad.cpu(), theirs.grad, **tolerance)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
 @pytest.mark.parametrize("ops", [ops, patent], ids=["grid", "native"])
-def test_maps_that_are_not_aligned(ops, dtype):
+def test_assembly_unaligned_maps_equal_cpu(ops, dtype):
     """Pairs in two loads instead of one."""
     for name in ("class_logits", "mask_logits"):
         maps, rois, arguments = inputs(name, 21, dtype)
-        found = getattr(ops, name)(shifted(maps.cuda()), rois.cuda(), *on_device(arguments), *GEOMETRY)
+        actual = getattr(ops, name)(shifted(maps.cuda()), rois.cuda(), *on_device(arguments), *GEOMETRY)
         expected = getattr(ops, name)(maps, rois, *arguments, *GEOMETRY)
-        torch.testing.assert_close(found.cpu(), expected, atol=1e-5, rtol=1e-4)
+        torch.testing.assert_close(actual.cpu(), expected, atol=1e-5, rtol=1e-4)
 
 
 @pytest.mark.parametrize("limit", [0, 7, 300])
-def test_suppression(limit):
+def test_nms_and_class_nms_on_gpu_equal_cpu(limit):
     _, rois, _ = inputs("box_deltas", 1, count=3000)
     boxes = rois[:, 1:].contiguous()
     scores = torch.rand(3000, 9, generator=torch.Generator().manual_seed(2)).round(decimals=2)
     one = scores[:, 1].contiguous()
     assert torch.equal(ops.nms(boxes.cuda(), one.cuda(), 0.7, limit).cpu(), ops.nms(boxes, one, 0.7, limit))
     ours = ops.class_nms(boxes.cuda(), scores.cuda(), 0.3, 0.1, limit)
-    for own, expected in zip(ours, ops.class_nms(boxes, scores, 0.3, 0.1, limit), strict=True):
-        assert torch.equal(own.cpu(), expected)
+    assert_equal(ours, ops.class_nms(boxes, scores, 0.3, 0.1, limit))
 
 
 @LAYOUTS
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
 @pytest.mark.parametrize("classes", [4, 81])
-def test_best_class_masks(layout, dtype, classes):
+def test_best_class_masks_on_gpu_equal_cpu(layout, dtype, classes):
     maps, rois, _ = inputs("mask_logits", classes, dtype, layout)
     scores = torch.rand(len(rois), classes, generator=torch.Generator().manual_seed(5)).round(decimals=1)
     expected = ops.best_class_masks(maps, rois, scores, *GEOMETRY)
@@ -87,12 +85,7 @@ def test_best_class_masks(layout, dtype, classes):
     torch.testing.assert_close(ours.cpu(), expected, atol=2e-6, rtol=1e-5)
 
 
-def assert_equal(ours, expected):
-    for own, theirs in zip(ours, expected, strict=True):
-        torch.testing.assert_close(own.cpu(), theirs, rtol=0, atol=0, equal_nan=True)
-
-
-def test_regression_and_election():
+def test_box_operators_on_gpu_equal_cpu():
     """To the bit but for exp(), whose last bit is float64 and seldom seen in float32."""
     generator = torch.Generator().manual_seed(3)
     logits, deltas = torch.randn(24, 38, 62, generator=generator) * 4, torch.randn(48, 38, 62, generator=generator)
@@ -100,9 +93,9 @@ def test_regression_and_election():
     anchors = torch.cat([corner, corner + torch.rand(12, 2, generator=generator) * 400], dim=1)
     expected = ops.decode_anchors(logits, deltas, anchors, 16, 600, 1000, 2.0)
     ours = ops.decode_anchors(*(t.cuda() for t in (logits, deltas, anchors)), 16, 600, 1000, 2.0)
-    for own, theirs in zip(ours, expected, strict=True):
-        torch.testing.assert_close(own.cpu(), theirs, rtol=2e-7, atol=0)
-        assert (own.cpu() != theirs).float().mean() < 1e-4
+    assert_equal(ours, expected, rtol=2e-7)
+    for computed, theirs in zip(ours, expected, strict=True):
+        assert (computed.cpu() != theirs).float().mean() < 1e-4
     _, rois, _ = inputs("box_deltas", 1, count=600)
     moves, stds = torch.randn(600, 4, generator=generator), (0.1, 0.1, 0.2, 0.2)
     moved = ops.decode_rois(rois.cuda(), moves.cuda(), stds, 600, 1000)
@@ -110,16 +103,16 @@ def test_regression_and_election():
     scores = torch.rand(600, 81, generator=generator)
     scores[5, 7] = torch.inf
     boxes = rois[:, 1:].contiguous()
-    placed = ops.rois_to_image(boxes, scores, 1.5, 2.0, 400, 660)
-    assert_equal(ops.rois_to_image(boxes.cuda(), scores.cuda(), 1.5, 2.0, 400, 660), placed)
-    winners, labels = ops.class_nms(placed[0], scores, 0.3, 0.5, 100)
-    expected = ops.vote_weights(placed[0], scores, winners, labels, 0.5)
-    assert_equal(ops.vote_weights(*(t.cuda() for t in (placed[0], scores, winners, labels)), 0.5), expected)
+    mapped = ops.rois_to_image(boxes, scores, 1.5, 2.0, 400, 660)
+    assert_equal(ops.rois_to_image(boxes.cuda(), scores.cuda(), 1.5, 2.0, 400, 660), mapped)
+    winners, labels = ops.class_nms(mapped[0], scores, 0.3, 0.5, 100)
+    expected = ops.vote_weights(mapped[0], scores, winners, labels, 0.5)
+    assert_equal(ops.vote_weights(*(t.cuda() for t in (mapped[0], scores, winners, labels)), 0.5), expected)
 
 
 @pytest.mark.parametrize("binarise_first", [True, False])
 @pytest.mark.parametrize("resample", [0, 21])
-def test_voting_and_pictures(binarise_first, resample):
+def test_mask_operators_on_gpu_equal_cpu(binarise_first, resample):
     generator = torch.Generator().manual_seed(0)
     corner = (torch.rand(80, 2, generator=generator) * torch.tensor([900.0, 500.0])).int()
     boxes = torch.cat([corner, corner + (torch.rand(80, 2, generator=generator) * 200).int()], dim=1).int()
@@ -129,8 +122,7 @@ def test_voting_and_pictures(binarise_first, resample):
     tail = (720, 1280, 0.4, binarise_first, resample)
     expected = ops.vote_masks(boxes, masks, index, weights, *tail)
     ours = ops.vote_masks(*(t.cuda() for t in (boxes, masks, index, weights)), *tail)
-    for own, theirs in zip(ours, expected, strict=True):
-        assert torch.equal(own.cpu(), theirs)
+    assert_equal(ours, expected)
     labels = ops.label_map(*ours, 720, 1280)
     assert torch.equal(labels.cpu(), ops.label_map(*expected, 720, 1280))
     image = torch.randint(0, 256, (720, 1280, 3), dtype=torch.uint8, generator=generator)
@@ -140,8 +132,8 @@ def test_voting_and_pictures(binarise_first, resample):
         assert torch.equal(painted.cpu(), ops.paint(image, labels.cpu(), colours, 0.4, thickness))
 
 
-@NAMES
-def test_captured_in_a_graph(name):
+@EACH_NAME
+def test_assembly_captured_in_graph_replays_same_bits(name):
     maps, rois, arguments = map(on_device, inputs(name, 21))
     expected = getattr(ops, name)(maps, rois, *arguments, *GEOMETRY)
     graph = torch.cuda.CUDAGraph()
@@ -153,8 +145,8 @@ def test_captured_in_a_graph(name):
     assert torch.equal(value, expected)
 
 
-def test_the_whole_frame_is_captured_in_a_graph():
-    """From the uploaded image to voted run lengths: nothing waits, and the replay finds what the call found."""
+def test_frame_captured_in_graph_replays_same_instances():
+    """From the uploaded image to voted run lengths: nothing waits, and the replay finds the same instances."""
     from fcis_ros.model import checkpoint
     from fcis_ros.model.fcis import run_capacity
     from fcis_ros.model.preprocess import Original
@@ -183,28 +175,29 @@ def test_the_whole_frame_is_captured_in_a_graph():
     assert torch.equal(votes.runs[:count], expected.runs[:count])
 
 
-def test_stages_are_timed_on_the_device():
+def test_stage_clock_on_gpu_times_device_work():
     """A stage in which the device works long after the host has gone on."""
-    from fcis_ros.model.stage_clock import StageClock
+    from fcis_ros.model.stage_clock import stage, timed_stages
 
     x = torch.randn(4096, 4096, device="cuda")
-    clock = StageClock(x.device)
-    clock.mark("nothing")
-    for _ in range(20):
-        x = (x @ x).clamp(-1, 1)
-    clock.mark("products")
+    with timed_stages(x.device) as clock:
+        with stage("nothing"):
+            pass
+        with stage("products"):
+            for _ in range(20):
+                x = (x @ x).clamp(-1, 1)
     times = clock.stage_ms()
     assert list(times) == ["nothing", "products"]
     assert times["products"] > 10 * times["nothing"] >= 0
 
 
-def test_devices_that_differ_are_named():
+def test_arguments_on_different_devices_are_named():
     maps, rois, _ = inputs("box_deltas", 1)
     with pytest.raises(ValueError, match="rois: on cpu, but maps on cuda:0"):
         ops.box_deltas(maps.cuda(), rois, *GEOMETRY)
 
 
-def test_the_default_model_finds_the_same_on_both_devices():
+def test_predictor_on_gpu_finds_instances_of_cpu():
     import numpy as np
 
     from fcis_ros import Predictor

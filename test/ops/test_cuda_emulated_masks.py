@@ -57,7 +57,14 @@ def run_vote_masks(kernels, boxes, masks, index, weights, height, width, thresho
     return tight, runs, ends, report.tolist()
 
 
-def random_election(seed: int, height: int, width: int, rois=6, winners=4, size=5) -> tuple:
+def check_votes(kernels, *arguments):
+    """Compares voting with the CPU's, to the bit; the results."""
+    *actual, report = run_vote_masks(kernels, *arguments)
+    assert all(map(torch.equal, actual, ops.vote_masks(*arguments))) and report == [len(actual[1]), 0]
+    return actual
+
+
+def random_votes(seed: int, height: int, width: int, rois=6, winners=4, size=5) -> tuple:
     """Masks smooth or noisy, boxes of one pixel to the whole image, weights that sum to 1, winners without a voter."""
     random = np.random.default_rng(seed)
     x, y = np.sort(random.integers(0, width, (2, rois)), axis=0), np.sort(random.integers(0, height, (2, rois)), axis=0)
@@ -75,8 +82,8 @@ def random_election(seed: int, height: int, width: int, rois=6, winners=4, size=
     return *map(torch.from_numpy, (boxes, masks, index, weights)), height, width
 
 
-ELECTIONS = st.builds(
-    random_election,
+VOTES = st.builds(
+    random_votes,
     st.integers(0, 10**6),
     st.integers(1, 70),
     st.integers(1, 70),
@@ -86,26 +93,23 @@ ELECTIONS = st.builds(
 )
 
 
-@given(
-    ELECTIONS, st.sampled_from([0.4, 0.4, 0.0, 1.0]), st.booleans(), st.sampled_from([0, 1, 7, 21]), st.sampled_from([0, 1, 7])
-)
-def test_vote_masks(kernels, election, threshold, binarise_first, resample, order):
-    arguments = (*election, threshold, binarise_first, resample)
+@given(VOTES, st.sampled_from([0.4, 0.4, 0.0, 1.0]), st.booleans(), st.sampled_from([0, 1, 7, 21]), st.sampled_from([0, 1, 7]))
+def test_vote_masks_any_votes_equal_cpu(kernels, votes, threshold, binarise_first, resample, order):
+    arguments = (*votes, threshold, binarise_first, resample)
     kernels.order(order)
-    *found, report = run_vote_masks(kernels, *arguments)
-    kernels.order(0)
-    assert all(map(torch.equal, found, ops.vote_masks(*arguments)))
-    assert report == [len(found[1]), 0]
+    try:
+        check_votes(kernels, *arguments)
+    finally:
+        kernels.order(0)
 
 
 @pytest.mark.parametrize("binarise_first", [True, False])
 @pytest.mark.parametrize("resample", [0, 21])
-def test_vote_masks_of_many_rois(kernels, binarise_first, resample):
+def test_vote_masks_many_rois_equal_cpu_and_reference(kernels, binarise_first, resample):
     """More ROIs than lanes, boxes across several tiles; the reference agrees too."""
-    arguments = (*random_election(3, 100, 130, rois=70, winners=9, size=21), 0.4, binarise_first, resample)
-    *found, _ = run_vote_masks(kernels, *arguments)
-    assert all(map(torch.equal, found, ops.vote_masks(*arguments)))
-    labels, expected = (reference.label_map(*masks, 100, 130) for masks in (found, reference.vote_masks(*arguments)))
+    arguments = (*random_votes(3, 100, 130, rois=70, winners=9, size=21), 0.4, binarise_first, resample)
+    actual = check_votes(kernels, *arguments)
+    labels, expected = (reference.label_map(*masks, 100, 130) for masks in (actual, reference.vote_masks(*arguments)))
     assert (labels != expected).float().mean() <= 0.02  # where a vote meets the threshold within a rounding
 
 
@@ -113,69 +117,65 @@ def test_vote_masks_of_many_rois(kernels, binarise_first, resample):
     "box", [[0, 0, 0, 0], [39, 33, 39, 33], [0, 31, 39, 32], [31, 0, 32, 33], [39, 0, 39, 33], [0, 33, 39, 33], [0, 0, 39, 33]]
 )
 @pytest.mark.parametrize("resample", [0, 3])
-def test_vote_masks_at_the_border_and_of_one_pixel(kernels, box, resample):
+def test_vote_masks_at_border_or_one_pixel_equal_cpu(kernels, box, resample):
     """Boxes that end where a word of rows or a warp of columns does, one pixel wide, high or both."""
     masks = torch.tensor(
         [[[1.0, 0.0, 1.0], [0.0, 1.0, 1.0], [1.0, 1.0, 1.0]], [[1.0] * 3] * 3, [[0.0] * 3] * 3, [[torch.nan] * 3] * 3]
     )
     index = torch.tensor([[0], [1], [2], [3], [-1]], dtype=torch.int32)
     arguments = (torch.tensor([box], dtype=torch.int32), masks, index, torch.ones(5, 1), 34, 40, 0.4, True, resample)
-    *found, _ = run_vote_masks(kernels, *arguments)
-    assert all(map(torch.equal, found, ops.vote_masks(*arguments)))
+    actual = check_votes(kernels, *arguments)
     if not resample:
-        assert all(map(torch.equal, found, reference.vote_masks(*arguments)))
+        assert all(map(torch.equal, actual, reference.vote_masks(*arguments)))
 
 
 @pytest.mark.parametrize("value", [0.1, 0.3, 0.4, 0.7])
 @pytest.mark.parametrize("binarise_first", [True, False])
-def test_votes_that_meet_the_threshold_but_for_rounding(kernels, binarise_first, value):
+def test_vote_masks_votes_at_threshold_equal_cpu(kernels, binarise_first, value):
     """Interpolating between equal values gives that value or its neighbour: every operation has to be the CPU's."""
     boxes = torch.tensor(
         [[x, x, x + side, x + side // 2 + 1] for x, side in [(0, 60), (3, 37), (20, 13), (33, 30)]], dtype=torch.int32
     )
     masks, index = torch.full((4, 7, 7), value), torch.arange(4, dtype=torch.int32).diag() + torch.eye(4, dtype=torch.int32) - 1
     for resample in (0, 9):
-        arguments = (boxes, masks, index, torch.eye(4), 66, 66, value, binarise_first, resample)
-        *found, _ = run_vote_masks(kernels, *arguments)
-        assert all(map(torch.equal, found, ops.vote_masks(*arguments)))
+        check_votes(kernels, boxes, masks, index, torch.eye(4), 66, 66, value, binarise_first, resample)
 
 
-def test_runs_beyond_the_capacity_are_not_written(kernels):
-    arguments = (*random_election(8, 40, 50, winners=6), 0.4, True, 0)
+def test_vote_masks_runs_beyond_capacity_are_not_written(kernels):
+    arguments = (*random_votes(8, 40, 50, winners=6), 0.4, True, 0)
     tight, runs, ends = ops.vote_masks(*arguments)
     room = int(ends[2]) + 1
     assert room < len(runs)
-    found = run_vote_masks(kernels, *arguments, capacity=room)
-    assert found[3] == [len(runs), 0]
-    assert torch.equal(found[0], tight) and torch.equal(found[2], ends)
-    assert torch.equal(found[1][: room - 1], runs[: room - 1])
-    assert found[1][room - 1] == -7
+    actual = run_vote_masks(kernels, *arguments, capacity=room)
+    assert actual[3] == [len(runs), 0]
+    assert torch.equal(actual[0], tight) and torch.equal(actual[2], ends)
+    assert torch.equal(actual[1][: room - 1], runs[: room - 1])
+    assert actual[1][room - 1] == -7
 
 
-def test_wrong_voters_are_left_out_and_reported(kernels):
-    boxes, masks, index, weights, height, width = random_election(5, 30, 30)
+def test_vote_masks_wrong_voters_are_left_out_and_reported(kernels):
+    boxes, masks, index, weights, height, width = random_votes(5, 30, 30)
     index[0] = torch.tensor([0, 1, 2, 3, 4, 5])
     good = index.clone()
     good[:, 1], good[0, 3] = -1, -1
     for wrong in ([-1, 0, 4, 4], [3, 3, 2, 5], [0, 0, 30, 4], [0, 0, 4, 2**31 - 1]):
         boxes[1], index[0, 3] = torch.tensor(wrong), len(masks)
-        *found, report = run_vote_masks(kernels, boxes, masks, index, weights, height, width, 0.2, True, 0)
+        *actual, report = run_vote_masks(kernels, boxes, masks, index, weights, height, width, 0.2, True, 0)
         boxes[1] = 0
-        assert all(map(torch.equal, found, ops.vote_masks(boxes, masks, good, weights, height, width, 0.2, True, 0)))
-        assert report == [len(found[1]), 3]
+        assert all(map(torch.equal, actual, ops.vote_masks(boxes, masks, good, weights, height, width, 0.2, True, 0)))
+        assert report == [len(actual[1]), 3]
 
 
 @pytest.mark.parametrize(("height", "width"), [(2160, 3840), (40, 32768)])
-def test_vote_masks_in_large_images(kernels, height, width):
+def test_vote_masks_large_images_equal_cpu(kernels, height, width):
     boxes = torch.tensor(
         [[width - 200, height - 40, width - 1, height - 1], [width - 3, 0, width - 1, height - 1]], dtype=torch.int32
     )
     masks = torch.rand(2, 3, 3, generator=torch.Generator().manual_seed(0))
     index = torch.tensor([[-1, 0], [0, 1]], dtype=torch.int32)
     arguments = (boxes, masks, index, torch.full((2, 2), 0.5), height, width, 0.2, True, 0)
-    *found, _ = run_vote_masks(kernels, *arguments)
-    assert all(map(torch.equal, found, ops.vote_masks(*arguments)))
-    assert found[0][:, 2].tolist() == [width, width]
+    actual = check_votes(kernels, *arguments)
+    assert actual[0][:, 2].tolist() == [width, width]
 
 
 def run_label_map(kernels, boxes, runs, ends, height, width):
@@ -194,23 +194,23 @@ def run_paint(kernels, image, labels, colours, alpha, thickness):
     return result, int(wrong)
 
 
-@given(ELECTIONS, st.floats(0, 1, width=32), st.sampled_from([0, 1, 2, 5, 255]), st.integers(0, 99))
-def test_label_map_and_paint(kernels, election, alpha, thickness, seed):
-    height, width = election[-2:]
-    masks = ops.vote_masks(*election, 0.4, True, 0)
+@given(VOTES, st.floats(0, 1, width=32), st.sampled_from([0, 1, 2, 5, 255]), st.integers(0, 99))
+def test_label_map_and_paint_any_instances_equal_reference(kernels, votes, alpha, thickness, seed):
+    height, width = votes[-2:]
+    masks = ops.vote_masks(*votes, 0.4, True, 0)
     labels, wrong = run_label_map(kernels, *masks, height, width)
     assert torch.equal(labels, reference.label_map(*masks, height, width))
     assert wrong == 0
     generator = torch.Generator().manual_seed(seed)
     image = torch.randint(0, 256, (height, width, 3), dtype=torch.uint8, generator=generator)
-    colours = torch.randint(0, 256, (len(election[2]), 3), dtype=torch.uint8, generator=generator)
+    colours = torch.randint(0, 256, (len(votes[2]), 3), dtype=torch.uint8, generator=generator)
     result, wrong = run_paint(kernels, image, labels, colours, alpha, thickness)
     assert torch.equal(result, reference.paint(image, labels, colours, alpha, thickness))
     assert wrong == 0
 
 
 @ORDERS
-def test_label_map_of_many_instances(kernels, order):
+def test_label_map_many_instances_equal_reference(kernels, order):
     """Overlapping instances in more than one round of 256, runs in more than one round too, runs of no length."""
     random = np.random.default_rng(2)
     boxes, runs, ends = [], [], []
@@ -230,18 +230,11 @@ def test_label_map_of_many_instances(kernels, order):
 
 @pytest.mark.parametrize(
     ("box", "runs", "ends"),
-    [
-        ([0, 0, 2, 3], [1, 4], [2]),
-        ([0, 0, 2, 3], [7, -1], [2]),
-        ([0, 0, 9, 3], [0, 27], [2]),
-        ([-1, 0, 1, 3], [0, 6], [2]),
-        ([2, 0, 0, 3], [0, 6], [2]),
-        ([0, 0, 2, 3], [0, 6], [3]),
-        ([0, 0, 2, 3], [0, 6], [-1]),
-        ([0, 0, 8, 8], [2**31 - 1, 2**31 - 1], [2]),
-    ],
-)
-def test_wrong_instances_are_reported(kernels, box, runs, ends):
+    [([0, 0, 2, 3], [1, 4], [2]), ([0, 0, 2, 3], [7, -1], [2]), ([0, 0, 9, 3], [0, 27], [2]), ([-1, 0, 1, 3], [0, 6], [2]),
+     ([2, 0, 0, 3], [0, 6], [2]), ([0, 0, 2, 3], [0, 6], [3]), ([0, 0, 2, 3], [0, 6], [-1]),
+     ([0, 0, 8, 8], [2**31 - 1, 2**31 - 1], [2])],
+)  # fmt: skip
+def test_label_map_wrong_instances_are_reported(kernels, box, runs, ends):
     good = [[0, 0, 1, 1], [0, 1], [2]]
     instances = [torch.tensor(part, dtype=torch.int32) for part in ([good[0], box], good[1] + runs, good[2] + [ends[0] + 2])]
     labels, wrong = run_label_map(kernels, *instances, 8, 8)
@@ -249,7 +242,7 @@ def test_wrong_instances_are_reported(kernels, box, runs, ends):
     assert labels[0, 0] == 1
 
 
-def test_wrong_labels_are_reported(kernels):
+def test_paint_wrong_labels_are_reported(kernels):
     labels = torch.tensor([[0, 1, 3, 2]], dtype=torch.int32).to(torch.uint16)
     image, colours = torch.arange(12, dtype=torch.uint8).reshape(1, 4, 3), torch.full((2, 3), 200, dtype=torch.uint8)
     result, wrong = run_paint(kernels, image, labels, colours, 1.0, 1)
@@ -258,17 +251,16 @@ def test_wrong_labels_are_reported(kernels):
 
 
 @pytest.mark.parametrize("resample", [0, 5])
-def test_under_sanitizer_pictures(kernels, resample):
+def test_mask_kernels_edge_sizes_stay_inside_arrays(kernels, resample):
     for seed, height, width in [(0, 1, 1), (1, 33, 31), (2, 64, 65)]:
-        election = random_election(seed, height, width)
-        arguments = (*election, 0.4, seed % 2 == 0, resample)
-        *found, _ = run_vote_masks(kernels, *arguments)
-        assert all(map(torch.equal, found, ops.vote_masks(*arguments)))
-        labels, _ = run_label_map(kernels, *found, height, width)
+        votes = random_votes(seed, height, width)
+        arguments = (*votes, 0.4, seed % 2 == 0, resample)
+        actual = check_votes(kernels, *arguments)
+        labels, _ = run_label_map(kernels, *actual, height, width)
         black = torch.zeros(height, width, 3, dtype=torch.uint8)
         run_paint(kernels, black, labels, torch.zeros(4, 3, dtype=torch.uint8), 0.5, 1)
 
 
 @pytest.mark.slow
-def test_kernels_stay_inside_their_arrays(sanitized):
-    sanitized(__file__, "under_sanitizer or wrong")
+def test_kernels_under_sanitizer_stay_inside_arrays(sanitized):
+    sanitized(__file__, "edge_sizes or wrong")

@@ -22,7 +22,7 @@ def predictor() -> Predictor:
 
 
 @pytest.mark.parametrize("room", [None, 10**5, 100], ids=["no capacity", "room enough", "too little room"])
-def test_a_frame(emulated_operators, predictor, monkeypatch, room):
+def test_frame_through_cuda_bindings_equals_cpu(emulated_operators, predictor, monkeypatch, room):
     """As on a GPU: run lengths have a capacity, and where it does not suffice everything is computed again."""
     image = SyntheticScenes(0).sample(3).image
     expected = predictor(image, 0.3)
@@ -35,38 +35,38 @@ def test_a_frame(emulated_operators, predictor, monkeypatch, room):
     for name in ops.__all__:
         monkeypatch.setattr(ops, name, emulated(name))
     monkeypatch.setattr(fcis, "run_capacity", lambda *_: room)
-    found = predictor(image, 0.3)
+    actual = predictor(image, 0.3)
     assert called.count("vote_masks") == (2 if room == 100 else 1)
     assert set(called) == set(ops.__all__) - {"mask_logits", "label_map", "network_input", "paint"}
-    assert np.array_equal(found.boxes, expected.boxes) and np.array_equal(found.labels, expected.labels)
-    np.testing.assert_allclose(found.scores, expected.scores, atol=1e-5)
-    assert (found.masks != expected.masks).mean() < 1e-4
+    assert np.array_equal(actual.boxes, expected.boxes) and np.array_equal(actual.labels, expected.labels)
+    np.testing.assert_allclose(actual.scores, expected.scores, atol=1e-5)
+    assert (actual.masks != expected.masks).mean() < 1e-4
 
 
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last], ids=["nchw", "channels_last"])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("prefix", ["", "patent_"])
 @pytest.mark.parametrize("name", ["class_logits", "mask_logits", "box_deltas"])
-def test_gradients(emulated_operators, name, prefix, dtype, layout):
+def test_map_operators_and_gradients_equal_cpu(emulated_operators, name, prefix, dtype, layout):
     generator = torch.Generator().manual_seed(0)
     maps = torch.randn(2, channels_of(name, 21, 3), 7, 9, generator=generator).to(dtype).to(memory_format=layout)
     maps = spoil(name, maps, 21)
     corner = torch.rand(20, 2, generator=generator) * 100
     rois = torch.cat([torch.arange(20)[:, None] % 2, corner, corner + torch.rand(20, 2, generator=generator) * 60], dim=1)
-    own = arguments_of(name, 21, 20)
+    extra = arguments_of(name, 21, 20)
     geometry = (3, 16) if prefix and name != "mask_logits" else GEOMETRY
-    labels = own if name == "mask_logits" else ()
-    name, arguments = prefix + name, (maps, rois, *own, *geometry)
+    labels = extra if name == "mask_logits" else ()
+    name, arguments = prefix + name, (maps, rois, *extra, *geometry)
     ours = getattr(emulated_operators, name)(*arguments)
     torch.testing.assert_close(ours, getattr(torch.ops.fcis_ros, name)(*arguments), atol=5e-6, rtol=1e-5)
     arguments = (torch.randn(ours.shape, generator=generator), maps, rois, *labels, *geometry)
-    found = getattr(emulated_operators, f"{name}_backward")(*arguments)
+    actual = getattr(emulated_operators, f"{name}_backward")(*arguments)
     expected = getattr(torch.ops.fcis_ros, f"{name}_backward")(*arguments)
-    assert found.dtype == dtype and found.stride() == expected.stride()
-    torch.testing.assert_close(found, expected, atol=1e-4 if dtype == torch.float32 else 2e-2, rtol=1e-2)
+    assert actual.dtype == dtype and actual.stride() == expected.stride()
+    torch.testing.assert_close(actual, expected, atol=1e-4 if dtype == torch.float32 else 2e-2, rtol=1e-2)
 
 
-def test_pictures(emulated_operators):
+def test_label_map_and_paint_equal_cpu(emulated_operators):
     labels = emulated_operators.label_map(BOX, RUNS, ENDS, 4, 5)
     assert torch.equal(labels, ops.label_map(BOX, RUNS, ENDS, 4, 5))
     image, colours = torch.arange(60, dtype=torch.uint8).reshape(4, 5, 3), torch.tensor([[255, 0, 9]], dtype=torch.uint8)
@@ -90,13 +90,13 @@ WRONG = {
 
 
 @pytest.mark.parametrize("message", WRONG)
-def test_what_is_wrong_is_named(emulated_operators, message):
+def test_arguments_that_do_not_fit_are_named(emulated_operators, message):
     name, *arguments = WRONG[message]
     with pytest.raises(ValueError, match=message):
         getattr(emulated_operators, name)(*arguments)
 
 
-def test_every_operator_has_a_binding(emulated_operators):
+def test_bindings_every_operator_has_one(emulated_operators):
     patents = [f"patent_{name}" for name in ("class_logits", "mask_logits", "box_deltas")]
     for name in [*ops.__all__, *patents, *(f"{name}_backward" for name in patents)]:
         assert torch._C._dispatch_has_kernel_for_dispatch_key(f"fcis_emulated::{name}", "CPU"), name

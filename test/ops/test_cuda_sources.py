@@ -32,15 +32,15 @@ def run(command: list) -> str:
 
 def spills(report: str) -> list[str]:
     """Kernels in the output of ptxas -v that keep registers in memory."""
-    found, kernel, target = [], "?", "?"
+    spilled, kernel, target = [], "?", "?"
     for line in report.splitlines():
         if compiling := re.search(r"Compiling entry function '\S+' for '(\w+)'", line):
             target = compiling[1]
         elif named := re.search(r"Function properties for (\S+)", line):
             kernel = named[1]
         elif re.search(r"(?<!\d)[1-9]\d* bytes spill", line):
-            found.append(f"{kernel} on {target}: {line.strip()}")
-    return found
+            spilled.append(f"{kernel} on {target}: {line.strip()}")
+    return spilled
 
 
 def test_spills_are_found():
@@ -74,7 +74,7 @@ def test_compiles_for_every_target(source, known, tmp_path, record_property):
 
 
 @pytest.mark.parametrize("path", [p for p in sorted(FOLDER.glob("*")) if "binding" not in p.name], ids=lambda path: path.name)
-def test_kernels_know_nothing_of_pytorch(path):
+def test_kernel_sources_include_no_pytorch(path):
     assert not re.findall(r"#\s*include\s*[<\"](?:torch|ATen|c10)/", path.read_text())
 
 
@@ -82,11 +82,11 @@ def test_kernels_know_nothing_of_pytorch(path):
 @pytest.mark.nvcc
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("source", sorted(FOLDER.glob("*bindings.cpp")), ids=lambda path: path.name)
-def test_bindings_fit_pytorch(source):
+def test_bindings_compile_against_pytorch_headers(source):
     """Syntax and types only: a PyTorch without CUDA brings the headers, but nothing to link with."""
     from torch.utils.cpp_extension import include_paths
 
-    # isystem: warnings are wanted for our own lines. The macro stands for a header that only a build of PyTorch with CUDA has.
+    # isystem: warnings are wanted for csrc/ only. The macro stands for a header that only a build of PyTorch with CUDA has.
     include = [f"-isystem={path}" for path in include_paths()]
     command = [NVCC, "-x=c++", "-std=c++17", "-DC10_USING_CUSTOM_GENERATED_MACROS", *include]
     command += ["-Xcompiler=-fsyntax-only,-Wall,-Wno-unused-parameter,-Werror"]

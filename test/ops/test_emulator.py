@@ -14,8 +14,8 @@ KERNELS = """
 __global__ void exchanges(const float* in, float* out, int* votes) {
   const int lane = threadIdx.x % 32;
   out[threadIdx.x] = fcis::shuffle_xor(in[threadIdx.x], 1) + fcis::shuffle(in[threadIdx.x], 3);
-  const int own = fcis::ballot(in[threadIdx.x] > 0.5f) >> lane & 1;
-  votes[threadIdx.x] = own + 2 * fcis::shuffle_up(lane, 1);
+  const int bit = fcis::ballot(in[threadIdx.x] > 0.5f) >> lane & 1;
+  votes[threadIdx.x] = bit + 2 * fcis::shuffle_up(lane, 1);
 }
 __global__ void reverses(const float* in, float* out) {
   FCIS_SHARED(float, all);
@@ -61,7 +61,7 @@ def kernels(emulate, tmp_path_factory):
 
 
 @ORDERS
-def test_emulator_runs_barriers_and_exchanges(kernels, order):
+def test_emulator_any_order_runs_barriers_and_exchanges(kernels, order):
     values, out = torch.rand(64, generator=torch.Generator().manual_seed(0)), torch.zeros(64)
     more = torch.zeros(64, dtype=torch.int32)
     kernels.order(order)
@@ -84,21 +84,21 @@ def test_emulator_runs_barriers_and_exchanges(kernels, order):
         (2, "wait in __ballot_sync"),
     ],
 )
-def test_emulator_reports_divergence(kernels, how, message):
+def test_emulator_divergence_is_reported(kernels, how, message):
     nothing = torch.zeros(1)
     with pytest.raises(RuntimeError, match=message):
         kernels("run", 3, nothing, nothing, nothing, 64, how)
     kernels("run", 3, nothing, nothing, nothing, 64, 3)  # and goes on
 
 
-def test_emulator_refuses_what_a_device_refuses(kernels):
+def test_emulator_launches_beyond_limits_are_refused(kernels):
     nothing = torch.zeros(1)
     for count, size in [(0, 0), (1025, 0), (64, 48 * 1024 + 1)]:
         with pytest.raises(RuntimeError, match="error 9"):
             kernels("run", 1, nothing, nothing, nothing, count, size)
 
 
-def test_emulator_converts_16_bit_floats(kernels):
+def test_emulator_16_bit_floats_equal_pytorch(kernels):
     values = torch.randn(1024, generator=torch.Generator().manual_seed(1)) * 10 ** torch.linspace(-9, 5, 1024)
     values[:10] = torch.tensor([0.0, -0.0, torch.inf, -torch.inf, 65519.9, 65520.0, 6e-8, 2.9e-8, 6.097e-5, 1 + 2**-11])
     half, brain = torch.zeros(2, 1024)
@@ -107,7 +107,7 @@ def test_emulator_converts_16_bit_floats(kernels):
     assert torch.equal(brain, values.bfloat16().float())
 
 
-def test_under_sanitizer_emulator_finds_a_read_outside_an_array(kernels):
+def test_emulator_read_outside_array_ends_sanitized_process(kernels):
     values, out = torch.zeros(64), torch.zeros(64)
     for source, target, size in [(values[1:], out, 256), (values, out[1:], 256), (values, out, 252)]:
         if (child := os.fork()) == 0:
@@ -118,5 +118,5 @@ def test_under_sanitizer_emulator_finds_a_read_outside_an_array(kernels):
 
 
 @pytest.mark.slow
-def test_reads_outside_are_found(sanitized):
-    sanitized(__file__, "under_sanitizer")
+def test_emulator_under_sanitizer_finds_reads_outside(sanitized):
+    sanitized(__file__, "read_outside_array")

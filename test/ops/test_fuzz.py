@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 @pytest.mark.slow
 @pytest.mark.compiler
 @pytest.mark.parametrize("width", [2, 4, 8])
-def test_fuzz_under_address_sanitizer(width):
+def test_cpu_kernels_random_inputs_under_sanitizer_equal_slow_definition(width):
     """Every CPU kernel against slow.h on random shapes and boxes, odd and enormous ones too, built with ASan and UBSan.
 
     ``width`` is that of vectors of pairs: of SSE and NEON, AVX2, AVX-512, whatever this processor has.

@@ -8,19 +8,19 @@ import fcis_ros
 from fcis_ros.ops import library
 
 
-def test_a_missing_library_names_the_build_command(tmp_path, monkeypatch):
+def test_load_missing_library_names_build_command(tmp_path, monkeypatch):
     monkeypatch.setattr(fcis_ros, "__path__", [str(tmp_path)])
     with pytest.raises(ImportError, match="missing.*build them: `make setup`"):
         library.load()
 
 
-def test_a_stale_library_names_the_build_command(monkeypatch):
+def test_load_stale_library_names_build_command(monkeypatch):
     monkeypatch.setattr(library, "digest", lambda kind: f"{kind}-of-today")
     with pytest.raises(ImportError, match="built from other sources.*build it again: `make setup`"):
         library.load()
 
 
-def test_a_library_of_another_pytorch_names_the_build_command(tmp_path, monkeypatch):
+def test_load_library_of_other_pytorch_names_build_command(tmp_path, monkeypatch):
     (tmp_path / "_C.so").write_bytes(b"no library")
     monkeypatch.setattr(fcis_ros, "__path__", [str(tmp_path)])
     with pytest.raises(ImportError, match="does not fit PyTorch.*build it again: `make setup`"):

@@ -13,7 +13,7 @@ from fcis_ros.ops import reference
 
 
 @st.composite
-def elections(draw):
+def vote_arguments(draw):
     """Arguments of vote_masks: smooth masks over boxes of every size in a small image."""
     height, width = draw(st.integers(1, 50)), draw(st.integers(1, 60))
     rois, winners, size = draw(st.integers(1, 6)), draw(st.integers(0, 4)), draw(st.sampled_from([1, 2, 5, 21]))
@@ -27,21 +27,21 @@ def elections(draw):
     return *map(torch.from_numpy, (boxes, masks, index, weights)), height, width
 
 
-@given(elections(), st.booleans(), st.sampled_from([0, 21]))
-def test_vote_masks(election, binarise_first, resample):
-    arguments = (*election, 0.4, binarise_first, resample)
+@given(vote_arguments(), st.booleans(), st.sampled_from([0, 21]))
+def test_vote_masks_any_votes_equal_reference(votes, binarise_first, resample):
+    arguments = (*votes, 0.4, binarise_first, resample)
     boxes, runs, ends = ops.vote_masks(*arguments)
-    height, width = election[-2:]
+    height, width = votes[-2:]
     expected = reference.vote_masks(*arguments)
     # Bilinear samples may differ by a rounding from OpenCV's, which shows where one meets the threshold exactly.
-    own_labels = reference.label_map(boxes, runs, ends, height, width)
+    computed_labels = reference.label_map(boxes, runs, ends, height, width)
     labels = reference.label_map(*expected, height, width)
-    assert (own_labels != labels).float().mean() <= 0.02
-    assert torch.equal(ops.label_map(boxes, runs, ends, height, width), own_labels)
+    assert (computed_labels != labels).float().mean() <= 0.02
+    assert torch.equal(ops.label_map(boxes, runs, ends, height, width), computed_labels)
     assert ((boxes[:, 2:] > boxes[:, :2]).all(dim=1) == (ends.diff(prepend=torch.zeros(1, dtype=torch.int32)) > 0)).all()
 
 
-def test_vote_masks_agrees_to_the_bit_on_many_boxes():
+def test_vote_masks_many_boxes_equal_reference_to_the_bit():
     generator = torch.Generator().manual_seed(0)
     corner = (torch.rand(60, 2, generator=generator) * torch.tensor([150.0, 100])).int()
     boxes = torch.cat([corner, corner + 1 + (torch.rand(60, 2, generator=generator) * 48).int()], dim=1).int()
@@ -49,21 +49,19 @@ def test_vote_masks_agrees_to_the_bit_on_many_boxes():
     index = torch.where(torch.rand(20, 60, generator=generator) < 0.2, torch.arange(60), -1).int()
     weights = torch.rand(20, 60, generator=generator) / 6
     for resample in (0, 21):
-        ours = ops.vote_masks(boxes, masks, index, weights, 150, 200, 0.4, True, resample)
-        theirs = reference.vote_masks(boxes, masks, index, weights, 150, 200, 0.4, True, resample)
-        for own, expected in zip(ours, theirs, strict=True):
-            assert torch.equal(own, expected)
+        arguments = (boxes, masks, index, weights, 150, 200, 0.4, True, resample)
+        assert all(map(torch.equal, ops.vote_masks(*arguments), reference.vote_masks(*arguments)))
 
 
-def test_an_object_in_the_corner_of_the_image_stays_whole():
+def test_vote_masks_object_in_corner_stays_whole():
     """Its four pixels, as 4x4 samples: those past the image see what is on its edge, 1; were it 0, a corner would get 0.766."""
     boxes, masks = torch.tensor([[0, 0, 1, 1]], dtype=torch.int32), torch.ones(1, 1, 1)
     for with_ops in (ops, reference):
-        found = with_ops.vote_masks(boxes, masks, torch.zeros(1, 1, dtype=torch.int32), torch.ones(1, 1), 2, 2, 0.8, True, 4)
-        assert [part.flatten().tolist() for part in found] == [[0, 0, 2, 2], [0, 4], [2]]
+        actual = with_ops.vote_masks(boxes, masks, torch.zeros(1, 1, dtype=torch.int32), torch.ones(1, 1), 2, 2, 0.8, True, 4)
+        assert [part.flatten().tolist() for part in actual] == [[0, 0, 2, 2], [0, 4], [2]]
 
 
-def test_votes_in_a_4k_image_do_not_overflow():
+def test_vote_masks_4k_image_does_not_overflow():
     """60 ROIs of the whole image: a buffer for each would be 2 GB."""
     boxes = torch.tensor([[0, 0, 3839, 2159]], dtype=torch.int32).repeat(60, 1)
     index = torch.arange(60, dtype=torch.int32)[None]
@@ -77,19 +75,19 @@ def test_votes_in_a_4k_image_do_not_overflow():
     assert runs.tolist() == [0, (3840 - 2011) * 2160]
 
 
-@given(elections(), st.floats(0, 1), st.sampled_from([0, 1, 2, 5, 255]), st.integers(0, 99))
-def test_paint(election, alpha, thickness, seed):
-    height, width = election[-2:]
-    labels = ops.label_map(*ops.vote_masks(*election, 0.4, True, 0), height, width)
+@given(vote_arguments(), st.floats(0, 1), st.sampled_from([0, 1, 2, 5, 255]), st.integers(0, 99))
+def test_paint_any_instances_equals_reference(votes, alpha, thickness, seed):
+    height, width = votes[-2:]
+    labels = ops.label_map(*ops.vote_masks(*votes, 0.4, True, 0), height, width)
     generator = torch.Generator().manual_seed(seed)
     image = torch.randint(0, 256, (height, width, 3), dtype=torch.uint8, generator=generator)
-    colours = torch.randint(0, 256, (len(election[2]), 3), dtype=torch.uint8, generator=generator)
+    colours = torch.randint(0, 256, (len(votes[2]), 3), dtype=torch.uint8, generator=generator)
     alpha = float(np.float32(alpha))
     given = (image, labels, colours, alpha, thickness)
     assert torch.equal(ops.paint(*given), reference.paint(*given))
 
 
-def test_outlines_of_two_pixels():
+def test_paint_two_pixel_outline_matches_drawing():
     """Instance 1 left of 2, both cut by the image's border, which is no edge; what lies behind a corner counts."""
     rows = ["1111122222"] * 3 + ["1111100000"] * 3
     labels = torch.tensor([[int(label) for label in row] for row in rows], dtype=torch.uint16)
@@ -100,15 +98,15 @@ def test_outlines_of_two_pixels():
     assert shown == ["aaaAABBbbb"] + ["aaaAABBBBB"] * 2 + ["aaaAA....."] * 3
 
 
-def test_runs_beyond_the_capacity_are_left_out():
+def test_vote_masks_runs_beyond_capacity_are_left_out():
     boxes = torch.tensor([[0, 0, 3, 3], [1, 1, 6, 6]], dtype=torch.int32)
     votes = (boxes, torch.ones(2, 1, 1), torch.tensor([[0, -1], [-1, 1]]).int(), torch.ones(2, 2), 8, 8, 0.4, True, 0)
     tight, runs, ends = ops.vote_masks(*votes)
     assert runs.tolist() == [0, 16, 0, 36] and ends.tolist() == [2, 4]
     for capacity, expected in ((6, [0, 16, 0, 36, 0, 0]), (4, [0, 16, 0, 36]), (3, [0, 16, 0]), (1, [0])):
         for with_ops in (ops, reference):
-            found = with_ops.vote_masks(*votes, capacity=capacity)
-            assert torch.equal(found[0], tight) and torch.equal(found[2], ends)
-            assert found[1].tolist() == expected
+            actual = with_ops.vote_masks(*votes, capacity=capacity)
+            assert torch.equal(actual[0], tight) and torch.equal(actual[2], ends)
+            assert actual[1].tolist() == expected
     with pytest.raises(ValueError, match="capacity: expected"):
         ops.vote_masks(*votes, capacity=-1)

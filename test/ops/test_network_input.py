@@ -38,14 +38,14 @@ def pictures(draw) -> tuple:
 
 
 @given(pictures())
-def test_equals_opencv_to_the_bit(arguments):
-    found = ops.network_input(*arguments)
-    assert found.is_contiguous(memory_format=torch.channels_last)
-    assert torch.equal(found, reference.network_input(*arguments))
+def test_network_input_any_picture_equals_opencv_to_the_bit(arguments):
+    actual = ops.network_input(*arguments)
+    assert actual.is_contiguous(memory_format=torch.channels_last)
+    assert torch.equal(actual, reference.network_input(*arguments))
 
 
 @pytest.mark.parametrize("encoding", sorted(EIGHT_BIT))
-def test_a_large_picture(encoding):
+def test_network_input_large_picture_equals_opencv(encoding):
     """Every colour is near others here, and the result is as large as a camera's."""
     arguments = (*picture(encoding, 480, 640, 7, 1), 0.9375, MEAN, STD)
     assert torch.equal(ops.network_input(*arguments), reference.network_input(*arguments))
@@ -55,35 +55,35 @@ def test_a_large_picture(encoding):
 @pytest.mark.compiler
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
 @pytest.mark.parametrize("encoding", sorted(EIGHT_BIT))
-def test_the_cuda_kernel_gives_the_same(emulated_operators, encoding, dtype):
+def test_network_input_emulated_cuda_equals_cpu(emulated_operators, encoding, dtype):
     data, _, height, width, step = picture(encoding, 38, 46, 3, 2)
     arguments = (data, EIGHT_BIT[encoding].number, height, width, step, 1.3, MEAN, STD, dtype)
-    found = emulated_operators.network_input(*arguments)
-    assert found.dtype == dtype and found.is_contiguous(memory_format=torch.channels_last)
-    assert torch.equal(found, torch.ops.fcis_ros.network_input(*arguments))
+    actual = emulated_operators.network_input(*arguments)
+    assert actual.dtype == dtype and actual.is_contiguous(memory_format=torch.channels_last)
+    assert torch.equal(actual, torch.ops.fcis_ros.network_input(*arguments))
 
 
 @pytest.mark.cuda
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
 @pytest.mark.parametrize("encoding", sorted(EIGHT_BIT))
-def test_a_gpu_gives_the_same(encoding, dtype):
+def test_network_input_on_gpu_equals_cpu(encoding, dtype):
     data, *rest = picture(encoding, 480, 640, 7, 3)
     on_gpu = ops.network_input(data.cuda(), *rest, 0.9375, MEAN, STD, dtype)
     assert torch.equal(on_gpu.cpu(), ops.network_input(data, *rest, 0.9375, MEAN, STD, dtype))
 
 
 @pytest.mark.parametrize("scale", [1.0, 0.5, 1.7])
-def test_opcheck(scale):
+def test_network_input_opcheck_passes(scale):
     data, encoding, height, width, step = picture("nv12", 10, 8, 1, 0)
     arguments = (data, EIGHT_BIT[encoding].number, height, width, step, scale, list(MEAN), list(STD), torch.float16)
     torch.library.opcheck(torch.ops.fcis_ros.network_input.default, arguments)
 
 
-def test_a_grey_pixel_by_hand():
+def test_network_input_grey_pixel_matches_hand_calculation():
     """(130 - 123) / 2, and so on: one pixel, two grey levels, drawn to twice its size."""
     data = torch.tensor([130], dtype=torch.uint8)
-    found = ops.network_input(data, "mono8", 1, 1, 1, 2.0, (123.0, 120.0, 130.0), (2.0, 5.0, 1.0))
-    assert found.tolist() == [[[[3.5] * 2] * 2, [[2.0] * 2] * 2, [[0.0] * 2] * 2]]
+    actual = ops.network_input(data, "mono8", 1, 1, 1, 2.0, (123.0, 120.0, 130.0), (2.0, 5.0, 1.0))
+    assert actual.tolist() == [[[[3.5] * 2] * 2, [[2.0] * 2] * 2, [[0.0] * 2] * 2]]
 
 
 WRONG = {
@@ -105,7 +105,7 @@ WRONG = {
     "emulated", [pytest.param(False, id="cpu"), pytest.param(True, id="cuda", marks=[pytest.mark.slow, pytest.mark.compiler])]
 )
 @pytest.mark.parametrize("message", WRONG)
-def test_wrong_arguments(message, emulated, request):
+def test_network_input_wrong_arguments_are_named(message, emulated, request):
     right = dict(data=torch.zeros(48, dtype=torch.uint8), layout=0, height=4, width=4, step=12, scale=1.0, mean=MEAN, std=STD)
     arguments = (right | {"dtype": torch.float32} | WRONG[message]).values()
     operators = request.getfixturevalue("emulated_operators") if emulated else torch.ops.fcis_ros

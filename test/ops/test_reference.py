@@ -17,7 +17,7 @@ from fcis_ros.ops.reference.mask_voting import sample
 
 
 @pytest.mark.parametrize("extent", GOLDEN)
-def test_span_edges_golden(extent):
+def test_span_edges_golden_extents_equal_released_kernel(extent):
     start, end = reference.span_edges(torch.tensor([float(extent[0])]), torch.tensor([float(extent[1])]), 21, 63, 16)
     assert start[0].tolist() == list(GOLDEN[extent][0])
     assert end[0].tolist() == list(GOLDEN[extent][1])
@@ -27,7 +27,7 @@ NOT_EXACT = [(0, 95), (0, 175), (0, 191), (0, 351), (0, 383), (0, 703), (0, 743)
 
 
 @pytest.mark.parametrize("extent", NOT_EXACT)
-def test_span_edges_are_float32(extent):
+def test_span_edges_inexact_extents_are_float32(extent):
     """On these extents float32 and exact arithmetic differ; NumPy's float32 is the independent witness."""
     start, end = reference.span_edges(torch.tensor([float(extent[0])]), torch.tensor([float(extent[1])]), 21, 63, 16)
     low = np.float32(extent[0]) * np.float32(0.0625)
@@ -41,7 +41,7 @@ def test_span_edges_are_float32(extent):
     assert (start[0].tolist(), end[0].tolist()) != (exact_start, exact_end)
 
 
-def test_rounding_is_half_away_from_zero():
+def test_span_edges_halves_round_away_from_zero():
     low = torch.tensor([0.5, -0.5, 1.5, 2.5, 0.49999997])
     start, _ = reference.span_edges(low * 1.0, low + 400, 1, 1000, 1)
     assert start[:, 0].tolist() == [1, 0, 2, 3, 0]  # -1 is clipped to 0
@@ -77,14 +77,19 @@ def assemble_by_loops(maps, rois, bins, size, stride):
 
 
 ROIS = st.lists(
-    st.tuples(st.integers(0, 1), st.floats(-60, 200, width=32), st.floats(-60, 160, width=32), st.floats(-5, 150, width=32),
-              st.floats(-5, 150, width=32)),
+    st.tuples(
+        st.integers(0, 1),
+        st.floats(-60, 200, width=32),
+        st.floats(-60, 160, width=32),
+        st.floats(-5, 150, width=32),
+        st.floats(-5, 150, width=32),
+    ),
     max_size=5,
 )
 
 
 @given(rois=ROIS, bins_size=st.sampled_from([(1, 1), (2, 4), (3, 9), (7, 21)]), seed=st.integers(0, 99))
-def test_assembling_matches_loops(rois, bins_size, seed):
+def test_psroi_assemble_any_rois_equals_loops(rois, bins_size, seed):
     """ROIs inside, on, past and wholly outside the border, turned inside out, in two images, and none at all."""
     bins, size = bins_size
     maps = np.random.default_rng(seed).normal(size=(2, 2 * bins * bins, 7, 9)).astype(np.float32)
@@ -93,14 +98,14 @@ def test_assembling_matches_loops(rois, bins_size, seed):
     np.testing.assert_allclose(result.numpy(), assemble_by_loops(maps, boxes, bins, size, 16), atol=1e-5)
 
 
-def test_class_logits_by_hand():
+def test_class_logits_one_cell_is_larger_side():
     """k = 1, one feature cell: the logit is max(outside, inside) of each class."""
     maps = torch.tensor([1.0, 2.0, 5.0, -1.0, *[torch.nan] * 4]).reshape(1, 8, 1, 1)  # outside, inside of both classes, padding
     rois = torch.tensor([[0.0, 0, 0, 15, 15]])
     assert reference.class_logits(maps, rois, 2, 1, 1, 16).tolist() == [[2, 5]]
 
 
-def test_class_logits_average_squares_before_the_maximum():
+def test_class_logits_two_cells_average_before_maximum():
     """The max of means, not the mean of maxima: two cells in one square cancel."""
     maps = torch.zeros(1, 8, 1, 2)
     maps[0, 1, 0] = torch.tensor([4.0, -4.0])  # inside of class 0
@@ -108,17 +113,17 @@ def test_class_logits_average_squares_before_the_maximum():
     assert reference.class_logits(maps, rois, 2, 1, 1, 16)[0, 0] == 0
 
 
-def test_class_logits_without_rois():
+def test_class_logits_no_rois_give_empty_result():
     assert reference.class_logits(torch.zeros(1, 8, 2, 2), torch.zeros(0, 5), 3, 1, 1, 16).shape == (0, 3)
 
 
-def test_tie_gives_its_gradient_to_outside():
+def test_class_logits_tie_gives_gradient_to_outside():
     maps = torch.ones(1, 8, 1, 1, requires_grad=True)
     reference.class_logits(maps, torch.tensor([[0.0, 0, 0, 15, 15]]), 1, 1, 1, 16).sum().backward()
     assert maps.grad.flatten().tolist() == [1, 0, 0, 0, 0, 0, 0, 0]
 
 
-def test_mask_logits_are_the_slices_of_the_whole_tensor():
+def test_mask_logits_random_maps_are_slices_of_all_classes():
     generator = torch.Generator().manual_seed(0)
     maps = torch.randn(2, 9 * 4 * 2, 6, 8, generator=generator)
     rois = torch.tensor([[0, 3.0, 2, 90, 70], [1, 40, 40, 120, 90], [0, 0, 0, 15, 15], [1, -20, 8, 60, 200]])
@@ -128,7 +133,7 @@ def test_mask_logits_are_the_slices_of_the_whole_tensor():
     assert torch.allclose(pairs, whole[torch.arange(4), labels])
 
 
-def test_box_deltas_are_the_mean_over_bins():
+def test_box_deltas_counting_maps_are_mean_over_bins():
     maps = torch.arange(4 * 4, dtype=torch.float32).reshape(1, 16, 1, 1).expand(1, 16, 2, 2).contiguous()
     deltas = reference.box_deltas(maps, torch.tensor([[0.0, 0, 0, 31, 31]]), 2, 4, 16)
     assert deltas.tolist() == [[6, 7, 8, 9]]  # channels 0, 4, 8 and 12 are the bins of dx
@@ -156,7 +161,7 @@ def nms_by_definition(boxes, scores, threshold):
     ),
     st.sampled_from([0.3, 0.5, 0.7]),
 )
-def test_nms_matches_the_definition(rows, threshold):
+def test_nms_random_boxes_equal_definition(rows, threshold):
     boxes = [(x, y, x + w, y + h) for x, y, w, h, _ in rows]
     scores = [row[4] for row in rows]
     kept = reference.nms(torch.tensor(boxes, dtype=torch.float32).reshape(-1, 4), torch.tensor(scores), threshold, 100).tolist()
@@ -164,7 +169,7 @@ def test_nms_matches_the_definition(rows, threshold):
     assert kept == expected + [-1] * (100 - len(expected))
 
 
-def test_nms_keeps_a_pair_exactly_at_the_threshold():
+def test_nms_iou_at_threshold_keeps_both():
     # 10x10 boxes that share 5x10: IoU 50/150, kept at 1/3 (only above is suppressed), dropped just below it.
     boxes = torch.tensor([[0.0, 0, 9, 9], [5, 0, 14, 9]])
     scores = torch.tensor([0.9, 0.8])
@@ -172,7 +177,7 @@ def test_nms_keeps_a_pair_exactly_at_the_threshold():
     assert reference.nms(boxes, scores, 0.333, 2).tolist() == [0, -1]
 
 
-def test_class_nms_by_hand():
+def test_class_nms_three_boxes_match_hand_calculation():
     # Boxes 0 and 1 are nearly the same. Class 1 keeps 0 and 2, class 2 keeps 1 (0 is below the floor) and 2.
     boxes = torch.tensor([[0.0, 0, 9, 9], [0, 0, 9, 8], [20, 20, 29, 29]])
     scores = torch.tensor([[0.0, 0.9, 0.05], [0.0, 0.8, 0.5], [0.0, 0.3, 0.5]])
@@ -181,7 +186,7 @@ def test_class_nms_by_hand():
     assert reference.class_nms(boxes, scores, 0.3, 0.1, 2)[0].tolist() == [0, 1]
 
 
-def test_candidates_by_hand():
+def test_decode_anchors_two_cells_match_hand_calculation():
     """Two cells of one anchor, 8x8 pixels: the first stays, the second moves a quarter to the right and doubles its height."""
     deltas = torch.zeros(4, 1, 2)
     deltas[0, 0, 1], deltas[3, 0, 1] = 0.25, math.log(2)
@@ -194,13 +199,13 @@ def test_candidates_by_hand():
     assert scores.tolist() == [0.5, -math.inf]  # 6 pixels are left of its width
 
 
-def test_second_round_by_hand():
+def test_decode_rois_one_roi_matches_hand_calculation():
     rois, deltas = torch.tensor([[1.0, 4, 4, 11, 11]]), torch.tensor([[5.0, -5.0, 0, 0]])
     # 5 * 0.1 sides of 8 pixels to the right and up, where the image ends.
     assert reference.decode_rois(rois, deltas, (0.1, 0.1, 0.2, 0.2), 20, 14).tolist() == [[1, 8, 0, 13, 7]]
 
 
-def test_places_by_hand():
+def test_rois_to_image_four_rois_match_hand_calculation():
     rois = torch.tensor([[0.0, 2, 13, 13], [0, 0, 3, 9], [0, 0, torch.nan, 9], [0, 0, 9, 9]])
     scores = torch.tensor([[0.5, 0.5]] * 3 + [[0.5, torch.inf]])
     boxes, pixels, finite = reference.rois_to_image(rois, scores, 2.0, 5.0, 9, 6)
@@ -209,7 +214,7 @@ def test_places_by_hand():
     assert finite.tolist() == [True, True, False, False]  # the second is only too narrow
 
 
-def test_election_by_hand():
+def test_vote_weights_three_rois_match_hand_calculation():
     boxes = torch.tensor([[0.0, 0, 3, 3], [0, 0, 3, 2], [9, 9, 12, 12]])
     scores = torch.tensor([[0.1, 0.6], [0.6, 0.2], [0.1, 0.9]])
     voters, weights, best = reference.vote_weights(boxes, scores, torch.tensor([0, 2, -1]), torch.tensor([1, 1, -1]), 0.75)
@@ -229,7 +234,7 @@ def votes(boxes, masks, weights, threshold=0.4, binarise_first=True, resample=0)
     return box[0].tolist(), runs.tolist()
 
 
-def test_votes_by_hand():
+def test_vote_masks_two_voters_match_hand_calculation():
     """Two 2x1 boxes that share a column: weights 0.75 and 0.25, everything above the threshold counts fully."""
     pair = ([[0, 0, 1, 0], [1, 0, 2, 0]], [[[0.9]], [[0.5]]], [0.75, 0.25])
     assert votes(*pair) == ([0, 0, 2, 1], [0, 2])  # votes 0.75, 1, 0.25
@@ -239,14 +244,14 @@ def test_votes_by_hand():
     assert votes(*pair, resample=21) == ([0, 0, 0, 0], [])  # one pixel high
 
 
-def test_votes_refuse_boxes_outside_the_image():
+def test_vote_masks_box_outside_image_is_refused():
     with pytest.raises(ValueError, match="not inside the 4x4 image"):
         votes([[0, 0, 4, 0]], [[[1.0]]], [1.0])
 
 
-def test_samples_past_the_edge_of_the_image_are_those_on_it():
+def test_sample_past_image_edge_repeats_edge():
     votes = np.array([[1, 0], [1, 0]], np.float32)
     at_edge = sample(votes, (0, 0), np.array([0, 0, 1, 1]), 4, 2, 9)  # middles at -0.25, 0.25, 0.75, 1.25
     assert at_edge[0].tolist() == [1, 0.75, 0.25, 0]
-    inside = sample(votes, (3, 3), np.array([3, 3, 4, 4]), 4, 9, 9)  # nobody votes left of the map
+    inside = sample(votes, (3, 3), np.array([3, 3, 4, 4]), 4, 9, 9)  # there are no votes left of the map
     assert inside[1].tolist() == [0.75, 0.75, 0.25, 0]

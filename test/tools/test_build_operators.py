@@ -1,6 +1,6 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""When a build compiles the operators and for which GPUs: with PyTorch that comes and changes, in a tree of the test's own."""
+"""When a build compiles the operators and for which GPUs: with a PyTorch that appears and changes, in a temporary tree."""
 
 import importlib.util
 import os
@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-# In place of setup.py: the library is the list of its calls.
+# Stands for setup.py: counts its calls.
 RECIPE = """
 import os, pathlib, sys
 folder = pathlib.Path(next(word for word in sys.argv if word.startswith("--build-lib=")).split("=")[1])
@@ -61,20 +61,20 @@ def tree(tmp_path) -> Tree:
     return Tree(tmp_path)
 
 
-def test_without_pytorch_one_line_says_what_is_left_out_and_what_to_do(tree):
+def test_build_auto_without_pytorch_leaves_operators_out_with_one_line(tree):
     done = tree.build()
     assert done.returncode == 0 and tree.calls == 0 and not tree.out.exists()
     (line,) = done.stderr.splitlines()
     assert sys.executable in line and "operators are left out" in line and "install PyTorch" in line
 
 
-def test_without_pytorch_on_is_an_error_of_one_line(tree):
+def test_build_on_without_pytorch_fails_with_one_line(tree):
     done = tree.build("ON")
     assert done.returncode == 1 and tree.calls == 0
     assert done.stderr == f"fcis_ros: FCIS_BUILD_OPS=ON, but there is no PyTorch for {sys.executable}\n"
 
 
-def test_pytorch_that_is_installed_later_is_built_for_by_the_next_build_and_once(tree):
+def test_build_pytorch_installed_later_compiles_once(tree):
     tree.build()
     tree.install_torch("2.4.0")
     first = tree.build()
@@ -83,7 +83,7 @@ def test_pytorch_that_is_installed_later_is_built_for_by_the_next_build_and_once
     assert tree.build().returncode == 0 and tree.calls == 1
 
 
-def test_another_pytorch_source_or_list_of_architectures_is_compiled_again(tree):
+def test_build_changed_inputs_compile_again(tree):
     tree.install_torch("2.4.0")
     tree.build()
     tree.install_torch("2.13.0+cpu")
@@ -96,7 +96,7 @@ def test_another_pytorch_source_or_list_of_architectures_is_compiled_again(tree)
     assert tree.calls == 4
 
 
-def test_an_nvcc_that_is_installed_later_is_compiled_for(tree):
+def test_build_nvcc_installed_later_compiles_again(tree):
     tree.install_torch("2.4.0")
     home = tree.root / "cuda"
     tree.build(CUDA_HOME=str(home))
@@ -106,7 +106,7 @@ def test_an_nvcc_that_is_installed_later_is_compiled_for(tree):
     assert tree.calls == 2
 
 
-def test_build_operators_another_compiler_compiles_again(tree):
+def test_build_other_compiler_compiles_again(tree):
     tree.install_torch("2.4.0")
     tree.build()
     compiler = tree.root / "other"
@@ -116,7 +116,7 @@ def test_build_operators_another_compiler_compiles_again(tree):
     assert tree.calls == 2
 
 
-def test_build_operators_with_a_cache_compiles_once_for_all_environments(tree):
+def test_build_cache_serves_all_environments(tree):
     """Another folder stands for another environment with the same PyTorch; another PyTorch is compiled for."""
     tree.install_torch("2.4.0")
     cache = {"FCIS_OPERATOR_CACHE": str(tree.root / "cache")}
@@ -129,7 +129,7 @@ def test_build_operators_with_a_cache_compiles_once_for_all_environments(tree):
     assert len(list((tree.root / "cache").iterdir())) == 2
 
 
-def test_build_operators_with_a_damaged_cache_compile_anew(tree):
+def test_build_damaged_cache_compiles_anew(tree):
     tree.install_torch("2.4.0")
     cache = {"FCIS_OPERATOR_CACHE": str(tree.root / "cache")}
     tree.build(**cache)
@@ -141,7 +141,7 @@ def test_build_operators_with_a_damaged_cache_compile_anew(tree):
     assert done.stderr == f"fcis_ros: {kept}: damaged, compiling anew\n" and kept.read_text() == "ON"
 
 
-def test_build_operators_with_a_cache_that_cannot_be_written_say_so_and_succeed(tree):
+def test_build_unwritable_cache_is_reported_and_succeeds(tree):
     tree.install_torch("2.4.0")
     (tree.root / "file").write_text("")
     done = tree.build(FCIS_OPERATOR_CACHE=str(tree.root / "file" / "cache"))
@@ -149,19 +149,19 @@ def test_build_operators_with_a_cache_that_cannot_be_written_say_so_and_succeed(
     assert done.stderr.startswith("fcis_ros: the operators are not kept for other environments: ")
 
 
-def test_build_operators_that_fail_leave_nothing_in_the_cache(tree):
+def test_build_failure_leaves_nothing_in_cache(tree):
     tree.install_torch("2.4.0")
     assert tree.build(broken="1", FCIS_OPERATOR_CACHE=str(tree.root / "cache")).returncode == 1
     assert not (tree.root / "cache").exists()
 
 
-def test_a_failed_build_is_tried_again(tree):
+def test_build_after_failure_is_tried_again(tree):
     tree.install_torch("2.4.0")
     assert tree.build(broken="1").returncode == 1
     assert tree.build().returncode == 0 and tree.library.exists()
 
 
-def test_pytorch_that_is_gone_takes_its_library_along(tree):
+def test_build_pytorch_removed_removes_library(tree):
     tree.install_torch("2.4.0")
     tree.build()
     shutil.rmtree(tree.site / "torch")
@@ -177,7 +177,7 @@ def recipe():
     return module
 
 
-def test_the_standard_of_cxx_is_left_to_pytorch():
+def test_recipe_names_no_cxx_standard():
     assert "-std=" not in (ROOT / "setup.py").read_text()  # 2.4 compiles its headers as C++17, 2.14 as C++20
 
 
@@ -193,10 +193,10 @@ NVCC_13 = "\n".join(f"compute_{number}" for number in (75, 80, 86, 87, 88, 89, 9
         ("sm_87", NVCC_13, "8.7+PTX"),
     ],
 )
-def test_architectures_where_no_gpu_is_visible(recipe, compiled, known, expected):
+def test_architectures_no_visible_gpu_are_common_ones(recipe, compiled, known, expected):
     assert recipe.architectures(compiled, known) == expected
 
 
-def test_no_common_architecture_is_said(recipe):
+def test_architectures_none_in_common_is_an_error(recipe):
     with pytest.raises(SystemExit, match="set TORCH_CUDA_ARCH_LIST"):
         recipe.architectures("sm_50", NVCC_13)

@@ -1,12 +1,8 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""The operators in plain PyTorch and NumPy: the definition that faster kernels are compared with.
+"""The operators in plain PyTorch, NumPy and OpenCV: the definition that the compiled kernels are compared with.
 
-Letters in shapes: N images, R ROIs, C + 1 classes with background, P as many padded (``ops.layout``), k position-sensitive bins
-per side, S squares per side of the grid that an ROI is assembled to (a multiple of k), h x w the feature map, W winners of NMS.
-ROIs are [R, 5]: image index, then x1, y1, x2, y2 of the first and last pixel of the input image; an ROI of no image (index -1)
-or with a coordinate that is not finite gives zeros. Channels are bin-major: all channels of the first of the k x k bins,
-then those of the second.
+Functions take the arguments and return the values of their namesakes in ``fcis_ros.ops``, which describes them.
 """
 
 from fcis_ros.ops.reference.grid_averages import (

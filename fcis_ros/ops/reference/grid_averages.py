@@ -1,6 +1,6 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""Assembling in plain PyTorch: what is read from the maps inside every ROI."""
+"""Definition of assembly in plain PyTorch: the values read from the maps inside every ROI."""
 
 import torch
 from torch import Tensor
@@ -11,7 +11,7 @@ CHUNK = 64  # ROIs assembled at a time by class_logits, to bound memory
 
 
 def span_edges(low: Tensor, high: Tensor, size: int, length: int, stride: int) -> tuple[Tensor, Tensor]:
-    """Feature cells [start, end) that each of the ``size`` spans of an ROI's grid covers along one axis.
+    """Computes the feature cells [start, end) that each of the ``size`` spans of an ROI's grid covers along one axis.
 
     Released FCIS, ``psroi_pooling.cu``: rounding half away from zero in image pixels, then scaling, all in IEEE float32;
     neighbouring spans overlap when an edge falls inside a cell.
@@ -19,8 +19,8 @@ def span_edges(low: Tensor, high: Tensor, size: int, length: int, stride: int) -
     Args:
         low: [R] first pixel of the ROI on this axis.
         high: [R] last pixel.
-        size: spans, S.
-        length: feature cells on this axis.
+        size: S, number of spans.
+        length: number of feature cells on this axis.
         stride: input pixels per feature cell.
 
     Returns:
@@ -42,7 +42,7 @@ def span_edges(low: Tensor, high: Tensor, size: int, length: int, stride: int) -
 
 
 def _averaging_matrix(start: Tensor, end: Tensor, length: int) -> Tensor:
-    """[R, S, length]: row s averages the cells start..end-1 of its axis; empty spans give zero rows."""
+    """Returns [R, S, length]: row s averages the cells start..end-1 of its axis; empty spans give zero rows."""
     cell = torch.arange(length, device=start.device)
     inside = (cell >= start[..., None]) & (cell < end[..., None])
     return inside.float() / (end - start).clamp(min=1)[..., None]
@@ -55,14 +55,14 @@ def psroi_assemble(maps: Tensor, rois: Tensor, bins: int, size: int, stride: int
     the mean of the feature cells it touches. Differentiable with respect to ``maps``.
 
     Args:
-        maps: [N, k*k*G, h, w], channel (i*k + j)*G + g.
-        rois: [R, 5].
-        bins: k.
-        size: S.
+        maps: [N, k*k*G, h, w] position-sensitive maps, channel (i*k + j)*G + g.
+        rois: [R, 5] boxes, as in ``ops``.
+        bins: k, bins per side.
+        size: S, squares per side.
         stride: input pixels per feature cell.
 
     Returns:
-        [R, G, S, S] in float32.
+        [R, G, S, S] float32 means.
     """
     images, channels, height, width = maps.shape
     groups, per_bin = channels // (bins * bins), size // bins
@@ -75,35 +75,23 @@ def psroi_assemble(maps: Tensor, rois: Tensor, bins: int, size: int, stride: int
     assembled = maps.new_zeros(len(rois), groups, bins, per_bin, bins, per_bin)
     parts, order = [], []
     for image in range(images):
-        chosen = torch.nonzero(rois[:, 0] == image)[:, 0]
-        if not len(chosen):
+        members = torch.nonzero(rois[:, 0] == image)[:, 0]
+        if not len(members):
             continue
-        row = rows[chosen].reshape(-1, bins, per_bin, height)
-        column = columns[chosen].reshape(-1, bins, per_bin, width)
+        row = rows[members].reshape(-1, bins, per_bin, height)
+        column = columns[members].reshape(-1, bins, per_bin, width)
         # Rows first: per row i of bins one matrix product over all ROIs, groups and columns of bins at once.
         by_row = torch.einsum("ripy,ijgyx->rigjpx", row, maps[image])
         parts.append(torch.einsum("rigjpx,rjqx->rgipjq", by_row, column))
-        order.append(chosen)
+        order.append(members)
     if parts:
         assembled = assembled.index_copy(0, torch.cat(order), torch.cat(parts))
     return assembled.reshape(len(rois), groups, size, size)
 
 
 def class_logits(score_maps: Tensor, rois: Tensor, classes: int, bins: int, size: int, stride: int) -> Tensor:
-    """Logits of every ROI and class: per square of the grid max(outside, inside), then the mean over all squares (section 3.2).
-
-    Args:
-        score_maps: [N, k*k*P*2, h, w], channel ((i*k + j)*P + class)*2 + s with s = 0 outside, 1 inside; see ``ops.layout``.
-        rois: [R, 5].
-        classes: C + 1.
-        bins: k.
-        size: S.
-        stride: input pixels per feature cell.
-
-    Returns:
-        [R, C+1] float32. Where outside equals inside, the gradient goes to outside.
-    """
-    # [N, bins, P, 2, h, w] without the padding: what it holds would not be lost in a product of matrices.
+    """Defines ``ops.class_logits``: max(outside, inside) of every square of the assembled grid, then their mean."""
+    # [N, bins, P, 2, h, w] without the padding: NaN in it would spread in a product of matrices.
     maps = score_maps.unflatten(1, (bins * bins, padded_classes(classes), 2))[:, :, :classes].flatten(1, 3)
     parts = [_max_mean(psroi_assemble(maps, chunk, bins, size, stride)) for chunk in torch.split(rois, CHUNK) if len(chunk)]
     return torch.cat(parts) if parts else score_maps.new_zeros(0, classes, dtype=torch.float32)
@@ -115,65 +103,30 @@ def _max_mean(assembled: Tensor) -> Tensor:
 
 
 def mask_logits(score_maps: Tensor, rois: Tensor, labels: Tensor, bins: int, size: int, stride: int) -> Tensor:
-    """The assembled outside/inside pair of one class per ROI.
-
-    Args:
-        score_maps: as for ``class_logits``.
-        rois: [R, 5].
-        labels: [R] int64, the class whose pair is wanted.
-        bins: k.
-        size: S.
-        stride: input pixels per feature cell.
-
-    Returns:
-        [R, 2, S, S] float32, outside then inside; the mask probability is the softmax over dimension 1.
-    """
+    """Defines ``ops.mask_logits``: the outside/inside pair of each ROI's class on the assembled grid."""
     images, channels, height, width = score_maps.shape
     classes = channels // (2 * bins * bins)
-    # Each class of each image is one small set of maps: regard it as an image of its own.
+    # Each class of each image is one small set of maps: treat it as a separate image.
     maps = score_maps.reshape(images, bins * bins, classes, 2, height, width).transpose(1, 2)
     maps = maps.reshape(images * classes, bins * bins * 2, height, width)
     whole = rois[:, 0] == rois[:, 0].floor()
     known = whole & (rois[:, 0] >= 0) & (rois[:, 0] < images) & (labels >= 0) & (labels < classes)
-    unit = torch.where(known, rois[:, 0].nan_to_num().long() * classes + labels, -1)
-    used, local = torch.unique(unit[known], return_inverse=True)
+    set_index = torch.where(known, rois[:, 0].nan_to_num().long() * classes + labels, -1)
+    used, local = torch.unique(set_index[known], return_inverse=True)
     if not len(used):
         return score_maps.new_zeros(len(rois), 2, size, size, dtype=torch.float32)
-    index = torch.full_like(unit, -1).masked_scatter(known, local)
+    index = torch.full_like(set_index, -1).masked_scatter(known, local)
     local_rois = torch.cat([index[:, None].to(rois.dtype), rois[:, 1:]], dim=1)
     return psroi_assemble(maps[used], local_rois, bins, size, stride)
 
 
 def best_class_masks(score_maps: Tensor, rois: Tensor, scores: Tensor, bins: int, size: int, stride: int) -> Tensor:
-    """Mask probabilities of the class with the highest score that is not the background, the lower label of equals.
-
-    Args:
-        score_maps: as for ``class_logits``.
-        rois: [R, 5].
-        scores: [R, C+1].
-        bins: k.
-        size: S.
-        stride: input pixels per feature cell.
-
-    Returns:
-        [R, S, S] float32, the softmax of the pair; 0.5 where no feature cell is.
-    """
+    """Defines ``ops.best_class_masks``: the softmax of the pair of the best foreground class; no class beats NaN scores."""
     labels = torch.where(scores.isnan(), -torch.inf, scores)[:, 1:].argmax(dim=1) + 1
     pairs = mask_logits(score_maps, rois, labels, bins, size, stride)
     return torch.sigmoid(pairs[:, 1] - pairs[:, 0])
 
 
 def box_deltas(box_maps: Tensor, rois: Tensor, bins: int, size: int, stride: int) -> Tensor:
-    """Position-sensitive average of the box maps: normalised deltas of every ROI.
-
-    Args:
-        box_maps: [N, k*k*4, h, w], channel (i*k + j)*4 + d.
-        rois: [R, 5].
-        bins: k.
-        size: S.
-        stride: input pixels per feature cell.
-
-    Returns:
-        [R, 4] float32: dx, dy, dw, dh before multiplication by the standard deviations.
-    """
+    """Defines ``ops.box_deltas``: the mean of the assembled box maps over the squares of the grid."""
     return psroi_assemble(box_maps, rois, bins, size, stride).mean(dim=(2, 3))

@@ -1,6 +1,6 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""Voting and pictures in plain PyTorch, NumPy and OpenCV."""
+"""Definition of voting and pictures in plain PyTorch, NumPy and OpenCV."""
 
 import cv2
 import numpy as np
@@ -22,44 +22,25 @@ def vote_masks(
     resample: int,
     capacity: int | None = None,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Every winner's mask: the weighted mean of its voters' masks, each rendered over its own box, then thresholded.
-
-    Args:
-        boxes: [R, 4] int32, first and last pixel, inside the image.
-        masks: [M, S, S] float32 probabilities.
-        index: [W, R] int32, which of the masks an ROI casts for a winner; -1: none.
-        weights: [W, R] float32, summing to 1 over the voters of a winner.
-        height: of the image.
-        width: of the image.
-        threshold: for masks.
-        binarise_first: threshold every candidate before averaging (released code) or average probabilities (patent).
-        resample: 0 takes the vote map as it is; otherwise it is shrunk to this many samples a side and enlarged again, and
-            masks one pixel wide or high are dropped (released code).
-        capacity: room for run lengths, None: as many as there are.
-
-    Returns:
-        [W, 4] int32 tight half-open boxes (zeros where no pixel won); [T] int32 run lengths of all masks, down the columns of
-        the box, background first; [W] int32 where each winner's runs end. With a capacity runs are [capacity], those that do
-        not fit are left out, and the rest is 0.
-    """
-    found, runs, ends = [], [], []
-    for chosen, weight in zip(index.numpy(), weights.numpy(), strict=True):
-        placed = None
-        if (chosen >= 0).any():
-            voters = np.flatnonzero(chosen >= 0)
+    """Defines ``ops.vote_masks``: masks rendered over their boxes by OpenCV, added up with their weights, thresholded."""
+    tight_boxes, runs, ends = [], [], []
+    for picks, weight in zip(index.numpy(), weights.numpy(), strict=True):
+        voted = None
+        if (picks >= 0).any():
+            voters = np.flatnonzero(picks >= 0)
             votes, corner = vote_map(
-                boxes.numpy()[voters], masks.numpy()[chosen[voters]], weight[voters], height, width, threshold, binarise_first
+                boxes.numpy()[voters], masks.numpy()[picks[voters]], weight[voters], height, width, threshold, binarise_first
             )
-            placed = _tight(votes, corner, height, width, threshold, resample)
-        box, mask = placed or ((0, 0, 0, 0), None)
-        found.append(box)
+            voted = _tight(votes, corner, height, width, threshold, resample)
+        box, mask = voted or ((0, 0, 0, 0), None)
+        tight_boxes.append(box)
         runs.append(np.zeros(0, np.int32) if mask is None else rle.encode(mask).astype(np.int32))
         ends.append(sum(map(len, runs)))
     if capacity is not None:
         runs = [part for part, end in zip(runs, ends, strict=True) if end <= capacity]
         runs.append(np.zeros(capacity - sum(map(len, runs)), np.int32))
     return (
-        torch.tensor(found, dtype=torch.int32).reshape(-1, 4),
+        torch.tensor(tight_boxes, dtype=torch.int32).reshape(-1, 4),
         torch.from_numpy(np.concatenate([np.zeros(0, np.int32), *runs])),
         torch.tensor(ends, dtype=torch.int32),
     )
@@ -74,7 +55,14 @@ def vote_map(
     threshold: float,
     binarise_first: bool,
 ) -> tuple[np.ndarray, tuple[int, int]]:
-    """The vote map of one winner over the union of its voters' boxes, [h', w'] float32, and its top left corner (x, y)."""
+    """Computes the vote map of one instance over the union of its voters' boxes.
+
+    Returns:
+        [h', w'] float32 sums of weighted masks, and the map's top left corner (x, y) in the image.
+
+    Raises:
+        ValueError: a box is not inside the image.
+    """
     x1, y1 = (int(v) for v in boxes[:, :2].min(axis=0))
     x2, y2 = (int(v) for v in boxes[:, 2:].max(axis=0))
     if x1 < 0 or y1 < 0 or x2 >= width or y2 >= height:
@@ -92,7 +80,7 @@ def vote_map(
 def _tight(
     votes: np.ndarray, corner: tuple[int, int], height: int, width: int, threshold: float, resample: int
 ) -> tuple[tuple[int, int, int, int], np.ndarray] | None:
-    """The vote map as a mask in its tight box; None when no pixel gets enough votes."""
+    """Returns the vote map as a mask in its tight half-open box; None when no pixel gets enough votes."""
     mask = votes >= np.float32(threshold)
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     if not len(rows):
@@ -114,16 +102,16 @@ def _tight(
 
 
 def sample(votes: np.ndarray, corner: tuple[int, int], box: np.ndarray, size: int, height: int, width: int) -> np.ndarray:
-    """[size, size] bilinear samples of a vote map over a box of its image, at the middles of equal parts.
+    """Returns [size, size] bilinear samples of a vote map over a box of its image, at the centres of equal parts.
 
-    Around the map there are no votes; past the edge of the image it is as on the edge.
+    Around the map votes are 0; past the edge of the image they are those of the edge.
     """
 
     def along(low: int, high: int, start: int, length: int) -> tuple[np.ndarray, np.ndarray]:
-        places = low + (np.arange(size) + 0.5) * ((high - low + 1) / size) - 0.5
-        places = places.clip(0, length - 1)
-        first = np.floor(places).astype(int)
-        return first - start + 1, (places - first).astype(np.float32)
+        positions = low + (np.arange(size) + 0.5) * ((high - low + 1) / size) - 0.5
+        positions = positions.clip(0, length - 1)
+        first = np.floor(positions).astype(int)
+        return first - start + 1, (positions - first).astype(np.float32)
 
     padded = np.pad(votes, ((1, 2), (1, 2)))
     (row, down), (column, right) = along(box[1], box[3], corner[1], height), along(box[0], box[2], corner[0], width)
@@ -134,15 +122,7 @@ def sample(votes: np.ndarray, corner: tuple[int, int], box: np.ndarray, size: in
 
 
 def label_map(boxes: Tensor, runs: Tensor, ends: Tensor, height: int, width: int) -> Tensor:
-    """[H, W] uint16: at every pixel the number of the best instance there, counted from 1; 0 where there is none.
-
-    Args:
-        boxes: [W, 4] int32 half-open, best instance first.
-        runs: [T] int32, as ``vote_masks`` gives them.
-        ends: [W] int32.
-        height: of the image.
-        width: of the image.
-    """
+    """Defines ``ops.label_map``: instances are drawn from the worst to the best."""
     labels = np.zeros((height, width), dtype=np.uint16)
     starts = [0, *ends.tolist()]
     for number in reversed(range(len(boxes))):
@@ -153,30 +133,18 @@ def label_map(boxes: Tensor, runs: Tensor, ends: Tensor, height: int, width: int
 
 
 def paint(image: Tensor, labels: Tensor, colours: Tensor, alpha: float, thickness: int) -> Tensor:
-    """The overlay: every labelled pixel blended with its instance's colour, in full colour at the instance's visible edge.
-
-    Args:
-        image: [H, W, 3] uint8.
-        labels: [H, W] uint16, as ``label_map`` gives it.
-        colours: [W, 3] uint8, one per instance.
-        alpha: opacity, 0..1, in steps of 1/256.
-        thickness: of the edge in pixels, 0..255: the instance's pixels from which as many steps, straight or diagonal, lead to
-            another label. Where the image ends is no edge.
-
-    Returns:
-        [H, W, 3] uint8.
-    """
-    number, own = labels.numpy().astype(int), int(alpha * 256 + 0.5)
+    """Defines ``ops.paint``: a pixel is compared with every neighbour as far as the edge is wide."""
+    number, opacity = labels.numpy().astype(int), int(alpha * 256 + 0.5)
     edge = np.zeros(number.shape, dtype=bool)
     height, width = number.shape
     for down in range(min(thickness, height - 1) + 1):
         for right in range(-min(thickness, width - 1), min(thickness, width - 1) + 1):
-            here = slice(None, height - down), slice(max(-right, 0), width - max(right, 0))
-            there = slice(down, None), slice(max(right, 0), width + min(right, 0))
-            differs = number[here] != number[there]
-            edge[here] |= differs
-            edge[there] |= differs
+            near = slice(None, height - down), slice(max(-right, 0), width - max(right, 0))
+            far = slice(down, None), slice(max(right, 0), width + min(right, 0))
+            differs = number[near] != number[far]
+            edge[near] |= differs
+            edge[far] |= differs
     tint = np.concatenate([np.zeros((1, 3), int), colours.numpy()])[number]
-    blended = (image.numpy().astype(int) * (256 - own) + tint * own + 128) >> 8
+    blended = (image.numpy().astype(int) * (256 - opacity) + tint * opacity + 128) >> 8
     result = np.where(edge[..., None], tint, blended)
     return torch.from_numpy(np.where(number[..., None] > 0, result, image.numpy()).astype(np.uint8))

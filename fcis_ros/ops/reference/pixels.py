@@ -1,6 +1,6 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""The network's input by OpenCV: colours, then size, then mean and standard deviation."""
+"""Definition of the network's input by OpenCV: colours, then size, then mean and standard deviation."""
 
 from collections.abc import Sequence
 
@@ -23,9 +23,9 @@ def network_input(
     std: Sequence[float],
     dtype: torch.dtype = torch.float32,
 ) -> Tensor:
-    """[rows * step] uint8 bytes of an image -> [1, 3, H', W']; arguments as in ``ops.network_input``.
+    """Defines ``ops.network_input`` by OpenCV.
 
-    OpenCV is given the factor, not the size, so that it samples at 1/scale as the released code does.
+    OpenCV gets the factor, not the size, so that it samples at 1/scale as the released code does.
     """
     rows = data.cpu().numpy().reshape(data_rows(encoding, height), step)[:, : width * EIGHT_BIT[encoding].channels]
     rgb = rows_to_rgb(rows, encoding)

@@ -57,7 +57,7 @@ enum class State { ready, barrier, exchange, done };
 
 struct Thread {
   std::unique_ptr<char[]> stack;
-  jmp_buf place;
+  jmp_buf context;
   bool started = false;
   State state = State::done;
   dim3 index;
@@ -71,7 +71,7 @@ struct Machine {
   static constexpr size_t kStack = 1 << 18, kShared = 48 << 10;  // shared memory that every device has
   std::vector<Thread> threads = std::vector<Thread>(1024);
   Thread* current = nullptr;
-  jmp_buf place;  // of the scheduler
+  jmp_buf context;  // of the scheduler
   std::function<void()> body;
   char* shared = nullptr;
   std::mt19937 random;
@@ -89,7 +89,7 @@ inline void fail(cudaError_t error, const std::string& message) {
 
 // setjmp and longjmp change fibers without the system calls of swapcontext, which only starts them.
 inline void leave() {
-  if (_setjmp(machine.current->place) == 0) _longjmp(machine.place, 1);
+  if (_setjmp(machine.current->context) == 0) _longjmp(machine.context, 1);
 }
 
 inline void live() {
@@ -103,8 +103,8 @@ inline void live() {
 inline void resume(Thread& thread) {
   machine.current = &thread;
   threadIdx = thread.index;
-  if (_setjmp(machine.place) != 0) return;
-  if (thread.started) _longjmp(thread.place, 1);
+  if (_setjmp(machine.context) != 0) return;
+  if (thread.started) _longjmp(thread.context, 1);
   thread.started = true;
   thread.stack.reset(new char[Machine::kStack]);
   ucontext_t context, unused;
@@ -192,7 +192,7 @@ inline bool run_block(const char* kernel, unsigned count) {
   }
   std::string text = std::string(kernel) + ": threads of block (" + std::to_string(blockIdx.x) + ", " +
                      std::to_string(blockIdx.y) + ", " + std::to_string(blockIdx.z) + ") diverge:";
-  for (const auto& [place, number] : waiting) text += " " + std::to_string(number) + " " + place + ",";
+  for (const auto& [barrier, number] : waiting) text += " " + std::to_string(number) + " " + barrier + ",";
   text.pop_back();
   fail(cudaErrorLaunchFailure, text);
   return false;
@@ -234,9 +234,9 @@ T shuffle(unsigned mask, T value, unsigned source, int width, bool inside, const
   return value;
 }
 template <class T, class Change>
-T change(T* place, Change changed) {
-  const T old = *place;
-  *place = changed(old);
+T change(T* target, Change changed) {
+  const T old = *target;
+  *target = changed(old);
   return old;
 }
 template <class To, class From>
@@ -270,8 +270,8 @@ T __shfl_xor_sync(unsigned mask, T value, int other, int width = 32) {
 }
 template <class T>
 T __shfl_up_sync(unsigned mask, T value, unsigned delta, int width = 32) {
-  const unsigned own = fcis::emulator::lane() % width;
-  return fcis::emulator::shuffle(mask, value, own - delta, width, own >= delta, "__shfl_up_sync");
+  const unsigned lane = fcis::emulator::lane() % width;
+  return fcis::emulator::shuffle(mask, value, lane - delta, width, lane >= delta, "__shfl_up_sync");
 }
 template <class T>
 T __shfl_down_sync(unsigned mask, T value, unsigned delta, int width = 32) {
