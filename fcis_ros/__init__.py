@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Instance masks for robots and vehicles: FCIS in PyTorch, and a ROS 2 node around it."""
 
+import importlib
 import pkgutil
 from typing import TYPE_CHECKING
 
@@ -15,20 +16,16 @@ if TYPE_CHECKING:  # what __getattr__ brings
 __path__ = pkgutil.extend_path(__path__, __name__)
 __version__ = "0.1.0"
 __all__ = ["InputError", "Instances", "Prediction", "Predictor"]
+_MODULES = {
+    "InputError": "fcis_ros.errors",
+    "Instances": "fcis_ros.structures",
+    "Prediction": "fcis_ros.structures",
+    "Predictor": "fcis_ros.model.predictor",
+}
 
 
 def __getattr__(name: str) -> object:
     # Loaded on first use: the message decoders must not pay for PyTorch.
-    if name == "Predictor":
-        from fcis_ros.model.predictor import Predictor
-
-        return Predictor
-    if name in ("Instances", "Prediction"):
-        from fcis_ros import structures
-
-        return getattr(structures, name)
-    if name == "InputError":
-        from fcis_ros.errors import InputError
-
-        return InputError
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_MODULES[name]), name)

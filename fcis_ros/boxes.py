@@ -10,12 +10,12 @@ from torch import Tensor
 
 
 def area(boxes: Tensor) -> Tensor:
-    """[..., 4] -> [...], in pixels."""
+    """Returns the areas [...] of boxes [..., 4] in pixels."""
     return (boxes[..., 2] - boxes[..., 0] + 1) * (boxes[..., 3] - boxes[..., 1] + 1)
 
 
 def intersection(a: Tensor, b: Tensor) -> Tensor:
-    """[A, 4] and [B, 4] -> [A, B], the common area of every pair in pixels."""
+    """Returns the common area of every pair of boxes [A, 4] and [B, 4] in pixels, [A, B]."""
     # One coordinate at a time: with x and y side by side in the last dimension this takes five times as long.
     left, top, right, bottom = a.T.contiguous()[:, :, None]
     other_left, other_top, other_right, other_bottom = b.T.contiguous()[:, None, :]
@@ -24,13 +24,13 @@ def intersection(a: Tensor, b: Tensor) -> Tensor:
 
 
 def iou(a: Tensor, b: Tensor) -> Tensor:
-    """[A, 4] and [B, 4] -> [A, B], intersection over union."""
+    """Returns the intersection over union of every pair of boxes [A, 4] and [B, 4], [A, B]."""
     common = intersection(a, b)
     return common / (area(a)[:, None] + area(b)[None, :] - common)
 
 
 def encode(boxes: Tensor, targets: Tensor) -> Tensor:
-    """The deltas (dx, dy, dw, dh) that ``decode`` turns back into ``targets``; both [R, 4]."""
+    """Returns the deltas (dx, dy, dw, dh) that ``decode`` turns back into ``targets``; both [R, 4]."""
     size = boxes[:, 2:] - boxes[:, :2] + 1
     centre = boxes[:, :2] + 0.5 * (size - 1)
     target_size = targets[:, 2:] - targets[:, :2] + 1
@@ -51,14 +51,14 @@ def decode(boxes: Tensor, deltas: Tensor) -> Tensor:
 
 
 def clip(boxes: Tensor, height: float, width: float) -> Tensor:
-    """Boxes [R, 4] limited to the pixels 0..width-1 and 0..height-1."""
+    """Limits boxes [R, 4] to the pixels 0..width-1 and 0..height-1."""
     x1, y1, x2, y2 = boxes.unbind(dim=1)
     right, bottom = width - 1, height - 1
     return torch.stack([x1.clamp(0, right), y1.clamp(0, bottom), x2.clamp(0, right), y2.clamp(0, bottom)], dim=1)
 
 
 def grid_anchors(base: Tensor, height: int, width: int, stride: int) -> Tensor:
-    """[A, 4] anchors of the cell at the origin -> [height*width*A, 4]: those of every feature cell, row by row."""
+    """Repeats the anchors [A, 4] of the cell at the origin at every feature cell, row by row: [height*width*A, 4]."""
     rows, columns = torch.arange(height, device=base.device), torch.arange(width, device=base.device)
     y, x = torch.meshgrid(rows, columns, indexing="ij")
     shift = (torch.stack([x, y, x, y], dim=-1) * stride).to(base)

@@ -20,11 +20,11 @@ MAX_NESTING = 32  # of JSON; ours has three levels
 
 @dataclass(frozen=True)
 class Rule:
-    """What a value has to be.
+    """A condition on a value.
 
     Attributes:
-        says: the end of "must be ...".
-        holds: of any value, of whatever type.
+        says: text of the condition, after "must be".
+        holds: predicate of a value of any type.
     """
 
     says: str
@@ -44,15 +44,16 @@ def choice(*names: str) -> Rule:
 
 
 def numbers(least: int, most: int, low: float, high: float) -> Rule:
-    each, count = number(low, high), f"{least}" if least == most else f"{least}..{most}"
-    says = f"{count} numbers in {low:g}..{high:g}"
-    return Rule(says, lambda value: isinstance(value, tuple) and least <= len(value) <= most and all(map(each.holds, value)))
+    count = f"{least}" if least == most else f"{least}..{most}"
+    return _tuple_of(number(low, high), least, most, f"{count} numbers in {low:g}..{high:g}")
 
 
 def wholes(most: int, low: int, high: int) -> Rule:
-    each = whole(low, high)
-    says = f"at most {most} whole numbers in {low}..{high}"
-    return Rule(says, lambda value: isinstance(value, tuple) and len(value) <= most and all(map(each.holds, value)))
+    return _tuple_of(whole(low, high), 0, most, f"at most {most} whole numbers in {low}..{high}")
+
+
+def _tuple_of(each: Rule, least: int, most: int, says: str) -> Rule:
+    return Rule(says, lambda value: isinstance(value, tuple) and least <= len(value) <= most and all(map(each.holds, value)))
 
 
 def _is_class_names(value: Any) -> bool:
@@ -62,7 +63,7 @@ def _is_class_names(value: Any) -> bool:
 
 
 FRACTION = number(0, 1)
-# The bounds lie well outside what anybody uses, and well inside of what would exhaust memory or overflow an operator.
+# The bounds lie well outside what is useful, and well inside what would exhaust memory or overflow an operator.
 RULES = {
     "class_names": Rule("1..4095 different names of 1..100 printable characters", _is_class_names),
     "backbone": choice(*BACKBONES),
@@ -102,9 +103,9 @@ RULES = {
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """A complete description of one FCIS model; a checkpoint stores it beside the weights.
+    """A complete description of one FCIS model; a checkpoint stores it with the weights.
 
-    ``RULES`` says what each value may be; what breaks them is an InputError. Lists become tuples.
+    ``RULES`` states the allowed values; other values are an InputError. Lists become tuples.
 
     Attributes:
         class_names: foreground classes; label i is ``class_names[i - 1]``, label 0 is background.
@@ -119,7 +120,7 @@ class ModelConfig:
         reduced_channels: outputs of the 1x1 convolution on conv5 (1024 in the paper).
         rpn_channels: outputs of the RPN's 3x3 convolution (512 in the paper).
         bins: k, an ROI has k x k position-sensitive bins.
-        more_bins: further values of k, each with score and box maps of its own; class, mask and box outputs of all are averaged
+        more_bins: further values of k, each with separate score and box maps; class, mask and box outputs of all are averaged
             before the softmax ([0043]).
         grid: squares per side of the grid that an ROI is assembled to (released: 21); a multiple of every k.
         assemble: ``grid``, the released semantics: every ROI is pooled to a grid x grid map; or ``native``, the patent's text:
@@ -129,18 +130,18 @@ class ModelConfig:
         anchor_ratios: anchor height / width.
         box_stds: standard deviations that scale the four box deltas.
         proposals: ``rpn``, or ``windows`` for comparison: a window of fixed size that slides over an image pyramid, ranked by
-            the score maps alone ([0024], [0025]). Training is on those of the RPN.
+            the score maps alone ([0024], [0025]). Training uses the proposals of the RPN.
         window: side of the window in pixels of a level of the pyramid.
-        window_scales: of the levels, relative to the resized image.
+        window_scales: scales of the levels, relative to the resized image.
         rpn_min_size: smallest proposal side, in pixels of the resized image.
         rpn_pre_nms: proposals kept by score before NMS.
         rpn_post_nms: proposals kept after NMS: the ROIs of round one.
         rpn_nms: IoU above which a proposal is suppressed.
         rounds: 2 repeats the heads on the regressed boxes (300 + 300 ROIs), 1 does not.
         nms: IoU above which an instance of the same class is suppressed.
-        max_instances: most instances per image.
+        max_instances: maximum number of instances per image.
         score_floor: instances below this score are never returned.
-        voting: ``released`` (each ROI votes with the mask of its own class, binarised first) or ``category`` (the patent:
+        voting: ``released`` (each ROI votes with the mask of its best class, binarised first) or ``category`` (the patent:
             probabilities of the voted category, weighted mean, then binarised).
         vote_iou: IoU from which an ROI takes part in the vote.
         mask_threshold: probability or vote from which a pixel is foreground.
@@ -221,12 +222,12 @@ class ModelConfig:
         return len(self.anchor_scales) * len(self.anchor_ratios)
 
     def to_dict(self) -> dict[str, Any]:
-        """A dict of JSON types."""
+        """Returns the values as JSON types."""
         return dataclasses.asdict(self)
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "ModelConfig":
-        """The inverse of ``to_dict``.
+        """Inverts ``to_dict``.
 
         Raises:
             InputError: an unknown or missing key, or a value that the configuration does not allow.
@@ -241,10 +242,10 @@ class ModelConfig:
 
     @classmethod
     def read(cls, path: str | Path) -> "ModelConfig":
-        """Reads a JSON file such as those of ``config/models``; what it leaves out is as in the released COCO model.
+        """Reads a JSON file such as those of ``config/models``; missing values are those of the released COCO model.
 
         Raises:
-            InputError: the file is missing, not JSON, or as for ``from_dict``.
+            InputError: the file is missing or not JSON, or as for ``from_dict``.
         """
         values = read_json_object(path, "model config")
         try:
@@ -254,10 +255,14 @@ class ModelConfig:
 
 
 def read_json_object(path: str | Path, what: str) -> dict[str, Any]:
-    """The object that a JSON file holds.
+    """Returns the object in a JSON file.
+
+    Args:
+        path: path of the file.
+        what: name of the file's content, for messages.
 
     Raises:
-        InputError: the file, called ``what`` and its path, is missing, or as for ``json_object``.
+        InputError: the file is missing, or as for ``json_object``.
     """
     try:
         text = Path(path).read_bytes()
@@ -267,10 +272,14 @@ def read_json_object(path: str | Path, what: str) -> dict[str, Any]:
 
 
 def json_object(text: str | bytes, what: str) -> dict[str, Any]:
-    """The object that a text holds.
+    """Returns the object in a JSON text.
+
+    Args:
+        text: the JSON text.
+        what: name of the text, for messages.
 
     Raises:
-        InputError: ``what`` is not JSON (nor are NaN and numbers beyond float64), nested too deeply, or not an object.
+        InputError: the text is not JSON (nor are NaN and numbers beyond float64), nested too deeply, or not an object.
     """
     try:
         values = json.loads(text)

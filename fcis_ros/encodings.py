@@ -1,6 +1,6 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""How the bytes of an image lie: the 8-bit encodings of sensor_msgs/Image, and what OpenCV makes of each."""
+"""The 8-bit encodings of sensor_msgs/Image: layout of the bytes and conversion to RGB."""
 
 from dataclasses import dataclass
 
@@ -12,12 +12,12 @@ from fcis_ros.errors import InputError
 
 @dataclass(frozen=True)
 class Layout:
-    """One way in which pixels are stored.
+    """The layout of an image's bytes.
 
     Attributes:
-        number: in ``csrc/pixels.h``.
-        channels: bytes per pixel, of the luma where the chroma lie below it.
-        conversion: OpenCV's, to RGB; None where there is nothing to do.
+        number: number of the layout in ``csrc/pixels.h``.
+        channels: bytes per pixel; of the luma where the chroma rows follow it.
+        conversion: OpenCV's conversion to RGB; None for RGB.
     """
 
     number: int
@@ -26,7 +26,7 @@ class Layout:
 
     @property
     def planar(self) -> bool:
-        """H rows of luma, then H/2 rows of interleaved chroma, all of the same step."""
+        """Whether H rows of luma precede H/2 rows of interleaved chroma, all of the same step."""
         return self.conversion in (cv2.COLOR_YUV2RGB_NV12, cv2.COLOR_YUV2RGB_NV21)
 
     @property
@@ -65,10 +65,10 @@ EIGHT_BIT = {
 
 
 def check_sides(encoding: str, height: int, width: int) -> None:
-    """Whether an image of these sides can have this 8-bit encoding.
+    """Checks that an image of these sides can have this 8-bit encoding.
 
     Raises:
-        InputError: colours that several pixels share need even sides, those that pixels find around them at least four.
+        InputError: a side is odd where pixels share chroma, or shorter than four in a Bayer pattern.
     """
     layout = EIGHT_BIT[encoding]
     if layout.planar and (height % 2 or width % 2):
@@ -80,16 +80,16 @@ def check_sides(encoding: str, height: int, width: int) -> None:
 
 
 def data_rows(encoding: str, height: int) -> int:
-    """Rows of bytes that an image of this height and 8-bit encoding has."""
+    """Returns the number of rows of bytes in an image of this height and 8-bit encoding."""
     return height * 3 // 2 if EIGHT_BIT[encoding].planar else height
 
 
 def rows_to_rgb(rows: np.ndarray, encoding: str) -> np.ndarray:
-    """Rows of an 8-bit image, without padding, to RGB; rgb8 stays what it is.
+    """Converts the rows of an 8-bit image, without padding, to RGB; rgb8 is returned unchanged.
 
     Args:
         rows: [``data_rows``, W * channels] uint8.
-        encoding: a key of ``EIGHT_BIT``; sides are checked.
+        encoding: a key of ``EIGHT_BIT``; the sides have been checked.
 
     Returns:
         [H, W, 3] uint8.
@@ -100,7 +100,7 @@ def rows_to_rgb(rows: np.ndarray, encoding: str) -> np.ndarray:
 
 
 def convert(pixels: np.ndarray, conversion: int) -> np.ndarray:
-    """``cv2.cvtColor``, of a single pixel, too."""
+    """Converts as ``cv2.cvtColor``, also a single pixel."""
     if pixels.shape == (1, 1, 3):  # OpenCV 4.5.4 refuses it; three channels are BGR here
         return pixels[..., ::-1].copy()
     return cv2.cvtColor(pixels, conversion)

@@ -9,3 +9,7 @@ class InputError(ValueError):
     The message is one line that names the thing and says what is wrong with it. The command line prints it and exits with
     status 2; the node counts it and serves the next frame.
     """
+
+
+class OperatorsError(ImportError):
+    """The compiled operators are missing or stale; the message is one line with the command that builds them."""

@@ -1,8 +1,11 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""Helpers for files of any kind."""
+"""Atomic writes and content digests of files of any kind."""
 
 import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from fcis_ros.errors import InputError
@@ -10,8 +13,31 @@ from fcis_ros.errors import InputError
 CHUNK = 1 << 20  # bytes read at a time
 
 
-def file_digest(path: Path | str) -> str:
-    """SHA-256 of a file, in hexadecimal; the file is read in chunks, as it may be larger than the memory.
+@contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """Replaces a file only once its new content is complete and on the disk; after an error it is as it was before.
+
+    Args:
+        path: the file to create or to replace, in an existing folder.
+
+    Yields:
+        The temporary file next to it to write to, with the same suffix; closed again by the end of the block.
+
+    Raises:
+        OSError: the file cannot be synchronised or renamed.
+    """
+    partial = path.with_name(f"{path.stem}.partial{path.suffix}")
+    try:
+        yield partial
+        with open(partial, "rb") as file:
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def sha256(path: Path | str) -> str:
+    """Returns the SHA-256 of a file in hexadecimal; the file is read in chunks, as it may be larger than the memory.
 
     Raises:
         InputError: the file cannot be read.

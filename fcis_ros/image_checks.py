@@ -1,6 +1,6 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""What counts as an image; without PyTorch, which whoever only hands images on need not load."""
+"""Checks of images; without PyTorch, which processes that only pass images on need not load."""
 
 import numpy as np
 
@@ -12,8 +12,8 @@ MAX_ASPECT = 20  # beyond this one side of the resized image would be shorter th
 def check_image(image: np.ndarray) -> None:
     """Raises InputError unless ``image`` is a [H, W, 3] uint8 array that the network can use."""
     if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-        found = f"{image.dtype} {image.shape}" if isinstance(image, np.ndarray) else type(image).__name__
-        raise InputError(f"image: expected a uint8 array [H, W, 3], found {found}")
+        given = f"{image.dtype} {image.shape}" if isinstance(image, np.ndarray) else type(image).__name__
+        raise InputError(f"image: expected a uint8 array [H, W, 3], found {given}")
     height, width = image.shape[:2]
     if min(height, width) < 2:
         raise InputError(f"image: {width}x{height} is too small, each side needs at least 2 pixels")

@@ -1,6 +1,6 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""Where the files that come with the package lie, however it was installed."""
+"""Paths of the files that come with the package, for every way of installation."""
 
 import os
 from pathlib import Path
@@ -9,16 +9,16 @@ from fcis_ros.errors import InputError
 
 
 def package_file(folder: str, name: str) -> Path:
-    """A file of ``weights`` or ``config/models``: beside the sources, in the package (pip), or under ``share/`` (colcon).
+    """Returns a file of ``weights`` or ``config/models``: in the sources, in the package (pip), or in ``share/`` (colcon).
 
     Raises:
-        InputError: it was not installed.
+        InputError: the file is not installed.
     """
     package = Path(__file__).resolve().parent
-    places = [package.parent / folder, package / Path(folder).name]
-    places += [prefix / "share" / "fcis_ros" / folder for prefix in Path(__file__).parents]
-    places += [Path(p) / "share" / "fcis_ros" / folder for p in os.environ.get("AMENT_PREFIX_PATH", "").split(":") if p]
-    for place in places:
-        if (place / name).is_file():
-            return place / name
-    raise InputError(f"{name}: not found in {places[0]} or any installed share/fcis_ros/{folder}")
+    ament_prefixes = [Path(prefix) for prefix in os.environ.get("AMENT_PREFIX_PATH", "").split(":") if prefix]
+    folders = [package.parent / folder, package / Path(folder).name]
+    folders += [prefix / "share" / "fcis_ros" / folder for prefix in (*Path(__file__).parents, *ament_prefixes)]
+    for path in folders:
+        if (path / name).is_file():
+            return path / name
+    raise InputError(f"{name}: not found in {folders[0]} or any installed share/fcis_ros/{folder}")

@@ -11,7 +11,7 @@ from fcis_ros.errors import InputError
 
 
 def encode(mask: np.ndarray) -> np.ndarray:
-    """[h, w] bool -> uint32 run lengths; the first is 0 where the first pixel is foreground."""
+    """Returns the uint32 run lengths of a mask [h, w] bool; the first is 0 where the first pixel is foreground."""
     pixels = mask.ravel(order="F")
     changes = np.flatnonzero(pixels[1:] != pixels[:-1]) + 1
     edges = np.concatenate([[0], changes, [pixels.size]])
@@ -20,14 +20,30 @@ def encode(mask: np.ndarray) -> np.ndarray:
     return np.diff(edges).astype(np.uint32)
 
 
+def encode_tight(mask: np.ndarray) -> tuple[tuple[int, int, int, int], np.ndarray]:
+    """Encodes a mask [H, W] bool inside its tight box.
+
+    Returns:
+        The box x1, y1, x2, y2 in pixels, x2 and y2 exclusive, and the uint32 run lengths inside it.
+
+    Raises:
+        ValueError: the mask is empty.
+    """
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    if not len(rows):
+        raise ValueError("the mask is empty")
+    x1, y1, x2, y2 = int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
+    return (x1, y1, x2, y2), encode(mask[y1:y2, x1:x2])
+
+
 def joined(runs: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """Run lengths of N masks as operators take them: one after the other [T] int32, and where each ends [N] int32."""
-    ends = np.cumsum([len(own) for own in runs], dtype=np.int32)
+    """Concatenates the run lengths of N masks, [T] int32, and returns where each mask's runs end as well, [N] int32."""
+    ends = np.cumsum([len(lengths) for lengths in runs], dtype=np.int32)
     return np.concatenate([np.zeros(0, np.uint32), *runs]).astype(np.int32), ends
 
 
 def check(runs: Any, height: int, width: int) -> np.ndarray:
-    """Run lengths of a mask of this size, from anywhere -> uint32.
+    """Checks the run lengths of a mask of this size and returns them as uint32.
 
     Raises:
         InputError: the runs do not fill the box.
@@ -39,7 +55,7 @@ def check(runs: Any, height: int, width: int) -> np.ndarray:
 
 
 def decode(runs: Any, height: int, width: int) -> np.ndarray:
-    """The inverse of ``encode``: run lengths -> [height, width] bool.
+    """Inverts ``encode``: returns the mask [height, width] bool.
 
     Raises:
         InputError: the runs do not fill the box.

@@ -1,6 +1,6 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""What the stages hand to each other. Arrays are NumPy here: these types cross the border to users, files and messages."""
+"""Annotated images and predictions. Arrays are NumPy's: users, files and messages share these types."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,7 +20,7 @@ class Sample:
         labels: [G] int64, 1..C (0 is background and never stored).
         crowd: [G] bool, True where the annotation is a region to ignore, not an object.
         name: file name without its folder, or a generated one; matches annotations to frames.
-        ids: [G] int64, which object of a clip each is, the same in all of its frames; None where nobody knows.
+        ids: [G] int64 numbers of the objects, the same in all frames of a clip; None where they are unknown.
     """
 
     image: np.ndarray
@@ -42,7 +42,7 @@ class Sample:
 
 @dataclass(frozen=True, eq=False)
 class Instances:
-    """The objects found in one image, best score first.
+    """The instances in one image, best score first.
 
     Attributes:
         height: image height in pixels.
@@ -50,8 +50,8 @@ class Instances:
         boxes: [N, 4] int32, tight box of each mask as x1, y1, x2, y2 in pixels of the image; x2 and y2 are exclusive.
         scores: [N] float32 in 0..1.
         labels: [N] int64, 1..C; ``class_names[label - 1]`` is the name.
-        runs: N uint32 arrays, each mask inside its box as run lengths (see ``rle``); never empty of foreground.
-        class_names: the C names of the foreground classes.
+        runs: N uint32 arrays of run lengths (see ``rle``), one per mask inside its box; every mask has foreground.
+        class_names: C names of the foreground classes.
     """
 
     height: int
@@ -73,23 +73,41 @@ class Instances:
     def __len__(self) -> int:
         return len(self.runs)
 
+    @classmethod
+    def from_masks(cls, masks: np.ndarray, scores: np.ndarray, labels: np.ndarray, class_names: tuple[str, ...]) -> "Instances":
+        """Instances of full-resolution masks, each cut to its tight box; the order is kept.
+
+        Args:
+            masks: [N, H, W] bool, each with at least one pixel of foreground.
+            scores: [N] scores, 0 to 1.
+            labels: [N] integer labels, 1..C.
+            class_names: C names of the foreground classes.
+
+        Raises:
+            ValueError: a mask is empty, or the numbers of masks, scores and labels differ.
+        """
+        encoded = [rle.encode_tight(mask) for mask in masks]
+        boxes, runs = np.array([box for box, _ in encoded], np.int32).reshape(-1, 4), tuple(runs for _, runs in encoded)
+        height, width = masks.shape[1:]
+        return cls(height, width, boxes, scores.astype(np.float32), labels.astype(np.int64), runs, class_names)
+
     @cached_property
     def crops(self) -> tuple[np.ndarray, ...]:
-        """N bool arrays, each the mask inside its box, [y2 - y1, x2 - x1]."""
+        """Masks inside their boxes: N bool arrays [y2 - y1, x2 - x1]."""
         return tuple(
             rle.decode(runs, y2 - y1, x2 - x1) for runs, (x1, y1, x2, y2) in zip(self.runs, self.boxes.tolist(), strict=True)
         )
 
     @cached_property
     def masks(self) -> np.ndarray:
-        """[N, H, W] bool: the masks at the resolution of the image."""
+        """Masks at the resolution of the image, [N, H, W] bool."""
         masks = np.zeros((len(self), self.height, self.width), dtype=bool)
         for mask, (x1, y1, x2, y2), crop in zip(masks, self.boxes, self.crops, strict=True):
             mask[y1:y2, x1:x2] = crop
         return masks
 
     def select(self, keep: np.ndarray) -> "Instances":
-        """The instances that ``keep`` (indices or a boolean mask over N) names, in that order."""
+        """Returns the instances of ``keep``, indices or a boolean mask over N, in that order."""
         index = np.arange(len(self))[keep]
         return Instances(
             self.height,
@@ -104,13 +122,12 @@ class Instances:
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
-    """What a predictor says about one image, and what it took.
+    """The prediction for one image, with its times.
 
     Attributes:
-        instances: in the image.
-        stage_ms: milliseconds of each stage on the device that did the work, in order; the mean over the images that were given
-            together.
-        ignored_rois: ROIs that were left out because their box or scores were not finite; a healthy network has none.
+        instances: instances in the image.
+        stage_ms: milliseconds of each stage on the device that did the work, in order; the mean over the images of one call.
+        ignored_rois: number of ROIs that were left out because their box or scores were not finite; a healthy network has none.
     """
 
     instances: Instances

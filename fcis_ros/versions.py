@@ -1,6 +1,6 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""Versions of what computes: for reports and for the provenance of a checkpoint."""
+"""Versions of the software that computes, for reports and for the provenance of a checkpoint."""
 
 import os
 import platform
@@ -13,15 +13,16 @@ import fcis_ros
 
 
 def versions() -> dict[str, str]:
-    """Versions of what computed the numbers."""
-    found = {"python": platform.python_version(), "system": platform.platform(terse=True)}
+    """Returns the versions of Python, the libraries and ROS by name."""
+    by_name = {"python": platform.python_version(), "system": platform.platform(terse=True)}
     for package in ("numpy", "opencv-python-headless", "pycocotools", "rosbags"):
         try:
-            found[package] = metadata.version(package)
+            by_name[package] = metadata.version(package)
         except metadata.PackageNotFoundError:
             continue
-    found |= {"fcis_ros": fcis_ros.__version__, "torch": torch.__version__}  # torch's own says for which CUDA it was built
-    found.setdefault("opencv-python-headless", cv2.__version__)
+    # The metadata of torch lack the CUDA version of the build, which its __version__ names.
+    by_name |= {"fcis_ros": fcis_ros.__version__, "torch": torch.__version__}
+    by_name.setdefault("opencv-python-headless", cv2.__version__)
     if distribution := os.environ.get("ROS_DISTRO"):
-        found["ros"] = distribution
-    return found
+        by_name["ros"] = distribution
+    return by_name

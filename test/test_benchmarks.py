@@ -1,6 +1,6 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""What benchmarks compare is the same thing twice."""
+"""The two sides of a benchmark compute the same."""
 
 import json
 
@@ -17,7 +17,7 @@ from fcis_ros.ops import patent as patent_operators
 CPU = torch.device("cpu")
 
 
-def test_a_frame_of_plain_pytorch_finds_what_the_operators_find():
+def test_plain_pytorch_frame_equals_the_operators_frame():
     predictor, image = Predictor.from_checkpoint(device="cpu", precision="fp32"), SyntheticScenes(0).sample(3).image
     ours = predictor(image, 0.3)
     with frame.plain_pytorch():
@@ -28,10 +28,10 @@ def test_a_frame_of_plain_pytorch_finds_what_the_operators_find():
     assert (ours.masks != theirs.masks).mean() < 1e-3
 
 
-def test_the_stages_agree():
+def test_roi_stage_plain_equals_operators():
     case = cases.make("small", 3, 40, 160, 240)
-    for own, theirs in zip(operators.roi_stage(case)(), operators.roi_stage(case, plain)(), strict=True):
-        torch.testing.assert_close(own, theirs, atol=1e-5, rtol=1e-4)
+    for ours, theirs in zip(operators.roi_stage(case)(), operators.roi_stage(case, plain)(), strict=True):
+        torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=1e-4)
     run = frame.from_proposals(case)
     ours = run()
     with frame.plain_pytorch():
@@ -40,17 +40,17 @@ def test_the_stages_agree():
     torch.testing.assert_close(ours.scores, theirs.scores, atol=1e-5, rtol=1e-4)
 
 
-def test_maps_in_turn_are_the_same_stage(monkeypatch):
+def test_in_turn_runs_the_stage_on_every_copy(monkeypatch):
     """Of so many copies that they exceed the cache twice over; one after the other."""
     case, seen = cases.make("small", 3, 40, 160, 240), []
-    monkeypatch.setattr(operators, "roi_stage", lambda own: lambda: seen.append(own.score_maps.data_ptr()))
+    monkeypatch.setattr(operators, "roi_stage", lambda copy: lambda: seen.append(copy.score_maps.data_ptr()))
     run = operators.in_turn(case, 3 * operators.stage_bytes(case))
     for _ in range(16):
         run()
     assert len(set(seen)) == 8 and seen[:8] == seen[8:] and case.score_maps.data_ptr() not in seen
 
 
-def test_variants_of_a_predictor(tiny_checkpoint):
+def test_frame_variants_change_only_the_named_settings(tiny_checkpoint):
     predictor = Predictor.from_checkpoint(tiny_checkpoint, device="cpu", precision="fp32")
     image = SyntheticScenes(0).sample(3).image
     assert len(frame.changed(predictor, max_instances=2)(image)) == 2 < len(predictor(image))
@@ -61,7 +61,7 @@ def test_variants_of_a_predictor(tiny_checkpoint):
 
 
 @pytest.mark.compiler
-def test_the_direct_sum_is_what_the_tables_give():
+def test_direct_sum_equals_the_integral_tables():
     case = cases.make("small", 20, 60, 160, 240)
     for rois in (case.rois, patent.squares(case, 64)):
         logits = patent.direct_sum()(case.score_maps, rois, case.classes, cases.BINS, cases.STRIDE)
@@ -70,30 +70,30 @@ def test_the_direct_sum_is_what_the_tables_give():
     assert ((rois[:, 3:] - rois[:, 1:3]) == 63).all()
 
 
-def test_convolutions_in_every_way(tiny_checkpoint, monkeypatch):
+def test_convolutions_rows_measure_every_way_and_restore_settings(tiny_checkpoint, monkeypatch):
     """The compilers are played; what was switched for one way is back for the next."""
     compilers, fused, plays = [], [], lambda conv, x: convolution.fits(conv)
     monkeypatch.setattr(torch, "compile", lambda dense, **options: compilers.append(options) or dense)
-    monkeypatch.setattr(convolutions, "medians", lambda functions, device, seconds: [own() and 2.0 for own in functions])
+    monkeypatch.setattr(convolutions, "medians", lambda calls, device, seconds: [call() and 2.0 for call in calls])
     monkeypatch.setattr(convolution, "fits", lambda conv: fused.append(torch.backends.cudnn.benchmark) or False)
     monkeypatch.setattr(convolution, "may_fuse", plays)
     predictor = Predictor.from_checkpoint(tiny_checkpoint, device="cpu", precision="fp32")
-    found = convolutions.rows(predictor, "tiny", np.zeros((60, 80, 3), np.uint8))
-    assert [row.operator.split(", ", 1)[1] for row in found] == ["apart", "fused", "fused, algorithms timed", "Inductor"]
-    assert all(row.median_ms == 2 and row.ratio_to_eager == 1 for row in found) and compilers == [{"dynamic": False}]
-    third = len(fused) // 3  # nobody was asked while they were apart
+    rows = convolutions.rows(predictor, "tiny", np.zeros((60, 80, 3), np.uint8))
+    assert [row.operator.split(", ", 1)[1] for row in rows] == ["apart", "fused", "fused, algorithms timed", "Inductor"]
+    assert all(row.median_ms == 2 and row.ratio_to_eager == 1 for row in rows) and compilers == [{"dynamic": False}]
+    third = len(fused) // 3  # no layer was asked about fusing while they were separate
     assert fused == [False] * third + [True] * third + [False] * third and third > 10
     assert convolution.may_fuse is plays and not torch.backends.cudnn.benchmark
 
 
-def test_a_row_says_what_was_measured():
+def test_compare_row_contains_what_was_measured():
     row = operators.compare("nothing", "none", torch.float32, lambda: None, lambda: None, CPU, size=8, bandwidth=4.0)
     assert (row.operator, row.case, row.dtype, row.bytes) == ("nothing", "none", "float32", 8)
     assert row.median_ms >= 0 and row.launched_ms is None and row.ratio_to_bandwidth == row.median_ms / 2
 
 
 @pytest.mark.ros
-def test_messages_hold_twenty_annotated_objects_each(tmp_path):
+def test_node_messages_hold_twenty_annotated_objects_each(tmp_path):
     """Regions to ignore and the last few do not count; three times as high, three times as wide."""
     from benchmarks import node
 

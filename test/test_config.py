@@ -14,16 +14,16 @@ from fcis_ros.errors import InputError
 ROAD = ModelConfig(class_names=("car", "pedestrian"))
 
 
-def test_round_trip_through_json_types():
+def test_model_config_round_trip_through_json_types():
     values = {key: list(v) if isinstance(v, tuple) else v for key, v in ROAD.to_dict().items()}
     assert ModelConfig.from_dict(values) == ROAD
 
 
-def test_defaults_are_the_released_model():
+def test_model_config_defaults_are_the_released_model():
     assert (ROAD.backbone, ROAD.bins, ROAD.grid, ROAD.num_anchors, ROAD.num_classes) == ("resnet101", 7, 21, 12, 3)
 
 
-def test_every_value_has_a_rule():
+def test_rules_cover_every_value():
     assert list(RULES) == [field.name for field in dataclasses.fields(ModelConfig)]
 
 
@@ -67,20 +67,20 @@ def test_every_value_has_a_rule():
         ("class_names", [str(i) for i in range(10000)], "1..4095 different names"),
     ],
 )
-def test_bad_value_is_named_in_one_line(field, value, wanted):
+def test_model_config_bad_value_is_named_in_one_line(field, value, wanted):
     with pytest.raises(InputError, match=f"^model config: {field} must be {wanted}") as refusal:
         ModelConfig.from_dict({"class_names": ["car"], field: value})
     assert len(str(refusal.value)) < 250 and str(refusal.value).isprintable()
 
 
-def test_values_that_do_not_go_together():
+def test_model_config_contradicting_values_are_refused():
     with pytest.raises(InputError, match="grid 20 is not a multiple of bins 7"):
         dataclasses.replace(ROAD, grid=20)
     with pytest.raises(InputError, match="200 class_names and 32 bins make 411648 channels of score maps, at most 131072"):
         ModelConfig(tuple(str(i) for i in range(200)), bins=32, grid=32)
 
 
-def test_unknown_and_missing_keys_are_named():
+def test_model_config_unknown_and_missing_keys_are_named():
     with pytest.raises(InputError, match="unknown key 'colour'"):
         ModelConfig.from_dict({"class_names": ["car"], "colour": 1})
     with pytest.raises(InputError, match="missing key 'class_names'"):
@@ -103,7 +103,7 @@ NEARLY = {"class_names": st.lists(st.text(min_size=1, max_size=5), min_size=1, m
 
 
 @given(st.dictionaries(st.sampled_from([*RULES, "colour"]), JSON) | st.fixed_dictionaries({}, optional=NEARLY) | JSON)
-def test_whatever_json_holds_is_refused_or_round_trips(values):
+def test_model_config_any_json_is_refused_or_round_trips(values):
     try:
         config = ModelConfig.from_dict(values)
     except InputError as error:
@@ -128,7 +128,7 @@ SHAPING = {  # what decides the network's shapes, up to the largest values that 
 
 
 @given(st.fixed_dictionaries({}, optional=SHAPING))
-def test_every_accepted_configuration_is_a_network(values):
+def test_model_config_accepted_one_is_a_network(values):
     from fcis_ros.model import checkpoint
     from fcis_ros.ops.layout import padded_classes
 
@@ -143,7 +143,7 @@ def test_every_accepted_configuration_is_a_network(values):
     assert (model.rpn.anchors[:, 2:] - model.rpn.anchors[:, :2] > -1).all()  # first and last pixel: a size above zero
 
 
-def test_read(tmp_path):
+def test_model_config_read_fills_in_defaults(tmp_path):
     path = tmp_path / "model.json"
     path.write_text(json.dumps(ROAD.to_dict()))
     assert ModelConfig.read(path) == ROAD
@@ -167,7 +167,7 @@ def test_read(tmp_path):
         (None, "No such"),
     ],
 )
-def test_read_says_which_file_is_no_configuration(tmp_path, text, problem):
+def test_model_config_read_bad_file_is_named(tmp_path, text, problem):
     path = tmp_path / "model.json"
     if text is not None:
         path.write_bytes(text.encode("latin-1"))
@@ -176,7 +176,7 @@ def test_read_says_which_file_is_no_configuration(tmp_path, text, problem):
 
 
 MODELS = Path(__file__).resolve().parents[1] / "config" / "models"
-PUBLISHED = {  # classes with background, anchors: tables 1.4 and 1.9 of the released configurations, and this project's own
+PUBLISHED = {  # classes with background, anchors: tables 1.4 and 1.9 of the released configurations, and this project's
     "resnet101_coco": (81, 12),
     "resnet101_voc": (21, 9),
     "resnet50_coco": (81, 12),
@@ -187,12 +187,12 @@ PUBLISHED = {  # classes with background, anchors: tables 1.4 and 1.9 of the rel
 }
 
 
-def test_every_published_configuration_is_tested():
+def test_published_configs_are_all_tested():
     assert {path.stem for path in MODELS.iterdir()} == set(PUBLISHED)
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
-def test_published_configurations_say_everything_and_run(name):
+def test_published_config_is_complete_and_runs(name):
     import torch
 
     from fcis_ros.model.fcis import FCIS
@@ -207,7 +207,7 @@ def test_published_configurations_say_everything_and_run(name):
     assert found.scores.shape == (config.max_instances,) and found.labels.max() <= len(config.class_names)
 
 
-def test_the_released_models_differ_in_what_their_configurations_say():
+def test_released_configs_differ_in_classes_and_anchors():
     coco, voc = (ModelConfig.read(MODELS / f"resnet101_{name}.json") for name in ("coco", "voc"))
     changed = {"class_names", "anchor_scales", "rpn_min_size"}
     assert dataclasses.replace(coco, **{field: getattr(voc, field) for field in changed}) == voc
@@ -215,7 +215,7 @@ def test_the_released_models_differ_in_what_their_configurations_say():
     assert (voc.anchor_scales, voc.rpn_min_size) == ((8, 16, 32), 16)
 
 
-def test_the_default_checkpoint_is_the_published_road_model():
+def test_default_checkpoint_has_the_published_road_config():
     from fcis_ros.model import checkpoint
     from fcis_ros.training.train_config import TrainConfig
 

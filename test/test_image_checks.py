@@ -22,12 +22,12 @@ from fcis_ros.image_checks import check_image
         ("picture.png", "str"),
     ],
 )
-def test_bad_image_is_named(image, named):
+def test_check_image_bad_image_is_named(image, named):
     with pytest.raises(InputError, match=named):
         check_image(image)
 
 
-def test_frames_are_read_without_pytorch():
+def test_frame_sources_import_no_pytorch():
     """Who publishes images need not wait for it, nor spend its memory."""
     code = "import sys, fcis_ros.data.frame_sources, fcis_ros.messages.image_messages; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -24,13 +24,13 @@ def array(data: bytes) -> np.ndarray:
 
 
 @pytest.mark.parametrize("kind", ["png", "jpg"])
-def test_claimed_size(kind):
+def test_claimed_size_equals_the_image(kind):
     assert claimed_size(encoded(kind)) == (30, 20)
     assert decode(array(encoded(kind)), cv2.IMREAD_COLOR).shape == (20, 30, 3)
 
 
 @pytest.mark.parametrize("head", [b"", b"\x89PNG", b"\xff\xd8", b"\xff\xd8\xff\xc0\0", b"BM" + bytes(60)])
-def test_no_size(head):
+def test_claimed_size_without_header_is_none(head):
     assert claimed_size(head) is None
 
 
@@ -39,26 +39,26 @@ def lying(kind, side):
     if kind == "png":
         data[16:24] = side.to_bytes(4, "big") * 2
     else:
-        place = data.index(b"\xff\xc0") + 5
-        data[place : place + 4] = side.to_bytes(2, "big") * 2
+        offset = data.index(b"\xff\xc0") + 5
+        data[offset : offset + 4] = side.to_bytes(2, "big") * 2
     return array(bytes(data))
 
 
 @pytest.mark.parametrize(("kind", "side"), [("png", 30_000), ("png", 2**31 - 1), ("jpg", 65_500)])
-def test_header_that_lies(kind, side):
+def test_decode_header_claiming_too_much_is_refused(kind, side):
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     with pytest.raises(InputError, match=rf"bytes cannot hold the {side}x{side} pixels"):
         decode(lying(kind, side), cv2.IMREAD_COLOR)
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000  # kB; the pixels would take 2.7 GB and more
 
 
-def test_large_and_empty_pictures_are_none_the_less_read():
+def test_decode_large_uniform_image_is_read():
     black = cv2.imencode(".png", np.zeros((2160, 3840, 3), np.uint8))[1]
     assert decode(black, cv2.IMREAD_COLOR).shape == (2160, 3840, 3)
 
 
 @given(st.data(), st.sampled_from(["png", "jpg", "bmp", "tiff", "webp"]))
-def test_any_damage(data, kind):
+def test_decode_damaged_image_is_refused_or_decoded(data, kind):
     raw = bytearray(encoded(kind))
     for _ in range(data.draw(st.integers(0, 8))):
         raw[data.draw(st.integers(0, len(raw) - 1))] = data.draw(st.integers(0, 255))

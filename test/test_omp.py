@@ -14,7 +14,7 @@ import pytest
     [({}, "1000"), ({"GOMP_SPINCOUNT": "77"}, "77"), ({"OMP_WAIT_POLICY": "PASSIVE"}, "0")],
     ids=["default", "spin count", "policy"],
 )
-def test_spin_count(chosen, expected):
+def test_limit_spinning_respects_the_environment(chosen, expected):
     environment = {name: value for name, value in os.environ.items() if name not in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")}
     done = subprocess.run(
         [sys.executable, "-m", "fcis_ros", "info"],

@@ -35,11 +35,11 @@ def fields(path: Path) -> list[str]:
     return [line for line in lines if line]
 
 
-def test_one_version():
+def test_version_is_the_same_everywhere():
     assert PACKAGE_XML.findtext("version") == fcis_ros.__version__
 
 
-def test_pip_takes_that_version_and_every_setuptools_the_licence():
+def test_metadata_has_version_and_licence():
     pyproject = (ROOT / "pyproject.toml").read_text()
     assert 'version = { attr = "fcis_ros.__version__" }' in pyproject
     # As text in pyproject.toml only setuptools 77 and later take the licence, as a table none will from 2027 on.
@@ -47,7 +47,7 @@ def test_pip_takes_that_version_and_every_setuptools_the_licence():
     assert "version=" not in (ROOT / "setup.py").read_text()
 
 
-def test_types_are_packaged_for_other_checkers(tmp_path):
+def test_py_typed_is_packaged(tmp_path):
     """PEP 561."""
     folder = os.path.relpath(tmp_path, ROOT)  # setuptools 62 takes no absolute path here
     command = [sys.executable, "setup.py", "--quiet", "egg_info", "--egg-base", folder, "build_py", "--build-lib", folder]
@@ -56,13 +56,13 @@ def test_types_are_packaged_for_other_checkers(tmp_path):
 
 
 @pytest.mark.ros
-def test_types_are_installed_for_other_checkers():
+def test_py_typed_is_installed():
     import fcis_ros.msg
 
     assert (Path(fcis_ros.msg.__file__).parents[1] / "py.typed").is_file()
 
 
-def test_one_name():
+def test_name_is_the_same_everywhere():
     assert PACKAGE_XML.get("format") == "3"
     assert PACKAGE_XML.findtext("name") == "fcis_ros"
     assert PACKAGE_XML.findtext("export/build_type") == "ament_cmake"
@@ -71,11 +71,11 @@ def test_one_name():
 
 
 @pytest.mark.parametrize("name, expected", [("InstanceMask", MASK_FIELDS), ("InstanceMaskArray", ARRAY_FIELDS)])
-def test_message_definition(name, expected):
+def test_message_definition_has_the_documented_fields(name, expected):
     assert fields(ROOT / "msg" / f"{name}.msg") == expected
 
 
-def test_cmake_lists_every_message_and_package_xml_its_dependencies():
+def test_build_files_list_every_message_and_dependency():
     cmake = (ROOT / "CMakeLists.txt").read_text()
     definitions = [path.relative_to(ROOT).as_posix() for kind in ("msg", "srv") for path in (ROOT / kind).iterdir()]
     assert sorted(re.findall(r"\b(?:msg|srv)/\w+\.(?:msg|srv)\b", cmake)) == sorted(definitions)
@@ -84,13 +84,13 @@ def test_cmake_lists_every_message_and_package_xml_its_dependencies():
     assert {"ament_cmake", "rosidl_default_generators", "sensor_msgs"} <= found <= declared
 
 
-def test_what_the_build_runs_is_declared_and_no_screen_is_demanded():
+def test_package_xml_declares_build_tools_and_no_screen():
     depends = {kind: {element.text for element in PACKAGE_XML.findall(kind)} for kind in ("buildtool_depend", "exec_depend")}
     assert "python3-setuptools" in depends["buildtool_depend"]  # of setup.py, which compiles the operators
     assert "rviz2" not in depends["exec_depend"]
 
 
-def test_imported_ros_packages_are_declared():
+def test_package_xml_declares_imported_ros_packages():
     ours = re.compile(r"rclpy|cv_bridge|launch(_ros)?|ament_index_python|\w+_(msgs|interfaces)")
     declared = {element.text for element in PACKAGE_XML if element.tag.endswith("depend")}
     imported = set()
@@ -107,7 +107,7 @@ def test_imported_ros_packages_are_declared():
 
 @pytest.mark.ros
 @pytest.mark.parametrize("name, expected", [("InstanceMask", MASK_FIELDS), ("InstanceMaskArray", ARRAY_FIELDS)])
-def test_built_messages_are_these(name, expected):
+def test_built_message_has_the_documented_fields(name, expected):
     import fcis_ros.msg
 
     message = getattr(fcis_ros.msg, name)
@@ -116,7 +116,7 @@ def test_built_messages_are_these(name, expected):
 
 @pytest.mark.ros
 @pytest.mark.parametrize("executable", ["fcis_node", "camera_source", "fcis"])
-def test_executable_is_installed_for_this_python(executable):
+def test_executables_run_this_python(executable):
     from ament_index_python.packages import get_package_prefix
 
     path = Path(get_package_prefix("fcis_ros")) / "lib" / "fcis_ros" / executable

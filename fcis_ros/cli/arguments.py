@@ -1,6 +1,6 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""Options that several commands share, and values that argparse should refuse by itself."""
+"""Options of several commands, and types that argparse checks."""
 
 import argparse
 
@@ -8,7 +8,7 @@ from fcis_ros.errors import InputError
 
 
 def positive(text: str) -> float:
-    """A finite number above zero."""
+    """Converts text to a finite number above zero."""
     value = float(text)
     if not 0 < value < float("inf"):
         raise argparse.ArgumentTypeError(f"{text} is not a positive number")
@@ -16,7 +16,7 @@ def positive(text: str) -> float:
 
 
 def count(text: str) -> int:
-    """A whole number of at least one."""
+    """Converts text to a whole number of at least one."""
     value = int(text)
     if value < 1:
         raise argparse.ArgumentTypeError(f"{text} is not at least 1")
@@ -24,7 +24,7 @@ def count(text: str) -> int:
 
 
 def unit(text: str) -> float:
-    """A number in 0..1."""
+    """Converts text to a number in 0..1."""
     value = float(text)
     if not 0 <= value <= 1:
         raise argparse.ArgumentTypeError(f"{text} does not lie in 0..1")
@@ -35,12 +35,12 @@ def refuse(arguments: argparse.Namespace, why: str, *names: str) -> None:
     """Refuses options that would have no effect.
 
     Args:
-        arguments: of the command; an option that was not given is None or False.
-        why: the end of the sentence that begins with the option.
-        names: of the options, as attributes.
+        arguments: parsed arguments; options that were not given are None or False.
+        why: reason, the text after the name of the option.
+        names: names of the options, as attributes.
 
     Raises:
-        InputError: one of them was given.
+        InputError: one of the options was given.
     """
     for name in names:
         value = getattr(arguments, name)
@@ -49,14 +49,14 @@ def refuse(arguments: argparse.Namespace, why: str, *names: str) -> None:
 
 
 def add_model(parser: argparse.ArgumentParser) -> None:
-    """``--checkpoint``, ``--device``, ``--threads`` and ``--precision``."""
-    what = "the model, a .safetensors file or what `fcis export` made (default: the bundled one)"
+    """Adds ``--checkpoint``, ``--device``, ``--threads`` and ``--precision``."""
+    what = "model, a .safetensors file or an exported .pt2 package (default: the bundled checkpoint)"
     parser.add_argument("--checkpoint", metavar="FILE", help=what)
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: %(default)s)")
-    parser.add_argument("--threads", type=count, help="CPU threads of the network (default: PyTorch's choice)")
+    parser.add_argument("--device", default="auto", help="device: auto, cpu, cuda or cuda:N (default: %(default)s)")
+    parser.add_argument("--threads", type=count, help="number of CPU threads of the network (default: PyTorch's choice)")
     parser.add_argument(
         "--precision",
         choices=["auto", "fp32", "tf32", "bf16", "fp16"],
         default="auto",
-        help="of the convolutions; auto follows from the hardware, `fcis info` says why (default: %(default)s)",
+        help="precision of the convolutions; auto depends on the hardware, see `fcis info` (default: %(default)s)",
     )

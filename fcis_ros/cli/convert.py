@@ -1,12 +1,12 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""Make a COCO instance file, which training and evaluation read, of another data set's annotations.
+"""Convert the annotations of another data set to a COCO instance file, which training and evaluation read.
 
-DATASET and the folder that it expects, as its archives unpack:
-  cityscapes  with gtFine/ and leftImg8bit/; groups become regions to ignore
+DATASET and the folder ROOT that it expects, as its archives unpack:
+  cityscapes  folder with gtFine/ and leftImg8bit/; groups become crowd regions
   voc         VOCdevkit/VOC2012, the segmentation task
   sbd         benchmark_RELEASE/dataset of the Semantic Boundaries Dataset, on which the paper trains and evaluates
-File names in OUT.json are relative to ROOT, so that --images ROOT finds the pictures.
+File names in OUT.json are relative to ROOT, so use --images ROOT with it.
 """
 
 import argparse
@@ -19,9 +19,9 @@ DATASETS = ("cityscapes", "voc", "sbd")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("dataset", metavar="DATASET", choices=DATASETS, help=f"one of {', '.join(DATASETS)}")
-    parser.add_argument("root", metavar="ROOT", help="the data set's folder")
-    parser.add_argument("out", metavar="OUT.json", help="what is written, replaced if it exists")
-    parser.add_argument("--split", default="train", help="which part: train, val, ... (default: %(default)s)")
+    parser.add_argument("root", metavar="ROOT", help="folder of the data set")
+    parser.add_argument("out", metavar="OUT.json", help="file to write, replaced if it exists")
+    parser.add_argument("--split", default="train", help="part of the data set: train, val, ... (default: %(default)s)")
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -35,9 +35,9 @@ def run(arguments: argparse.Namespace) -> None:
     if not root.is_dir():
         raise InputError(f"{root}: no such folder")
     if Path(arguments.split).name != arguments.split or arguments.split in ("", ".", ".."):
-        raise InputError(f"--split {arguments.split}: not the name of a part")
+        raise InputError(f"--split {arguments.split}: not the name of a split")
     if not out.absolute().parent.is_dir():
-        raise InputError(f"{out}: there is no folder {out.absolute().parent}")
+        raise InputError(f"{out}: no such folder {out.absolute().parent}")
     reader, categories = {
         "cityscapes": (cityscapes.instance_maps, cityscapes.CATEGORIES),
         "voc": (voc.voc_maps, voc.CATEGORIES),

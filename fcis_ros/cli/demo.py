@@ -2,14 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Play a clip to a running node over ROS 2 in real time; write video, bags and a report.
 
-INPUT is recorded as a rosbag2 (MCAP) and replayed to fcis_node, a process of its own; its masks and overlays are recorded to
+INPUT is recorded as a rosbag2 (MCAP) and played to fcis_node in a separate process; its masks and overlays are recorded to
 another bag. DIR gets input_bag, output_bag, overlay.mp4, report.json and report.html. AP is measured where annotations are
 given (by file name; frames of videos and bags are named 000000, 000001 ...) and always for the synthetic clip, whose
-annotations.json is written too. It is over all frames that were sent: one that the node did not get to is reported as dropped,
-with nothing found in it. Messages of a bag that are damaged or no usable image are left out, counted and reported.
+annotations.json is written too. It is over all frames that were sent: a dropped frame counts as one without detections.
+Messages of a bag that are damaged or contain no usable image are left out, counted and reported.
 
-Everything happens on this machine and in a ROS domain apart, whatever the environment says. If it fails, the node's log stays
-beside DIR, as DIR.node.log.
+Everything runs in a private ROS domain on localhost, whatever the environment says. If it fails, the node's log is kept as
+DIR.node.log.
 """
 
 import argparse
@@ -26,13 +26,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "or 'synthetic', a rendered clip (default)",
     )  # fmt: skip
     parser.add_argument("--annotations", metavar="JSON", help="COCO instance file of the input's frames, for AP")
-    parser.add_argument("--topic", help="of a bag's images, raw or compressed, where it has several such topics")
+    parser.add_argument("--topic", help="image topic, raw or compressed, of a bag with several")
     parser.add_argument("--rate", type=positive, help="frames per second (default: the input's; still images 5, synthetic 6)")
-    parser.add_argument("--frames", type=count, help="use only the first so many frames (synthetic, camera: 150 unless given)")
+    parser.add_argument("--frames", type=count, help="maximum number of frames (default: all; synthetic, camera: 150)")
     parser.add_argument("--out", default="out/demo", metavar="DIR", help="folder for the results (default: %(default)s)")
-    parser.add_argument("--score", type=unit, default=0.5, help="draw instances from this score (default: %(default)s)")
-    parser.add_argument("--domain", type=int, choices=range(102), metavar="ID", help="ROS domain to use (default: one apart)")
-    parser.add_argument("--seed", type=int, help="of the synthetic clip (default: 0)")
+    parser.add_argument("--score", type=unit, default=0.5, help="score threshold of drawn instances (default: %(default)s)")
+    parser.add_argument("--domain", type=int, choices=range(102), metavar="ID", help="ROS_DOMAIN_ID (default: an unused one)")
+    parser.add_argument("--seed", type=int, help="seed of the synthetic clip (default: 0)")
     what = "the model, a .safetensors file or a package of `fcis export` for the clip's size (default: the bundled one)"
     parser.add_argument("--checkpoint", metavar="FILE", help=what)
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: %(default)s)")
@@ -42,47 +42,32 @@ def run(arguments: argparse.Namespace) -> None:
     from fcis_ros.cli.needing import needing
     from fcis_ros.cli.output import finished_folder
     from fcis_ros.data.coco import read_coco
-    from fcis_ros.data.frame_sources import SYNTHETIC, is_bag, open_source, without_secrets
-    from fcis_ros.files import file_digest
+    from fcis_ros.data.frame_sources import SYNTHETIC, is_bag, without_secrets
+    from fcis_ros.files import sha256
     from fcis_ros.model.checkpoint import default_checkpoint
     from fcis_ros.model.device import choose_device
     from fcis_ros.model.exported import class_names_of
 
-    drawn = arguments.input == SYNTHETIC
-    if not drawn:
-        refuse(arguments, "is of the synthetic clip", "seed")
-    seed = arguments.seed or 0
+    if arguments.input != SYNTHETIC:
+        refuse(arguments, "is for the synthetic clip", "seed")
     model = Path(arguments.checkpoint) if arguments.checkpoint else default_checkpoint()
     names = class_names_of(model)  # a damaged file is refused before anything is recorded
     device = choose_device(arguments.device)
     annotations = Path(arguments.annotations) if arguments.annotations else None
     if annotations:
         read_coco(annotations).labels(names)  # likewise
-    unusable: list[str] = []
-    bag = Path(arguments.input)
-    if is_bag(bag):
+    if is_bag(Path(arguments.input)):
         with needing("pip install rosbags"):
-            from fcis_ros.results.clip import open_bag
-        source = open_bag(bag, arguments.rate, arguments.frames, arguments.topic, unusable.append)
+            import rosbags  # noqa: F401
     elif arguments.topic:
         raise InputError(f"--topic {arguments.topic}: {without_secrets(arguments.input)} is not a bag")
-    else:
-        source = open_source(arguments.input, arguments.rate, arguments.frames, seed)
     with needing("source a ROS 2 and build the package, or use make"):
-        from fcis_ros.evaluation.demo_run import run_demo
+        from fcis_ros.evaluation.demo_run import DemoSpec, run_demo
         from fcis_ros.evaluation.live import NodeSettings
         from fcis_ros.results.run_report import table
+    spec = DemoSpec(arguments.input, annotations, arguments.topic, arguments.frames, arguments.seed or 0)
     settings = NodeSettings(model.resolve(), names, str(device), arguments.rate, arguments.score, arguments.domain)
     with finished_folder(Path(arguments.out), proof="report.json", log="node.log") as folder:
-        report = run_demo(
-            source,
-            folder,
-            settings,
-            annotations=annotations,
-            drawn=drawn,
-            seed=seed if drawn else None,
-            model={"name": model.stem, "sha256": file_digest(model)},
-            unusable=unusable,
-        )
+        report = run_demo(spec, folder, settings, {"name": model.stem, "sha256": sha256(model)})
     print(table(report))
-    print(f"-> {Path(arguments.out) / 'report.html'} (beside it report.json, overlay.mp4, input_bag, output_bag)")
+    print(f"-> {Path(arguments.out) / 'report.html'} (and report.json, overlay.mp4, input_bag, output_bag)")

@@ -3,31 +3,35 @@
 """Evaluate a model on every frame of recordings (rosbag2): accuracy, raw detections, a report.
 
 BAG is a rosbag2 folder or a bare .mcap or .db3 file, compressed or not, or the URL of one (s3://bucket/drive/): where fsspec
-and its driver are installed, it is fetched to a temporary folder. DIR gets report.json, the raw detections from a score of
-0.02 as COCO results (detections.json; annotations.json beside it holds the truth in the same ids), frames.jsonl with what was
-right and wrong in each frame, and timing.json. All but the last is the same, byte for byte, every time.
+and its driver are installed, it is fetched to a temporary folder. DIR gets report.json, the raw detections with scores of 0.02
+or more as COCO results (detections.json; annotations.json holds the ground truth with the same ids), frames.jsonl with the
+matches of each frame, and timing.json. All but the last are the same, byte for byte, every time.
 
 Annotations are a COCO instance file. Its images match frames by a field stamp_ns (the header's stamp in nanoseconds) where they
-have it; else by file name, if the recording has /frame_names; else by their order. A truth topic, such as `fcis record` writes,
-matches by the headers' stamps. Without truth nothing is measured, but detections are kept.
+have it; else by file name, if the recording has /frame_names; else by their order. A ground-truth topic, such as `fcis record`
+writes, matches by the headers' stamps. Without ground truth nothing is measured, but detections are kept.
 
 With --live the recording is played to a node process over ROS 2, in real time: the report has drops, latency, and AP over all
 frames and over the answered ones, as in `fcis demo`.
 
-An interrupted offline evaluation leaves a report of what it did, and goes on where it stopped when it is started again. With
---shard, processes on any number of machines share the work; a part that is complete already is not done again:
+An interrupted offline evaluation leaves a report of the frames so far. Run the same command again to resume. With --shard,
+processes on any number of machines share the work; a part that is complete is not computed again:
     seq 7 | xargs -P 2 -I{} fcis evaluate-bag drive/ --annotations drive.json --out drive.eval --shard {}/7
     fcis evaluate-merge drive.eval
-With --engine the workers of a Ray cluster do all parts, and the whole lies in DIR/merged at the end; what was interrupted goes
-on, as above. All machines need this package and have the folders in common: DIR, that of the recordings, the current one.
+With --engine the workers of a Ray cluster compute all parts, which are merged into DIR/merged; run the same command again to
+resume. All machines need this package and the same folders: DIR, the recordings, the current folder.
 """
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fcis_ros.cli.arguments import add_model, count, positive, refuse, unit
 from fcis_ros.cli.report import add_baseline, check_baseline, report
 from fcis_ros.errors import InputError
+
+if TYPE_CHECKING:
+    from fcis_ros.evaluation.spec import EvaluationSpec
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,22 +39,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", required=True, metavar="DIR", help="folder for the results, created")
     truth = parser.add_mutually_exclusive_group()
     truth.add_argument("--annotations", metavar="JSON", help="COCO instance file of the frames, for AP, or its URL")
-    truth.add_argument("--truth-topic", metavar="TOPIC", help="of fcis_ros/InstanceMaskArray messages that hold the truth")
-    parser.add_argument("--topic", help="of the images, raw or compressed, where a recording has several such topics")
-    parser.add_argument("--score", type=unit, default=0.5, help="show instances from this score (default: %(default)s)")
-    parser.add_argument("--live", action="store_true", help="play BAG to a node in real time: also drops and latency")
-    parser.add_argument("--rate", type=positive, help="with --live: frames per second (default: the recording's own time)")
-    parser.add_argument(
-        "--domain", type=int, choices=range(102), metavar="ID", help="with --live: ROS domain to use (default: one apart)"
-    )
-    parser.add_argument("--shard", type=shard, metavar="I/N", help="do part I of N, into DIR/part-I-of-N")
-    parser.add_argument(
-        "--engine", type=engine, metavar="ray[://HOST:PORT]",
-        help="do all parts on a Ray cluster: that of RAY_ADDRESS or of this machine, else its own cores; or one elsewhere",
-    )  # fmt: skip
-    parser.add_argument("--parts", type=count, metavar="N", help="with --engine: number of parts (default: 4 for each at once)")
+    truth.add_argument("--truth-topic", metavar="TOPIC", help="topic of fcis_ros/InstanceMaskArray messages with ground truth")
+    parser.add_argument("--topic", help="image topic, raw or compressed, of a recording with several")
+    parser.add_argument("--score", type=unit, default=0.5, help="score threshold of shown instances (default: %(default)s)")
     add_baseline(parser)
     add_model(parser)
+    live = parser.add_argument_group("live evaluation")
+    live.add_argument("--live", action="store_true", help="play BAG to a node in real time: also drops and latency")
+    live.add_argument("--rate", type=positive, help="frames per second (default: the recording's timing)")
+    live.add_argument(
+        "--domain", type=int, choices=range(102), metavar="ID", help="ROS_DOMAIN_ID for --live (default: an unused one)"
+    )
+    parts = parser.add_argument_group("offline evaluation in parts")
+    parts.add_argument("--shard", type=shard, metavar="I/N", help="compute part I of N, into DIR/part-I-of-N")
+    parts.add_argument(
+        "--engine", type=engine, metavar="ray[://HOST:PORT]",
+        help="compute all parts on a Ray cluster: that of RAY_ADDRESS or of this machine, else a new one; or one elsewhere",
+    )  # fmt: skip
+    parts.add_argument("--parts", type=count, metavar="N", help="number of parts for --engine (default: 4 per slot)")
 
 
 def shard(text: str) -> tuple[int, int]:
@@ -76,16 +82,32 @@ def run(arguments: argparse.Namespace) -> int:
         return run_live(arguments)
     refuse(arguments, "needs --live", "rate", "domain")
     if arguments.engine:
-        from fcis_ros.cli.fleet import run_fleet
-
         return run_fleet(arguments)
     return run_offline(arguments)
+
+
+def offline_spec(arguments: argparse.Namespace) -> "EvaluationSpec":
+    """Returns what the options say, as one shard."""
+    from fcis_ros.evaluation.spec import EvaluationSpec
+    from fcis_ros.model.checkpoint import default_checkpoint
+
+    return EvaluationSpec(
+        recordings=tuple(arguments.bags),
+        topic=arguments.topic,
+        annotations=arguments.annotations,
+        ground_truth_topic=arguments.truth_topic,
+        checkpoint=Path(arguments.checkpoint) if arguments.checkpoint else default_checkpoint(),
+        device=arguments.device,
+        threads=arguments.threads,
+        precision=arguments.precision,
+        score=arguments.score,
+    )
 
 
 def run_live(arguments: argparse.Namespace) -> int:
     from fcis_ros.cli.needing import needing
     from fcis_ros.cli.output import finished_folder
-    from fcis_ros.files import file_digest
+    from fcis_ros.files import sha256
     from fcis_ros.model.checkpoint import default_checkpoint
     from fcis_ros.model.device import choose_device
     from fcis_ros.model.exported import class_names_of
@@ -95,8 +117,7 @@ def run_live(arguments: argparse.Namespace) -> int:
         raise InputError("--live takes one recording, whole")
     with needing("source a ROS 2 and build the package, or use make"):
         from fcis_ros.bags.remote import is_url
-        from fcis_ros.evaluation.bags import open_truth
-        from fcis_ros.evaluation.live import NodeSettings, evaluate_bag_live
+        from fcis_ros.evaluation.live import NodeSettings, evaluate_recording_live
     folder = Path(arguments.out)
     if is_url(arguments.bags[0]):
         raise InputError(f"{arguments.bags[0]}: --live takes a path; a URL is for offline evaluation")
@@ -109,40 +130,35 @@ def run_live(arguments: argparse.Namespace) -> int:
         checkpoint.resolve(), names, device, arguments.rate, arguments.score, arguments.domain, arguments.precision,
         arguments.threads or 0,
     )  # fmt: skip
-
-    def truth_of(recording):
-        opened = open_truth([recording], arguments.annotations, arguments.truth_topic, names)
-        return opened and (opened[0][0], opened[1])
-
-    model = {"name": checkpoint.stem, "sha256": file_digest(checkpoint)}
-    with finished_folder(folder, proof="run.json", log="node.log") as made:
-        evaluate_bag_live(Path(arguments.bags[0]), arguments.topic, truth_of, made, settings, model)
+    model = {"name": checkpoint.stem, "sha256": sha256(checkpoint)}
+    with finished_folder(folder, proof="run.json", log="node.log") as partial:
+        evaluate_recording_live(
+            Path(arguments.bags[0]), arguments.topic, arguments.annotations, arguments.truth_topic, partial, settings, model
+        )
     return report(folder, None, arguments.baseline, arguments.tolerance)
 
 
 def run_offline(arguments: argparse.Namespace) -> int:
-    from tqdm import tqdm
+    from dataclasses import replace
 
     from fcis_ros.cli.needing import needing
     from fcis_ros.cli.output import writable
 
     with needing("pip install rosbags"):
-        from fcis_ros.cli.part import evaluate_part
-        from fcis_ros.evaluation.offline import Shard
+        from fcis_ros.evaluation.offline import evaluate_recordings
+        from fcis_ros.evaluation.spec import Shard
         from fcis_ros.results.merge import part_path
-        from fcis_ros.results.store import AlreadyComplete
+        from fcis_ros.results.run_reader import RUN
+        from fcis_ros.results.run_writer import AlreadyComplete
 
     folder, part = Path(arguments.out), Shard(*(arguments.shard or (1, 1)))
     if part.count > 1:
+        if (folder / RUN).is_file():
+            raise InputError(f"{folder}: holds an evaluation without shards; choose another folder")
         folder = part_path(folder, part.number, part.count)
     try:
-        with tqdm(unit="frame", mininterval=0.5) as bar, writable(folder):
-
-            def progress(frames: int, total: int) -> None:
-                bar.total = total
-                bar.update(frames)
-
-            evaluate_part(arguments, folder, part, progress)
+        with writable(folder):
+            evaluate_recordings(replace(offline_spec(arguments), shard=part), folder)
     except AlreadyComplete:
         if part.count == 1:
             raise
@@ -150,3 +166,15 @@ def run_offline(arguments: argparse.Namespace) -> int:
         if not arguments.baseline:
             return 0
     return report(folder, None, arguments.baseline, arguments.tolerance)
+
+
+def run_fleet(arguments: argparse.Namespace) -> int:
+    from fcis_ros.cli.evaluate_merge import write_merged
+    from fcis_ros.cli.fleet import evaluate_parts
+    from fcis_ros.results.merge import find_parts
+
+    refuse(arguments, "computes one part, --engine all of them", "shard")
+    folder = Path(arguments.out)
+    evaluate_parts(offline_spec(arguments), folder, arguments.engine, arguments.parts)
+    parts, spec = find_parts([folder])
+    return write_merged(parts, spec, folder / "merged", arguments.baseline, arguments.tolerance)

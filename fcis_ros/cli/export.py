@@ -16,21 +16,24 @@ from fcis_ros.errors import InputError
 
 def size(text: str) -> tuple[int, int]:
     """``WxH`` -> width, height."""
-    found = re.fullmatch(r"(\d{1,5})x(\d{1,5})", text)
-    sides = tuple(map(int, found.groups())) if found else (0, 0)
+    match = re.fullmatch(r"(\d{1,5})x(\d{1,5})", text)
+    sides = tuple(map(int, match.groups())) if match else (0, 0)
     if not all(2 <= side <= 1 << 15 for side in sides):
-        raise argparse.ArgumentTypeError(f"{text} is no WIDTHxHEIGHT of 2 to 32768 pixels")
+        raise argparse.ArgumentTypeError(f"{text} is not WIDTHxHEIGHT with sides of 2 to 32768 pixels")
     return sides
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("checkpoint", metavar="CHECKPOINT", help="the model, a .safetensors file")
-    parser.add_argument("out", metavar="OUT.pt2", help="what is written, replaced if it exists")
-    parser.add_argument("--size", type=size, required=True, metavar="WxH", help="of the images")
-    parser.add_argument("--encoding", default="rgb8", help="of the images, 8 bits, as in ROS (default: %(default)s)")
+    parser.add_argument("out", metavar="OUT.pt2", help="file to write, replaced if it exists")
+    parser.add_argument("--size", type=size, required=True, metavar="WxH", help="size of the images")
+    parser.add_argument("--encoding", default="rgb8", help="encoding of the images, 8 bits, as in ROS (default: %(default)s)")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda (default: %(default)s)")
     parser.add_argument(
-        "--precision", choices=["auto", "fp32", "tf32", "bf16", "fp16"], default="auto", help="(default: %(default)s)"
+        "--precision",
+        choices=["auto", "fp32", "tf32", "bf16", "fp16"],
+        default="auto",
+        help="precision of the convolutions (default: %(default)s)",
     )
 
 

@@ -1,80 +1,86 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""``evaluate-bag --engine``: all parts of an evaluation by the workers of a cluster, and then the whole."""
+"""``evaluate-bag --engine``: all parts of an evaluation on the workers of a Ray cluster."""
 
-import argparse
 import functools
 import time
+from dataclasses import replace
 from pathlib import Path
+
+from tqdm import tqdm
 
 from fcis_ros.cli.needing import needing
 from fcis_ros.cli.output import writable
-from fcis_ros.cli.part import evaluate_part
-from fcis_ros.cli.whole import write_whole
 from fcis_ros.errors import InputError
-from fcis_ros.evaluation.offline import Shard
+from fcis_ros.evaluation.offline import evaluate_recordings
+from fcis_ros.evaluation.spec import EvaluationSpec, Shard
 from fcis_ros.results.merge import find_parts, part_path
-from fcis_ros.results.store import COMPLETE, AlreadyComplete, Busy
+from fcis_ros.results.run_reader import COMPLETE
+from fcis_ros.results.run_writer import AlreadyComplete, Busy
 
-PARTS_EACH = 4  # for each that the cluster does at once, so that the last ones do not leave it idle for long
-PATIENCE = 60.0  # seconds; a worker that was killed may hold its folder a moment longer than Ray takes to notice
+PARTS_PER_SLOT = 4  # so that the last parts do not leave much of the cluster idle
+BUSY_SECONDS = 60.0  # for which a killed worker may hold its folder before Ray notices
 LISTED = 20  # parts that were not done
 
 
-def run_fleet(arguments: argparse.Namespace) -> int:
-    """Runs the command."""
-    from tqdm import tqdm
+def evaluate_parts(spec: EvaluationSpec, folder: Path, engine: str, count: int | None) -> None:
+    """Evaluates all parts, or resumes that.
 
-    with needing("pip install 'ray[client]'"):
-        from fcis_ros.evaluation.ray_executor import connected, gpus, map_parts, slots
-    folder = Path(arguments.out)
-    if arguments.shard:
-        raise InputError("--engine does all parts; --shard does one")
-    if arguments.device.startswith("cuda:"):
-        raise InputError(f"--device {arguments.device}: Ray says which GPU a worker has; --device cuda")
-    there = parts_there(folder)
-    if there and arguments.parts not in (None, there):
-        raise InputError(f"{folder}: holds parts of {there}, not of {arguments.parts}; choose another folder")
-    with connected(arguments.engine):
-        gpu = arguments.device == "cuda" or (arguments.device == "auto" and gpus() > 0)
-        cpus = arguments.threads or 1
-        at_once = slots(cpus, gpu)
-        count = arguments.parts or there or PARTS_EACH * at_once
-        chosen = {"threads": cpus, "device": "cuda" if gpu else arguments.device.replace("auto", "cpu")}
-        work = functools.partial(do_part, argparse.Namespace(**{**vars(arguments), **chosen}), count)
-        with tqdm(total=count, unit="part") as bar:
-            reasons = map_parts(work, count, cpus, gpu, lambda number: bar.update())
-    if reasons:
-        for line in listed(folder, count, reasons):
-            print(line)
-        raise InputError(f"{folder}: {len(reasons)} of {count} parts not done; the same command goes on")
-    parts, what = find_parts([folder])
-    return write_whole(parts, what, folder / "merged", arguments.baseline, arguments.tolerance)
-
-
-def do_part(arguments: argparse.Namespace, count: int, number: int) -> None:
-    """Does one part, on a worker, or goes on with it.
+    Args:
+        spec: specification of the evaluation.
+        folder: folder of the parts.
+        engine: address of the cluster, see ``ray_executor.connected``.
+        count: number of parts; None for that of the folder, or by the size of the cluster.
 
     Raises:
-        InputError: it cannot be done, or another process is doing it.
+        InputError: there is no cluster, or parts could not be evaluated; their reasons are printed.
     """
-    folder = part_path(Path(arguments.out), number, count)
-    give_up = time.monotonic() + PATIENCE
+    with needing("pip install 'ray[client]'"):
+        from fcis_ros.evaluation.ray_executor import connected, gpus, map_parts, slots
+    if spec.device.startswith("cuda:"):
+        raise InputError(f"--device {spec.device}: Ray says which GPU a worker has; --device cuda")
+    earlier = count_parts(folder)
+    if earlier and count not in (None, earlier):
+        raise InputError(f"{folder}: holds parts of {earlier}, not of {count}; choose another folder")
+    with connected(engine):
+        gpu = spec.device == "cuda" or (spec.device == "auto" and gpus() > 0)
+        cpus = spec.threads or 1
+        slot_count = slots(cpus, gpu)
+        count = count or earlier or PARTS_PER_SLOT * slot_count
+        spec = replace(spec, threads=cpus, device="cuda" if gpu else spec.device.replace("auto", "cpu"))
+        with tqdm(total=count, unit="part") as bar:
+            reasons = map_parts(
+                functools.partial(evaluate_part, spec, folder, count), count, cpus, gpu, lambda number: bar.update()
+            )
+    if reasons:
+        for line in problem_lines(folder, count, reasons):
+            print(line)
+        raise InputError(f"{folder}: {len(reasons)} of {count} parts not done; run the same command again to resume")
+
+
+def evaluate_part(spec: EvaluationSpec, folder: Path, count: int, number: int) -> None:
+    """Evaluates part ``number`` of ``count`` on a worker, or resumes that.
+
+    Raises:
+        InputError: the part cannot be evaluated, or another process is evaluating it.
+    """
+    path = part_path(folder, number, count)
+    deadline = time.monotonic() + BUSY_SECONDS
     while True:
         try:
-            with writable(folder):
-                evaluate_part(arguments, folder, Shard(number, count), lambda frames, total: None)
+            with writable(path):
+                evaluate_recordings(replace(spec, shard=Shard(number, count)), path, show_progress=False)
             return
         except AlreadyComplete:
             return
         except Busy:
-            if time.monotonic() > give_up:
+            if time.monotonic() > deadline:
                 raise
             time.sleep(0.5)
 
 
-def parts_there(folder: Path) -> int | None:
-    """Into how many parts the evaluation in a folder is divided; None without one."""
+def count_parts(folder: Path) -> int | None:
+    """Returns the number of parts into which the evaluation in a folder is divided; None without an evaluation."""
     ends = {path.name.rpartition("-")[2] for path in folder.glob("part-*-of-*")}
     counts = {int(end) for end in ends if end.isdecimal()}
     if len(counts) > 1:
@@ -82,8 +88,14 @@ def parts_there(folder: Path) -> int | None:
     return next(iter(counts), None)
 
 
-def listed(folder: Path, count: int, reasons: dict[int, str]) -> list[str]:
-    """Lines for people: parts that were not done, how far they got, and why; what a part's own run.json says counts."""
+def problem_lines(folder: Path, count: int, reasons: dict[int, str]) -> list[str]:
+    """Returns a line for each part that is not done: its progress and the reason, preferably that of its run.json.
+
+    Args:
+        folder: folder of the parts.
+        count: number of parts.
+        reasons: reason of each part that is not done, by number from 1.
+    """
     lines = []
     for number, reason in sorted(reasons.items())[:LISTED]:
         state = None

@@ -15,17 +15,18 @@ from pathlib import Path
 
 from fcis_ros.cli.arguments import refuse
 from fcis_ros.errors import InputError
+from fcis_ros.files import sha256
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", metavar="FILE", help="weights of another program")
-    parser.add_argument("out", metavar="OUT.safetensors", help="what is written, replaced if it exists")
-    parser.add_argument("--config", metavar="JSON", help="model configuration, where it is not the released COCO or VOC model")
+    parser.add_argument("out", metavar="OUT.safetensors", help="file to write, replaced if it exists")
+    parser.add_argument(
+        "--config", metavar="JSON", help="configuration of a network other than the released COCO and VOC models"
+    )
 
 
 def run(arguments: argparse.Namespace) -> None:
-    import hashlib
-
     from tqdm import tqdm
 
     from fcis_ros.config import ModelConfig
@@ -33,23 +34,20 @@ def run(arguments: argparse.Namespace) -> None:
 
     out = Path(arguments.out)
     if out.suffix != ".safetensors":
-        raise InputError(f"{out}: the name of what is written has to end in .safetensors")
+        raise InputError(f"{out}: the name has to end with .safetensors")
     if not out.absolute().parent.is_dir():
         raise InputError(f"{out}: there is no folder {out.absolute().parent}")
-    found = recognise(arguments.file, ModelConfig.read(arguments.config) if arguments.config else None)
-    if not found.config:
-        refuse(arguments, f"is of an FCIS network; {arguments.file} holds {found.kind}", "config")
-    tensors = dict(tqdm(found.tensors, total=found.count, unit="tensor", leave=False, disable=None))
-    digest = hashlib.sha256()
-    with open(arguments.file, "rb") as file:
-        while chunk := file.read(1 << 20):
-            digest.update(chunk)
-    provenance = {"imported_from": Path(arguments.file).name, "kind": found.kind, "sha256": digest.hexdigest()}
+    weights = recognise(arguments.file, ModelConfig.read(arguments.config) if arguments.config else None)
+    if not weights.config:
+        refuse(arguments, f"is of an FCIS network; {arguments.file} holds {weights.kind}", "config")
+    tensors = dict(tqdm(weights.tensors, total=weights.count, unit="tensor", leave=False, disable=None))
+    provenance = {"imported_from": Path(arguments.file).name, "kind": weights.kind, "sha256": sha256(arguments.file)}
 
-    from fcis_ros.model import checkpoint  # PyTorch; whoever gave a wrong file has been told by now
+    from fcis_ros.model import checkpoint  # imports PyTorch: a wrong file has been refused without it
 
-    about = checkpoint.metadata(found.config, provenance) if found.config else {"format": "pt", **provenance}
+    config = weights.config
+    about = checkpoint.metadata(config, provenance) if config else {"format": "pt", **provenance}
     checkpoint.write(out, tensors, about)
     floats = sum(tensor.size for tensor in tensors.values())
-    what = f"{len(found.config.class_names)} classes, {found.config.num_anchors} anchors" if found.config else "backbone"
-    print(f"{found.kind}: {what}, {floats / 1e6:.1f} M numbers -> {out}")
+    network = f"{len(config.class_names)} classes, {config.num_anchors} anchors" if config else "backbone"
+    print(f"{weights.kind}: {network}, {floats / 1e6:.1f} M numbers -> {out}")

@@ -1,6 +1,6 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""Print what a checkpoint is: configuration, provenance, and the versions, device and precision here."""
+"""Describe a checkpoint: configuration, provenance, and the versions, device and precision here."""
 
 import argparse
 import json
@@ -52,5 +52,5 @@ def _text(value: object) -> str:
 
 
 def _printable(line: str) -> str:
-    """Somebody else's checkpoint cannot move the cursor, add lines, or hold what no terminal can print."""
+    """Escapes what would move the cursor, add lines or cannot be printed: anyone may have written the checkpoint."""
     return "".join(char if char.isprintable() else repr(char)[1:-1] for char in line)

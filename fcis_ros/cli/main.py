@@ -21,7 +21,7 @@ from fcis_ros.cli import (
     report,
     train,
 )
-from fcis_ros.errors import InputError
+from fcis_ros.errors import InputError, OperatorsError
 from fcis_ros.omp import limit_spinning
 
 COMMANDS = {
@@ -41,19 +41,19 @@ COMMANDS = {
 
 
 def parser() -> argparse.ArgumentParser:
-    """The whole command line."""
+    """Returns the parser of the whole command line."""
     top = argparse.ArgumentParser(
         prog="fcis", description="Instance masks from camera images with FCIS, on ROS 2 and off it.",
-        epilog="Each command explains itself: fcis COMMAND --help. "
-        "Exit status: 0 done, 1 worse than the baseline, 2 unusable input (one line says what).",
+        epilog="Options of a command: fcis COMMAND --help. "
+        "Exit status: 0 success, 1 worse than the baseline, 2 unusable input, named in one line.",
     )  # fmt: skip
     commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name, module in COMMANDS.items():
         first_line = module.__doc__.strip().splitlines()[0]
-        own = commands.add_parser(
+        command = commands.add_parser(
             name, help=first_line, description=module.__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
         )
-        module.add_arguments(own)
+        module.add_arguments(command)
     return top
 
 
@@ -61,17 +61,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command.
 
     Args:
-        arguments: of the command line, without the program's name; None takes the process's own.
+        arguments: arguments without the name of the program; None takes those of the process.
 
     Returns:
         The exit status: 0, 1 for a result that is worse than a baseline, or 2 for unusable input.
     """
     chosen = parser().parse_args(arguments)
     limit_spinning()  # commands import PyTorch when they run
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # unwinds, so that nothing partial and no process stays
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # unwinds, so that no partial file and no process remains
     try:
         return COMMANDS[chosen.command].run(chosen) or 0
-    except InputError as error:
+    except (InputError, OperatorsError) as error:
         print(f"fcis: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

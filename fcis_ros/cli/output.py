@@ -1,6 +1,6 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""Result folders that appear whole or not at all."""
+"""Result folders that are replaced as a whole."""
 
 import contextlib
 import errno
@@ -10,12 +10,12 @@ from pathlib import Path
 
 from fcis_ros.errors import InputError
 
-UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO}  # the disk's fault, not ours
+UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO}  # errors of the disk
 
 
 @contextlib.contextmanager
 def writable(path: Path) -> Iterator[None]:
-    """Says in one line that the disk is full, or whatever else is wrong with it; for work that keeps what it has done."""
+    """Turns errors of a full or unwritable disk into an InputError, for work that keeps its results so far."""
     try:
         yield
     except OSError as error:
@@ -26,17 +26,17 @@ def writable(path: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def finished_folder(path: Path, proof: str, log: str | None = None) -> Iterator[Path]:
-    """Gives ``PATH.partial`` to fill, and renames it to ``path`` at the end; on an error nothing of it stays but the log.
+    """Yields ``PATH.partial`` and renames it to ``path`` at the end; an error removes it, except for the log.
 
-    At every moment either the earlier result or the new one is whole: in ``path``, or for an instant in ``PATH.old``.
+    The earlier or the new result is complete at every moment, in ``path`` or, during the exchange, in ``PATH.old``.
 
     Args:
-        path: the result; an earlier one is replaced.
-        proof: file that shows that ``path`` is an earlier result, so that nothing else is ever deleted.
-        log: file in the folder that an error moves to ``PATH.LOG``, where the error says that it is.
+        path: folder of the result; an earlier result is replaced.
+        proof: name of a file that identifies an earlier result, so that no other folder is deleted.
+        log: name of a file in the folder that an error moves to ``PATH.LOG``; the error names it.
 
     Raises:
-        InputError: ``path`` exists and is something else, or cannot be written.
+        InputError: ``path`` exists and is no earlier result, or cannot be written.
     """
     path = path.absolute()
     partial, old = path.with_name(path.name + ".partial"), path.with_name(path.name + ".old")
@@ -46,7 +46,7 @@ def finished_folder(path: Path, proof: str, log: str | None = None) -> Iterator[
             raise InputError(f"{folder}: exists and is not an earlier result (no {proof} in it); choose another folder")
     try:
         if old.exists() and not path.exists():
-            old.rename(path)  # a run was killed in that instant
+            old.rename(path)  # a process was killed during the exchange
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
     except OSError as error:
@@ -55,20 +55,32 @@ def finished_folder(path: Path, proof: str, log: str | None = None) -> Iterator[
         yield partial
         _replace(path, partial, old)
     except BaseException as error:
-        said = _keep(partial / log, kept) if log and isinstance(error, Exception) else ""
+        note = _keep(partial / log, kept) if log and isinstance(error, Exception) else ""
         shutil.rmtree(partial, ignore_errors=True)
         if isinstance(error, OSError) and error.errno in UNWRITABLE:
-            raise InputError(f"{path}: cannot be written ({error.strerror}){said}") from None
-        if isinstance(error, InputError) and said:
-            raise InputError(f"{error}{said}") from None
+            raise InputError(f"{path}: cannot be written ({error.strerror}){note}") from None
+        if isinstance(error, InputError) and note:
+            raise InputError(f"{error}{note}") from None
         raise
     if kept:
         kept.unlink(missing_ok=True)  # of an earlier failure
 
 
 @contextlib.contextmanager
-def finished_bag(path: Path) -> Iterator[Path]:
-    """``finished_folder`` for a rosbag2 folder, which its writer wants to create itself, under the name that it will have."""
+def finished_bag(path: Path, topic: str) -> Iterator[Path]:
+    """Like ``finished_folder``, for a rosbag2 folder, which its writer creates under its final name.
+
+    Args:
+        path: folder of the recording; an earlier result is replaced.
+        topic: topic that identifies an earlier result, so that no other recording is deleted.
+
+    Raises:
+        InputError: ``path`` exists and is no earlier result, or cannot be written.
+    """
+    metadata = path / "metadata.yaml"
+    other = [file.name for file in path.glob("*") if file != metadata and file.suffix != ".mcap"]
+    if metadata.is_file() and (other or f"name: {topic}\n" not in metadata.read_text(encoding="utf-8", errors="replace")):
+        raise InputError(f"{path}: exists and is not an earlier result (a recording without {topic}); choose another folder")
     with finished_folder(path, proof="metadata.yaml") as folder:
         bag = folder / path.absolute().name
         yield bag

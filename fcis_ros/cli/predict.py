@@ -5,7 +5,7 @@
 DIR gets one overlay picture per image (NAME.overlay.jpg), results.json (the list that pycocotools' loadRes reads) and
 images.json (which id is which file, and the categories).
 
---raw writes instead, for one image, all that the network says on the way, in the released FCIS's orders
+--raw writes the intermediate outputs of the network for one image instead, in the released FCIS's orders
 (docs/official-weights.md).
 """
 
@@ -15,6 +15,7 @@ from pathlib import Path
 
 from fcis_ros.cli.arguments import add_model, refuse, unit
 from fcis_ros.errors import InputError
+from fcis_ros.files import atomic_path
 
 DRAWN, STORED = 0.5, 0.001  # scores from which instances are drawn, and stored
 
@@ -23,10 +24,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("images", nargs="+", metavar="IMAGES", help="image files, or folders of them")
     results = parser.add_mutually_exclusive_group(required=True)
     results.add_argument("--out", metavar="DIR", help="folder for the results, created")
-    results.add_argument("--raw", metavar="NPZ", help="file for what one image gives on the way, in fp32")
-    parser.add_argument("--annotations", metavar="JSON", help="with --out: COCO file whose image and category ids results take")
-    parser.add_argument("--score", type=unit, help=f"with --out: draw instances from this score (default: {DRAWN})")
-    parser.add_argument("--min-score", type=unit, help=f"with --out: store instances from this score (default: {STORED})")
+    results.add_argument("--raw", metavar="NPZ", help="file for the intermediate outputs of one image, in fp32")
+    parser.add_argument("--annotations", metavar="JSON", help="with --out: COCO file with the image and category ids to use")
+    parser.add_argument("--score", type=unit, help=f"with --out: score threshold of drawn instances (default: {DRAWN})")
+    parser.add_argument("--min-score", type=unit, help=f"with --out: score floor of stored instances (default: {STORED})")
     add_model(parser)
 
 
@@ -53,17 +54,13 @@ def write_raw(arguments: argparse.Namespace) -> None:
         raise InputError(f"--raw computes in fp32, not {arguments.precision}")
     image = read_image(Path(arguments.images[0]), cv2.IMREAD_IGNORE_ORIENTATION)
     predictor = Predictor.from_checkpoint(arguments.checkpoint, arguments.device, arguments.threads, "fp32")
-    found = raw_outputs(predictor.model, image, predictor.device)
-    aside = out.with_name(out.name + ".partial")
+    outputs = raw_outputs(predictor.model, image, predictor.device)
     try:
-        with open(aside, "wb") as file:
-            np.savez(file, **found)
-        aside.replace(out)
+        with atomic_path(out) as partial, open(partial, "wb") as file:
+            np.savez(file, **outputs)
     except OSError as error:
         raise InputError(f"{out}: cannot be written ({error.strerror})") from None
-    finally:
-        aside.unlink(missing_ok=True)
-    print(f"{len(found['rois'])} ROIs, {len(found['scores'])} instances -> {out}")
+    print(f"{len(outputs['rois'])} ROIs, {len(outputs['scores'])} instances -> {out}")
 
 
 def write_results(arguments: argparse.Namespace) -> None:
@@ -73,7 +70,7 @@ def write_results(arguments: argparse.Namespace) -> None:
     from fcis_ros import overlay
     from fcis_ros.cli.output import finished_folder
     from fcis_ros.data.frame_sources import list_images, read_image
-    from fcis_ros.evaluation.ground_truth import Truth
+    from fcis_ros.evaluation.image_ground_truth import ImageGroundTruth
     from fcis_ros.metrics.coco_results import to_results
     from fcis_ros.model.exported import load_predictor
 
@@ -86,7 +83,7 @@ def write_results(arguments: argparse.Namespace) -> None:
     names = predictor.config.class_names
     ids, categories = range(1, len(paths) + 1), list(range(1, len(names) + 1))
     if arguments.annotations:
-        truth = Truth.load(Path(arguments.annotations), names)
+        truth = ImageGroundTruth.load(Path(arguments.annotations), names)
         ids, categories = [image_id_of(truth, path) for path in paths], truth.category_ids
     results, images = [], []
     with finished_folder(Path(arguments.out), proof="results.json") as folder:
@@ -104,11 +101,11 @@ def write_results(arguments: argparse.Namespace) -> None:
 
 
 def require_distinct_names(paths: list[Path]) -> None:
-    """The file name is what ties results, pictures and annotations together."""
+    """Refuses equal file names: results, pictures and annotations are matched by them."""
     seen: dict[str, Path] = {}
     for path in paths:
         if seen.setdefault(path.name, path) is not path:
-            raise InputError(f"{path}: another image has the same file name ({seen[path.name]}); run them apart")
+            raise InputError(f"{path}: another image has the same file name ({seen[path.name]}); use separate runs")
 
 
 def image_id_of(truth, path: Path) -> int:

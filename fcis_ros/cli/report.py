@@ -1,10 +1,10 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""Write the report of an evaluation again: another threshold, a comparison with an earlier one; nothing is computed anew.
+"""Write the report of an evaluation again, with another score threshold or a baseline; the network does not run.
 
 DIR is the folder of `fcis evaluate-bag` or `evaluate-merge`, also of one that was interrupted or killed. The exit status is 1
-if a measure is worse than in the baseline by more than the tolerance, and not by chance: if the 95 % interval of the
-difference, by a bootstrap over the frames, excludes none.
+if a measure is worse than in the baseline by more than the tolerance, and the 95 % interval of the difference (a bootstrap
+over the frames) excludes zero.
 """
 
 import argparse
@@ -17,18 +17,18 @@ TOLERANCE = 0.01
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", metavar="DIR", help="folder of an evaluation")
-    what = "count instances as found from this score, which --results take, too (default: as evaluated)"
-    parser.add_argument("--score", type=unit, help=what)
-    parser.add_argument("--results", action="store_true", help="also write what was found as a recording, DIR/results")
-    parser.add_argument("--parquet", metavar="FILE", help="also write what was found as a table, a row for each instance")
+    text = "score threshold of the report and of --results (default: as evaluated)"
+    parser.add_argument("--score", type=unit, help=text)
+    parser.add_argument("--results", action="store_true", help="also write the detections as a recording, DIR/results")
+    parser.add_argument("--parquet", metavar="FILE", help="also write the detections as a table, a row for each instance")
     add_baseline(parser)
 
 
 def add_baseline(parser: argparse.ArgumentParser) -> None:
     """``--baseline`` and ``--tolerance``."""
-    parser.add_argument("--baseline", metavar="JSON", help="report.json of an earlier evaluation, in its folder")
-    what = f"with --baseline: differences of AP up to this are none (default: {TOLERANCE})"
-    parser.add_argument("--tolerance", type=unit, help=what)
+    parser.add_argument("--baseline", metavar="JSON", help="report.json in the folder of an earlier evaluation")
+    text = f"with --baseline: differences of AP up to this value are ignored (default: {TOLERANCE})"
+    parser.add_argument("--tolerance", type=unit, help=text)
 
 
 def check_baseline(arguments: argparse.Namespace) -> None:
@@ -58,12 +58,12 @@ def report(folder: Path, score: float | None, baseline: str | None, tolerance: f
     comparison = compare_with(folder, Path(baseline), TOLERANCE if tolerance is None else tolerance) if baseline else None
     written = write_report(folder, score, comparison)
     print(table(written))
-    print(f"-> {folder / 'report.html'} (beside it report.json, detections.json, annotations.json, frames.jsonl)")
+    print(f"-> {folder / 'report.html'} (in the folder also report.json, detections.json, annotations.json, frames.jsonl)")
     return int(bool(comparison) and comparison["regressed"])
 
 
 def write_table(folder: Path, path: Path) -> None:
-    """Writes the Parquet table of what was found."""
+    """Writes the Parquet table of the detections."""
     from fcis_ros.cli.needing import needing
     from fcis_ros.cli.output import writable
 
@@ -75,16 +75,16 @@ def write_table(folder: Path, path: Path) -> None:
 
 
 def record_results(folder: Path, score: float | None) -> None:
-    """Writes the recording of the results from the evaluated ones, which must still lie where they were; URLs are fetched."""
+    """Writes the recording of the detections; reads the evaluated recordings again, whose paths or URLs must be valid."""
     from tqdm import tqdm
 
     from fcis_ros.bags.reader import open_recording
     from fcis_ros.cli.output import finished_bag
-    from fcis_ros.results.result_bag import write_results
-    from fcis_ros.results.store import read_run
+    from fcis_ros.results.result_bag import MASKS_TOPIC, write_results
+    from fcis_ros.results.run_reader import RunReader
 
-    recordings = [open_recording(bag["path"], bag["topic"]) for bag in read_run(folder)["what"]["bags"]]
+    recordings = [open_recording(bag["path"], bag["topic"]) for bag in RunReader(folder).spec["bags"]]
     total = sum(recording.count for recording in recordings)
-    with finished_bag(folder / "results") as bag, tqdm(desc="results", total=total, unit="frame") as bar:
+    with finished_bag(folder / "results", MASKS_TOPIC) as bag, tqdm(desc="results", total=total, unit="frame") as bar:
         write_results(folder, recordings, bag, score, bar.update)
     print(f"-> {folder / 'results'} (masks, overlay and outlines, rosbag2)")

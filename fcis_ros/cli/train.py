@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Train a model on COCO instance annotations, rendered driving scenes, or both.
 
-DIR gets model.safetensors (averaged weights), log.jsonl, curves.png and state.safetensors, from which --resume continues.
+Writes model.safetensors (averaged weights), log.jsonl, curves.png and state.safetensors, from which --resume continues, to DIR.
 """
 
 import argparse
@@ -17,38 +17,40 @@ EVAL_LIMIT = 100
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--config", required=True, metavar="JSON", help="model and schedule, such as config/train_road.json")
-    parser.add_argument("--annotations", metavar="JSON", help="COCO instance file; without it all images are rendered")
-    parser.add_argument("--images", metavar="DIR", help="folder of its images")
-    parser.add_argument("--out", required=True, metavar="DIR", help="folder of the run, created")
+    parser.add_argument("--config", required=True, metavar="JSON", help="training configuration, e.g. config/train_road.json")
+    parser.add_argument("--annotations", metavar="JSON", help="COCO instance file (default: all images are rendered)")
+    parser.add_argument("--images", metavar="DIR", help="folder of the images of --annotations")
+    parser.add_argument("--out", required=True, metavar="DIR", help="folder of the run, created if missing")
     parser.add_argument(
         "--init",
         metavar="FILE",
-        help="weights to start from, .safetensors: a checkpoint, or a ResNet under torchvision's names; what fits is taken",
+        help="initial weights, .safetensors: a checkpoint, or a ResNet under torchvision's names; tensors that fit are used",
     )
-    parser.add_argument("--eval-annotations", metavar="JSON", help="COCO instance file to measure AP on as training goes")
-    parser.add_argument("--eval-images", metavar="DIR", help="folder of its images")
-    what = f"with --eval-annotations: measure on so many images (default: {EVAL_LIMIT})"
-    parser.add_argument("--eval-limit", type=count, help=what)
-    parser.add_argument("--steps", type=count, help="optimiser steps, instead of the configuration's")
-    parser.add_argument("--batch", type=count, help="images per step, instead of the configuration's")
-    what = "with --annotations: fraction of rendered images, instead of the configuration's"
-    parser.add_argument("--synthetic", type=unit, help=what)
-    parser.add_argument("--seed", type=int, help="of weights, order and augmentation, instead of the configuration's")
+    parser.add_argument("--eval-annotations", metavar="JSON", help="COCO instance file on which AP is measured during training")
+    parser.add_argument("--eval-images", metavar="DIR", help="folder of the images of --eval-annotations")
+    parser.add_argument(
+        "--eval-limit", type=count, help=f"with --eval-annotations: maximum number of images (default: {EVAL_LIMIT})"
+    )
+    parser.add_argument("--steps", type=count, help="number of optimiser steps (default: the configuration's)")
+    parser.add_argument("--batch", type=count, help="images per step (default: the configuration's)")
+    parser.add_argument(
+        "--synthetic", type=unit, help="with --annotations: fraction of rendered images, 0 to 1 (default: the configuration's)"
+    )
+    parser.add_argument("--seed", type=int, help="seed of weights, order and augmentation (default: the configuration's)")
     parser.add_argument(
         "--precision",
         choices=["auto", "fp32", "bf16"],
-        help="of the convolutions, instead of the configuration's; auto is bf16 where the hardware has it",
+        help="precision of the convolutions (default: the configuration's); auto: bf16 where the hardware has it",
     )
     parser.add_argument(
         "--resume",
         nargs="?",
         const="always",
         choices=["always", "auto"],
-        help="continue the run in DIR, which must be the same but for --steps; auto: begin one if there is none",
+        help="continue the run in DIR, with the same arguments except --steps; auto: start a run if DIR has none",
     )
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: %(default)s)")
-    parser.add_argument("--threads", type=count, help="CPU threads (default: PyTorch's choice)")
+    parser.add_argument("--device", default="auto", help="device: auto, cpu, cuda or cuda:N (default: %(default)s)")
+    parser.add_argument("--threads", type=count, help="number of CPU threads (default: PyTorch's choice)")
     parser.add_argument("--workers", type=count, default=1, help="processes that make the batches (default: %(default)s)")
 
 
@@ -59,6 +61,7 @@ def run(arguments: argparse.Namespace) -> None:
     from fcis_ros.model.device import choose_device
     from fcis_ros.training.batches import Batches
     from fcis_ros.training.distributed import join, local_device
+    from fcis_ros.training.held_out import HeldOut
     from fcis_ros.training.loop import NonFiniteLoss, train
     from fcis_ros.training.provenance import describe_data
     from fcis_ros.training.train_config import TrainConfig
@@ -98,13 +101,13 @@ def run(arguments: argparse.Namespace) -> None:
             device,
             data=None if photos is None else processes.from_first(lambda: describe_data(photos)),
             init=Path(arguments.init) if arguments.init else None,
-            evaluate=None if held_out is None else _measure(held_out, arguments.eval_limit or EVAL_LIMIT, device, processes),
+            held_out=None if held_out is None else HeldOut(held_out, arguments.eval_limit or EVAL_LIMIT),
             resume=resume,
             workers=arguments.workers,
             processes=processes,
         )
     except NonFiniteLoss as error:
-        sys.exit(f"fcis: training diverged at {error}; {arguments.out} holds what was saved last" if processes.first else 1)
+        sys.exit(f"fcis: training diverged at {error}; {arguments.out} has the last saved state" if processes.first else 1)
     finally:
         processes.leave()
     if processes.first:
@@ -115,33 +118,5 @@ def _dataset(prefix: str, annotations: str | None, images: str | None, names: tu
     from fcis_ros.data.coco import CocoDataset
 
     if (annotations is None) != (images is None):
-        raise InputError(f"--{prefix}annotations and --{prefix}images belong together, one of them is missing")
+        raise InputError(f"--{prefix}annotations and --{prefix}images must be given together")
     return None if annotations is None else CocoDataset(annotations, images, names)
-
-
-def _measure(dataset, limit: int, device, processes):
-    """model -> figures for the log, in the first of the processes, which share the images.
-
-    The model is copied, for the predictor folds its normalisation.
-    """
-    import copy
-
-    from fcis_ros.metrics.average_precision import Table, measure
-    from fcis_ros.metrics.coco_results import to_annotations, to_results
-    from fcis_ros.metrics.matching import match_image
-    from fcis_ros.model.predictor import Predictor
-
-    def matches(predictor: Predictor, index: int):
-        sample = dataset[index]
-        return match_image(to_annotations(sample, index, 1), to_results(predictor(sample.image), index))
-
-    def figures(model) -> dict[str, float] | None:
-        predictor = Predictor(copy.deepcopy(model), "training", device)
-        own = [matches(predictor, index) for index in processes.share(range(min(limit, len(dataset))))]
-        if (images := processes.merge(own)) is None:
-            return None
-        ap = measure(Table.of(images), predictor.config.class_names)
-        found = {**ap["segm"], **{f"AP50 {name}": value for name, value in ap["per_class"].items()}}
-        return {name: value for name, value in found.items() if value is not None}
-
-    return figures

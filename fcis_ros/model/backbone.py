@@ -40,14 +40,14 @@ class PointwiseConv2d(nn.Conv2d):
 
 
 def projection(inputs: int, outputs: int, stride: int) -> nn.Sequential | None:
-    """The shortcut where shapes change."""
+    """Returns the projection of a shortcut, None where shapes do not change."""
     if stride == 1 and inputs == outputs:
         return None
     return nn.Sequential(PointwiseConv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs))
 
 
 def conv_norm_relu(conv: nn.Conv2d, norm: nn.Module, x: Tensor, shortcut: Tensor | None = None) -> Tensor:
-    """relu(norm(conv(x)) + shortcut); ``norm`` is BatchNorm, or nothing once it is folded."""
+    """Computes relu(norm(conv(x)) + shortcut); ``norm`` is BatchNorm, or Identity once it is folded."""
     if isinstance(norm, nn.Identity):
         return conv_relu(conv, x, shortcut)
     x = norm(conv(x))
@@ -97,7 +97,7 @@ class Bottleneck(nn.Module):
 
 
 class ResNet(nn.Module):
-    """[N, 3, H, W] -> conv4 [N, C4, h, w] and conv5 [N, C5, h, w], both at stride 16.
+    """Maps [N, 3, H, W] to conv4 [N, C4, h, w] and conv5 [N, C5, h, w], both at stride 16.
 
     conv5 keeps the stride of conv4 and dilates all its 3x3 convolutions by two instead (section 3.1; [0032]).
     """

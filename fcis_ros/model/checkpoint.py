@@ -19,45 +19,46 @@ from torch.overrides import TorchFunctionMode
 
 from fcis_ros.config import ModelConfig, json_object
 from fcis_ros.errors import InputError
+from fcis_ros.files import atomic_path
 from fcis_ros.model import checkpoint_v2
 from fcis_ros.model.fcis import FCIS
 from fcis_ros.ops.layout import padding_of
 from fcis_ros.package_data import package_file
 
 FORMAT_VERSION = "3"
-SCORE_LAYER = "score_maps.score."  # what version 2 has in another order
+SCORE_LAYER = "score_maps.score."  # stored in another order by version 2
 DEFAULT_NAME = "fcis_road_r18.safetensors"
 MAX_HEADER = 4 << 20  # bytes; 1000 tensors and a configuration take 0.1 MB
 DTYPES = {torch.float32: "F32", torch.int64: "I64"}  # as safetensors calls them; the counters of BatchNorm are int64
 
 
 def default_checkpoint() -> Path:
-    """Where the checkpoint that comes with the package lies.
+    """Returns the path of the checkpoint that comes with the package.
 
     Raises:
-        InputError: it was not installed.
+        InputError: the checkpoint is not installed.
     """
     return package_file("weights", DEFAULT_NAME)
 
 
 def save(path: str | Path, model: FCIS, provenance: dict[str, Any]) -> None:
-    """Writes a checkpoint beside ``path`` and renames it, so that ``path`` is always whole.
+    """Writes a checkpoint, whole or not at all.
 
     Args:
         path: the ``.safetensors`` file.
-        model: its weights and configuration are stored; BatchNorm must not be folded.
-        provenance: what it was trained on and how, JSON types.
+        model: the network, whose BatchNorm must not be folded.
+        provenance: description of the training, JSON types.
     """
     write(path, arrays(model.state_dict()), metadata(model.config, provenance))
 
 
 def arrays(tensors: dict[str, Tensor]) -> dict[str, np.ndarray]:
-    """Tensors as ``write`` takes them."""
+    """Returns tensors as the arrays that ``write`` takes."""
     return {name: tensor.detach().cpu().contiguous().numpy() for name, tensor in tensors.items()}
 
 
 def metadata(config: ModelConfig, provenance: dict[str, Any]) -> dict[str, str]:
-    """What a checkpoint says beside its weights."""
+    """Returns the metadata of a checkpoint."""
     return {
         "format_version": FORMAT_VERSION,
         "config": json.dumps(config.to_dict()),
@@ -66,37 +67,36 @@ def metadata(config: ModelConfig, provenance: dict[str, Any]) -> dict[str, str]:
 
 
 def write(path: str | Path, tensors: dict[str, np.ndarray], about: dict[str, str]) -> None:
-    """Writes a ``.safetensors`` file beside ``path``, down to the disk, and renames it; after an error nothing is left.
+    """Writes a ``.safetensors`` file, whole or not at all.
+
+    Args:
+        path: the file.
+        tensors: arrays by name.
+        about: metadata of the file.
 
     Raises:
-        InputError: it cannot be written there.
+        InputError: the file cannot be written.
     """
-    path = Path(path)
-    aside = path.with_name(path.name + ".partial")
     try:
-        save_file(tensors, aside, about)
-        with open(aside, "rb") as file:
-            os.fsync(file.fileno())
-        aside.chmod(0o644)  # safetensors makes files that others cannot read; a model is installed for all users
-        os.replace(aside, path)
+        with atomic_path(Path(path)) as partial:
+            save_file(tensors, partial, about)
+            partial.chmod(0o644)  # safetensors makes files that others cannot read; a model is installed for all users
     except (OSError, SafetensorError) as error:
         raise InputError(f"{path}: cannot be written ({getattr(error, 'strerror', None) or error})") from None
-    finally:
-        aside.unlink(missing_ok=True)
 
 
 def read_metadata(path: str | Path) -> tuple[ModelConfig, dict[str, Any]]:
-    """Configuration and provenance of a checkpoint, without loading its weights.
+    """Returns configuration and provenance of a checkpoint, without loading its weights.
 
     Raises:
-        InputError: the file is missing, damaged, of a format version that is not read, or not ours.
+        InputError: the file is missing, damaged, of an unknown format version, or not a checkpoint of this project.
     """
     with open_tensors(path) as file:
         return _parse(path, file.metadata() or {})
 
 
 def read_version(path: str | Path) -> str:
-    """The format version of a checkpoint; weights of an older one are converted when they are loaded.
+    """Returns the format version of a checkpoint; weights of an older one are converted when they are loaded.
 
     Raises:
         InputError: as for ``read_metadata``.
@@ -108,21 +108,21 @@ def read_version(path: str | Path) -> str:
 
 
 def stored_shape(name: str, shape: Sequence[int], config: ModelConfig, version: str) -> list[int]:
-    """The shape of a model's tensor in a file of this format version; ``shape`` is that in the model."""
+    """Returns the shape in a file of this format version of a tensor that has ``shape`` in the model."""
     if version == checkpoint_v2.VERSION and name.startswith(SCORE_LAYER):
         return [checkpoint_v2.score_channels(config), *shape[1:]]
     return list(shape)
 
 
 def in_order(name: str, tensor: Tensor, config: ModelConfig, version: str) -> Tensor:
-    """A tensor of ``stored_shape`` as the model has it."""
+    """Returns a tensor of ``stored_shape`` in the order of the model."""
     if version == checkpoint_v2.VERSION and name.startswith(SCORE_LAYER):
         return checkpoint_v2.convert(tensor, config)
     return tensor
 
 
 def load(path: str | Path) -> FCIS:
-    """Reads a model, in evaluation mode, on the CPU.
+    """Loads a model, in evaluation mode, on the CPU.
 
     Names, shapes and types are compared before a weight is read or allocated. The weights are copied: the file may change
     afterwards. Those of format version 2 are put in order.
@@ -174,7 +174,7 @@ class _NoRandomValues(TorchFunctionMode):
 
 
 def blueprint(config: ModelConfig) -> FCIS:
-    """The network with shapes and types of its weights, but no memory for them (on PyTorch's meta device)."""
+    """Returns a network whose weights have shapes and types, but no memory (on PyTorch's meta device)."""
     with torch.device("meta"), _NoRandomValues():
         return FCIS(config)
 
@@ -183,7 +183,7 @@ def open_tensors(path: str | Path) -> safe_open:
     """Opens a ``.safetensors`` file for reading.
 
     Raises:
-        InputError: there is none, it cannot be read, or it is damaged.
+        InputError: the file is missing, cannot be read, or is damaged.
     """
     try:
         if not stat.S_ISREG(os.stat(path).st_mode):

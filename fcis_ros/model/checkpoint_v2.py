@@ -12,12 +12,12 @@ VERSION = "2"
 
 
 def score_channels(config: ModelConfig) -> int:
-    """Of the score maps, of all k together."""
+    """Returns the number of channels of the score maps, of all k together."""
     return config.bin_count * 2 * config.num_classes
 
 
 def convert(tensor: Tensor, config: ModelConfig) -> Tensor:
-    """Weight or bias of the score maps' layer, [score_channels, ...], in the order of ``ops.layout``; the padding is zero."""
+    """Returns the layer's weight or bias [score_channels, ...] in the order of ``ops.layout``; the padding is zero."""
     ordered = tensor.unflatten(0, (config.bin_count, 2, config.num_classes)).transpose(1, 2)
     padding = padded_classes(config.num_classes) - config.num_classes
     zeros = ordered.new_zeros(config.bin_count, padding, *ordered.shape[2:])

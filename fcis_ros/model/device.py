@@ -1,6 +1,6 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""What ``auto`` means: device and precision by rules that follow from the hardware alone, the same at every start.
+"""The meaning of ``auto``: device and precision by rules that follow from the hardware alone, the same at every start.
 
 | device                                | precision | why                                                             |
 |---------------------------------------|-----------|-----------------------------------------------------------------|
@@ -22,30 +22,37 @@ from fcis_ros.ops import library
 
 CPU_FACTS = Path("/proc/cpuinfo")
 BF16_UNITS = ("amx_bf16", "avx512_bf16")  # as Linux names them
-# What CUDA says of a GPU that nothing was compiled for, and of code that is newer than the driver.
+# CUDA's errors for a GPU that nothing was compiled for and for code newer than the driver, which share one exception type.
 NOT_COMPILED = ("no kernel image", "unsupported toolchain", "driver version is insufficient")
 WITHOUT_CUDA = f"the operators were built without CUDA; with nvcc installed, build them again: {library.BUILD}"
 
 
 @dataclass(frozen=True)
-class PrecisionChoice:
-    """What ``auto`` stands for on this machine, and which fact decided it."""
+class AutoChoice:
+    """Meaning of ``auto`` on this machine.
+
+    Attributes:
+        value: a type of device, or a precision.
+        why: the fact that decided it.
+        gpu_unused: True where there is a CUDA device that cannot be used.
+    """
 
     value: str
     why: str
+    gpu_unused: bool = False
 
 
 def look_for_gpus() -> tuple[int, str]:
-    """How many CUDA devices PyTorch can use, and what it says where it can use none (that the driver is too old, perhaps)."""
-    with warnings.catch_warnings(record=True) as said:
+    """Returns the number of CUDA devices that PyTorch can use and, if there is none, its reason (an old driver, perhaps)."""
+    with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         count = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    reasons = [" ".join(str(warning.message).split()) for warning in said]
+    reasons = [" ".join(str(warning.message).split()) for warning in caught]
     return count, f" ({reasons[0]})" if reasons and not count else ""
 
 
 def missing_kernels(device: torch.device) -> str:
-    """Why a GPU cannot run what PyTorch and the operators were compiled to; empty if it can. Runs the smallest of them."""
+    """Returns why a GPU cannot run the compiled code, empty if it can. Runs a small operator."""
     try:
         ops.nms(torch.zeros(1, 4, device=device), torch.ones(1, device=device), 0.5, 1).cpu()
     except RuntimeError as error:
@@ -58,30 +65,33 @@ def missing_kernels(device: torch.device) -> str:
     return ""
 
 
-def auto_device() -> PrecisionChoice:
-    """``cuda`` where PyTorch sees a CUDA device and the operators were built for it, else ``cpu``."""
+def auto_device() -> AutoChoice:
+    """Chooses ``cuda`` where PyTorch sees a CUDA device and the operators were built for it, else ``cpu``."""
     count, reason = look_for_gpus()
     if not count:
-        return PrecisionChoice("cpu", f"PyTorch sees no CUDA device{reason}")
+        return AutoChoice("cpu", f"PyTorch sees no CUDA device{reason}")
     if not library.has_cuda():
-        return PrecisionChoice("cpu", f"a CUDA device is there but not used: {WITHOUT_CUDA}")
+        return AutoChoice("cpu", f"a CUDA device is there but not used: {WITHOUT_CUDA}", gpu_unused=True)
     if problem := missing_kernels(torch.device("cuda")):
-        return PrecisionChoice("cpu", f"a CUDA device is there but not used: {problem}")
-    return PrecisionChoice("cuda", torch.cuda.get_device_name())
+        return AutoChoice("cpu", f"a CUDA device is there but not used: {problem}", gpu_unused=True)
+    return AutoChoice("cuda", torch.cuda.get_device_name())
 
 
 def choose_device(name: str) -> torch.device:
-    """``auto``, ``cpu``, ``cuda`` or ``cuda:N`` -> a device that exists and that the operators were built for.
+    """Returns a device that exists and that the operators were built for.
 
     ``auto`` warns where there is a CUDA device but the operators were not built for it: without nvcc and so without CUDA, or
     for other architectures.
 
+    Args:
+        name: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+
     Raises:
-        InputError: a CUDA device was asked for by name and cannot be used; there is no silent fall-back to the CPU.
+        InputError: the name is unknown, or names a CUDA device that cannot be used; there is no silent fall-back to the CPU.
     """
     if name == "auto":
         choice = auto_device()
-        if "not used" in choice.why:
+        if choice.gpu_unused:
             warnings.warn(choice.why, stacklevel=2)
         return torch.device(choice.value)
     try:
@@ -102,18 +112,18 @@ def choose_device(name: str) -> torch.device:
     return device
 
 
-def auto_precision(device: torch.device) -> PrecisionChoice:
-    """The row of the table above that the device is in."""
+def auto_precision(device: torch.device) -> AutoChoice:
+    """Chooses the precision of a device by the table above."""
     if device.type == "cuda":
         major, minor = torch.cuda.get_device_capability(device)
-        return PrecisionChoice("fp16" if major >= 7 else "fp32", f"compute capability {major}.{minor}")
+        return AutoChoice("fp16" if major >= 7 else "fp32", f"compute capability {major}.{minor}")
     if unit := cpu_bf16_unit():
-        return PrecisionChoice("bf16", f"the CPU has {unit}")
-    return PrecisionChoice("fp32", f"the CPU has none of {', '.join(BF16_UNITS)}")
+        return AutoChoice("bf16", f"the CPU has {unit}")
+    return AutoChoice("fp32", f"the CPU has none of {', '.join(BF16_UNITS)}")
 
 
 def cpu_bf16_unit() -> str | None:
-    """The unit with which this machine's CPU multiplies bfloat16 in hardware, as Linux says; None where there is none."""
+    """Returns Linux' name of the unit with which this CPU multiplies bfloat16 in hardware, or None."""
     try:
         lines = CPU_FACTS.read_text(errors="replace").splitlines()
     except OSError:

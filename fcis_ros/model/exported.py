@@ -3,7 +3,7 @@
 """The whole frame as one AOTInductor package: from the bytes of an image message to run lengths, without Python.
 
 A package is made for one size and encoding of the images, one device and one precision. It needs our operators' library
-(``_C.so``) beside it, and runs what it holds: like a shared library, load it only from where you would run a program from.
+(``_C.so``) and contains code: like a shared library, load it only from sources whose programs you would run.
 """
 
 import json
@@ -21,6 +21,7 @@ from fcis_ros import ops
 from fcis_ros.config import ModelConfig, json_object
 from fcis_ros.encodings import EIGHT_BIT, check_sides, data_rows
 from fcis_ros.errors import InputError
+from fcis_ros.files import atomic_path
 from fcis_ros.image_checks import check_image
 from fcis_ros.model import checkpoint
 from fcis_ros.model.device import choose_device
@@ -28,7 +29,7 @@ from fcis_ros.model.packing import PaddedInstances, pack, to_instances, unpack
 from fcis_ros.model.precision import DTYPES, convolving
 from fcis_ros.model.predictor import Predictor
 from fcis_ros.model.preprocess import Original, resize_scale
-from fcis_ros.model.stage_clock import StageClock
+from fcis_ros.model.stage_clock import stage, timed_stages
 from fcis_ros.structures import Instances, Prediction
 
 FORMAT = "1"
@@ -38,12 +39,12 @@ RUNS_PER_COLUMN = 8  # room for run lengths, per column of the image and instanc
 
 @dataclass(frozen=True)
 class FrameLayout:
-    """What images a package is for.
+    """Size and encoding of the images that a package takes.
 
     Attributes:
-        height: in pixels.
-        width: in pixels.
-        encoding: of ``EIGHT_BIT``; rows without padding.
+        height: height in pixels.
+        width: width in pixels.
+        encoding: key of ``EIGHT_BIT``; rows are without padding.
     """
 
     height: int
@@ -52,17 +53,17 @@ class FrameLayout:
 
     @property
     def step(self) -> int:
-        """Bytes of a row."""
+        """Number of bytes in a row."""
         return self.width * EIGHT_BIT[self.encoding].channels
 
     @property
     def bytes(self) -> int:
-        """Of an image."""
+        """Number of bytes in an image."""
         return self.step * data_rows(self.encoding, self.height)
 
 
 class FrameProgram(nn.Module):
-    """``forward`` takes the bytes of an image [B] uint8 and returns ``PaddedInstances``' fields in their order."""
+    """Computes the fields of ``PaddedInstances``, in their order, from the bytes of an image [B] uint8."""
 
     def __init__(self, predictor: Predictor, frames: FrameLayout):
         super().__init__()
@@ -77,15 +78,20 @@ class FrameProgram(nn.Module):
         about = (frames.encoding, frames.height, frames.width, frames.step, self.original.scale, config.mean, config.std)
         image = ops.network_input(data, *about, self.dtype)
         room = RUNS_PER_COLUMN * frames.width * config.max_instances
-        found = self.model.detect(self.model.dense(image), 0, self.original, 0.0, room)
-        return found.scores, found.labels, found.boxes, found.runs, found.ends, found.ignored
+        padded = self.model.detect(self.model.dense(image), 0, self.original, 0.0, room)
+        return padded.scores, padded.labels, padded.boxes, padded.runs, padded.ends, padded.ignored
 
 
 def export(predictor: Predictor, frames: FrameLayout, path: Path) -> None:
-    """Compiles a package and writes it beside ``path``, then renames; takes minutes.
+    """Compiles a package and writes it, whole or not at all; takes minutes.
+
+    Args:
+        predictor: predictor with the network, device and precision.
+        frames: size and encoding of the images.
+        path: the ``.pt2`` file to write.
 
     Raises:
-        InputError: the frames are none, the model's voting has no fixed size, or the file cannot be written.
+        InputError: the size or encoding is impossible, the model's voting has no fixed sizes, or the file cannot be written.
     """
     if frames.encoding not in EIGHT_BIT:
         raise InputError(f"encoding {frames.encoding!r}: expected one of {', '.join(EIGHT_BIT)}")
@@ -106,26 +112,23 @@ def export(predictor: Predictor, frames: FrameLayout, path: Path) -> None:
         "operators": torch.ops.fcis_ros.sources(),
         "torch": torch.__version__,
     }
-    from torch._inductor import aoti_compile_and_package  # some seconds; who loads a checkpoint needs none of it
+    from torch._inductor import aoti_compile_and_package  # takes seconds, and is not needed to load a checkpoint
 
     data = torch.zeros(frames.bytes, dtype=torch.uint8, device=predictor.device)
-    aside = path.with_name(path.stem + ".partial" + ENDING)
     try:
-        with torch.no_grad(), convolving(predictor.precision):
-            program = torch.export.export(FrameProgram(predictor, frames), (data,))
-            aoti_compile_and_package(program, package_path=str(aside), inductor_configs={"aot_inductor.metadata": about})
-        aside.replace(path)
+        with atomic_path(path) as partial, torch.no_grad(), convolving(predictor.precision):
+            # Traced by running it, as newer PyTorch does by default: ``stage`` is nothing for the compiler.
+            program = torch.export.export(FrameProgram(predictor, frames), (data,), strict=False)
+            aoti_compile_and_package(program, package_path=str(partial), inductor_configs={"aot_inductor.metadata": about})
     except OSError as error:
         raise InputError(f"{path}: cannot be written ({error.strerror})") from None
-    finally:
-        aside.unlink(missing_ok=True)
 
 
 def read_about(path: Path) -> dict[str, str]:
-    """What ``export`` says of a package, read without running anything of it.
+    """Reads the description that ``export`` wrote, without running any code of the package.
 
     Raises:
-        InputError: no such file, not a package, or not one of ours.
+        InputError: the file is missing, not a package, or a package of another program.
     """
     try:
         with zipfile.ZipFile(path) as package:
@@ -144,21 +147,21 @@ def read_about(path: Path) -> dict[str, str]:
 
 
 class ExportedPredictor:
-    """A package in place of a ``Predictor``, with the same answers for images of its size.
+    """An exported package with the interface of ``Predictor`` and the same answers for images of its size.
 
     Attributes:
-        config: of the model.
-        name: of the checkpoint that it was made of.
-        frames: the images that it takes.
-        device: where it computes.
-        precision: of the convolutions.
+        config: configuration of the model.
+        name: name of the checkpoint that was exported.
+        frames: size and encoding of the images.
+        device: device that computes.
+        precision: precision of the convolutions.
     """
 
     def __init__(self, path: str | Path, device: str = "auto", precision: str = "auto"):
         """Loads a package.
 
         Raises:
-            InputError: as for ``read_about``, or it was made for another device, precision, PyTorch or other operators.
+            InputError: as for ``read_about``, or the package is for another device, precision, PyTorch or other operators.
         """
         path = Path(path)
         about = read_about(path)
@@ -167,13 +170,12 @@ class ExportedPredictor:
             self.config = ModelConfig.from_dict(json_object(about["config"], "model config"))
             self.name, self.precision, kind = about["name"], about["precision"], about["device"]
             check_sides(self.frames.encoding, self.frames.height, self.frames.width)
-            here = {"operators": torch.ops.fcis_ros.sources(), "torch": torch.__version__}
-            there = {key: about[key] for key in here}
+            required = {key: about[key] for key in ("operators", "torch")}
         except (KeyError, ValueError, InputError) as error:
             raise InputError(f"model {path}: its description is damaged ({error})") from None
-        for key, value in here.items():
-            if there[key] != value:
-                raise InputError(f"model {path}: made with {key} {there[key]}, here is {value}; export it again")
+        for key, present in (("operators", torch.ops.fcis_ros.sources()), ("torch", torch.__version__)):
+            if required[key] != present:
+                raise InputError(f"model {path}: made with {key} {required[key]}, here is {present}; export it again")
         self.device = choose_device(kind if device == "auto" else device)
         if self.device.type != kind:
             raise InputError(f"model {path}: exported for {kind}, not for {self.device}")
@@ -199,7 +201,7 @@ class ExportedPredictor:
         """As ``Predictor.predict``, image by image; images are RGB and of the package's size.
 
         Raises:
-            InputError: one of them is not, or the package takes another encoding.
+            InputError: an image is not, or the package takes another encoding.
         """
         if self.frames.encoding != "rgb8":
             raise InputError(f"model {self.name}: exported for {self.frames.encoding} messages; use `run`")
@@ -217,32 +219,32 @@ class ExportedPredictor:
         """Finds the instances in the bytes of one image message, rows without padding.
 
         Args:
-            data: [B] uint8, ``frames.bytes`` of them.
-            score_floor: leave out instances below this score.
+            data: [B] uint8, B = ``frames.bytes``.
+            score_floor: minimum score of an instance, 0 to 1.
 
         Raises:
-            InputError: another number of bytes, or run lengths exceed the room that the package has for them.
+            InputError: the number of bytes differs, or run lengths exceed the capacity of the package.
         """
         if data.shape != (self.frames.bytes,) or data.dtype != np.uint8:
             raise InputError(f"image: {data.dtype} {data.shape}, expected {self.frames.bytes} bytes")
-        clock = StageClock(self.device)
-        outputs = self._run(torch.from_numpy(np.require(data, requirements="W")).to(self.device))
-        clock.mark("frame")
-        found = PaddedInstances(*outputs)
-        room = len(found.runs)
-        (found,) = unpack(pack([found]).cpu(), [found])
-        if found.ends[-1] > room:
-            raise InputError(f"image: its masks have {int(found.ends[-1])} run lengths, {self.name} has room for {room}")
-        instances = to_instances(found, self.frames.height, self.frames.width, self.config.class_names)
-        clock.mark("download")
-        return Prediction(instances.select(instances.scores >= score_floor), clock.stage_ms(), int(found.ignored))
+        with timed_stages(self.device) as clock:
+            with stage("frame"):
+                on_device = PaddedInstances(*self._run(torch.from_numpy(np.require(data, requirements="W")).to(self.device)))
+            with stage("download"):
+                capacity = len(on_device.runs)
+                (padded,) = unpack(pack([on_device]).cpu(), [on_device])
+                used = int(padded.ends[-1])
+                if used > capacity:
+                    raise InputError(f"image: its masks have {used} run lengths, {self.name} has room for {capacity}")
+                instances = to_instances(padded, self.frames.height, self.frames.width, self.config.class_names)
+        return Prediction(instances.select(instances.scores >= score_floor), clock.stage_ms(), int(padded.ignored))
 
 
 def class_names_of(path: Path) -> tuple[str, ...]:
-    """Of a checkpoint, which is read whole, or of a package, of which nothing is run.
+    """Returns the classes of a checkpoint, which is loaded, or of a package, whose code is not run.
 
     Raises:
-        InputError: it cannot be used.
+        InputError: the file cannot be used.
     """
     if path.suffix != ENDING:
         return checkpoint.load(path).config.class_names
@@ -252,10 +254,10 @@ def class_names_of(path: Path) -> tuple[str, ...]:
 def load_predictor(
     path: str | Path | None, device: str = "auto", threads: int | None = None, precision: str = "auto"
 ) -> Predictor | ExportedPredictor:
-    """A checkpoint or, by its ending, a package; arguments as for ``Predictor.from_checkpoint``.
+    """Loads a checkpoint or, by its suffix, a package; arguments as for ``Predictor.from_checkpoint``.
 
     Raises:
-        InputError: as both say.
+        InputError: as for ``Predictor.from_checkpoint`` and ``ExportedPredictor``.
     """
     if path is None or Path(path).suffix != ENDING:
         return Predictor.from_checkpoint(path, device, threads, precision)

@@ -1,8 +1,8 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""The path of an image through the network, as code."""
+"""The path of an image through the network: backbone, RPN, score maps, proposals, ROIs, NMS, mask voting."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -19,26 +19,21 @@ from fcis_ros.model.proposals import RPN, propose
 from fcis_ros.model.roi_operators import operators
 from fcis_ros.model.score_maps import ScoreMaps
 from fcis_ros.model.sliding_windows import propose_windows
+from fcis_ros.model.stage_clock import stage
 from fcis_ros.model.voting import assign_votes, category_masks, vote
-
-Mark = Callable[[str], None]  # called with the name of a stage when it ends
-
-
-def nobody(stage: str) -> None:
-    """The ``Mark`` of those who do not measure."""
 
 
 @dataclass(frozen=True)
 class DenseMaps:
-    """What the convolutions make of a batch of N images, everything at stride 16.
+    """Outputs of the convolutions for a batch of N images, everything at stride 16.
 
     Attributes:
         logits: [N, 2A, h, w] of the RPN, A background, then A object.
         deltas: [N, 4A, h, w] of the RPN.
-        score_maps: [N, k*k*P*2, h, w], as ``ScoreMaps`` orders them.
-        box_maps: [N, k*k*4, h, w], likewise.
-        height: of the input images.
-        width: of the input images.
+        score_maps: [N, k*k*P*2, h, w], in the order of ``ScoreMaps``.
+        box_maps: [N, k*k*4, h, w], in the order of ``ScoreMaps``.
+        height: height of the input images in pixels.
+        width: width of the input images in pixels.
     """
 
     logits: Tensor
@@ -50,13 +45,15 @@ class DenseMaps:
 
 
 def with_image_index(box: Tensor, index: int = 0) -> Tensor:
-    """Boxes [R, 4] -> ROIs [R, 5] of one image."""
+    """Returns boxes [R, 4] as ROIs [R, 5] of one image."""
     return F.pad(box, (1, 0), value=index)
 
 
 def run_capacity(device: torch.device, width: int, instances: int) -> int | None:
-    """Room for the run lengths of an image: on a GPU, where counting them first would make the host wait, four times what as
-    many smooth masks as wide as the image need; on the CPU as much as it takes."""
+    """Returns the room for an image's run lengths; None on the CPU, where there are as many as the masks need.
+
+    On a GPU counting them first would make the host wait: room for four times what smooth masks as wide as the image need.
+    """
     return None if device.type == "cpu" else 8 * width * instances
 
 
@@ -71,88 +68,80 @@ class FCIS(nn.Module):
         self.score_maps = ScoreMaps(self.backbone.c5_channels, config)
 
     @torch.inference_mode()
-    def forward(
-        self, images: Tensor, originals: Sequence[Original], score_floor: float = 0.0, mark: Mark = nobody
-    ) -> list[PaddedInstances]:
-        """Finds the instances in a batch of images.
+    def forward(self, images: Tensor, originals: Sequence[Original], score_floor: float = 0.0) -> list[PaddedInstances]:
+        """Finds the instances in a batch of images; the stages are those of ``dense``, then those of ``detect`` per image.
 
         Args:
             images: [N, 3, H', W'], as ``preprocess`` makes them, in the dtype of the weights.
-            originals: N, what each was resized from.
-            score_floor: least score of an instance; ``config.score_floor`` holds as well.
-            mark: called for each stage; the caller marks what it does with the result as the last.
+            originals: N sizes, what each image was resized from.
+            score_floor: minimum score of an instance, 0 to 1; ``config.score_floor`` holds as well.
 
         Returns:
-            The instances of every image, on the host.
+            The instances of the N images, on the host.
         """
-        maps = self.dense(images, mark)
-        found = self.find(maps, originals, score_floor, mark)
-        on_host = unpack(pack(found).cpu(), found)
-        for index, image in enumerate(on_host):
-            if image.ends[-1] > len(found[index].runs):
-                again = [self.detect(maps, index, originals[index], score_floor, None, mark)]
-                on_host[index] = unpack(pack(again).cpu(), again)[0]
-        return on_host
-
-    def find(
-        self, maps: DenseMaps, originals: Sequence[Original], score_floor: float = 0.0, mark: Mark = nobody
-    ) -> list[PaddedInstances]:
-        """The instances of every image, on the device, for which nothing waits on a GPU; run lengths may exceed their room."""
-        found = []
-        for index, original in enumerate(originals):
-            room = run_capacity(maps.logits.device, original.width, self.config.max_instances)
-            found.append(self.detect(maps, index, original, score_floor, room, mark))
-        return found
-
-    def dense(self, images: Tensor, mark: Mark = nobody) -> DenseMaps:
-        """All convolutions: [N, 3, H', W'] -> maps; differentiable, the same for inference and training."""
-        c4, c5 = self.backbone(images)
-        mark("backbone")
-        logits, deltas = self.rpn(c4)
-        mark("rpn")
-        score_maps, box_maps = self.score_maps(c5)
-        mark("score_maps")
-        return DenseMaps(logits, deltas, score_maps, box_maps, *images.shape[2:])
-
-    def detect(
-        self,
-        maps: DenseMaps,
-        index: int,
-        original: Original,
-        score_floor: float,
-        run_capacity: int | None,
-        mark: Mark = nobody,
-    ) -> PaddedInstances:
-        """From the maps to the instances of image ``index``, all on the device.
-
-        With ``voting: released`` and a ``run_capacity``, room for run lengths, no shape depends on a value and nothing waits
-        for the device.
-        """
-        config = self.config
-        score_maps, box_maps = maps.score_maps[index : index + 1], maps.box_maps[index : index + 1]
-        if config.proposals == "windows":
-            proposals = propose_windows(score_maps, maps.height, maps.width, config)
-        else:
-            proposals = propose(maps.logits[index], maps.deltas[index], self.rpn.anchors, maps.height, maps.width, config)
-        mark("proposals")
-        fused = self.fuse_rounds(proposals.boxes, score_maps, box_maps, maps.height, maps.width)
-        mark("rois")
-        ballots, masks = assign_votes(fused, original, config, score_floor), fused.masks
-        mark("nms")
-        if config.voting == "category":
-            ballots, masks = category_masks(ballots, with_image_index(fused.boxes), score_maps, config)
-        instances = vote(ballots, masks, original, config, run_capacity)
-        mark("voting")
+        maps = self.dense(images)  # 4 maps [N, channels, h, w], h = H'/16
+        on_device = self.detect_all(maps, originals, score_floor)  # N x W instances, padded
+        instances = unpack(pack(on_device).cpu(), on_device)  # the same in one copy, for which the host waits
+        for index, image in enumerate(instances):
+            if image.ends[-1] > len(on_device[index].runs):
+                again = [self.detect(maps, index, originals[index], score_floor, None)]
+                instances[index] = unpack(pack(again).cpu(), again)[0]
         return instances
 
+    def dense(self, images: Tensor) -> DenseMaps:
+        """Computes all convolutions of images [N, 3, H', W']; differentiable, the same for inference and training."""
+        with stage("backbone"):
+            c4, c5 = self.backbone(images)  # [N, C4, h, w] and [N, C5, h, w]
+        with stage("rpn"):
+            logits, deltas = self.rpn(c4)  # [N, 2A, h, w] and [N, 4A, h, w]
+        with stage("score_maps"):
+            score_maps, box_maps = self.score_maps(c5)  # [N, k*k*P*2, h, w] and [N, k*k*4, h, w]
+        return DenseMaps(logits, deltas, score_maps, box_maps, *images.shape[2:])
+
+    def detect_all(self, maps: DenseMaps, originals: Sequence[Original], score_floor: float) -> list[PaddedInstances]:
+        """Returns the instances of every image, on the device and without waiting for it; runs may exceed their capacity."""
+        device, most = maps.logits.device, self.config.max_instances
+        capacities = [run_capacity(device, original.width, most) for original in originals]
+        return [self.detect(maps, index, originals[index], score_floor, room) for index, room in enumerate(capacities)]
+
+    def detect(
+        self, maps: DenseMaps, index: int, original: Original, score_floor: float, run_capacity: int | None
+    ) -> PaddedInstances:
+        """Computes the instances of one image from the maps, all on the device.
+
+        With ``voting: released`` and a ``run_capacity`` no shape depends on a value and nothing waits for the device.
+
+        Args:
+            maps: the maps of N images.
+            index: index of the image, 0..N-1.
+            original: size of the image.
+            score_floor: minimum score of an instance, 0 to 1.
+            run_capacity: number of run lengths to make room for; None for as many as there are.
+        """
+        config, height, width = self.config, maps.height, maps.width
+        score_maps, box_maps = maps.score_maps[index : index + 1], maps.box_maps[index : index + 1]
+        with stage("proposals"):
+            if config.proposals == "windows":
+                proposals = propose_windows(score_maps, height, width, config)  # boxes [R, 4]
+            else:
+                proposals = propose(maps.logits[index], maps.deltas[index], self.rpn.anchors, height, width, config)
+        with stage("rois"):
+            fused = self.fuse_rounds(proposals.boxes, score_maps, box_maps, height, width)  # masks [2R, S, S]
+        with stage("nms"):
+            votes, masks = assign_votes(fused, original, config, score_floor), fused.masks  # weights [W, 2R]
+        with stage("voting"):
+            if config.voting == "category":
+                votes, masks = category_masks(votes, with_image_index(fused.boxes), score_maps, config)  # [V, S, S]
+            return vote(votes, masks, original, config, run_capacity)  # W instances, run lengths [T]
+
     def fuse_rounds(self, proposals: Tensor, score_maps: Tensor, box_maps: Tensor, height: int, width: int) -> FusedRois:
-        """Scores and masks of the proposals [R, 4] and, in a second round, of the same boxes after regression (section 3.3).
+        """Computes scores and masks of proposals [R, 4] and, in a second round, of their regressed boxes (section 3.3).
 
         Both rounds read the same maps in one call; the box reported for an ROI is the ROI itself.
         """
         config = self.config
-        rois = with_image_index(proposals)
+        rois = with_image_index(proposals)  # [R, 5]
         if config.rounds == 2:
-            deltas = operators(config).box_deltas(box_maps, rois, config.bins, config.grid, STRIDE)
-            rois = torch.cat([rois, ops.decode_rois(rois, deltas, config.box_stds, height, width)])
+            deltas = operators(config).box_deltas(box_maps, rois, config.bins, config.grid, STRIDE)  # [R, 4]
+            rois = torch.cat([rois, ops.decode_rois(rois, deltas, config.box_stds, height, width)])  # [2R, 5]
         return fuse(score_maps, rois, config)

@@ -16,25 +16,23 @@ from fcis_ros.model.fcis import FCIS
 from fcis_ros.model.packing import PaddedInstances, pack, unpack
 from fcis_ros.model.precision import DTYPES, convolving
 from fcis_ros.model.preprocess import Original, resize_scale
-from fcis_ros.model.stage_clock import StageClock
+from fcis_ros.model.stage_clock import StageClock, stage, timed_stages
 
 LIMIT = 8  # graphs that are kept: a camera's size, alone and in batches of two to eight
 KNOWN = 64  # shapes that are remembered to have come once
 
 Replay = Callable[[], None]
-Compute = Callable[[], tuple[Tensor, list[PaddedInstances]]]
-Capture = Callable[[Compute, torch.device], tuple[Replay, tuple[Tensor, list[PaddedInstances]]]]
 
 
 @dataclass(frozen=True)
 class Shape:
-    """What a graph is captured for.
+    """Input that a graph is captured for.
 
     Attributes:
-        count: images of a batch.
-        height: of the images, in pixels.
-        width: of the images, in pixels.
-        score_floor: least score of an instance.
+        count: number of images in a batch.
+        height: height of the images in pixels.
+        width: width of the images in pixels.
+        score_floor: minimum score of an instance, 0 to 1.
     """
 
     count: int
@@ -43,10 +41,32 @@ class Shape:
     score_floor: float
 
 
-def capture(compute: Compute, device: torch.device) -> tuple[Replay, tuple[Tensor, list[PaddedInstances]]]:
-    """Captures what ``compute`` launches on the device; it runs a few times before, as libraries choose their algorithms.
+@dataclass(frozen=True)
+class GraphOutputs:
+    """Results of one call of a graph's computation; a replay of a captured call writes into the same memory.
 
-    Other threads may use the device meanwhile, but not wait for all of it.
+    Attributes:
+        packed: [N, P] int32, the packed instances of N images, on the device.
+        instances: the N images' instances, on the device.
+        clock: the times of the call's stages; of a captured call, those of its last replay.
+    """
+
+    packed: Tensor
+    instances: list[PaddedInstances]
+    clock: StageClock
+
+
+Compute = Callable[[], GraphOutputs]
+Capture = Callable[[Compute, torch.device], tuple[Replay, GraphOutputs]]
+
+
+def capture(compute: Compute, device: torch.device) -> tuple[Replay, GraphOutputs]:
+    """Captures the kernels that ``compute`` launches; it runs a few times before, as libraries choose their algorithms.
+
+    Other threads may use the device meanwhile, but must not wait for all of its work.
+
+    Returns:
+        The function that replays the graph, and the outputs of the captured call.
     """
     with torch.cuda.device(device):
         side = torch.cuda.Stream()
@@ -63,19 +83,19 @@ def capture(compute: Compute, device: torch.device) -> tuple[Replay, tuple[Tenso
 
 @dataclass(frozen=True)
 class Captured:
-    """What a graph found.
+    """Answer of a graph.
 
     Attributes:
-        found: the instances of every image, on the host.
-        stage_ms: what each stage took on the device, for all images together; empty where PyTorch cannot tell.
+        instances: the instances of every image, on the host.
+        stage_ms: milliseconds of each stage on the device, for all images together; empty where PyTorch cannot tell.
     """
 
-    found: list[PaddedInstances]
+    instances: list[PaddedInstances]
     stage_ms: dict[str, float]
 
 
 class FrameGraph:
-    """One captured shape with the memory that its images and results lie in."""
+    """One captured shape with the memory of its images and results."""
 
     def __init__(self, model: FCIS, precision: str, device: torch.device, shape: Shape, capture: Capture):
         self._model, self._shape, self._dtype = model, shape, DTYPES[precision]
@@ -84,21 +104,21 @@ class FrameGraph:
         self._host = torch.zeros(size, dtype=torch.uint8, pin_memory=device.type == "cuda")
         self._bytes = torch.zeros(size, dtype=torch.uint8, device=device)
         with convolving(precision):
-            self._replay, (self._packed, self._found) = capture(self._compute, device)
-        self._packed_host = torch.empty(self._packed.shape, dtype=torch.int32, pin_memory=device.type == "cuda")
+            self._replay, self._outputs = capture(self._compute, device)
+        self._packed_host = torch.empty(self._outputs.packed.shape, dtype=torch.int32, pin_memory=device.type == "cuda")
 
-    def _compute(self) -> tuple[Tensor, list[PaddedInstances]]:
+    def _compute(self) -> GraphOutputs:
         config, original = self._model.config, self._original
-        self._clock = StageClock(self._bytes.device, captured=True)  # that of the last call, which is the captured one
-        mark = self._clock.mark
-        about = ("rgb8", original.height, original.width, 3 * original.width, original.scale, config.mean, config.std)
-        images = torch.cat([ops.network_input(data, *about, self._dtype) for data in self._bytes])
-        mark("preprocess")
-        found = self._model.find(self._model.dense(images, mark), [original] * len(images), self._shape.score_floor, mark)
-        return pack(found), found
+        layout = ("rgb8", original.height, original.width, 3 * original.width, original.scale, config.mean, config.std)
+        with timed_stages(self._bytes.device, captured=True) as clock:
+            with stage("preprocess"):
+                images = torch.cat([ops.network_input(data, *layout, self._dtype) for data in self._bytes])
+            maps = self._model.dense(images)
+            instances = self._model.detect_all(maps, [original] * len(images), self._shape.score_floor)
+        return GraphOutputs(pack(instances), instances, clock)
 
     def __call__(self, images: Sequence[np.ndarray]) -> Captured | None:
-        """The instances of images [H, W, 3] uint8; None where one of them has more run lengths than there is room.
+        """Returns the instances of images [H, W, 3] uint8; None where one of them has more run lengths than there is room.
 
         Waits for the device once.
         """
@@ -106,20 +126,21 @@ class FrameGraph:
             row.reshape(image.shape)[:] = image
         self._bytes.copy_(self._host, non_blocking=True)
         self._replay()
-        self._packed_host.copy_(self._packed, non_blocking=True)
-        if self._packed.is_cuda:
-            torch.cuda.current_stream(self._packed.device).synchronize()
-        found = unpack(self._packed_host.clone(), self._found)
-        if any(image.ends[-1] > len(own.runs) for image, own in zip(found, self._found, strict=True)):
+        packed, on_device = self._outputs.packed, self._outputs.instances
+        self._packed_host.copy_(packed, non_blocking=True)
+        if packed.is_cuda:
+            torch.cuda.current_stream(packed.device).synchronize()
+        instances = unpack(self._packed_host.clone(), on_device)
+        if any(image.ends[-1] > len(padded.runs) for image, padded in zip(instances, on_device, strict=True)):
             return None
-        return Captured(found, self._clock.stage_ms())
+        return Captured(instances, self._outputs.clock.stage_ms())
 
 
 class FrameGraphs:
     """The graphs of a predictor, one for each shape that comes again, the least recently used given up first.
 
     Attributes:
-        why_not: why nothing is captured any more; empty while something can be.
+        why_not: reason why nothing is captured any more; empty while something can be.
     """
 
     def __init__(self, model: FCIS, precision: str, device: torch.device, capture: Capture = capture):
@@ -132,8 +153,10 @@ class FrameGraphs:
 
     @torch.inference_mode()
     def find(self, images: Sequence[np.ndarray], score_floor: float) -> Captured | None:
-        """The instances of images of one size; None where they have to be computed without a graph: the first time
-        that such a batch comes, where nothing can be captured, and where masks exceed the room for their run lengths."""
+        """Returns the instances of images of one size; None where they have to be computed without a graph.
+
+        That is so when a batch comes for the first time, nothing can be captured, or masks exceed the room for run lengths.
+        """
         height, width = images[0].shape[:2]
         shape = Shape(len(images), height, width, score_floor)
         if (graph := self._graphs.get(shape)) is not None:
@@ -165,13 +188,13 @@ class FrameGraphs:
         return known
 
     def shrink(self) -> None:
-        """After the device ran out of memory: gives all graphs up, and keeps at most half as many from now on."""
+        """Gives up all graphs after the device ran out of memory, and keeps at most half as many from now on."""
         self._limit = max(min(self._limit, len(self._graphs)) // 2, 1)
         self.clear()
         self._known.clear()
 
     def clear(self) -> None:
-        """Gives all graphs and their memory back."""
+        """Frees all graphs and their memory."""
         self._graphs.clear()
         if self._device.type == "cuda":
             torch.cuda.empty_cache()

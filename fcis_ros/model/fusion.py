@@ -14,7 +14,7 @@ from fcis_ros.model.roi_operators import operators
 
 @dataclass(frozen=True)
 class FusedRois:
-    """What the network says about every ROI of one image.
+    """Scores and masks of every ROI of one image.
 
     Attributes:
         boxes: [R, 4] float32, first and last pixel in the resized image; rows of NaN are no ROIs.
@@ -28,11 +28,11 @@ class FusedRois:
 
 
 def fuse(score_maps: Tensor, rois: Tensor, config: ModelConfig) -> FusedRois:
-    """Joint scores and masks of ROIs [R, 5] from the maps of one image, [1, k*k*P*2, h, w].
+    """Computes joint scores and masks of ROIs [R, 5] from the maps of one image, [1, k*k*P*2, h, w].
 
     The class is decided by the softmax over classes of the mean of max(outside, inside); the mask is the softmax of the pair
     of the best class other than background, the lower label winning a tie.
     """
-    assembling, geometry = operators(config), (config.bins, config.grid, STRIDE)
-    scores = torch.softmax(assembling.class_logits(score_maps, rois, config.num_classes, *geometry), dim=1)
-    return FusedRois(rois[:, 1:], scores, assembling.best_class_masks(score_maps, rois, scores, *geometry))
+    assembly, geometry = operators(config), (config.bins, config.grid, STRIDE)
+    scores = torch.softmax(assembly.class_logits(score_maps, rois, config.num_classes, *geometry), dim=1)
+    return FusedRois(rois[:, 1:], scores, assembly.best_class_masks(score_maps, rois, scores, *geometry))

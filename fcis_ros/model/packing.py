@@ -1,6 +1,6 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""The instances of an image in tensors whose sizes are known before, and their way from the device to the host."""
+"""The instances of an image in tensors of fixed sizes, and their copy from the device to the host."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from torch import Tensor
 
 from fcis_ros.structures import Instances
 
-PACKED_RUNS = 6144  # run lengths that come with everything else in one copy: 24 kB, those of some 40 masks
+PACKED_RUNS = 6144  # run lengths that are copied with everything else: 24 kB, enough for some 40 masks
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class PaddedInstances:
     Attributes:
         scores: [W] float32.
         labels: [W] int32; -1 behind the last.
-        boxes: [W, 4] int32 tight half-open boxes in the original image; zeros where there is no mask.
+        boxes: [W, 4] int32 tight half-open boxes in the original image; zeros for an empty mask.
         runs: [T] int32 run lengths of all masks; T is the capacity where one was given.
         ends: [W] int32, where each instance's runs end; beyond T where they did not fit.
         ignored: [1] int32, ROIs that were left out because their box or scores were not finite.
@@ -35,25 +35,25 @@ class PaddedInstances:
     ignored: Tensor
 
 
-def pack(found: Sequence[PaddedInstances]) -> Tensor:
-    """Everything of N images but what exceeds ``PACKED_RUNS`` run lengths, as [N, P] int32, to be copied at once."""
+def pack(instances: Sequence[PaddedInstances]) -> Tensor:
+    """Returns N images' instances as [N, P] int32, to be copied at once; run lengths beyond ``PACKED_RUNS`` are left out."""
     rows = []
-    for image in found:
+    for image in instances:
         small = [part.reshape(-1).view(torch.int32) for part in _small(image)]
         head = image.runs[:PACKED_RUNS]
         rows.append(torch.cat([*small, torch.nn.functional.pad(head, (0, PACKED_RUNS - len(head)))]))
     return torch.stack(rows)
 
 
-def unpack(packed: Tensor, found: Sequence[PaddedInstances]) -> list[PaddedInstances]:
-    """What ``pack`` made, on the host, back to instances there; run lengths are as many as are used.
+def unpack(packed: Tensor, instances: Sequence[PaddedInstances]) -> list[PaddedInstances]:
+    """Inverts ``pack`` on the host; the used run lengths remain.
 
     Args:
-        packed: [N, P], on the host.
-        found: what was packed; only the further run lengths of an image with more of them are read.
+        packed: [N, P] int32, on the host.
+        instances: the packed instances, on the device; read are only run lengths beyond ``PACKED_RUNS``.
     """
     images = []
-    for row, image in zip(packed, found, strict=True):
+    for row, image in zip(packed, instances, strict=True):
         small = _small(image)
         *parts, head = row.split([*(part.numel() for part in small), PACKED_RUNS])
         scores, labels, boxes, ends, ignored = (
@@ -70,7 +70,7 @@ def _small(image: PaddedInstances) -> tuple[Tensor, ...]:
 
 
 def to_instances(padded: PaddedInstances, height: int, width: int, class_names: tuple[str, ...]) -> Instances:
-    """Leaves out what got no mask; ``padded`` on the host."""
+    """Returns the instances that have a mask; ``padded`` is on the host."""
     boxes, ends = padded.boxes.numpy(), padded.ends.numpy()
     runs = np.split(padded.runs.numpy().astype(np.uint32), ends[:-1])
     keep = np.flatnonzero((boxes[:, 2] > boxes[:, 0]) & (padded.labels.numpy() > 0))

@@ -1,9 +1,9 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""In which precision the convolutions run; everything after them computes in float32.
+"""The precision of the convolutions; everything after them computes in float32.
 
 ``fp32`` is IEEE single precision, on a GPU as well. ``tf32`` is what PyTorch does by default on NVIDIA GPUs from Ampere on, and
-calls float32: stored in float32, multiplied with 10 bits of mantissa. ``hardware.auto_precision`` says what ``auto`` means.
+calls float32: stored in float32, multiplied with 10 bits of mantissa. ``device.auto_precision`` defines ``auto``.
 """
 
 import contextlib
@@ -19,10 +19,10 @@ DTYPES = {"fp32": torch.float32, "tf32": torch.float32, "bf16": torch.bfloat16, 
 
 
 def choose_precision(name: str, device: torch.device) -> str:
-    """A name of ``DTYPES``, or ``auto`` -> the precision to use on the device.
+    """Returns the precision to use on the device, for a name of ``DTYPES`` or ``auto``.
 
     Raises:
-        InputError: no such precision, or ``tf32`` on a CPU, which has none.
+        InputError: the precision is unknown, or ``tf32`` on a CPU.
     """
     if name == "auto":
         return auto_precision(device).value
@@ -42,10 +42,10 @@ def cast(network: nn.Module, precision: str) -> None:
 
 @contextlib.contextmanager
 def convolving(precision: str) -> Iterator[None]:
-    """Makes float32 convolutions of this block what ``precision`` says.
+    """Allows or forbids TF32 for the float32 convolutions of this block, as ``precision`` requires.
 
     Whether cuDNN may round float32 to TF32 is a flag of the process, read when a convolution is launched: it is set for the
-    block and put back after it, so that neither the caller's own convolutions nor another predictor's are touched. Blocks of
+    block and restored after it, so that convolutions of the caller and of other predictors are not affected. Blocks of
     different precision must not run in several threads at once.
     """
     before = torch.backends.cudnn.allow_tf32

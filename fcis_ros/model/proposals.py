@@ -12,16 +12,16 @@ from torch import Tensor, nn
 from fcis_ros import ops
 from fcis_ros.config import ModelConfig
 from fcis_ros.model.backbone import STRIDE
-from fcis_ros.model.convolution import conv_relu
+from fcis_ros.model.convolution import conv_relu, initialise_head
 
 
 @dataclass(frozen=True)
 class Proposals:
-    """ROIs of one image, best first.
+    """Proposals of one image, best first.
 
     Attributes:
         boxes: [R, 4] float32, first and last pixel in the resized image; R is always ``rpn_post_nms``, so that nothing has to
-            wait for a count, and rows behind the last proposal are NaN: every operator ignores them.
+            wait for a count, and rows after the last proposal are NaN: every operator ignores them.
         scores: [R] float32, probability of being an object.
     """
 
@@ -30,7 +30,7 @@ class Proposals:
 
 
 def base_anchors(config: ModelConfig) -> Tensor:
-    """[A, 4] anchors of the feature cell at the origin, ratio by ratio, then scale by scale.
+    """Returns the [A, 4] anchors of the feature cell at the origin, ratio by ratio, then scale by scale.
 
     Released ``generate_anchors.py``: sides of the ratio step are rounded half to even, so the sizes of section 4 of the
     paper come out to the pixel.
@@ -43,11 +43,11 @@ def base_anchors(config: ModelConfig) -> Tensor:
         for scale in config.anchor_scales:
             half_width, half_height = 0.5 * (width * scale - 1), 0.5 * (height * scale - 1)
             anchors.append([centre - half_width, centre - half_height, centre + half_width, centre + half_height])
-    return torch.tensor(anchors, dtype=torch.float32, device="cpu")  # also of a network without memory: no file stores them
+    return torch.tensor(anchors, dtype=torch.float32, device="cpu")  # even on the meta device: no file stores them
 
 
 class RPN(nn.Module):
-    """conv4 [N, C4, h, w] -> logits [N, 2A, h, w] (A background, then A foreground) and deltas [N, 4A, h, w]."""
+    """Maps conv4 [N, C4, h, w] to logits [N, 2A, h, w] (A background, then A object) and deltas [N, 4A, h, w]."""
 
     anchors: Tensor
 
@@ -57,12 +57,7 @@ class RPN(nn.Module):
         self.score = nn.Conv2d(config.rpn_channels, 2 * config.num_anchors, 1)
         self.delta = nn.Conv2d(config.rpn_channels, 4 * config.num_anchors, 1)
         self.register_buffer("anchors", base_anchors(config), persistent=False)
-        nn.init.kaiming_normal_(self.conv.weight, nonlinearity="relu")
-        for layer in (self.score, self.delta):
-            nn.init.normal_(layer.weight, std=0.01)
-        for name, parameter in self.named_parameters():
-            if name.endswith("bias"):
-                nn.init.zeros_(parameter)
+        initialise_head(self.conv, self.score, self.delta)
 
     def forward(self, c4: Tensor) -> tuple[Tensor, Tensor]:
         x = conv_relu(self.conv, c4)
@@ -74,11 +69,11 @@ def propose(logits: Tensor, deltas: Tensor, anchors: Tensor, height: int, width:
     """Decodes, clips, filters and suppresses the RPN's output for one image.
 
     Args:
-        logits: [2A, h, w].
-        deltas: [4A, h, w].
+        logits: [2A, h, w] of the RPN.
+        deltas: [4A, h, w] of the RPN.
         anchors: [A, 4] base anchors.
-        height: of the resized image.
-        width: of the resized image.
+        height: height of the resized image.
+        width: width of the resized image.
         config: limits and thresholds.
 
     Returns:
@@ -91,10 +86,10 @@ def propose(logits: Tensor, deltas: Tensor, anchors: Tensor, height: int, width:
 
 
 def best(candidates: Tensor, scores: Tensor, config: ModelConfig) -> Proposals:
-    """The proposals that NMS leaves of candidates [n, 4] with scores [n]; -inf: none."""
-    # What is not valid goes behind everything else, and NMS never keeps it.
+    """Returns the proposals that NMS keeps of candidates [n, 4] with scores [n]; a score of -inf marks an invalid one."""
+    # Invalid candidates are sorted to the end, and NMS never keeps them.
     scores, order = torch.sort(scores, descending=True, stable=True)
     scores, candidates = scores[: config.rpn_pre_nms], candidates[order[: config.rpn_pre_nms]]
     kept = ops.nms(candidates, scores, config.rpn_nms, config.rpn_post_nms)
-    # -1, none, is also the index of the last row: one of NaN.
+    # An index of -1, for none, selects the last row, which is NaN.
     return Proposals(F.pad(candidates, (0, 0, 0, 1), value=torch.nan)[kept], F.pad(scores, (0, 1), value=torch.nan)[kept])

@@ -1,10 +1,10 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""Everything the network says of one image on the way, as the released code has it: for comparing with the original.
+"""Intermediate outputs for one image in the released code's orders, for comparison with the original.
 
-Orders of channels, coordinates and semantics are the original's, in fp32: released voting, whose 21x21 masks are soft, in tight
-boxes that stand for the first and last pixel. The original also takes the size of the image back from the resized one, which
-may differ from the true one by a pixel; so does this. Only the random copies that it fills its proposals up with are left out.
+Orders of channels, coordinates and semantics are the original's, in fp32: released voting, with soft 21x21 masks in tight
+boxes of first and last pixels. As in the original the size of the image is computed back from the resized one, which may
+differ from the true one by a pixel. Only the random copies with which it fills up its proposals are left out.
 """
 
 import dataclasses
@@ -22,12 +22,12 @@ from fcis_ros.ops.reference.mask_voting import sample, vote_map
 
 @torch.inference_mode()
 def raw_outputs(model: FCIS, image: np.ndarray, device: torch.device) -> dict[str, np.ndarray]:
-    """One image through an fp32 network.
+    """Computes the intermediate outputs of an fp32 network for one image.
 
     Args:
-        model: in fp32, on the device.
+        model: network in fp32, on the device.
         image: [H, W, 3] uint8, RGB.
-        device: of the model.
+        device: device of the model.
 
     Returns:
         ``data`` [1, 3, H', W'], ``im_info`` [1, 3] (H', W', scale), ``rpn_cls_prob`` [1, 2A, h, w] (A background, A object),
@@ -37,44 +37,44 @@ def raw_outputs(model: FCIS, image: np.ndarray, device: torch.device) -> dict[st
         threshold.
     """
     config = dataclasses.replace(model.config, voting="released", mask_output="released")
-    data, given = preprocess(image, config, device)
+    data, true_size = preprocess(image, config, device)
     height, width = data.shape[2:]
     with convolving("fp32"):
         maps = model.dense(data)
     proposals = propose(maps.logits[0], maps.deltas[0], model.rpn.anchors, height, width, config)
     fused = model.fuse_rounds(proposals.boxes, maps.score_maps, maps.box_maps, height, width)
-    there = torch.isfinite(fused.boxes).all(dim=1)
+    finite = torch.isfinite(fused.boxes).all(dim=1)
     pairs = maps.logits[0].unflatten(0, (2, -1))
-    scale = np.float32(given.scale)
-    original = Original(int(np.round(height / scale)), int(np.round(width / scale)), given.scale)
-    found = {
+    scale = np.float32(true_size.scale)
+    original = Original(int(np.round(height / scale)), int(np.round(width / scale)), true_size.scale)
+    outputs = {
         "data": data,
-        "im_info": torch.tensor([[height, width, given.scale]]),
+        "im_info": torch.tensor([[height, width, true_size.scale]]),
         "rpn_cls_prob": torch.softmax(pairs, dim=0).flatten(0, 1)[None],
         "rpn_bbox_pred": maps.deltas,
-        "rois": torch.nn.functional.pad(fused.boxes, (1, 0))[there],
-        "cls_prob": fused.scores[there],
-        "seg_prob": fused.masks[there],
+        "rois": torch.nn.functional.pad(fused.boxes, (1, 0))[finite],
+        "cls_prob": fused.scores[finite],
+        "seg_prob": fused.masks[finite],
     }
-    ballots = assign_votes(fused, original, config, 0.0)
-    return {name: np.ascontiguousarray(value.cpu().numpy(), np.float32) for name, value in found.items()} | detections(
-        ballots, fused.masks.cpu().numpy(), original, config.mask_threshold, config.grid
+    votes = assign_votes(fused, original, config, 0.0)
+    return {name: np.ascontiguousarray(value.cpu().numpy(), np.float32) for name, value in outputs.items()} | detections(
+        votes, fused.masks.cpu().numpy(), original, config.mask_threshold, config.grid
     )
 
 
 def detections(
-    ballots: VoteAssignment, masks: np.ndarray, original: Original, threshold: float, size: int
+    assignment: VoteAssignment, masks: np.ndarray, original: Original, threshold: float, size: int
 ) -> dict[str, np.ndarray]:
-    """Counts the votes as the released GPU code does: tight boxes of the vote maps, and these sampled in them."""
-    index, weights = ballots.index.cpu().numpy(), ballots.weights.cpu().numpy()
+    """Votes as the released GPU code does: tight boxes of the vote maps, and samples of the maps in them."""
+    index, weights = assignment.index.cpu().numpy(), assignment.weights.cpu().numpy()
     boxes, kept, soft = [], [], []
-    for winner, label in enumerate(ballots.labels.tolist()):
+    for winner, label in enumerate(assignment.labels.tolist()):
         voters = np.flatnonzero(index[winner] >= 0)
         if label < 1 or not len(voters):
             continue
-        placed = ballots.boxes.cpu().numpy()[voters]
+        voter_boxes = assignment.boxes.cpu().numpy()[voters]
         chosen, share = masks[index[winner][voters]], weights[winner][voters]
-        votes, corner = vote_map(placed, chosen, share, original.height, original.width, threshold, binarise_first=True)
+        votes, corner = vote_map(voter_boxes, chosen, share, original.height, original.width, threshold, binarise_first=True)
         rows, columns = (np.flatnonzero((votes >= np.float32(threshold)).any(axis=axis)) for axis in (1, 0))
         if len(rows) < 1 or rows[-1] == rows[0] or columns[-1] == columns[0]:
             continue
@@ -84,7 +84,7 @@ def detections(
         soft.append(sample(votes, corner, box, size, original.height, original.width))
     return {
         "boxes": np.array(boxes, np.float32).reshape(-1, 4),
-        "scores": ballots.scores.cpu().numpy()[kept],
-        "labels": ballots.labels.cpu().numpy()[kept].astype(np.int64),
+        "scores": assignment.scores.cpu().numpy()[kept],
+        "labels": assignment.labels.cpu().numpy()[kept].astype(np.int64),
         "masks21": np.array(soft, np.float32).reshape(-1, size, size),
     }

@@ -1,6 +1,6 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""Which operators read the maps inside an ROI."""
+"""The operators that read the maps inside an ROI, by formulation."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -15,14 +15,14 @@ from fcis_ros.ops import patent
 
 
 @dataclass(frozen=True)
-class Merged:
-    """The operators for several k whose maps lie one behind the other: outputs are averaged, before any softmax ([0043]).
+class MultiBinOperators:
+    """The operators for several k, whose maps are concatenated: outputs are averaged before any softmax ([0043]).
 
-    They take what those of one k take; ``bins`` is of no meaning here.
+    Signatures are those of the operators for one k; ``bins`` is not used.
 
     Attributes:
-        single: the operators for one k.
-        all_bins: every k, in the order of their channels.
+        single: operators for one k.
+        all_bins: every k, in the order of the channels.
     """
 
     single: ModuleType
@@ -50,10 +50,10 @@ class Merged:
         return ((k, part.contiguous(memory_format=torch.channels_last)) for k, part in zip(self.all_bins, parts, strict=True))
 
 
-def operators(config: ModelConfig) -> ModuleType | Merged:
-    """``class_logits``, ``mask_logits``, ``best_class_masks`` and ``box_deltas`` of one formulation, with equal signatures.
+def operators(config: ModelConfig) -> ModuleType | MultiBinOperators:
+    """Returns ``class_logits``, ``mask_logits``, ``best_class_masks`` and ``box_deltas`` of the formulation.
 
-    ``assemble: grid`` is the released code's, ``native`` the patent's text ([0028]-[0030]).
+    ``assemble: grid`` follows the released code, ``native`` the patent's text ([0028]-[0030]).
     """
     single = patent if config.assemble == "native" else ops
-    return Merged(single, config.all_bins) if config.more_bins else single
+    return MultiBinOperators(single, config.all_bins) if config.more_bins else single

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from fcis_ros.config import ModelConfig
-from fcis_ros.model.convolution import conv_relu
+from fcis_ros.model.convolution import conv_relu, initialise_head
 from fcis_ros.ops.layout import padded_classes, padding_of
 
 
@@ -16,7 +16,7 @@ class ScoreMaps(nn.Module):
     Outputs score maps [N, k*k*P*2, h, w], channel ((i*k + j)*P + class)*2 + s with s = 0 outside and 1 inside, P being C + 1
     padded (``ops.layout``), and box maps [N, k*k*4, h, w], channel (i*k + j)*4 + d. The released model orders class, side, bin;
     it has 8*k*k box channels, of which 4*k*k are used. With ``more_bins`` the channels of every further k follow. Weights and
-    biases of the padding are zero; as nothing reads what they make, they stay so in training.
+    biases of the padding are zero; as nothing reads its outputs, they stay zero in training.
     """
 
     def __init__(self, inputs: int, config: ModelConfig):
@@ -25,12 +25,7 @@ class ScoreMaps(nn.Module):
         self.reduce = nn.Conv2d(inputs, config.reduced_channels, 1)
         self.score = nn.Conv2d(config.reduced_channels, bins * padded_classes(config.num_classes) * 2, 1)
         self.box = nn.Conv2d(config.reduced_channels, 4 * bins, 1)
-        nn.init.kaiming_normal_(self.reduce.weight, nonlinearity="relu")
-        for layer in (self.score, self.box):
-            nn.init.normal_(layer.weight, std=0.01)
-        for name, parameter in self.named_parameters():
-            if name.endswith("bias"):
-                nn.init.zeros_(parameter)
+        initialise_head(self.reduce, self.score, self.box)
         with torch.no_grad():
             padding_of(self.score.weight, bins, config.num_classes).zero_()
 

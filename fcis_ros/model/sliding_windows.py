@@ -3,7 +3,7 @@
 """``proposals: windows``: a window of fixed size that slides over an image pyramid, in place of the RPN ([0024], [0025]).
 
 A window of one size in a level of the pyramid is, in the image itself, a box of another size: so the maps of the one image
-serve all levels, and only the source of the proposals differs. It is there for comparison.
+serve all levels, and only the source of the proposals differs. It serves comparison.
 """
 
 import torch
@@ -16,15 +16,15 @@ from fcis_ros.model.roi_operators import operators
 
 
 def slide(height: int, width: int, config: ModelConfig, device: torch.device | None = None) -> Tensor:
-    """[n, 4] windows in pixels of the resized image, first and last pixel; level by level, row by row.
+    """Returns [n, 4] windows in pixels of the resized image, first and last pixel; level by level, row by row.
 
     In every level the window moves by the stride of the feature maps. Where it is larger than the level, it is cut off.
 
     Args:
-        height: of the resized image.
-        width: of the resized image.
+        height: height of the resized image.
+        width: width of the resized image.
         config: size of the window, scales of the levels.
-        device: where they are made; None for the CPU.
+        device: device of the result; None for the CPU.
     """
     levels = []
     for scale in config.window_scales:
@@ -38,12 +38,12 @@ def slide(height: int, width: int, config: ModelConfig, device: torch.device | N
 
 @torch.no_grad()
 def propose_windows(score_maps: Tensor, height: int, width: int, config: ModelConfig) -> Proposals:
-    """The windows of one image that are least likely background, after NMS; limits and threshold are those of the RPN.
+    """Returns the windows of one image that are least likely background, after NMS with the limits of the RPN.
 
     Args:
-        score_maps: [1, k*k*P*2, h, w], as ``ScoreMaps`` orders them.
-        height: of the resized image.
-        width: of the resized image.
+        score_maps: [1, k*k*P*2, h, w], in the order of ``ScoreMaps``.
+        height: height of the resized image.
+        width: width of the resized image.
         config: windows, limits and thresholds.
     """
     windows = slide(height, width, config, score_maps.device)

@@ -5,6 +5,9 @@
 import inspect
 import itertools
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 import torch
 
@@ -13,10 +16,10 @@ EXTERNAL = "external" in inspect.signature(torch.cuda.Event.__new__).parameters
 
 
 class StageClock:
-    """Starts when it is made; ``mark`` ends a stage. What is marked several times, once for each image of a batch, is summed.
+    """Times of consecutive stages, from its construction on. A stage that ends several times, once per image, is summed.
 
-    On CUDA the marks are events in the current stream: a stage begins when the one before it is done there, however far ahead
-    of it the host is. A clock whose marks are captured in a graph tells the times of its last replay; of older PyTorch none.
+    On CUDA the ends are events in the current stream: a stage begins when the one before it is done there, however far ahead
+    of it the host is. A clock whose events are captured in a graph gives the times of its last replay; of older PyTorch none.
     """
 
     def __init__(self, device: torch.device, captured: bool = False):
@@ -24,28 +27,62 @@ class StageClock:
         self._stages: list[str] = []
         self._times: list[float] = []  # of each stage, on a CPU
         self._events: list[torch.cuda.Event] = []  # of each stage, on CUDA
-        self.mark("start")
+        self.end("start")
 
-    def mark(self, stage: str) -> None:
-        """Ends a stage, which began at the last mark."""
+    def end(self, stage: str) -> None:
+        """Ends a stage, which began at the end of the one before it."""
         if self._device.type == "cuda":
             if self._captured and not EXTERNAL:
                 return
-            now = torch.cuda.Event(enable_timing=True, **({"external": True} if self._captured else {}))
-            now.record(torch.cuda.current_stream(self._device))
-            self._events.append(now)
+            event = torch.cuda.Event(enable_timing=True, **({"external": True} if self._captured else {}))
+            event.record(torch.cuda.current_stream(self._device))
+            self._events.append(event)
         else:
             self._times.append(time.perf_counter())
         self._stages.append(stage)
 
     def stage_ms(self) -> dict[str, float]:
-        """Milliseconds of each stage, in order; waits for the last mark."""
+        """Returns the milliseconds of each stage, in order; waits for the end of the last one."""
         if self._events:
             self._events[-1].synchronize()
             taken = [before.elapsed_time(after) for before, after in itertools.pairwise(self._events)]
         else:
             taken = [(after - before) * 1000 for before, after in itertools.pairwise(self._times)]
         total: dict[str, float] = {}
-        for stage, own in zip(self._stages[1:], taken, strict=True):
-            total[stage] = total.get(stage, 0.0) + own
+        for stage_name, milliseconds in zip(self._stages[1:], taken, strict=True):
+            total[stage_name] = total.get(stage_name, 0.0) + milliseconds
         return total
+
+
+_active: ContextVar[StageClock | None] = ContextVar("active stage clock", default=None)
+
+
+@contextmanager
+def timed_stages(device: torch.device, captured: bool = False) -> Iterator[StageClock]:
+    """Starts a clock that times the stages of this block, in this thread; a clock that was active waits meanwhile.
+
+    Args:
+        device: the device that does the work.
+        captured: True where a CUDA graph captures the block.
+
+    Yields:
+        The clock, which can be read after the block as well.
+    """
+    clock = StageClock(device, captured)
+    token = _active.set(clock)
+    try:
+        yield clock
+    finally:
+        _active.reset(token)
+
+
+@contextmanager
+def stage(name: str) -> Iterator[None]:
+    """Names a part of a frame's computation; does nothing where no clock is active.
+
+    The active clock counts what happens between two stages to the second one.
+    """
+    yield
+    # A compiler cannot trace the look-up; there is nothing to time while it traces.
+    if not torch.compiler.is_compiling() and (clock := _active.get()) is not None:
+        clock.end(name)

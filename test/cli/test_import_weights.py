@@ -30,7 +30,7 @@ def small(foreign, tmp_path):
     return tmp_path
 
 
-def test_from_params_to_a_checkpoint(small, foreign, capsys):
+def test_import_weights_params_become_a_checkpoint(small, foreign, capsys):
     out = small / "small.safetensors"
     assert main(["import-weights", str(small / "small.params"), str(out), "--config", str(small / "small.json")]) == 0
     assert capsys.readouterr().out.startswith("FCIS, MXNet .params: 2 classes, 6 anchors, 0.0 M numbers -> ")
@@ -43,7 +43,7 @@ def test_from_params_to_a_checkpoint(small, foreign, capsys):
     assert {path.name for path in small.iterdir()} == {"small.params", "small.json", "small.safetensors"}
 
 
-def test_from_an_imagenet_classifier_to_a_backbone(foreign, tmp_path, capsys):
+def test_import_weights_imagenet_classifier_becomes_a_backbone(foreign, tmp_path, capsys):
     expected = released.backbone_parameters("resnet50")
     foreign.write_params(tmp_path / "r.params", {n: np.ones(one.shape, np.float16) for n, one in expected.items()})
     assert main(["import-weights", str(tmp_path / "r.params"), str(tmp_path / "r.safetensors")]) == 0
@@ -61,9 +61,9 @@ def failure(capsys, *arguments) -> str:
     return line
 
 
-def test_one_line_says_what_is_wrong_and_nothing_is_written(small, foreign, capsys):
+def test_import_weights_error_is_one_line_and_nothing_is_written(small, foreign, capsys):
     source, config = small / "small.params", ["--config", small / "small.json"]
-    assert "has to end in .safetensors" in failure(capsys, source, small / "small.params", *config)
+    assert "has to end with .safetensors" in failure(capsys, source, small / "small.params", *config)
     assert "there is no folder" in failure(capsys, source, small / "nowhere" / "x.safetensors", *config)
     assert "--config" in failure(capsys, source, small / "x.safetensors")
     assert "no such file" in failure(capsys, small / "none.params", small / "x.safetensors")
@@ -79,7 +79,7 @@ def test_one_line_says_what_is_wrong_and_nothing_is_written(small, foreign, caps
     assert {path.name for path in small.iterdir()} == {"small.params", "small.json", "x.safetensors"}
 
 
-def test_config_with_an_imagenet_resnet_is_refused(small, foreign, capsys, monkeypatch):
+def test_import_weights_config_with_an_imagenet_resnet_is_refused(small, foreign, capsys, monkeypatch):
     """Of which the backbone alone is taken."""
     from fcis_ros.model.weights_import import recognise
 
@@ -89,7 +89,7 @@ def test_config_with_an_imagenet_resnet_is_refused(small, foreign, capsys, monke
     assert "--config is of an FCIS network;" in line and "holds ImageNet resnet50" in line
 
 
-def test_raw(small, capsys):
+def test_predict_raw_writes_the_intermediate_outputs(small, capsys):
     import cv2
 
     image, raw = small / "image.png", small / "raw.npz"

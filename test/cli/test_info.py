@@ -11,7 +11,7 @@ from cli_inputs import damaged, refused
 from fcis_ros.cli.main import main
 
 
-def test_info(model, capsys):
+def test_info_describes_the_checkpoint(model, capsys):
     assert main(["info", str(model)]) == 0
     text = capsys.readouterr().out
     for part in ("car, pedestrian, bicyclist", "resnet18", "nothing at all", torch.__version__, "device"):
@@ -22,7 +22,7 @@ def test_info(model, capsys):
 
 
 @pytest.mark.parametrize("value", [0, -1.5, True, None, "", "a\nb\x1b[2J\ud800", [], [1, [2]], {"a": {"b": []}}, "x" * 10000])
-def test_info_prints_whatever_provenance_holds(value, model, tmp_path, capsys):
+def test_info_any_provenance_is_printed(value, model, tmp_path, capsys):
     """One line per entry, whatever is in it, and nothing that a terminal would obey."""
     path = damaged(model, tmp_path / "odd.safetensors", provenance=json.dumps({"note\n": value, "last": 1}))
     assert main(["info", str(path)]) == 0
@@ -36,12 +36,12 @@ def test_info_prints_whatever_provenance_holds(value, model, tmp_path, capsys):
 
 @pytest.mark.parametrize("key", ["config", "provenance"])
 @pytest.mark.parametrize("text", ["", "[]", "7", "NaN", "[" * 50_000, '{"class_names": 5, "a": 1e999}'])
-def test_info_of_hostile_metadata(key, text, model, tmp_path, capfd):
+def test_info_hostile_metadata_is_refused_in_one_line(key, text, model, tmp_path, capfd):
     refused(capfd, ["info", damaged(model, tmp_path / "bad.safetensors", **{key: text})], "bad.safetensors", key)
 
 
 @pytest.mark.parametrize(("unit", "precision"), [("amx_bf16", "bf16"), (None, "fp32")])
-def test_info_says_what_auto_means_here_and_why(model, capsys, monkeypatch, unit, precision):
+def test_info_explains_auto(model, capsys, monkeypatch, unit, precision):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr("fcis_ros.model.device.cpu_bf16_unit", lambda: unit)
     assert main(["info", str(model)]) == 0

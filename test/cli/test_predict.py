@@ -11,7 +11,7 @@ from pycocotools.coco import COCO
 from fcis_ros.cli.main import main
 
 
-def test_predict(model, images, tmp_path, capsys):
+def test_predict_writes_results_and_overlays(model, images, tmp_path, capsys):
     out = tmp_path / "out"
     assert main(["predict", str(images), "--out", str(out), "--checkpoint", str(model), "--min-score", "0"]) == 0
     pictures = ["a.png.overlay.jpg", "b.png.overlay.jpg"]
@@ -26,7 +26,7 @@ def test_predict(model, images, tmp_path, capsys):
     assert str(out) in capsys.readouterr().out
 
 
-def test_predict_takes_ids_from_annotations(model, images, annotations, tmp_path):
+def test_predict_annotations_give_the_ids(model, images, annotations, tmp_path):
     out = tmp_path / "out"
     arguments = ["predict", images / "b.png", "--annotations", annotations, "--out", out, "--checkpoint", model]
     assert main([str(argument) for argument in [*arguments, "--min-score", 0]]) == 0
@@ -35,23 +35,23 @@ def test_predict_takes_ids_from_annotations(model, images, annotations, tmp_path
     assert len(COCO(str(annotations)).loadRes(str(out / "results.json")).getAnnIds()) == len(results)
 
 
-def test_image_that_annotations_do_not_name(model, images, annotations, tmp_path, capfd):
+def test_predict_image_without_annotations_is_refused(model, images, annotations, tmp_path, capfd):
     (images / "a.png").rename(images / "z.png")
     arguments = ["predict", images, "--annotations", annotations, "--out", tmp_path / "out", "--checkpoint", model]
     refused(capfd, arguments, "z.png", "annotations")
 
 
-def test_second_image_unusable_leaves_nothing(model, images, tmp_path, capfd):
+def test_predict_second_image_unusable_leaves_nothing(model, images, tmp_path, capfd):
     (images / "c.png").write_bytes(b"broken")
     refused(capfd, ["predict", images, "--out", tmp_path / "out", "--checkpoint", model], "c.png")
     assert not list(tmp_path.glob("out*"))
 
 
-def test_output_that_is_something_else(model, images, tmp_path, capfd):
+def test_predict_other_folder_as_output_is_refused(model, images, tmp_path, capfd):
     refused(capfd, ["predict", images, "--out", images, "--checkpoint", model], "not an earlier result")
     assert len(list(images.iterdir())) == 2
 
 
-def test_same_name_twice(model, images, tmp_path, capfd):
+def test_predict_duplicate_file_name_is_refused(model, images, tmp_path, capfd):
     arguments = ["predict", images, images / "a.png", "--out", tmp_path / "out", "--checkpoint", model]
     refused(capfd, arguments, "a.png", "same file name")

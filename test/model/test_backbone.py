@@ -36,25 +36,25 @@ def resnet(**changes) -> ResNet:
     [("resnet18", 11_176_512), ("resnet34", 21_284_672), ("resnet50", 23_508_032), ("resnet101", 42_500_160),
      ("resnet152", 58_143_808)],
 )  # fmt: skip
-def test_parameters_are_those_of_torchvision(name, parameters):
+def test_resnet_parameters_equal_torchvisions(name, parameters):
     with torch.device("meta"):
         model = ResNet(ModelConfig(class_names=("car",), backbone=name))
     assert sum(p.numel() for p in model.parameters()) == parameters
 
 
-def test_parameter_names_are_those_of_torchvision():
+def test_resnet_parameter_names_equal_torchvisions():
     names = set(resnet(backbone="resnet50").state_dict())
     some = {"conv1.weight", "bn1.running_var", "layer1.0.downsample.0.weight", "layer3.5.conv3.weight", "layer4.2.bn2.bias"}
     assert some <= names
 
 
 @pytest.mark.parametrize(("pool1", "size"), [("pad0_ceil", (38, 63)), ("pad1_floor", (38, 63))])
-def test_conv4_and_conv5_share_stride_16(pool1, size):
+def test_resnet_conv4_and_conv5_share_stride_16(pool1, size):
     c4, c5 = resnet(backbone="resnet18", pool1=pool1)(torch.zeros(1, 3, 600, 1000))
     assert c4.shape == (1, 32, *size) and c5.shape == (1, 64, *size)
 
 
-def test_pool1_conventions_differ():
+def test_resnet_pool1_conventions_differ():
     image = torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
     a, b = resnet(backbone="resnet18", pool1="pad0_ceil"), resnet(backbone="resnet18", pool1="pad1_floor")
     b.load_state_dict(a.state_dict())
@@ -62,18 +62,18 @@ def test_pool1_conventions_differ():
 
 
 @pytest.mark.parametrize("first", [True, False])
-def test_stride_sits_where_the_configuration_says(first):
+def test_resnet_stride_in_1x1_follows_the_configuration(first):
     block = resnet(backbone="resnet50", stride_in_1x1=first).layer2[0]
     assert (block.conv1.stride, block.conv2.stride) == (((2, 2), (1, 1)) if first else ((1, 1), (2, 2)))
 
 
-def test_conv5_is_dilated_throughout():
+def test_resnet_conv5_is_dilated_throughout():
     convolutions = [m for m in resnet(backbone="resnet50").layer4.modules() if isinstance(m, nn.Conv2d)]
     dilations = [m.dilation for m in convolutions if m.kernel_size == (3, 3)]
     assert dilations == [(2, 2)] * 3
 
 
-def test_folding_leaves_alone_what_has_no_running_statistics():
+def test_fold_batch_norm_without_running_statistics_changes_nothing():
     model = nn.Sequential(nn.Conv2d(3, 4, 1, bias=False), nn.BatchNorm2d(4, track_running_stats=False)).eval()
     images = torch.rand(2, 3, 5, 5)
     with torch.no_grad():
@@ -83,7 +83,7 @@ def test_folding_leaves_alone_what_has_no_running_statistics():
 
 
 @pytest.mark.parametrize("name", ["resnet18", "resnet50"])
-def test_folding_keeps_the_function(name):
+def test_fold_batch_norm_keeps_the_function(name):
     generator = torch.Generator().manual_seed(0)
     model = resnet(backbone=name)
     for module in model.modules():
@@ -102,7 +102,7 @@ def test_folding_keeps_the_function(name):
 
 
 @pytest.mark.parametrize("stride", [1, 2])
-def test_pointwise_conv2d_trained_equals_strided_convolution(stride):
+def test_pointwise_conv2d_with_gradients_equals_strided_convolution(stride):
     torch.manual_seed(0)
     conv = PointwiseConv2d(16, 24, 1, stride, bias=False)
     x = torch.randn(2, 16, 9, 14).contiguous(memory_format=torch.channels_last)
@@ -119,7 +119,7 @@ def test_pointwise_conv2d_trained_equals_strided_convolution(stride):
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-4)
 
 
-def test_backbone_narrow_trained_on_one_image_stays_within_its_buffers():
+def test_resnet_narrow_trained_on_one_image_stays_within_its_buffers():
     """Fails on CPUs with AVX-512 where a strided 1x1 convolution of 8 channels is trained by oneDNN's kernel."""
     checking = os.environ | {"LD_PRELOAD": "libc_malloc_debug.so.0", "MALLOC_CHECK_": "3"}  # the loader warns without it
     done = subprocess.run([sys.executable, "-c", TRAIN_NARROW], env=checking, capture_output=True, text=True, timeout=240)

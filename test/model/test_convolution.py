@@ -39,7 +39,7 @@ class Played:
 def played(monkeypatch) -> Played:
     played = Played()
     monkeypatch.setattr(convolution, "may_fuse", lambda conv, x: convolution.fits(conv))
-    monkeypatch.setattr(convolution, "_apart", set())
+    monkeypatch.setattr(convolution, "_not_fused", set())
     monkeypatch.setattr(torch, "cudnn_convolution_relu", played.relu)
     monkeypatch.setattr(torch, "cudnn_convolution_add_relu", played.add_relu)
     return played
@@ -68,7 +68,7 @@ def maps(model: FCIS) -> tuple[torch.Tensor, ...]:
 
 # The 7x7 convolution has three input channels and is left apart; then the RPN's and the reduction of conv5.
 @pytest.mark.parametrize(("backbone", "with_shortcut", "without"), [("resnet18", 8, 8 + 2), ("resnet50", 16, 32 + 2)])
-def test_every_convolution_with_a_relu_is_one_call(played, backbone, with_shortcut, without):
+def test_conv_relu_on_a_gpu_is_one_call_each(played, backbone, with_shortcut, without):
     model = network(backbone)
     fused = maps(model)
     assert (sum(played.calls), len(played.calls)) == (with_shortcut, with_shortcut + without)
@@ -77,14 +77,14 @@ def test_every_convolution_with_a_relu_is_one_call(played, backbone, with_shortc
     assert len(played.calls) == with_shortcut + without
 
 
-def test_nothing_is_fused_on_a_cpu(monkeypatch):
+def test_conv_relu_on_a_cpu_is_not_fused(monkeypatch):
     monkeypatch.setattr(torch, "cudnn_convolution_relu", None)
     monkeypatch.setattr(torch, "cudnn_convolution_add_relu", None)
     assert not convolution.may_fuse(network("resnet18").rpn.conv, IMAGE)
     maps(network("resnet18"))
 
 
-def test_nothing_is_fused_in_training(played):
+def test_conv_relu_in_training_is_not_fused(played):
     torch.manual_seed(0)
     model = FCIS(ModelConfig(class_names=("car",), backbone="resnet18", width=8))
     model.dense(IMAGE).logits.sum().backward()
@@ -94,18 +94,18 @@ def test_nothing_is_fused_in_training(played):
     assert len(played.calls) == 2
 
 
-def test_nothing_is_fused_where_a_frame_is_exported(played):
+def test_conv_relu_in_export_is_not_fused(played):
     block = network("resnet18").backbone.layer1
     with torch.no_grad():
         names = {str(node.target) for node in torch.export.export(block, (torch.zeros(1, 8, 16, 16),)).graph.nodes}
     assert not played.calls and any("relu" in name for name in names) and not any("cudnn" in name for name in names)
 
 
-def test_without_a_fused_algorithm_it_goes_on_apart_and_says_so_once_a_kind(played):
+def test_conv_relu_without_fused_algorithm_warns_once_per_kind(played):
     model = network("resnet18")
     expected = maps(copy.deepcopy(model))
     for message in ("GET was unable to find an engine to execute this computation", "cuDNN error: CUDNN_STATUS_NOT_SUPPORTED"):
-        convolution._apart.clear()
+        convolution._not_fused.clear()
         played.error = RuntimeError(message + "\nand more")
         with pytest.warns(UserWarning, match=rf"no fused .* of torch.float32: {message}$") as said:
             assert all(map(torch.equal, maps(model), expected))
@@ -116,7 +116,7 @@ def test_without_a_fused_algorithm_it_goes_on_apart_and_says_so_once_a_kind(play
 
 
 @pytest.mark.parametrize("error", [torch.cuda.OutOfMemoryError("CUDA out of memory"), RuntimeError("an illegal memory access")])
-def test_other_errors_are_not_hidden(played, error):
+def test_conv_relu_other_errors_are_raised(played, error):
     played.error = error
     with pytest.raises(type(error), match=str(error)):
         maps(network("resnet18"))
@@ -124,7 +124,7 @@ def test_other_errors_are_not_hidden(played, error):
 
 @pytest.mark.cuda
 @pytest.mark.parametrize(("dtype", "limit"), [(torch.float32, 1e-4), (torch.float16, 1e-2), (torch.bfloat16, 6e-2)])
-def test_cudnn_fuses(dtype, limit, monkeypatch, recwarn):
+def test_conv_relu_cudnn_equals_the_parts(dtype, limit, monkeypatch, recwarn):
     """Within the rounding of the dtype; no kind of convolution is left apart but in fp32, which tensor cores do not know."""
     calls = []
     one, other = torch.cudnn_convolution_relu, torch.cudnn_convolution_add_relu

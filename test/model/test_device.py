@@ -10,7 +10,7 @@ import torch
 from fcis_ros import ops
 from fcis_ros.errors import InputError
 from fcis_ros.model import device
-from fcis_ros.model.device import PrecisionChoice, auto_device, auto_precision, choose_device, cpu_bf16_unit
+from fcis_ros.model.device import AutoChoice, auto_device, auto_precision, choose_device, cpu_bf16_unit
 from fcis_ros.ops import library
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
@@ -25,7 +25,7 @@ GRAVITON = "processor\t: 0\nFeatures\t: fp asimd bf16\n"
     [(ZEN_5, "avx512_bf16", "bf16"), (SAPPHIRE_RAPIDS, "amx_bf16", "bf16"), (SKYLAKE, None, "fp32"), (GRAVITON, None, "fp32"),
      ("", None, "fp32"), (None, None, "fp32")],
 )  # fmt: skip
-def test_cpus(facts, unit, precision, tmp_path, monkeypatch):
+def test_auto_precision_of_cpus(facts, unit, precision, tmp_path, monkeypatch):
     if facts is not None:
         (tmp_path / "cpuinfo").write_text(facts)
     monkeypatch.setattr(device, "CPU_FACTS", tmp_path / "cpuinfo")
@@ -37,22 +37,29 @@ def test_cpus(facts, unit, precision, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("capability", "precision"), [((5, 2), "fp32"), ((6, 1), "fp32"), ((7, 0), "fp16"), ((7, 5), "fp16"), ((9, 0), "fp16")]
 )
-def test_gpus(capability, precision, monkeypatch):
+def test_auto_precision_of_gpus(capability, precision, monkeypatch):
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
-    assert auto_precision(CUDA) == PrecisionChoice(precision, f"compute capability {capability[0]}.{capability[1]}")
+    assert auto_precision(CUDA) == AutoChoice(precision, f"compute capability {capability[0]}.{capability[1]}")
 
 
 @pytest.mark.parametrize("name", ["gpu", "cuda:99", "meta", "cuda:x"])
-def test_no_silent_fall_back(name):
+def test_choose_device_unknown_or_missing_is_refused(name):
     with pytest.raises(InputError, match=name):
         choose_device(name)
 
 
-def test_a_gpu_that_the_operators_were_not_built_for(monkeypatch):
-    """PyTorch from PyPI brings CUDA, a machine need not have nvcc."""
+@pytest.fixture
+def gpu(monkeypatch):
+    """A CUDA device that PyTorch sees, and operators that were built with CUDA."""
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
-    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "NVIDIA Thing")
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda *_: "NVIDIA Old")
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda *_: (6, 1))
+    monkeypatch.setattr(library, "has_cuda", lambda: True)
+
+
+def test_choose_device_operators_without_cuda_warns_or_refuses(gpu, monkeypatch):
+    """PyTorch from PyPI brings CUDA, a machine need not have nvcc."""
     monkeypatch.setattr(library, "has_cuda", lambda: False)
     with pytest.warns(UserWarning, match="a CUDA device is there but not used: .* built without CUDA"):
         assert choose_device("auto").type == "cpu"
@@ -61,15 +68,15 @@ def test_a_gpu_that_the_operators_were_not_built_for(monkeypatch):
     monkeypatch.setattr(library, "has_cuda", lambda: True)
     monkeypatch.setattr(device, "missing_kernels", lambda device: "")
     assert choose_device("auto").type == choose_device("cuda").type == "cuda"
-    assert auto_device() == PrecisionChoice("cuda", "NVIDIA Thing")
+    assert auto_device() == AutoChoice("cuda", "NVIDIA Old")
 
 
-def test_no_gpu(monkeypatch):
+def test_choose_device_no_gpu_is_the_cpu_without_warning(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert auto_device() == PrecisionChoice("cpu", "PyTorch sees no CUDA device") and choose_device("auto") == CPU
+    assert auto_device() == AutoChoice("cpu", "PyTorch sees no CUDA device") and choose_device("auto") == CPU
 
 
-def test_a_driver_that_is_too_old(monkeypatch):
+def test_choose_device_old_driver_gives_pytorchs_reason(monkeypatch):
     """PyTorch warns, and has no devices: the reason is passed on in one line."""
     said = "CUDA initialization: The NVIDIA driver on your system is too old\n(found version 11040). Please update."
 
@@ -81,25 +88,20 @@ def test_a_driver_that_is_too_old(monkeypatch):
     line = " ".join(said.split())
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert auto_device() == PrecisionChoice("cpu", f"PyTorch sees no CUDA device ({line})")
+        assert auto_device() == AutoChoice("cpu", f"PyTorch sees no CUDA device ({line})")
     with pytest.raises(InputError) as raised:
         choose_device("cuda")
     assert str(raised.value) == f"device 'cuda': not available, PyTorch sees 0 CUDA devices ({line})"
 
 
 @pytest.fixture
-def old_gpu(monkeypatch):
+def old_gpu(gpu, monkeypatch):
     """A GPU whose kernels end with an error of the test's."""
     errors: list[Exception] = []
 
     def nms(*_):
         raise errors[0]
 
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
-    monkeypatch.setattr(torch.cuda, "get_device_name", lambda *_: "NVIDIA Old")
-    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda *_: (6, 1))
-    monkeypatch.setattr(library, "has_cuda", lambda: True)
     monkeypatch.setattr(ops, "nms", nms)
     monkeypatch.setattr(torch, "zeros", lambda *_, device: torch.empty(0))
     monkeypatch.setattr(torch, "ones", lambda *_, device: torch.empty(0))
@@ -111,7 +113,7 @@ def old_gpu(monkeypatch):
     ["no kernel image is available for execution on the device", "the provided PTX was compiled with an unsupported toolchain.",
      "CUDA driver version is insufficient for CUDA runtime version"],
 )  # fmt: skip
-def test_a_gpu_without_kernels(old_gpu, error):
+def test_choose_device_gpu_without_kernels_warns_or_refuses(old_gpu, error):
     old_gpu.append(RuntimeError(f"CUDA error: {error}\nCUDA kernel errors might be asynchronously reported"))
     line = f"NVIDIA Old (compute capability 6.1): CUDA error: {error}; to build for it: TORCH_CUDA_ARCH_LIST=6.1 and then"
     with pytest.raises(InputError) as raised:
@@ -122,7 +124,7 @@ def test_a_gpu_without_kernels(old_gpu, error):
 
 
 @pytest.mark.parametrize("error", [torch.cuda.OutOfMemoryError("CUDA out of memory"), RuntimeError("an illegal address")])
-def test_a_gpu_in_trouble_is_no_reason_for_the_cpu(old_gpu, error):
+def test_choose_device_other_gpu_errors_are_raised(old_gpu, error):
     """Which device is used follows from the hardware, not from the moment."""
     old_gpu.append(error)
     for name in ("auto", "cuda"):
@@ -131,5 +133,5 @@ def test_a_gpu_in_trouble_is_no_reason_for_the_cpu(old_gpu, error):
 
 
 @pytest.mark.cuda
-def test_this_gpu_has_its_kernels():
+def test_missing_kernels_of_this_gpu_is_empty():
     assert device.missing_kernels(CUDA) == ""

@@ -45,7 +45,7 @@ def predictor(tiny_checkpoint) -> Predictor:
 def package(predictor, tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("exported") / "tiny.pt2"
     export(predictor, FrameLayout(HEIGHT, WIDTH, "rgb8"), path)
-    assert [file.name for file in path.parent.iterdir()] == ["tiny.pt2"]  # nothing aside is left
+    assert [file.name for file in path.parent.iterdir()] == ["tiny.pt2"]  # no partial file is left
     return path
 
 
@@ -54,7 +54,7 @@ def image() -> np.ndarray:
     return cv2.resize(SyntheticScenes(0).sample(3).image, (WIDTH, HEIGHT))
 
 
-def test_same_answers_as_the_network(package, predictor, image):
+def test_exported_predictor_answers_equal_the_networks(package, predictor, image):
     exported = load_predictor(package)
     assert (exported.name, exported.precision, exported.device.type) == ("tiny", "fp32", "cpu")
     assert exported.config == predictor.config
@@ -70,7 +70,7 @@ def test_same_answers_as_the_network(package, predictor, image):
 
 
 @pytest.mark.slow
-def test_same_answers_from_cpp(package, predictor, image, tmp_path):
+def test_package_from_cpp_answers_equal_the_networks(package, predictor, image, tmp_path):
     """The example, built as its CMakeLists.txt says; no Python in the process."""
     prefix = f"-DCMAKE_PREFIX_PATH={torch.utils.cmake_prefix_path}"
     for command in (["cmake", "-S", EXAMPLE, "-B", tmp_path / "build", prefix], ["cmake", "--build", tmp_path / "build"]):
@@ -99,7 +99,7 @@ def test_same_answers_from_cpp(package, predictor, image, tmp_path):
 
 
 @pytest.mark.parametrize("encoding", ["nv12", "bayer_rggb8"])
-def test_other_encodings_start_from_their_bytes(predictor, image, encoding):
+def test_frame_program_other_encodings_equal_rgb(predictor, image, encoding):
     """The module that is exported, not compiled: a mosaic of one colour is that colour."""
     grey = np.full((HEIGHT, WIDTH, 3), 128, np.uint8)
     frames = FrameLayout(HEIGHT, WIDTH, encoding)
@@ -114,7 +114,7 @@ def test_other_encodings_start_from_their_bytes(predictor, image, encoding):
     np.testing.assert_allclose(scores.numpy()[keep], expected.scores, atol=1e-6)
 
 
-def test_images_of_another_size_are_refused(package):
+def test_exported_predictor_image_of_another_size_is_refused(package):
     exported = ExportedPredictor(package)
     exported(exported.example())
     with pytest.raises(InputError, match="image: 131x90, but tiny was exported for 130x90"):
@@ -123,7 +123,7 @@ def test_images_of_another_size_are_refused(package):
         exported.run(np.zeros(35099, np.uint8))
 
 
-def test_other_devices_and_precisions_are_refused(package):
+def test_exported_predictor_other_device_or_precision_is_refused(package):
     with pytest.raises(InputError, match="exported in fp32, not in bf16"):
         ExportedPredictor(package, precision="bf16")
     says = "exported for cpu, not for cuda" if torch.cuda.is_available() else "device 'cuda'"
@@ -149,15 +149,16 @@ def changed(package: Path, to: Path, old: str, new: str) -> Path:
         (torch.__version__, "1.0.0", "made with torch 1.0.0, here is"),
         (torch.ops.fcis_ros.sources(), "cpu-0", "made with operators cpu-0, here is .*; export it again"),
         ('"height"', '"depth"', "its description is damaged"),
+        ('"rgb8"', '"mono16"', "its description is damaged"),
         ('"format"', '"shape"', "not a model that `fcis export` of this release wrote"),
     ],
 )
-def test_packages_of_others_are_refused(package, tmp_path, old, new, says):
+def test_exported_predictor_changed_description_is_refused(package, tmp_path, old, new, says):
     with pytest.raises(InputError, match=f"model .*other.pt2: {says}"):
         ExportedPredictor(changed(package, tmp_path / "other.pt2", old, new))
 
 
-def test_what_is_no_package_is_refused(package, tmp_path):
+def test_exported_predictor_not_a_package_is_refused(package, tmp_path):
     with pytest.raises(InputError, match="none.pt2: no such file"):
         read_about(tmp_path / "none.pt2")
     cut = tmp_path / "cut.pt2"
@@ -181,13 +182,13 @@ def description(path: Path, content: str) -> Path:
 
 
 @given(st.lists(st.tuples(st.integers(0, 999), st.integers(1, 255)), min_size=1, max_size=4), st.integers(0, 200))
-def test_damaged_descriptions_are_refused_in_one_line(flips, cut):
+def test_exported_predictor_damaged_description_is_refused_in_one_line(flips, cut):
     """Whatever is flipped or cut off: what was written, or an error that names the file."""
     with tempfile.TemporaryDirectory() as folder:
         path = description(Path(folder) / "a.pt2", json.dumps({"format": "1", "name": "a" * 300}))
         content = bytearray(path.read_bytes())
-        for place, change in flips:
-            content[place % len(content)] ^= change
+        for position, change in flips:
+            content[position % len(content)] ^= change
         path.write_bytes(content[: len(content) - cut] if cut < 100 else content)
         try:
             about = read_about(path)
@@ -197,18 +198,13 @@ def test_damaged_descriptions_are_refused_in_one_line(flips, cut):
             assert about["format"] == "1" and all(isinstance(value, str) for value in about.values())
 
 
-def test_classes_are_known_without_running_anything(package, tiny_checkpoint, tmp_path):
+def test_class_names_of_runs_no_code(package, tiny_checkpoint, tmp_path):
     assert class_names_of(package) == class_names_of(tiny_checkpoint) == ("car", "pedestrian", "bicyclist")
     with pytest.raises(InputError, match="none.pt2"):
         class_names_of(description(tmp_path / "none.pt2", json.dumps({"format": "1"})))
 
 
-def test_an_encoding_that_is_none_is_refused(package, tmp_path):
-    with pytest.raises(InputError, match="its description is damaged"):
-        ExportedPredictor(changed(package, tmp_path / "other.pt2", '"rgb8"', '"mono16"'))
-
-
-def test_bad_wishes_are_refused(predictor, tmp_path):
+def test_export_impossible_frames_are_refused(predictor, tmp_path):
     with pytest.raises(InputError, match="encoding 'mono16': expected one of rgb8"):
         export(predictor, FrameLayout(90, 130, "mono16"), tmp_path / "a.pt2")
     with pytest.raises(InputError, match="nv12 needs even sides"):

@@ -43,7 +43,7 @@ def fake(**changes):
 
 
 @pytest.mark.parametrize("assemble", ["grid", "native"])
-def test_nothing_between_upload_and_download_waits_for_a_value(assemble):
+def test_detect_shapes_depend_on_no_value(assemble):
     votes = fake(assemble=assemble)
     assert votes.runs.shape == (99,)
     assert votes.scores.shape == votes.labels.shape == (TINY.max_instances,)
@@ -62,8 +62,8 @@ class OnOneDevice(TorchDispatchMode):
         return result
 
 
-def test_a_batch_is_its_images():
-    """The maps of an image do not depend on the others; from there on each goes its own way, back to its own original."""
+def test_forward_batch_equals_its_images():
+    """The maps of an image do not depend on the others; the rest is computed per image, in its original size."""
     torch.manual_seed(0)
     model, images = FCIS(TINY).eval(), torch.randn(2, 3, 96, 160)
     originals = [ORIGINAL, Original(30, 50, 3.2)]
@@ -73,18 +73,18 @@ def test_a_batch_is_its_images():
     for index, (image, original, found) in enumerate(zip(images, originals, model(images, originals), strict=True)):
         with torch.inference_mode():
             alone = model.dense(image[None])
-        own = {name: getattr(together, name)[index : index + 1] for name in maps}
-        for name, value in own.items():
+        single = {name: getattr(together, name)[index : index + 1] for name in maps}
+        for name, value in single.items():
             torch.testing.assert_close(value, getattr(alone, name), rtol=1e-4, atol=1e-4)
         with torch.inference_mode():
-            expected = model.detect(DenseMaps(**own, height=96, width=160), 0, original, 0.0, None)
+            expected = model.detect(DenseMaps(**single, height=96, width=160), 0, original, 0.0, None)
         assert int(expected.ends[-1]) > 0
         for name, value in vars(expected).items():
             assert torch.equal(getattr(found, name), value), name
 
 
 @pytest.mark.parametrize("assemble", ["grid", "native"])
-def test_nothing_is_computed_elsewhere_and_copied_to_the_device(assemble):
+def test_detect_computes_on_one_device(assemble):
     """A copy from the host's memory waits for the device, and cannot be captured in a graph."""
     model = FCIS(ModelConfig(**{**TINY.to_dict(), "voting": "released", "assemble": assemble})).eval().to("meta")
     image = torch.zeros(1, 3, 96, 160, device="meta")
@@ -93,7 +93,7 @@ def test_nothing_is_computed_elsewhere_and_copied_to_the_device(assemble):
     assert votes.runs.device.type == "meta"
 
 
-def test_masks_with_more_runs_than_there_is_room_for_are_not_lost(monkeypatch):
+def test_forward_runs_beyond_the_capacity_are_not_lost(monkeypatch):
     torch.manual_seed(0)
     model, image = FCIS(TINY).eval(), torch.randn(1, 3, 96, 160)
     expected, _ = find(model, image)
@@ -104,7 +104,7 @@ def test_masks_with_more_runs_than_there_is_room_for_are_not_lost(monkeypatch):
         assert np.array_equal(found.masks, expected.masks) and np.array_equal(found.scores, expected.scores)
 
 
-def test_rois_that_are_not_finite_are_ignored_and_counted():
+def test_forward_non_finite_rois_are_ignored_and_counted():
     torch.manual_seed(0)
     model = FCIS(TINY).eval()
     image = torch.randn(1, 3, 96, 160)

@@ -12,7 +12,7 @@ import torch
 
 from fcis_ros.data.synthetic.scenes import SyntheticScenes
 from fcis_ros.model import fcis, frame_graph, packing
-from fcis_ros.model.frame_graph import FrameGraphs
+from fcis_ros.model.frame_graph import FrameGraph, FrameGraphs, Shape
 from fcis_ros.model.predictor import Predictor
 from fcis_ros.model.stage_clock import EXTERNAL
 
@@ -30,16 +30,16 @@ class Played:
         if self.error is not None:
             raise self.error
         self.captured += 1
-        packed, found = compute()
+        outputs = compute()
 
         def replay() -> None:
             self.replayed += 1
-            again, now = compute()
-            packed.copy_(again)
-            for own, new in zip(found, now, strict=True):
-                own.runs.copy_(new.runs)
+            again = compute()
+            outputs.packed.copy_(again.packed)
+            for padded, new in zip(outputs.instances, again.instances, strict=True):
+                padded.runs.copy_(new.runs)
 
-        return replay, (packed, found)
+        return replay, outputs
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ def same(found, expected) -> bool:
     return np.array_equal(found.masks, expected.masks)
 
 
-def test_a_shape_is_captured_when_it_comes_again(predictor, plain, played):
+def test_frame_graphs_second_frame_of_a_shape_is_captured(predictor, plain, played):
     images = pictures(4)
     counts = []
     for image in images:
@@ -83,7 +83,7 @@ def test_a_shape_is_captured_when_it_comes_again(predictor, plain, played):
     assert counts == [(0, 0), (1, 1), (1, 2), (1, 3)]
 
 
-def test_stages_of_a_captured_frame_are_timed_and_the_rest_is_the_frame(predictor, plain, monkeypatch):
+def test_predict_captured_frame_has_stage_times_and_the_rest_is_frame(predictor, plain, monkeypatch):
     """Each stage takes a second of a clock of the test's; what is no stage of the graph's, one more."""
     now = itertools.count()
     monkeypatch.setattr(time, "perf_counter", lambda: next(now))
@@ -92,30 +92,46 @@ def test_stages_of_a_captured_frame_are_timed_and_the_rest_is_the_frame(predicto
     for image in images:
         (found,) = predictor.predict([image], 0.1)
     assert set(found.stage_ms) == {*stages, "frame"}
-    assert all(own == 1000 for stage, own in found.stage_ms.items() if stage != "frame")
+    assert all(milliseconds == 1000 for stage, milliseconds in found.stage_ms.items() if stage != "frame")
     assert found.stage_ms["frame"] == 2000  # the clock is asked before the first stage of the graph and after the last one
     (one, other) = predictor.predict([images[0], images[1][:60]], 0.1)  # the one in a graph, the other not
     assert one.stage_ms == other.stage_ms and one.stage_ms["backbone"] == 1000
 
 
-def test_batches_and_sizes_have_their_own(predictor, plain, played):
-    """Two sizes in one call: each goes its own way, and answers keep their order."""
+def test_frame_graph_times_are_of_the_captured_call(predictor, monkeypatch):
+    now = itertools.count()
+    monkeypatch.setattr(time, "perf_counter", lambda: next(now))
+
+    def capture(compute, device):
+        outputs = compute()
+        monkeypatch.setattr(time, "perf_counter", lambda: 5 * next(now))
+        compute()
+        return lambda: None, outputs
+
+    with torch.inference_mode():
+        graph = FrameGraph(predictor.model, "fp32", CPU, Shape(1, 90, 130, 0.1), capture)
+        stage_ms = graph(pictures(1)).stage_ms
+    assert len(stage_ms) == 8 and set(stage_ms.values()) == {1000}
+
+
+def test_frame_graphs_one_per_batch_size_and_image_size(predictor, plain, played):
+    """Two sizes in one call: each is a separate batch, and answers keep their order."""
     small, large = pictures(3), pictures(2, 120, 160)
     given = [small[0], large[0], small[1], large[1], small[2]]
     expected = plain.predict(given, 0.1)  # in the same batches: others round differently
     for _ in range(3):
         found = predictor.predict(given, 0.1)
-        assert all(same(own.instances, theirs.instances) for own, theirs in zip(found, expected, strict=True))
+        assert all(same(one.instances, other.instances) for one, other in zip(found, expected, strict=True))
     assert (played.captured, played.replayed) == (2, 4)
 
 
-def test_answers_are_not_overwritten_by_the_next_frame(predictor, plain):
+def test_frame_graphs_answers_survive_the_next_frame(predictor, plain):
     images = pictures(4)
     found = [predictor(image, 0.1) for image in images]
-    assert all(same(own, plain(image, 0.1)) for own, image in zip(found, images, strict=True))
+    assert all(same(answer, plain(image, 0.1)) for answer, image in zip(found, images, strict=True))
 
 
-def test_a_threshold_is_part_of_the_graph(predictor, plain):
+def test_frame_graphs_one_per_score_floor(predictor, plain):
     image = pictures(1)[0]
     best = float(plain(image).scores[3])
     for floor in (0.0, 0.0, best, best):
@@ -123,20 +139,20 @@ def test_a_threshold_is_part_of_the_graph(predictor, plain):
         assert len(found) == (plain(image).scores >= np.float32(floor)).sum()
 
 
-def test_masks_beyond_the_packed_runs_are_fetched(predictor, plain, monkeypatch):
+def test_frame_graphs_runs_beyond_the_packed_ones_are_fetched(predictor, plain, monkeypatch):
     monkeypatch.setattr(packing, "PACKED_RUNS", 5)
     for image in pictures(3):
         assert same(predictor(image, 0.1), plain(image, 0.1))
 
 
-def test_masks_beyond_the_room_are_computed_without_a_graph(predictor, plain, played, monkeypatch):
+def test_frame_graphs_runs_beyond_the_capacity_are_computed_without_a_graph(predictor, plain, played, monkeypatch):
     monkeypatch.setattr(fcis, "run_capacity", lambda *_: 20)
     for image in pictures(3):
         assert same(predictor(image, 0.1), plain(image, 0.1))
     assert played.captured == 1 and played.replayed == 2
 
 
-def test_the_least_recently_used_is_given_up(predictor, played, monkeypatch):
+def test_frame_graphs_above_the_limit_frees_the_least_recently_used(predictor, played, monkeypatch):
     monkeypatch.setattr(frame_graph, "LIMIT", 2)
     predictor.graphs = FrameGraphs(predictor.model, "fp32", CPU, played)
     a, b, c = (pictures(1, 90 + n)[0] for n in range(3))
@@ -149,7 +165,7 @@ def test_the_least_recently_used_is_given_up(predictor, played, monkeypatch):
     assert played.captured == 4
 
 
-def test_what_cannot_be_captured_is_said_once_and_served(predictor, plain, played, recwarn):
+def test_frame_graphs_capture_error_warns_once_and_frames_are_served(predictor, plain, played, recwarn):
     played.error = RuntimeError("operation not permitted when stream is capturing\nmore")
     for image in pictures(4):
         assert same(predictor(image, 0.1), plain(image, 0.1))
@@ -157,7 +173,7 @@ def test_what_cannot_be_captured_is_said_once_and_served(predictor, plain, playe
     assert warning.endswith("a frame cannot be captured (operation not permitted when stream is capturing)")
 
 
-def test_out_of_memory_at_capture_is_served_without(predictor, plain, played, recwarn):
+def test_frame_graphs_out_of_memory_at_capture_is_served_without(predictor, plain, played, recwarn):
     image = pictures(1)[0]
     predictor(image), predictor(image)
     played.error = torch.cuda.OutOfMemoryError("CUDA out of memory")
@@ -172,7 +188,7 @@ def test_out_of_memory_at_capture_is_served_without(predictor, plain, played, re
     assert played.captured == before + 1  # all had been given up
 
 
-def test_out_of_memory_in_a_frame_gives_graphs_up(predictor, monkeypatch, played):
+def test_predict_out_of_memory_frees_the_graphs(predictor, monkeypatch, played):
     image, larger = pictures(1)[0], pictures(1, 120)[0]
     predictor(image), predictor(image)
 
@@ -187,7 +203,7 @@ def test_out_of_memory_in_a_frame_gives_graphs_up(predictor, monkeypatch, played
     assert played.captured == 2
 
 
-def test_voting_that_waits_has_no_graph(tiny_checkpoint, played):
+def test_frame_graphs_category_voting_is_not_captured(tiny_checkpoint, played):
     predictor = Predictor.from_checkpoint(tiny_checkpoint, device="cpu", precision="fp32")
     predictor.model.config = dataclasses.replace(predictor.config, voting="category")
     graphs = FrameGraphs(predictor.model, "fp32", CPU, played)
@@ -198,7 +214,7 @@ def test_voting_that_waits_has_no_graph(tiny_checkpoint, played):
 
 @pytest.mark.cuda
 @pytest.mark.parametrize("precision", ["fp32", "fp16"])
-def test_on_a_gpu(precision):
+def test_frame_graphs_on_a_gpu_answers_equal_those_without(precision):
     """Captured and not, alone and in batches, on side streams: the same answers."""
     predictor = Predictor.from_checkpoint(device="cuda", precision=precision)
     without = Predictor.from_checkpoint(device="cuda", precision=precision)
@@ -207,10 +223,10 @@ def test_on_a_gpu(precision):
     for count in (1, 1, 1, 8, 8, 8, 2, 2):
         with torch.cuda.stream(torch.cuda.Stream()):
             found = predictor.predict(images[-count:], 0.1)
-        for own, theirs in zip(found, without.predict(images[-count:], 0.1), strict=True):
-            assert np.array_equal(own.instances.labels, theirs.instances.labels)
-            np.testing.assert_allclose(own.instances.scores, theirs.instances.scores, atol=2e-3)
-            assert (own.instances.masks != theirs.instances.masks).mean() < 1e-3
+        for captured, plain in zip(found, without.predict(images[-count:], 0.1), strict=True):
+            assert np.array_equal(captured.instances.labels, plain.instances.labels)
+            np.testing.assert_allclose(captured.instances.scores, plain.instances.scores, atol=2e-3)
+            assert (captured.instances.masks != plain.instances.masks).mean() < 1e-3
     assert not predictor.graphs.why_not and "frame" in found[0].stage_ms
     assert not EXTERNAL or all(found[0].stage_ms[stage] > 0 for stage in ("preprocess", "backbone", "rois", "voting"))
     torch.cuda.synchronize()

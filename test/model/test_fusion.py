@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import dataclasses
 
+import pytest
 import torch
 
 from fcis_ros.config import ModelConfig
@@ -21,14 +22,14 @@ def maps(*values: float) -> torch.Tensor:
 ROI = torch.tensor([[0.0, 0, 0, 15, 15]])
 
 
-def test_joint_score_and_mask_by_hand():
+def test_fuse_joint_score_and_mask_by_hand():
     fused = fuse(maps(0, 1, 3, 2, -5, 0), ROI, ONE_CELL)
     # Logits are the maxima 1, 3, 0; the mask is that of the car, sigmoid(2 - 3).
     assert torch.allclose(fused.scores[0], torch.softmax(torch.tensor([1.0, 3, 0]), 0))
     assert torch.allclose(fused.masks[0], torch.sigmoid(torch.tensor(-1.0)))
 
 
-def test_the_patent_takes_the_maximum_before_the_mean():
+def test_fuse_native_takes_the_maximum_before_the_mean():
     """One pixel says outside, its neighbour inside: for the patent both say "car"; the grid's square averages them first."""
     outside, inside = [0, 0, 4, 0, 0, 0, *PADDING], [0, 0, 0, 4, 0, 0, *PADDING]
     two = torch.tensor([outside, inside], dtype=torch.float32).T.reshape(1, 8, 1, 2).contiguous()
@@ -42,17 +43,18 @@ def test_the_patent_takes_the_maximum_before_the_mean():
     assert torch.allclose(wide.masks[0], torch.sigmoid(torch.tensor([-4.0, 4.0])).expand(2, 2))
 
 
-def test_outside_alone_is_detection_without_segmentation():
-    """High outside, low inside: the object is detected, the pixel is not part of it ([0028])."""
-    fused = fuse(maps(0, 0, 9, -9, 0, 0), ROI, ONE_CELL)
-    assert fused.scores[0, 1] > 0.99 and fused.masks[0] < 0.01
+@pytest.mark.parametrize(
+    ("values", "best", "mask"),
+    [
+        ((0, 0, 9, -9, 0, 0), 1, 0.0),  # high outside, low inside: detected, but the pixel is not part of it ([0028])
+        ((9, -9, 0, 4, 0, 0), 0, 1.0),  # the background wins; the mask is that of the best foreground class
+    ],
+)
+def test_fuse_outside_and_inside_decide_separately(values, best, mask):
+    fused = fuse(maps(*values), ROI, ONE_CELL)
+    assert fused.scores[0].argmax() == best and fused.scores[0, best] > 0.97 and abs(fused.masks[0] - mask) < 0.05
 
 
-def test_background_never_gives_the_mask():
-    fused = fuse(maps(9, -9, 0, 4, 0, 0), ROI, ONE_CELL)
-    assert fused.scores[0].argmax() == 0 and fused.masks[0] > 0.95
-
-
-def test_no_rois():
+def test_fuse_no_rois_is_empty():
     fused = fuse(maps(0, 0, 0, 0, 0, 0), torch.zeros(0, 5), ONE_CELL)
     assert fused.scores.shape == (0, 3) and fused.masks.shape == (0, 1, 1)

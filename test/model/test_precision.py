@@ -24,13 +24,13 @@ def bits(tensor: torch.Tensor) -> torch.Tensor:
 
 
 @pytest.mark.parametrize(("unit", "expected"), [("avx512_bf16", "bf16"), (None, "fp32")])
-def test_auto_is_the_same_at_every_start(unit, expected, monkeypatch):
+def test_choose_precision_auto_follows_from_the_cpu(unit, expected, monkeypatch):
     monkeypatch.setattr(device, "cpu_bf16_unit", lambda: unit)
     assert [predictor("auto").precision for _ in range(3)] == [expected] * 3
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16", "fp16"])
-def test_the_stored_weights_are_rounded_exactly_once(precision):
+def test_cast_rounds_the_stored_weights_once(precision):
     stored = checkpoint.load(checkpoint.default_checkpoint())
     fold_batch_norm(stored)
     used = predictor(precision).model.state_dict()
@@ -41,14 +41,14 @@ def test_the_stored_weights_are_rounded_exactly_once(precision):
         assert torch.equal(bits(used[name]), bits(value.to(DTYPES[precision]))), name
 
 
-def test_only_convolutions_are_cast():
+def test_cast_leaves_buffers_in_float32():
     model = nn.Sequential(nn.Conv2d(3, 4, 1), nn.ReLU())
     model.register_buffer("anchors", torch.ones(4))
     cast(model, "bf16")
     assert model[0].weight.dtype == torch.bfloat16 and model.anchors.dtype == torch.float32
 
 
-def test_what_a_device_does_not_have_is_refused():
+def test_choose_precision_unavailable_is_refused():
     with pytest.raises(InputError, match="precision 'fp8': expected auto, fp32, tf32, bf16, fp16"):
         predictor("fp8")
     with pytest.raises(InputError, match="precision 'tf32': only GPUs have it, the device is cpu"):
@@ -57,7 +57,7 @@ def test_what_a_device_does_not_have_is_refused():
 
 
 @pytest.mark.parametrize("before", [True, False])
-def test_fp32_is_not_tf32_and_the_flag_of_the_process_is_put_back(before, monkeypatch):
+def test_convolving_sets_tf32_and_restores_the_flag(before, monkeypatch):
     monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", before)
     for precision in DTYPES:
         with pytest.raises(ZeroDivisionError), convolving(precision):
@@ -66,7 +66,7 @@ def test_fp32_is_not_tf32_and_the_flag_of_the_process_is_put_back(before, monkey
         assert torch.backends.cudnn.allow_tf32 == before
 
 
-def test_the_predictor_convolves_in_its_precision(monkeypatch):
+def test_predictor_convolves_in_its_precision(monkeypatch):
     """PyTorch's default is to allow TF32: a predictor that says fp32 must not."""
     monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
     exact, allowed = predictor("fp32"), []
@@ -76,14 +76,14 @@ def test_the_predictor_convolves_in_its_precision(monkeypatch):
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_two_predictors_give_equal_bits(precision):
+def test_predictor_second_one_gives_equal_bits(precision):
     image = SyntheticScenes(0).sample(3).image
     a, b = predictor(precision)(image), predictor(precision)(image)
     assert len(a) > 3
     assert np.array_equal(a.scores, b.scores) and np.array_equal(a.labels, b.labels) and np.array_equal(a.masks, b.masks)
 
 
-def test_bf16_finds_what_fp32_finds():
+def test_predictor_bf16_finds_the_instances_of_fp32():
     """The default model on a synthetic frame, in software where the CPU has no bfloat16."""
     image = SyntheticScenes(0).sample(3).image
     exact, rounded = predictor("fp32")(image, 0.5), predictor("bf16")(image, 0.4)

@@ -1,33 +1,26 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
+import copy
+
 import numpy as np
 import pytest
 import torch
 
 import fcis_ros
-from fcis_ros.config import ModelConfig
 from fcis_ros.data.synthetic.scenes import SyntheticScenes
 from fcis_ros.errors import InputError
 from fcis_ros.model import checkpoint
-from fcis_ros.model.fcis import FCIS
-
-TINY = ModelConfig(
-    class_names=("car", "pedestrian"), backbone="resnet18", width=8, reduced_channels=16, rpn_channels=16, short_side=96,
-    max_side=160, anchor_scales=(1.0, 2.0, 4.0), rpn_post_nms=30,
-)  # fmt: skip
 
 
 @pytest.fixture
-def predictor(tmp_path):
-    torch.manual_seed(3)
-    checkpoint.save(tmp_path / "tiny.safetensors", FCIS(TINY), {})
-    return fcis_ros.Predictor.from_checkpoint(tmp_path / "tiny.safetensors", device="cpu", precision="fp32")
+def predictor(tiny_checkpoint):
+    return fcis_ros.Predictor.from_checkpoint(tiny_checkpoint, device="cpu", precision="fp32")
 
 
-def test_instances_fit_the_image(predictor):
+def test_predictor_instances_fit_the_image(predictor):
     image = np.random.default_rng(0).integers(0, 256, (60, 80, 3), dtype=np.uint8)
     found = predictor(image)
-    assert 0 < len(found) <= TINY.max_instances
+    assert 0 < len(found) <= predictor.config.max_instances
     assert found.masks.shape == (len(found), 60, 80)
     assert (np.diff(found.scores) <= 0).all()
     for mask, (x1, y1, x2, y2) in zip(found.masks, found.boxes, strict=True):
@@ -36,7 +29,7 @@ def test_instances_fit_the_image(predictor):
     assert (predictor.name, predictor.device.type) == ("tiny", "cpu")
 
 
-def test_a_prediction_says_how_long_its_stages_took_and_what_was_ignored(predictor):
+def test_predict_has_stage_times_and_ignored_rois(predictor):
     (prediction,) = predictor.predict([np.zeros((60, 80, 3), np.uint8)])
     stages = ["preprocess", "backbone", "rpn", "score_maps", "proposals", "rois", "nms", "voting", "download"]
     assert list(prediction.stage_ms) == stages and min(prediction.stage_ms.values()) > 0
@@ -47,7 +40,7 @@ def test_a_prediction_says_how_long_its_stages_took_and_what_was_ignored(predict
     assert prediction.ignored_rois > 0 and len(prediction.instances) == 0
 
 
-def test_images_of_one_size_are_one_batch_and_answers_keep_their_order(predictor):
+def test_predict_images_of_one_size_are_one_batch_in_order(predictor):
     """The first and the last have the same size once they are resized."""
     images = [np.zeros((*size, 3), np.uint8) for size in ((60, 80), (50, 90), (120, 160))]
     convolved = []
@@ -58,7 +51,7 @@ def test_images_of_one_size_are_one_batch_and_answers_keep_their_order(predictor
 
 
 @pytest.mark.parametrize(("precision", "pixels", "score"), [("fp32", 1, 0.001), ("bf16", 4, 0.05)])
-def test_images_given_together_are_found_in_as_one_by_one(precision, pixels, score):
+def test_predict_batch_finds_the_instances_of_single_images(precision, pixels, score):
     """The default model; PyTorch may convolve a batch by another algorithm, so that sums are rounded otherwise."""
     predictor = fcis_ros.Predictor.from_checkpoint(device="cpu", precision=precision)
     images = [SyntheticScenes(0).sample(index).image for index in (1, 3)]
@@ -70,11 +63,23 @@ def test_images_given_together_are_found_in_as_one_by_one(precision, pixels, sco
             assert near.any() and np.abs(together.scores[near] - sure).min() <= score
 
 
-def test_no_images(predictor):
+def test_predictor_leaves_the_given_network_unchanged(tiny_checkpoint):
+    """It folds batch norm and rounds the weights of a copy."""
+    network = checkpoint.load(tiny_checkpoint).train()
+    before = copy.deepcopy(network)
+    predictor = fcis_ros.Predictor(network, "tiny", torch.device("cpu"), "bf16")
+    assert predictor.model.rpn.conv.weight.dtype == torch.bfloat16 and not predictor.model.training
+    assert [type(module) for module in network.modules()] == [type(module) for module in before.modules()]
+    assert all(module.training for module in network.modules())
+    for (name, given), value in zip(network.state_dict().items(), before.state_dict().values(), strict=True):
+        assert given.dtype == value.dtype and torch.equal(given, value), name
+
+
+def test_predict_no_images_is_empty(predictor):
     assert predictor.predict([]) == []
 
 
-def test_same_image_same_answer_whatever_came_between(predictor):
+def test_predictor_same_image_gives_the_same_answer(predictor):
     image, other = np.random.default_rng(1).integers(0, 256, (2, 60, 80, 3), dtype=np.uint8)
     first, between, again = predictor(image), predictor(other), predictor(image)
     assert len(first) > 0 and not np.array_equal(first.scores, between.scores)
@@ -83,17 +88,17 @@ def test_same_image_same_answer_whatever_came_between(predictor):
 
 
 @pytest.mark.parametrize("size", [(2, 2), (2, 40), (3, 57), (300, 17)])
-def test_odd_sizes(predictor, size):
+def test_predictor_odd_sizes_are_taken(predictor, size):
     found = predictor(np.zeros((*size, 3), np.uint8))
     assert (found.height, found.width) == size
 
 
-def test_bad_image(predictor):
+def test_predictor_bad_image_is_refused(predictor):
     with pytest.raises(InputError, match="1x1 is too small"):
         predictor(np.zeros((1, 1, 3), np.uint8))
 
 
-def test_second_round_doubles_the_rois(predictor):
+def test_fuse_rounds_second_round_doubles_the_rois(predictor):
     model = predictor.model
     proposals = torch.tensor([[0.0, 0, 30, 30], [20, 20, 90, 70]])
     with torch.inference_mode():

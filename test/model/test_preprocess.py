@@ -15,26 +15,26 @@ RELEASED = ModelConfig(class_names=("car",))
     ("size", "resized"),
     [((480, 640), (600, 800)), ((360, 480), (600, 800)), ((1080, 1920), (562, 1000)), ((600, 1000), (600, 1000))],
 )
-def test_size_of_the_input_tensor(size, resized):
+def test_preprocess_size_of_the_input_tensor(size, resized):
     tensor, original = preprocess(np.zeros((*size, 3), np.uint8), RELEASED)
     assert tensor.shape == (1, 3, *resized)
     assert original == Original(*size, resize_scale(*size, RELEASED))
 
 
-def test_mean_is_rgb():
+def test_normalise_mean_is_rgb():
     tensor, _ = preprocess(np.full((600, 1000, 3), (200, 100, 50), np.uint8), RELEASED)
     expected = torch.tensor([200 - 123.15, 100 - 115.90, 50 - 103.06])
     assert torch.allclose(tensor[0, :, 300, 500], expected, atol=1e-4)
 
 
-def test_bytes_are_normalised_like_floats():
+def test_normalise_bytes_equal_floats():
     image = np.arange(256 * 3, dtype=np.uint8).reshape(16, 16, 3)
     for config in (RELEASED, ModelConfig(class_names=("car",), mean=(116, 118, 119), std=(58, 57, 56))):
         expected = normalise(image, config)
         assert torch.equal(normalise(image.astype(np.float32), config), expected)
 
 
-def test_a_gpu_does_the_same_with_the_bytes():
+def test_preprocess_gpu_operator_equals_the_cpu():
     """Its operator, here on the CPU; that the kernel gives the same is test_network_input's."""
     image = np.random.default_rng(0).integers(0, 256, (361, 479, 3), dtype=np.uint8)
     expected, original = preprocess(image, RELEASED)
@@ -44,7 +44,7 @@ def test_a_gpu_does_the_same_with_the_bytes():
 
 
 @pytest.mark.parametrize("device", ["cpu", "meta"])
-def test_the_input_is_channels_last_on_its_device(device, recwarn):
+def test_preprocess_is_channels_last_on_the_device(device, recwarn):
     image = np.zeros((600, 1000, 3), np.uint8)
     image.flags.writeable = False  # as what comes from a message may be
     for pixels in (image, image[::2, ::2], image[:, ::-1]):

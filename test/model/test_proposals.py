@@ -22,7 +22,7 @@ VOC = [anchor for index, anchor in enumerate(COCO) if index % 4]
 
 
 @pytest.mark.parametrize(("scales", "expected"), [((4, 8, 16, 32), COCO), ((8, 16, 32), VOC)])
-def test_anchors_of_the_released_models(scales, expected):
+def test_base_anchors_equal_the_released_models(scales, expected):
     assert base_anchors(config(anchor_scales=scales)).tolist() == expected
 
 
@@ -38,7 +38,7 @@ def count(proposals) -> int:
     return number
 
 
-def test_best_anchor_comes_first_and_is_clipped():
+def test_propose_best_anchor_is_first_and_clipped():
     settings = config(anchor_scales=(4,), anchor_ratios=(1.0,))
     logits, deltas = outputs(1, 3, 4)
     logits[1, 0, 2] = 5
@@ -48,7 +48,7 @@ def test_best_anchor_comes_first_and_is_clipped():
     assert proposals.scores[0] == torch.sigmoid(torch.tensor(5.0))
 
 
-def test_last_partial_row_and_column_do_not_propose():
+def test_propose_partial_last_row_and_column_are_left_out():
     settings = config(anchor_scales=(1,), anchor_ratios=(1.0,))
     logits, deltas = outputs(1, 3, 4)
     logits[1, 2, :] = 9
@@ -58,7 +58,7 @@ def test_last_partial_row_and_column_do_not_propose():
     assert count(proposals) == 6 and proposals.scores[:6].max() == 0.5
 
 
-def test_small_and_non_finite_candidates_are_dropped():
+def test_propose_small_and_non_finite_candidates_are_dropped():
     settings = config(anchor_scales=(1,), anchor_ratios=(1.0,), rpn_min_size=10)
     logits, deltas = outputs(1, 1, 2)
     deltas[2, 0, 0] = -3  # shrinks the first to less than one pixel
@@ -67,7 +67,7 @@ def test_small_and_non_finite_candidates_are_dropped():
     assert count(propose(logits, deltas, base_anchors(settings), 16, 32, settings)) == 0
 
 
-def test_never_more_than_asked():
+def test_propose_never_exceeds_the_limit():
     settings = config(rpn_post_nms=7, rpn_nms=1.0)
     logits, deltas = outputs(12, 5, 5)
     assert count(propose(logits, deltas, base_anchors(settings), 80, 80, settings)) == 7

@@ -6,9 +6,9 @@ import dataclasses
 
 import numpy as np
 import pytest
+import released_reference as released
 import torch
 
-from benchmarks import released_numpy as released
 from fcis_ros import Predictor
 from fcis_ros.config import ModelConfig
 from fcis_ros.data.frame_sources import read_image
@@ -74,18 +74,18 @@ def compare(image):
     return found
 
 
-def test_noise():
+def test_raw_outputs_noise_equals_the_definition():
     image = np.random.default_rng(0).integers(0, 256, (97, 131, 3), dtype=np.uint8)
     found = compare(image)
     assert found["im_info"].tolist() == [[240, 324, pytest.approx(240 / 97)]]
     assert found["seg_prob"].shape[1:] == found["masks21"].shape[1:] == (21, 21)
 
 
-def test_a_photo(shared_data):
+def test_raw_outputs_photo_equals_the_definition(shared_data):
     compare(read_image(min((shared_data / "coco100" / "train").glob("*.jpg"))))
 
 
-def test_instances_are_those_of_the_predictor():
+def test_raw_outputs_instances_equal_the_predictors():
     image = np.random.default_rng(1).integers(0, 256, (97, 131, 3), dtype=np.uint8)
     predictor = make_predictor(image)
     found, instances = raw_outputs(predictor.model, image, CPU), predictor(image)
@@ -98,7 +98,7 @@ def test_instances_are_those_of_the_predictor():
     assert len(inside) > 3 and all(inside)
 
 
-def test_data_is_what_the_released_code_feeds():
+def test_raw_outputs_data_equals_the_released_input():
     config = dataclasses.replace(CONFIG, short_side=4, max_side=8)
     image = np.full((4, 4, 3), (10, 20, 30), np.uint8)
     torch.manual_seed(0)

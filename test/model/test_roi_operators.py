@@ -27,7 +27,7 @@ def maps_of_each(channels: int) -> list[torch.Tensor]:
 
 
 @pytest.mark.parametrize(("assemble", "single"), [("grid", ops), ("native", patent)])
-def test_outputs_are_the_means_over_all_k(assemble, single):
+def test_multi_bin_operators_average_over_all_k(assemble, single):
     merged = operators(dataclasses.replace(CONFIG, assemble=assemble))
     cases = {"class_logits": (8, (ROIS, 3)), "mask_logits": (8, (ROIS, LABELS)), "box_deltas": (4, (ROIS,))}
     for name, (channels, arguments) in cases.items():
@@ -41,7 +41,7 @@ def test_outputs_are_the_means_over_all_k(assemble, single):
 
 
 @pytest.mark.parametrize("assemble", ["grid", "native"])
-def test_the_mask_is_that_of_the_winner(assemble):
+def test_multi_bin_operators_mask_is_of_the_best_class(assemble):
     merged, maps = operators(dataclasses.replace(CONFIG, assemble=assemble)), torch.cat(maps_of_each(8), dim=1)
     scores = torch.tensor([[0.9, 0.06, 0.04], [0.1, 0.2, 0.7], [0.0, torch.nan, 0.0]])
     pairs = merged.mask_logits(maps, ROIS, torch.tensor([1, 2, 2]), 3, 6, 16)
@@ -50,7 +50,7 @@ def test_the_mask_is_that_of_the_winner(assemble):
 
 
 @pytest.mark.parametrize("voting", ["released", "category"])
-def test_a_model_with_several_k_finds_instances(tmp_path, voting):
+def test_predictor_several_k_finds_instances(tmp_path, voting):
     config = ModelConfig(
         class_names=("car",), backbone="resnet18", width=8, reduced_channels=16, rpn_channels=16, short_side=96, max_side=160,
         anchor_scales=(1.0, 2.0), rpn_post_nms=20, bins=7, more_bins=(3, 1), voting=voting,
@@ -71,6 +71,6 @@ def test_a_model_with_several_k_finds_instances(tmp_path, voting):
         ("12", "more_bins must be at most 4 whole numbers"),
     ],
 )
-def test_what_is_no_partition_is_refused(more, problem):
+def test_config_grid_not_a_multiple_of_every_k_is_refused(more, problem):
     with pytest.raises(InputError, match=problem):
         dataclasses.replace(CONFIG, more_bins=more)

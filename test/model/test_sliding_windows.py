@@ -16,28 +16,28 @@ CONFIG = ModelConfig(
 )
 
 
-def test_windows_by_hand():
+def test_slide_windows_by_hand():
     windows = slide(80, 96, dataclasses.replace(CONFIG, window_scales=(1.0,)))
     assert windows.tolist() == [
         [0, 0, 63, 63], [16, 0, 79, 63], [32, 0, 95, 63], [0, 16, 63, 79], [16, 16, 79, 79], [32, 16, 95, 79]
     ]  # fmt: skip
 
 
-def test_levels_have_windows_and_steps_of_their_own_scale():
+def test_slide_levels_scale_windows_and_steps():
     windows = slide(64, 64, CONFIG)
     assert windows[0].tolist() == [0, 0, 63, 63] and len(windows) == 1 + 5 * 5
     assert windows[1:3].tolist() == [[0, 0, 31, 31], [8, 0, 39, 31]] and windows[-1].tolist() == [32, 32, 63, 63]
 
 
 @pytest.mark.parametrize("size", [(1, 1), (40, 500), (63, 64)])
-def test_windows_larger_than_the_level_are_cut_off(size):
+def test_slide_windows_larger_than_the_level_are_cut_off(size):
     windows = slide(*size, dataclasses.replace(CONFIG, window_scales=(0.25, 1.0)))
     assert windows[0].tolist() == [0, 0, min(size[1], 256) - 1, min(size[0], 256) - 1]
     assert (windows[:, 2] < size[1]).all() and (windows[:, 3] < size[0]).all() and (windows[:, 2:] >= windows[:, :2]).all()
 
 
 @pytest.mark.parametrize("assemble", ["grid", "native"])
-def test_the_window_over_the_object_comes_first(assemble):
+def test_propose_windows_window_over_the_object_is_first(assemble):
     """Score maps that know cars in four cells, of which the upper left is at (16, 32)."""
     config = dataclasses.replace(CONFIG, assemble=assemble, window_scales=(2.0, 1.0))
     maps = torch.zeros(1, 4, 4, 2, 6, 6)  # bin, class and padding, side
@@ -51,12 +51,12 @@ def test_the_window_over_the_object_comes_first(assemble):
     assert (found.scores[:4].diff() <= 0).all()
 
 
-def test_the_rpn_has_no_say(tiny_checkpoint):
+def test_propose_windows_ignores_the_rpn(tiny_checkpoint):
     image = np.random.default_rng(0).integers(0, 256, (90, 120, 3), dtype=np.uint8)
     model = checkpoint.load(tiny_checkpoint)
     model.config = dataclasses.replace(model.config, proposals="windows", window=32)
     predictor = Predictor(model, "tiny", torch.device("cpu"))
-    found = predictor(image)
+    found, model = predictor(image), predictor.model
     with torch.no_grad():
         model.rpn.score.bias.fill_(torch.nan)
     again = predictor(image)

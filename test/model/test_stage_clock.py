@@ -1,11 +1,14 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
+import threading
 import time
 
 import pytest
 import torch
 
-from fcis_ros.model.stage_clock import StageClock
+from fcis_ros.model.stage_clock import stage, timed_stages
+
+CPU = torch.device("cpu")
 
 
 @pytest.fixture
@@ -20,21 +23,50 @@ def pass_time(monkeypatch):
     return wait
 
 
-def test_each_stage_has_its_own_time(pass_time):
-    clock = StageClock(torch.device("cpu"))
-    assert clock.stage_ms() == {}
-    pass_time(0.5)
-    clock.mark("slow")
-    pass_time(0.25)
-    clock.mark("fast")
-    pass_time(9)  # after the last mark: nobody's
+def test_stage_has_the_time_since_the_previous_stage(pass_time):
+    with timed_stages(CPU) as clock:
+        assert clock.stage_ms() == {}
+        pass_time(0.25)  # counts to the next stage
+        with stage("slow"):
+            pass_time(0.25)
+        with stage("fast"):
+            pass_time(0.25)
+        pass_time(9)  # after the last stage: counts to none
+    with stage("after the block"):
+        pass
     assert clock.stage_ms() == {"slow": 500, "fast": 250}
 
 
-def test_what_is_marked_twice_is_summed(pass_time):
-    clock = StageClock(torch.device("cpu"))
-    for stage, seconds in (("both", 0.5), ("other", 0.25), ("both", 1)):
-        pass_time(seconds)
-        clock.mark(stage)
+def test_stage_repeated_name_is_summed(pass_time):
+    with timed_stages(CPU) as clock:
+        for name, seconds in (("both", 0.5), ("other", 0.25), ("both", 1)):
+            with stage(name):
+                pass_time(seconds)
     times = clock.stage_ms()
     assert times == {"both": 1500, "other": 250} and list(times) == ["both", "other"]
+
+
+def test_stage_nested_clocks_and_threads_are_separate(pass_time):
+    with timed_stages(CPU) as outer:
+        with pytest.raises(KeyError), timed_stages(CPU) as inner:
+            with stage("inner"):
+                pass_time(1)
+            raise KeyError
+
+        def elsewhere():
+            with stage("elsewhere"):
+                pass
+
+        thread = threading.Thread(target=elsewhere)
+        thread.start()
+        thread.join()
+        with stage("outer"):
+            pass_time(1)
+    assert inner.stage_ms() == {"inner": 1000} and outer.stage_ms() == {"outer": 2000}
+
+
+def test_stage_after_an_error_is_not_counted(pass_time):
+    with timed_stages(CPU) as clock:
+        with pytest.raises(KeyError), stage("failed"):
+            raise KeyError
+    assert clock.stage_ms() == {}

@@ -15,7 +15,7 @@ from fcis_ros.model.voting import assign_votes, category_masks, vote
 CONFIG = ModelConfig(class_names=("car", "pedestrian"), bins=1, grid=4, rpn_min_size=1)
 ORIGINAL = Original(20, 20, 1.0)
 BOXES = torch.tensor([[0.0, 0, 3, 3], [0, 0, 3, 2], [10, 10, 13, 13]])
-# Background, car, pedestrian. The second ROI's own class is pedestrian although it overlaps the car.
+# Background, car, pedestrian. The second ROI's best class is pedestrian although it overlaps the car.
 SCORES = torch.tensor([[0.1, 0.6, 0.3], [0.2, 0.2, 0.6], [0.05, 0.9, 0.05]])
 
 
@@ -37,7 +37,7 @@ def counted(ballots, masks, original, config):
     return to_instances(padded, original.height, original.width, config.class_names)
 
 
-def test_votes_of_the_released_code_by_hand():
+def test_vote_released_by_hand():
     found = run()
     assert found.labels.tolist() == [1, 1, 2] and np.allclose(found.scores, [0.9, 0.6, 0.6])
     assert found.boxes[0].tolist() == [10, 10, 14, 14] and found.crops[0].all()
@@ -48,7 +48,7 @@ def test_votes_of_the_released_code_by_hand():
     assert found.boxes[2].tolist() == [0, 0, 4, 3] and found.crops[2].all()
 
 
-def test_category_votes_average_probabilities_of_the_voted_class():
+def test_category_masks_average_probabilities_of_the_voted_class():
     config = dataclasses.replace(CONFIG, voting="category", mask_threshold=0.5)
     ballots = assign_votes(FusedRois(BOXES, SCORES, torch.ones(3, 4, 4)), ORIGINAL, config, 0.5)
     # One cell, outside and inside of background, car, pedestrian and the padding; sigmoid(inside - outside): 0.9 of cars,
@@ -64,12 +64,12 @@ def test_category_votes_average_probabilities_of_the_voted_class():
     assert found.labels.tolist() == [1, 1] and found.boxes[1].tolist() == [0, 0, 4, 4]
 
 
-def test_boxes_go_back_to_the_original_image():
+def test_vote_boxes_are_in_the_original_image():
     found = run(scale=2.0, size=(10, 10))
     assert found.boxes[0].tolist() == [5, 5, 7, 7]  # last pixel 13/2 = 6.5, rounded half to even
 
 
-def test_score_floor_changes_nothing_above_it():
+def test_assign_votes_score_floor_changes_nothing_above_it():
     everything = run(floor=0.0)
     kept = everything.select(everything.scores >= 0.5)
     some = run(floor=0.5)
@@ -77,38 +77,29 @@ def test_score_floor_changes_nothing_above_it():
     assert np.array_equal(kept.masks, some.masks) and np.array_equal(kept.scores, some.scores)
 
 
-def test_at_most_max_instances_and_ties_have_an_order():
+def test_assign_votes_max_instances_and_ties_are_ordered():
     assert len(run(dataclasses.replace(CONFIG, max_instances=1))) == 1
     assert run(dataclasses.replace(CONFIG, max_instances=2)).labels.tolist() == [1, 1]  # of two 0.6 the lower label
 
 
-def test_one_pixel_wide_masks_are_kept_or_dropped_as_configured():
+def test_vote_mask_output_released_drops_one_pixel_wide_masks_only():
     thin = torch.zeros(3, 4, 4)
     thin[:, :, 1] = 1
     assert len(run(masks=thin)) == 3
-    assert len(run(dataclasses.replace(CONFIG, mask_output="released"), masks=thin)) == 0
+    released = dataclasses.replace(CONFIG, mask_output="released")
+    assert len(run(released, masks=thin)) == 0
+    wide = run(released)
+    assert wide.boxes[0].tolist() == [10, 10, 14, 14] and wide.crops[0].all()
 
 
-def test_released_output_goes_through_the_grid():
-    found = run(dataclasses.replace(CONFIG, mask_output="released"))
-    assert found.boxes[0].tolist() == [10, 10, 14, 14] and found.crops[0].all()
-
-
-@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
-def test_roi_without_finite_scores_is_left_out(bad):
-    scores = SCORES.clone()
-    scores[2] = bad
-    found = found_by(FusedRois(BOXES, scores, torch.ones(3, 4, 4)))
+@pytest.mark.parametrize(("tensor", "value"), [(SCORES, torch.nan), (SCORES, torch.inf), (BOXES, torch.nan)])
+def test_assign_votes_non_finite_roi_is_left_out(tensor, value):
+    boxes, scores = BOXES.clone(), SCORES.clone()
+    (scores if tensor is SCORES else boxes)[2] = value
+    found = found_by(FusedRois(boxes, scores, torch.ones(3, 4, 4)))
     assert len(found) == 2 and found.boxes[:, 0].max() == 0
 
 
-def test_rows_of_nan_are_no_rois():
-    boxes = BOXES.clone()
-    boxes[2] = torch.nan
-    found = found_by(FusedRois(boxes, SCORES, torch.ones(3, 4, 4)))
-    assert len(found) == 2 and found.boxes[:, 0].max() == 0
-
-
-def test_nothing_found():
+def test_vote_no_winner_is_empty():
     found = run(floor=1.0)
     assert len(found) == 0 and found.masks.shape == (0, 20, 20) and found.boxes.shape == (0, 4)

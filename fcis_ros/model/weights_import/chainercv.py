@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """ChainerCV's ``FCISResNet101``: its arrays under the released names and in the released order.
 
-Its ``mxnet2npz.py`` made them from the released files: boxes are y, x, height, width there and the two scores of an anchor lie
-together.
+Its ``mxnet2npz.py`` made them from the released files: boxes are y, x, height, width, and the two scores of an anchor are
+neighbours.
 """
 
 import re
@@ -30,22 +30,22 @@ def is_chainercv(stored: dict[str, StoredArray]) -> bool:
 
 
 def to_released(path: object, stored: dict[str, StoredArray], bins: int) -> dict[str, StoredArray]:
-    """The arrays by their released names; a name that is unknown stays, a counter of normalisation goes.
+    """Returns the arrays by their released names; unknown names are kept, counters of normalisation removed.
 
     Raises:
         InputError: two arrays of the file ``path`` are the same parameter.
     """
-    found: dict[str, StoredArray] = {}
+    arrays: dict[str, StoredArray] = {}
     for name, array in stored.items():
         if re.fullmatch(r"extractor/.*/bn/N", name):
             continue
         theirs = released_name(name)
-        add(found, path, theirs, _reordered(theirs, array, bins))
-    return found
+        add(arrays, path, theirs, _reordered(theirs, array, bins))
+    return arrays
 
 
 def released_name(name: str) -> str:
-    """Of an array of ChainerCV's; what is none stays as it is."""
+    """Returns the released name of an array of ChainerCV; other names are returned unchanged."""
     layer, _, part = name.rpartition("/")
     if layer in HEADS and part in ("W", "b"):
         return f"{HEADS[layer]}_{'weight' if part == 'W' else 'bias'}"

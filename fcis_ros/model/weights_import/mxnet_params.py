@@ -10,11 +10,11 @@ All formats that MXNet 1.9.1 reads (its ``src/ndarray/ndarray.cc``), little-endi
             | uint32 0xF993FAC8, shape, context, int32 dtype, values                                             before 0.11
             | uint32 dimensions, as many uint32, context, int32 dtype, values                                      the first
     shape   = int32 dimensions, as many int64
-    context = int32 kind and int32 number of the device that held the array; of no importance here
+    context = int32 kind and int32 number of the device that held the array; ignored
     name    = uint64 length, as many bytes of UTF-8
 
-Nothing that the file says about lengths is believed before it is compared with what is left of the file, which is mapped:
-values are read when they are asked for.
+Every length in the file is compared with the rest of the file before it is used. The file is mapped: values are read on
+demand.
 """
 
 import math
@@ -34,11 +34,11 @@ BFLOAT16 = 12  # the upper half of a float32
 
 
 def read(path: str | Path) -> dict[str, StoredArray]:
-    """The arrays of a ``.params`` file by name, without the ``arg:`` or ``aux:`` that stands before it.
+    """Returns the arrays of a ``.params`` file by name, without the prefix ``arg:`` or ``aux:``.
 
     Raises:
-        InputError: the file is missing, empty, truncated, damaged, of another format, or holds what weights never are: sparse
-            arrays, arrays without values or names, two of the same name.
+        InputError: the file is missing, empty, truncated, damaged, of another format, or holds sparse arrays, arrays without
+            values or names, or two arrays of one name.
     """
     try:
         with open(path, "rb") as file:
@@ -53,30 +53,30 @@ def read(path: str | Path) -> dict[str, StoredArray]:
     arrays = [_array(cursor, f"array {number} of {count}") for number in range(1, count + 1)]
     if (named := cursor.count("names")) != count:
         raise InputError(f"{path}: {count} arrays, but {named} names")
-    found: dict[str, StoredArray] = {}
+    named_arrays: dict[str, StoredArray] = {}
     for number, array in enumerate(arrays, 1):
-        add(found, path, _name(cursor, f"name {number} of {count}"), array)
+        add(named_arrays, path, _name(cursor, f"name {number} of {count}"), array)
     if cursor.left:
         raise InputError(f"{path}: {cursor.left} bytes too many after the last name")
-    return found
+    return named_arrays
 
 
 class _Cursor:
-    """A place in the file."""
+    """A reading position in the file."""
 
     def __init__(self, path: str | Path, contents: mmap.mmap):
-        self.path, self.contents, self.at = path, contents, 0
+        self.path, self.contents, self.offset = path, contents, 0
 
     @property
     def left(self) -> int:
-        return len(self.contents) - self.at
+        return len(self.contents) - self.offset
 
     def skip(self, size: int, what: str) -> int:
-        """Where the next ``size`` bytes start."""
+        """Skips ``size`` bytes and returns the offset of the first one."""
         if size > self.left:
             raise InputError(f"{self.path}: {what} needs {size} bytes where {self.left} are left; truncated or damaged")
-        self.at += size
-        return self.at - size
+        self.offset += size
+        return self.offset - size
 
     def integers(self, layout: str, what: str) -> tuple[int, ...]:
         return struct.unpack_from(layout, self.contents, self.skip(struct.calcsize(layout), what))

@@ -1,6 +1,6 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""NumPy's ``.npz``, a zip archive of arrays, read without unpickling and without unpacking more than is asked for."""
+"""NumPy's ``.npz``, a zip archive of arrays, read without unpickling, each array on demand."""
 
 import io
 import math
@@ -17,10 +17,10 @@ UNREADABLE = (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, Run
 
 
 def read(path: str | Path) -> dict[str, StoredArray]:
-    """The arrays of an ``.npz`` file by name.
+    """Returns the arrays of an ``.npz`` file by name.
 
     Raises:
-        InputError: the file is missing, truncated, damaged or holds something else than arrays.
+        InputError: the file is missing, truncated, damaged or holds anything but arrays.
     """
     try:
         archive = zipfile.ZipFile(path)
@@ -29,13 +29,13 @@ def read(path: str | Path) -> dict[str, StoredArray]:
         raise InputError(f"{path}: not a readable .npz file ({error})") from None
     if len(members) > MAX_ARRAYS:
         raise InputError(f"{path}: {len(members)} arrays, {MAX_ARRAYS} at most can be right")
-    found: dict[str, StoredArray] = {}
+    arrays: dict[str, StoredArray] = {}
     for member in members:
         name = member.filename.removesuffix(".npy")
         if name == member.filename:
             raise InputError(f"{path}: {quoted(name)} in it is not an array{_pickle(name)}")
-        add(found, path, name, _array(path, archive, member))
-    return found
+        add(arrays, path, name, _array(path, archive, member))
+    return arrays
 
 
 def _pickle(name: str) -> str:

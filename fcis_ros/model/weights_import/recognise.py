@@ -1,6 +1,6 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""What a file of weights is, and what has to be made of it."""
+"""Recognises the network in a file of weights."""
 
 import zipfile
 from collections.abc import Iterator
@@ -20,13 +20,13 @@ RELEASED = {(81, 12): "resnet101_coco", (21, 9): "resnet101_voc"}  # classes wit
 
 @dataclass(frozen=True)
 class Recognised:
-    """A file whose names, shapes and types are right.
+    """Contents of a file whose names, shapes and types are correct.
 
     Attributes:
-        kind: of what it holds, in words.
-        config: of the FCIS network; None where the file holds an ImageNet classifier, of which the backbone is taken.
-        tensors: our names and values, each read when its turn comes; InputError where one is not finite.
-        count: of tensors.
+        kind: kind of network and file, in words.
+        config: configuration of the FCIS network; None for an ImageNet classifier, of which the backbone is taken.
+        tensors: names and values of this project, read one by one; InputError where a value is not finite.
+        count: number of tensors.
     """
 
     kind: str
@@ -36,11 +36,11 @@ class Recognised:
 
 
 def recognise(path: str | Path, config: ModelConfig | None = None) -> Recognised:
-    """Reads what a file says about itself, not its values.
+    """Recognises a file by names and shapes, without reading its values.
 
     Args:
         path: MXNet's ``.params``, of the released FCIS or of a ResNet that its training starts from, or ChainerCV's ``.npz``.
-        config: of the network in it; None: of the released COCO or VOC model, by the numbers of classes and anchors.
+        config: configuration of the network; None for the released COCO or VOC model, by the numbers of classes and anchors.
 
     Raises:
         InputError: the file is missing, damaged, or does not hold such a network.
@@ -67,7 +67,7 @@ def recognise(path: str | Path, config: ModelConfig | None = None) -> Recognised
 
 
 def refuse_known(path: Path) -> None:
-    """Raises InputError for the files that people try, with what to do instead."""
+    """Raises InputError with advice for other files of weights."""
     with open(path, "rb") as file:
         start = file.read(9)
     if start[8:9] == b"{":
@@ -77,7 +77,7 @@ def refuse_known(path: Path) -> None:
 
 
 def released_config(path: Path, stored: dict[str, StoredArray]) -> ModelConfig:
-    """The configuration that the released model was tested with, by its numbers of classes and anchors."""
+    """Returns the configuration of the released model with these numbers of classes and anchors."""
     sizes = []
     for name, each in (("fcis_cls_seg_weight", 2 * 7 * 7), ("rpn_cls_score_weight", 2)):
         channels = stored[name].shape[0] if name in stored and stored[name].shape else 0
@@ -92,7 +92,7 @@ def released_config(path: Path, stored: dict[str, StoredArray]) -> ModelConfig:
 
 
 def imagenet(path: Path, form: str, stored: dict[str, StoredArray]) -> Recognised:
-    """The backbone of an ImageNet classifier, with torchvision's names."""
+    """Returns the backbone of an ImageNet classifier, with torchvision's names."""
     for backbone in reversed(released.BOTTLENECKS):
         expected = released.backbone_parameters(backbone)
         deepest = f"res4{released.block_names(backbone)[2][-1]}_branch2a_weight"
@@ -105,5 +105,5 @@ def imagenet(path: Path, form: str, stored: dict[str, StoredArray]) -> Recognise
 
 
 def count(expected: dict[str, released.ReleasedParameter]) -> int:
-    """How many tensors become of them: every normalisation also has a counter."""
+    """Returns the number of converted tensors: every normalisation also has a counter."""
     return len(expected) + sum(name.endswith("_moving_var") for name in expected)

@@ -1,10 +1,10 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""The released FCIS network: its parameters' names, shapes and channel orders, and what of ours each one becomes.
+"""The released FCIS network: names, shapes and channel orders of its parameters, and their names in this project.
 
 Names are those of the released MXNet code, whose blocks are called as in the Caffe models that its backbones come from; ours
 are torchvision's. Weights are [out, in, height, width] in both. Only the order of channels in the two position-sensitive
-layers differs: class, side, bin there, bin, class, side here, the classes padded.
+layers differs: class, side, bin in the released files; bin, class, side here, the classes padded.
 """
 
 from collections.abc import Callable, Iterator
@@ -27,9 +27,9 @@ class ReleasedParameter:
     """One parameter of the released network.
 
     Attributes:
-        ours: the name of the parameter that it becomes.
-        shape: in the released network.
-        reorder: from the released order of channels to ours.
+        ours: name of the parameter in this project.
+        shape: shape in the released network.
+        reorder: function from the released order of channels to ours.
     """
 
     ours: str
@@ -38,7 +38,7 @@ class ReleasedParameter:
 
 
 def block_names(backbone: str) -> list[list[str]]:
-    """The blocks of stages 2 to 5: a, b, c, ... where there are few, a, b1, b2, ... in long stages of deep networks."""
+    """Returns the block names of stages 2 to 5: a, b, c, ... in short stages, a, b1, b2, ... in long ones of deep networks."""
     deep = backbone != "resnet50"
     return [
         ["a", *(f"b{i}" for i in range(1, count))] if deep and stage in (3, 4) else list("abcdef"[:count])
@@ -47,13 +47,13 @@ def block_names(backbone: str) -> list[list[str]]:
 
 
 def backbone_parameters(backbone: str, width: int = 64) -> dict[str, ReleasedParameter]:
-    """The released parameters of a bottleneck ResNet; ours are called as torchvision calls them."""
-    found: dict[str, ReleasedParameter] = {}
+    """Returns the released parameters of a bottleneck ResNet, by released name; ours have torchvision's names."""
+    converted: dict[str, ReleasedParameter] = {}
 
     def conv_and_norm(conv: str, norm: str, our_conv: str, our_norm: str, shape: tuple[int, ...]) -> None:
-        found[f"{conv}_weight"] = ReleasedParameter(f"{our_conv}.weight", shape)
+        converted[f"{conv}_weight"] = ReleasedParameter(f"{our_conv}.weight", shape)
         for theirs, ours in NORM.items():
-            found[f"{norm}_{theirs}"] = ReleasedParameter(f"{our_norm}.{ours}", shape[:1])
+            converted[f"{norm}_{theirs}"] = ReleasedParameter(f"{our_norm}.{ours}", shape[:1])
 
     conv_and_norm("conv1", "bn_conv1", "conv1", "bn1", (width, 3, 7, 7))
     inputs = width
@@ -69,11 +69,11 @@ def backbone_parameters(backbone: str, width: int = 64) -> dict[str, ReleasedPar
                 branch = f"{theirs}2{'_abc'[j]}"
                 conv_and_norm(f"res{branch}", f"bn{branch}", f"{ours}conv{j}", f"{ours}bn{j}", shape)
             inputs = outer
-    return found
+    return converted
 
 
 def parameters(config: ModelConfig) -> dict[str, ReleasedParameter]:
-    """All parameters of the released network with this configuration's sizes, by their released names."""
+    """Returns all parameters of the released network with this configuration's sizes, by their released names."""
     k, classes, anchors = config.bins, config.num_classes, config.num_anchors
 
     def bins_first(values: np.ndarray) -> np.ndarray:  # class, side, bin -> bin, class, side
@@ -84,7 +84,7 @@ def parameters(config: ModelConfig) -> dict[str, ReleasedParameter]:
         return values.reshape(2, 4, k * k, -1)[1].swapaxes(0, 1)
 
     backbone = backbone_parameters(config.backbone, config.width)
-    found = {name: ReleasedParameter(f"backbone.{one.ours}", one.shape) for name, one in backbone.items()}
+    converted = {name: ReleasedParameter(f"backbone.{parameter.ours}", parameter.shape) for name, parameter in backbone.items()}
     c5, reduced = 32 * config.width, config.reduced_channels
     for name, ours, shape, reorder in (
         ("rpn_conv_3x3", "rpn.conv", (config.rpn_channels, c5 // 2, 3, 3), None),
@@ -95,32 +95,32 @@ def parameters(config: ModelConfig) -> dict[str, ReleasedParameter]:
         ("fcis_bbox", "score_maps.box", (8 * k * k, reduced, 1, 1), used_boxes),
     ):
         for part, size in (("weight", shape), ("bias", shape[:1])):
-            found[f"{name}_{part}"] = ReleasedParameter(f"{ours}.{part}", size, *([reorder] if reorder else []))
-    return found
+            converted[f"{name}_{part}"] = ReleasedParameter(f"{ours}.{part}", size, *([reorder] if reorder else []))
+    return converted
 
 
 def convert(
     path: object, stored: dict[str, StoredArray], expected: dict[str, ReleasedParameter], ignored: Callable[[str], bool]
 ) -> Iterator[tuple[str, np.ndarray]]:
-    """Our parameters, one by one, from the released ones in a file.
+    """Yields our parameters, one by one, from the released ones in a file.
 
     Names, shapes and types of all are checked before the first value is read.
 
     Args:
-        path: of the file, for messages.
-        stored: what it holds, by released names.
-        expected: what it has to hold.
-        ignored: whether a name that is not expected does no harm.
+        path: path of the file, for messages.
+        stored: arrays of the file, by released names.
+        expected: required parameters, by released names.
+        ignored: predicate of unexpected names that are skipped.
 
     Raises:
         InputError: a parameter is missing, unexpected, of another shape, not of floating point or not finite.
     """
-    for name, one in expected.items():
+    for name, parameter in expected.items():
         array = stored.get(name)
         if array is None:
             raise InputError(f"{path}: {name} is missing")
-        if array.shape != one.shape:
-            raise InputError(f"{path}: {name} has the shape {list(array.shape)}, this network needs {list(one.shape)}")
+        if array.shape != parameter.shape:
+            raise InputError(f"{path}: {name} has the shape {list(array.shape)}, this network needs {list(parameter.shape)}")
         if array.dtype not in FLOATS:
             raise InputError(f"{path}: {name} is {array.dtype}, weights are one of {', '.join(FLOATS)}")
     for name in stored:
@@ -132,14 +132,14 @@ def convert(
 def _values(
     path: object, stored: dict[str, StoredArray], expected: dict[str, ReleasedParameter]
 ) -> Iterator[tuple[str, np.ndarray]]:
-    for name, one in expected.items():
-        with np.errstate(over="ignore"):  # of a float64 too large for a float32, which is not finite then
+    for name, parameter in expected.items():
+        with np.errstate(over="ignore"):  # a float64 too large for float32 becomes infinite
             values = stored[name].load().astype(np.float32, copy=False)
         if not np.isfinite(values).all():
             raise InputError(f"{path}: {name} holds values that are not finite")
         if name.endswith("_moving_var") and values.min() < 0:
             raise InputError(f"{path}: {name} holds negative variances")
-        shape = (-1, *one.shape[1:])
-        yield one.ours, np.ascontiguousarray(one.reorder(values)).reshape(shape)
+        shape = (-1, *parameter.shape[1:])
+        yield parameter.ours, np.ascontiguousarray(parameter.reorder(values)).reshape(shape)
         if name.endswith("_moving_var"):
-            yield one.ours.replace("running_var", "num_batches_tracked"), np.zeros((), np.int64)
+            yield parameter.ours.replace("running_var", "num_batches_tracked"), np.zeros((), np.int64)

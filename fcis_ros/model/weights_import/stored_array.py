@@ -1,6 +1,6 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""An array in a file, known by its description before any of its values is read."""
+"""An array in a file, described before its values are read."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,9 +18,9 @@ class StoredArray:
     """One array of a file.
 
     Attributes:
-        shape: of the array.
-        dtype: as NumPy names it, or ``bfloat16``.
-        load: reads the values; bfloat16 comes as float32, with the same values.
+        shape: shape of the array.
+        dtype: NumPy's name of the type, or ``bfloat16``.
+        load: function that reads the values; bfloat16 is returned as float32, with the same values.
     """
 
     shape: tuple[int, ...]
@@ -29,15 +29,15 @@ class StoredArray:
 
 
 def quoted(name: str) -> str:
-    """A name from a file, fit for a line of text: no control characters, not too long."""
+    """Returns a name from a file without control characters, shortened, for a line of text."""
     return ascii(name if len(name) <= 80 else name[:77] + "...")
 
 
 def add(arrays: dict[str, StoredArray], path: object, name: str, array: StoredArray) -> None:
-    """Puts ``array`` among the others of its file.
+    """Adds an array to the others of its file.
 
     Raises:
-        InputError: there is one of this name already.
+        InputError: the name is in use.
     """
     if name in arrays:
         raise InputError(f"{path}: two arrays are called {quoted(name)}")

@@ -69,7 +69,7 @@ def both(foreign, tmp_path_factory):
     return folder, dataclasses.replace(foreign.SMALL, backbone="resnet101")
 
 
-def test_the_same_network_comes_out(both):
+def test_recognise_chainercv_equals_the_released_network(both):
     folder, config = both
     theirs, converted = (recognise(folder / f"small.{suffix}", config) for suffix in ("params", "npz"))
     assert (theirs.kind, converted.kind) == ("FCIS, MXNet .params", "FCIS, ChainerCV .npz")
@@ -97,11 +97,11 @@ def test_the_same_network_comes_out(both):
         ("fc6/W", None),
     ],
 )
-def test_names(theirs, name):
+def test_released_name_of_chainercv_names(theirs, name):
     assert chainercv.released_name(theirs) == (name or theirs)
 
 
-def test_a_missing_and_an_unknown_array_are_named(both, tmp_path):
+def test_recognise_missing_and_unknown_arrays_are_named(both, tmp_path):
     folder, config = both
     stored = {name: array.load() for name, array in npz.read(folder / "small.npz").items()}
     path = tmp_path / "spoilt.npz"

@@ -30,7 +30,7 @@ def read(tmp_path, contents: bytes):
     return {name: (array, array.load()) for name, array in mxnet_params.read(path).items()}
 
 
-def test_golden_bytes(tmp_path):
+def test_read_golden_bytes(tmp_path):
     found = read(tmp_path, GOLDEN)
     assert list(found) == ["a", "b"]
     described, values = found["a"]
@@ -41,7 +41,7 @@ def test_golden_bytes(tmp_path):
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "float16", "uint8", "int32", "int8", "int64", "bool"])
 @pytest.mark.parametrize("version", [0, 1, 2, 3])
-def test_every_format_and_type(tmp_path, foreign, version, dtype):
+def test_read_every_format_and_type(tmp_path, foreign, version, dtype):
     values = np.arange(-3, 3).reshape(1, 3, 2).astype(dtype)
     contents = foreign.params_bytes(
         [foreign.array_bytes(values, version, device=(2, 1)), foreign.array_bytes(values[0, 0], version)], [b"x", b"arg:y"]
@@ -51,20 +51,20 @@ def test_every_format_and_type(tmp_path, foreign, version, dtype):
     assert np.array_equal(found["x"][1], values) and np.array_equal(found["y"][1], values[0, 0])
 
 
-def test_formats_may_be_mixed(tmp_path, foreign):
+def test_read_mixed_formats(tmp_path, foreign):
     arrays = [foreign.array_bytes(np.float32([version]), version) for version in (0, 1, 2, 3)]
     found = read(tmp_path, foreign.params_bytes(arrays, [b"a", b"b", b"c", b"d"]))
     assert [values.tolist() for _, values in found.values()] == [[0], [1], [2], [3]]
 
 
-def test_numpy_shapes(tmp_path, foreign):
+def test_read_numpy_shapes(tmp_path, foreign):
     scalar, empty = foreign.array_bytes(np.array(3.5, np.float32), 3), foreign.array_bytes(np.zeros((0, 3), np.float32), 3)
     found = read(tmp_path, foreign.params_bytes([scalar, empty], [b"s", b"e"]))
     assert found["s"][1].shape == () and found["s"][1] == 3.5
     assert found["e"][1].shape == (0, 3)
 
 
-def test_bfloat16_is_the_upper_half_of_float32(tmp_path, foreign):
+def test_read_bfloat16_is_the_upper_half_of_float32(tmp_path, foreign):
     array = struct.pack("<Iiiqiii2H", 0xF993FAC9, 0, 1, 2, 1, 0, 12, 0x3F80, 0xC040)
     described, values = read(tmp_path, foreign.params_bytes([array], [b"x"]))["x"]
     assert described.dtype == "bfloat16" and values.dtype == np.float32 and values.tolist() == [1, -3]
@@ -96,7 +96,7 @@ LIES = {
 
 
 @pytest.mark.parametrize("lie", LIES)
-def test_an_array_that_lies(tmp_path, foreign, lie):
+def test_read_impossible_array_is_refused(tmp_path, foreign, lie):
     array, problem = LIES[lie]
     contents = foreign.params_bytes([array], [b"x"])
     tracemalloc.start()
@@ -126,28 +126,28 @@ FILES = {
 
 
 @pytest.mark.parametrize("damage", FILES)
-def test_a_file_that_lies(tmp_path, damage):
+def test_read_impossible_file_is_refused(tmp_path, damage):
     contents, problem = FILES[damage]
     with pytest.raises(InputError, match=problem) as error:
         read(tmp_path, contents)
     assert "weights.params: " in str(error.value) and "\n" not in str(error.value)
 
 
-def test_a_name_cannot_break_the_line(tmp_path, foreign):
+def test_read_hostile_name_keeps_one_line(tmp_path, foreign):
     name = b"evil\n\x1b[31m" + b"x" * 1000
     with pytest.raises(InputError, match="two arrays are called") as error:
         read(tmp_path, foreign.params_bytes([ONE, ONE], [name, name]))
     assert str(error.value).isprintable() and len(str(error.value)) < 300
 
 
-def test_no_file(tmp_path):
+def test_read_missing_file_is_named(tmp_path):
     with pytest.raises(InputError, match="nowhere.params: No such file"):
         mxnet_params.read(tmp_path / "nowhere.params")
     with pytest.raises(InputError, match="Is a directory"):
         mxnet_params.read(tmp_path)
 
 
-def test_truncated_anywhere(tmp_path):
+def test_read_truncated_anywhere_is_refused(tmp_path):
     for length in range(len(GOLDEN)):
         with pytest.raises(InputError):
             read(tmp_path, GOLDEN[:length])
@@ -158,10 +158,10 @@ NUMBERS = st.one_of(st.integers(0, 255), st.just(0xFF), st.just(0x80))
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(changes=st.dictionaries(st.integers(0, len(GOLDEN) - 1), NUMBERS, min_size=1, max_size=8), tail=st.binary(max_size=8))
-def test_damage_gives_input_error_or_arrays(tmp_path, changes, tail):
+def test_read_damaged_file_is_refused_or_gives_arrays(tmp_path, changes, tail):
     damaged = bytearray(GOLDEN + tail)
-    for place, value in changes.items():
-        damaged[place] = value
+    for offset, value in changes.items():
+        damaged[offset] = value
     try:
         for described, values in read(tmp_path, bytes(damaged)).values():
             assert described.shape == values.shape

@@ -43,7 +43,7 @@ def read(tmp_path, contents: bytes):
 
 
 @pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
-def test_round_trip(tmp_path, save):
+def test_read_gives_the_saved_arrays(tmp_path, save):
     found = read(tmp_path, archive(save, **VALUES))
     assert set(found) == set(VALUES)
     for name, (described, values) in found.items():
@@ -51,7 +51,7 @@ def test_round_trip(tmp_path, save):
         assert np.array_equal(values, VALUES[name])
 
 
-def test_objects_are_described_and_never_unpickled(tmp_path):
+def test_read_objects_are_described_and_never_unpickled(tmp_path):
     path = tmp_path / "weights.npz"
     path.write_bytes(archive(a=np.array([{"a": 1}], dtype=object), b=np.ones(2)))
     found = npz.read(path)
@@ -75,7 +75,7 @@ LIES = {
 
 
 @pytest.mark.parametrize("lie", LIES)
-def test_an_array_that_lies(tmp_path, lie):
+def test_read_impossible_array_is_refused(tmp_path, lie):
     contents, problem = LIES[lie]
     tracemalloc.start()
     with pytest.raises(InputError, match=problem) as error:
@@ -85,14 +85,14 @@ def test_an_array_that_lies(tmp_path, lie):
     assert peak < 4 << 20 and str(error.value).isprintable()
 
 
-def test_a_file_of_pytorch_says_what_to_do(tmp_path):
+def test_read_pytorch_file_is_refused_with_advice(tmp_path):
     path = tmp_path / "resnet50.pth"
     torch.save({"conv1.weight": torch.zeros(2)}, path)
     with pytest.raises(InputError, match="whose pickles are never read: save it as .safetensors"):
         npz.read(path)
 
 
-def test_one_name_twice(tmp_path):
+def test_read_duplicate_name_is_refused(tmp_path):
     buffer = io.BytesIO(archive(a=np.ones(1)))
     with zipfile.ZipFile(buffer, "a") as file, pytest.warns(UserWarning, match="Duplicate"):
         file.writestr("a.npy", file.read("a.npy"))
@@ -105,10 +105,10 @@ SMALL = archive(np.savez_compressed, a=np.arange(4, dtype=np.float32))
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(changes=st.dictionaries(st.integers(0, len(SMALL) - 1), st.integers(0, 255), min_size=1, max_size=6))
-def test_damage_gives_input_error_or_arrays(tmp_path, changes):
+def test_read_damaged_file_is_refused_or_gives_arrays(tmp_path, changes):
     damaged = bytearray(SMALL)
-    for place, value in changes.items():
-        damaged[place] = value
+    for offset, value in changes.items():
+        damaged[offset] = value
     try:
         for described, values in read(tmp_path, bytes(damaged)).values():
             assert described.shape == values.shape
@@ -116,7 +116,7 @@ def test_damage_gives_input_error_or_arrays(tmp_path, changes):
         assert str(error).isprintable()
 
 
-def test_truncated_anywhere(tmp_path):
+def test_read_truncated_anywhere_is_refused(tmp_path):
     for length in range(len(SMALL)):
         with pytest.raises(InputError):
             read(tmp_path, SMALL[:length])

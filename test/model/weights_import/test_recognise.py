@@ -24,24 +24,24 @@ def described(classes: int, anchors: int) -> dict[str, StoredArray]:
 
 
 @pytest.mark.parametrize(("classes", "anchors", "name"), [(81, 12, "coco"), (21, 9, "voc")])
-def test_the_released_models_are_known_by_their_sizes(classes, anchors, name):
+def test_released_config_follows_from_the_sizes(classes, anchors, name):
     config = released_config("some.params", described(classes, anchors))
     assert config == ModelConfig.read(package_file("config/models", f"resnet101_{name}.json"))
     assert (config.voting, config.mask_output, config.score_floor, config.max_instances) == ("released", "released", 1e-3, 100)
 
 
 @pytest.mark.parametrize(("classes", "anchors"), [(9, 12), (81, 9), (21, 15)])
-def test_others_need_a_configuration(classes, anchors):
+def test_released_config_other_sizes_are_refused(classes, anchors):
     with pytest.raises(InputError, match=f"some.params: {classes} classes .* and {anchors} anchors .* --config"):
         released_config("some.params", described(classes, anchors))
 
 
-def test_channels_that_no_number_of_classes_has():
+def test_released_config_impossible_channels_are_refused():
     with pytest.raises(InputError, match="0 classes .* and 0 anchors"):
         released_config("x", {"fcis_cls_seg_weight": StoredArray((97,), "float32", None)})
 
 
-def test_an_fcis_network(foreign, tmp_path):
+def test_recognise_fcis_network(foreign, tmp_path):
     path = tmp_path / "small.params"
     foreign.write_params(path, foreign.small_released())
     found = recognise(path, foreign.SMALL)
@@ -54,14 +54,14 @@ def test_an_fcis_network(foreign, tmp_path):
 
 
 @pytest.mark.parametrize("backbone", ["resnet50", "resnet101", "resnet152"])
-def test_backbones_have_the_names_of_torchvision(backbone):
+def test_backbone_parameters_have_the_names_of_torchvision(backbone):
     with torch.device("meta"):  # whose backbone has them too
         ours = ResNet(ModelConfig(("car",), backbone=backbone)).state_dict()
     converted = {one.ours: one.shape for one in released.backbone_parameters(backbone).values()}
     assert converted == {name: tuple(v.shape) for name, v in ours.items() if not name.endswith("num_batches_tracked")}
 
 
-def test_an_imagenet_classifier(foreign, tmp_path):
+def test_recognise_imagenet_classifier(foreign, tmp_path):
     path = tmp_path / "resnet.params"
     expected = released.backbone_parameters("resnet50")
     arrays = {name: np.ones(one.shape, np.float16) for name, one in expected.items()}
@@ -73,7 +73,7 @@ def test_an_imagenet_classifier(foreign, tmp_path):
     assert "layer4.2.bn3.num_batches_tracked" in names
 
 
-def test_foreign_files(foreign, tmp_path):
+def test_recognise_other_files_are_refused(foreign, tmp_path):
     path = tmp_path / "file"
     with pytest.raises(InputError, match="file: no such file"):
         recognise(path)

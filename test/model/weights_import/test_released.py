@@ -20,7 +20,7 @@ def convert(foreign, tmp_path, arrays) -> dict[str, np.ndarray]:
     return dict(released.convert(path, mxnet_params.read(path), expected, lambda name: name.endswith("_test")))
 
 
-def test_every_parameter_of_our_network_gets_its_values(foreign, tmp_path, arrays):
+def test_convert_every_parameter_gets_its_values(foreign, tmp_path, arrays):
     found = convert(foreign, tmp_path, arrays)
     wanted = FCIS(foreign.SMALL).state_dict()
     assert {name: values.shape for name, values in found.items()} == {name: tuple(v.shape) for name, v in wanted.items()}
@@ -43,28 +43,28 @@ def test_every_parameter_of_our_network_gets_its_values(foreign, tmp_path, array
         ("score_maps.reduce.bias", "arg:conv_new_1_bias"),
     ],
 )
-def test_most_are_the_same_arrays(foreign, tmp_path, arrays, ours, theirs):
+def test_convert_most_arrays_are_unchanged(foreign, tmp_path, arrays, ours, theirs):
     assert np.array_equal(convert(foreign, tmp_path, arrays)[ours], arrays[theirs])
 
 
-def test_orders_of_position_sensitive_channels(foreign, tmp_path, arrays):
+def test_convert_reorders_position_sensitive_channels(foreign, tmp_path, arrays):
     found = convert(foreign, tmp_path, arrays)
     for part in ("weight", "bias"):
         score, box = found[f"score_maps.score.{part}"], found[f"score_maps.box.{part}"]
         their_score, their_box = arrays[f"arg:fcis_cls_seg_{part}"], arrays[f"arg:fcis_bbox_{part}"]
         for row in range(7):
             for column in range(7):
-                place = row * 7 + column
+                k_bin = row * 7 + column
                 for label in range(3):
                     for side in range(2):
-                        ours = score[(place * 4 + label) * 2 + side]
-                        assert np.array_equal(ours, their_score[(label * 2 + side) * 49 + place])
-                assert not score[(place * 4 + 3) * 2 : (place * 4 + 4) * 2].any()  # the padding
+                        ours = score[(k_bin * 4 + label) * 2 + side]
+                        assert np.array_equal(ours, their_score[(label * 2 + side) * 49 + k_bin])
+                assert not score[(k_bin * 4 + 3) * 2 : (k_bin * 4 + 4) * 2].any()  # the padding
                 for delta in range(4):
-                    assert np.array_equal(box[place * 4 + delta], their_box[(4 + delta) * 49 + place])
+                    assert np.array_equal(box[k_bin * 4 + delta], their_box[(4 + delta) * 49 + k_bin])
 
 
-def test_names_of_blocks():
+def test_block_names_of_the_resnets():
     assert released.block_names("resnet50") == [list("abc"), list("abcd"), list("abcdef"), list("abc")]
     deep = released.block_names("resnet101")
     assert deep[:2] == [["a", "b", "c"], ["a", "b1", "b2", "b3"]] and deep[2][-1] == "b22" and len(deep[2]) == 23
@@ -74,7 +74,7 @@ def test_names_of_blocks():
     ]
 
 
-def test_the_released_sizes():
+def test_parameters_have_the_released_sizes():
     from fcis_ros.config import ModelConfig
     from fcis_ros.package_data import package_file
 
@@ -91,7 +91,7 @@ def test_the_released_sizes():
 
 
 @pytest.mark.parametrize("dtype", ["float16", "float64"])
-def test_other_precisions(foreign, tmp_path, arrays, dtype):
+def test_convert_other_precisions_are_float32(foreign, tmp_path, arrays, dtype):
     found = convert(foreign, tmp_path, {name: values.astype(dtype) for name, values in arrays.items()})
     assert np.array_equal(found["backbone.conv1.weight"], arrays["arg:conv1_weight"].astype(dtype).astype(np.float32))
 
@@ -111,7 +111,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("what", WRONG)
-def test_one_line_says_what_is_wrong(foreign, tmp_path, what):
+def test_convert_problem_is_named_in_one_line(foreign, tmp_path, what):
     arrays = foreign.small_released()
     spoil, problem = WRONG[what]
     spoil(arrays)
