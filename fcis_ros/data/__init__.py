@@ -1,3 +1,3 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""Datasets: COCO instance JSON and synthetic driving scenes."""
+"""Readers of annotations and of frames, and the writer of COCO instance files."""

@@ -10,7 +10,7 @@ import numpy as np
 from fcis_ros.data.coco_writer import InstanceMap, Region, read_map, require_picture
 from fcis_ros.errors import InputError
 
-# The classes whose instances Cityscapes evaluates, by its own label ids.
+# The classes whose instances Cityscapes evaluates, by Cityscapes' label ids.
 CATEGORIES = {
     24: "person", 25: "rider", 26: "car", 27: "truck", 28: "bus", 31: "train", 32: "motorcycle", 33: "bicycle",
 }  # fmt: skip
@@ -18,29 +18,32 @@ ENDING = "_gtFine_instanceIds.png"
 
 
 def instance_maps(root: Path, split: str) -> tuple[int, Iterator[InstanceMap]]:
-    """The images of one split, by city and name, and how many they are.
+    """Reads one split.
 
     A pixel of ``instanceIds`` is 1000 times the label id plus the instance's number, or the label id alone where instances
-    could not be told apart: such a group is ``iscrowd``, which evaluation and training ignore.
+    could not be told apart: such a group is a crowd region.
 
     Args:
-        root: the folder with ``gtFine/`` and ``leftImg8bit/``.
-        split: train, val or test (of which only ``ignore`` regions are published).
+        root: folder with ``gtFine/`` and ``leftImg8bit/``.
+        split: train, val or test (whose published annotations are ignored regions only).
+
+    Returns:
+        Number of images, and their annotations in the order of city and name.
 
     Raises:
-        InputError: there are no such files, or one is unreadable.
+        InputError: no annotation exists, or a file is missing or unreadable.
     """
     folder = root / "gtFine" / split
     files = sorted(folder.glob(f"*/*{ENDING}"))
     if not files:
-        raise InputError(f"{folder}: there is no CITY/*{ENDING} in it")
+        raise InputError(f"{folder}: no CITY/*{ENDING} in this folder")
     return len(files), (_read(root, split, path) for path in files)
 
 
 def _read(root: Path, split: str, path: Path) -> InstanceMap:
     values = read_map(path)
     if values.ndim != 2:
-        raise InputError(f"{path}: not a map of instance numbers, it has colours")
+        raise InputError(f"{path}: not a map of instance numbers but a colour image")
     name = f"leftImg8bit/{split}/{path.parent.name}/{path.name.removesuffix(ENDING)}_leftImg8bit.png"
     regions = {}
     for value in np.unique(values).tolist():

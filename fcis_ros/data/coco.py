@@ -1,6 +1,6 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""COCO instance files: the one reader that training, evaluation, prediction and the demo share."""
+"""Reader of COCO instance files for training, evaluation, prediction and the demo."""
 
 import json
 import math
@@ -26,14 +26,14 @@ _KEYS = {
 
 @dataclass(frozen=True)
 class ImageEntry:
-    """An image that the file lists.
+    """An entry of the file's images.
 
     Attributes:
-        id: its id there.
-        file_name: its path as the file has it.
-        height: pixels.
-        width: pixels.
-        stamp_ns: nanoseconds since the epoch at which it was taken; None where the file does not say.
+        id: id of the image in the file.
+        file_name: path of the image as recorded in the file.
+        height: height in pixels.
+        width: width in pixels.
+        stamp_ns: acquisition time in nanoseconds since the epoch; None if the file has none.
     """
 
     id: int
@@ -45,17 +45,17 @@ class ImageEntry:
 
 @dataclass(frozen=True)
 class Annotation:
-    """An object that the file lists.
+    """An entry of the file's annotations: a ground-truth object or a crowd region.
 
     Attributes:
-        title: the file and which of its annotations this is, for messages. Ids of annotations serve for nothing else: they may
-            be missing, zero or twice the same.
-        category_id: the file's id of its class.
-        segmentation: as it stands in the file; see ``segmentation.decode_segmentation``.
-        crowd: a region to ignore.
-        bbox: x, y, width, height in pixels; None where the file has none.
-        area: pixels; None where the file has none.
-        track_id: which object of a clip this is, the same in all of its images; None where the file does not say.
+        title: name of the file and id or index of the annotation, for messages. Ids have no other use: they may be missing,
+            zero or duplicated.
+        category_id: category id of its class.
+        segmentation: segmentation as recorded in the file; see ``segmentation.decode_segmentation``.
+        crowd: whether this is a crowd region.
+        bbox: x, y, width, height in pixels; None if the file has none.
+        area: area in pixels; None if the file has none.
+        track_id: id of the object in all images of a clip; None if the file has none.
     """
 
     title: str
@@ -72,10 +72,10 @@ class CocoFile:
     """The content of a COCO instance file, masks not yet decoded.
 
     Attributes:
-        origin: where it is from, for messages.
-        images: in the file's order.
-        categories: {id: name}, by ascending id.
-        annotations: {image id: its objects}.
+        origin: name of the file, for messages.
+        images: entries of the images in the file's order.
+        categories: {category id: name}, by ascending id.
+        annotations: {image id: its annotations}.
     """
 
     origin: str
@@ -85,20 +85,20 @@ class CocoFile:
 
     @cached_property
     def category_ids(self) -> dict[str, int]:
-        """{name: id}."""
-        return {name: id_ for id_, name in self.categories.items()}
+        """{name: category id}."""
+        return {name: category_id for category_id, name in self.categories.items()}
 
     def labels(self, class_names: Sequence[str]) -> dict[int, int]:
-        """{category id: label 1..C} of the classes that the file knows, matched by name.
+        """Returns {category id: label 1..C} of the classes that the file has, matched by name.
 
         Raises:
-            InputError: it knows none of them.
+            InputError: the file has none of the classes.
         """
         ids = self.category_ids
         labels = {ids[name]: label for label, name in enumerate(class_names, start=1) if name in ids}
         if not labels:
-            own = ", ".join(self.categories.values()) or "it has none"
-            raise InputError(f"{self.origin}: none of its categories ({own[:300]}) is one of {', '.join(class_names)}"[:800])
+            names = ", ".join(self.categories.values()) or "it has none"
+            raise InputError(f"{self.origin}: none of its categories ({names[:300]}) is one of {', '.join(class_names)}"[:800])
         return labels
 
 
@@ -106,8 +106,8 @@ def read_coco(path: str | Path) -> CocoFile:
     """Reads and checks a COCO instance file.
 
     Raises:
-        InputError: the file is missing, is not JSON, lacks a key, has one of the wrong kind, gives two images or categories the
-            same id or two categories the same name, or names an image or category that it does not list.
+        InputError: the file is missing or not JSON, a key is missing or has a value of the wrong type, two images or categories
+            have the same id, two categories have the same name, or an annotation names an image or category that is not listed.
     """
     path = Path(path)
     try:
@@ -122,7 +122,7 @@ def read_coco(path: str | Path) -> CocoFile:
 
 
 def parse_coco(content: Any, origin: str) -> CocoFile:
-    """The content of a COCO instance file, as JSON gives it; see ``read_coco``."""
+    """Checks the JSON content of a COCO instance file; errors as in ``read_coco``."""
     for section, keys in _KEYS.items():
         entries = content.get(section) if isinstance(content, dict) else None
         if not isinstance(entries, list):
@@ -145,12 +145,11 @@ def parse_coco(content: Any, origin: str) -> CocoFile:
         if category not in categories:
             raise InputError(f"{title} names category {category}, which is not listed")
         box, crowd = entry.get("bbox"), bool(entry.get("iscrowd"))
-        annotations[image].append(
-            Annotation(
-                title, category, entry["segmentation"], crowd, tuple(box) if box else None, entry.get("area"),
-                entry.get("track_id"),
-            )  # fmt: skip
+        track_id = entry.get("track_id")
+        annotation = Annotation(
+            title, category, entry["segmentation"], crowd, tuple(box) if box else None, entry.get("area"), track_id
         )
+        annotations[image].append(annotation)
     return CocoFile(origin, images, categories, annotations)
 
 
@@ -167,7 +166,7 @@ def _check_entry(title: str, entry: Any, keys: Sequence[str]) -> None:
 
 def _plausible(key: str, value: Any) -> bool:
     if key == "segmentation":
-        return True  # its image's size says more
+        return True  # checked when it is decoded, against the image's size
     if key in ("file_name", "name"):  # a file system takes 255 bytes between slashes
         text = isinstance(value, str) and 0 < len(value) < 1000 and value.isprintable()
         return text and (key == "name" or max(len(part.encode()) for part in value.split("/")) <= 255)
@@ -189,20 +188,20 @@ def _finite(value: Any) -> bool:
 
 
 class CocoDataset(Sequence[Sample]):
-    """The images of a COCO instance file, each with its objects; masks and pictures are decoded when asked for.
+    """The images of a COCO instance file with their objects; images and masks are decoded on access.
 
     Objects without a single pixel (``segmentation: []``, polygons thinner than a pixel) are left out.
 
     Attributes:
-        path: the annotation file.
-        image_dir: the folder of the images.
-        class_names: label i is ``class_names[i - 1]``.
+        path: path of the annotation file.
+        image_dir: folder of the images.
+        class_names: names of the classes; label i is ``class_names[i - 1]``.
 
     Args:
-        json_path: the annotation file.
-        image_dir: the folder that ``file_name`` is relative to.
-        class_names: classes to read, matched by name, in the order of their labels; objects of others are left out. None takes
-            all categories, by ascending id.
+        json_path: path of the annotation file.
+        image_dir: folder that ``file_name`` is relative to.
+        class_names: names of the classes to read, in the order of their labels; objects of other classes are left out. None
+            takes all categories, by ascending id.
 
     Raises:
         InputError: the file cannot be used (see ``read_coco``), or has none of the classes.
@@ -219,14 +218,14 @@ class CocoDataset(Sequence[Sample]):
 
     @property
     def file_names(self) -> list[str]:
-        """The images' files relative to ``image_dir``, in the order of the indices."""
+        """Paths of the images relative to ``image_dir``, in the order of the indices."""
         return [image.file_name for image in self._file.images]
 
     def __getitem__(self, index: int) -> Sample:  # type: ignore[override] # a slice would decode them all
-        """Image ``index`` and its objects; regions to ignore have ``crowd`` set.
+        """Returns image ``index`` with its objects; crowd regions have ``crowd`` set.
 
         Raises:
-            InputError: the picture is missing or unreadable or has another size than the file says, or a mask is malformed.
+            InputError: the image is missing or unreadable or its size differs from the file's, or a mask is malformed.
             IndexError: no such image.
         """
         entry = self._file.images[index]

@@ -1,6 +1,6 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""Instance maps of other data sets -> COCO instance files, which everything here reads."""
+"""Converts instance maps of other data sets to COCO instance files, which all commands read."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from fcis_ros.errors import InputError
 
 @dataclass(frozen=True)
 class Region:
-    """One value of an instance map: its class, and whether it is a group to ignore instead of one object."""
+    """The meaning of one value of an instance map: its class, and whether it is a crowd region instead of one object."""
 
     category_id: int
     crowd: bool = False
@@ -27,9 +27,9 @@ class InstanceMap:
     """The annotation of one image.
 
     Attributes:
-        file_name: of the picture, relative to the data set's folder.
+        file_name: path of the image, relative to the data set's folder.
         values: [H, W] integers, one value per object.
-        regions: what the values mean; those that are not listed are background or void.
+        regions: {value: its meaning}; values that are not listed are background or void.
     """
 
     file_name: str
@@ -38,11 +38,14 @@ class InstanceMap:
 
 
 def to_coco(maps: Iterable[InstanceMap], categories: Mapping[int, str]) -> dict[str, Any]:
-    """The content of a COCO instance file: images numbered from 1 in their order, objects in the order of their values.
+    """Makes the content of a COCO instance file: images numbered from 1 in their order, objects in the order of their values.
 
     Args:
         maps: annotated images.
-        categories: {id: name}.
+        categories: {category id: name}.
+
+    Returns:
+        Content of the file in JSON types.
     """
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
@@ -53,7 +56,7 @@ def to_coco(maps: Iterable[InstanceMap], categories: Mapping[int, str]) -> dict[
         for value, region in sorted(image.regions.items()):
             if value in present:
                 annotations.append({"id": len(annotations) + 1, "image_id": number, **_entry(image.values == value, region)})
-    listed = [{"id": id_, "name": name} for id_, name in categories.items()]
+    listed = [{"id": category_id, "name": name} for category_id, name in categories.items()]
     return {"images": images, "annotations": annotations, "categories": listed}
 
 
@@ -69,42 +72,42 @@ def _entry(mask: np.ndarray, region: Region) -> dict[str, Any]:
 
 
 def read_map(path: Path) -> np.ndarray:
-    """A PNG as it is: [H, W] or, of colours, [H, W, 3] RGB; 8 or 16 bits.
+    """Reads a PNG with unchanged values: [H, W], or [H, W, 3] RGB for a colour image; 8 or 16 bits.
 
     Raises:
-        InputError: it is missing or no picture.
+        InputError: the file is missing or not an image.
     """
     if not path.is_file():
         raise InputError(f"{path}: no such file")
     if (values := cv2.imread(str(path), cv2.IMREAD_UNCHANGED)) is None:
-        raise InputError(f"{path}: not a readable picture")
+        raise InputError(f"{path}: not a readable image")
     return values[:, :, 2::-1] if values.ndim == 3 else values
 
 
 def read_split(path: Path) -> list[str]:
-    """The names that a split's text file lists, one per line.
+    """Reads the image names from a split's text file, one per line.
 
     Raises:
-        InputError: no such file, or it lists nothing.
+        InputError: the file is missing, unreadable or empty.
     """
     if not path.is_file():
-        there = ", ".join(sorted(file.stem for file in path.parent.glob("*.txt"))) or "none"
-        raise InputError(f"{path}: no such split (here: {there})")
+        splits = ", ".join(sorted(file.stem for file in path.parent.glob("*.txt"))) or "none"
+        raise InputError(f"{path}: no such split (available: {splits})")
     try:
         names = [line.split()[0] for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
     except (OSError, UnicodeDecodeError):
         raise InputError(f"{path}: not a readable text file") from None
     if not names:
-        raise InputError(f"{path}: it lists no images")
+        raise InputError(f"{path}: no images are listed")
     return names
 
 
 def require_picture(root: Path, file_name: str) -> str:
-    """``file_name`` if the picture is there.
+    """Returns ``file_name`` if the image exists.
 
     Raises:
-        InputError: it is not.
+        InputError: the image does not exist.
     """
     if not (root / file_name).is_file():
-        raise InputError(f"{root / file_name}: no such file, but there are annotations for it")
+        raise InputError(f"{root / file_name}: no such image, although it is annotated")
     return file_name

@@ -1,8 +1,8 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""Frames from wherever they come: a video, a folder of images, one image, a camera, or the synthetic clip.
+"""Frames from a video, a folder of images, one image, a camera, a stream, or the synthetic clip.
 
-Recordings (rosbag2) are the remaining kind of input; they need message conversion and are read by ``fcis_ros.results.clip``.
+Recordings (rosbag2) need message conversion and are read by ``fcis_ros.bags.playback``.
 """
 
 import re
@@ -24,9 +24,9 @@ SYNTHETIC = "synthetic"
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
 BAG_SUFFIXES = (".mcap", ".db3")
 FOLDER_RATE = 5.0  # Hz, for still images
-CLIP_RATE = 6.0  # Hz, for the synthetic clip: about what two CPU cores keep up with
-CLIP_FRAMES = 150  # where the input itself has no end: synthetic clip, camera, stream
-# The reading limit leaves time to open a stalled stream again before ros/camera_source.py gives it up.
+CLIP_RATE = 6.0  # Hz, for the synthetic clip: about the rate that two CPU cores can process
+CLIP_FRAMES = 150  # for inputs without an end: synthetic clip, camera, stream
+# The limit for reading leaves time to open a stalled stream again before ros/camera_source.py gives up.
 STREAM_LIMITS = (cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, 10_000, cv2.CAP_PROP_READ_TIMEOUT_MSEC, 5_000)
 
 
@@ -36,9 +36,9 @@ class Frame:
 
     Attributes:
         name: file name for an image file, else the frame's six-digit number in its source; annotations are matched by it.
-        stamp: acquisition time, nanoseconds since the epoch, strictly increasing; files count from the time of reading.
+        stamp: acquisition time, nanoseconds since the epoch, strictly increasing; for files it starts at the time of reading.
         image: [H, W, 3] uint8, RGB.
-        truth: the frame with its exact annotation, where the source draws it (synthetic clip).
+        truth: frame with its exact annotation, if the source renders it (synthetic clip); else None.
     """
 
     name: str
@@ -49,13 +49,13 @@ class Frame:
 
 @dataclass(frozen=True, eq=False)
 class FrameSource:
-    """A sequence of frames that can be opened again and again.
+    """A sequence of frames that can be read repeatedly.
 
     Attributes:
-        description: the input in a few words, for reports.
-        rate: frames per second.
-        count: number of frames, None if only the end of the input tells.
-        frames: opens the input and yields its frames in order; raises InputError where one cannot be read.
+        description: short description of the input, for reports.
+        rate: frame rate in Hz.
+        count: number of frames; None if it is not known before the end.
+        frames: function that opens the input and yields its frames in order; raises InputError if one cannot be read.
     """
 
     description: str
@@ -65,15 +65,15 @@ class FrameSource:
 
 
 def natural_key(path: Path) -> list:
-    """Sorts ``frame9`` before ``frame10``."""
+    """Returns a sort key by which ``frame9`` comes before ``frame10``."""
     return [int(part) if part.isdecimal() else part.lower() for part in re.split(r"(\d+)", path.name)]
 
 
 def read_image(path: Path, flags: int = 0) -> np.ndarray:
-    """The image file as [H, W, 3] uint8 RGB; ``flags`` are further ones of OpenCV's.
+    """Reads an image file as [H, W, 3] uint8 RGB; ``flags`` are additional ``cv2.IMREAD_*`` flags.
 
     Raises:
-        InputError: missing, not an image, or too small for the network.
+        InputError: the file is missing, not an image, or too small for the network.
     """
     try:
         data = np.fromfile(path, dtype=np.uint8)
@@ -90,10 +90,10 @@ def read_image(path: Path, flags: int = 0) -> np.ndarray:
 
 
 def list_images(folder: Path) -> list[Path]:
-    """The image files directly inside ``folder``, in natural order.
+    """Lists the image files directly inside ``folder``, in natural order.
 
     Raises:
-        InputError: no such folder, or no image in it.
+        InputError: the folder does not exist or contains no image.
     """
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder")
@@ -104,45 +104,45 @@ def list_images(folder: Path) -> list[Path]:
 
 
 def is_bag(path: Path) -> bool:
-    """Whether ``path`` is a rosbag2 folder (with or without its metadata.yaml) or one of the files that such a folder holds."""
+    """Returns whether ``path`` is a rosbag2 folder (with or without its metadata.yaml) or a file of such a folder."""
     if path.is_dir():
         return any(file.name == "metadata.yaml" or file.suffix in BAG_SUFFIXES for file in path.iterdir())
     return path.suffix in BAG_SUFFIXES and path.is_file()
 
 
 def is_stream(spec: str) -> bool:
-    """Whether ``spec`` is the URL of a stream."""
+    """Returns whether ``spec`` is the URL of a stream."""
     return re.match(r"(?!file:)[a-z][a-z0-9+.-]*://", spec, re.IGNORECASE) is not None
 
 
 def is_missing_device(spec: str) -> bool:
-    """Whether ``spec`` is a path under /dev where nothing is, such as the one of a camera that is unplugged at the moment."""
+    """Returns whether ``spec`` is a path under /dev that does not exist, such as that of an unplugged camera."""
     return spec.startswith("/dev/") and not Path(spec).exists()
 
 
 def is_live(spec: str) -> bool:
-    """Whether ``spec`` is a camera: an index, a device (/dev/video2, /dev/v4l/by-id/...) or the URL of a stream (rtsp://...)."""
+    """Returns whether ``spec`` is a camera: an index, a device (/dev/video2, /dev/v4l/by-id/...) or the URL of a stream (rtsp://...)."""
     return bool(re.fullmatch("[0-9]{1,3}", spec)) or is_stream(spec) or Path(spec).is_char_device() or is_missing_device(spec)
 
 
 def without_secrets(spec: str) -> str:
-    """``spec`` for logs and reports: a URL without user, password and whatever follows a ``?``, ``#`` or ``=``."""
+    """Returns ``spec`` for logs and reports: a URL without user, password and everything after ``?``, ``#`` or ``=``."""
     if not is_stream(spec):
         return spec
     return re.sub(r"[?#=].*", "...", re.sub(r"(?<=://).*@", "***@", spec))
 
 
 def open_source(spec: str, rate: float | None = None, frames: int | None = None, seed: int = 0) -> FrameSource:
-    """Finds out what ``spec`` is and prepares to read it.
+    """Makes the source that ``spec`` describes.
 
     Args:
         spec: ``synthetic``, a camera or stream (see ``is_live``), or the path of a folder of images, an image or a video.
-        rate: frames per second instead of the input's own (videos: their own; folders 5 Hz, synthetic clip 6 Hz).
-        frames: stop after this many; None takes all (150 of the synthetic clip, a camera or a stream).
-        seed: which synthetic scene.
+        rate: frame rate in Hz instead of the input's (videos: as recorded; folders: 5 Hz; synthetic clip: 6 Hz).
+        frames: maximum number of frames; None takes all (150 of the synthetic clip, a camera or a stream).
+        seed: seed of the synthetic scene.
 
     Raises:
-        InputError: ``spec`` is none of these or holds no frames.
+        InputError: ``spec`` is none of these or has no frames.
     """
     if rate is not None and not 0 < rate <= 1000:
         raise InputError(f"rate {rate}: must lie in 0..1000 Hz")
@@ -191,12 +191,12 @@ def _images(description: str, paths: list[Path], rate: float) -> FrameSource:
 def _video(path: Path, rate: float | None, frames: int | None) -> FrameSource:
     capture = cv2.VideoCapture(str(path))
     readable = capture.isOpened() and capture.grab()
-    own_rate = capture.get(cv2.CAP_PROP_FPS)
+    recorded_rate = capture.get(cv2.CAP_PROP_FPS)
     count = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
     capture.release()
     if not readable:
         raise InputError(f"{path}: not a video (or image) that can be decoded")
-    rate = rate or (own_rate if 0 < own_rate <= 1000 else 30.0)
+    rate = rate or (recorded_rate if 0 < recorded_rate <= 1000 else 30.0)
     length = min(count, frames or count) if count > 0 else None
 
     def read() -> Iterator[Frame]:
@@ -227,19 +227,19 @@ def _live(spec: str, rate: float | None, count: int) -> FrameSource:
 
 
 def _capture(spec: str) -> cv2.VideoCapture:
-    """Opens a camera or stream by the one backend that is for it: some of those that OpenCV tries otherwise log the URL."""
+    """Opens a camera or stream with a fixed backend: some others, which OpenCV would try, log the URL."""
     if is_stream(spec):
         return cv2.VideoCapture(spec, cv2.CAP_FFMPEG, STREAM_LIMITS)
     return cv2.VideoCapture(int(spec)) if spec.isdecimal() else cv2.VideoCapture(spec, cv2.CAP_V4L2)
 
 
-def _captured(capture: cv2.VideoCapture, what: str, stamps: Iterator[int], limit: int | None) -> Iterator[Frame]:
+def _captured(capture: cv2.VideoCapture, name: str, stamps: Iterator[int], limit: int | None) -> Iterator[Frame]:
     index = 0
     while limit is None or index < limit:
         ok, image = capture.read()
         if not ok:
             if index == 0:
-                raise InputError(f"{what}: no frame can be read")
+                raise InputError(f"{name}: no frame can be read")
             return
         yield Frame(f"{index:06d}", next(stamps), cv2.cvtColor(image, cv2.COLOR_BGR2RGB))
         index += 1

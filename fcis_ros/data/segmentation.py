@@ -1,9 +1,9 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""COCO segmentations (polygons, run lengths, compressed run lengths) -> masks, by pycocotools.
+"""Decodes COCO segmentations (polygons, run lengths, compressed run lengths) to masks with pycocotools.
 
-pycocotools' C code trusts what it is given: counts that do not fit the image make it loop or write where it should not, and a
-polygon that leaves the image costs memory for every pixel of its outline. So everything is checked here first.
+The C code of pycocotools does not check its input: counts that do not fit the image make it loop or write out of bounds, and a
+polygon outside the image costs memory for every pixel of its outline. So everything is checked here first.
 """
 
 from typing import Any
@@ -15,22 +15,22 @@ from fcis_ros.errors import InputError
 
 
 def decode_segmentation(segmentation: Any, height: int, width: int) -> np.ndarray:
-    """A COCO segmentation as [height, width] bool; see ``encode_segmentation``."""
+    """Decodes a COCO segmentation to a mask [height, width] bool; arguments and errors as in ``encode_segmentation``."""
     return coco_mask.decode(encode_segmentation(segmentation, height, width)).astype(bool)
 
 
 def encode_segmentation(segmentation: Any, height: int, width: int) -> dict[str, Any]:
-    """A COCO segmentation as COCO's compressed run lengths, safe to hand to pycocotools.
+    """Converts a COCO segmentation to COCO's compressed run lengths, which are safe to pass to pycocotools.
 
     Args:
-        segmentation: a list of polygons (each x, y, x, y ... in pixels, a pixel's corner at whole numbers), or run lengths
+        segmentation: list of polygons (each x, y, x, y ... in pixels, pixel corners at whole numbers), or run lengths
             ``{"size": [height, width], "counts": ...}`` down the columns: a list of counts, or COCO's compressed string. An
             empty list is an empty mask.
-        height: of the image, pixels.
-        width: of the image, pixels.
+        height: height of the image in pixels.
+        width: width of the image in pixels.
 
     Raises:
-        InputError: none of these, or made for an image of another size.
+        InputError: the segmentation is none of these, or made for an image of another size.
     """
     if isinstance(segmentation, list):
         return _encode_polygons(segmentation, height, width)
@@ -49,7 +49,7 @@ def encode_segmentation(segmentation: Any, height: int, width: int) -> dict[str,
 
 
 def _encode_polygons(polygons: list, height: int, width: int) -> dict[str, Any]:
-    # pycocotools takes a polygon of two points for a box; three points are the least that COCO's tools write.
+    # pycocotools takes a polygon of two points for a box; COCO's tools write three points or more.
     for polygon in polygons:
         if not isinstance(polygon, list) or len(polygon) < 6 or len(polygon) % 2:
             raise InputError("a polygon is not a list of at least three x, y pairs")
@@ -57,7 +57,7 @@ def _encode_polygons(polygons: list, height: int, width: int) -> dict[str, Any]:
             raise InputError("a polygon has a coordinate that is not a number of pixels")
     if not polygons:
         return coco_mask.frPyObjects({"size": [height, width], "counts": [height * width]}, height, width)
-    # Memory goes with the length of the outline. No real outline visits every pixel of its image.
+    # Memory is proportional to the length of the outline. No real outline visits every pixel of its image.
     longest = height * width + 100 * (height + width)
     if sum(map(_outline, polygons)) > longest:
         raise InputError(f"polygons whose outline is longer than {longest} pixels, in an image of {width}x{height}")
@@ -65,20 +65,23 @@ def _encode_polygons(polygons: list, height: int, width: int) -> dict[str, Any]:
 
 
 def _outline(polygon: list) -> float:
-    """Steps from pixel to pixel around a closed polygon."""
+    """Returns the length of a closed polygon in steps from pixel to pixel."""
     points = np.array(polygon, dtype=np.float64).reshape(-1, 2)
     return float(np.abs(points - np.roll(points, 1, axis=0)).max(axis=1).sum())
 
 
 def _decompress(text: str) -> list[int]:
-    """COCO's compressed counts: base 32 with 48 added, low digits first, bit 5 for "more follows", signed; from the fourth
-    on each is the difference to the one two before it."""
+    """Decodes COCO's compressed counts.
+
+    Digits in base 32 with 48 added, low digits first, bit 5 set if more follow, signed; from the fourth count on each is the
+    difference to the second last one.
+    """
     counts: list[int] = []
     value = shift = 0
     for character in text:
         digit = ord(character) - 48
         if not 0 <= digit < 64 or shift > 60:
-            raise InputError("the compressed run lengths contain what no COCO tool writes")
+            raise InputError("the compressed run lengths contain a character or number that no COCO tool writes")
         value |= (digit & 31) << shift
         shift += 5
         if not digit & 32:

@@ -1,6 +1,6 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""PASCAL VOC 2012 and the Semantic Boundaries Dataset (SBD), whose annotations the paper trains and evaluates on."""
+"""Readers of PASCAL VOC 2012 and of the Semantic Boundaries Dataset (SBD), on which the paper trains and evaluates."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,32 +15,39 @@ NAMES = (
     "motorbike", "person", "pottedplant", "sheep", "sofa", "train", "tvmonitor",
 )  # fmt: skip
 CATEGORIES = dict(enumerate(NAMES, start=1))
-VOID = 255  # outlines and what is too hard: neither object nor background
+VOID = 255  # outlines and difficult regions: neither object nor background
 
 
 def voc_maps(root: Path, split: str) -> tuple[int, Iterator[InstanceMap]]:
-    """The images of one split of VOC's segmentation task, in the order of its list, and how many they are.
+    """Reads one split of VOC's segmentation task.
 
     Args:
-        root: ``VOCdevkit/VOC2012``: ``ImageSets/Segmentation``, ``SegmentationObject``, ``SegmentationClass``, ``JPEGImages``.
+        root: folder ``VOCdevkit/VOC2012`` with ``ImageSets/Segmentation``, ``SegmentationObject``, ``SegmentationClass`` and
+            ``JPEGImages``.
         split: train, val or trainval.
 
+    Returns:
+        Number of images, and their annotations in the order of the split's list.
+
     Raises:
-        InputError: there are no such files, or one is unreadable.
+        InputError: a file is missing or unreadable.
     """
     names = read_split(root / "ImageSets" / "Segmentation" / f"{split}.txt")
     return len(names), (_read_voc(root, name) for name in names)
 
 
 def sbd_maps(root: Path, split: str) -> tuple[int, Iterator[InstanceMap]]:
-    """The images of one split of SBD, in the order of its list, and how many they are.
+    """Reads one split of SBD.
 
     Args:
-        root: ``benchmark_RELEASE/dataset``: ``train.txt``, ``val.txt``, ``inst/*.mat``, ``img/*.jpg``.
-        split: train or val (SBD's own, not VOC's).
+        root: folder ``benchmark_RELEASE/dataset`` with ``train.txt``, ``val.txt``, ``inst/*.mat`` and ``img/*.jpg``.
+        split: train or val (of SBD, not of VOC).
+
+    Returns:
+        Number of images, and their annotations in the order of the split's list.
 
     Raises:
-        InputError: there are no such files, or one is unreadable.
+        InputError: a file is missing or unreadable.
     """
     names = read_split(root / f"{split}.txt")
     return len(names), (_read_sbd(root, name) for name in names)
@@ -50,7 +57,7 @@ def _read_voc(root: Path, name: str) -> InstanceMap:
     path = root / "SegmentationObject" / f"{name}.png"
     objects, classes = indices(path), indices(path.parent.parent / "SegmentationClass" / path.name)
     if objects.shape != classes.shape:
-        raise InputError(f"{path}: another size than the map of classes of this image")
+        raise InputError(f"{path}: its size differs from that of the class map of this image")
     regions = {}
     for value in np.unique(objects).tolist():
         labels = classes[(objects == value) & (classes != VOID)]
@@ -69,8 +76,8 @@ def _read_sbd(root: Path, name: str) -> InstanceMap:
         truth = loadmat(str(path), variable_names=["GTinst"])["GTinst"][0, 0]
         values = np.asarray(truth["Segmentation"], dtype=np.int64)
         labels = np.asarray(truth["Categories"], dtype=np.int64).ravel().tolist()
-    except Exception as error:  # noqa: BLE001 (SciPy's reader raises whatever a damaged file leads it to)
-        raise InputError(f"{path}: no instance annotation of SBD ({type(error).__name__})") from None
+    except Exception as error:  # noqa: BLE001 (SciPy's reader raises many types for a damaged file)
+        raise InputError(f"{path}: not an instance annotation of SBD ({type(error).__name__})") from None
     known = values.ndim == 2 and set(np.unique(values).tolist()) <= set(range(len(labels) + 1))
     if not known or not set(labels) <= set(CATEGORIES):
         raise InputError(f"{path}: its numbers of objects or classes are out of range")
@@ -79,10 +86,10 @@ def _read_sbd(root: Path, name: str) -> InstanceMap:
 
 
 def indices(path: Path) -> np.ndarray:
-    """[H, W] palette indices of a PNG, which OpenCV hands out as colours: VOC's palette gives them back.
+    """Reads the palette indices [H, W] of a PNG, which OpenCV returns as the colours of VOC's palette.
 
     Raises:
-        InputError: missing, unreadable, or a colour is none of the palette's.
+        InputError: the file is missing or unreadable, or a colour is not in the palette.
     """
     image = read_map(path)
     if image.ndim == 2:
@@ -90,14 +97,14 @@ def indices(path: Path) -> np.ndarray:
     codes = image.astype(np.int64) @ (1 << 16, 1 << 8, 1)
     colours = palette().astype(np.int64) @ (1 << 16, 1 << 8, 1)
     order = np.argsort(colours)
-    found = order[np.searchsorted(colours, codes, sorter=order).clip(max=255)]
-    if (colours[found] != codes).any():
-        raise InputError(f"{path}: a colour of it is none of VOC's palette")
-    return found
+    index = order[np.searchsorted(colours, codes, sorter=order).clip(max=255)]
+    if (colours[index] != codes).any():
+        raise InputError(f"{path}: a colour is not in VOC's palette")
+    return index
 
 
 def palette() -> np.ndarray:
-    """[256, 3] uint8 RGB: VOC's palette spreads the index's bits, three at a time, over the high bits of red, green, blue."""
+    """Makes VOC's palette [256, 3] uint8 RGB: the index's bits, three at a time, over the high bits of red, green and blue."""
     index = np.arange(256)
     colours = np.zeros((256, 3), dtype=np.uint8)
     for step in range(8):

@@ -1,6 +1,6 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""Annotated image -> training item: copy-paste, colour, flip, scale and crop, from a seeded generator."""
+"""From an annotated image to a training item: copy-paste, colour, flip, scale and crop, from a seeded generator."""
 
 from dataclasses import dataclass
 
@@ -13,8 +13,8 @@ from fcis_ros.config import ModelConfig
 from fcis_ros.model.preprocess import normalise, resize_scale
 from fcis_ros.structures import Sample
 
-MIN_PIXELS = 48  # of the crop: smaller remains of an object are ignored, neither object nor background
-MIN_VISIBLE = 0.3  # of an object's pixels, after something was pasted over it
+MIN_PIXELS = 48  # objects with fewer pixels in the crop are ignored: neither object nor background
+MIN_VISIBLE = 0.3  # fraction of an object's pixels; objects that are covered further by a pasted one are ignored
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class TrainItem:
         boxes: [G, 4] float32, first and last pixel.
         labels: [G] int64, 1..C.
         masks: [G, h, w] uint8, 0 or 1.
-        ignore: [h, w] uint8, 1 where crowds are.
+        ignore: [h, w] uint8, 1 on crowd regions.
     """
 
     image: Tensor
@@ -37,7 +37,7 @@ class TrainItem:
 
 
 def tight_box(mask: np.ndarray) -> tuple[int, int, int, int]:
-    """First and last column and row of a mask that is not empty: x1, y1, x2, y2."""
+    """Returns first and last column and row of a mask that is not empty: x1, y1, x2, y2."""
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     return int(columns[0]), int(rows[0]), int(columns[-1]), int(rows[-1])
 
@@ -45,9 +45,8 @@ def tight_box(mask: np.ndarray) -> tuple[int, int, int, int]:
 def paste_objects(target: Sample, source: Sample, rng: np.random.Generator, most: int = 5) -> Sample:
     """Pastes objects of one image into another of the same camera (Ghiasi et al., Simple Copy-Paste, CVPR 2021).
 
-    They keep their height above the road: moved sideways at will, up and down by a few pixels only, since size and row go
-    together for a camera that drives. Rare classes are as likely to be chosen as frequent ones. What is left of an object that
-    was mostly covered is marked as crowd: neither object nor background.
+    They move freely sideways but only a few pixels up or down, since size and row go together for a camera on a car. Rare
+    classes are as likely to be chosen as frequent ones. The rest of an object that was mostly covered becomes a crowd region.
     """
     height, width = target.image.shape[:2]
     objects = np.flatnonzero(~source.crowd & source.masks.any(axis=(1, 2)))  # a sub-pixel polygon has no pixel to paste
@@ -86,13 +85,13 @@ def paste_objects(target: Sample, source: Sample, rng: np.random.Generator, most
         crowd.append(False)
         before.append(int(mask.sum()))
     pixels = np.array([int(mask.sum()) for mask in masks])
-    hidden = np.array(crowd, dtype=bool) | (pixels < MIN_VISIBLE * np.array(before))
+    ignored = np.array(crowd, dtype=bool) | (pixels < MIN_VISIBLE * np.array(before))
     seen = pixels > 0
-    return Sample(image, np.stack(masks)[seen], np.array(labels, dtype=np.int64)[seen], hidden[seen], target.name)
+    return Sample(image, np.stack(masks)[seen], np.array(labels, dtype=np.int64)[seen], ignored[seen], target.name)
 
 
 def jitter_colour(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Random gain per channel, contrast, saturation, brightness and, now and then, noise; uint8 in, float32 0..255 out."""
+    """Varies gain per channel, contrast, saturation, brightness, sometimes noise; from uint8 to float32 0..255."""
     values = image.astype(np.float32)
     grey = values.mean(axis=2, keepdims=True)
     values = grey + (values - grey) * rng.uniform(0.5, 1.5)
@@ -117,7 +116,7 @@ def make_item(
     low, top_factor = np.log(scale_jitter[0]), np.log(scale_jitter[1])
     scale = resize_scale(height, width, config) * float(np.exp(rng.uniform(low, top_factor)))
     flip = rng.random() < 0.5
-    # Where the crop starts in the scaled image; a scaled image that is smaller lies anywhere inside the crop.
+    # Origin of the crop in the scaled image; a scaled image that is smaller lies at a random position inside the crop.
     free_x, free_y = scale * width - wide, scale * height - high
     offset_x, offset_y = rng.uniform(min(free_x, 0), max(free_x, 0)), rng.uniform(min(free_y, 0), max(free_y, 0))
     matrix = np.array([[scale, 0, 0.5 * scale - 0.5 - offset_x], [0, scale, 0.5 * scale - 0.5 - offset_y]])

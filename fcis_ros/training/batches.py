@@ -1,14 +1,15 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""The stream of training batches: batch i depends on the seed and i alone, so a resumed run sees what it would have seen."""
+"""The stream of training batches: batch i depends on the seed and i alone, so that a resumed run gets the same."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from functools import lru_cache
 
 import cv2
 import numpy as np
-from torch.utils.data import Dataset
+import torch
+from torch.utils.data import DataLoader, Dataset
 
 from fcis_ros.errors import InputError
 from fcis_ros.structures import Sample
@@ -19,19 +20,19 @@ BLOCK = 64  # consecutive images, among which the rendered ones are spread at ra
 
 
 def image_numbers(config: TrainConfig, step: int) -> range:
-    """The numbers of a step's images; all that is drawn at random for an image follows from the seed and its number."""
+    """Returns the numbers of a step's images; everything random about an image follows from the seed and its number."""
     return range(step * config.batch, (step + 1) * config.batch)
 
 
 def photo_index(config: TrainConfig, number: int, photos: int) -> int | None:
-    """The photo that an image is made of, or None for a rendered one.
+    """Returns the index of the photo that an image is made from; None for a rendered image.
 
     Images that are not rendered take the photos epoch by epoch, each once in every epoch, in an order drawn anew for every
     epoch. So at any moment of a run the numbers of times that two photos were taken differ by one at most.
 
     Args:
-        config: the run.
-        number: the image's number, see ``image_numbers``.
+        config: configuration of the run.
+        number: number of the image, see ``image_numbers``.
         photos: number of photos.
     """
     if not photos:
@@ -48,22 +49,19 @@ def photo_index(config: TrainConfig, number: int, photos: int) -> int | None:
 
 @lru_cache(maxsize=8)
 def _permutation(*key: int) -> np.ndarray:
-    """A random order of 0 to n - 1, where n is the last of the numbers that it follows from."""
+    """Returns a random order of 0 to n - 1, where n is the last number of the key; the order follows from the whole key."""
     return np.random.default_rng(key).permutation(key[-1])
 
 
-class Batches(Dataset):
-    """Indexed by step; each entry is a list of training items, this process's share of ``config.batch``, or the InputError that
-    an image caused.
-
-    The error is handed over because raised in a worker it would arrive with the worker's traceback for a message.
+class Batches:
+    """The batches of a run, indexed by step; each is a list of training items, this process's share of ``config.batch``.
 
     Args:
-        config: the run.
+        config: configuration of the run.
         photos: annotated images; may be empty if ``config.synthetic`` is 1.
-        render: index -> a rendered scene; used for the ``config.synthetic`` fraction.
-        rank: of this process among those that train together.
-        count: of these processes.
+        render: function from an index to a rendered scene, for the ``config.synthetic`` fraction.
+        rank: number of this process among those that train together.
+        count: number of these processes.
     """
 
     def __init__(
@@ -76,24 +74,59 @@ class Batches(Dataset):
     ):
         self.config, self.photos, self.render, self.rank, self.count = config, photos, render, rank, count
 
-    def __len__(self) -> int:
-        return self.config.steps
+    def __getitem__(self, step: int) -> list[TrainItem]:
+        """Returns the items of one step.
 
-    def __getitem__(self, step: int) -> list[TrainItem] | InputError:
-        cv2.setNumThreads(0)  # one process of several
-        try:
-            return [self._item(number) for number in image_numbers(self.config, step)[self.rank :: self.count]]
-        except InputError as error:
-            return error
+        Raises:
+            InputError: an image cannot be read.
+        """
+        return [self._item(number) for number in image_numbers(self.config, step)[self.rank :: self.count]]
 
-    def _item(self, index: int) -> TrainItem:
+    def load(self, first: int, workers: int) -> Iterator[list[TrainItem]]:
+        """Yields the batches from step ``first`` to the end of the run.
+
+        Args:
+            first: first step.
+            workers: number of processes that make the batches; 0: this process makes them. The batches do not depend on it.
+
+        Raises:
+            InputError: an image cannot be read.
+        """
+        loader = DataLoader(
+            _ErrorsAsItems(self),
+            batch_size=None,
+            sampler=range(first, self.config.steps),
+            num_workers=workers,
+            prefetch_factor=4 if workers else None,
+            generator=torch.Generator(),  # else it would draw from the global one
+        )
+        for items in loader:
+            if isinstance(items, InputError):
+                raise items
+            yield items
+
+    def _item(self, number: int) -> TrainItem:
         config = self.config
-        rng = np.random.default_rng((config.seed, index))
-        photo = photo_index(config, index, len(self.photos))
+        rng = np.random.default_rng((config.seed, number))
+        photo = photo_index(config, number, len(self.photos))
         if photo is None:
-            sample = self.render(index)
+            sample = self.render(number)
         else:
             sample = self.photos[photo]
             if rng.random() < config.paste:
                 sample = paste_objects(sample, self.photos[int(rng.integers(len(self.photos)))], rng)
         return make_item(sample, config.model, config.crop, config.scale_jitter, rng)
+
+
+class _ErrorsAsItems(Dataset):
+    """Hands an InputError to the main process as an item: raised in a worker, its message would become a traceback."""
+
+    def __init__(self, batches: Batches):
+        self.batches = batches
+
+    def __getitem__(self, step: int) -> list[TrainItem] | InputError:
+        cv2.setNumThreads(0)  # one process of several
+        try:
+            return self.batches[step]
+        except InputError as error:
+            return error

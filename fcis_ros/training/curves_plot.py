@@ -1,6 +1,6 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""The log of a run as a picture."""
+"""Curves of a run's log."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ import matplotlib.pyplot as plt  # the backend must be chosen first
 
 
 def plot_log(log_file: Path, picture: Path) -> None:
-    """Draws losses and, where there are any, evaluations of a ``log.jsonl`` over the steps."""
+    """Draws losses and evaluations of a ``log.jsonl`` over the steps."""
     rows = read_log(log_file)
     losses = [row for row in rows if "evaluation" not in row]
     evaluations = [row for row in rows if "evaluation" in row]

@@ -1,9 +1,9 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""Several processes as one, started by ``torchrun``: who they are, and the few things that they have to agree on.
+"""Data-parallel training by several processes, started by ``torchrun``.
 
-Every process has the whole model and an equal share of each step's images. Gradients are added up, so that all make the same
-step. Rank 0 alone writes files.
+Every process has the whole model and an equal share of each step's images. Gradients are summed, so that all make the same
+step. Only rank 0 writes files.
 """
 
 import os
@@ -19,8 +19,8 @@ from torch import Tensor, nn
 
 from fcis_ros.errors import InputError
 
-SETTLE = 0.2  # seconds
-PATIENCE = timedelta(days=1)  # of processes that wait for what another one reads or evaluates; gloo's is half an hour
+SETTLE = 0.2  # seconds before the group is destroyed, see Processes.leave
+PATIENCE = timedelta(days=1)  # processes wait while another one reads or evaluates; gloo's default is half an hour
 
 T = TypeVar("T")
 
@@ -30,9 +30,9 @@ class Processes:
     """The processes of a run.
 
     Attributes:
-        rank: the number of this one.
-        count: how many there are.
-        objects: the group that exchanges Python objects, over gloo, wherever the gradients are; None of one process.
+        rank: number of this process, from 0.
+        count: number of processes.
+        objects: group that exchanges Python objects over gloo, also where gradients go over NCCL; None for a single process.
     """
 
     rank: int = 0
@@ -41,11 +41,11 @@ class Processes:
 
     @property
     def first(self) -> bool:
-        """Whether this process is the one that writes and speaks."""
+        """Whether this process writes files and prints."""
         return self.rank == 0
 
     def share(self, items: Sequence) -> Sequence:
-        """Every ``count``-th item; ``merge`` puts them together again."""
+        """Returns every ``count``-th item from ``rank`` on; ``merge`` is the inverse."""
         return items[self.rank :: self.count]
 
     def add_up(self, tensors: Sequence[Tensor]) -> None:
@@ -56,18 +56,18 @@ class Processes:
             for tensor, part in zip(tensors, flat.split([tensor.numel() for tensor in tensors]), strict=True):
                 tensor.copy_(part.view_as(tensor))
 
-    def merge(self, own: list[Any]) -> list[Any] | None:
-        """What ``share`` divided, in its order, at the first process; None at the others."""
+    def merge(self, part: list[Any]) -> list[Any] | None:
+        """Returns the parts of all processes in the order before ``share`` in the first process; None in the others."""
         if self.count == 1:
-            return own
+            return part
         parts: list[Any] | None = [None] * self.count if self.first else None
-        dist.gather_object(own, parts, group=self.objects)
+        dist.gather_object(part, parts, group=self.objects)
         if parts is None:
             return None
         return [parts[i % self.count][i // self.count] for i in range(sum(map(len, parts)))]
 
     def from_first(self, compute: Callable[[], T]) -> T:
-        """What the first process computes, in all of them; so is the InputError that it raises."""
+        """Computes in the first process and returns the result in all; an InputError is raised in all, too."""
         if self.count == 1:
             return compute()
         result: list[Any] = [None]
@@ -82,7 +82,7 @@ class Processes:
         return result[0]
 
     def leave(self) -> None:
-        """Ends the communication; what the others still do is not waited for."""
+        """Ends the communication without waiting for the other processes."""
         if self.count > 1:
             # A thread of gloo may still drop its last tensors, for which it needs the interpreter. PyTorch 2.4 ends a group
             # with the interpreter held until that thread is done: both would wait for ever.
@@ -94,7 +94,7 @@ ALONE = Processes()
 
 
 def join(device: torch.device) -> Processes:
-    """The processes that ``torchrun`` started this one with, by the variables that it sets; else this one alone."""
+    """Joins the processes that ``torchrun`` started, according to its environment variables; without them ``ALONE``."""
     if int(os.environ.get("WORLD_SIZE", 1)) == 1:
         return ALONE
     if device.type == "cuda":
@@ -104,14 +104,14 @@ def join(device: torch.device) -> Processes:
 
 
 def local_device(name: str) -> str:
-    """``cuda`` and ``auto`` mean a GPU of its own for every process of a machine."""
+    """Returns the device for this process: under ``torchrun``, ``cuda`` and ``auto`` give every process a different GPU."""
     if name in ("auto", "cuda") and torch.cuda.is_available() and "LOCAL_RANK" in os.environ:
         return f"cuda:{os.environ['LOCAL_RANK']}"
     return name
 
 
 def add_up_gradients(model: nn.Module, processes: Processes) -> None:
-    """The sum of all processes' gradients, in all of them."""
+    """Replaces the gradients by their sums over all processes."""
     for parameter in model.parameters():
         if parameter.requires_grad and parameter.grad is None and processes.count > 1:
             parameter.grad = torch.zeros_like(parameter)
@@ -119,7 +119,7 @@ def add_up_gradients(model: nn.Module, processes: Processes) -> None:
 
 
 def average_statistics(model: nn.Module, processes: Processes) -> None:
-    """The mean of all processes' running statistics of BatchNorm, in all of them; each normalises by its own images."""
+    """Replaces BatchNorm's running statistics by their means over all processes, each of which has seen different images."""
     trained = [module for module in model.modules() if isinstance(module, nn.BatchNorm2d) and module.training]
     both = [buffer for module in trained for buffer in (module.running_mean, module.running_var)]
     statistics = [buffer for buffer in both if buffer is not None]
@@ -130,7 +130,7 @@ def average_statistics(model: nn.Module, processes: Processes) -> None:
 
 
 def check_share(batch: int, accumulate: int, processes: Processes) -> None:
-    """Raises InputError if the images of a step cannot be shared out equally."""
+    """Raises an InputError if the images of a step cannot be divided equally."""
     if batch % (accumulate * processes.count):
         raise InputError(
             f"training config: a batch of {batch} images cannot be shared out equally to {processes.count} processes, "

@@ -1,16 +1,14 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""The training loop: one step after the other, and every now and then a checkpoint, a state to resume from and figures."""
+"""The training loop: step after step, and every ``eval_every`` steps a checkpoint, a state to resume from and an evaluation."""
 
 import math
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
-from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from fcis_ros.errors import InputError
@@ -22,6 +20,7 @@ from fcis_ros.training.augment import TrainItem
 from fcis_ros.training.batches import Batches, image_numbers
 from fcis_ros.training.curves_plot import plot_log
 from fcis_ros.training.distributed import ALONE, Processes, add_up_gradients, average_statistics, check_share
+from fcis_ros.training.held_out import HeldOut, measure_held_out
 from fcis_ros.training.init_weights import initialise
 from fcis_ros.training.mixed_precision import training_precision
 from fcis_ros.training.objective import LOSSES, compute_losses
@@ -32,7 +31,7 @@ from fcis_ros.training.state import RunState, load_state, new_state, read_identi
 from fcis_ros.training.train_config import TrainConfig
 
 LOG_EVERY = 20  # steps
-SMOOTHING = 0.98  # of the losses in the log
+SMOOTHING = 0.98  # decay per step of the moving averages in the log
 
 
 class NonFiniteLoss(RuntimeError):
@@ -47,7 +46,7 @@ def train(
     *,
     data: dict[str, Any] | None = None,
     init: Path | None = None,
-    evaluate: Callable[[FCIS], dict[str, float] | None] | None = None,
+    held_out: HeldOut | None = None,
     resume: bool = False,
     workers: int = 1,
     processes: Processes = ALONE,
@@ -55,25 +54,24 @@ def train(
     """Trains a model.
 
     Args:
-        config: the run.
-        batches: its data.
+        config: configuration of the run.
+        batches: training data of this process.
         out: folder for ``model.safetensors`` (averaged weights), ``log.jsonl``, ``curves.png`` and the state to resume from.
-        device: where to compute.
+        device: device that computes.
         data: digests of the annotated images (``provenance.describe_data``); None if all are rendered.
-        init: weights to start from (``initial.initialise``, whose lines are printed); None: random ones.
-        evaluate: called with the averaged model every ``eval_every`` steps, in all processes; what it returns in the first one
-            goes to the log.
-        resume: continue from the state in ``out``. Configuration, data and ``init`` must be those of the run; only ``steps``
-            may have changed, and the milestones, fractions of it, move along.
-        workers: processes that make the batches; what they make does not depend on their number.
-        processes: that train together; each gets its own ``batches`` and sees the same ``out``, in which the first one writes.
+        init: file of the weights to start from (``init_weights.initialise``, whose lines are printed); None: random weights.
+        held_out: images on which the averaged model is evaluated every ``eval_every`` steps; None: no evaluation.
+        resume: whether to continue from the state in ``out``. Configuration, data and ``init`` must be those of the run; only
+            ``steps`` may have changed, and the milestones, fractions of it, move along.
+        workers: number of processes that make the batches, which do not depend on it; 0: this process makes them.
+        processes: processes that train together, each with different ``batches`` and the same ``out``; the first one writes.
 
     Returns:
-        The checkpoint.
+        Path of the checkpoint.
 
     Raises:
-        InputError: ``out`` holds a run already, or none that can be resumed with these arguments; an image or ``init`` cannot
-            be read or used; the images of a step cannot be shared out.
+        InputError: ``out`` holds a run already, or no run that can be resumed with these arguments; an image or ``init``
+            cannot be read or used; the images of a step cannot be shared equally.
         NonFiniteLoss: training diverged; the last state and checkpoint stay as they are.
     """
     check_share(config.batch, config.accumulate, processes)
@@ -83,35 +81,14 @@ def train(
     state = _resume(config, out, device, identity) if resume else _begin(config, out, device, init, processes)
     state.starts.append(provenance.describe_start(device, precision, state.step, processes.count))
     began = time.monotonic() - state.seconds
-    loader = DataLoader(
-        batches,
-        batch_size=None,
-        sampler=range(state.step, config.steps),
-        num_workers=workers,
-        prefetch_factor=4,
-        generator=torch.Generator(),  # else it would draw from the global one
-    )
     with (
         convolving(precision),
         RunLog(out / "log.jsonl", state.step, processes.first) as log,
         tqdm(total=config.steps, initial=state.step, unit="step", disable=not processes.first) as progress,
     ):
-
-        def measure() -> None:
-            if evaluate is not None and state.step not in log.evaluated:
-                figures = evaluate(state.average.module)
-                if not processes.first or figures is None:
-                    return
-                log.write(step=state.step, evaluation=figures)
-                tqdm.write(f"step {state.step}: " + ", ".join(f"{name} {value:.3f}" for name, value in figures.items()))
-            if processes.first:
-                plot_log(out / "log.jsonl", out / "curves.png")
-
-        if resume:
-            measure()  # an interruption may have come between snapshot and evaluation
-        for items in loader:
-            if isinstance(items, InputError):
-                raise items
+        if resume:  # an interruption may have come between snapshot and evaluation
+            _evaluate(state, held_out, log, device, processes)
+        for items in batches.load(state.step, workers):
             train_step(state, items, config, precision, processes)
             state.seconds = time.monotonic() - began
             progress.update()
@@ -122,8 +99,19 @@ def train(
             if state.step % config.eval_every == 0 or state.step == config.steps:
                 if processes.first:
                     _save(out, state, config, identity)
-                measure()
+                _evaluate(state, held_out, log, device, processes)
     return out / "model.safetensors"
+
+
+def _evaluate(state: RunState, held_out: HeldOut | None, log: RunLog, device: torch.device, processes: Processes) -> None:
+    """Adds the figures of the averaged model to the log, unless it has them, and draws the curves."""
+    if held_out is not None and state.step not in log.evaluated:
+        figures = measure_held_out(state.average.module, held_out, device, processes)
+        if figures is not None:
+            log.write(step=state.step, evaluation=figures)
+            tqdm.write(f"step {state.step}: " + ", ".join(f"{name} {value:.3f}" for name, value in figures.items()))
+    if processes.first:
+        plot_log(log.path, log.path.with_name("curves.png"))
 
 
 def _save(out: Path, state: RunState, config: TrainConfig, identity: dict[str, Any]) -> None:
@@ -136,13 +124,13 @@ def _save(out: Path, state: RunState, config: TrainConfig, identity: dict[str, A
 def train_step(
     state: RunState, items: list[TrainItem], config: TrainConfig, precision: str, processes: Processes = ALONE
 ) -> None:
-    """One optimiser step on one batch, of which ``items`` are this process's share.
+    """Makes one optimiser step on one batch, of which ``items`` are this process's share.
 
-    The losses are means over the images of the batch, so neither the processes nor ``accumulate`` change more than the last
-    bits, unless statistics of BatchNorm are trained: they are those of the images that go through the network together.
+    The losses are means over the images of the batch, so neither the number of processes nor ``accumulate`` changes more than
+    the last bits, unless statistics of BatchNorm are trained: those depend on the images that share a forward pass.
 
     Raises:
-        NonFiniteLoss: the weights are as they were; in all processes alike.
+        NonFiniteLoss: training diverged; raised in all processes, and the weights are unchanged.
     """
     seeds = [config.seed * 1_000_003 + number for number in processes.share(image_numbers(config, state.step))]
     state.optimizer.zero_grad(set_to_none=True)
@@ -188,10 +176,10 @@ def _begin(config: TrainConfig, out: Path, device: torch.device, init: Path | No
 def _resume(config: TrainConfig, out: Path, device: torch.device, identity: dict[str, Any]) -> RunState:
     path = out / "state.safetensors"
     if not path.exists():
-        raise InputError(f"{out}: no run to resume there")
+        raise InputError(f"{out}: no run to resume in this folder")
     if differ := provenance.differences(read_identity(path), identity):
         raise InputError(f"{out}: --resume continues the same run, but {'; '.join(differ)}")
     state = load_state(path, config, device)
     if state.step > config.steps:
-        raise InputError(f"{out}: the run has done {state.step} steps already, {config.steps} are asked for")
+        raise InputError(f"{out}: the run has done {state.step} steps already, more than the {config.steps} requested")
     return state

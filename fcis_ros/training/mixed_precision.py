@@ -1,6 +1,6 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""In which precision a run convolves: weights, gradients' sums, targets and losses are float32 in any case.
+"""Precision of a run's convolutions; weights, sums of gradients, targets and losses are always float32.
 
 | device                                                              | auto |
 |---------------------------------------------------------------------|------|
@@ -16,21 +16,21 @@ import torch
 from fcis_ros.errors import InputError
 from fcis_ros.model.device import cpu_bf16_unit
 
-# A unit for bfloat16 multiplies 16 channels at a time: a narrower model gains nothing, and meets kernels of oneDNN that are
-# little tested (``model.backbone.PointwiseConv2d``).
+# A bfloat16 unit multiplies 16 channels at a time: a narrower model gains nothing, and oneDNN's kernels for it are little
+# tested (``model.backbone.PointwiseConv2d``).
 LEAST_WIDTH = 16
 
 
 def training_precision(name: str, device: torch.device, width: int) -> str:
-    """``fp32`` and ``bf16`` as they are, ``auto`` by the table above.
+    """Returns ``fp32`` or ``bf16``: the name itself, or for ``auto`` the choice of the table above.
 
     Args:
-        name: of the precision.
-        device: where the run computes.
-        width: of the model.
+        name: requested precision: ``auto``, ``fp32`` or ``bf16``.
+        device: device that computes.
+        width: width of the model.
 
     Raises:
-        InputError: bf16 was asked for by name, on a CPU, for a narrower model.
+        InputError: ``bf16`` was requested by name, on a CPU, for a narrower model.
     """
     narrow = device.type == "cpu" and width < LEAST_WIDTH
     if name == "bf16" and narrow:

@@ -1,6 +1,6 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""One batch -> its five losses: the network once, then targets and losses image by image."""
+"""The five losses of a batch: one forward pass of the network, then targets and losses image by image."""
 
 from collections.abc import Sequence
 from dataclasses import fields
@@ -24,14 +24,17 @@ LOSSES = ("rpn_class", "rpn_box", "roi_class", "roi_mask", "roi_box")
 def compute_losses(
     model: FCIS, items: list[TrainItem], config: TrainConfig, precision: str, seeds: Sequence[int]
 ) -> dict[str, Tensor]:
-    """The five losses of a batch, each averaged over its images.
+    """Computes the losses of a batch.
 
     Args:
-        model: in training mode.
-        items: crops of equal size.
-        config: ROI counts and weights.
-        precision: ``fp32`` or ``bf16``, of the convolutions; targets and losses are float32.
-        seeds: of the sampling of anchors and ROIs, one for each item.
+        model: network in training mode.
+        items: training items of equal size.
+        config: configuration of the run, with ROI counts and weights.
+        precision: precision of the convolutions, ``fp32`` or ``bf16``; targets and losses are float32.
+        seeds: seed of the sampling of anchors and ROIs, one per item.
+
+    Returns:
+        {name: scalar} of ``LOSSES``, each averaged over the images.
     """
     device = next(model.parameters()).device
     items = [TrainItem(*(getattr(item, field.name).to(device) for field in fields(item))) for item in items]
@@ -60,8 +63,8 @@ def compute_losses(
     moves = assembling.box_deltas(maps.box_maps, rois, *geometry).split(counts)
     totals = {name: images.new_zeros(()) for name in LOSSES}
     for i, target in enumerate(targets):
-        found, truth = (class_logits[i], mask_logits[i], moves[i]), (target.labels, target.masks, target.deltas)
-        roi = roi_losses(*found, *truth, config.ohem, config.mask_weight)
+        predicted, truth = (class_logits[i], mask_logits[i], moves[i]), (target.labels, target.masks, target.deltas)
+        roi = roi_losses(*predicted, *truth, config.ohem, config.mask_weight)
         for name, value in zip(LOSSES, (*rpn[i], *roi), strict=True):
             totals[name] = totals[name] + value / len(items)
     return totals

@@ -1,6 +1,6 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""What is trained, with which rate and decay, and the average of it: section 1.9 of the released recipe as settings."""
+"""Trained parameters, their rate and decay, and their running average: section 1.9 of the released recipe as settings."""
 
 import torch
 from torch import Tensor, nn
@@ -10,17 +10,17 @@ from fcis_ros.model.backbone import ResNet
 from fcis_ros.model.fcis import FCIS
 from fcis_ros.training.train_config import TrainConfig
 
-CLIP_NORM = 10.0  # of all gradients together; reached in the first steps only
+CLIP_NORM = 10.0  # maximum norm of all gradients together; reached in the first steps only
 
 
 def frozen_modules(backbone: ResNet, stages: int) -> list[nn.Module]:
-    """The parts of the first ``stages`` stages: conv1 with its normalisation, then layer by layer."""
-    net = backbone
-    return [net.conv1, net.bn1, net.layer1, net.layer2, net.layer3, net.layer4][: stages + 1 if stages else 0]
+    """Returns the modules of the first ``stages`` stages; stage 1 is conv1 with its normalisation, 2 is layer1."""
+    layers = [backbone.layer1, backbone.layer2, backbone.layer3, backbone.layer4]
+    return [backbone.conv1, backbone.bn1, *layers][: stages + 1 if stages else 0]
 
 
 def set_training(model: FCIS, config: TrainConfig) -> None:
-    """Training mode, in place, but for what ``frozen_stages`` and ``frozen_norm`` name."""
+    """Sets the model to training mode, except for the parts that ``frozen_stages`` and ``frozen_norm`` name."""
     model.train()
     for module in frozen_modules(model.backbone, config.frozen_stages):
         module.requires_grad_(False).eval()
@@ -31,7 +31,7 @@ def set_training(model: FCIS, config: TrainConfig) -> None:
 
 
 def make_optimizer(model: FCIS, config: TrainConfig) -> torch.optim.SGD:
-    """SGD over all that ``set_training`` left trainable, in groups of equal weight decay and learning rate."""
+    """Makes SGD over the trainable parameters, in groups of equal weight decay and learning rate."""
     scales = {module.weight for module in model.modules() if isinstance(module, nn.BatchNorm2d)}
     reduction = set(model.score_maps.reduce.parameters())
     groups: dict[tuple[float, float], list[Tensor]] = {}
@@ -49,13 +49,13 @@ def make_optimizer(model: FCIS, config: TrainConfig) -> torch.optim.SGD:
 
 
 class Average(AveragedModel):
-    """Averaged weights and statistics, as a network in ``module``."""
+    """Averaged weights and statistics; ``module`` is a network with them."""
 
     module: FCIS
 
 
 def make_average(model: FCIS, decay: float) -> Average:
-    """The running average of weights and statistics; its decay grows to ``decay``, so that the first steps fade soon."""
+    """Makes the running average of weights and statistics; its decay grows to ``decay``, so that the first steps fade soon."""
 
     def average(mean: Tensor, value: Tensor, count: Tensor | int) -> Tensor:
         if not mean.is_floating_point():

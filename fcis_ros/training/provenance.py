@@ -1,6 +1,6 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""What a checkpoint says about how it was made: found out by the trainer, nothing of it put in by hand."""
+"""Provenance of a checkpoint: recorded by the trainer, nothing of it entered by hand."""
 
 import hashlib
 import json
@@ -17,7 +17,7 @@ from tqdm import tqdm
 from fcis_ros.config import json_object
 from fcis_ros.data.coco import CocoDataset
 from fcis_ros.errors import InputError
-from fcis_ros.files import file_digest
+from fcis_ros.files import sha256
 from fcis_ros.model.checkpoint import open_tensors, read_metadata
 from fcis_ros.training.train_config import TrainConfig
 from fcis_ros.versions import versions
@@ -27,47 +27,47 @@ MAX_INHERITED = 1 << 20  # bytes of JSON; a run with fifty starts has 50 kB
 
 
 def describe_data(dataset: CocoDataset) -> dict[str, Any]:
-    """Name and digest of an annotation file, number and digest of its images.
+    """Returns name and digest of an annotation file, number and digest of its images.
 
     The digest of the images covers their names and contents, in the order of the names: the same files listed in another order
-    are the same data. Reading them all takes a while, so there is a progress bar.
+    are the same data. All images are read, with a progress bar.
 
     Raises:
         InputError: an image cannot be read.
     """
     names = sorted(dataset.file_names)
     with tqdm(names, "digest of the images", unit="image", mininterval=0.5) as bar:
-        contents = "".join(f"{name}\0{file_digest(dataset.image_dir / name)}\n" for name in bar)
+        contents = "".join(f"{name}\0{sha256(dataset.image_dir / name)}\n" for name in bar)
     return {
         "annotations": dataset.path.name,
-        "annotations_sha256": file_digest(dataset.path),
+        "annotations_sha256": sha256(dataset.path),
         "images": len(names),
         "images_sha256": hashlib.sha256(contents.encode()).hexdigest(),
     }
 
 
 def describe_init(path: Path) -> list[dict[str, Any]]:
-    """The file that a run takes its first weights from, then the one that those were trained from, and so on.
+    """Returns the chain of initial weights: the file that a run starts from, the file which that was trained from, and so on.
 
-    Each has ``file`` (its name), ``sha256`` and ``provenance``, as it stands in the file; null if it has none.
+    Each link has ``file`` (its name), ``sha256`` and ``provenance`` as recorded in the file; None if it has none.
 
     Raises:
-        InputError: the file cannot be read, or what it says of itself is too long or too deep to be carried on.
+        InputError: the file cannot be read, or its provenance is too long or too deeply nested to be copied.
     """
     with open_tensors(path) as file:
         about = file.metadata() or {}
-    own = dict(read_metadata(path)[1]) if "format_version" in about else {k: v for k, v in about.items() if k != "format"}
-    earlier = own.pop("init", None) or []
-    chain = [{"file": path.name, "sha256": file_digest(path), "provenance": own or None}]
+    recorded = dict(read_metadata(path)[1]) if "format_version" in about else {k: v for k, v in about.items() if k != "format"}
+    earlier = recorded.pop("init", None) or []
+    chain = [{"file": path.name, "sha256": sha256(path), "provenance": recorded or None}]
     chain += earlier if isinstance(earlier, list) else [earlier]
     text = json.dumps({"provenance": {"init": chain}})
     if len(text) > MAX_INHERITED:
-        raise InputError(f"{path}: its provenance has {len(text)} bytes, at most {MAX_INHERITED} can be carried on")
+        raise InputError(f"{path}: its provenance has {len(text)} bytes, at most {MAX_INHERITED} can be copied")
     return json_object(text, f"{path}: provenance")["provenance"]["init"]
 
 
 def describe_start(device: torch.device, precision: str, step: int, processes: int) -> dict[str, Any]:
-    """When, with what and on what a run was started, or started again, after ``step`` steps; in the first of ``processes``."""
+    """Returns time, software and hardware of a start or a resumption after ``step`` steps, in the first of ``processes``."""
     hardware = {"cpu": _cpu_model(), "cores": len(os.sched_getaffinity(0)), "threads": torch.get_num_threads()}
     if device.type == "cuda":
         hardware["gpu"] = torch.cuda.get_device_name(device)
@@ -84,7 +84,7 @@ def describe_start(device: torch.device, precision: str, step: int, processes: i
 
 
 def commit(project: Path = PROJECT) -> str | None:
-    """The commit of the sources, with ``-dirty`` behind it where files differ from it; None outside a git repository."""
+    """Returns the commit of the sources, with ``-dirty`` appended if files differ from it; None outside a git repository."""
     if not (project / ".git").exists():  # an installed copy must not name the repository that it happens to lie in
         return None
     command = ["git", "-C", str(project), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
@@ -96,13 +96,13 @@ def commit(project: Path = PROJECT) -> str | None:
 
 
 def identity(config: TrainConfig, data: dict[str, Any] | None, init: list[dict[str, Any]] | None) -> dict[str, Any]:
-    """What must be equal for two starts to be the same run: everything but the number of steps."""
+    """Returns everything that two starts of one run must share: everything but the number of steps."""
     settings = {name: value for name, value in config.to_dict().items() if name != "steps"}
     return json.loads(json.dumps({"train_config": settings, "data": data, "init": init}))
 
 
 def differences(before: Any, now: Any, name: str = "") -> list[str]:
-    """What differs between two values of JSON types, as "name was this, is that"."""
+    """Returns the differences between two values of JSON types, each as "name was A, is B"."""
     if isinstance(before, dict) and isinstance(now, dict):
         keys = [*before, *(key for key in now if key not in before)]
         return [text for key in keys for text in differences(before.get(key), now.get(key), f"{name}.{key}" if name else key)]

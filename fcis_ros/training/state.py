@@ -1,9 +1,9 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""Everything that changes as a run goes on, in one object and, for ``--resume``, in one file.
+"""Everything that changes during a run, in one object and, for ``--resume``, in one file.
 
-Nothing else does: data, augmentation and sampling of a step follow from the seed and the step's number, the learning rate from
-the step's number, and no layer draws random numbers. So a resumed run is, to the bit, the run that never stopped.
+Data, augmentation and sampling of a step follow from the seed and the step's number, the learning rate from the step's number,
+and no layer draws random numbers. So a resumed run is, to the bit, the uninterrupted run.
 """
 
 import json
@@ -29,14 +29,14 @@ class RunState:
     """A run after ``step`` steps.
 
     Attributes:
-        model: in training mode.
-        average: the running average of its weights and statistics, in evaluation mode.
-        optimizer: with its momentum.
-        schedule: of the learning rates.
-        step: optimiser steps done.
+        model: network in training mode.
+        average: running average of its weights and statistics, in evaluation mode.
+        optimizer: optimiser with its momentum.
+        schedule: schedule of the learning rates.
+        step: number of optimiser steps done.
         seconds: wall time of these steps.
         losses: moving average of each loss, for the log.
-        starts: when and on what the run was started, and started again (``provenance.describe_start``).
+        starts: descriptions of the start and every resumption (``provenance.describe_start``).
     """
 
     model: FCIS
@@ -50,7 +50,7 @@ class RunState:
 
 
 def new_state(model: FCIS, config: TrainConfig, device: torch.device, step: int = 0) -> RunState:
-    """The state of a run that starts from the model's weights."""
+    """Makes the state of a run that starts from the model's weights."""
     model = model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload] # not in its stub
     set_training(model, config)
     optimizer = make_optimizer(model, config)
@@ -58,12 +58,12 @@ def new_state(model: FCIS, config: TrainConfig, device: torch.device, step: int 
 
 
 def save_state(path: Path, state: RunState, identity: dict[str, Any]) -> None:
-    """Writes a state; whatever happens meanwhile, ``path`` holds either the last one or this one.
+    """Writes a state atomically: ``path`` holds either the previous state or this one.
 
     Args:
-        path: a ``.safetensors`` file.
-        state: the run.
-        identity: what a run must share with this one to continue it.
+        path: path of a ``.safetensors`` file.
+        state: state of the run.
+        identity: values that a run must share with this one to continue it (``provenance.identity``).
     """
     parts = {"model": state.model.state_dict(), "average": state.average.module.state_dict(), "momentum": _momentum(state)}
     tensors = {f"{part}.{name}": tensor for part, values in parts.items() for name, tensor in values.items()}
@@ -72,10 +72,10 @@ def save_state(path: Path, state: RunState, identity: dict[str, Any]) -> None:
 
 
 def read_identity(path: Path) -> dict[str, Any]:
-    """What ``save_state`` was given as ``identity``.
+    """Returns the ``identity`` that ``save_state`` wrote.
 
     Raises:
-        InputError: the file is missing, damaged or no state.
+        InputError: the file is missing, damaged or not a state.
     """
     with open_tensors(path) as file:
         return _about(path, file)["identity"]
@@ -85,7 +85,7 @@ def load_state(path: Path, config: TrainConfig, device: torch.device) -> RunStat
     """Reads the state of a run of this configuration.
 
     Raises:
-        InputError: the file is missing, damaged, no state, or of another model.
+        InputError: the file is missing, damaged, not a state, or of another model.
     """
     with open_tensors(path) as file:
         about = _about(path, file)

@@ -1,6 +1,6 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""What the RPN and the ROIs should answer, given the annotations of one training crop, as in the released code."""
+"""Training targets of the RPN and of the ROIs from the annotations of one training crop, as in the released code."""
 
 from dataclasses import dataclass
 
@@ -17,13 +17,13 @@ IGNORED = -1
 RPN_SAMPLES = 256
 RPN_POSITIVE_IOU, RPN_NEGATIVE_IOU = 0.7, 0.3
 ROI_POSITIVE_IOU = 0.5
-FOREGROUND_FRACTION = 0.25  # of the ROIs that are drawn, at most
-CROWD_COVER = 0.3  # a box with this much of its area inside a crowd is no background example
+FOREGROUND_FRACTION = 0.25  # maximum fraction of objects among the sampled ROIs
+CROWD_COVER = 0.3  # a box with more than this fraction of its area in crowd regions is not a background example
 MASK_TARGET_THRESHOLD = 0.4
 
 
 def crowd_cover(box: Tensor, ignore: Tensor) -> Tensor:
-    """[B] fraction of each box [B, 4] that lies on ignored pixels [h, w]."""
+    """Computes the fraction [B] of each box [B, 4] that lies on ignored pixels [h, w]."""
     if not ignore.any():
         return box.new_zeros(len(box))
     height, width = ignore.shape
@@ -36,18 +36,18 @@ def crowd_cover(box: Tensor, ignore: Tensor) -> Tensor:
 
 
 def rpn_targets(anchors: Tensor, item: TrainItem, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Labels and deltas of every anchor.
+    """Computes labels and deltas of every anchor.
 
-    An anchor wholly inside the image is positive with IoU >= 0.7, or as the best (ties included) for an object, negative
-    below 0.3; 256 are sampled, at most half of them positive. Anchors on crowds are not used as negatives.
+    An anchor that lies entirely inside the image is positive with IoU >= 0.7, or as the best (ties included) for an object,
+    and negative below 0.3; 256 are sampled, at most half of them positive. Anchors on crowd regions are not used as negatives.
 
     Args:
-        anchors: [B, 4].
-        item: the training crop.
-        generator: for the sampling.
+        anchors: [B, 4] anchor boxes.
+        item: training crop.
+        generator: generator of the sampling.
 
     Returns:
-        labels [B] int64 (1, 0 or IGNORED) and deltas [B, 4], which mean something where the label is 1.
+        labels [B] int64 (1, 0 or IGNORED) and deltas [B, 4], meaningful where the label is 1.
     """
     height, width = item.image.shape[1:]
     inside = (anchors[:, 0] >= 0) & (anchors[:, 1] >= 0) & (anchors[:, 2] < width) & (anchors[:, 3] < height)
@@ -65,14 +65,14 @@ def rpn_targets(anchors: Tensor, item: TrainItem, generator: torch.Generator) ->
     else:
         labels[inside] = 0
     labels[(labels == 0) & (crowd_cover(anchors, item.ignore) > CROWD_COVER)] = IGNORED
-    _thin(labels, labels == 1, RPN_SAMPLES // 2, generator)
-    _thin(labels, labels == 0, RPN_SAMPLES - int((labels == 1).sum()), generator)
+    _subsample(labels, labels == 1, RPN_SAMPLES // 2, generator)
+    _subsample(labels, labels == 0, RPN_SAMPLES - int((labels == 1).sum()), generator)
     return labels, deltas
 
 
-def _thin(labels: Tensor, which: Tensor, most: int, generator: torch.Generator) -> None:
-    """Sets a random choice of the entries [B] ``which`` to IGNORED until ``most`` are left."""
-    index = torch.nonzero(which)[:, 0]
+def _subsample(labels: Tensor, selected: Tensor, most: int, generator: torch.Generator) -> None:
+    """Sets random entries of ``selected`` [B] to IGNORED until ``most`` are left."""
+    index = torch.nonzero(selected)[:, 0]
     if len(index) > most:
         drop = torch.randperm(len(index), generator=generator)[: len(index) - most].to(index.device)
         labels[index[drop]] = IGNORED
@@ -80,13 +80,13 @@ def _thin(labels: Tensor, which: Tensor, most: int, generator: torch.Generator) 
 
 @dataclass(frozen=True)
 class RoiTargets:
-    """What R ROIs should answer.
+    """Targets of R ROIs.
 
     Attributes:
-        rois: [R, 4] float32: proposals and ground-truth boxes.
-        labels: [R] int64: class, 0 background, IGNORED on crowds and where nothing is learned.
-        deltas: [R, 4] normalised; mean something where the label is positive.
-        masks: [R, S, S] int64, 0 or 1; mean something where the label is positive.
+        rois: [R, 4] float32 proposals and ground-truth boxes.
+        labels: [R] int64 class, 0 background, IGNORED on crowd regions and for ROIs that are not trained on.
+        deltas: [R, 4] normalised deltas, meaningful where the label is positive.
+        masks: [R, S, S] int64 masks, 0 or 1, meaningful where the label is positive.
     """
 
     rois: Tensor
@@ -96,16 +96,16 @@ class RoiTargets:
 
 
 def roi_targets(proposals: Tensor, item: TrainItem, config: TrainConfig, generator: torch.Generator) -> RoiTargets:
-    """Assigns each ROI the object it overlaps most, from IoU 0.5; the others are background or, on crowds, ignored.
+    """Assigns each ROI the object it overlaps most, from IoU 0.5; the others are background or, on crowd regions, ignored.
 
-    With ``roi_samples`` a random choice of them is kept, at most a quarter of it objects. The released code fills a choice that
-    is too short with what it has left, objects among it, as background; here it stays short.
+    With ``roi_samples`` a random sample is kept, at most a quarter of it objects. The released code fills a sample that is too
+    small with the remaining ROIs, objects included, as background; here it stays small.
 
     Args:
-        proposals: [R, 4]; the ground-truth boxes are appended.
-        item: the training crop.
-        config: of the run.
-        generator: for the sampling.
+        proposals: [R, 4] boxes, to which the ground-truth boxes are appended.
+        item: training crop.
+        config: configuration of the run.
+        generator: generator of the sampling.
     """
     grid = config.model.grid
     rois = torch.cat([proposals, item.boxes])
@@ -119,8 +119,8 @@ def roi_targets(proposals: Tensor, item: TrainItem, config: TrainConfig, generat
     labels[(labels == 0) & (best < config.background_iou)] = IGNORED
     labels[(labels == 0) & (crowd_cover(rois, item.ignore) > CROWD_COVER)] = IGNORED
     if config.roi_samples:
-        _thin(labels, labels > 0, int(config.roi_samples * FOREGROUND_FRACTION), generator)
-        _thin(labels, labels == 0, config.roi_samples - int((labels > 0).sum()), generator)
+        _subsample(labels, labels > 0, int(config.roi_samples * FOREGROUND_FRACTION), generator)
+        _subsample(labels, labels == 0, config.roi_samples - int((labels > 0).sum()), generator)
     positive = torch.nonzero(labels > 0)[:, 0]
     if len(positive):
         matched = item.boxes[match[positive]]
@@ -135,9 +135,9 @@ def roi_targets(proposals: Tensor, item: TrainItem, config: TrainConfig, generat
 
 
 def mask_target(mask: np.ndarray, object_box: np.ndarray, roi: np.ndarray, grid: int) -> np.ndarray:
-    """The part of an object's mask inside a rounded ROI, resized bilinearly to [S, S] and thresholded; 0 or 1.
+    """Returns the part of an object's mask inside a rounded ROI, resized bilinearly to [S, S] and thresholded; 0 or 1.
 
-    What lies outside the object's rounded box is zero.
+    Pixels outside the object's rounded box are zero.
     """
     x1, y1, x2, y2 = np.rint(roi).astype(int)
     left, top = np.maximum([x1, y1], np.rint(object_box[:2]).astype(int))

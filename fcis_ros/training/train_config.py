@@ -1,6 +1,6 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""Everything that decides a training run, in one frozen dataclass that is read from a JSON file."""
+"""Configuration of a training run, read from a JSON file."""
 
 import dataclasses
 import math
@@ -17,43 +17,43 @@ STAGES = 5  # of a ResNet: conv1 with its normalisation, then layer1 to layer4
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """A training run; together with its data and the weights it starts from, all that decides the outcome.
+    """A training run; together with its data and initial weights it determines the outcome.
 
-    The number of ROIs per image is the model's own ``rpn_post_nms``; the ground-truth boxes are added to them. All losses are
-    averaged over the images of a step, so rate and decay scale with ``batch``: the released code adds up the gradients of its
-    GPUs, one image each, so that its 5e-4 and 5e-4 for N GPUs are ``lr`` N * 5e-4 and ``weight_decay`` 5e-4 / N here.
+    The number of ROIs per image is ``rpn_post_nms`` of the model plus the ground-truth boxes. All losses are averaged over the
+    images of a step, so rate and decay scale with ``batch``: the released code sums the gradients of its GPUs, one image each,
+    so that its 5e-4 and 5e-4 for N GPUs are ``lr`` N * 5e-4 and ``weight_decay`` 5e-4 / N here.
 
     Attributes:
-        model: what is trained.
-        steps: optimiser steps.
+        model: configuration of the network.
+        steps: number of optimiser steps.
         batch: images per step, of all processes together.
-        accumulate: parts in which a process takes its images through the network, one after the other; for memory.
+        accumulate: number of parts in which a process takes its images through the network, one after the other, for memory.
         lr: peak learning rate of SGD.
-        warmup: steps over which the rate rises linearly from nothing ...
-        warmup_rate: ... or, where given, is this fraction of it throughout (0.1 in the released COCO recipe).
+        warmup: number of steps over which the rate rises linearly from 0.
+        warmup_rate: constant fraction of ``lr`` during the warm-up (0.1 in the released COCO recipe); None: linear.
         milestones: fractions of ``steps`` at which the rate is divided by ten.
-        momentum: of SGD.
-        weight_decay: on weights of convolutions; biases and normalisation are left alone.
-        decay_norm: ``weight_decay`` holds for the scales of BatchNorm as well, as released.
+        momentum: momentum of SGD.
+        weight_decay: decay of the convolutions' weights; biases and normalisation have none.
+        decay_norm: whether ``weight_decay`` also applies to the scales of BatchNorm, as released.
         reduce_lr: factor on the rate of the 1x1 reduction of conv5 (3 in the released code).
-        frozen_stages: stages of the backbone, from the image on, that stay as they are: 1 is conv1, 2 adds layer1 (the
+        frozen_stages: number of backbone stages, from the image on, that are not trained: 1 is conv1, 2 adds layer1 (the
             released code freezes these two), up to 5.
-        frozen_norm: BatchNorm uses the statistics that it starts with and learns its scale and shift only, as released: for
-            weights from ImageNet or another run and batches too small to measure statistics.
+        frozen_norm: whether BatchNorm keeps its initial statistics and learns only scale and shift, as released: for weights
+            from ImageNet or another run and batches too small to measure statistics.
         ema: decay per step of the averaged weights that are evaluated and saved.
-        precision: of the convolutions: ``fp32``, ``bf16`` (autocast; weights and their sums stay float32), or ``auto``, bf16
-            where the hardware has it.
+        precision: precision of the convolutions: ``fp32``, ``bf16`` (autocast; weights and their sums stay float32), or
+            ``auto``, bf16 where the hardware has it.
         crop: height and width of the training crops in pixels of the resized image.
-        scale_jitter: range of the factor on top of the model's own resize, drawn log-uniformly.
+        scale_jitter: range of a log-uniform factor on top of the model's resizing.
         paste: probability of pasting objects of another image into this one.
         synthetic: fraction of the images that are rendered scenes.
-        roi_samples: ROIs drawn at random per image, at most a quarter of them objects (128 in the released VOC recipe); 0: all
-            of them (COCO).
-        background_iou: least overlap with an object of a ROI that is an example of background (0.1 in the VOC recipe).
-        ohem: ROIs with the highest loss that are trained on, per image.
+        roi_samples: number of ROIs sampled per image, at most a quarter of them objects (128 in the released VOC recipe); 0:
+            all of them (COCO).
+        background_iou: minimum IoU with an object for an ROI to be a background example (0.1 in the VOC recipe).
+        ohem: number of ROIs per image that are trained on, those with the highest loss.
         mask_weight: weight of the mask loss against the two others: 10 in the released code, 1 in the patent ([0037]).
-        seed: of weights, data order and augmentation.
-        eval_every: steps between evaluations and snapshots.
+        seed: seed of weights, data order and augmentation.
+        eval_every: number of steps between evaluations and snapshots.
     """
 
     model: ModelConfig
@@ -84,9 +84,9 @@ class TrainConfig:
     eval_every: int = 1000
 
     def __post_init__(self) -> None:
-        def require(ok: bool, what: str) -> None:
+        def require(ok: bool, problem: str) -> None:
             if not ok:
-                raise InputError(f"training config: {what}")
+                raise InputError(f"training config: {problem}")
 
         for field in ("steps", "batch", "accumulate", "ohem", "eval_every"):
             value = getattr(self, field)
@@ -121,12 +121,12 @@ class TrainConfig:
         )
         require(
             _are_numbers(self.scale_jitter, 2) and 0 < self.scale_jitter[0] <= self.scale_jitter[1],
-            f"scale_jitter must be a least and a greatest factor, not {self.scale_jitter!r}",
+            f"scale_jitter must be a minimum and a maximum factor, not {self.scale_jitter!r}",
         )
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "TrainConfig":
-        """The inverse of ``to_dict``.
+        """Makes a configuration from the result of ``to_dict``.
 
         Raises:
             InputError: an unknown or missing key, or a value that the configuration does not allow.
@@ -143,7 +143,7 @@ class TrainConfig:
 
     @classmethod
     def read(cls, path: str | Path) -> "TrainConfig":
-        """Reads a JSON file such as ``config/train_road.json``, whose ``model`` may be the name of another beside it.
+        """Reads a JSON file such as ``config/train_road.json``, whose ``model`` may name another file in the same folder.
 
         Raises:
             InputError: a file is missing, not JSON, or has unknown or missing keys.
@@ -154,7 +154,7 @@ class TrainConfig:
         return cls.from_dict(values)
 
     def to_dict(self) -> dict[str, Any]:
-        """A dict of JSON types."""
+        """Returns a dict of JSON types."""
         return dataclasses.asdict(self)
 
 

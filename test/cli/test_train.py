@@ -23,19 +23,19 @@ def config(path, **changes):
     return str(path)
 
 
-def test_trains_and_resumes(tmp_path, capsys):
+def test_train_rendered_scenes_then_resume_succeeds(tmp_path, capsys):
     arguments = ["train", "--config", config(tmp_path / "run.json"), "--out", str(tmp_path / "run"), "--device", "cpu"]
     assert main(arguments) == 0
     assert "model.safetensors" in capsys.readouterr().out
-    found, provenance = read_metadata(tmp_path / "run" / "model.safetensors")
-    assert found.class_names == ("car", "pedestrian", "bicyclist")
+    model, provenance = read_metadata(tmp_path / "run" / "model.safetensors")
+    assert model.class_names == ("car", "pedestrian", "bicyclist")
     assert provenance["data"] is None and provenance["train_config"]["synthetic"] == 1.0 and provenance["steps"] == 2
     assert main(arguments) == 2  # a finished run is not overwritten
     assert main([*arguments, "--resume", "--steps", "3"]) == 0
     assert read_metadata(tmp_path / "run" / "model.safetensors")[1]["steps"] == 3
 
 
-def test_annotated_images_are_trained_on_and_described(tmp_path, capsys):
+def test_train_annotated_images_records_their_digest(tmp_path, capsys):
     """Two photographs with a box each; the run refuses to go on with other images."""
     images, annotations = [], []
     for i, name in enumerate(("a.png", "b.png")):
@@ -63,7 +63,7 @@ def test_annotated_images_are_trained_on_and_described(tmp_path, capsys):
     assert "data.images_sha256 was" in capsys.readouterr().err
 
 
-def test_starts_from_a_checkpoint(tmp_path, capsys):
+def test_train_with_init_lists_the_taken_classes(tmp_path, capsys):
     """Trained with 8 channels, gone on with: the classes that both know are taken, and the command says which."""
     assert main(["train", "--config", config(tmp_path / "a.json", steps=1), "--out", str(tmp_path / "a")]) == 0
     model = {**MODEL, "class_names": ["car", "pedestrian", "bicyclist"][::-1], "anchor_scales": [1, 2, 4, 8]}
@@ -94,7 +94,7 @@ def test_starts_from_a_checkpoint(tmp_path, capsys):
         ({}, ["--init", "missing.safetensors"], "missing.safetensors: no such file"),
     ],
 )
-def test_refuses(tmp_path, capsys, changes, extra, says):
+def test_train_bad_arguments_print_one_line(tmp_path, capsys, changes, extra, says):
     assert main(["train", "--config", config(tmp_path / "run.json", **changes), "--out", str(tmp_path / "run"), *extra]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("fcis: ") and says in line

@@ -38,7 +38,7 @@ def converted(dataset: str, root: Path, split: str = "val") -> CocoDataset:
     return CocoDataset(out, root)
 
 
-def test_cityscapes(tmp_path):
+def test_to_coco_cityscapes_gives_objects_and_crowd_regions(tmp_path):
     root = tmp_path / "cityscapes"
     values = np.full((4, 6), 7, np.uint16)  # road
     values[0, :2], values[1, :2], values[2, :3], values[3] = 26000, 26001, 24012, 26  # two cars, a person, a group of cars
@@ -53,8 +53,8 @@ def test_cityscapes(tmp_path):
     assert len(dataset[0].labels) == 0
     sample = dataset[1]
     objects = zip(sample.labels, sample.crowd, sample.masks, strict=True)
-    found = {(int(label), bool(crowd), mask.tobytes()) for label, crowd, mask in objects}
-    assert found == {
+    objects_read = {(int(label), bool(crowd), mask.tobytes()) for label, crowd, mask in objects}
+    assert objects_read == {
         (3, False, (values == 26000).tobytes()),
         (3, False, (values == 26001).tobytes()),
         (1, False, (values == 24012).tobytes()),
@@ -77,21 +77,21 @@ def voc_root(tmp_path) -> Path:
     return root
 
 
-def test_voc(voc_root):
+def test_to_coco_voc_gives_objects_by_palette_index(voc_root):
     sample = converted("voc", voc_root)[0]
     assert [voc.NAMES[label - 1] for label in sample.labels] == ["person", "car"]
     assert sample.masks.sum(axis=(1, 2)).tolist() == [4, 6] and not sample.masks[:, :, 2].any() and not sample.crowd.any()
     assert sample.masks[0, :2, :2].all() and sample.masks[1, 2:, 3:].all()
 
 
-def test_palette_by_hand():
+def test_palette_first_colours_equal_hand_computed():
     # From the VOC development kit: aeroplane, bicycle, tvmonitor, void.
     assert voc.palette()[[0, 1, 2, 20, 255]].tolist() == [[0, 0, 0], [128, 0, 0], [0, 128, 0], [0, 64, 128], [224, 224, 192]]
     assert len(np.unique(voc.palette(), axis=0)) == 256
 
 
 @given(arrays.arrays(np.uint8, (5, 7)))
-def test_colours_give_the_indices_back(tmp_path_factory, values):
+def test_indices_of_palette_colours_equal_the_palette_index(tmp_path_factory, values):
     path = tmp_path_factory.mktemp("palette") / "map.png"
     put_palette(path, values)
     np.testing.assert_array_equal(voc.indices(path), values)
@@ -112,14 +112,14 @@ def sbd_root(tmp_path) -> Path:
     return root
 
 
-def test_sbd(sbd_root):
+def test_to_coco_sbd_gives_objects_of_the_mat_file(sbd_root):
     sample = converted("sbd", sbd_root)[0]
     assert [voc.NAMES[label - 1] for label in sample.labels] == ["tvmonitor", "bird"]
     assert sample.masks[0, 0].all() and sample.masks[1, 3, 4:].all() and sample.masks.sum(axis=(1, 2)).tolist() == [6, 2]
 
 
 @given(arrays.arrays(np.int64, st.tuples(st.integers(1, 20), st.integers(1, 20)), elements=st.integers(0, 5)))
-def test_pycocotools_reads_every_object_back(values):
+def test_to_coco_result_is_readable_by_pycocotools(values):
     regions = {1: Region(7), 2: Region(7, crowd=True), 4: Region(9)}  # 3 and 5 mean nothing
     content = to_coco([InstanceMap("a.png", values, regions), InstanceMap("b.png", values, {})], {7: "car", 9: "bus"})
     coco = COCO()
@@ -161,21 +161,21 @@ def empty_list(root: Path) -> None:
 @pytest.mark.parametrize(
     ("damage", "said"),
     [
-        (damage_size, "another size"),
-        (damage_colour, "none of VOC's palette"),
-        (damage_bytes, "not a readable picture"),
-        (remove_picture, "2007_000032.jpg: no such file"),
-        (empty_list, "lists no images"),
+        (damage_size, "its size differs"),
+        (damage_colour, "is not in VOC's palette"),
+        (damage_bytes, "not a readable image"),
+        (remove_picture, "2007_000032.jpg: no such image"),
+        (empty_list, "no images are listed"),
     ],
 )
-def test_damaged_voc_writes_nothing(voc_root, tmp_path, capsys, damage, said):
+def test_convert_damaged_voc_names_the_fault_and_writes_nothing(voc_root, tmp_path, capsys, damage, said):
     damage(voc_root)
     assert main(["convert", "voc", str(voc_root), str(tmp_path / "out.json"), "--split", "val"]) == 2
     assert said in capsys.readouterr().err and not list(tmp_path.glob("out*"))
 
 
 @pytest.mark.parametrize("content", [b"", b"garbage", b"MATLAB 5.0 MAT-file" + bytes(500), "other", "range"])
-def test_damaged_sbd_writes_nothing(sbd_root, tmp_path, capsys, content):
+def test_convert_damaged_sbd_names_the_fault_and_writes_nothing(sbd_root, tmp_path, capsys, content):
     path = sbd_root / "inst/2008_000001.mat"
     if content == "other":
         scipy.io.savemat(path, {"GTcls": 1})
@@ -192,14 +192,14 @@ def test_damaged_sbd_writes_nothing(sbd_root, tmp_path, capsys, content):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["cityscapes", "{root}", "{out}"], "there is no CITY/"),
-        (["voc", "{root}", "{out}", "--split", "nowhere"], "no such split (here: val)"),
-        (["voc", "{root}", "{out}", "--split", "../val"], "not the name of a part"),
+        (["cityscapes", "{root}", "{out}"], "no CITY/"),
+        (["voc", "{root}", "{out}", "--split", "nowhere"], "no such split (available: val)"),
+        (["voc", "{root}", "{out}", "--split", "../val"], "not the name of a split"),
         (["voc", "{root}/none", "{out}"], "no such folder"),
-        (["voc", "{root}", "{root}/none/out.json"], "there is no folder"),
+        (["voc", "{root}", "{root}/none/out.json"], "no such folder"),
     ],
 )
-def test_what_is_not_there(voc_root, tmp_path, capsys, arguments, said):
+def test_convert_missing_input_names_it(voc_root, tmp_path, capsys, arguments, said):
     named = [text.format(root=voc_root, out=tmp_path / "out.json") for text in arguments]
     assert main(["convert", *named]) == 2
     error = capsys.readouterr().err

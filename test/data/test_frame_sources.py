@@ -35,7 +35,7 @@ def video(path, frames, rate=20.0):
     return path
 
 
-def test_folder_in_natural_order_at_five_hertz(folder):
+def test_open_source_folder_is_in_natural_order_at_five_hertz(folder):
     source = open_source(str(folder))
     frames = list(source.frames())
     assert [frame.name for frame in frames] == ["f1.png", "f9.png", "f10.png"]
@@ -44,17 +44,14 @@ def test_folder_in_natural_order_at_five_hertz(folder):
     assert (source.count, source.rate) == (3, 5.0)
 
 
-def test_frames_and_rate_are_obeyed(folder):
-    frames = list(open_source(str(folder), rate=50, frames=2).frames())
-    assert len(frames) == 2 and frames[1].stamp - frames[0].stamp == 20_000_000
+def test_open_source_with_frames_and_rate_uses_them_in_every_reading(folder):
+    source = open_source(str(folder), rate=50, frames=2)
+    frames, again = list(source.frames()), list(source.frames())
+    assert [frame.name for frame in frames] == [frame.name for frame in again] == ["f1.png", "f9.png"]
+    assert frames[1].stamp - frames[0].stamp == 20_000_000
 
 
-def test_source_can_be_read_twice(folder):
-    source = open_source(str(folder))
-    assert [f.name for f in source.frames()] == [f.name for f in source.frames()]
-
-
-def test_image_is_rgb(tmp_path):
+def test_open_source_colour_image_is_rgb(tmp_path):
     image = picture(0)
     image[..., 0] = 255  # blue, as OpenCV writes
     cv2.imwrite(str(tmp_path / "blue.png"), image)
@@ -62,12 +59,12 @@ def test_image_is_rgb(tmp_path):
     assert frame.image[0, 0].tolist() == [0, 0, 255]
 
 
-def test_grey_image_becomes_rgb(tmp_path):
+def test_open_source_grey_image_becomes_rgb(tmp_path):
     cv2.imwrite(str(tmp_path / "grey.png"), np.full((8, 8), 7, dtype=np.uint8))
     assert read_image(tmp_path / "grey.png").shape == (8, 8, 3)
 
 
-def test_video(tmp_path):
+def test_open_source_video_has_its_rate_and_frames(tmp_path):
     source = open_source(str(video(tmp_path / "clip.mp4", 6)))
     frames = list(source.frames())
     assert [frame.name for frame in frames] == [f"{index:06d}" for index in range(6)]
@@ -75,7 +72,7 @@ def test_video(tmp_path):
     assert frames[1].stamp - frames[0].stamp == 50_000_000
 
 
-def test_synthetic_brings_its_truth_and_repeats():
+def test_open_source_synthetic_has_truth_and_repeats():
     first, again = (list(open_source("synthetic", frames=2, seed=3).frames()) for _ in range(2))
     assert len(first) == 2 and first[0].name != first[1].name
     assert all((a.image == b.image).all() and a.truth.name == a.name for a, b in zip(first, again, strict=True))
@@ -103,7 +100,7 @@ def wrong(tmp_path):
         ("line.png", "too elongated"),
     ],
 )
-def test_bad_input_names_the_thing(tmp_path, name, says):
+def test_open_source_bad_input_names_it(tmp_path, name, says):
     path = wrong(tmp_path) / name
     with pytest.raises(InputError, match=says) as error:
         list(open_source(str(path)).frames())
@@ -111,12 +108,12 @@ def test_bad_input_names_the_thing(tmp_path, name, says):
 
 
 @pytest.mark.parametrize(("rate", "frames"), [(0, None), (-1, None), (float("nan"), None), (None, 0)])
-def test_bad_numbers(rate, frames):
+def test_open_source_bad_numbers_raise(rate, frames):
     with pytest.raises(InputError):
         open_source("synthetic", rate=rate, frames=frames)
 
 
-def test_missing_camera():
+def test_open_source_missing_camera_raises():
     with pytest.raises(InputError, match="camera 97"):
         list(open_source("97").frames())
 
@@ -247,6 +244,6 @@ def test_open_source_network_camera_yields_its_frames(monkeypatch):
         assert len(list(open_source(url).frames())) == len(BRIGHTNESS)
 
 
-def test_list_images_of_a_file(tmp_path):
+def test_list_images_of_a_file_raises(tmp_path):
     with pytest.raises(InputError, match="no such folder"):
         list_images(tmp_path / "nowhere")

@@ -21,19 +21,19 @@ def runs(mask: np.ndarray) -> list[int]:
     return [0, *lengths] if flat[0] else lengths
 
 
-def test_two_polygons_are_one_mask():
+def test_decode_two_polygons_give_one_mask():
     mask = decode_segmentation([[0, 0, 3, 0, 3, 3, 0, 3], [5, 5, 9, 5, 9, 9, 5, 9]], 12, 12)
     assert mask.sum() == 9 + 16 and mask[0:3, 0:3].all() and mask[5:9, 5:9].all()
 
 
-def test_run_lengths_worked_by_hand():
+def test_decode_run_lengths_equal_hand_computed_mask():
     # Columns of a 2 x 3 image: (0, 1), (1, 1), (0, 0).
     mask = decode_segmentation({"size": [2, 3], "counts": [1, 3, 2]}, 2, 3)
     assert mask.tolist() == [[False, True, False], [True, True, False]]
 
 
 @given(arrays.arrays(bool, st.tuples(st.integers(1, 40), st.integers(1, 40))))
-def test_round_trip(mask):
+def test_decode_of_encoded_mask_gives_the_mask(mask):
     size = list(mask.shape)
     compressed = coco_mask.encode(np.asfortranarray(mask, np.uint8))["counts"].decode()
     for counts in (runs(mask), compressed):
@@ -43,7 +43,7 @@ def test_round_trip(mask):
 @given(
     st.one_of(st.text(max_size=30), st.text("0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\\]^_`abcdefghijklmno", max_size=30))
 )
-def test_any_text_is_a_mask_or_an_input_error(text):
+def test_decode_any_text_gives_mask_or_input_error(text):
     try:
         assert decode_segmentation({"size": [5, 7], "counts": text}, 5, 7).shape == (5, 7)
     except InputError:
@@ -51,24 +51,24 @@ def test_any_text_is_a_mask_or_an_input_error(text):
 
 
 @given(st.lists(st.lists(st.floats(allow_nan=True, allow_infinity=True), max_size=9), max_size=3))
-def test_any_polygons_are_a_mask_or_an_input_error(polygons):
+def test_decode_any_polygons_give_mask_or_input_error(polygons):
     try:
         assert decode_segmentation(polygons, 5, 7).shape == (5, 7)
     except InputError:
         pass
 
 
-def test_nothing_is_an_empty_mask():
+def test_decode_empty_list_gives_empty_mask():
     assert decode_segmentation([], 4, 6).shape == (4, 6) and not decode_segmentation([], 4, 6).any()
 
 
-def test_counts_that_made_pycocotools_run_for_minutes():
+def test_decode_counts_that_stall_pycocotools_are_refused():
     with pytest.raises(InputError, match="do not add up to the 48 pixels"):
         encode_segmentation({"size": [6, 8], "counts": [5, 1_000_000_000]}, 6, 8)
 
 
 @pytest.mark.parametrize(("count", "fits"), [(20, True), (60, False)])
-def test_outline_is_bounded_by_the_image(count, fits):
+def test_decode_outline_longer_than_the_image_is_refused(count, fits):
     """A 10 x 10 image allows 100 + 100 * 20 = 2100 steps; each of the teeth takes 2 * 50 of them."""
     teeth = [[0, 0, 50, 0, 0, 1] * count]
     if fits:
@@ -85,7 +85,7 @@ def test_outline_is_bounded_by_the_image(count, fits):
         max_leaves=12,
     )
 )
-def test_any_value_is_a_mask_or_an_input_error(value):
+def test_decode_any_value_gives_mask_or_input_error(value):
     try:
         assert decode_segmentation(value, 5, 7).shape == (5, 7)
     except InputError as error:

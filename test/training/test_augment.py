@@ -24,8 +24,8 @@ def generator(seed=0):
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_image_masks_and_boxes_stay_together(seed):
-    """A white object on black is found where its mask says, whatever the flip, scale and crop."""
+def test_make_item_image_masks_and_boxes_stay_aligned(seed):
+    """A white object on black lies exactly under its mask after any flip, scale and crop."""
     item = make_item(sample((40, 30, 80, 70)), CONFIG, (96, 112), (0.8, 1.5), generator(seed))
     assert item.image.shape == (3, 96, 112) and item.masks.shape == (1, 96, 112)
     background = item.image[:, item.masks[0] == 0].mean()
@@ -34,12 +34,12 @@ def test_image_masks_and_boxes_stay_together(seed):
     assert item.boxes[0].tolist() == [columns.min(), rows.min(), columns.max(), rows.max()]
 
 
-def test_same_seed_same_item():
+def test_make_item_same_seed_gives_equal_item():
     a, b = (make_item(sample((40, 30, 80, 70)), CONFIG, (96, 112), (0.8, 1.5), generator(5)) for _ in range(2))
     assert (a.image == b.image).all() and (a.masks == b.masks).all()
 
 
-def test_crowds_and_crumbs_are_ignored_not_learned():
+def test_make_item_crowds_and_tiny_objects_are_ignored():
     crowd = make_item(sample((40, 30, 80, 70), crowd=True), CONFIG, (100, 120), (1, 1), generator())
     assert len(crowd.boxes) == 0 and crowd.ignore.sum() == 1600
     crumb = make_item(sample((40, 30, 44, 34)), CONFIG, (100, 120), (1, 1), generator())
@@ -47,23 +47,23 @@ def test_crowds_and_crumbs_are_ignored_not_learned():
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_pasting_keeps_masks_disjoint_and_rows(seed):
+def test_paste_objects_keeps_masks_disjoint_and_rows(seed):
     target, source = sample((0, 20, 120, 80)), sample((40, 40, 60, 70), label=2, colour=100)
     pasted = paste_objects(target, source, generator(seed))
     assert pasted.masks.sum(axis=0).max() == 1
     assert pasted.labels.tolist() == [1, 2]
     rows = np.flatnonzero(pasted.masks[1].any(axis=1))
     assert abs(rows[0] - 40) <= 3 and abs(rows[-1] - 69) <= 3
-    assert 40 < pasted.image[pasted.masks[1]].mean() < 160  # its own pixels came along
+    assert 40 < pasted.image[pasted.masks[1]].mean() < 160  # its pixels were copied
     assert target.image[target.masks[0]].min() == 255  # and the original is untouched
 
 
-def test_an_object_that_is_covered_disappears():
+def test_paste_objects_fully_covered_object_disappears():
     pasted = paste_objects(sample((50, 50, 58, 58)), sample((0, 40, 120, 70), label=2), generator())
     assert pasted.labels.tolist() == [2]
 
 
-def test_what_is_left_of_a_mostly_covered_object_is_ignored():
+def test_paste_objects_mostly_covered_object_becomes_crowd():
     """An object of 60 columns, covered but for a few of them: a crowd, so that its rest is no example of background."""
     rests = []
     for seed in range(20):
@@ -77,14 +77,14 @@ def test_what_is_left_of_a_mostly_covered_object_is_ignored():
     assert rests
 
 
-def test_small_objects_that_nothing_covers_stay_objects():
+def test_paste_objects_small_uncovered_object_stays_an_object():
     """Sixteen pixels, far from where the other object is pasted."""
     pasted = paste_objects(sample((2, 2, 6, 6)), sample((40, 60, 80, 90), label=2), generator())
     assert pasted.labels.tolist() == [1, 2] and pasted.crowd.tolist() == [False, False]
     assert pasted.masks[0].sum() == 16
 
 
-def test_objects_without_a_pixel_are_neither_pasted_nor_kept():
+def test_paste_objects_without_a_pixel_are_neither_pasted_nor_kept():
     """``segmentation: []`` or a polygon smaller than a pixel: an empty mask."""
     empty = sample((50, 50, 50, 50))
     target = sample((40, 30, 80, 70))
@@ -93,7 +93,7 @@ def test_objects_without_a_pixel_are_neither_pasted_nor_kept():
     assert paste_objects(empty, target, generator()).labels.tolist() == [1]
 
 
-def test_images_of_other_sizes_and_without_objects_are_not_pasted():
+def test_paste_objects_other_size_or_no_objects_returns_the_target():
     target = sample((50, 50, 58, 58))
     assert paste_objects(target, sample((1, 1, 9, 9), size=(50, 50)), generator()) is target
     assert paste_objects(target, sample((1, 1, 9, 9), crowd=True), generator()) is target

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from fcis_ros.config import ModelConfig
+from fcis_ros.errors import InputError
 from fcis_ros.structures import Sample
 from fcis_ros.training import batches
 from fcis_ros.training.batches import Batches, photo_index
@@ -23,13 +24,13 @@ def config(**changes) -> TrainConfig:
 
 
 def photo_order(settings: TrainConfig, images: int, photos: int) -> list[int]:
-    found = (photo_index(settings, number, photos) for number in range(images))
-    return [photo for photo in found if photo is not None]
+    indices = (photo_index(settings, number, photos) for number in range(images))
+    return [photo for photo in indices if photo is not None]
 
 
 @pytest.mark.parametrize("synthetic", [0.0, 0.25, 0.3, 0.97])
 @pytest.mark.parametrize("photos", [1, 7, 101])
-def test_photo_order_over_epochs_has_every_photo_once_an_epoch(photos, synthetic):
+def test_photo_index_over_epochs_takes_every_photo_once_an_epoch(photos, synthetic):
     order = photo_order(config(synthetic=synthetic), int((5 * photos + 64) / (1 - synthetic)), photos)
     assert len(order) >= 5 * photos
     epochs = [order[first : first + photos] for first in range(0, len(order), photos)]
@@ -37,29 +38,29 @@ def test_photo_order_over_epochs_has_every_photo_once_an_epoch(photos, synthetic
         assert sorted(epoch) == list(range(photos))
     assert len(set(epochs[-1])) == len(epochs[-1])
     if photos == 101:
-        assert len(set(map(tuple, epochs[:5]))) == 5  # each in an order of its own
+        assert len(set(map(tuple, epochs[:5]))) == 5  # each in a different order
 
 
 @pytest.mark.parametrize("synthetic", [0.0, 0.25, 0.3, 0.97, 1.0])
-def test_photo_order_has_the_configured_fraction_of_rendered_images(synthetic):
+def test_photo_index_has_the_configured_fraction_of_rendered_images(synthetic):
     images = 10_000
     assert len(photo_order(config(synthetic=synthetic), images, 367)) == pytest.approx((1 - synthetic) * images, abs=64)
 
 
-def test_rendered_images_are_spread_over_processes():
+def test_photo_index_half_rendered_is_spread_over_processes():
     """Were every other image rendered, the first of two processes would have all of them."""
     rendered = [photo_index(config(synthetic=0.5), number, 10) is None for number in range(6400)]
     assert sum(rendered[::2]) == pytest.approx(1600, abs=100)
 
 
-def test_photo_order_follows_from_the_seed_and_not_from_the_number_of_steps():
+def test_photo_index_depends_on_seed_and_not_on_steps():
     order = photo_order(config(synthetic=0.25), 500, 101)
     assert order == photo_order(config(synthetic=0.25, steps=7), 500, 101)
     assert order != photo_order(config(synthetic=0.25, seed=1), 500, 101)
 
 
 class Photos(list):
-    """Empty images of a size of their own each, which note that they were asked for."""
+    """Empty images that record which of them were read."""
 
     def __init__(self, count: int):
         super().__init__(range(count))
@@ -72,14 +73,14 @@ class Photos(list):
 
 def seen(settings: TrainConfig, steps: range, photos: int, processes: int = 1) -> list[list[int]]:
     """The photos of each step, by ``processes`` together."""
-    found = []
+    by_step = []
     for step in steps:
         of_step = Photos(photos)
         for rank in range(processes):
             items = Batches(settings, of_step, Photos(10**6).__getitem__, rank, processes)[step]
             assert len(items) == settings.batch // processes
-        found.append(of_step.asked)
-    return found
+        by_step.append(of_step.asked)
+    return by_step
 
 
 def test_batches_over_three_epochs_take_every_photo_three_times():
@@ -88,7 +89,7 @@ def test_batches_over_three_epochs_take_every_photo_three_times():
 
 
 @pytest.mark.parametrize("step", [1, 6, 13])
-def test_batches_resumed_at_any_step_are_those_of_a_run_that_never_stopped(step):
+def test_batches_resumed_at_any_step_equal_an_uninterrupted_run(step):
     """A new process knows nothing of the steps before."""
     settings = config(synthetic=0.25)
     straight = seen(settings, range(20), 13)
@@ -96,7 +97,17 @@ def test_batches_resumed_at_any_step_are_those_of_a_run_that_never_stopped(step)
     assert seen(settings, range(step, 20), 13) == straight[step:]
 
 
-def test_batches_of_two_processes_are_those_of_one():
+def test_batches_of_two_processes_equal_those_of_one():
     settings = config(synthetic=0.25)
     one, two = seen(settings, range(20), 13), seen(settings, range(20), 13, processes=2)
     assert [sorted(step) for step in one] == [sorted(step) for step in two]
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_load_of_an_unreadable_photo_raises_its_one_line_message(workers):
+    class Unreadable(list):
+        def __getitem__(self, index):
+            raise InputError("a.png: no such image file")
+
+    with pytest.raises(InputError, match=r"^a\.png: no such image file$"):
+        next(Batches(config(), Unreadable([0]), None).load(0, workers))

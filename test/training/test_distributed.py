@@ -50,7 +50,7 @@ def command(processes: int, *arguments, restarts: int = 0) -> list[str]:
     return [sys.executable, *(launcher if processes > 1 else []), "-m", "fcis_ros", *map(str, arguments)]
 
 
-# Restarted processes meet in a store of their own; in torchrun's shared one they may find the addresses of those that died.
+# Restarted processes meet in a separate store; in torchrun's shared one they may find the addresses of those that died.
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1"}
 
 
@@ -89,7 +89,7 @@ def tensors(out: Path, name: str = "state") -> dict[str, torch.Tensor]:
     return safetensors.torch.load_file(out / f"{name}.safetensors")
 
 
-def test_shares_are_put_together_in_order():
+def test_processes_shares_are_every_nth_item():
     shares = [Processes(rank, 3).share(range(8)) for rank in range(3)]
     assert [list(share) for share in shares] == [[0, 3, 6], [1, 4, 7], [2, 5]]
     assert Processes().merge([1, 2, 3]) == [1, 2, 3]
@@ -123,7 +123,7 @@ def test_from_first_computes_once_and_all_get_the_value_or_the_error(tmp_path):
 
 
 @pytest.mark.parametrize(("batch", "accumulate", "count"), [(4, 1, 3), (4, 4, 2), (1, 1, 2)])
-def test_a_batch_that_cannot_be_shared_out_is_refused(batch, accumulate, count):
+def test_check_share_indivisible_batch_raises(batch, accumulate, count):
     with pytest.raises(InputError, match=f"a batch of {batch} images cannot be shared out equally to {count} processes"):
         check_share(batch, accumulate, Processes(0, count))
 
@@ -132,9 +132,9 @@ def assert_same_run(one: Path, other: Path):
     """Within the rounding of sums in another order: weights by their steps' size, losses to six digits."""
     rows = [[json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()] for out in (one, other)]
     assert [row["step"] for row in rows[0]] == [row["step"] for row in rows[1]] and len(rows[0]) >= 2
-    evaluations = [[row["evaluation"] for row in own if "evaluation" in row] for own in rows]
+    evaluations = [[row["evaluation"] for row in log if "evaluation" in row] for log in rows]
     assert len(evaluations[0]) == 2 and evaluations[0] == [pytest.approx(figures, abs=0.01) for figures in evaluations[1]]
-    for a, b in zip(*([row for row in own if "evaluation" not in row] for own in rows), strict=True):
+    for a, b in zip(*([row for row in log if "evaluation" not in row] for log in rows), strict=True):
         assert [a[name] for name in LOSSES] == pytest.approx([b[name] for name in LOSSES], rel=1e-5, abs=1e-6)
     a, b = tensors(one), tensors(other)
     assert a.keys() == b.keys()
@@ -144,7 +144,7 @@ def assert_same_run(one: Path, other: Path):
 
 
 @pytest.mark.slow
-def test_two_processes_make_the_run_of_one(tmp_path, photos):
+def test_train_two_processes_make_the_run_of_one(tmp_path, photos):
     """Four images a step, by one process in two halves and by two; the evaluation is shared out as well.
 
     In halves, because convolutions round by the number of images that they get at once, and last bits can decide which ROIs are
@@ -159,10 +159,10 @@ def test_two_processes_make_the_run_of_one(tmp_path, photos):
     assert done.stderr.count("digest of the images:   0%") == 1  # the images are read by one process
     assert_same_run(tmp_path / "one", tmp_path / "two")
     starts = [checkpoint.read_metadata(tmp_path / name / "model.safetensors")[1]["starts"] for name in ("one", "two")]
-    assert [[start["processes"] for start in own] for own in starts] == [[1], [2]]
+    assert [[start["processes"] for start in entries] for entries in starts] == [[1], [2]]
 
 
-def test_accumulation_makes_the_step_of_all_images_at_once(tmp_path, photos):
+def test_train_step_accumulated_equals_the_step_of_all_images(tmp_path, photos):
     """Four images, by ones, twos and at once; seed 0, one step."""
     weights = []
     for accumulate in (1, 2, 4):
@@ -181,7 +181,7 @@ def test_accumulation_makes_the_step_of_all_images_at_once(tmp_path, photos):
 
 
 @pytest.mark.slow
-def test_an_evaluation_that_is_shared_out_gives_the_same_report(tmp_path, photos, tiny_checkpoint):
+def test_evaluate_two_processes_give_the_same_report(tmp_path, photos, tiny_checkpoint):
     """To the last digit, but for times; five images, in unequal shares. Truth is some of what the model finds."""
     content = json.loads(photos[1].read_text())
     content["images"].append({**content["images"][0], "id": 9})
@@ -189,8 +189,8 @@ def test_an_evaluation_that_is_shared_out_gives_the_same_report(tmp_path, photos
     content["categories"] = [{"id": i, "name": name} for i, name in enumerate(MODEL.class_names, 1)]
     content["annotations"] = []
     for image in content["images"]:
-        found = predictor(read_image(photos[3] / image["file_name"]))
-        content["annotations"] += to_results(found, image["id"])[::3]
+        instances = predictor(read_image(photos[3] / image["file_name"]))
+        content["annotations"] += to_results(instances, image["id"])[::3]
     photos[1].write_text(json.dumps(content))
     reports = []
     for processes in (1, 2):
@@ -205,7 +205,7 @@ def test_an_evaluation_that_is_shared_out_gives_the_same_report(tmp_path, photos
 
 
 @pytest.mark.slow
-def test_a_killed_process_and_its_restart_change_nothing(tmp_path, photos):
+def test_train_killed_and_restarted_process_gives_the_same_bits(tmp_path, photos):
     """torchrun ends the other one, starts both again, and --resume auto goes on: to the bit the run that was not disturbed."""
     config = write_config(tmp_path / "run.json", steps=20, eval_every=4)
     run(2, *train_arguments(config, tmp_path / "straight", photos))

@@ -26,11 +26,11 @@ def losses(model: FCIS, config: TrainConfig, photos: CocoDataset) -> dict[str, f
     batches = Batches(dataclasses.replace(config, seed=1), photos, lambda index: photos[index])
     set_training(model, config)
     with torch.no_grad():
-        found = [compute_losses(model, batches[step], config, "fp32", seeds=range(config.batch)) for step in (0, 1)]
-    return {name: sum(loss[name].item() for loss in found) / 2 for name in LOSSES}
+        losses = [compute_losses(model, batches[step], config, "fp32", seeds=range(config.batch)) for step in (0, 1)]
+    return {name: sum(batch[name].item() for batch in losses) / 2 for name in LOSSES}
 
 
-def test_the_default_checkpoint_learns_new_classes(shared_data, tmp_path, capsys):
+def test_train_from_default_checkpoint_learns_new_classes(shared_data, tmp_path, capsys):
     """Half the example's resolution, so that it takes seconds."""
     example = TrainConfig.read(EXAMPLE)
     model = dataclasses.replace(example.model, short_side=320, max_side=570)

@@ -1,6 +1,6 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""What a run takes from weights that are there; all in fp32, seeds 0 (ours) and 1 (theirs)."""
+"""Initial weights from a file; all in fp32, seeds 0 (ours) and 1 (theirs)."""
 
 import dataclasses
 import json
@@ -49,7 +49,7 @@ def unequal(one: FCIS, other: FCIS) -> set[str]:
     return {name for name, value in one.state_dict().items() if not torch.equal(value, others[name])}
 
 
-def test_all_of_an_equal_model_is_taken(tmp_path):
+def test_initialise_equal_model_takes_all_tensors(tmp_path):
     path, theirs = saved(tmp_path / "a.safetensors")
     ours = model()
     assert len(unequal(ours, theirs)) > 100
@@ -60,7 +60,7 @@ def test_all_of_an_equal_model_is_taken(tmp_path):
     assert classes == "  classes taken: background, car, tram"
 
 
-def test_classes_go_by_name(tmp_path):
+def test_initialise_classes_are_matched_by_name(tmp_path):
     """Every channel of the score maps, by the order that ``ScoreMaps`` documents."""
     path, theirs = saved(tmp_path / "a.safetensors", class_names=("boat", "tram", "bus", "car"))
     ours = model(dataclasses.replace(MODEL, class_names=("car", "dog", "tram")))
@@ -68,13 +68,13 @@ def test_classes_go_by_name(tmp_path):
     lines = initialise(ours, path)
     for kind in ("weight", "bias"):
         name = f"score_maps.score.{kind}"
-        found, before, source = ours.state_dict()[name], fresh[name], theirs.state_dict()[name]
+        result, before, source = ours.state_dict()[name], fresh[name], theirs.state_dict()[name]
         for cell in range(9):
             for side in range(2):
                 for label, origin in ((0, 0), (1, 4), (2, None), (3, 2)):
                     channel = (cell * 4 + label) * 2 + side
                     expected = before[channel] if origin is None else source[(cell * 8 + origin) * 2 + side]
-                    assert torch.equal(found[channel], expected)
+                    assert torch.equal(result[channel], expected)
     assert lines[1:] == [
         "  classes taken: background, car, tram",
         "  classes that start fresh: dog",
@@ -82,7 +82,7 @@ def test_classes_go_by_name(tmp_path):
     ]
 
 
-def test_classes_of_a_checkpoint_of_version_2(tmp_path):
+def test_initialise_version_2_classes_are_matched_by_name(tmp_path):
     """Ordered by side, then class, and unpadded: taken as from the same weights in a new file."""
     names = ("boat", "tram", "bus", "car")
     path, theirs = saved(tmp_path / "new.safetensors", class_names=names)
@@ -114,7 +114,7 @@ def test_classes_of_a_checkpoint_of_version_2(tmp_path):
         ({"reduced_channels": 4}, ("score_maps.",), "of another shape: score_maps.reduce.weight, score_maps.reduce.bias, "),
     ],
 )
-def test_what_does_not_fit_stays_fresh_and_is_listed(tmp_path, changes, fresh, says):
+def test_initialise_unfit_tensors_start_fresh_and_are_listed(tmp_path, changes, fresh, says):
     path, theirs = saved(tmp_path / "a.safetensors", **changes)
     ours = model()
     before = {name: value.clone() for name, value in ours.state_dict().items()}
@@ -129,7 +129,7 @@ def test_what_does_not_fit_stays_fresh_and_is_listed(tmp_path, changes, fresh, s
             assert torch.equal(value, others[name]), name
 
 
-def test_settings_that_the_weights_were_trained_with_are_compared(tmp_path):
+def test_initialise_differing_settings_are_warned_about(tmp_path):
     changes = {"mean": (1.0, 2.5, 3.0), "std": (58.0,) * 3, "pool1": "pad1_floor", "assemble": "native", "grid": 18}
     path, _ = saved(tmp_path / "a.safetensors", stride_in_1x1=False, **changes)
     assert [line for line in initialise(model(), path) if "warning" in line] == [
@@ -137,7 +137,7 @@ def test_settings_that_the_weights_were_trained_with_are_compared(tmp_path):
         "  warning: trained with std 58, 58, 58, the model has 1, 1, 1",
         "  warning: trained with pool1 pad1_floor, the model has pad0_ceil",
         "  warning: trained with assemble native, the model has grid",
-    ]  # two 3x3 convolutions a block: there is no 1x1 to have the stride
+    ]  # two 3x3 convolutions a block: no 1x1 convolution could have the stride
 
 
 def torchvision_like(path, config, dtype=torch.float32, **metadata):
@@ -150,7 +150,7 @@ def torchvision_like(path, config, dtype=torch.float32, **metadata):
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
-def test_a_torchvision_resnet_becomes_the_backbone(tmp_path, dtype):
+def test_initialise_torchvision_resnet_becomes_the_backbone(tmp_path, dtype):
     like_torchvision = {"mean": (123.675, 116.28, 103.53), "std": (58.395, 57.12, 57.375), "pool1": "pad1_floor"}
     config = dataclasses.replace(MODEL, stride_in_1x1=False, **like_torchvision)
     path = tmp_path / "resnet18.safetensors"
@@ -170,7 +170,7 @@ def test_a_torchvision_resnet_becomes_the_backbone(tmp_path, dtype):
     ]
 
 
-def test_a_resnet_that_was_made_otherwise_is_warned_about(tmp_path):
+def test_initialise_resnet_with_other_settings_is_warned_about(tmp_path):
     """The released code's means and strides in torchvision's weights, and the other way round for an imported one."""
     config = dataclasses.replace(MODEL, backbone="resnet50")
     path = tmp_path / "resnet50.safetensors"
@@ -188,7 +188,7 @@ def write(path, tensors, **metadata):
     safetensors.torch.save_file(tensors, path, metadata)
 
 
-def test_files_that_cannot_be_used_are_one_line(tmp_path):
+def test_initialise_unusable_file_raises_one_line(tmp_path):
     path = tmp_path / "a.safetensors"
 
     def says(text):
@@ -218,7 +218,7 @@ def test_files_that_cannot_be_used_are_one_line(tmp_path):
 
 
 @given(data=st.data())
-def test_damaged_files_are_refused_or_read(tmp_path_factory, data):
+def test_initialise_damaged_file_is_refused_or_read(tmp_path_factory, data):
     folder = tmp_path_factory.getbasetemp()
     whole = (saved(folder / "whole.safetensors")[0]).read_bytes()
     header = 8 + int.from_bytes(whole[:8], "little")
@@ -235,15 +235,15 @@ def test_damaged_files_are_refused_or_read(tmp_path_factory, data):
         assert all(line.isprintable() for line in lines)
 
 
-def test_the_chain_of_a_start_is_flat(tmp_path):
-    """Grandparent, parent, and the bound on what may be carried on."""
+def test_describe_init_long_history_is_a_flat_chain(tmp_path):
+    """Grandparent, parent, and the limit of the size that is copied."""
     first, _ = saved(tmp_path / "first.safetensors", provenance={"steps": 1, "init": None})
     chain = describe_init(first)
     assert [(link["file"], link["provenance"]) for link in chain] == [("first.safetensors", {"steps": 1})]
     second, _ = saved(tmp_path / "second.safetensors", provenance={"steps": 2, "init": chain})
     assert describe_init(second)[1:] == chain and describe_init(second)[0]["provenance"] == {"steps": 2}
     saved(second, provenance={"steps": [1] * 600_000})
-    with pytest.raises(InputError, match="its provenance has .* bytes, at most 1048576 can be carried on"):
+    with pytest.raises(InputError, match="its provenance has .* bytes, at most 1048576 can be copied"):
         describe_init(second)
     deep = json.loads("[" * 30 + "]" * 30)
     saved(second, provenance={"a": deep})

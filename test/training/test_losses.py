@@ -8,13 +8,13 @@ import torch
 from fcis_ros.training.losses import roi_losses, rpn_losses, smooth_l1
 
 
-def test_smooth_l1_by_hand():
+def test_smooth_l1_equals_hand_computed():
     values = torch.tensor([0.0, 0.05, 1.0, -2.0])
     assert torch.allclose(smooth_l1(values, torch.zeros(4), sigma=3), torch.tensor([0, 4.5 * 0.0025, 1 - 1 / 18, 2 - 1 / 18]))
     assert torch.allclose(smooth_l1(values, torch.zeros(4), sigma=1), torch.tensor([0, 0.00125, 0.5, 1.5]))
 
 
-def test_rpn_losses_by_hand():
+def test_rpn_losses_equal_hand_computed():
     """Two cells, one anchor: channels are background then foreground."""
     logits = torch.tensor([[0.0, 0.0], [0.0, 2.0]]).reshape(2, 1, 2)
     deltas = torch.zeros(4, 1, 2)
@@ -25,7 +25,7 @@ def test_rpn_losses_by_hand():
     assert math.isclose(box, (1 - 1 / 18) / 256, rel_tol=1e-6)
 
 
-def test_anchor_order_matches_the_channels():
+def test_rpn_losses_anchor_order_matches_the_channels():
     """Label i belongs to anchor i % A of cell i // A."""
     logits = torch.zeros(4, 1, 2)
     logits[3, 0, 0] = 50.0  # foreground of anchor 1 in cell 0
@@ -48,7 +48,7 @@ def inputs(rois=6, classes=3, size=2):
 
 
 @pytest.mark.parametrize("ohem", [3, 100])
-def test_roi_losses_match_a_loop(ohem):
+def test_roi_losses_equal_a_loop(ohem):
     logits, pairs, deltas, labels, masks, boxes = inputs()
     rows = []
     for r in range(6):
@@ -64,16 +64,16 @@ def test_roi_losses_match_a_loop(ohem):
     rows.sort(key=lambda row: -sum(row))
     rows = rows[:ohem]
     expected = [sum(column) / len(rows) for column in zip(*rows, strict=True)]
-    found = roi_losses(logits, pairs, deltas, labels, masks, boxes, ohem, 10.0)
-    assert torch.allclose(torch.stack(found), torch.tensor(expected, dtype=torch.float64))
+    losses = roi_losses(logits, pairs, deltas, labels, masks, boxes, ohem, 10.0)
+    assert torch.allclose(torch.stack(losses), torch.tensor(expected, dtype=torch.float64))
 
 
-def test_roi_loss_gradients():
+def test_roi_losses_gradients_pass_gradcheck():
     logits, pairs, deltas, *targets = inputs()
     assert torch.autograd.gradcheck(lambda a, b, c: roi_losses(a, b, c, *targets, 100, 10.0), (logits, pairs, deltas))
 
 
-def test_rpn_loss_gradients():
+def test_rpn_losses_gradients_equal_finite_differences():
     generator = torch.Generator().manual_seed(0)
     logits = torch.randn(4, 2, 2, generator=generator).requires_grad_()
     deltas = torch.randn(8, 2, 2, generator=generator).requires_grad_()
@@ -83,21 +83,21 @@ def test_rpn_loss_gradients():
         rpn_losses(logits, deltas, labels, targets)[i].backward()
     for tensor, index in ((logits, 0), (deltas, 1)):  # the losses compute in float32: finite differences by hand
         flat = tensor.detach().clone()
-        for place in [(0, 0, 0), (1, 1, 0), (3, 1, 1)]:
+        for element in [(0, 0, 0), (1, 1, 0), (3, 1, 1)]:
             up, down = flat.clone(), flat.clone()
-            up[place] += 1e-2
-            down[place] -= 1e-2
+            up[element] += 1e-2
+            down[element] -= 1e-2
             pair = [rpn_losses(*((v, deltas) if index == 0 else (logits, v)), labels, targets)[index] for v in (up, down)]
-            assert math.isclose((pair[0] - pair[1]) / 2e-2, tensor.grad[place], abs_tol=2e-3)
+            assert math.isclose((pair[0] - pair[1]) / 2e-2, tensor.grad[element], abs_tol=2e-3)
 
 
-def test_ignored_and_easy_rois_get_no_gradient():
+def test_roi_losses_ignored_and_easy_rois_get_no_gradient():
     logits, pairs, deltas, *targets = inputs()
     sum(roi_losses(logits, pairs, deltas, *targets, 2, 10.0)).backward()
     assert (logits.grad.abs().sum(1) > 0).sum() == 2 and logits.grad[3].abs().sum() == 0
 
 
-def test_all_ignored():
+def test_roi_losses_all_ignored_are_zero():
     logits, pairs, deltas, _, masks, boxes = inputs()
     losses = roi_losses(logits, pairs, deltas, torch.full((6,), -1), masks, boxes, 3, 10.0)
     assert sum(losses) == 0

@@ -11,26 +11,27 @@ CPU = torch.device("cpu")
 
 
 @pytest.mark.parametrize(
-    ("unit", "width", "chosen"),
-    [("avx512_bf16", 32, "bf16"), ("amx_bf16", 16, "bf16"), ("amx_bf16", 8, "fp32"), (None, 32, "fp32")],
+    ("name", "unit", "width", "chosen"),
+    [
+        ("auto", "avx512_bf16", 32, "bf16"),
+        ("auto", "amx_bf16", 16, "bf16"),
+        ("auto", "amx_bf16", 8, "fp32"),
+        ("auto", None, 32, "fp32"),
+        ("fp32", "amx_bf16", 32, "fp32"),
+        ("bf16", None, 32, "bf16"),
+    ],
 )
-def test_auto_follows_from_the_cpu_and_the_width(monkeypatch, unit, width, chosen):
+def test_training_precision_on_cpu_depends_on_name_unit_and_width(monkeypatch, name, unit, width, chosen):
     monkeypatch.setattr(mixed_precision, "cpu_bf16_unit", lambda: unit)
-    assert training_precision("auto", CPU, width) == chosen
+    assert training_precision(name, CPU, width) == chosen
 
 
 @pytest.mark.parametrize(("capability", "chosen"), [((7, 5), "fp32"), ((8, 0), "bf16"), ((12, 0), "bf16")])
-def test_auto_follows_from_the_gpu(monkeypatch, capability, chosen):
+def test_training_precision_auto_depends_on_gpu(monkeypatch, capability, chosen):
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
     assert training_precision("auto", torch.device("cuda"), 8) == chosen
 
 
-@pytest.mark.parametrize("name", ["fp32", "bf16"])
-def test_a_name_is_taken_at_its_word(monkeypatch, name):
-    monkeypatch.setattr(mixed_precision, "cpu_bf16_unit", lambda: None)
-    assert training_precision(name, CPU, 32) == name
-
-
-def test_narrow_models_are_refused_where_the_library_fails():
+def test_training_precision_bf16_of_narrow_model_on_cpu_raises():
     with pytest.raises(InputError, match="width must be at least 16, it is 8"):
         training_precision("bf16", CPU, 8)

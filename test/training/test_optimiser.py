@@ -28,7 +28,7 @@ def prepared(**changes) -> tuple[FCIS, dict[str, tuple[float, float]]]:
     return model, {names[p]: (group["initial_lr"], group["weight_decay"]) for group in groups for p in group["params"]}
 
 
-def test_all_is_trained_and_convolutions_decay():
+def test_make_optimizer_default_trains_all_and_decays_convolutions():
     model, trained = prepared()
     assert trained.keys() == dict(model.named_parameters()).keys()
     assert trained["backbone.conv1.weight"] == trained["score_maps.reduce.weight"] == (0.5, 0.25)
@@ -36,7 +36,7 @@ def test_all_is_trained_and_convolutions_decay():
     assert all(module.training for module in model.modules())
 
 
-def test_the_released_recipe():
+def test_make_optimizer_released_recipe_has_its_groups():
     """conv1 and the first layer frozen, fixed statistics, scales decay, three times the rate for the reduction."""
     model, trained = prepared(frozen_stages=2, frozen_norm=True, decay_norm=True, reduce_lr=3.0)
     left_out = {name for name, _ in model.named_parameters()} - trained.keys()
@@ -49,7 +49,7 @@ def test_the_released_recipe():
 
 
 @pytest.mark.parametrize(("stages", "last"), [(1, "bn1"), (2, "layer1"), (3, "layer2"), (4, "layer3"), (5, "layer4")])
-def test_stages_are_frozen_from_the_image_on(stages, last):
+def test_set_training_freezes_stages_from_the_image_on(stages, last):
     model, trained = prepared(frozen_stages=stages)
     parts = ["conv1", "bn1", "layer1", "layer2", "layer3", "layer4"]
     frozen = parts[: parts.index(last) + 1]
@@ -60,7 +60,7 @@ def test_stages_are_frozen_from_the_image_on(stages, last):
     assert torch.equal(model.backbone.bn1.running_mean, before)
 
 
-def test_the_average_follows_fast_at_first_then_with_its_decay():
+def test_make_average_starts_fast_then_uses_its_decay():
     """Weights 1, 2, 3: the first is copied, then decays of 2/11 and 3/12; with a decay of 0.1, that."""
     model = FCIS(MODEL)
     for decay, expected in ((0.9, [1, 1 * 2 / 11 + 2 * 9 / 11]), (0.1, [1, 0.1 + 2 * 0.9])):

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Two training steps against a derivation in NumPy that shares nothing with the package but the convolutions.
 
-The network's convolutions give four maps. From there NumPy goes its own way, as the released code does: anchors, proposals,
+The network's convolutions give four maps. From there on NumPy computes what the released code does: anchors, proposals,
 targets, pooling, losses and their gradients with regard to the maps, in float64. PyTorch carries these gradients back through
 the convolutions, NumPy updates the weights, and they have to be those of ``train_step``.
 Seeds 0 (weights) and 5 (images); fp32.
@@ -115,18 +115,18 @@ def smooth_l1(x: np.ndarray, sigma: float) -> tuple[np.ndarray, np.ndarray]:
 def propose(logits: np.ndarray, deltas: np.ndarray) -> np.ndarray:
     """The last, incomplete row and column of cells propose nothing."""
     scores = softmax(logits.reshape(2, ANCHORS, *logits.shape[1:]), 0)[1]
-    places = anchors(*logits.shape[1:])
-    found = []
+    grid = anchors(*logits.shape[1:])
+    candidates = []
     for y in range(90 // 16):
         for x in range(120 // 16):
             for a in range(ANCHORS):
-                box = np.array(move(places[y, x, a], deltas[4 * a : 4 * a + 4, y, x]))
+                box = np.array(move(grid[y, x, a], deltas[4 * a : 4 * a + 4, y, x]))
                 box = np.clip(box, 0, [119, 89, 119, 89])
                 if min(box[2] - box[0], box[3] - box[1]) + 1 >= MODEL.rpn_min_size:
-                    found.append((scores[a, y, x], box))
-    found = [box for _, box in sorted(found, key=lambda pair: -pair[0])[: MODEL.rpn_pre_nms]]
+                    candidates.append((scores[a, y, x], box))
+    candidates = [box for _, box in sorted(candidates, key=lambda pair: -pair[0])[: MODEL.rpn_pre_nms]]
     kept = []
-    for box in found:
+    for box in candidates:
         if all(overlap(box, other) <= MODEL.rpn_nms for other in kept):
             kept.append(box)
     return np.array(kept[: MODEL.rpn_post_nms])
@@ -137,17 +137,17 @@ def propose(logits: np.ndarray, deltas: np.ndarray) -> np.ndarray:
 
 def rpn(logits: np.ndarray, deltas: np.ndarray, truth: np.ndarray):
     """Both losses of one image and their gradients; few enough anchors lie inside the image for all to be used."""
-    places = anchors(*logits.shape[1:])
-    inside = (places[..., :2] >= 0).all(-1) & (places[..., 2] < 120) & (places[..., 3] < 90)
+    grid = anchors(*logits.shape[1:])
+    inside = (grid[..., :2] >= 0).all(-1) & (grid[..., 2] < 120) & (grid[..., 3] < 90)
     labels = np.full(inside.shape, -1)
-    common = overlaps(places[inside], truth)
+    common = overlaps(grid[inside], truth)
     best = common.max(1)
-    own = np.where(best < 0.3, 0, -1)
-    own[(common == common.max(0)).any(1) | (best >= 0.7)] = 1
-    labels[inside] = own
-    assert 0 < (own == 1).sum() <= 128 and (own >= 0).sum() <= 256  # nothing is left to chance
+    inner = np.where(best < 0.3, 0, -1)
+    inner[(common == common.max(0)).any(1) | (best >= 0.7)] = 1
+    labels[inside] = inner
+    assert 0 < (inner == 1).sum() <= 128 and (inner >= 0).sum() <= 256  # nothing is left to chance
     wanted = np.zeros((*labels.shape, 4))
-    wanted[inside] = [deltas_between(a, truth[m]) for a, m in zip(places[inside], common.argmax(1), strict=True)]
+    wanted[inside] = [deltas_between(a, truth[m]) for a, m in zip(grid[inside], common.argmax(1), strict=True)]
     grad_logits, grad_deltas = np.zeros_like(logits), np.zeros_like(deltas)
     loss, used = np.zeros(2), (labels >= 0).sum()
     for y, x, a in np.argwhere(labels >= 0):
@@ -211,13 +211,13 @@ def rois(item: TrainItem, logits, deltas, score_maps, box_maps, ohem: int, mask_
     moves = box_maps.reshape(K * K, 4, *box_maps.shape[1:])
     rows = []
     for roi, label, match in zip(boxes, labels, objects, strict=True):
-        places = bins(roi, *score_maps.shape[1:])
+        pixels = bins(roi, *score_maps.shape[1:])
         scores = np.array([cells[c][..., y, x].mean((-1, -2)) if 0 not in cells[c][0, 0, y, x].shape else np.zeros((2, CLASSES))
-                           for c, y, x in places])  # fmt: skip
+                           for c, y, x in pixels])  # fmt: skip
         delta = np.mean([moves[c][:, y, x].mean((-1, -2)) if 0 not in moves[c][0, y, x].shape else np.zeros(4)
-                         for c, y, x in places], 0)  # fmt: skip
+                         for c, y, x in pixels], 0)  # fmt: skip
         classes = softmax(scores.max(1).mean(0), 0)
-        terms, row = [-math.log(classes[label]), 0.0, 0.0], {"places": places, "label": label, "scores": scores}
+        terms, row = [-math.log(classes[label]), 0.0, 0.0], {"pixels": pixels, "label": label, "scores": scores}
         row["classes"] = classes - np.eye(CLASSES)[label]
         if label:
             target = mask_target(item.masks[match].numpy(), truth[match], roi).ravel()
@@ -230,7 +230,7 @@ def rois(item: TrainItem, logits, deltas, score_maps, box_maps, ohem: int, mask_
     rows = sorted(rows, key=lambda entry: -sum(entry[0]))[:ohem]
     grad_cells, grad_moves = np.zeros_like(cells), np.zeros_like(moves)
     for _, row in rows:
-        for p, (cell, y, x) in enumerate(row["places"]):
+        for p, (cell, y, x) in enumerate(row["pixels"]):
             pixels = (y.stop - y.start) * (x.stop - x.start)
             if not pixels:
                 continue
@@ -246,7 +246,7 @@ def rois(item: TrainItem, logits, deltas, score_maps, box_maps, ohem: int, mask_
     return loss, grad_scores, grad_moves.reshape(box_maps.shape), [row["label"] for _, row in rows]
 
 
-def test_mask_targets_are_those_of_the_derivation():
+def test_mask_target_equals_the_derivation():
     """ROIs all over a disc, in and out of the image, against the same crop, resize and threshold in NumPy."""
     rng = np.random.default_rng(7)
     mask, truth = make_items()[0].masks[1].numpy(), make_items()[0].boxes[1].numpy()
@@ -271,10 +271,10 @@ def derive(model: FCIS, items: list[TrainItem], ohem: int, mask_weight: float):
     grads = [np.zeros_like(value) for value in values]
     losses = np.zeros(5)
     for i, item in enumerate(items):
-        own = [value[i] for value in values]
-        loss, grads[0][i], grads[1][i] = rpn(own[0], own[1], item.boxes.double().numpy())
+        maps = [value[i] for value in values]
+        loss, grads[0][i], grads[1][i] = rpn(maps[0], maps[1], item.boxes.double().numpy())
         losses[:2] += loss
-        loss, grads[2][i], grads[3][i], labels = rois(item, *own, ohem, mask_weight)
+        loss, grads[2][i], grads[3][i], labels = rois(item, *maps, ohem, mask_weight)
         assert 0 < np.count_nonzero(labels) < len(labels) == ohem  # both kinds of ROI are among the hardest
         losses[2:] += loss
     model.zero_grad()
@@ -292,7 +292,7 @@ def has_decay(name: str) -> bool:
 
 
 @pytest.mark.parametrize("mask_weight", [10.0, 1.0], ids=["released_1_10_1", "patent_equal"])
-def test_two_steps_are_those_of_the_derivation(mask_weight):
+def test_train_step_twice_equals_the_derivation(mask_weight):
     """Step one at a tenth of the rate (warm-up), step two after a milestone: momentum, decay, factors, OHEM, all of it."""
     config = TrainConfig(
         MODEL, steps=2, batch=IMAGES, lr=IMAGES * LR, weight_decay=DECAY / IMAGES, momentum=MOMENTUM, warmup=1, warmup_rate=0.1,
@@ -315,8 +315,8 @@ def test_two_steps_are_those_of_the_derivation(mask_weight):
                 step = step + DECAY * has_decay(name) * p.double().numpy()
                 velocity[name] = MOMENTUM * velocity.get(name, 0) + step
                 p -= torch.tensor(rate * (3 if name.startswith("score_maps.reduce.") else 1) * velocity[name]).float()
-        found = compute_losses(state.model, items, config, "fp32", seeds=[0, 1])
-        assert [value.item() for value in found.values()] == pytest.approx(losses / IMAGES, rel=1e-4)
+        computed = compute_losses(state.model, items, config, "fp32", seeds=[0, 1])
+        assert [value.item() for value in computed.values()] == pytest.approx(losses / IMAGES, rel=1e-4)
         train_step(state, items, config, "fp32")
     ours = dict(state.model.named_parameters())
     assert velocity.keys() == {name for name in ours if not is_frozen(name)}

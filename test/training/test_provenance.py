@@ -30,7 +30,7 @@ def sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def test_digests_are_those_of_the_files(tmp_path):
+def test_describe_data_digests_are_those_of_the_files(tmp_path):
     described = provenance.describe_data(dataset(tmp_path))
     pairs = "".join(f"{name}\0{sha256((tmp_path / name).read_bytes())}\n" for name in ("a.png", "b.png"))
     assert described == {
@@ -41,26 +41,26 @@ def test_digests_are_those_of_the_files(tmp_path):
     }
 
 
-def test_the_images_digest_follows_names_and_contents_not_their_order(tmp_path):
+def test_describe_data_digest_depends_on_names_and_contents_not_order(tmp_path):
     first = provenance.describe_data(dataset(tmp_path / "1"))["images_sha256"]
     assert provenance.describe_data(dataset(tmp_path / "2", ("a.png", "b.png")))["images_sha256"] == first
     assert provenance.describe_data(dataset(tmp_path / "3", colour=9))["images_sha256"] != first
     assert provenance.describe_data(dataset(tmp_path / "4", ("a.png", "c.png")))["images_sha256"] != first
 
 
-def test_describe_data_shows_how_far_it_is(tmp_path, capfd):
+def test_describe_data_shows_progress(tmp_path, capfd):
     provenance.describe_data(dataset(tmp_path))
     assert "digest of the images: 100%" in capfd.readouterr().err
 
 
-def test_an_image_that_is_missing_is_said_before_training(tmp_path):
+def test_describe_data_missing_image_raises(tmp_path):
     photos = dataset(tmp_path)
     (tmp_path / "a.png").unlink()
     with pytest.raises(InputError, match=r"a.png: cannot be read \(No such file or directory\)"):
         provenance.describe_data(photos)
 
 
-def test_commit_of_a_repository_and_whether_files_differ_from_it(tmp_path):
+def test_commit_of_a_repository_marks_changed_files(tmp_path):
     def git(*arguments):
         command = ["git", "-C", tmp_path, "-c", "user.name=a", "-c", "user.email=a@b", *arguments]
         return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
@@ -76,7 +76,7 @@ def test_commit_of_a_repository_and_whether_files_differ_from_it(tmp_path):
     assert provenance.commit(tmp_path) == git("rev-parse", "HEAD") + "-dirty"
 
 
-def test_a_start_names_time_versions_and_hardware():
+def test_describe_start_has_time_versions_and_hardware():
     start = provenance.describe_start(torch.device("cpu"), "fp32", 7, 2)
     assert start["step"] == 7 and start["processes"] == 2 and start["precision"] == "fp32" and start["device"] == "cpu"
     assert start["time"].endswith("+00:00") and start["versions"]["torch"] == torch.__version__
@@ -84,7 +84,7 @@ def test_a_start_names_time_versions_and_hardware():
     json.dumps(start)
 
 
-def test_only_the_steps_are_no_part_of_a_run():
+def test_identity_contains_everything_but_the_steps():
     config = TrainConfig(ModelConfig(class_names=("a",)), steps=5)
     one = provenance.identity(config, {"images": 2}, None)
     assert one == provenance.identity(TrainConfig(config.model, steps=9), {"images": 2}, None)

@@ -5,7 +5,7 @@ import json
 from fcis_ros.training.run_log import RunLog, read_log
 
 
-def test_rows_of_lost_steps_and_half_a_row_are_removed(tmp_path):
+def test_run_log_resumed_removes_lost_and_cut_rows(tmp_path):
     path = tmp_path / "log.jsonl"
     kept = [{"step": 2, "roi_mask": 1.5}, {"step": 4, "evaluation": {"AP": 0.5}}]
     path.write_text("".join(json.dumps(row) + "\n" for row in [*kept, {"step": 5}]) + '{"step": 6, "roi')
@@ -15,7 +15,7 @@ def test_rows_of_lost_steps_and_half_a_row_are_removed(tmp_path):
         assert read_log(path) == [*kept, {"step": 6, "lr": 0.1}]  # while it is open
 
 
-def test_a_new_run_starts_an_empty_log(tmp_path):
+def test_run_log_of_new_run_is_empty(tmp_path):
     (tmp_path / "log.jsonl").write_text('{"step": 1}\n')
     with RunLog(tmp_path / "log.jsonl", 0):
         assert read_log(tmp_path / "log.jsonl") == []

@@ -1,5 +1,7 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
+import dataclasses
+
 import pytest
 import torch
 
@@ -15,21 +17,21 @@ def optimizer() -> torch.optim.SGD:
     return torch.optim.SGD(groups, lr=1.0)
 
 
-def test_rate_warms_up_and_steps_down():
-    assert [round(rate_factor(CONFIG, step), 6) for step in (0, 4, 9, 49, 50, 90)] == [0.1, 0.5, 1, 1, 0.1, 0.01]
-
-
-def test_no_warm_up():
-    assert rate_factor(TrainConfig(CONFIG.model, steps=10, warmup=0, milestones=()), 0) == 1
-
-
-def test_warm_up_at_a_constant_rate_as_released():
-    config = TrainConfig(CONFIG.model, steps=100, warmup=25, warmup_rate=0.1, milestones=(0.667,))
-    assert [round(rate_factor(config, step), 6) for step in (0, 24, 25, 66, 67)] == [0.1, 0.1, 1, 1, 0.1]
+@pytest.mark.parametrize(
+    ("changes", "factors"),
+    [
+        ({}, {0: 0.1, 4: 0.5, 9: 1, 49: 1, 50: 0.1, 90: 0.01}),
+        ({"warmup": 0}, {0: 1}),
+        ({"warmup": 25, "warmup_rate": 0.1, "milestones": (0.667,)}, {0: 0.1, 24: 0.1, 25: 1, 66: 1, 67: 0.1}),
+    ],
+)
+def test_rate_factor_warms_up_and_steps_down(changes, factors):
+    config = dataclasses.replace(CONFIG, **changes)
+    assert {step: round(rate_factor(config, step), 6) for step in factors} == factors
 
 
 @pytest.mark.parametrize("start", [0, 7, 60])
-def test_every_group_follows_from_wherever_it_starts(start):
+def test_make_schedule_resumed_scales_every_group(start):
     sgd = optimizer()
     schedule = make_schedule(sgd, CONFIG, start)
     for step in range(start, start + 5):

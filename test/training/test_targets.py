@@ -35,7 +35,7 @@ def assign(proposals, truth, grid=4, stds=(1, 1, 1, 1), **changes):
     return roi_targets(proposals, truth, TrainConfig(model, steps=1, **changes), torch.Generator().manual_seed(1))
 
 
-def test_anchors_by_hand():
+def test_rpn_targets_equal_hand_computed():
     anchors = boxes((0, 0, 15, 15), (0, 0, 15, 7), (32, 32, 47, 47), (-1, 0, 14, 15), (50, 50, 64, 63))
     labels, deltas = rpn_targets(anchors, item([(0, 0, 15, 15)]), GENERATOR)
     # Equal: positive. Half: between the thresholds. Far: negative. Reaching past the image on either side: ignored.
@@ -43,26 +43,26 @@ def test_anchors_by_hand():
     assert torch.equal(deltas[0], torch.zeros(4))
 
 
-def test_best_anchor_is_positive_even_below_the_threshold_with_all_ties():
+def test_rpn_targets_best_anchors_below_threshold_are_positive():
     anchors = boxes((0, 0, 15, 7), (0, 8, 15, 15), (40, 40, 50, 50))
     labels, _ = rpn_targets(anchors, item([(0, 0, 15, 15)]), GENERATOR)
     assert labels.tolist() == [1, 1, 0]
 
 
-def test_object_without_any_overlap_makes_nothing_positive():
+def test_rpn_targets_object_without_overlap_has_no_positive():
     """The released code would make every anchor with IoU 0 positive here."""
     anchors = boxes((0, 0, 15, 15), (16, 16, 31, 31))
     labels, _ = rpn_targets(anchors, item([(50, 50, 60, 60)]), GENERATOR)
     assert labels.tolist() == [0, 0]
 
 
-def test_sampling_limits():
+def test_rpn_targets_sample_at_most_256_half_positive():
     anchors = boxes(*[(0, 0, 15, 15)] * 200, *[(40, 40, 50, 50)] * 400)
     labels, _ = rpn_targets(anchors, item([(0, 0, 15, 15)]), GENERATOR)
     assert (labels == 1).sum() == 128 and (labels == 0).sum() == 128
 
 
-def test_crowds_are_not_background():
+def test_rpn_targets_crowds_are_not_background():
     ignore = torch.zeros(64, 64, dtype=torch.uint8)
     ignore[:, 32:] = 1
     assert crowd_cover(boxes((0, 0, 31, 63), (16, 0, 47, 63), (32, 0, 63, 63)), ignore).tolist() == [0, 0.5, 1]
@@ -71,7 +71,7 @@ def test_crowds_are_not_background():
     assert assign(boxes((0, 0, 15, 15), (40, 0, 55, 15)), item([], ignore=ignore)).labels.tolist() == [0, -1]
 
 
-def test_rois_by_hand():
+def test_roi_targets_equal_hand_computed():
     truth = item([(0, 0, 15, 15), (32, 32, 47, 47)], labels=[2, 1])
     targets = assign(boxes((0, 0, 15, 7), (0, 0, 15, 6), (32, 32, 47, 47)), truth, stds=(0.2, 0.2, 0.5, 0.5))
     # IoU 1/2 is positive, 7/16 is not; the ground truth itself is appended.
@@ -81,7 +81,7 @@ def test_rois_by_hand():
     assert targets.masks[0].all() and targets.masks[2].all()
 
 
-def test_mask_target_is_cropped_to_the_roi_and_the_object():
+def test_mask_target_is_cropped_to_roi_and_object():
     mask = np.zeros((32, 32), np.uint8)
     mask[:, :16] = 1
     roi = np.array([8.0, 0, 23, 15])
@@ -92,12 +92,12 @@ def test_mask_target_is_cropped_to_the_roi_and_the_object():
     assert mask_target(mask, np.array([0, 0, 15, 31]), np.array([-8.0, 0, 7, 15]), 4).tolist() == [[0, 0, 1, 1]] * 4
 
 
-def test_no_objects():
+def test_roi_targets_without_objects_are_background():
     targets = assign(boxes((0, 0, 15, 15)), item([]))
     assert targets.labels.tolist() == [0] and len(targets.rois) == 1
 
 
-def test_background_needs_the_overlap_that_the_voc_recipe_asks_for():
+def test_roi_targets_background_iou_limits_background():
     """IoU 0.5, 0.25 and 1/16 with the object, and none."""
     proposals = boxes((0, 0, 15, 7), (0, 0, 15, 3), (0, 0, 3, 3), (40, 40, 50, 50))
     truth = item([(0, 0, 15, 15)])
@@ -105,7 +105,7 @@ def test_background_needs_the_overlap_that_the_voc_recipe_asks_for():
     assert assign(proposals, truth, background_iou=0.1).labels.tolist() == [1, 0, -1, -1, 1]
 
 
-def test_a_quarter_of_the_drawn_rois_are_objects_at_most():
+def test_roi_targets_samples_at_most_a_quarter_objects():
     """As released for VOC: 128 of them, 32 objects; what is missing of either is not made up from the other kind's rest."""
     proposals = boxes(*[(0, 0, 15, 15)] * 60, *[(0, 0, 15, 3)] * 200)
     truth = item([(0, 0, 15, 15)])

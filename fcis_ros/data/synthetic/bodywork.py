@@ -1,6 +1,6 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""The shapes and colours of the vehicles in the synthetic scenes."""
+"""Body shapes and paints of the vehicles in the synthetic scenes."""
 
 from dataclasses import dataclass
 
@@ -12,13 +12,13 @@ class Style:
     Attributes:
         profile: corners from the lower rear edge over the roof to the lower front edge, each as a fraction of the length
             (-0.5 rear .. 0.5 front) and of the height.
-        belt: the two corners where the glass begins and the body narrows.
-        length: metres, (low, high).
-        width: metres.
-        height: metres, (low, high).
-        wheel: radius, metres.
-        windows: from and to along the length, on each side.
-        narrow: by how much the roof is narrower than the body.
+        belt: indices of the two corners where the glass begins and the body narrows.
+        length: range of the length in metres.
+        width: width in metres.
+        height: range of the height in metres.
+        wheel: radius of the wheels in metres.
+        windows: ends of the side windows, as fractions of the length.
+        narrow: fraction by which the roof is narrower than the body.
     """
 
     profile: tuple[tuple[float, float], ...]
@@ -62,7 +62,7 @@ STYLES = {
          (0.5, 0.42), (0.5, 0.38), (0.5, 0.33), (0.5, 0.22), (0.5, 0.10)), (3, 8), (9.0, 11.0), 2.5, (2.9, 4.2), 0.48,
         tuple((-0.48 + 0.14 * i, -0.36 + 0.14 * i) for i in range(7)), 0.02),
 }
-# How common each shape and each colour (RGB) is.
+# Probability of each shape and of each colour (RGB).
 FREQUENCY = {"hatchback": 0.33, "saloon": 0.22, "estate": 0.13, "suv": 0.08, "mpv": 0.09, "van": 0.10,
              "lorry": 0.02, "bus": 0.03}
 

@@ -1,10 +1,10 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""The drawing surface of the synthetic scenes: a pinhole camera over a road and polygons that carry an object number.
+"""The canvas of the synthetic scenes: a pinhole camera above a road, and polygons that carry an object number.
 
-World coordinates are metres: x to the right, y up, z forward along the road; the ground is y = 0. The surface has four
-channels, red, green, blue and the number of the object that owns the pixel, so that one polygon call paints both the picture
-and its exact mask. It is drawn at twice the size of the image and reduced at the end.
+World coordinates are metres: x to the right, y up, z forward along the road; the ground is y = 0. The canvas has four
+channels, red, green, blue and the number of the object that a pixel belongs to, so that one call paints both the image and its
+exact mask. It has twice the size of the image and is reduced at the end.
 """
 
 import math
@@ -49,18 +49,18 @@ class PinholeCamera:
     width: int
 
     def view(self, points: np.ndarray) -> np.ndarray:
-        """World points [..., 3] in the camera's axes: right, up, forward."""
+        """Transforms world points [..., 3] to the camera's axes: right, up, forward."""
         cos, sin = math.cos(self.yaw), math.sin(self.yaw)
         return (points - (self.x, self.y, self.z)) @ np.array(((cos, 0.0, sin), (0.0, 1.0, 0.0), (-sin, 0.0, cos)))
 
     def project(self, viewed: np.ndarray) -> np.ndarray:
-        """Points [..., 3] in the camera's axes as [..., 2] positions on the (doubled) surface."""
+        """Projects points [..., 3] in the camera's axes to positions [..., 2] on the (doubled) canvas."""
         factor = (SCALE * self.focal) / np.maximum(viewed[..., 2:], 1e-3)
         position = viewed[..., :2] * factor * (1.0, -1.0) + (SCALE * self.width / 2, SCALE * self.horizon)
         return np.minimum(np.maximum(position, -_LIMIT), _LIMIT)
 
     def ground_homography(self) -> np.ndarray:
-        """[3, 3]: (x, z, 1) on the ground in metres, relative to the camera, to a pixel of the image."""
+        """Returns the homography [3, 3] from (x, z, 1) on the ground, metres from the camera, to a pixel of the image."""
         cos, sin = np.cos(self.yaw), np.sin(self.yaw)
         ahead = np.array([sin, cos, 0.0])
         right = np.array([cos, -sin, 0.0])
@@ -74,7 +74,7 @@ class PinholeCamera:
 
 
 def clip_near(viewed: np.ndarray) -> np.ndarray:
-    """The part of a polygon [N, 3] (camera axes) in front of the near plane; may be empty."""
+    """Returns the part of a polygon [N, 3] (camera axes) in front of the near plane; may be empty."""
     depth = viewed[:, 2] - NEAR
     if (depth >= 0).all():
         return viewed
@@ -89,11 +89,12 @@ def clip_near(viewed: np.ndarray) -> np.ndarray:
 
 
 class Canvas:
-    """A surface [2 H, 2 W, 4] seen through one camera.
+    """The drawing surface of one camera.
 
     Attributes:
-        pixels: red, green, blue, object number.
-        owner: the number painted with every polygon; 0 is background.
+        camera: camera that projects the world.
+        pixels: [2 H, 2 W, 4] uint8: red, green, blue, object number.
+        owner: object number that is painted with every polygon; 0 is the ground.
     """
 
     def __init__(self, camera: PinholeCamera):
@@ -106,18 +107,18 @@ class Canvas:
         return float(colour[0]), float(colour[1]), float(colour[2]), float(self.owner)
 
     def fill(self, polygons: Sequence[np.ndarray], colour: Colour) -> None:
-        """Fills polygons [N, 2] given in positions on the surface; those of one call must not overlap."""
+        """Fills polygons [N, 2] given in canvas positions; the polygons of one call must not overlap."""
         fixed = [np.rint(points * (1 << _SHIFT)).astype(np.int32) for points in polygons if len(points) > 2]
         if fixed:
             cv2.fillPoly(self.pixels, fixed, self._colour(colour), cv2.LINE_8, _SHIFT)
 
     def mesh(self, points: np.ndarray, spans: np.ndarray, colours: np.ndarray) -> None:
-        """Fills polygons of the world in order, leaving out what is smaller than a pixel or beside the frame.
+        """Fills polygons of the world in order, except those smaller than a pixel or outside the frame.
 
         Args:
-            points: [V, 3] corners of all polygons, one after the other.
-            spans: [F + 1] where each polygon starts, and V.
-            colours: [F, 3].
+            points: [V, 3] corners of all polygons, one polygon after the other.
+            spans: [F + 1] index of each polygon's first corner, and V.
+            colours: [F, 3] RGB.
         """
         viewed = self.camera.view(points)
         if viewed[:, 2].min() <= NEAR:
@@ -140,7 +141,7 @@ class Canvas:
             self.fill([self.camera.project(viewed)], colour)
 
     def faces(self, points: np.ndarray, colour: Colour) -> None:
-        """Fills polygons [P, N, 3] of the world, none overlapping another; those that reach the near plane are left out."""
+        """Fills disjoint polygons [P, N, 3] of the world, except those that reach the near plane."""
         viewed = self.camera.view(points)
         viewed = viewed[(viewed[..., 2] > NEAR).all(axis=1)]
         if len(viewed):
@@ -161,9 +162,9 @@ class Canvas:
 
         Args:
             spheres: [K, 4] centre and radius in metres.
-            groups: which spheres make up each part.
-            colours: [G, 3], one per group.
-            glint: [3] shift, in radii, of a brighter and thinner copy painted over each part: its lit side. None: no copy.
+            groups: slices of the spheres that form each part.
+            colours: [G, 3] RGB, one per group.
+            glint: [3] shift, in radii, of a brighter and thinner copy painted over each part, its lit side; None: no copy.
         """
         viewed = self.camera.view(spheres[:, :3])
         if viewed[:, 2].min() <= NEAR:
@@ -181,12 +182,12 @@ class Canvas:
                 cv2.fillConvexPoly(self.pixels, hull, self._colour(colour), cv2.LINE_8, _SHIFT)
 
     def _rims(self, viewed: np.ndarray, radii: np.ndarray) -> np.ndarray:
-        """[K, 10, 2]: circles around projected spheres, in the fixed point of the drawing calls."""
+        """Returns circles [K, 10, 2] around projected spheres, in the fixed-point format of the drawing calls."""
         size = np.maximum(SCALE * self.camera.focal * radii / viewed[:, 2], 0.5)
         return ((self.camera.project(viewed)[:, None] + size[:, None, None] * _CIRCLE) * (1 << _SHIFT)).astype(np.int32)
 
     def veil(self, points: np.ndarray, colour: Colour, opacity: float) -> None:
-        """Fills a polygon [N, 3] of the world with a translucent colour; the owner takes all of its pixels."""
+        """Fills a polygon [N, 3] of the world with a translucent colour; all of its pixels belong to ``owner``."""
         viewed = clip_near(self.camera.view(points))
         if len(viewed) < 3:
             return
@@ -204,7 +205,7 @@ class Canvas:
         self.pixels[y1:y2, x1:x2, :3][inside] = mixed[inside]
 
     def finish(self) -> tuple[np.ndarray, np.ndarray]:
-        """The image [H, W, 3] uint8 and the owner [H, W] uint8 of every pixel."""
+        """Returns the image [H, W, 3] uint8 and the object number [H, W] uint8 of every pixel."""
         size = (self.camera.width, self.camera.height)
         image = cv2.resize(self.pixels, size, interpolation=cv2.INTER_AREA)[..., :3]
         return image, np.ascontiguousarray(self.pixels[1::SCALE, 1::SCALE, 3])

@@ -1,6 +1,6 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""Street furniture of the synthetic scenes: what a network must learn is no car and nobody."""
+"""Street furniture of the synthetic scenes, which a network must learn to tell from cars and people."""
 
 from dataclasses import dataclass
 
@@ -11,12 +11,12 @@ from fcis_ros.data.synthetic.canvas import Canvas
 
 @dataclass(frozen=True, eq=False)
 class Prop:
-    """Something that is no object of any class.
+    """A piece of street furniture, which belongs to no class.
 
     Attributes:
-        z: its far end, metres.
+        z: position of its far end, metres.
         points: [V, 3] corners of its faces, one face after the other.
-        spans: [F + 1] where each face starts, and V.
+        spans: [F + 1] index of each face's first corner, and V.
         colours: [F, 3] RGB.
     """
 
@@ -27,7 +27,7 @@ class Prop:
 
 
 def grey(rng: np.random.Generator, low: float, high: float, tint: float = 4.0) -> np.ndarray:
-    """A random colour near grey, with brightness between ``low`` and ``high``."""
+    """Returns a random colour near grey, with brightness between ``low`` and ``high``."""
     return np.clip(rng.uniform(low, high) + rng.normal(0, tint, 3), 0, 255)
 
 
@@ -36,7 +36,7 @@ def _upright(x: float, z: float, width: float, low: float, high: float) -> np.nd
 
 
 def make_prop(rng: np.random.Generator, x: float, z: float, side: int) -> Prop:
-    """A pole, sign, traffic light, bollard, bin, box, board, fence or wall."""
+    """Makes a random pole, sign, traffic light, bollard, bin, box, board, fence or wall."""
     kind = rng.integers(9)
     plain = grey(rng, 30, 150)
     end = z

@@ -1,6 +1,6 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""Pedestrians and cyclists of the synthetic scenes: bodies of spheres, wrapped part by part in their outline.
+"""Pedestrians and bicyclists of the synthetic scenes: bodies of spheres; each part is the convex hull of its spheres.
 
 Body axes: forward, up, right; metres, the origin on the ground below the hips.
 """
@@ -16,56 +16,33 @@ from fcis_ros.data.synthetic.canvas import NEAR, Canvas
 _SKIN = ((205, 160, 130), (190, 140, 110), (150, 105, 80), (95, 65, 50))
 _HAIR = ((30, 24, 20), (60, 42, 28), (110, 82, 50), (150, 145, 140), (20, 18, 18))
 _CLOTHES = (
-    (24, 24, 28),
-    (24, 24, 28),
-    (20, 22, 26),
-    (38, 40, 46),
-    (38, 40, 46),
-    (30, 34, 56),
-    (30, 34, 56),
-    (44, 40, 38),
-    (58, 58, 62),
-    (70, 62, 52),
-    (96, 92, 86),
-    (44, 52, 44),
-    (120, 30, 32),
-    (150, 60, 80),
-    (60, 84, 130),
-    (200, 198, 192),
-    (160, 150, 130),
-    (86, 60, 40),
-    (40, 70, 64),
-)
+    (24, 24, 28), (24, 24, 28), (20, 22, 26), (38, 40, 46), (38, 40, 46), (30, 34, 56), (30, 34, 56), (44, 40, 38),
+    (58, 58, 62), (70, 62, 52), (96, 92, 86), (44, 52, 44), (120, 30, 32), (150, 60, 80), (60, 84, 130), (200, 198, 192),
+    (160, 150, 130), (86, 60, 40), (40, 70, 64),
+)  # fmt: skip
 _LEGS = (
-    (26, 27, 32),
-    (22, 23, 26),
-    (38, 46, 70),
-    (34, 40, 58),
-    (52, 66, 100),
-    (66, 66, 66),
-    (96, 84, 66),
-    (30, 28, 26),
+    (26, 27, 32), (22, 23, 26), (38, 46, 70), (34, 40, 58), (52, 66, 100), (66, 66, 66), (96, 84, 66), (30, 28, 26),
     (120, 112, 96),
-)
+)  # fmt: skip
 Point = tuple[float, float, float]  # forward, up, right
 _WHEEL = np.arange(20) * (2 * np.pi / 20)
 
 
 @dataclass(frozen=True)
-class Look:
-    """What a person wears and carries.
+class Person:
+    """The size and clothes of a person.
 
     Attributes:
         scale: height relative to 1.75 m.
         girth: relative breadth.
-        skin, hair, top, legs, shoes, extra: RGB.
-        coat: how far the top reaches below the hips, metres.
-        long_hair: whether it falls on the shoulders.
-        skirt: whether the coat's lower part has the colour of the legs.
-        bag: none, backpack, shoulder or hand.
-        stride: how far legs and arms swing, radians.
-        helmet: a cyclist's.
-        bicycle: RGB of the frame.
+        skin, hair, top, legs, shoes, extra: colours, RGB.
+        coat: length of the top below the hips, metres.
+        long_hair: whether the hair reaches the shoulders.
+        skirt: whether the lower part of the coat has the colour of the legs.
+        bag: kind of bag: none, backpack, shoulder or hand.
+        stride: amplitude of legs and arms, radians.
+        helmet: whether a bicyclist wears a helmet.
+        bicycle: colour of the bicycle's frame, RGB.
     """
 
     scale: float
@@ -90,13 +67,13 @@ def _pick(rng: np.random.Generator, table: Sequence[Sequence[float]], spread: fl
     return tuple(np.clip(colour, 6, 240))
 
 
-def make_look(rng: np.random.Generator, cyclist: bool = False) -> Look:
-    """A random person; a cyclist is an adult, often in a helmet or a bright vest, seldom with a bag in the hand."""
+def make_person(rng: np.random.Generator, cyclist: bool = False) -> Person:
+    """Makes a random person; a bicyclist is an adult, often with a helmet or a bright vest, rarely with a handbag."""
     child = not cyclist and rng.random() < 0.08
     top = _pick(rng, _CLOTHES)
     if rng.random() < (0.22 if cyclist else 0.03):
         top = _pick(rng, ((205, 215, 40), (225, 120, 30)))
-    return Look(
+    return Person(
         scale=rng.uniform(0.62, 0.8) if child else rng.uniform(0.9, 1.09),
         girth=rng.uniform(0.88, 1.25),
         skin=_pick(rng, _SKIN, 5),
@@ -118,7 +95,7 @@ def make_look(rng: np.random.Generator, cyclist: bool = False) -> Look:
 
 
 def _swing(start: Point, length: float, angle: float) -> Point:
-    """The end of a limb that hangs at ``angle`` forward of straight down."""
+    """Returns the end of a limb that hangs at ``angle`` forward of straight down."""
     return start[0] + length * np.sin(angle), start[1] - length * np.cos(angle), start[2]
 
 
@@ -139,22 +116,22 @@ class _Body:
     def limb(self, colour: Sequence[float], a: Point, ra: float, b: Point, rb: float) -> None:
         self.part(colour, (a, ra * self.girth), (b, rb * self.girth))
 
-    def head(self, look: Look, centre: Point) -> None:
+    def head(self, person: Person, centre: Point) -> None:
         s, y, t = centre
-        self.limb(look.skin, (s - 0.02, y - 0.18, t), 0.055, (s, y - 0.05, t), 0.06)
-        self.part(look.skin, ((s + 0.02, y + 0.03, t), 0.098), ((s + 0.025, y - 0.05, t), 0.08))
-        if look.helmet:
-            self.part(look.extra, ((s + 0.04, y + 0.08, t), 0.11), ((s - 0.09, y + 0.07, t), 0.10))
+        self.limb(person.skin, (s - 0.02, y - 0.18, t), 0.055, (s, y - 0.05, t), 0.06)
+        self.part(person.skin, ((s + 0.02, y + 0.03, t), 0.098), ((s + 0.025, y - 0.05, t), 0.08))
+        if person.helmet:
+            self.part(person.extra, ((s + 0.04, y + 0.08, t), 0.11), ((s - 0.09, y + 0.07, t), 0.10))
         else:
-            fall = ((s - 0.06, y - 0.17, t), 0.09) if look.long_hair else ((s - 0.05, y - 0.03, t), 0.08)
-            self.part(look.hair, ((s - 0.035, y + 0.06, t), 0.102), fall)
-            self.part(look.hair, ((s + 0.02, y + 0.085, t), 0.085))
+            fall = ((s - 0.06, y - 0.17, t), 0.09) if person.long_hair else ((s - 0.05, y - 0.03, t), 0.08)
+            self.part(person.hair, ((s - 0.035, y + 0.06, t), 0.102), fall)
+            self.part(person.hair, ((s + 0.02, y + 0.085, t), 0.085))
 
-    def backpack(self, look: Look, hips: Point, shoulders: Point) -> None:
+    def backpack(self, person: Person, hips: Point, shoulders: Point) -> None:
         s = 0.5 * (hips[0] + shoulders[0]) - 0.2
         low, high = 0.7 * hips[1] + 0.3 * shoulders[1], shoulders[1] - 0.06
         self.part(
-            look.extra,
+            person.extra,
             ((s, low, -0.1), 0.1),
             ((s, low, 0.1), 0.1),
             ((s + 0.04, high, -0.09), 0.08),
@@ -162,42 +139,42 @@ class _Body:
         )
 
 
-def _pedestrian(look: Look, phase: float) -> _Body:
-    body = _Body(look.girth)
-    bob = 0.02 * np.cos(2 * phase) * look.stride
+def _pedestrian(person: Person, phase: float) -> _Body:
+    body = _Body(person.girth)
+    bob = 0.02 * np.cos(2 * phase) * person.stride
     hip, shoulder = 0.93 + bob, 1.43 + bob
     for side in (1, -1):
-        angle = look.stride * np.sin(phase) * side
-        bend = 0.12 + look.stride * 1.1 * max(0.0, np.cos(phase) * -side) + max(0.0, -angle) * 0.35
+        angle = person.stride * np.sin(phase) * side
+        bend = 0.12 + person.stride * 1.1 * max(0.0, np.cos(phase) * -side) + max(0.0, -angle) * 0.35
         knee = _swing((0.0, hip, 0.085 * side), 0.43, angle + 0.06)
         ankle = _swing(knee, 0.42, angle + 0.06 - bend)
-        bare = look.skirt
-        body.limb(look.legs, (0.0, hip, 0.085 * side), 0.098, knee, 0.072)
-        body.limb(look.skin if bare else look.legs, knee, 0.066, ankle, 0.05)
+        bare = person.skirt
+        body.limb(person.legs, (0.0, hip, 0.085 * side), 0.098, knee, 0.072)
+        body.limb(person.skin if bare else person.legs, knee, 0.066, ankle, 0.05)
         body.part(
-            look.shoes,
+            person.shoes,
             ((ankle[0] - 0.03, max(ankle[1] - 0.03, 0.04), ankle[2]), 0.045),
             ((ankle[0] + 0.15, max(ankle[1] - 0.05, 0.03), ankle[2]), 0.035),
         )
         arm = -0.75 * angle
-        start = (0.0, shoulder - 0.03, 0.205 * side * look.girth)
+        start = (0.0, shoulder - 0.03, 0.205 * side * person.girth)
         elbow = _swing(start, 0.29, arm)
         hand = _swing(elbow, 0.25, arm + 0.25)
-        body.limb(look.top, start, 0.062, elbow, 0.05)
-        body.limb(look.top, elbow, 0.05, hand, 0.04)
-        body.part(look.skin, (_swing(hand, 0.05, arm + 0.25), 0.042))
-        if look.bag == "hand" and side == 1:
+        body.limb(person.top, start, 0.062, elbow, 0.05)
+        body.limb(person.top, elbow, 0.05, hand, 0.04)
+        body.part(person.skin, (_swing(hand, 0.05, arm + 0.25), 0.042))
+        if person.bag == "hand" and side == 1:
             body.part(
-                look.extra,
+                person.extra,
                 ((hand[0] - 0.1, hand[1] - 0.18, hand[2] + 0.03), 0.05),
                 ((hand[0] + 0.1, hand[1] - 0.18, hand[2] + 0.03), 0.05),
                 ((hand[0] - 0.1, hand[1] - 0.4, hand[2] + 0.03), 0.05),
                 ((hand[0] + 0.1, hand[1] - 0.4, hand[2] + 0.03), 0.05),
             )
-    g = look.girth
-    hem = hip - look.coat
+    g = person.girth
+    hem = hip - person.coat
     body.part(
-        look.top,
+        person.top,
         ((0, shoulder - 0.03, 0.15 * g), 0.085),
         ((0, shoulder - 0.03, -0.15 * g), 0.085),
         ((0.03, shoulder - 0.2, 0.1), 0.12 * g),
@@ -205,25 +182,25 @@ def _pedestrian(look: Look, phase: float) -> _Body:
         ((0, hip + 0.02, 0.075), 0.11 * g),
         ((0, hip + 0.02, -0.075), 0.11 * g),
     )
-    if look.coat > 0.1 or look.skirt:
-        low = min(hem, hip - 0.25) if look.skirt else hem
+    if person.coat > 0.1 or person.skirt:
+        low = min(hem, hip - 0.25) if person.skirt else hem
         body.part(
-            look.legs if look.skirt else look.top,
+            person.legs if person.skirt else person.top,
             ((0, hip, 0.08), 0.12 * g),
             ((0, hip, -0.08), 0.12 * g),
             ((0.05, low, 0.09), 0.12 * g),
             ((-0.05, low, -0.09), 0.12 * g),
         )
-    body.head(look, (0.03, 1.63 + bob, 0.0))
-    if look.bag == "backpack":
-        body.backpack(look, (0, hip, 0), (0, shoulder, 0))
-    elif look.bag == "shoulder":
-        body.part(look.extra, ((-0.1, hip, 0.26 * g), 0.07), ((0.1, hip, 0.26 * g), 0.07), ((0, hip + 0.2, 0.25 * g), 0.06))
+    body.head(person, (0.03, 1.63 + bob, 0.0))
+    if person.bag == "backpack":
+        body.backpack(person, (0, hip, 0), (0, shoulder, 0))
+    elif person.bag == "shoulder":
+        body.part(person.extra, ((-0.1, hip, 0.26 * g), 0.07), ((0.1, hip, 0.26 * g), 0.07), ((0, hip + 0.2, 0.25 * g), 0.06))
     return body
 
 
-def _rider(look: Look, phase: float) -> _Body:
-    body = _Body(look.girth)
+def _rider(person: Person, phase: float) -> _Body:
+    body = _Body(person.girth)
     hips, shoulders = (-0.2, 1.03, 0.0), (0.1, 1.5, 0.0)
     for side in (1, -1):
         turn = phase + (0 if side == 1 else np.pi)
@@ -231,22 +208,22 @@ def _rider(look: Look, phase: float) -> _Body:
         hip = np.array((hips[0], hips[1] - 0.05))
         reach = np.array(foot[:2]) + (-0.03, 0.06) - hip
         distance = min(float(np.hypot(*reach)), 0.87)
-        # The knee of a leg of two links of 0.44 m lies in front of the line from hip to foot.
+        # Thigh and shin are 0.44 m long; the knee lies in front of the line from hip to foot.
         out = np.sqrt(max(0.44**2 - (distance / 2) ** 2, 0.0))
         along = reach / np.hypot(*reach)
         knee2 = hip + along * distance / 2 + np.array((-along[1], along[0])) * out
         knee = (knee2[0], knee2[1], 0.11 * side)
-        body.limb(look.legs, (hip[0], hip[1], 0.09 * side), 0.098, knee, 0.072)
-        body.limb(look.legs, knee, 0.066, (foot[0] - 0.03, foot[1] + 0.06, foot[2]), 0.05)
-        body.part(look.shoes, ((foot[0] - 0.06, foot[1], foot[2]), 0.045), ((foot[0] + 0.12, foot[1] - 0.01, foot[2]), 0.035))
-        shoulder = (shoulders[0], shoulders[1] - 0.02, 0.2 * side * look.girth)
+        body.limb(person.legs, (hip[0], hip[1], 0.09 * side), 0.098, knee, 0.072)
+        body.limb(person.legs, knee, 0.066, (foot[0] - 0.03, foot[1] + 0.06, foot[2]), 0.05)
+        body.part(person.shoes, ((foot[0] - 0.06, foot[1], foot[2]), 0.045), ((foot[0] + 0.12, foot[1] - 0.01, foot[2]), 0.035))
+        shoulder = (shoulders[0], shoulders[1] - 0.02, 0.2 * side * person.girth)
         elbow, hand = (0.22, 1.22, 0.28 * side), (0.44, 1.06, 0.24 * side)
-        body.limb(look.top, shoulder, 0.064, elbow, 0.05)
-        body.limb(look.top, elbow, 0.05, hand, 0.04)
-        body.part(look.skin, (hand, 0.045))
-    g = look.girth
+        body.limb(person.top, shoulder, 0.064, elbow, 0.05)
+        body.limb(person.top, elbow, 0.05, hand, 0.04)
+        body.part(person.skin, (hand, 0.045))
+    g = person.girth
     body.part(
-        look.top,
+        person.top,
         ((0.1, 1.49, 0.14 * g), 0.085),
         ((0.1, 1.49, -0.14 * g), 0.085),
         ((0.0, 1.3, 0.1), 0.13 * g),
@@ -254,12 +231,12 @@ def _rider(look: Look, phase: float) -> _Body:
         ((-0.18, 1.08, 0.07), 0.12 * g),
         ((-0.18, 1.08, -0.07), 0.12 * g),
     )
-    body.part(look.legs, ((-0.22, 1.0, 0.09), 0.12 * g), ((-0.22, 1.0, -0.09), 0.12 * g))
-    body.head(look, (0.2, 1.72, 0.0))
-    if look.bag == "backpack":
-        body.backpack(look, (-0.2, 1.0, 0), (0.1, 1.5, 0))
-    elif look.bag == "hand":
-        body.part(look.extra, *(((-0.55 + a, 0.62 + b, t), 0.08) for a in (0, 0.22) for b in (0, 0.2) for t in (-0.18, 0.18)))
+    body.part(person.legs, ((-0.22, 1.0, 0.09), 0.12 * g), ((-0.22, 1.0, -0.09), 0.12 * g))
+    body.head(person, (0.2, 1.72, 0.0))
+    if person.bag == "backpack":
+        body.backpack(person, (-0.2, 1.0, 0), (0.1, 1.5, 0))
+    elif person.bag == "hand":
+        body.part(person.extra, *(((-0.55 + a, 0.62 + b, t), 0.08) for a in (0, 0.22) for b in (0, 0.2) for t in (-0.18, 0.18)))
     return body
 
 
@@ -283,25 +260,25 @@ def _draw_body(
 
 
 def draw_pedestrian(
-    canvas: Canvas, look: Look, phase: float, x: float, z: float, yaw: float, sun: np.ndarray, ambient: float
+    canvas: Canvas, person: Person, phase: float, x: float, z: float, yaw: float, sun: np.ndarray, ambient: float
 ) -> None:
     """Paints a walking person; ``phase`` (radians) advances by 2 pi with every second step, ``yaw`` as for vehicles."""
-    _draw_body(canvas, _pedestrian(look, phase), x, z, yaw, look.scale, sun, ambient)
+    _draw_body(canvas, _pedestrian(person, phase), x, z, yaw, person.scale, sun, ambient)
 
 
 def draw_bicyclist(
-    canvas: Canvas, look: Look, phase: float, x: float, z: float, yaw: float, sun: np.ndarray, ambient: float
+    canvas: Canvas, person: Person, phase: float, x: float, z: float, yaw: float, sun: np.ndarray, ambient: float
 ) -> None:
     """Paints a rider and the bicycle as one object; ``phase`` (radians) is the angle of the pedals."""
     light = ambient + 0.4 * float(np.linalg.norm(sun))
-    frame = np.array(look.bicycle) * light
+    frame = np.array(person.bicycle) * light
     rubber = np.array((22.0, 22.0, 23.0)) * light
 
-    def place(points: ArrayLike) -> np.ndarray:
-        return _to_world(np.asarray(points, float), x, z, yaw, look.scale)
+    def to_world(points: ArrayLike) -> np.ndarray:
+        return _to_world(np.asarray(points, float), x, z, yaw, person.scale)
 
     for s in (-0.52, 0.54):
-        ring = place(np.stack([s + 0.335 * np.cos(_WHEEL), 0.34 + 0.335 * np.sin(_WHEEL), np.zeros(20)], axis=1))
+        ring = to_world(np.stack([s + 0.335 * np.cos(_WHEEL), 0.34 + 0.335 * np.sin(_WHEEL), np.zeros(20)], axis=1))
         canvas.veil(ring, (90 * light, 90 * light, 92 * light), 0.35)
         canvas.lines(np.concatenate([ring, ring[:1]])[None], 0.04, rubber)
     tubes = (
@@ -313,8 +290,8 @@ def draw_bicyclist(
         ((0.54, 0.34, 0), (0.36, 1.0, 0)),
         ((0.42, 1.04, -0.27), (0.42, 1.04, 0.27)),
     )
-    canvas.lines(place(tubes), 0.035, frame)
-    if look.girth > 1.05:
-        rear = place(((-0.52, 0.55, -0.05), (-0.52, 0.55, 0.05), (-0.5, 0.85, 0.05), (-0.5, 0.85, -0.05)))
+    canvas.lines(to_world(tubes), 0.035, frame)
+    if person.girth > 1.05:
+        rear = to_world(((-0.52, 0.55, -0.05), (-0.52, 0.55, 0.05), (-0.5, 0.85, 0.05), (-0.5, 0.85, -0.05)))
         canvas.face(rear, rubber)
-    _draw_body(canvas, _rider(look, phase), x, z, yaw, look.scale, sun, ambient)
+    _draw_body(canvas, _rider(person, phase), x, z, yaw, person.scale, sun, ambient)

@@ -1,6 +1,6 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""Synthetic driving scenes: seeded dash-cam frames with exact instance masks, rendered fast enough to train from on the fly."""
+"""Synthetic driving scenes: seeded dash-cam frames with exact masks, rendered fast enough for training."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -21,12 +21,12 @@ from fcis_ros.structures import Sample
 
 CLASS_NAMES = ("car", "pedestrian", "bicyclist")
 MIN_PIXELS = 30
-_SKY, _SCENERY = 255, 254  # owners of pixels that are no object; 0 is the ground
+_SKY, _SCENERY = 255, 254  # object numbers of pixels that belong to no object; 0 is the ground
 _SPARE = 256
 _GRAIN = 32.0
 
 
-# Built when first met; which tree a number means depends on the seed alone.
+# Built on first use; the tree of a number depends on the seed alone.
 @lru_cache(2 * TREES)
 def _tree(seed: int, number: int) -> Tree:
     return make_tree(np.random.default_rng([seed, 1 << 22, number]))
@@ -38,15 +38,15 @@ class Weather:
 
     Attributes:
         sun: [3] direction to the sun times its strength.
-        ambient: light from everywhere else.
-        sky_top, sky_bottom: RGB 0..255.
-        tint: white balance, RGB factors.
+        ambient: strength of the light from all other directions.
+        sky_top, sky_bottom: colours of the sky, RGB 0..255.
+        tint: white balance, [3] RGB factors.
         gain, gamma: exposure.
         blur: standard deviation in pixels; negative sharpens.
         noise: standard deviation in grey levels.
-        quality: of the JPEG coding; above 95 none.
+        quality: JPEG quality; above 95 the image is not encoded.
         road_grain: relative standard deviation of the road's texture.
-        clouds: where in the tiles of clouds and textures the frame is cut out.
+        clouds: row and column at which the frame is cut out of the tiles of clouds and textures.
     """
 
     sun: np.ndarray
@@ -76,22 +76,22 @@ class Scene:
 
 
 class SyntheticScenes:
-    """Frames of a car's camera in streets that never were.
+    """Rendered frames of a car's camera in random streets.
 
-    The same (seed, index) gives the same pixels, whatever was rendered before. Labels are 1 car (vans, lorries and buses
-    included), 2 pedestrian, 3 bicyclist (rider and bicycle as one). Masks are the visible pixels: disjoint, and cut by whatever
-    stands in front. An object with fewer than ``MIN_PIXELS`` visible pixels has no mask.
+    The same (seed, index) gives the same pixels, regardless of earlier calls. Labels are 1 car (vans, lorries and buses
+    included), 2 pedestrian, 3 bicyclist (rider and bicycle as one). Masks are the visible pixels, so they are disjoint. An
+    object with fewer than ``MIN_PIXELS`` visible pixels has no mask.
 
     Args:
-        seed: of everything random.
-        height: image height, pixels.
-        width: image width, pixels.
+        seed: seed of all random numbers.
+        height: image height in pixels.
+        width: image width in pixels.
     """
 
     def __init__(self, seed: int, height: int = 360, width: int = 480):
         self.seed, self.height, self.width = seed, height, width
         rng = np.random.default_rng([seed, 1 << 20])
-        # One tile of every kind of noise, larger than the frame: frames cut it out at random offsets, which costs nothing.
+        # One tile of each kind of noise, larger than the frame: frames are cut out at random offsets, which is cheap.
         tall, wide = height + _SPARE, width + _SPARE
         self._grain = _centred(rng.standard_normal((tall, wide, 3), np.float32), _GRAIN)
         self._texture = _centred(_octaves(rng, tall, wide, (8, 32, 128, 512, 512)), 6)
@@ -100,18 +100,21 @@ class SyntheticScenes:
         self._clouds = _octaves(rng, 256, 256, (4, 16, 64))
 
     def sample(self, index: int) -> Sample:
-        """An independent random frame."""
+        """Renders an independent random frame."""
         rng = np.random.default_rng([self.seed, index, 0])
         scene = self._scene(rng, 0.0)
         return self._render(scene, 0.0, rng, f"synthetic_{self.seed}_{index:06d}.png")
 
     def clip(self, index: int, frames: int, rate: float = 30.0) -> Iterator[Sample]:
-        """One moving scene: the camera drives on and everything keeps its own speed.
+        """Renders a moving scene, in which the camera and all road users keep their speeds.
 
         Args:
-            index: which scene.
-            frames: how many frames.
-            rate: frames per second.
+            index: number of the scene.
+            frames: number of frames.
+            rate: frame rate in Hz.
+
+        Yields:
+            The frames in order.
         """
         rng = np.random.default_rng([self.seed, index, 1])
         scene = self._scene(rng, frames / rate)
@@ -158,7 +161,7 @@ class SyntheticScenes:
         return Sample(image, masks, labels, np.zeros(len(shown), bool), name, np.array(shown, np.int64) + 1)
 
     def _draw(self, scene: Scene, camera: PinholeCamera, actors: list[Actor]) -> Canvas:
-        """Everything from far to near; actor i owns its pixels as number i + 1."""
+        """Draws everything from far to near; actor i has the object number i + 1."""
         weather, street = scene.weather, scene.street
         canvas = Canvas(camera)
         canvas.owner = _SKY
@@ -196,7 +199,7 @@ class SyntheticScenes:
         scene: Scene,
         rng: np.random.Generator,
     ) -> np.ndarray:
-        """Ground texture and shadows, then what lens, sensor and codec do."""
+        """Applies ground texture and shadows, then the effects of lens, sensor and codec."""
         weather = scene.weather
         first = min(max(int(camera.horizon) + 1, 0), self.height - 1)
         # A little texture on everything, so that no surface is flat; 128 stands for 1 in the factors.
@@ -224,7 +227,7 @@ class SyntheticScenes:
         return tile[y : y + self.height, x : x + self.width]
 
     def _ground(self, camera: PinholeCamera, actors: list[Actor], scene: Scene, first: int) -> np.ndarray:
-        """[H - first, W] uint8, 128 is 1: what to multiply the ground with for its grain and the shadows on it."""
+        """Returns the factors [H - first, W] uint8 (128 is 1) for grain and shadows of the ground."""
         weather = scene.weather
         to_image = camera.ground_homography()
         shift = np.array([[1, 0, 0], [0, 1, -first], [0, 0, 1.0]])
@@ -282,7 +285,7 @@ class SyntheticScenes:
 
 
 def _octaves(rng: np.random.Generator, height: int, width: int, sizes: tuple[int, ...]) -> np.ndarray:
-    """[height, width] float32 noise of unit variance, as a sum of grids of ``sizes`` cells, coarse to fine."""
+    """Returns float32 noise [height, width] of unit variance: a sum of grids of ``sizes`` cells, coarse to fine."""
     total: np.ndarray = np.zeros((height, width), np.float32)
     for size in sizes:
         total += cv2.resize(rng.standard_normal((size, size), np.float32), (width, height), interpolation=cv2.INTER_CUBIC)
@@ -290,7 +293,7 @@ def _octaves(rng: np.random.Generator, height: int, width: int, sizes: tuple[int
 
 
 def _centred(noise: np.ndarray, deviation: float) -> np.ndarray:
-    """The noise as uint8 around 128."""
+    """Returns the noise as uint8 around 128."""
     return np.clip(noise * deviation + 128.5, 0, 255).astype(np.uint8)
 
 
@@ -314,7 +317,7 @@ def _draw_actor(canvas: Canvas, actor: Actor, depth: float, weather: Weather) ->
 
 
 def _weather(rng: np.random.Generator) -> Weather:
-    """Bright, overcast or dusk; then the camera that looks at it."""
+    """Draws light (bright, overcast or dusk) and camera at random."""
     kind = rng.choice(3, p=(0.4, 0.3, 0.3))
     azimuth, elevation = rng.uniform(0, 2 * np.pi), rng.uniform(0.3, 0.9)
     direction = np.array([np.cos(elevation) * np.sin(azimuth), np.sin(elevation), np.cos(elevation) * np.cos(azimuth)])

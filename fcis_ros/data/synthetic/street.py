@@ -12,32 +12,19 @@ from fcis_ros.data.synthetic.furniture import Prop, grey, make_prop
 from fcis_ros.data.synthetic.trees import TREES
 
 _WALLS = (
-    (112, 84, 66),
-    (136, 112, 84),
-    (160, 146, 120),
-    (178, 170, 158),
-    (196, 192, 182),
-    (120, 118, 116),
-    (92, 70, 60),
+    (112, 84, 66), (136, 112, 84), (160, 146, 120), (178, 170, 158), (196, 192, 182), (120, 118, 116), (92, 70, 60),
     (146, 96, 72),
-)
+)  # fmt: skip
 _SLATE = np.array((70.0, 66.0, 66.0))
 _PANE = np.array([(0.0, 0.0), (0.0, 1.0), (1.0, 1.0), (1.0, 0.0)])
 _FRONTS = (
-    (30, 40, 80),
-    (120, 24, 24),
-    (24, 60, 44),
-    (20, 20, 22),
-    (190, 180, 160),
-    (60, 90, 120),
-    (150, 110, 40),
-    (90, 30, 70),
-)
+    (30, 40, 80), (120, 24, 24), (24, 60, 44), (20, 20, 22), (190, 180, 160), (60, 90, 120), (150, 110, 40), (90, 30, 70),
+)  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
 class Building:
-    """A block beside the road: ``x`` its front, ``side`` the direction away from the road."""
+    """A block along the road; ``x`` is the position of its front, ``side`` the direction away from the road."""
 
     x: float
     side: int
@@ -56,16 +43,17 @@ class Building:
 
 @dataclass(frozen=True, eq=False)
 class Street:
-    """What does not move.
+    """Everything that does not move.
 
     Attributes:
-        left, right: kerbs, metres from the middle of the camera's lane.
-        pavement: width on both sides, metres.
-        lane: x of the line between the directions.
-        marks: kind of road marks.
-        buildings, props: what stands there.
-        trees: x, z and the number of the tree.
-        colours: name to RGB of road, mark, pavement, kerb, verge, far.
+        left, right: positions of the kerbs, metres from the middle of the camera's lane.
+        pavement: width of the pavement on both sides, metres.
+        lane: position x of the line between the directions, metres.
+        marks: kind of road marks, 0 to 3.
+        verge: whether the ground beyond the pavements is green.
+        buildings, props: buildings and street furniture.
+        trees: (x, z, number) of each tree.
+        colours: {name: RGB} of road, mark, pavement, kerb, verge, far.
         skyline: [N, 2] azimuth (radians) and elevation of the far silhouette.
     """
 
@@ -83,7 +71,7 @@ class Street:
 
 
 def make_street(rng: np.random.Generator, left: float, right: float, length: float) -> Street:
-    """A random street from z = -10 to ``length`` metres whose kerbs lie at x = ``left`` and ``right``."""
+    """Makes a random street from z = -10 to ``length`` metres whose kerbs lie at x = ``left`` and ``right``."""
     pavement = rng.uniform(1.8, 4.5)
     density = rng.choice((0.25, 0.7, 0.97), p=(0.25, 0.3, 0.45))
     buildings = []
@@ -155,7 +143,7 @@ def make_street(rng: np.random.Generator, left: float, right: float, length: flo
 
 
 def _make_clutter(rng: np.random.Generator, x: float, side: int, z: float, size: float) -> tuple[np.ndarray, np.ndarray]:
-    """[P, 4, 3] patches on the lower front of a house and their [P, 3] colours: doors, posters, displays, pipes, plants."""
+    """Makes patches [P, 4, 3] on the lower front of a house with colours [P, 3]: doors, posters, displays, pipes, plants."""
     count = int(rng.integers(4, 22))
     low, wide, tall = rng.uniform(0, 2.4, count), rng.uniform(0.1, 1.4, count), rng.uniform(0.15, 1.8, count)
     start = z + rng.uniform(0, size - 1.4, count)
@@ -168,7 +156,7 @@ def _make_clutter(rng: np.random.Generator, x: float, side: int, z: float, size:
 
 
 def draw_sky(canvas: Canvas, top: np.ndarray, bottom: np.ndarray, clouds: np.ndarray) -> None:
-    """Fills the surface: from ``top`` to ``bottom`` at the horizon, with ``clouds`` [h, w] (-1..1) stretched over it."""
+    """Fills the sky from ``top`` to ``bottom`` at the horizon, with ``clouds`` [h, w] (-1..1) stretched over it."""
     height, width = canvas.pixels.shape[:2]
     rows = min(height, max(int(SCALE * canvas.camera.horizon) + 4, 1))
     ramp = np.linspace(0, 1, len(clouds), dtype=np.float32)[:, None, None]
@@ -178,7 +166,7 @@ def draw_sky(canvas: Canvas, top: np.ndarray, bottom: np.ndarray, clouds: np.nda
 
 
 def draw_ground(canvas: Canvas, street: Street, light: float, scenery: int) -> None:
-    """Fills the far silhouette (owner ``scenery``), pavements, road and marks (owner 0)."""
+    """Fills the far silhouette (object number ``scenery``), pavements, road and marks (object number 0)."""
     camera = canvas.camera
     near, far = camera.z - 8, camera.z + 260
     colours = {name: colour * light for name, colour in street.colours.items()}
@@ -249,7 +237,7 @@ def draw_building(canvas: Canvas, house: Building, sun: np.ndarray, ambient: flo
         walls.append((upright(2.5, 3.1), house.front * light))
     points, colours = zip(*walls, strict=True)
     canvas.mesh(np.concatenate(points), np.cumsum([0, *map(len, points)]), np.array(colours))
-    # Fronts beside the frame, or so oblique that they are a few pixels wide, need no windows.
+    # Fronts outside the frame, or so oblique that they are a few pixels wide, need no windows.
     spread = camera.focal * abs(x - camera.x) * (1 / (near - camera.z) - 1 / (house.far - camera.z))
     if not shown.any() or (near > camera.z + 30 and spread < 5):
         return

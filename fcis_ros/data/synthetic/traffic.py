@@ -1,23 +1,23 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""Who is on the street of a synthetic scene: parked and moving vehicles, cyclists and pedestrians."""
+"""Road users of a synthetic scene: parked and moving vehicles, bicyclists and pedestrians."""
 
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
 
-from fcis_ros.data.synthetic.people import Look, make_look
+from fcis_ros.data.synthetic.people import Person, make_person
 from fcis_ros.data.synthetic.vehicles import Vehicle, make_vehicle
 
 CAR, PEDESTRIAN, BICYCLIST = 1, 2, 3
 FAR = 95.0  # metres: nothing farther away is drawn
 _VEHICLES = 400
-_GLANCE = 0.2  # seconds between the moments at which road users must be apart
-_MOST = 250  # the number of an object must fit a byte, beside those of the scenery
+_TIME_STEP = 0.2  # seconds between the times at which road users must not overlap
+_MAX_ACTORS = 250  # object numbers must fit a byte together with those of the scenery
 
 
-# Vehicles are built when first met; which one a number means depends on the seed alone.
+# Built on first use; the vehicle of a number depends on the seed alone.
 @lru_cache(2 * _VEHICLES)
 def _vehicle(seed: int, number: int) -> Vehicle:
     return make_vehicle(np.random.default_rng([seed, 1 << 21, number]))
@@ -25,19 +25,19 @@ def _vehicle(seed: int, number: int) -> Vehicle:
 
 @dataclass(frozen=True, eq=False)
 class Actor:
-    """Something with a mask, and how it moves: straight on along its heading.
+    """A road user that moves straight along its heading.
 
     Attributes:
         label: 1 car, 2 pedestrian, 3 bicyclist.
-        body: what it looks like.
+        body: vehicle or person to draw.
         x, z: position on the ground at the start, metres.
         yaw: heading in radians, 0 away from the camera.
-        speed: metres per second.
+        speed: speed in metres per second.
         phase: start of the walking or pedalling cycle, radians.
     """
 
     label: int
-    body: Vehicle | Look
+    body: Vehicle | Person
     x: float
     z: float
     yaw: float
@@ -45,7 +45,7 @@ class Actor:
     phase: float = 0.0
 
     def after(self, seconds: float) -> "Actor":
-        """The same actor later."""
+        """Returns the actor a number of seconds later."""
         way = self.speed * seconds
         return replace(self, x=self.x + way * np.sin(self.yaw), z=self.z + way * np.cos(self.yaw), phase=self.phase + way * 4.4)
 
@@ -61,41 +61,41 @@ def make_traffic(
     speed: float,
     seconds: float,
 ) -> list[Actor]:
-    """Random road users; nobody starts inside another, or drives through one or through the camera in ``seconds``.
+    """Makes random road users that collide neither with each other nor with the camera in ``seconds``.
 
     Args:
-        rng: the scene's.
-        seed: which stock of vehicles.
-        side: 1 where traffic keeps left, -1 where it keeps right.
-        kerbs: distance of the near kerb and of the far one, beyond oncoming traffic, from the camera's path, metres.
-        parking: width of the parking lane along each, metres; 0 none, above 4 cars stand across.
-        pavement: width, metres.
-        length: of the street, metres.
-        speed: of the camera, metres per second.
-        seconds: for how long they move.
+        rng: random generator of the scene.
+        seed: seed of the stock of vehicles.
+        side: 1 for traffic on the left, -1 for traffic on the right.
+        kerbs: distances of the near kerb and of the far one, beyond oncoming traffic, from the camera's path, metres.
+        parking: widths of the parking lanes along the kerbs, metres; 0: none, above 4: cars are parked across.
+        pavement: width of the pavement, metres.
+        length: length of the street, metres.
+        speed: speed of the camera, metres per second.
+        seconds: duration of the movement.
     """
-    times = np.arange(0, seconds + _GLANCE, _GLANCE)
+    times = np.arange(0, seconds + _TIME_STEP, _TIME_STEP)
     near, far = kerbs
     near_parking, far_parking = parking
     actors: list[Actor] = []
-    paths: list[tuple[np.ndarray, np.ndarray]] = []  # where they are at the times
+    paths: list[tuple[np.ndarray, np.ndarray]] = []  # x and z of the actors at the times
 
     def add(label: int, x: float, z: float, yaw: float, pace: float = 0.0) -> None:
-        body = _vehicle(seed, int(rng.integers(_VEHICLES))) if label == CAR else make_look(rng, label == BICYCLIST)
-        # Whoever would meet somebody goes straight along the street, or across it (a cyclist no slower than the camera), and
-        # starts farther on; if that does not help they stay away.
+        body = _vehicle(seed, int(rng.integers(_VEHICLES))) if label == CAR else make_person(rng, label == BICYCLIST)
+        # After a collision the actor gets another try: straight along the street or across it (a bicyclist no slower than the
+        # camera), starting farther away. If all tries collide it is left out.
         ways = [(yaw, pace, z)]
         if pace and seconds:
             straight, least = round(yaw / (np.pi / 2)) * np.pi / 2, speed if label == BICYCLIST else 0.0
-            ways += [(straight, own, z + ahead) for ahead in (0, 10, 20, 30) for own in sorted({pace, max(pace, least)})]
-        for heading, own, start in ways:
-            xs, zs = x + own * np.sin(heading) * times, start + own * np.cos(heading) * times
-            if len(actors) < _MOST and clear(label, body, xs, zs, heading):
-                actors.append(Actor(label, body, x, start, heading, own, rng.uniform(0, 6.28)))
+            ways += [(straight, v, z + ahead) for ahead in (0, 10, 20, 30) for v in sorted({pace, max(pace, least)})]
+        for heading, v, start in ways:
+            xs, zs = x + v * np.sin(heading) * times, start + v * np.cos(heading) * times
+            if len(actors) < _MAX_ACTORS and clear(label, body, xs, zs, heading):
+                actors.append(Actor(label, body, x, start, heading, v, rng.uniform(0, 6.28)))
                 paths.append((xs, zs))
                 return
 
-    def clear(label: int, body: Vehicle | Look, xs: np.ndarray, zs: np.ndarray, yaw: float) -> bool:
+    def clear(label: int, body: Vehicle | Person, xs: np.ndarray, zs: np.ndarray, yaw: float) -> bool:
         if isinstance(body, Vehicle):
             along = abs(np.cos(yaw)) * body.length + abs(np.sin(yaw)) * body.width
             across = abs(np.sin(yaw)) * body.length + abs(np.cos(yaw)) * body.width

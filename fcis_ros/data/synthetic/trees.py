@@ -8,12 +8,19 @@ import numpy as np
 
 from fcis_ros.data.synthetic.canvas import SCALE, Canvas
 
-TREES = 40  # in stock
+TREES = 40  # number of different trees
 
 
 @dataclass(frozen=True, eq=False)
 class Tree:
-    """Branches by thickness, [P, 2, 3] segments in metres from the foot of the trunk, and leaves [L, 4] (centre, radius)."""
+    """A tree; coordinates are metres from the foot of the trunk.
+
+    Attributes:
+        branches: (thickness, segments [P, 2, 3]) per level.
+        colour: [3] RGB of the branches.
+        leaves: [L, 4] centre and radius.
+        shades: [L, 3] RGB of the leaves.
+    """
 
     branches: tuple[tuple[float, np.ndarray], ...]
     colour: np.ndarray
@@ -22,7 +29,7 @@ class Tree:
 
 
 def make_tree(rng: np.random.Generator) -> Tree:
-    """A bare crown of branches that fork, or a trunk below a cloud of leaves."""
+    """Makes a random tree: a bare crown of forking branches, or a trunk with a cloud of leaves."""
     height, leafy = rng.uniform(5, 12), rng.random() < 0.4
     base: np.ndarray = np.zeros((1, 3))
     step = np.array([[rng.normal(0, 0.02), 0.26, rng.normal(0, 0.02)]]) * height

@@ -1,6 +1,6 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""Motor vehicles of the synthetic scenes: a side profile drawn out across the width, with glass, lights, plates and wheels."""
+"""Motor vehicles of the synthetic scenes: an extruded side profile with glass, lights, plates and wheels."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,12 +22,12 @@ class Vehicle:
 
     Attributes:
         vertices: [V, 3] corners of all faces, face by face.
-        spans: start of each face in ``vertices``, and V at the end.
+        spans: [F + 1] index of each face's first corner, and V.
         colours: [F, 3] RGB.
-        normals: [F, 3].
-        glow: [F] bool, faces that give light and take no shading.
-        length: metres.
-        width: metres.
+        normals: [F, 3] unit normals.
+        glow: [F] bool, faces that emit light and are not shaded.
+        length: length in metres.
+        width: width in metres.
     """
 
     vertices: np.ndarray
@@ -42,11 +42,11 @@ class Vehicle:
         """Paints the faces turned to the camera.
 
         Args:
-            canvas: where to.
+            canvas: canvas to paint on.
             x, z: position on the ground, metres.
-            yaw: heading, radians; 0 drives away from the camera.
+            yaw: heading, radians; 0 is away from the camera.
             sun: [3] direction to the sun, scaled by its strength.
-            ambient: light from everywhere else.
+            ambient: strength of the light from all other directions.
         """
         cos, sin = np.cos(yaw), np.sin(yaw)
         turn = np.array([[sin, 0, cos], [0, 1, 0], [cos, 0, -sin]])
@@ -55,14 +55,14 @@ class Vehicle:
         camera = canvas.camera
         towards = np.array([camera.x, camera.y, camera.z]) - world[self.spans[:-1]]
         seen = np.einsum("fi,fi->f", normals, towards) > 0
-        # The sky lights what faces up: without it roofs and bonnets would look like doors.
+        # The sky lights faces that point up; otherwise roofs and bonnets would look like doors.
         light = ambient * (0.8 + 0.45 * normals[:, 1]) + np.maximum(normals @ sun, 0)
         shaded = np.where(self.glow[:, None], self.colours, self.colours * light[:, None])
         sizes = np.diff(self.spans)
         canvas.mesh(world[np.repeat(seen, sizes)], np.concatenate([[0], np.cumsum(sizes[seen])]), shaded[seen])
 
     def footprint(self, x: float, z: float, yaw: float) -> np.ndarray:
-        """[4, 3]: the ground below the vehicle, in the world."""
+        """Returns the corners [4, 3] of the ground below the vehicle, in the world."""
         ahead = np.array([np.sin(yaw), 0, np.cos(yaw)]) * self.length * 0.49
         side = np.array([np.cos(yaw), 0, -np.sin(yaw)]) * self.width * 0.5
         return np.array([x, 0, z]) + np.array([ahead + side, ahead - side, -ahead - side, -ahead + side])
@@ -78,7 +78,7 @@ class _Builder:
         self.faces: list[tuple[Points, Colour, Sequence[float], bool]] = []
 
     def across(self, s: float, h: float) -> float:
-        """Half the width there, metres."""
+        """Returns half the width at a point of the profile, metres."""
         top = min(max((h - self.belt) / (1 - self.belt), 0.0), 1.0)
         ends = min(max((abs(s) - 0.40) / 0.1, 0.0), 1.0)
         return self.half * (1 - self.style.narrow * top) * (1 - 0.07 * ends)
@@ -87,14 +87,14 @@ class _Builder:
         self.faces.append((points, colour, normal, glow))
 
     def side(self, s: Sequence[float], h: Sequence[float], colour: Colour, out: float = 0.0) -> None:
-        """A polygon on both sides of the body."""
+        """Adds a polygon on both sides of the body."""
         up = 0.35 if sum(h) > self.belt * len(h) else 0.08
         for sign in (1, -1):
             points = [(a * self.length, b * self.height, sign * (self.across(a, b) + out)) for a, b in zip(s, h, strict=True)]
             self.add(points, colour, (0, up, sign))
 
     def strip(self, i: int, colour: Colour, u: Span = (0.0, 1.0), v: Span = (0.0, 1.0), glow: bool = False) -> None:
-        """Part of the face between corners i and i + 1 of the profile; u runs across it, v along it."""
+        """Adds a part of the face between corners i and i + 1 of the profile; u runs across it, v along it."""
         ds, dh = self.s[i + 1] - self.s[i], self.h[i + 1] - self.h[i]
         corners = []
         for t, sides in ((v[0], u), (v[1], u[::-1])):
@@ -104,7 +104,7 @@ class _Builder:
         self.add(corners, colour, (-dh * self.height, ds * self.length, 0), glow)
 
     def edge(self, h: float, front: bool) -> float:
-        """Where along the length, as a fraction, the glass ends at height h."""
+        """Returns the position, as a fraction of the length, where the glass ends at height h."""
         first, last = self.style.belt
         corners = range(last, last - 3, -1) if front else range(first, first + 3)
         return float(np.interp(h, [self.h[i] for i in corners], [self.s[i] for i in corners]))
@@ -123,7 +123,7 @@ class _Builder:
                 self.add(ring + [0, 0, sign * (self.half + out)], colour, (0, 0, sign))
 
     def tyre(self, s: float, radius: float) -> None:
-        """The treads that show below the body from the front and the rear."""
+        """Adds the treads that are visible below the body from the front and the rear."""
         for sign in (1, -1):
             inner, outer = sign * (self.half - 0.19), sign * (self.half - 0.01)
             for end in (1, -1):
@@ -141,7 +141,7 @@ def _choose(rng: np.random.Generator, weights: Sequence[float]) -> int:
 
 
 def make_vehicle(rng: np.random.Generator, style: str | None = None) -> Vehicle:
-    """A random vehicle; ``style`` names one of ``STYLES``, None draws one by how common it is."""
+    """Makes a random vehicle; ``style`` is a key of ``STYLES``, None draws one by ``FREQUENCY``."""
     if style is None:
         style = list(FREQUENCY)[_choose(rng, list(FREQUENCY.values()))]
     form = STYLES[style]
@@ -231,7 +231,7 @@ def _rear(
     plastic: np.ndarray,
     dark: np.ndarray,
 ) -> None:
-    """Rear window, lamps, plate and bumper."""
+    """Adds rear window, lamps, plate and bumper."""
     first = build.style.belt[0]
     red = np.array((150.0, 18.0, 16.0)) * rng.uniform(0.6, 1.2)
     braking = rng.random() < 0.25
@@ -266,7 +266,7 @@ def _rear(
 def _front(
     build: _Builder, rng: np.random.Generator, glass: np.ndarray, sky: np.ndarray, dark: np.ndarray, large: bool
 ) -> None:
-    """Windscreen, headlamps, grille and plate."""
+    """Adds windscreen, headlamps, grille and plate."""
     last, count = build.style.belt[1], len(build.s)
     screen = 0.6 * glass + 0.4 * sky
     build.strip(last - 1, screen, (0.05, 0.95), (0.1, 0.96))
@@ -289,7 +289,7 @@ def _front(
 
 
 def shadow_below(vehicle: Vehicle, x: float, z: float, yaw: float, sun: np.ndarray) -> list[np.ndarray]:
-    """Ground polygons [N, 3] that the vehicle darkens: right below it, and where the sun throws its outline."""
+    """Returns the ground polygons [N, 3] that the vehicle darkens: below it, and along the direction of the sun."""
     base = vehicle.footprint(x, z, yaw)
     shift = np.array([-sun[0], 0, -sun[2]]) / max(sun[1], 0.15) * 1.2
     return [base, base * [1, 0, 1] + shift * 0.5, base * [1, 0, 1] + shift]

@@ -28,22 +28,22 @@ def equal(a, b) -> bool:
     return a.name == b.name and np.array_equal(a.image, b.image) and same_objects
 
 
-def test_same_seed_and_index_same_frame_whatever_came_before(scenes, samples):
+def test_sample_same_seed_and_index_is_equal_after_other_calls(scenes, samples):
     assert equal(SyntheticScenes(3).sample(17), samples[17])
     assert equal(scenes.sample(17), samples[17])
 
 
-def test_other_index_or_seed_other_frame(samples):
+def test_sample_other_index_or_seed_differs(samples):
     assert not np.array_equal(samples[0].image, samples[1].image)
     assert not np.array_equal(SyntheticScenes(4).sample(0).image, samples[0].image)
     assert len({sample.name for sample in samples}) == len(samples)
 
 
-def test_workers_can_receive_it(scenes, samples):
+def test_scenes_pickled_give_equal_samples(scenes, samples):
     assert equal(pickle.loads(pickle.dumps(scenes.sample))(2), samples[2])
 
 
-def test_types_and_shapes(samples):
+def test_sample_has_documented_types_and_shapes(samples):
     for sample in samples:
         assert sample.image.shape == (360, 480, 3) and sample.image.dtype == np.uint8 and sample.image.flags.c_contiguous
         assert sample.masks.dtype == bool and sample.masks.shape[1:] == (360, 480)
@@ -52,23 +52,23 @@ def test_types_and_shapes(samples):
 
 
 @pytest.mark.parametrize(("height", "width"), [(32, 48), (181, 243), (540, 960)])
-def test_other_sizes(height, width):
+def test_sample_of_another_size_has_that_size(height, width):
     sample = SyntheticScenes(0, height, width).sample(0)
     assert sample.image.shape == (height, width, 3) and sample.masks.shape[1:] == (height, width)
 
 
-def test_masks_are_disjoint_and_large_enough(samples):
+def test_sample_masks_are_disjoint_and_large_enough(samples):
     for sample in samples:
         assert sample.masks.sum(axis=0).max(initial=0) <= 1
         assert (sample.masks.sum(axis=(1, 2)) >= MIN_PIXELS).all()
 
 
-def test_a_frame_may_have_no_objects(scenes, monkeypatch):
+def test_sample_may_have_no_objects(scenes, monkeypatch):
     monkeypatch.setattr("fcis_ros.data.synthetic.scenes.make_traffic", lambda *arguments: [])
     assert scenes.sample(0).masks.shape == (0, 360, 480)
 
 
-def test_masks_are_exactly_the_pixels_an_object_paints(scenes):
+def test_render_masks_are_exactly_the_painted_pixels(scenes):
     """On the surface that is reduced to the image, whatever differs from one of two backdrops belongs to the object."""
     for label in (1, 2, 3):
         compared = 0
@@ -90,7 +90,7 @@ def test_masks_are_exactly_the_pixels_an_object_paints(scenes):
         assert compared >= 2
 
 
-def test_what_stands_in_front_cuts_the_mask(scenes):
+def test_render_nearer_object_occludes_the_mask(scenes):
     scene = scenes._scene(np.random.default_rng([3, 0, 0]), 0.0)
     car = Actor(CAR, make_vehicle(np.random.default_rng(0), "hatchback"), 0.0, 15.0, 0.0)
     van = Actor(CAR, make_vehicle(np.random.default_rng(0), "van"), 0.8, 9.0, 0.0)
@@ -101,7 +101,7 @@ def test_what_stands_in_front_cuts_the_mask(scenes):
     assert 0 < (both == 1).sum() < (alone == 1).sum()
 
 
-def test_every_class_appears_in_plausible_sizes(samples):
+def test_sample_every_class_appears_in_plausible_sizes(samples):
     labels = np.concatenate([sample.labels for sample in samples])
     sides = np.sqrt(np.concatenate([sample.masks.sum(axis=(1, 2)) for sample in samples]))
     assert all((labels == label).sum() >= 8 for label in (1, 2, 3))
@@ -110,7 +110,7 @@ def test_every_class_appears_in_plausible_sizes(samples):
     assert 15 < np.median(sides[labels == 3]) < 50
 
 
-def test_people_are_tall_and_stand_on_the_ground(samples):
+def test_sample_people_are_tall_and_stand_on_the_ground(samples):
     whole = 0
     for sample in samples:
         for mask in sample.masks[sample.labels == 2]:
@@ -122,20 +122,20 @@ def test_people_are_tall_and_stand_on_the_ground(samples):
     assert whole >= 5
 
 
-def test_brightness_varies_and_is_never_flat(samples):
+def test_sample_brightness_varies_and_images_are_not_flat(samples):
     means = [sample.image.mean() for sample in samples]
     assert max(means) > 1.5 * min(means)
     assert min(sample.image.std() for sample in samples) > 10
 
 
-def test_clip_is_deterministic_and_named_by_frame():
+def test_clip_repeated_is_equal_and_named_by_frame():
     first, second = (list(SyntheticScenes(1).clip(0, 4, rate=10)) for _ in range(2))
     assert len(first) == 4 and all(equal(a, b) for a, b in zip(first, second, strict=True))
     assert len({sample.name for sample in first}) == 4
 
 
-def test_clip_moves_smoothly():
-    """From one frame to the next at 30 Hz every large object is still there, a little elsewhere."""
+def test_clip_consecutive_frames_move_smoothly():
+    """From one frame to the next at 30 Hz every large object is still visible, slightly moved."""
     frames, compared = list(SyntheticScenes(0).clip(0, 30, rate=30)), 0
     for before, after in itertools.pairwise(frames):
         for mask, label in zip(before.masks, before.labels, strict=True):
@@ -150,7 +150,7 @@ def test_clip_moves_smoothly():
     assert not np.array_equal(frames[0].masks, frames[-1].masks)
 
 
-def test_ids_follow_objects_through_a_clip():
+def test_clip_track_ids_follow_objects():
     frames = list(SyntheticScenes(0).clip(0, 30, rate=30))
     labels, followed = {}, 0
     for before, after in itertools.pairwise(frames):
@@ -170,7 +170,7 @@ def test_clip_has_every_class():
     assert set(labels) == {1, 2, 3}
 
 
-def test_camera_projects_the_ground_as_its_homography_says():
+def test_camera_projection_of_the_ground_equals_its_homography():
     camera = PinholeCamera(0.3, 1.3, 5.0, 0.1, 480.0, 170.0, 360, 480)
     ground = np.array([(1.0, 0.0, 15.0), (-2.0, 0.0, 40.0), (3.0, 0.0, 12.0)])
     relative = np.stack([ground[:, 0] - camera.x, ground[:, 2] - camera.z, np.ones(3)])
@@ -178,13 +178,13 @@ def test_camera_projects_the_ground_as_its_homography_says():
     np.testing.assert_allclose(camera.project(camera.view(ground)) / 2, (expected[:2] / expected[2]).T)
 
 
-def test_straight_ahead_lands_in_the_middle():
+def test_camera_point_straight_ahead_projects_to_the_middle():
     # 10 m ahead on the ground: 480 px * 1.2 m / 10 m = 57.6 px below the horizon.
     camera = PinholeCamera(0.0, 1.2, 0.0, 0.0, 480.0, 170.0, 360, 480)
     np.testing.assert_allclose(camera.project(camera.view(np.array([0.0, 0.0, 10.0]))) / 2, (240.0, 227.6))
 
 
-def test_polygons_behind_the_camera_are_not_drawn():
+def test_canvas_polygons_behind_the_camera_are_not_drawn():
     canvas = Canvas(PinholeCamera(0.0, 1.2, 0.0, 0.0, 480.0, 170.0, 360, 480))
     canvas.owner = 7
     square = np.array([(-1.0, 0.0, -5.0), (1.0, 0.0, -5.0), (1.0, 2.0, -5.0), (-1.0, 2.0, -5.0)])
@@ -196,7 +196,7 @@ def test_polygons_behind_the_camera_are_not_drawn():
     assert not canvas.pixels.any()
 
 
-def test_a_polygon_paints_picture_and_owner_alike():
+def test_canvas_polygon_paints_image_and_object_number_alike():
     canvas = Canvas(PinholeCamera(0.0, 1.0, 0.0, 0.0, 100.0, 50.0, 100, 200))
     canvas.owner = 9
     # 1 m wide and 1 m tall, 10 m ahead: 10 x 10 pixels around column 100, from the ground (row 60) up to the horizon.

@@ -28,7 +28,7 @@ def meet(first: tuple, second: tuple) -> bool:
     return cv2.rotatedRectangleIntersection(first, second)[0] != cv2.INTERSECT_NONE
 
 
-def test_nobody_drives_through_another(traffic):
+def test_make_traffic_actors_never_overlap(traffic):
     assert sum(actor.speed > 0 for actor in traffic) >= 3
     for seconds in np.arange(0, SECONDS, 0.5):
         now = [actor.after(seconds) for actor in traffic]
@@ -37,13 +37,13 @@ def test_nobody_drives_through_another(traffic):
                 assert not meet(outline(first), outline(second)), (seconds, first, second)
 
 
-def test_nobody_drives_through_the_camera(traffic):
+def test_make_traffic_actors_never_meet_the_camera(traffic):
     for seconds in np.arange(0, SECONDS, 0.25):
         camera = ((0.0, SPEED * seconds), (1.7, 4.0), 0.0)
         assert not any(meet(outline(actor.after(seconds)), camera) for actor in traffic)
 
 
-def test_a_street_keeps_its_life():
+def test_make_traffic_moving_scene_keeps_most_actors():
     """Most of those who would meet somebody go straight on instead of staying away."""
     still, moving = (
         sum(
