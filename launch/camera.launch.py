@@ -1,9 +1,9 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""A camera and the node that finds instance masks in its images: ``ros2 launch fcis_ros camera.launch.py --show-args``.
+"""Starts a camera and the node that predicts instance masks: ``ros2 launch fcis_ros camera.launch.py --show-args``.
 
-Everything is checked before the first process starts. When the camera or the node ends, the launch takes the others down and
-ends with its status.
+All arguments are checked before the first process starts. When the camera or the node ends, the launch ends the others
+and has the same status.
 """
 
 import atexit
@@ -23,21 +23,21 @@ from fcis_ros.ros import params
 from launch import LaunchDescription
 
 BOOLEAN = ("true", "false")
-# (name, default, description, choices) of what is not a parameter of the node.
-OWN = (
+# (name, default, description, choices) of the arguments that are not parameters of the node.
+LAUNCH_ARGUMENTS = (
     ("source", "0", "Camera (index, /dev/video2, rtsp://...), recording, video, folder, image, 'synthetic', or 'none'.", ()),
-    ("rate", "0.0", "Frames per second of the source; 0.0 for its own.", ()),
-    ("topic", "", "Of the images in a recording that has several such topics.", ()),
-    ("loop", "true", "Start the source again at its end.", BOOLEAN),
+    ("rate", "0.0", "Frames per second of the source; 0.0 for the source's rate.", ()),
+    ("topic", "", "Topic of the images in a recording with several image topics.", ()),
+    ("loop", "true", "Whether the source starts again at its end.", BOOLEAN),
     ("frame_id", "camera_optical_frame", "Optical frame in the source's headers (REP-103).", ()),
-    ("camera_info_url", "", "Calibration of the source's camera, a YAML file; empty for an uncalibrated one.", ()),
-    ("image_topic", "image_raw", "Topic of the images, published by the source and read by the node.", ()),
+    ("camera_info_url", "", "YAML file with the calibration of the source's camera; empty for none.", ()),
+    ("image_topic", "image_raw", "Topic of the images from the source to the node.", ()),
     ("namespace", "", "Namespace of all nodes.", ()),
-    ("params_file", "", "Parameters of the node, a YAML file; arguments that are given win.", ()),
-    ("use_sim_time", "false", "Take the time from /clock, for bags.", BOOLEAN),
-    ("rviz", "false", "Show camera, overlay and labels in RViz.", BOOLEAN),
+    ("params_file", "", "YAML file with parameters of the node; arguments override it.", ()),
+    ("use_sim_time", "false", "Whether the time comes from /clock, for recordings.", BOOLEAN),
+    ("rviz", "false", "Whether RViz shows camera, overlay and labels.", BOOLEAN),
     ("log_level", "info", "Verbosity of all nodes.", ("debug", "info", "warn", "error", "fatal")),
-    ("fastdds_profile", "", "Fast DDS profile; empty for the one in the environment, or else ours for large images.", ()),
+    ("fastdds_profile", "", "Fast DDS profile; empty for that of the environment, or the package's for large images.", ()),
 )  # fmt: skip
 NODE_PARAMETERS = tuple(row for row in params.PARAMETERS if row.launch)
 
@@ -48,17 +48,17 @@ def refuse(name: str, text: str, wrong: str) -> None:
 
 def existing(name: str, text: str) -> str:
     if not Path(text.removeprefix("file://")).exists():
-        refuse(name, text, "is not there")
+        refuse(name, text, "does not exist")
     return text
 
 
 def ended(name: str):
-    """What to do when a process ends: launch itself would go on without it, and end with 0 at last."""
+    """Returns the action for the end of a process: without it launch would go on, and end with status 0."""
 
     def handle(event, context) -> Shutdown:
         status = event.returncode if event.returncode >= 0 else 128 - event.returncode
         if status and not context.is_shutdown:
-            # The launch service has no other way to end with a status of ours.
+            # The launch service offers no other way to end with this status.
             atexit.register(lambda: (sys.stdout.flush(), sys.stderr.flush(), os._exit(status)))
         return Shutdown(reason=f"{name} has ended with status {status}")
 
@@ -66,8 +66,8 @@ def ended(name: str):
 
 
 def start(context) -> list:
-    """Checks the arguments, then says what to start."""
-    value = {name: LaunchConfiguration(name).perform(context) for name, *_ in OWN}
+    """Checks the arguments and returns the actions."""
+    value = {name: LaunchConfiguration(name).perform(context) for name, *_ in LAUNCH_ARGUMENTS}
     given = {row.name: LaunchConfiguration(row.name).perform(context) for row in NODE_PARAMETERS}
     share = get_package_share_directory("fcis_ros")
     try:
@@ -95,16 +95,16 @@ def start(context) -> list:
             refuse("rviz", "true", "needs the package rviz2, which is not installed")
     typed = {row.name: params.from_text(row, given[row.name]) for row in NODE_PARAMETERS if given[row.name]}
 
-    # Launch takes any name. Others may be those of a launch file that includes this one; what is nearly one of ours is not.
+    # Launch accepts any name, e.g. arguments of an including launch file; a near miss of a name is reported.
     actions = []
     for unknown in context.launch_configurations.keys() - value.keys() - given.keys():
         for meant in difflib.get_close_matches(unknown, [*value, *given], 1, 0.8):
-            actions.append(LogInfo(msg=f"argument {unknown} is unknown and of no effect: {meant}?"))
+            actions.append(LogInfo(msg=f"argument {unknown} is unknown and has no effect; did you mean {meant}?"))
 
     sim_time = {"use_sim_time": True} if value["use_sim_time"] == "true" else {}
     common = {"namespace": value["namespace"], "output": "screen"}
     logging = ["--ros-args", "--log-level", value["log_level"]]
-    enclave = "/fcis_ros"  # of config/security; without SROS 2 it means nothing
+    enclave = "/fcis_ros"  # of config/security; without SROS 2 it has no effect
     image = value["image_topic"]
     variable = profile_variable()
     if value["fastdds_profile"] or not os.environ.get(variable):
@@ -146,9 +146,9 @@ def start(context) -> list:
 def generate_launch_description() -> LaunchDescription:
     arguments = [
         DeclareLaunchArgument(name, default_value=default, description=description, **({"choices": choices} if choices else {}))
-        for name, default, description, choices in OWN
+        for name, default, description, choices in LAUNCH_ARGUMENTS
     ]
     for row in NODE_PARAMETERS:
-        description = f"{row.description} Empty for what params_file says, or {params.text_of(row.default)!r}."
+        description = f"{row.description} Empty for the value in params_file, or {params.text_of(row.default)!r}."
         arguments.append(DeclareLaunchArgument(row.name, default_value="", description=description))
     return LaunchDescription([*arguments, OpaqueFunction(function=start)])

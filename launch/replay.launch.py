@@ -1,9 +1,9 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""A recording into the node, with RViz: ``ros2 launch fcis_ros replay.launch.py bag:=drive/``.
+"""Plays a recording into the node, with RViz: ``ros2 launch fcis_ros replay.launch.py bag:=drive/``.
 
-Everything that camera.launch.py takes may be given, too (``device:=cuda``, ``score_threshold:=0.3`` ...): this file only sets
-the recording as its source, in its own time or at ``rate``, once unless ``loop:=true``.
+All arguments of camera.launch.py may be given, too (``device:=cuda``, ``score_threshold:=0.3`` ...): this file only sets the
+recording as its source, in recorded time or at ``rate``, once unless ``loop:=true``.
 """
 
 from pathlib import Path
@@ -22,9 +22,9 @@ def generate_launch_description() -> LaunchDescription:
         [
             DeclareLaunchArgument("bag", description="Recording (rosbag2): a folder, or a bare .mcap or .db3 file."),
             DeclareLaunchArgument(
-                "loop", default_value="false", description="Start again at its end.", choices=("true", "false")
+                "loop", default_value="false", description="Whether it starts again at its end.", choices=("true", "false")
             ),
-            DeclareLaunchArgument("rviz", default_value="true", description="Show it in RViz.", choices=("true", "false")),
+            DeclareLaunchArgument("rviz", default_value="true", description="Whether RViz runs.", choices=("true", "false")),
             IncludeLaunchDescription(
                 PythonLaunchDescriptionSource(str(camera)), launch_arguments=[("source", LaunchConfiguration("bag"))]
             ),

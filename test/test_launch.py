@@ -65,37 +65,37 @@ def doubles(monkeypatch):
     return lambda **given: actions(load_launch_file().generate_launch_description().entities, **given)
 
 
-def test_every_argument_is_declared_and_described(entities):
+def test_launch_every_argument_is_described(entities):
     from fcis_ros.ros.params import PARAMETERS
 
     arguments = {argument.name: argument for argument in named(entities, "DeclareLaunchArgument")}
     assert PROMISED <= set(arguments) and {row.name for row in PARAMETERS if row.launch} <= set(arguments)
     for argument in arguments.values():
-        own = argument.description.split(" Valid choices are: ")[0]  # which launch adds
-        assert own[0].isupper() and own.endswith(".")
+        description = argument.description.split(" Valid choices are: ")[0]  # launch adds the choices
+        assert description[0].isupper() and description.endswith(".")
     for row in PARAMETERS:
         if row.launch:
             assert arguments[row.name].description.startswith(row.description)
 
 
-def test_no_shell_and_no_code_in_arguments():
+def test_launch_arguments_run_no_code():
     text = LAUNCH.read_text()
     for word in ("eval(", "PythonExpression", "subprocess", "ExecuteProcess", "shell"):
         assert word not in text
 
 
 @pytest.mark.parametrize("given, expected", [({}, ["camera_source", "fcis_node"]), ({"source": "none"}, ["fcis_node"])])
-def test_what_is_started(entities, given, expected):
+def test_launch_starts_camera_and_node(entities, given, expected):
     assert [node.node_executable for node in named(actions(entities, **given), "Node")] == expected
 
 
 @pytest.mark.parametrize("source", ["0", "/dev/null", "rtsp://host/stream", "http://host/video.mjpg"])
-def test_start_camera_of_any_kind_reaches_the_source_as_given(doubles, source):
+def test_launch_source_is_passed_on(doubles, source):
     _, started, _ = doubles(source=source)
     assert started.parameters[0]["source"] == source
 
 
-def test_choices_are_checked(entities):
+def test_launch_choices_are_checked(entities):
     with pytest.raises(RuntimeError, match="loop"):
         actions(entities, loop="often")
 
@@ -110,17 +110,17 @@ def test_choices_are_checked(entities):
         ({"transport": "pigeon"}, "argument transport: 'pigeon' is not one of auto, raw, compressed"),
         ({"rate": "fast"}, "argument rate: 'fast' is not a number"),
         ({"rate": "-1"}, "argument rate: '-1' is not within 0 to 1000"),
-        ({"source": "/nowhere.mp4"}, "argument source: '/nowhere.mp4' is not there"),
-        ({"source": "/dev/video99"}, "argument source: '/dev/video99' is not there"),
+        ({"source": "/nowhere.mp4"}, "argument source: '/nowhere.mp4' does not exist"),
+        ({"source": "/dev/video99"}, "argument source: '/dev/video99' does not exist"),
         ({"source": "file:///clip.mp4"}, "argument source: 'file:///clip.mp4' is a file: give its path, without file://"),
-        ({"model": "/nowhere.safetensors"}, "argument model: '/nowhere.safetensors' is not there"),
-        ({"params_file": "/nowhere.yaml"}, "argument params_file: '/nowhere.yaml' is not there"),
-        ({"fastdds_profile": "/nowhere.xml"}, "argument fastdds_profile: '/nowhere.xml' is not there"),
+        ({"model": "/nowhere.safetensors"}, "argument model: '/nowhere.safetensors' does not exist"),
+        ({"params_file": "/nowhere.yaml"}, "argument params_file: '/nowhere.yaml' does not exist"),
+        ({"fastdds_profile": "/nowhere.xml"}, "argument fastdds_profile: '/nowhere.xml' does not exist"),
         ({"image_topic": "a topic"}, "argument image_topic: 'a topic' is not the name of a topic"),
         ({"rviz": "true"}, "argument rviz: 'true' needs the package rviz2, which is not installed"),
     ],
 )
-def test_what_is_wrong_is_named_before_anything_starts(doubles, monkeypatch, given, message):
+def test_launch_wrong_argument_is_named(doubles, monkeypatch, given, message):
     from ament_index_python import packages
 
     prefix = packages.get_package_prefix
@@ -135,7 +135,7 @@ def test_what_is_wrong_is_named_before_anything_starts(doubles, monkeypatch, giv
         doubles(**given)
 
 
-def test_arguments_that_nobody_gave_override_nothing(doubles, tmp_path):
+def test_launch_missing_arguments_override_nothing(doubles, tmp_path):
     (tmp_path / "mine.yaml").touch()
     _, source, node = doubles(params_file=str(tmp_path / "mine.yaml"))
     assert node.parameters == [str(tmp_path / "mine.yaml"), {}]
@@ -154,25 +154,26 @@ def test_arguments_that_nobody_gave_override_nothing(doubles, tmp_path):
         assert f'<enclave path="{enclave}">' in (ROOT / "config" / "security" / "fcis_ros.policy.xml").read_text()
 
 
-def test_a_misspelt_argument_is_pointed_out(doubles):
+def test_launch_misspelt_argument_is_reported(doubles):
     said = named(doubles(score_treshold="0.3", bag="/drive", my_robot="7"), "LogInfo")
-    assert [line.msg for line in said] == ["argument score_treshold is unknown and of no effect: score_threshold?"]
+    (line,) = said
+    assert line.msg == "argument score_treshold is unknown and has no effect; did you mean score_threshold?"
 
 
 @pytest.mark.parametrize(("library", "variable"), fast_dds.VARIABLES.items())
-def test_our_profile_unless_the_robot_has_its_own(doubles, monkeypatch, tmp_path, library, variable):
+def test_launch_profile_of_environment_is_kept(doubles, monkeypatch, tmp_path, library, variable):
     fast_dds.install(monkeypatch, tmp_path / "prefix", library)
     (setting,) = named(doubles(), "SetEnvironmentVariable")
     assert setting.name == variable and Path(setting.value).name == "fastdds_large_images.xml"
     assert Path(setting.value).is_file()
-    monkeypatch.setenv(setting.name, "/robots/own.xml")
+    monkeypatch.setenv(setting.name, "/robots/profile.xml")
     assert not named(doubles(), "SetEnvironmentVariable")
     (tmp_path / "given.xml").touch()
     (setting,) = named(doubles(fastdds_profile=str(tmp_path / "given.xml")), "SetEnvironmentVariable")
     assert setting.value == str(tmp_path / "given.xml")
 
 
-def test_the_end_of_a_process_ends_the_launch_with_its_status(doubles, monkeypatch):
+def test_launch_ends_with_status_of_process(doubles, monkeypatch):
     registered = []
     monkeypatch.setattr(atexit, "register", registered.append)
     _, source, node = doubles()
@@ -188,7 +189,7 @@ def test_the_end_of_a_process_ends_the_launch_with_its_status(doubles, monkeypat
     assert not registered
 
 
-def test_fastdds_profile_has_room_for_large_images():
+def test_fastdds_profile_fits_large_images():
     root = ElementTree.parse(ROOT / "config" / "fastdds_large_images.xml").getroot()
     space = {"dds": root.tag.removeprefix("{").split("}")[0]}
     transports = {t.findtext("dds:transport_id", None, space): t for t in root.iter(f"{{{space['dds']}}}transport_descriptor")}
@@ -201,22 +202,22 @@ def test_fastdds_profile_has_room_for_large_images():
     assert sorted(chosen) == sorted(transports)
 
 
-def test_replay_is_the_camera_with_a_recording_as_its_source(monkeypatch):
+def test_replay_includes_camera_launch(monkeypatch):
     """By the doubles, with all arguments of the one launch file known to the other."""
     launch_doubles.install(monkeypatch)
     entities = load_launch_file(ROOT / "launch" / "replay.launch.py").generate_launch_description().entities
-    arguments = {own.name: own for own in named(entities, "DeclareLaunchArgument")}
+    arguments = {argument.name: argument for argument in named(entities, "DeclareLaunchArgument")}
     assert arguments["bag"].default_value is None and arguments["loop"].default_value == "false"
-    assert all(own.description for own in arguments.values())
+    assert all(argument.description for argument in arguments.values())
     (included,) = named(entities, "IncludeLaunchDescription")
     camera = load_launch_file(Path(included.launch_description_source.location)).generate_launch_description().entities
-    known = {own.name: own for own in named(camera, "DeclareLaunchArgument")}
+    known = {argument.name: argument for argument in named(camera, "DeclareLaunchArgument")}
     assert {name for name in arguments if name != "bag"} | {name for name, _ in included.launch_arguments} <= known.keys()
     for name in ("loop", "rviz"):
         assert arguments[name].choices == known[name].choices
 
 
-def test_a_recording_reaches_the_camera_source(doubles, tmp_path):
+def test_launch_recording_is_passed_on(doubles, tmp_path):
     (tmp_path / "metadata.yaml").touch()
-    camera = next(own for own in named(doubles(source=str(tmp_path), topic="/left"), "Node") if own.node_name is None)
+    camera = next(node for node in named(doubles(source=str(tmp_path), topic="/left"), "Node") if node.node_name is None)
     assert (camera.parameters[0]["source"], camera.parameters[0]["topic"]) == (str(tmp_path), "/left")

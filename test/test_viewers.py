@@ -17,8 +17,9 @@ SOURCES = {path.name: path.read_text() for path in (ROOT / "fcis_ros" / "ros").g
 
 
 def published(name: str) -> bool:
-    """Whether the node's sources create a publisher of that name: ``overlay``, ``~/overlay`` or ``.../overlay`` of a camera."""
-    return any(re.search(rf'publisher\(\w+, f?"([^"\n]*[/}}])?{name}"', text) for text in SOURCES.values())
+    """Whether a node publishes that name: as an entry of a camera's ``OUTPUTS``, or by ``create_publisher``."""
+    pattern = rf'(publisher\(\w+, f?"([^"\n]*[/}}])?|OUTPUTS = .*"){name}"'
+    return any(re.search(pattern, text) for text in SOURCES.values())
 
 
 def docks() -> list[str]:
@@ -31,13 +32,13 @@ def docks() -> list[str]:
     return names
 
 
-def test_rviz_has_a_dock_for_every_display_and_no_other():
-    """A display that is renamed here loses the place that RViz saved for it."""
+def test_rviz_docks_match_displays():
+    """A display that is renamed here loses the position that RViz saved for it."""
     assert sorted(docks()) == sorted([*DISPLAYS, "Displays"])
     assert len(DISPLAYS) > 1 and all(RVIZ["Window Geometry"][name] == {"collapsed": False} for name in docks())
 
 
-def test_rviz_is_told_which_sides_to_hide():
+def test_rviz_hidden_sides_are_set():
     """RViz reads these two into a variable that is not initialised otherwise."""
     assert RVIZ["Window Geometry"]["Hide Left Dock"] is False and RVIZ["Window Geometry"]["Hide Right Dock"] is True
 
@@ -46,15 +47,15 @@ def test_rviz_needs_no_transformation():
     assert RVIZ["Visualization Manager"]["Transformation"]["Current"]["Class"] == "rviz_common/Identity"
 
 
-def test_rviz_shows_the_nodes_topics_as_the_node_offers_them():
+def test_rviz_topics_match_the_node():
     topics = {name: display["Topic"] for name, display in DISPLAYS.items()}
     assert [topic["Value"] for topic in topics.values()][0] == "image"
     for name, topic in topics.items():
         assert topic["History Policy"] == "Keep Last" and topic["Depth"] == 1 and topic["Durability Policy"] == "Volatile"
-        place = topic["Value"].split("/")
-        if place != ["image"]:  # relative, so that a namespace takes it along
-            assert place[0] == "fcis_node" and published(place[1]), name
-    # Cameras may offer either, which best effort takes; the node's own outputs are reliable.
+        path = topic["Value"].split("/")
+        if path != ["image"]:  # relative, so that a namespace takes it along
+            assert path[0] == "fcis_node" and published(path[1]), name
+    # Cameras may offer either, which best effort takes; the node's outputs are reliable.
     assert {topic["Value"]: topic["Reliability Policy"] for topic in topics.values() if topic["Value"] == "image"} == {
         "image": "Best Effort"
     }
@@ -64,22 +65,22 @@ def test_rviz_shows_the_nodes_topics_as_the_node_offers_them():
 
 
 def test_rviz_does_not_stretch_label_numbers():
-    """A label image without a single instance, stretched to its own range, shows what lay in memory."""
+    """A label image without a single instance, stretched to its range, shows what lay in memory."""
     numbers = [display for display in DISPLAYS.values() if display["Topic"]["Value"].endswith("/labels")]
     assert numbers and all(display["Normalize Range"] is False and display["Max Value"] > 1 for display in numbers)
 
 
-def panels(place: dict | str) -> list[str]:
-    return [place] if isinstance(place, str) else panels(place["first"]) + panels(place["second"])
+def panels(layout: dict | str) -> list[str]:
+    return [layout] if isinstance(layout, str) else panels(layout["first"]) + panels(layout["second"])
 
 
-def test_foxglove_lays_out_the_panels_it_has():
+def test_foxglove_layout_matches_panels():
     assert len(FOXGLOVE["configById"]) > 1
     assert sorted(panels(FOXGLOVE["layout"])) == sorted(FOXGLOVE["configById"])
 
 
 @pytest.mark.parametrize("panel", FOXGLOVE["configById"])
-def test_foxglove_shows_the_nodes_topics(panel):
+def test_foxglove_topics_match_the_node(panel):
     config = FOXGLOVE["configById"][panel]
     topic = config.get("imageMode", {}).get("imageTopic") or config.get("topicPath") or config.get("topicToRender")
     if topic not in ("/image_raw", "/diagnostics"):

@@ -1,7 +1,7 @@
 // Copyright 2026 fcis_ros maintainers
 // SPDX-License-Identifier: Apache-2.0
 
-// Go, slow or stop for the nearest road user in the own lane: the decision, without ROS. planner.py is the same in Python, and
+// Go, slow or stop for the nearest road user in the ego lane: the decision, without ROS. planner.py is the same in Python, and
 // vectors.json holds both to the same answers. An example of what to do with masks; not a safety function (see README.md).
 
 #ifndef FCIS_ROS_EXAMPLES__PLANNER_HPP_
@@ -15,7 +15,7 @@ namespace planner {
 
 enum class Command { kGo, kSlow, kStop };
 
-/// The own lane in the image: a trapezoid around the middle column; rows and widths as shares of the image's height and width.
+/// The ego lane in the image: a trapezoid around the middle column; rows and widths as shares of the image's height and width.
 struct Lane {
   double top = 0.55;           // row of its far end
   double top_width = 0.06;     // width there
@@ -35,16 +35,16 @@ template <typename Mask>
 std::vector<std::int64_t> feet(const Mask& mask) {
   std::vector<std::int64_t> lowest(mask.roi.width, -1);
   const std::uint64_t height = mask.roi.height;
-  std::uint64_t place = 0;
+  std::uint64_t position = 0;
   const std::uint64_t count = mask.rle.size();
   for (std::uint64_t i = 0; i < count; ++i) {
-    const std::uint64_t end = place + mask.rle.data()[i];
-    if (i % 2 == 1 && end > place) {
-      for (std::uint64_t x = place / height; x <= (end - 1) / height; ++x) {
+    const std::uint64_t end = position + mask.rle.data()[i];
+    if (i % 2 == 1 && end > position) {
+      for (std::uint64_t x = position / height; x <= (end - 1) / height; ++x) {
         lowest[x] = static_cast<std::int64_t>(std::min(end - x * height, height)) - 1 + mask.roi.y_offset;
       }
     }
-    place = end;
+    position = end;
   }
   return lowest;
 }

@@ -1,6 +1,6 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""Go, slow or stop for the nearest road user in the own lane: the decision, without ROS.
+"""Go, slow or stop for the nearest road user in the ego lane: the decision, without ROS.
 
 planner.hpp is the same in C++, and vectors.json holds both to the same answers. An example of what to do with masks; not a
 safety function (see README.md).
@@ -18,7 +18,7 @@ NAMES = ("go", "slow", "stop")
 
 @dataclass(frozen=True)
 class Lane:
-    """The own lane in the image: a trapezoid around the middle column.
+    """The ego lane in the image: a trapezoid around the middle column.
 
     Attributes:
         top: row of its far end, share of the image's height.
@@ -64,7 +64,7 @@ def nearest_contact(masks: Iterable[Any], height: int, width: int, lane: Lane) -
         masks: checked ones (``fcis_ros.messages.mask_messages.from_message`` says what is wrong with others).
         height: of the image, pixels.
         width: of the image, pixels.
-        lane: where the own lane is.
+        lane: where the ego lane is.
     """
     nearest = 0.0
     for mask in masks:

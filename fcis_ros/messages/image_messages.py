@@ -1,6 +1,6 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""sensor_msgs/Image and CompressedImage <-> RGB array. Pure functions: any object with the message's fields will do."""
+"""Converts sensor_msgs/Image and CompressedImage, or objects with their fields, to RGB arrays and back."""
 
 import array
 import importlib
@@ -14,7 +14,7 @@ from fcis_ros.encodings import EIGHT_BIT, check_sides, convert, data_rows, rows_
 from fcis_ros.errors import InputError
 from fcis_ros.image_decoding import decode
 
-# 16-bit encodings are brought to eight bits (see BitDepth), then go the way of the 8-bit one.
+# 16-bit encodings are reduced to eight bits (see BitDepth), then converted as the 8-bit one.
 _SIXTEEN = {
     "mono16": "mono8",
     "16UC1": "8UC1",
@@ -34,37 +34,37 @@ ENCODINGS = tuple(EIGHT_BIT) + tuple(_SIXTEEN)
 
 
 class BitDepth:
-    """How many bits the 16-bit images of one camera use: the fewest of 10, 12, 14 and 16 that hold every value seen so far.
+    """The bits that the 16-bit images of one camera use: the fewest of 10, 12, 14 and 16 that hold every value so far.
 
-    A camera of twelve bits fills the lower ones of a 16-bit message: by the upper eight alone its images would be nearly black.
-    It is remembered from image to image, and grows only, or a video would flicker with its brightest pixel.
+    A twelve-bit camera fills the lower bits of a 16-bit message: by the upper eight alone its images would be nearly black. The
+    number is kept between images and only grows; otherwise a video would flicker with its brightest pixel.
     """
 
     def __init__(self) -> None:
         self._bits = 10
 
     def eight_bits(self, values: np.ndarray) -> np.ndarray:
-        """The upper eight of the bits in use; ``values`` is uint16 and not empty."""
+        """Returns the upper eight of the bits in use; ``values`` is uint16 and not empty."""
         largest = int(values.max())
         self._bits = max(self._bits, next(bits for bits in (10, 12, 14, 16) if largest < 2**bits))
         return (values >> (self._bits - 8)).astype(np.uint8)
 
 
 def to_rgb(message: Any, depth: BitDepth | None = None) -> np.ndarray:
-    """Turns an image message into an array; rgb8 is a view of the message's data, everything else one conversion.
+    """Returns the pixels of an image message; rgb8 is a view of its data, other encodings are converted.
 
-    Honours ``step`` (padded rows) and ``is_bigendian``. Encodings that are not listed in ``ENCODINGS`` go through cv_bridge
-    where it can be imported.
+    Honours ``step`` (padded rows) and ``is_bigendian``. Encodings outside ``ENCODINGS`` are converted by cv_bridge if it can be
+    imported.
 
     Args:
-        message: a ``sensor_msgs/Image``.
-        depth: of its camera; None for an image that stands alone.
+        message: the ``sensor_msgs/Image``.
+        depth: the bit depth of its camera; None for a single image.
 
     Returns:
-        [H, W, 3] uint8, RGB; read-only where it is a view.
+        [H, W, 3] uint8, RGB; read-only if it is a view.
 
     Raises:
-        InputError: an unknown encoding, no pixels, or ``step`` and ``height`` that disagree with the data.
+        InputError: the encoding is unknown, there are no pixels, or ``step`` and ``height`` do not fit the data.
     """
     height, width, encoding = message.height, message.width, message.encoding
     if height == 0 or width == 0:
@@ -83,7 +83,7 @@ def to_rgb(message: Any, depth: BitDepth | None = None) -> np.ndarray:
 
 
 def _rows(message: Any, rows: int, used: int) -> np.ndarray:
-    """The message's data as [rows, used] bytes, without the padding at the end of each row."""
+    """Returns the message's data as [rows, used] bytes, without the padding at the end of each row."""
     data = np.frombuffer(message.data, dtype=np.uint8)
     if message.step < used:
         raise InputError(
@@ -95,34 +95,34 @@ def _rows(message: Any, rows: int, used: int) -> np.ndarray:
 
 
 def compressed_to_rgb(message: Any, depth: BitDepth | None = None) -> np.ndarray:
-    """Decodes a compressed image: jpeg, png and whatever else OpenCV reads.
+    """Decodes a compressed image: jpeg, png and the other formats of OpenCV.
 
-    Whatever the message's ``format`` says, the data decide; a picture is taken as its pixels are stored, without the rotation
-    that a tag may ask for, as camera_info and masks refer to those.
+    The data decide, not the message's ``format``. Pixels are returned as stored, without the rotation of an EXIF tag, because
+    camera_info and masks refer to them.
 
     Args:
-        message: a ``sensor_msgs/CompressedImage``.
-        depth: of its camera; None for an image that stands alone.
+        message: the ``sensor_msgs/CompressedImage``.
+        depth: the bit depth of its camera; None for a single image.
 
     Returns:
         [H, W, 3] uint8, RGB.
 
     Raises:
-        InputError: the data are damaged, cut off, or no picture.
+        InputError: the data are damaged, truncated, or no picture.
     """
-    what = f"compressed image ({message.format[:60]!r})"
+    name = f"compressed image ({message.format[:60]!r})"
     if "compressedDepth" in message.format:
-        raise InputError(f"{what}: depth is not a picture")
+        raise InputError(f"{name}: depth is not a picture")
     data = np.frombuffer(message.data, dtype=np.uint8)
-    # OpenCV fills up the missing part of a JPEG in grey; a marker closes a whole one, a few cameras pad it behind.
+    # OpenCV fills the missing part of a JPEG with grey; a marker ends a complete one, some cameras add padding.
     if data[:2].tobytes() == b"\xff\xd8" and b"\xff\xd9" not in data[-1024:].tobytes():
-        raise InputError(f"{what}: the data end before the picture does")
+        raise InputError(f"{name}: the data end before the picture does")
     try:
         pixels = decode(data, _AS_STORED)
     except InputError as error:
-        raise InputError(f"{what}: {error} ({data.size} bytes)") from None
+        raise InputError(f"{name}: {error} ({data.size} bytes)") from None
     if pixels.dtype not in (np.uint8, np.uint16):
-        raise InputError(f"{what}: pixels of type {pixels.dtype}")
+        raise InputError(f"{name}: pixels of type {pixels.dtype}")
     if pixels.dtype == np.uint16:
         pixels = (depth or BitDepth()).eight_bits(pixels)
     return convert(pixels, cv2.COLOR_BGR2RGB)
@@ -135,24 +135,24 @@ def _by_cv_bridge(message: Any) -> np.ndarray:
         raise InputError(f"image: encoding {message.encoding!r} is not supported ({', '.join(ENCODINGS)})") from None
     try:
         return bridge.CvBridge().imgmsg_to_cv2(message, "rgb8")
-    except Exception as error:  # noqa: BLE001 (cv_bridge raises its own and OpenCV's errors)
+    except Exception as error:  # noqa: BLE001 (cv_bridge raises errors of OpenCV and others)
         raise InputError(f"image: encoding {message.encoding!r}: {error}".splitlines()[0]) from None
 
 
 def fill_image(message: Any, pixels: np.ndarray, encoding: str) -> None:
-    """Puts an array into an image message.
+    """Fills an image message.
 
     Args:
-        message: the ``sensor_msgs/Image`` to fill; its header is left alone.
+        message: the ``sensor_msgs/Image`` to fill; the header is not changed.
         pixels: [H, W, 3] uint8 for rgb8 and bgr8, [H, W] uint8 for mono8 or uint16 for mono16.
-        encoding: one of these four.
+        encoding: one of these four encodings.
     """
     pixels = np.ascontiguousarray(pixels)
     message.height, message.width = pixels.shape[:2]
     message.encoding = encoding
     message.is_bigendian = int(sys.byteorder == "big")
     message.step = pixels.strides[0]
-    # An array.array goes into the message as it is; anything else is checked byte by byte on some distributions.
+    # An array.array goes into the message as it is; other types are checked byte by byte on some distributions.
     data = array.array("B")
-    data.frombytes(memoryview(pixels).cast("B"))
+    data.frombytes(pixels.data.cast("B"))
     message.data = data

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Instances <-> InstanceMaskArray, with masks as run lengths in COCO's uncompressed order."""
 
-from array import array
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,53 +13,72 @@ from fcis_ros.errors import InputError
 from fcis_ros.structures import Instances
 
 
-def to_message(instances: Instances, header: Any, model: str, ids: np.ndarray | None = None) -> Any:
-    """Instances as an ``InstanceMaskArray``.
+@dataclass(frozen=True)
+class MaskMessageTypes:
+    """The message classes to build masks from: rclpy's generated ones, or a recording library's.
+
+    Attributes:
+        array: the class ``InstanceMaskArray``.
+        mask: the class ``InstanceMask``.
+        region: the class ``sensor_msgs/RegionOfInterest``.
+        run_lengths: conversion of [n] uint32 to the type of a message's ``uint32[]`` field.
+    """
+
+    array: Callable[..., Any]
+    mask: Callable[..., Any]
+    region: Callable[..., Any]
+    run_lengths: Callable[[np.ndarray], Any]
+
+
+def to_message(
+    types: MaskMessageTypes, instances: Instances, header: Any, model: str, ids: Sequence[int] | np.ndarray | None = None
+) -> Any:
+    """Returns instances as an ``InstanceMaskArray``.
 
     Args:
-        instances: of one image.
-        header: of the image, taken over as it is.
-        model: name of the model.
-        ids: [N] track ids, 0 for none; None where nothing is tracked.
+        types: the message classes to use.
+        instances: the instances of one image.
+        header: the header of the image, used as it is.
+        model: the name of the model.
+        ids: [N] track ids, 0 for none; None without tracking.
     """
-    from fcis_ros.msg import InstanceMask, InstanceMaskArray
-
-    message = InstanceMaskArray(header=header, height=instances.height, width=instances.width, model=model)
-    ids = np.zeros(len(instances), np.uint32) if ids is None else ids
-    for box, score, label, runs, own in zip(
-        instances.boxes, instances.scores, instances.labels, instances.runs, ids, strict=True
-    ):
-        x1, y1, x2, y2 = box.tolist()
-        mask = InstanceMask(id=int(own), class_id=int(label), class_name=instances.class_names[label - 1], score=float(score))
-        mask.roi.x_offset, mask.roi.y_offset, mask.roi.width, mask.roi.height = x1, y1, x2 - x1, y2 - y1
-        mask.area = int(runs[1::2].sum())
-        mask.rle = array("I", runs.tobytes())
-        message.masks.append(mask)
-    return message
+    masks = []
+    rows = zip(
+        instances.boxes.tolist(), instances.scores.tolist(), instances.labels.tolist(), instances.runs,
+        [0] * len(instances) if ids is None else ids, strict=True,
+    )  # fmt: skip
+    for (x1, y1, x2, y2), score, label, runs, track_id in rows:
+        region = types.region(x_offset=x1, y_offset=y1, height=y2 - y1, width=x2 - x1, do_rectify=False)
+        mask = types.mask(
+            id=int(track_id), class_id=label, class_name=instances.class_names[label - 1], score=score, roi=region,
+            area=int(runs[1::2].sum()), rle=types.run_lengths(runs),
+        )  # fmt: skip
+        masks.append(mask)
+    return types.array(header=header, height=instances.height, width=instances.width, model=model, masks=masks)
 
 
 def from_message(message: Any, class_names: tuple[str, ...] | None = None) -> Instances:
-    """An ``InstanceMaskArray`` (or anything with its fields) as instances.
+    """Returns the instances of an ``InstanceMaskArray``, or of any object with its fields.
 
     Args:
-        message: what a node published or a bag holds.
-        class_names: all names of the model's classes; None takes those that occur, others being called ``class N``.
+        message: the message, as published or recorded.
+        class_names: the names of the model's classes; None takes them from the masks, and calls missing ones ``class N``.
 
     Raises:
         InputError: a box outside the image, runs that do not fill it, or a class number that has no name.
     """
     boxes, runs = [], []
-    for number, mask in enumerate(message.masks):
+    for index, mask in enumerate(message.masks):
         x1, y1 = mask.roi.x_offset, mask.roi.y_offset
         x2, y2 = x1 + mask.roi.width, y1 + mask.roi.height
         if not (x1 < x2 <= message.width and y1 < y2 <= message.height):
-            raise InputError(f"mask {number}: box {x1},{y1},{x2},{y2} is not inside the {message.width}x{message.height} image")
+            raise InputError(f"mask {index}: box {x1},{y1},{x2},{y2} is not inside the {message.width}x{message.height} image")
         try:
             lengths = rle.check(mask.rle, y2 - y1, x2 - x1)
         except InputError as error:
-            raise InputError(f"mask {number}: {error}") from None
+            raise InputError(f"mask {index}: {error}") from None
         if int(lengths[1::2].sum()) != mask.area:
-            raise InputError(f"mask {number}: area {mask.area}, its runs have {int(lengths[1::2].sum())} foreground pixels")
+            raise InputError(f"mask {index}: area {mask.area}, its runs have {int(lengths[1::2].sum())} foreground pixels")
         boxes.append((x1, y1, x2, y2))
         runs.append(lengths)
     labels = np.array([mask.class_id for mask in message.masks], dtype=np.int64)

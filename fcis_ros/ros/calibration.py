@@ -1,6 +1,6 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""A camera's calibration from the usual YAML file (camera_calibration, camera_info_manager) into a ``CameraInfo``."""
+"""Reads the YAML file of a camera calibration (camera_calibration, camera_info_manager) into a ``CameraInfo``."""
 
 import math
 from pathlib import Path
@@ -14,14 +14,14 @@ SIZES = {"camera_matrix": ("k", 9), "rectification_matrix": ("r", 9), "projectio
 
 
 def fill(info: Any, url: str) -> None:
-    """Reads a calibration into a message; its header is left alone.
+    """Reads a calibration into a message; the header is not changed.
 
     Args:
-        info: the ``sensor_msgs/CameraInfo``.
-        url: ``file:///path`` or a path.
+        info: the ``sensor_msgs/CameraInfo`` to fill.
+        url: a URL ``file:///path`` or a path.
 
     Raises:
-        InputError: no such file, or no calibration in it.
+        InputError: the file is missing or is no calibration.
     """
     path = Path(url.removeprefix("file://"))
     try:

@@ -1,6 +1,6 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""A camera that needs no driver: publishes a camera, a recording, a video, an image folder or the synthetic clip."""
+"""The node that publishes a camera, a recording, a video, an image folder or the synthetic clip as images."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -19,8 +19,8 @@ from fcis_ros.messages.image_messages import fill_image
 from fcis_ros.ros import calibration, run_node
 
 T = TypeVar("T")
-OpenBag = Callable[[Path, float | None, str | None, Callable[[str], None]], Any]  # -> data.frames.FrameSource
-RECONNECT_SECONDS = 15.0  # without a frame after which a camera is lost for good
+OpenBag = Callable[[Path, float | None, str | None, Callable[[str], None]], Any]  # -> data.frame_sources.FrameSource
+RECONNECT_SECONDS = 15.0  # time without a frame after which a camera is lost for good
 RETRY_SECONDS = 1.0
 
 
@@ -30,13 +30,13 @@ def reconnecting(
     sleep: Callable[[float], None] = time.sleep,
     clock: Callable[[], float] = time.monotonic,
 ) -> Iterator[T]:
-    """The frames of a live camera, which is opened again when a read fails.
+    """Yields the frames of a live camera, which is opened again when a read fails.
 
     Args:
-        frames: opens the camera; ends, or raises InputError, where no frame can be read.
-        warn: gets a line for every loss, with their number.
-        sleep: waits.
-        clock: in seconds.
+        frames: a function that opens the camera; the iterator ends or raises InputError when no frame can be read.
+        warn: the function that gets a line for every loss, with the number of losses.
+        sleep: a function that waits for some seconds.
+        clock: a function that returns the time in seconds.
 
     Raises:
         InputError: the camera cannot be opened at first, or not again within RECONNECT_SECONDS.
@@ -63,14 +63,14 @@ class CameraSource(Node):
     """Publishes ``image_raw`` and ``camera_info`` with equal headers.
 
     Args:
-        open_bag: opens a recording (path, rate, topic, what to do with the reason why a message is left out); None where the
-            library for it is not installed.
+        open_bag: a function that opens a recording (path, rate, topic, function for the reasons why messages are left out);
+            None if the library for it is not installed.
     """
 
     def __init__(self, open_bag: OpenBag | None = None) -> None:
         super().__init__("camera_source")
         self.exit_status = run_node.DONE
-        # Takes seconds to import: an interrupt meanwhile finds a node that can end cleanly.
+        # The import takes seconds: a node that exists by now ends cleanly at an interrupt.
         from fcis_ros.data.frame_sources import is_bag, is_live, open_source, without_secrets
 
         def declare(name: str, default, description: str, **details):
@@ -87,25 +87,25 @@ class CameraSource(Node):
         )  # fmt: skip
         source = str(source)
         rate = declare(
-            "rate", 0.0, "Frames per second; 0 for the source's own (images 5, synthetic 6), a recording's own time.",
+            "rate", 0.0, "Frames per second; 0 for the source's rate (images 5, synthetic 6) or recorded time.",
             floating_point_range=[FloatingPointRange(from_value=0.0, to_value=1000.0)],
         )  # fmt: skip
-        topic = declare("topic", "", "Of the images in a recording that has several such topics.")
-        self._frame_id = declare("frame_id", "camera_optical_frame", "Optical frame of the camera (REP-103), for the headers.")
-        self._loop = declare("loop", True, "Start again at the end of a video, folder or clip.")
-        url = declare("camera_info_url", "", "Calibration of the camera, a YAML file; empty for an uncalibrated one (K zero).")
+        topic = declare("topic", "", "Topic of the images in a recording with several image topics.")
+        self._frame_id = declare("frame_id", "camera_optical_frame", "Optical frame of the camera (REP-103) in the headers.")
+        self._loop = declare("loop", True, "Whether a video, folder or clip starts again at its end.")
+        url = declare("camera_info_url", "", "YAML file with the calibration of the camera; empty for none (K is zero).")
         self._calibration = None
         if url:
             self._calibration = CameraInfo()
             calibration.fill(self._calibration, url)
         self._live = is_live(source)
-        # A live camera has no end; frames is only a bound where the source itself has none.
-        self._own_time = False
+        # A live camera has no end: the number of frames is a bound that is never reached.
+        self._recorded_time = False
         if not self._live and is_bag(Path(source)):
             if open_bag is None:
                 raise InputError(f"{source}: recordings need rosbags (pip install rosbags)")
             self._source = open_bag(Path(source), rate or None, topic or None, self.get_logger().warning)
-            self._own_time = not rate
+            self._recorded_time = not rate
         elif topic:
             raise InputError(f"topic {topic}: {without_secrets(source)} is not a recording")
         else:
@@ -114,22 +114,22 @@ class CameraSource(Node):
         self._infos = self.create_publisher(CameraInfo, self._info_topic(), QoSProfile(depth=1))
 
     def _info_topic(self) -> str:
-        """Beside the image, wherever that is remapped to, unless camera_info is remapped itself."""
+        """Returns camera_info in the namespace of the (remapped) image, unless it is remapped itself."""
         name = "camera_info"
         if self.resolve_topic_name(name) != self.resolve_topic_name(name, only_expand=True):
             return name
         return f"{self.resolve_topic_name('image_raw').rsplit('/', 1)[0]}/{name}"
 
     def run(self, executor: SingleThreadedExecutor) -> None:
-        """Publishes until the source ends or the context does.
+        """Publishes until the source or the context ends.
 
         Args:
-            executor: which this node has been added to; serves its services between frames.
+            executor: the executor of this node; it serves callbacks between frames.
 
         Raises:
             InputError: a frame cannot be read.
         """
-        how = "in its own time, about" if self._own_time else "at"
+        how = "in recorded time, about" if self._recorded_time else "at"
         self.get_logger().info(f"{self._source.description} {how} {self._source.rate:g} Hz")
         due = time.monotonic()
         for image, wait in self._frames():
@@ -142,18 +142,18 @@ class CameraSource(Node):
             self._publish(image)
 
     def finish(self) -> None:
-        """Nothing is left to do at the end."""
+        """Does nothing: there is nothing to finish."""
 
     def _frames(self) -> Iterator[tuple[np.ndarray, float]]:
-        """Images, and how many seconds each comes after the one before."""
+        """Yields images and the seconds between each and the one before."""
         if self._live:
             frames = reconnecting(self._source.frames, self.get_logger().warning)
             yield from ((frame.image, 0.0) for frame in frames)
-        usual = 1 / self._source.rate
+        period = 1 / self._source.rate
         while True:
             last = None
             for frame in self._source.frames():
-                yield frame.image, usual if last is None or not self._own_time else (frame.stamp - last) / 1e9
+                yield frame.image, period if last is None or not self._recorded_time else (frame.stamp - last) / 1e9
                 last = frame.stamp
             if not self._loop:
                 return
@@ -167,20 +167,20 @@ class CameraSource(Node):
             info = self._calibration
             if (info.width, info.height) != (image.width, image.height):
                 size = f"{info.width}x{info.height}"
-                raise InputError(f"camera_info_url: the calibration is of {size}, the images are {image.width}x{image.height}")
-        # Without a calibration K stays zero, which says so: invented numbers would be taken for measured ones.
+                raise InputError(f"camera_info_url: the calibration is for {size}, the images are {image.width}x{image.height}")
+        # Without a calibration K stays zero, which means uncalibrated; invented numbers would be taken for measured ones.
         info.header, info.height, info.width = image.header, image.height, image.width
         self._images.publish(image)
         self._infos.publish(info)
 
 
 def main(open_bag: OpenBag | None = None) -> int:
-    """Runs the source.
+    """Runs the node.
 
     Args:
-        open_bag: see ``CameraSource``.
+        open_bag: the argument of ``CameraSource``.
 
     Returns:
-        0 at its end or after an interrupt, 2 if it cannot be used or a camera is lost for good.
+        0 at the end of the source or after an interrupt, 2 if it cannot be used or a camera is lost for good.
     """
     return run_node.run("camera_source", lambda: CameraSource(open_bag), lambda executor, node: node.run(executor))

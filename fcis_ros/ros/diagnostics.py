@@ -1,6 +1,6 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""What the node says about itself on /diagnostics, as plain values. Levels follow the last seconds, not history."""
+"""The content of /diagnostics as plain values. Levels depend on the last seconds only."""
 
 import os
 import threading
@@ -14,7 +14,7 @@ from fcis_ros.ros.frame_queue import OUTCOMES, FrameCounts
 from fcis_ros.ros.input_diagnosis import Finding
 
 OK, WARN, ERROR = 0, 1, 2  # as diagnostic_msgs/DiagnosticStatus has them
-WINDOW = 5.0  # seconds that rates, times and levels look back
+WINDOW = 5.0  # seconds over which rates, times and levels are computed
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Status:
 
 
 class Recent:
-    """Measurements of the last seconds, from any thread; times in seconds of a steady clock."""
+    """Measurements of the last seconds, thread-safe; times are seconds of a steady clock."""
 
     def __init__(self, window: float = WINDOW, limit: int = 2000):
         self._window = window
@@ -36,12 +36,12 @@ class Recent:
         self._entries: deque[tuple[float, Mapping[str, float]]] = deque(maxlen=limit)
 
     def add(self, now: float, values: Mapping[str, float]) -> None:
-        """Notes the values of one frame."""
+        """Adds the values of one frame."""
         with self._lock:
             self._entries.append((now, values))
 
     def percentiles(self, now: float, wanted: Sequence[float]) -> dict[str, list[float]]:
-        """{name: percentiles} of what was noted within the window; empty if nothing was."""
+        """Returns {name: percentiles} of the values within the window; empty if there are none."""
         with self._lock:
             recent = [values for moment, values in self._entries if now - moment <= self._window]
         names = dict.fromkeys(name for values in recent for name in values)
@@ -50,9 +50,9 @@ class Recent:
 
 
 class RateWindow:
-    """How counts have grown within the window; called about once per second.
+    """Computes how counts have grown within the window; called about once per second.
 
-    It begins with nothing counted: what comes before the first call, which a busy machine delays, is not forgotten.
+    It begins with zero counts, so that frames before the first call, which a busy machine delays, are included.
     """
 
     def __init__(self, now: float, window: float = WINDOW):
@@ -60,10 +60,10 @@ class RateWindow:
         self._history: deque[tuple[float, FrameCounts]] = deque([(now, FrameCounts())])
 
     def __call__(self, now: float, counts: FrameCounts) -> tuple[dict[str, int], float]:
-        """Notes the counts.
+        """Adds the counts of this moment.
 
         Returns:
-            What was added to each of them since the beginning of the window, and the seconds since then.
+            {count: growth} since the beginning of the window, and the seconds since then.
         """
         self._history.append((now, counts))
         while len(self._history) > 2 and now - self._history[1][0] >= self._window:
@@ -84,18 +84,18 @@ def camera_status(
     problems: Sequence[str],
     facts: Mapping[str, object],
 ) -> Status:
-    """About one camera.
+    """Returns the status of one camera.
 
     Args:
-        name: of the status.
-        state: of the life cycle, or ``disabled``.
-        counts: since the start.
-        added: to the counts within the window.
-        seconds: length of the window.
-        times: {name: [median, 95th percentile]} in milliseconds, of the window.
-        finding: why nothing arrives, if nothing does.
-        problems: with the headers, of the window.
-        facts: further values.
+        name: the name of the status.
+        state: the state of the life cycle, or ``disabled``.
+        counts: the counts since the start.
+        added: {count: growth} within the window.
+        seconds: the length of the window.
+        times: {name: [median, 95th percentile]} in milliseconds, within the window.
+        finding: the reason why no images arrive; None if they do.
+        problems: the problems with headers within the window.
+        facts: {key: value} of further values.
     """
     rate = {name: f"{added[name] / seconds:.1f}" if seconds else "0.0" for name in ("received", "processed")}
     values = {"state": state, "input_hz": rate["received"], "output_hz": rate["processed"]}
@@ -124,26 +124,26 @@ def camera_status(
 def model_status(
     name: str, state: str, progress: str, times: Mapping[str, Sequence[float]], ignored: int, facts: Mapping[str, object]
 ) -> Status:
-    """About the model and the process.
+    """Returns the status of the model and the process.
 
     Args:
-        name: of the status.
-        state: of the life cycle.
-        progress: of loading; empty unless that is under way.
-        times: {stage: [median]} in milliseconds, of the window.
-        ignored: regions left out within the window because their values were no numbers.
-        facts: further values.
+        name: the name of the status.
+        state: the state of the life cycle.
+        progress: the step of loading; empty while nothing is loaded.
+        times: {stage: [median]} in milliseconds, within the window.
+        ignored: the number of ROIs left out within the window because their values were NaN.
+        facts: {key: value} of further values.
     """
     values = {"state": state, **({"loading": progress} if progress else {}), **facts}
     values |= {"memory_mb": f"{resident_bytes() / 2**20:.0f}"}
     values |= {f"stage_ms.{stage}": f"{p50:.2f}" for stage, (p50,) in times.items()}
     if ignored:
-        return Status(name, WARN, f"{ignored} regions were left out, their values are no numbers: the model is damaged", values)
+        return Status(name, WARN, f"{ignored} ROIs were left out because their values are NaN: the model is damaged", values)
     return Status(name, OK, f"{state}: {progress}" if progress else state, values)
 
 
 def resident_bytes() -> int:
-    """Memory of this process; 0 where the system does not say."""
+    """Returns the resident memory of this process; 0 if unknown."""
     try:
         with open("/proc/self/statm") as file:
             return int(file.read().split()[1]) * os.sysconf("SC_PAGESIZE")

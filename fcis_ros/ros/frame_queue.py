@@ -1,6 +1,6 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""Frames on their way from the executor's thread to the worker: bounded, fair between sources, none of them lost uncounted."""
+"""The queue between the executor's thread and the worker: bounded, fair between sources, with every frame counted."""
 
 import threading
 import time
@@ -22,12 +22,12 @@ class NodeEndedError(Exception):
 
 @dataclass(frozen=True, eq=False)
 class QueuedFrame:
-    """One message that arrived.
+    """A received message.
 
     Attributes:
-        source: which camera (or service) it came from.
-        message: as it came.
-        arrived: when, in seconds of ``time.monotonic``.
+        source: the name of the camera or service.
+        message: the message as received.
+        arrived: the time of arrival, seconds of ``time.monotonic``.
     """
 
     source: str
@@ -37,16 +37,16 @@ class QueuedFrame:
 
 @dataclass(frozen=True)
 class FrameCounts:
-    """What became of the frames of one source: ``received`` is the sum of all the others, at every moment.
+    """The outcomes of the frames of one source: ``received`` is always the sum of the others.
 
     Attributes:
-        received: all that were put.
-        processed: answered with masks.
-        overwritten: gave way to a newer frame, or to the end of the node's work.
-        rejected: cannot be used (encoding, sizes, damaged data).
-        stale: older than ``max_age_ms`` when their turn came.
-        failed: the network or the publishing failed.
-        waiting: waiting, or in work.
+        received: the number of all frames.
+        processed: frames whose masks were published.
+        overwritten: frames dropped in favour of a newer one, or at shutdown.
+        rejected: frames that cannot be used (encoding, sizes, damaged data).
+        stale: frames older than ``max_age_ms`` when their turn came.
+        failed: frames for which the network or publishing failed.
+        waiting: frames that wait or are in work.
     """
 
     received: int = 0
@@ -74,32 +74,32 @@ class _SourceQueue:
 class FrameQueue:
     """Hands the frames of several sources from any thread to one worker.
 
-    Every source has a queue of its own. When it is full, the oldest waiting frame gives way and is counted: a depth of one is a
-    mailbox that holds the newest frame, and turns overload into counted drops instead of latency.
+    Every source has a separate queue. When it is full, the oldest waiting frame is dropped and counted: a depth of one keeps
+    the newest frame only, and turns overload into counted drops instead of latency.
     """
 
     def __init__(self, sources: Iterable[str], clock: Callable[[], float] = time.monotonic):
         self._clock = clock
         self._changed = threading.Condition()
         self._queues = {source: _SourceQueue() for source in sources}
-        self._turns = deque(self._queues)  # who has waited longest for a turn comes first
+        self._turns = deque(self._queues)  # the source that has waited longest comes first
         self._running = False
 
     def start(self) -> None:
-        """Lets ``take`` wait for frames; sources are opened one by one."""
+        """Lets ``take`` wait for frames; sources are opened separately."""
         with self._changed:
             self._running = True
 
     def open(self, source: str, depth: int) -> None:
-        """Accepts frames of a source from now on, at most ``depth`` waiting ones."""
+        """Accepts frames of a source, at most ``depth`` waiting ones."""
         with self._changed:
             self._queues[source].depth = depth
 
     def put(self, source: str, message: Any) -> bool:
-        """Leaves a message; never blocks.
+        """Adds a message; never blocks.
 
         Returns:
-            Whether the source is open; a message of a closed one is not received, and not counted.
+            Whether the source is open; a message of a closed source is neither received nor counted.
         """
         with self._changed:
             queue = self._queues[source]
@@ -117,8 +117,8 @@ class FrameQueue:
         """Waits for work.
 
         Returns:
-            The oldest frames of up to ``limit`` sources, one of each, who waited longest for a turn first; each has to be
-            settled. None once the inbox is stopped.
+            The oldest frames of up to ``limit`` sources, one of each, in the order of their turns; each has to be settled.
+            None after ``stop``.
         """
         with self._changed:
             self._changed.wait_for(lambda: not self._running or any(queue.frames for queue in self._queues.values()))
@@ -132,7 +132,7 @@ class FrameQueue:
             return [self._queues[source].frames.popleft() for source in served]
 
     def settle(self, frame: QueuedFrame, outcome: str) -> None:
-        """Says what became of a frame that was taken."""
+        """Counts the outcome of a taken frame."""
         with self._changed:
             queue = self._queues[frame.source]
             queue.in_work -= 1
@@ -140,10 +140,10 @@ class FrameQueue:
             self._changed.notify_all()
 
     def close(self, sources: Iterable[str], timeout: float) -> bool:
-        """Accepts no more frames of the sources; those waiting are counted as overwritten, those in work are waited for.
+        """Closes sources: waiting frames are counted as overwritten, those in work are awaited.
 
         Returns:
-            Whether none is in work any more.
+            Whether no frame is in work any more.
         """
         with self._changed:
             queues = [self._queues[source] for source in sources]
@@ -154,13 +154,13 @@ class FrameQueue:
             return self._changed.wait_for(lambda: not any(queue.in_work for queue in queues), timeout)
 
     def stop(self) -> None:
-        """Ends all waiting in ``take``."""
+        """Ends the waiting in ``take``."""
         with self._changed:
             self._running = False
             self._changed.notify_all()
 
     def counts(self, source: str) -> FrameCounts:
-        """The account of a source at this moment."""
+        """Returns the counts of a source at this moment."""
         with self._changed:
             queue = self._queues[source]
             return FrameCounts(queue.received, waiting=len(queue.frames) + queue.in_work, **queue.outcomes)

@@ -1,12 +1,13 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""The subscription of one camera: raw or compressed, with a quality of service that matches, and an eye on whether it works."""
+"""The subscription of one camera: raw or compressed, with a matching quality of service, and a check that images arrive."""
 
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from rclpy.utilities import get_rmw_implementation_identifier
 from sensor_msgs.msg import CompressedImage, Image
@@ -18,30 +19,30 @@ try:
 except ImportError:  # Humble
     from rclpy.qos_event import SubscriptionEventCallbacks
 
-QUEUE = 10  # images that may arrive while the executor's thread has no core: they are counted, not lost in the middleware
-REMEMBERED = 16  # messages more than the queue holds, by which one that arrives twice is known
-PATIENCE = 3  # refreshes for which a line in the log waits until the node that it is about is known by name
+QUEUE = 10  # images that may arrive while the executor's thread waits for a core: they are counted, not lost in the middleware
+REMEMBERED = 16  # messages remembered beyond the queue's depth, to recognize one that arrives twice
+PATIENCE = 3  # refreshes for which a log line waits until the name of the node that it mentions is known
 TYPES = {Image: "sensor_msgs/msg/Image", CompressedImage: "sensor_msgs/msg/CompressedImage"}
 
 
 class ImageInput:
-    """Subscribes to ``image`` or to its compressed topic. ``refresh`` does everything; only the executor's thread calls it.
+    """Subscribes to ``image`` or to its compressed topic. ``refresh`` does all work, in the executor's thread.
 
     When the quality of service changes, the old subscription stays until the new one has delivered its first message: no image
     is lost in between, none arrives twice or in another order.
 
     Attributes:
-        finding: why no images arrive, if none do.
+        finding: the reason why no images arrive; None if they do.
     """
 
-    def __init__(self, node: Any, topic: str, receive: Callable[[Any], None], profile: str):
-        """Subscribes to nothing yet.
+    def __init__(self, node: Node, topic: str, receive: Callable[[Any], Any], profile: str):
+        """Creates the input without a subscription.
 
         Args:
-            node: whose subscription it is.
-            topic: base name, before remapping.
-            receive: gets every message.
-            profile: path of our Fast DDS profile, for a hint.
+            node: the node that subscribes.
+            topic: the base name, before remapping.
+            receive: the function that gets every message.
+            profile: the path of the package's Fast DDS profile, for a hint.
         """
         self.finding: input_diagnosis.Finding | None = None
         self._node, self._receive, self._profile = node, receive, profile
@@ -52,27 +53,27 @@ class ImageInput:
         self._names = {Image: topic, CompressedImage: self._compressed_topic(topic)}
         self._topics = {kind: node.resolve_topic_name(name) for kind, name in self._names.items()}
         self._subscription = self._former = None
-        self._recent: deque[int] = deque(maxlen=self._depth + REMEMBERED)  # when the last messages were sent
+        self._recent: deque[int] = deque(maxlen=self._depth + REMEMBERED)  # source time stamps of the last messages
         self._asked: tuple[type, QoSProfile] | None = None
         self._received = 0
         self._last = 0.0
-        self._told: str | None = None  # kind of finding that the log knows
-        self._unnamed = 0  # how often a finding was not logged because it could not yet say whom it is about
+        self._logged: str | None = None  # kind of finding that was logged last
+        self._unnamed = 0  # how often a finding was not logged because a node's name was unknown
         self._warned_large = False
 
     def _compressed_topic(self, topic: str) -> str:
-        """``<image>/compressed`` after remapping of ``image``, as image_transport has it, unless it is remapped itself."""
+        """Returns ``<image>/compressed`` of the remapped image, as image_transport does, unless it is remapped itself."""
         name = f"{topic}/compressed"
         if (remapped := self._node.resolve_topic_name(name)) != self._node.resolve_topic_name(name, only_expand=True):
             return remapped
         return f"{self._node.resolve_topic_name(topic)}/compressed"
 
     def refresh(self, wanted: bool, silence: float) -> None:
-        """Subscribes, changes the subscription or drops it, as publishers come and go; notices silence.
+        """Subscribes, changes the subscription or drops it, as publishers come and go; detects silence.
 
         Args:
-            wanted: whether images are wanted at all.
-            silence: seconds without an image that are too many.
+            wanted: whether images are received at all.
+            silence: the seconds without an image after which the reason is reported.
         """
         if not wanted:
             self._drop()
@@ -106,14 +107,14 @@ class ImageInput:
             self._drop()
 
         def arrived(message: Any, about: dict) -> None:
-            if self._former is not None and self._subscription is own:
+            if self._former is not None and self._subscription is subscription:
                 self._end_former()
             self._arrived(message, about)
 
-        # The default callbacks would log what the watchdog says better.
+        # The default callbacks would log what the diagnosis reports in more detail.
         quiet = SubscriptionEventCallbacks(use_default_callbacks=False)
-        own = self._node.create_subscription(kind, self._names[kind], arrived, profile, event_callbacks=quiet)
-        self._subscription = own
+        subscription = self._node.create_subscription(kind, self._names[kind], arrived, profile, event_callbacks=quiet)
+        self._subscription = subscription
         self._asked, self._received, self._last = (kind, profile), 0, time.monotonic()
         self._node.get_logger().debug(f"subscribed to {self.description}")
 
@@ -122,11 +123,11 @@ class ImageInput:
             if subscription is not None:
                 self._node.destroy_subscription(subscription)
         self._subscription = self._former = self._asked = self.finding = None
-        self._told = None
+        self._logged = None
         self._recent.clear()
 
     def _end_former(self) -> None:
-        """The new subscription delivers: what the old one still holds comes first, then it may go."""
+        """Delivers the remaining messages of the former subscription first, then destroys it."""
         former, self._former = self._former, None
         while (taken := former.handle.take_message(former.msg_type, False)) is not None:
             self._arrived(*taken)
@@ -141,7 +142,7 @@ class ImageInput:
         if not self._warned_large and len(message.data) > input_diagnosis.LARGE:
             self._warned_large = True
             if input_diagnosis.lacks_profile(get_rmw_implementation_identifier()):
-                text = f"images of {len(message.data) // 1000} kB mostly get lost between processes of one host"
+                text = f"images of {len(message.data) // 1000} kB are mostly lost between processes of one host"
                 self._node.get_logger().warning(f"{text}; {self._hint()}")
         self._receive(message)
 
@@ -154,11 +155,11 @@ class ImageInput:
             )
             for info in infos
         ]
-        own = f"{self._node.get_fully_qualified_name()}/"
+        prefix = f"{self._node.get_fully_qualified_name()}/"
         elsewhere = [
             name
             for name, types in self._node.get_topic_names_and_types()
-            if TYPES[kind] in types and not name.startswith(own) and self._node.count_publishers(name)
+            if TYPES[kind] in types and not name.startswith(prefix) and self._node.count_publishers(name)
         ]
         topic = self._topics[kind]
         return input_diagnosis.diagnose(topic, TYPES[kind], publishers, self._received, silent, elsewhere, self._hint())
@@ -167,16 +168,16 @@ class ImageInput:
         return input_diagnosis.transport_hint(get_rmw_implementation_identifier(), self._profile)
 
     def _notice(self, finding: input_diagnosis.Finding | None) -> None:
-        """Keeps a finding for the diagnostics and logs it when it is another than before, and soon also whom it is about."""
+        """Keeps a finding for the diagnostics, and logs it if its kind has changed."""
         self.finding = finding
         kind = finding.kind if finding else ""
-        if kind == self._told:
+        if kind == self._logged:
             self._unnamed = 0
             return
         if finding and input_diagnosis.UNNAMED in finding.text and self._unnamed < PATIENCE:
             self._unnamed += 1
             return
-        self._told, self._unnamed = kind, 0
+        self._logged, self._unnamed = kind, 0
         if finding:
             self._node.get_logger().warning(finding.text)
         else:

@@ -1,6 +1,6 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""Why no images arrive, in one sentence that says what to do. Functions of their arguments and of the environment."""
+"""Finds out why no images arrive, and describes it in one sentence with a remedy."""
 
 import os
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from fcis_ros.dds_profile import profile_variable
 
 LARGE = 500_000  # bytes; Fast DDS's default shared-memory segment holds 512 kB
 UNNAMED = "a node whose name is not known yet"
-SMALL_SHM = 128 * 2**20  # bytes; Docker gives a container 64 MB, one segment of our profile takes as much
+SMALL_SHM = 128 * 2**20  # bytes; Docker gives a container 64 MB, one segment of the package's profile takes as much
 
 
 @dataclass(frozen=True)
@@ -18,9 +18,9 @@ class Publisher:
     """One publisher of the topic.
 
     Attributes:
-        node: its full name.
-        type: of its messages, such as ``sensor_msgs/msg/Image``.
-        mismatch: why its quality of service does not reach us; empty if it does.
+        node: the full name of its node.
+        type: the type of its messages, such as ``sensor_msgs/msg/Image``.
+        mismatch: the reason why its quality of service does not match; empty if it does.
     """
 
     node: str
@@ -30,12 +30,12 @@ class Publisher:
 
 @dataclass(frozen=True)
 class Finding:
-    """What keeps images away.
+    """The reason why no images arrive.
 
     Attributes:
-        kind: ``no_publisher``, ``wrong_type``, ``incompatible_qos``, ``nothing_received`` or ``silent``.
-        text: one line, with what to do about it.
-        error: whether it will not go away by waiting.
+        kind: one of ``no_publisher``, ``wrong_type``, ``incompatible_qos``, ``nothing_received`` or ``silent``.
+        text: one line with a remedy.
+        error: whether waiting will not help.
     """
 
     kind: str
@@ -44,28 +44,28 @@ class Finding:
 
 
 def full_name(namespace: str, name: str) -> str:
-    """Of the node behind an endpoint; rmw learns of the endpoint first and of its node a moment later."""
+    """Returns the full name of an endpoint's node; rmw knows the endpoint a moment before its node."""
     return UNNAMED if name == "_NODE_NAME_UNKNOWN_" else f"{namespace.rstrip('/')}/{name}"
 
 
 def diagnose(
     topic: str, wanted: str, publishers: Sequence[Publisher], received: int, silent: float, elsewhere: Sequence[str], hint: str
 ) -> Finding:
-    """Explains a silence.
+    """Returns the reason why no images arrive.
 
     Args:
-        topic: that is subscribed to.
-        wanted: type of the messages.
-        publishers: of the topic, of whatever type.
-        received: images since the subscription was made.
-        silent: seconds without an image.
-        elsewhere: topics on which somebody does publish images.
-        hint: of the middleware, from ``transport_hint``.
+        topic: the subscribed topic.
+        wanted: the type of the messages.
+        publishers: the publishers of the topic, of any type.
+        received: the number of images since the subscription.
+        silent: the seconds without an image.
+        elsewhere: other topics on which images are published.
+        hint: a hint about the middleware, from ``transport_hint``.
     """
     right = [publisher for publisher in publishers if publisher.type == wanted]
     if not publishers:
         others = f"; images are published on {', '.join(elsewhere)}: remap the input" if elsewhere else ""
-        return Finding("no_publisher", f"no image for {silent:.0f} s: nobody publishes {topic}{others}")
+        return Finding("no_publisher", f"no image for {silent:.0f} s: {topic} has no publisher{others}")
     if not right:
         other = publishers[0]
         text = f"no image for {silent:.0f} s: {other.node} publishes {topic} as {other.type}, {wanted} is needed"
@@ -80,16 +80,16 @@ def diagnose(
 
 
 def lacks_profile(middleware: str) -> bool:
-    """Whether this process talks through Fast DDS with its default, small shared-memory segments."""
+    """Whether this process uses Fast DDS with its default, small shared-memory segments."""
     return "fastrtps" in middleware and not os.environ.get(profile_variable())
 
 
 def transport_hint(middleware: str, profile: str) -> str:
-    """What to check where a publisher is connected and nothing arrives.
+    """Returns what to check if a publisher is connected and nothing arrives.
 
     Args:
-        middleware: such as ``rmw_fastrtps_cpp``.
-        profile: path of the Fast DDS profile that comes with the package.
+        middleware: the identifier of the middleware, such as ``rmw_fastrtps_cpp``.
+        profile: the path of the package's Fast DDS profile.
     """
     if "fastrtps" in middleware:
         where = "this node and the publisher" if lacks_profile(middleware) else "the publisher as well (this node has one)"
@@ -106,9 +106,9 @@ def transport_hint(middleware: str, profile: str) -> str:
 
 
 def shared_memory_bytes() -> int | None:
-    """Size of /dev/shm, None where there is none."""
+    """Returns the size of /dev/shm; None if it does not exist."""
     try:
-        about = os.statvfs("/dev/shm")
+        status = os.statvfs("/dev/shm")
     except OSError:
         return None
-    return about.f_frsize * about.f_blocks
+    return status.f_frsize * status.f_blocks

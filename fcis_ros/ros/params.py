@@ -1,6 +1,6 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""The node's parameters: one table for declaration, validation, the YAML file, launch arguments and documentation."""
+"""The parameters of the node: one table for declaration, validation, the YAML file, launch arguments and documentation."""
 
 import dataclasses
 import math
@@ -20,13 +20,13 @@ class Parameter:
     """One row of the table.
 
     Attributes:
-        name: of the parameter.
-        default: whose type is the parameter's.
-        description: one sentence or two, for people.
-        limits: least and greatest value of a number.
-        choices: the words it can be.
-        read_only: set at the start only.
-        launch: an argument of ``camera.launch.py``, too.
+        name: the name of the parameter.
+        default: the default value, which has the parameter's type.
+        description: one or two sentences for users.
+        limits: the smallest and largest value of a number.
+        choices: the allowed words.
+        read_only: whether it can be set at the start only.
+        launch: whether ``camera.launch.py`` has an argument of this name.
     """
 
     name: str
@@ -39,7 +39,7 @@ class Parameter:
 
     @property
     def constraint(self) -> str:
-        """What its values are, in words; empty where anything of its type goes."""
+        """The allowed values in words; empty if every value of the type is allowed."""
         if self.choices:
             return f"one of {', '.join(self.choices)}"
         return f"{self.limits[0]} to {self.limits[1]}" if self.limits else ""
@@ -47,58 +47,57 @@ class Parameter:
 
 PARAMETERS = (
     Parameter("model", "",
-              "Checkpoint, a .safetensors file of this project or what `fcis export` made; empty for the one included.",
+              "Path of a checkpoint (.safetensors) or of what `fcis export` wrote; empty for the included checkpoint.",
               read_only=True, launch=True),
-    Parameter("device", "auto", "Where the network computes: auto, cpu, cuda or cuda:N; one that is not there is an error.",
+    Parameter("device", "auto", "Device of the network: auto, cpu, cuda or cuda:N; a missing device is an error.",
               read_only=True, launch=True),
     Parameter("precision", "auto",
-              "Of the convolutions: fp32, tf32, bf16, fp16, or auto, which follows from the hardware alone.",
+              "Precision of the convolutions: fp32, tf32, bf16, fp16, or auto, which depends on the hardware only.",
               read_only=True, launch=True),
-    Parameter("threads", 0, "CPU threads of the network; 0 leaves the choice to PyTorch.", (0, 1024),
+    Parameter("threads", 0, "Number of CPU threads of the network; 0 for PyTorch's default.", (0, 1024),
               read_only=True, launch=True),
-    Parameter("max_batch", 0, "Frames of different cameras computed together, if so many wait; 0 is 8 on a GPU and 1 on a CPU, "
-              "which gains nothing by it.", (0, 64), read_only=True),
-    Parameter("autostart", True, "Configure and activate at start; false leaves that to a lifecycle manager.",
+    Parameter("max_batch", 0, "Maximum number of frames of different cameras computed together; 0 for 8 on a GPU and 1 on a "
+              "CPU, where batches are not faster.", (0, 64), read_only=True),
+    Parameter("autostart", True, "Whether the node configures and activates itself; false leaves that to a lifecycle manager.",
               read_only=True, launch=True),
-    Parameter("cameras", [""], "Names of several cameras, each with topics of its own (NAME/image, ~/NAME/masks); empty for "
+    Parameter("cameras", [""], "Names of several cameras, each with separate topics (NAME/image, ~/NAME/masks); empty for "
               "one camera (image, ~/masks).", read_only=True, launch=True),
-    Parameter("transport", "auto", "What to subscribe to: the raw image, its compressed topic, or auto: raw where somebody "
-              "publishes it.", choices=("auto", "raw", "compressed"), read_only=True, launch=True),
+    Parameter("transport", "auto", "Subscribed topic: the raw image, its compressed topic, or auto: raw if it has a "
+              "publisher.", choices=("auto", "raw", "compressed"), read_only=True, launch=True),
     Parameter("input_qos", "auto", "Quality of service of the subscriptions; auto is as strict as the publishers allow.",
               choices=("auto", "sensor_data", "reliable", "system_default"), read_only=True, launch=True),
-    Parameter("frame_policy", "latest", "With latest the newest frame waits and an older one gives way; with every they are "
-              "served in order, and queue_size of them can wait.", choices=("latest", "every"), read_only=True, launch=True),
-    Parameter("queue_size", 64, "Frames of a camera that can wait with frame_policy every; when full, the oldest gives way.",
-              (1, 10_000), read_only=True),
-    Parameter("track", False, "Give instances ids that stay from frame to frame.", read_only=True, launch=True),
+    Parameter("frame_policy", "latest", "Frames to compute: latest keeps the newest waiting frame only; every computes them "
+              "in order, and up to queue_size frames wait.", choices=("latest", "every"), read_only=True, launch=True),
+    Parameter("queue_size", 64, "Maximum number of waiting frames per camera with frame_policy every; when full, the oldest "
+              "is dropped.", (1, 10_000), read_only=True),
+    Parameter("track", False, "Whether instances get track ids that persist from frame to frame.", read_only=True, launch=True),
     Parameter("enable", True, "Whether images are received; false drops the subscriptions and keeps the model loaded."),
-    Parameter("score_threshold", 0.5, "Publish instances from this score.", (0.0, 1.0), launch=True),
-    Parameter("classes", [""], "Names of the classes to publish; empty for all of the model's."),
-    Parameter("max_instances", 100, "Publish at most so many instances of a frame, the best ones.", (1, 1000)),
-    Parameter("max_age_ms", 0, "Skip and count frames whose stamp is older than this when their turn comes; 0 for never.",
-              (0, 3_600_000), launch=True),
-    Parameter("silence_s", 3.0, "Seconds without an image after which the node says why nothing arrives.", (0.5, 3600.0)),
-    Parameter("overlay_score_threshold", 0.0, "Draw only those published instances that have this score.", (0.0, 1.0)),
+    Parameter("score_threshold", 0.5, "Minimum score of published instances.", (0.0, 1.0), launch=True),
+    Parameter("classes", [""], "Names of the published classes; empty for all classes of the model."),
+    Parameter("max_instances", 100, "Maximum number of instances per frame, highest scores first.", (1, 1000)),
+    Parameter("max_age_ms", 0, "Maximum age of a frame, by its stamp, when its turn comes; older ones are skipped and counted; "
+              "0 for no limit.", (0, 3_600_000), launch=True),
+    Parameter("silence_s", 3.0, "Seconds without an image after which the node reports why none arrives.", (0.5, 3600.0)),
+    Parameter("overlay_score_threshold", 0.0, "Minimum score of the published instances that are drawn.", (0.0, 1.0)),
     Parameter("overlay_alpha", 0.5, "Opacity of the masks in the overlay.", (0.0, 1.0)),
     Parameter("overlay_contour", 3, "Thickness of the outlines, in pixels of an image of 1080 rows; scaled with it.", (1, 20)),
-    Parameter("overlay_text", ["class", "score", "id"], "What is written at each instance, of class, score and id; [''] for "
-              "nothing."),
-    Parameter("overlay_colours", "class", "What a colour in the overlay stands for.", choices=("class", "id")),
+    Parameter("overlay_text", ["class", "score", "id"], "Text at each instance, any of class, score and id; [''] for none."),
+    Parameter("overlay_colours", "class", "Meaning of the colours in the overlay.", choices=("class", "id")),
 )  # fmt: skip
 
 
 def text_of(value: Any) -> str:
-    """A value as it is written on a command line."""
+    """Returns a value as written on a command line."""
     if isinstance(value, (list, tuple)):
         return ",".join(value)
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def from_text(row: Parameter, text: str) -> Any:
-    """An argument of a command line as a parameter's value; lists with or without brackets.
+    """Returns the value of a command-line argument; lists may have brackets.
 
     Raises:
-        InputError: not of the parameter's type, or out of range.
+        InputError: the value has another type or is out of range.
     """
     kind = type(row.default)
     if kind is list:
@@ -117,7 +116,7 @@ def from_text(row: Parameter, text: str) -> Any:
 
 @dataclass(frozen=True)
 class Settings:
-    """The parameters that may change at run time, in the form the worker uses."""
+    """The parameters that may change at run time, as the worker uses them."""
 
     enable: bool
     score_threshold: float
@@ -131,21 +130,28 @@ class Settings:
     overlay_text: tuple[str, ...]
     overlay_colours: str
 
-    def keep(self, found: Instances) -> np.ndarray:
-        """Indices of the instances to publish, best first."""
-        kept = found.scores >= self.score_threshold
+    def keep(self, instances: Instances) -> np.ndarray:
+        """Returns [K] indices of the instances to publish, highest scores first."""
+        kept = instances.scores >= self.score_threshold
         if self.classes:
-            kept &= np.isin([found.class_names[label - 1] for label in found.labels], self.classes).reshape(kept.shape)
+            kept &= np.isin([instances.class_names[label - 1] for label in instances.labels], self.classes).reshape(kept.shape)
         return np.flatnonzero(kept)[: self.max_instances]
+
+
+@dataclass
+class CurrentSettings:
+    """The settings at this moment: the executor's thread replaces ``value`` as a whole, other threads read it."""
+
+    value: Settings
 
 
 SETTINGS = {field.name for field in dataclasses.fields(Settings)}
 CAMERA_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
-RESERVED = {"masks", "overlay", "labels", "labels_color", "segment"}  # ~/masks/masks would be a trap
+RESERVED = {"masks", "overlay", "labels", "labels_color", "segment"}  # ~/masks/masks would be confusing
 
 
 def descriptor(row: Parameter) -> ParameterDescriptor:
-    """A row as ROS 2 describes it to ``ros2 param describe``."""
+    """Returns a row as ``ros2 param describe`` shows it."""
     described = ParameterDescriptor(description=row.description, read_only=row.read_only)
     if row.choices:
         described.additional_constraints = row.constraint
@@ -179,10 +185,10 @@ def _check_choice(row: Parameter, value: Any) -> None:
 
 
 def cameras(names: list[str]) -> tuple[str, ...]:
-    """The names in the parameter ``cameras``; one empty name where there is a single, unnamed camera.
+    """Returns the names in the parameter ``cameras``; one empty name for a single, unnamed camera.
 
     Raises:
-        InputError: a name that cannot be part of a topic, or two alike.
+        InputError: a name cannot be part of a topic, or occurs twice.
     """
     given = tuple(name for name in names if name)
     for name in given:
@@ -190,13 +196,13 @@ def cameras(names: list[str]) -> tuple[str, ...]:
             raise InputError(f"parameter cameras: {name!r} is not a name of letters, digits and underscores")
         if name in RESERVED:
             raise InputError(f"parameter cameras: {name!r} is the name of a topic of this node")
-    if len(set(given)) < len(given):
-        raise InputError(f"parameter cameras: two of {', '.join(given)} are alike")
+        if given.count(name) > 1:
+            raise InputError(f"parameter cameras: duplicate camera name {name!r}")
     return given or ("",)
 
 
 def changed(settings: Settings, parameters: list[Any]) -> Settings:
-    """The settings after a request to set some parameters; others are ignored."""
+    """Returns the settings after a request to set some parameters; read-only ones are ignored."""
     values = {p.name: _value(p.name, p.value) for p in parameters if p.name in SETTINGS}
     return dataclasses.replace(settings, **values)
 
@@ -206,7 +212,7 @@ def _value(name: str, value: Any) -> Any:
 
 
 def check(settings: Settings, class_names: tuple[str, ...] | None) -> None:
-    """Raises InputError for what ranges cannot say; class names are checked once a model is there."""
+    """Raises InputError for values that ranges cannot exclude; class names are checked once a model is loaded."""
     for row in (row for row in PARAMETERS if not row.read_only):
         value = getattr(settings, row.name)
         _check_choice(row, value)
@@ -214,7 +220,7 @@ def check(settings: Settings, class_names: tuple[str, ...] | None) -> None:
             raise InputError(f"parameter {row.name}: must be a number, {row.constraint}")
     parts = set(settings.overlay_text)
     if parts - {"class", "score", "id"} or len(parts) < len(settings.overlay_text):
-        raise InputError("parameter overlay_text: each of class, score and id at most once")
+        raise InputError("parameter overlay_text: expected class, score and id, each at most once")
     unknown = [name for name in settings.classes if class_names is not None and name not in class_names]
     if unknown:
         raise InputError(f"parameter classes: {unknown[0]!r} is not a class of the model ({', '.join(class_names)})")

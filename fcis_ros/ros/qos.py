@@ -1,6 +1,6 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""Quality of service: what the node offers, and what it asks of the publishers of its images."""
+"""Quality of service of the node's publishers and subscriptions."""
 
 from collections.abc import Sequence
 
@@ -10,13 +10,13 @@ OUTPUT = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=5, reliability=Reliab
 
 
 def input_profile(policy: str, offered: Sequence[QoSProfile], depth: int) -> QoSProfile:
-    """The profile to subscribe with.
+    """Returns the profile to subscribe with.
 
     Args:
-        policy: ``sensor_data`` (best effort), ``reliable``, ``system_default`` (the middleware's), or ``auto``, which is as
-            strict as all publishers allow: reliable where every one is, and likewise transient local.
-        offered: profiles of the publishers that are there; none yet counts as best effort, which matches every publisher.
-        depth: of the history.
+        policy: one of ``sensor_data`` (best effort), ``reliable``, ``system_default`` (the middleware's), or ``auto``, which is
+            as strict as all publishers allow: reliable if all of them are, and likewise transient local.
+        offered: the profiles of the publishers; without one, best effort is used, which matches every publisher.
+        depth: the depth of the history.
     """
     reliability, durability = ReliabilityPolicy.BEST_EFFORT, DurabilityPolicy.VOLATILE
     if policy == "system_default":
@@ -32,12 +32,12 @@ def input_profile(policy: str, offered: Sequence[QoSProfile], depth: int) -> QoS
 
 
 def mismatch(offered: QoSProfile, asked: QoSProfile) -> str:
-    """Why a publisher cannot reach a subscription, in one line; empty if it can."""
+    """Returns why a publisher does not match a subscription, in one line; empty if it does."""
     verdict, reason = qos_check_compatible(offered, asked)
     return " ".join(reason.split()).rstrip(";") if verdict == QoSCompatibility.ERROR else ""
 
 
 def describe(profile: QoSProfile) -> str:
-    """Such as ``reliable, volatile, depth 1``."""
+    """Returns a text such as ``reliable, volatile, depth 1``."""
     words = (profile.reliability.name, profile.durability.name)
     return ", ".join(word.lower().replace("_", " ") for word in words) + f", depth {profile.depth}"

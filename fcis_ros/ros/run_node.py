@@ -1,8 +1,8 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""A process around one node: clean ends whatever happens, and the statuses that say what did.
+"""Runs one node in a process, ends it cleanly in every case, and sets the exit status.
 
-Imported before everything that takes time, rclpy included.
+Imported before everything that takes time, including rclpy.
 """
 
 import contextlib
@@ -17,16 +17,16 @@ from typing import Any
 
 from fcis_ros.errors import InputError
 
-DONE, UNUSABLE, DEVICE_LOST = 0, 2, 3  # statuses; 1 is Python's own for what nobody foresaw
+DONE, UNUSABLE, DEVICE_LOST = 0, 2, 3  # exit statuses; 1 is Python's for an unexpected exception
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
-LAST_SECONDS = 3.0  # for a thread that loads or computes, after the end; it has nothing left to save
+LAST_SECONDS = 3.0  # longest wait at the end for a thread that loads or computes; it has nothing to save
 _initialised = False
 
 
 def obey_signals() -> None:
-    """From now on SIGINT and SIGTERM, however many, end the process with status 0 and without a traceback.
+    """Makes SIGINT and SIGTERM, also repeated ones, end the process with status 0 and without a traceback.
 
-    Before ``run`` has initialised rclpy there is nothing to clean up, and they end it at once. Afterwards rclpy's own handler,
+    Before ``run`` has initialised rclpy there is nothing to clean up, and they end it at once. Afterwards rclpy's handler,
     which calls this one first, ends the spinning.
     """
 
@@ -38,8 +38,8 @@ def obey_signals() -> None:
         signal.signal(number, handle)
 
 
-def _without_places(error: Exception) -> str:
-    """What rcl says of arguments, files and the environment, without the lines of its sources."""
+def _without_source_lines(error: Exception) -> str:
+    """Returns rcl's error about arguments, files or the environment, without the names and lines of its sources."""
     if type(error).__name__ == "UnknownROSArgsError":
         return f"unknown ROS arguments {error}"
     lines = str(error).removeprefix("failed to initialize rcl: ").splitlines() or [type(error).__name__]
@@ -49,12 +49,12 @@ def _without_places(error: Exception) -> str:
 def spin_once(executor: Any, seconds: float | None = None) -> None:
     """Serves one callback of a node whose publishers may be destroyed by another thread meanwhile.
 
-    rclpy gathers what to wait for without a lock: a publisher's events that are destroyed just then are an error of the whole
-    executor, which has lost nothing by it and gathers anew the next time. Likewise a signal that ends the context just then.
+    rclpy collects its wait set without a lock: an event of a publisher that is destroyed just then is an error of the executor,
+    which loses nothing by it and collects again the next time. The same holds for a signal that ends the context just then.
 
     Args:
         executor: the executor of the node.
-        seconds: time to wait for a callback; None waits for ever.
+        seconds: the longest wait for a callback; None for no limit.
 
     Raises:
         ExternalShutdownException: the context has ended.
@@ -73,27 +73,27 @@ def spin_once(executor: Any, seconds: float | None = None) -> None:
 
 
 def spin_until(executor: Any, done: Callable[[], bool]) -> None:
-    """Serves callbacks until ``done``, LAST_SECONDS at most; after a signal only those that are under way already."""
+    """Serves callbacks until ``done``, for LAST_SECONDS at most; after a signal only those already in progress."""
     from rclpy.executors import ExternalShutdownException
 
     deadline = time.monotonic() + LAST_SECONDS
-    with contextlib.suppress(ExternalShutdownException):  # comes when all of those have gone on
+    with contextlib.suppress(ExternalShutdownException):  # raised when all of those have ended
         while not done() and time.monotonic() < deadline:
             spin_once(executor, 0)
 
 
 def run(name: str, make_node: Callable[[], Any], spin: Callable[[Any, Any], None]) -> int:
-    """Makes a node, spins it until it ends or a signal comes, and cleans up.
+    """Creates a node, spins it until it ends or a signal comes, and cleans up.
 
     Args:
-        name: of the executable, for messages.
-        make_node: makes an object that has ``exit_status`` and ``finish``, which is called before it is destroyed; may raise
-            InputError, to say that a parameter cannot be used.
-        spin: gets the executor and the node.
+        name: the name of the executable, for messages.
+        make_node: a function that returns a node with ``exit_status`` and ``finish``, which is called before it is
+            destroyed; raises InputError if a parameter cannot be used.
+        spin: a function that spins the executor, which it gets with the node.
 
     Returns:
-        The status of the process: 0 after a signal or a proper end, 2 if something given cannot be used (parameters, ROS
-        arguments, their files, the environment), or the node's ``exit_status``.
+        The exit status: 0 after a signal or a regular end, 2 if parameters, ROS arguments, their files or the environment
+        cannot be used, or the node's ``exit_status``.
     """
     global _initialised
     import rclpy
@@ -101,8 +101,8 @@ def run(name: str, make_node: Callable[[], Any], spin: Callable[[Any, Any], None
 
     try:
         rclpy.init()
-    except Exception as error:  # noqa: BLE001 (of several kinds that rclpy does not name, all about what it was given)
-        print(f"{name}: {_without_places(error)}", file=sys.stderr)
+    except Exception as error:  # noqa: BLE001 (rclpy raises undocumented types, all about its arguments)
+        print(f"{name}: {_without_source_lines(error)}", file=sys.stderr)
         return UNUSABLE
     _initialised = True
     node, status = None, DONE
@@ -114,28 +114,32 @@ def run(name: str, make_node: Callable[[], Any], spin: Callable[[Any, Any], None
     except ExternalShutdownException:
         pass
     except InputError as error:
-        if rclpy.ok():  # else interrupted half-way
+        if rclpy.ok():  # otherwise interrupted
             print(f"{name}: {error}", file=sys.stderr)
             status = UNUSABLE
     except Exception as error:
-        if rclpy.ok():  # else interrupted half-way
+        if rclpy.ok():  # otherwise interrupted
             if node is not None or type(error).__name__ != "RCLError":
                 raise
-            print(f"{name}: {_without_places(error)}", file=sys.stderr)  # the environment asks for what the middleware cannot
+            print(f"{name}: {_without_source_lines(error)}", file=sys.stderr)  # a feature that the middleware lacks
             status = UNUSABLE
     finally:
         if node is not None:
             status = status or node.exit_status
             node.finish()
-            node.destroy_node()
+            try:
+                node.destroy_node()
+            except Exception:
+                if rclpy.ok():  # otherwise a transition, interrupted by the signal, destroys the same publishers in its thread
+                    raise
         rclpy.try_shutdown()
-        for number in SIGNALS:  # until the very end: Python itself would bring the deadly defaults back
+        for number in SIGNALS:  # until the end: Python would restore the defaults, which kill
             signal.signal(number, signal.SIG_IGN)
     for thread in threading.enumerate():
         if thread is not threading.current_thread() and thread.daemon:
             thread.join(LAST_SECONDS)
     if threading.active_count() > 1:
-        # Python would tear down PyTorch beneath a thread that still loads or computes.
+        # Python would unload PyTorch while a thread still uses it.
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(status)

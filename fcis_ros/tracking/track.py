@@ -1,10 +1,10 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""One track: where its object is as a whole, also what is hidden of it, and how it moves.
+"""One track: the extent of its whole object, including occluded parts, and its motion.
 
-What is seen of an object ends where the object ends, where something nearer begins or where the picture ends. Only edges of the
-first kind say where the object is and how fast; behind the others it goes on as it was. Without the difference a car that
-slides behind another shrinks and slows down with what is left of it, and whoever comes out beyond is somebody else.
+A mask ends where its object ends (an unoccluded edge), or where a nearer instance or the picture's edge begins (an occluded
+edge). Only unoccluded edges are measurements of the object's position and velocity; at the others its size and velocity stay as
+they were. Otherwise a car that passes behind another would seem to shrink and slow down, and would get another id afterwards.
 """
 
 import math
@@ -12,161 +12,162 @@ from dataclasses import dataclass
 
 import numpy as np
 
-MEMORY = 0.3  # seconds over which velocity is averaged
-MOMENT = 0.001  # seconds between frames up to which a displacement tells no velocity
-SHRINKS = 0.5  # share of its width or height that an object keeps until it is seen again
-KNOWN = 0.6  # share of a mask's pixels that a partly hidden one must have to take its place
-BESIDE = 0.05  # of a box's sides: how near its edge a nearer box must be to hide what comes behind the edge
-ALONG = 0.3  # share of the edge along which it must
-LEVEL = 0.1  # of a box's height: how much higher a box may end at the bottom and still count as nearer
+MEMORY = 0.3  # time constant of the mean velocity, seconds
+MIN_INTERVAL = 0.001  # seconds between frames, above which a displacement is a measurement of velocity
+MIN_SIZE = 0.5  # share of its width or height below which a predicted box does not shrink
+MIN_VISIBLE = 0.6  # share of a mask's pixels from which a partly occluded mask replaces it
+OCCLUDER_DISTANCE = 0.05  # largest distance of an occluding box from the edge, in sides of the occluded box
+OCCLUDED_LENGTH = 0.3  # share of an edge from which it counts as occluded
+NEARER_TOLERANCE = 0.1  # share of a box's height by which a box may end higher and still count as nearer
 
 AXES = ((0, 2), (1, 3))  # the edges of a box by axis: left and right, top and bottom
 
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """An instance that is, or becomes, a track.
+    """An instance in one frame, matched with a track.
 
     Attributes:
-        box: [4] int32, tight around the mask.
-        runs: [S, 3] of the mask, as ``ColumnRuns`` has them.
-        area: its pixels.
-        free: [4], which edges of the box are the object's own: left, top, right, bottom.
-        seconds: when.
+        box: [4] int32, x1, y1, x2, y2 in pixels, tight around the mask.
+        runs: [S, 3] int32 column runs of the mask, as in ``ColumnRuns``.
+        area: the number of pixels of the mask.
+        unoccluded: [4] whether the left, top, right and bottom edge are unoccluded.
+        seconds: the time stamp of the frame.
     """
 
     box: np.ndarray
     runs: np.ndarray
     area: int
-    free: list[bool]
+    unoccluded: list[bool]
     seconds: float
 
 
 @dataclass(slots=True)
 class Track:
-    """One object. Boxes are (x1, y1, x2, y2), pixels, and reach beyond the image where the object does.
+    """One object. An extent is the box (x1, y1, x2, y2) of the whole object in pixels, which may reach beyond the image.
 
     Attributes:
-        id: its number.
-        label: its class.
-        mask: the instance that shows its mask best.
-        origin: where the whole object was then.
-        last: the instance that it was matched with last.
-        place: where the whole object was then.
-        velocity: of the place's edges, pixels per second.
-        steps: how many displacements each edge's velocity is an average of.
-        missed: for how long since it has neither been matched nor hidden, seconds.
+        id: the track id, from 1.
+        label: the class, 1..C.
+        mask: the observation with the most complete mask.
+        mask_extent: the extent at the time of ``mask``.
+        last: the last observation.
+        extent: the extent at the time of ``last``.
+        velocity: [4] the velocity of the extent's edges, pixels per second.
+        steps: [4] the number of displacements of which each edge's velocity is the mean.
+        missed: seconds since ``last`` in which the object was neither matched nor occluded.
     """
 
     id: int
     label: int
     mask: Observation
-    origin: list[float]
+    mask_extent: list[float]
     last: Observation
-    place: list[float]
+    extent: list[float]
     velocity: list[float]
     steps: list[int]
     missed: float = 0.0
 
     @classmethod
-    def begin(cls, number: int, label: int, seen: Observation) -> "Track":
-        """A new object, of which only one instance is known."""
-        place = [float(edge) for edge in seen.box]
-        return cls(number, label, seen, place, seen, place, [0.0] * 4, [0] * 4)
+    def begin(cls, track_id: int, label: int, observation: Observation) -> "Track":
+        """Returns a new track with its first observation."""
+        extent = [float(edge) for edge in observation.box]
+        return cls(track_id, label, observation, extent, observation, extent, [0.0] * 4, [0] * 4)
 
     def predict(self, seconds: float) -> list[float]:
-        """Where the whole object is then; where its edges would come too near each other they go on together."""
+        """Returns the extent at a time; if the object would shrink below ``MIN_SIZE``, its edges move together."""
         passed = seconds - self.last.seconds
-        place = [edge + speed * passed for edge, speed in zip(self.place, self.velocity, strict=True)]
+        extent = [edge + speed * passed for edge, speed in zip(self.extent, self.velocity, strict=True)]
         for low, high in AXES:
-            if place[high] - place[low] < SHRINKS * (self.place[high] - self.place[low]):
-                way = (self.velocity[low] + self.velocity[high]) / 2 * passed
-                place[low], place[high] = self.place[low] + way, self.place[high] + way
-        return place
+            if extent[high] - extent[low] < MIN_SIZE * (self.extent[high] - self.extent[low]):
+                shift = (self.velocity[low] + self.velocity[high]) / 2 * passed
+                extent[low], extent[high] = self.extent[low] + shift, self.extent[high] + shift
+        return extent
 
-    def take(self, seen: Observation, known: float) -> None:
-        """Goes on with what is seen of the object now.
+    def update(self, observation: Observation, mask_area: float) -> None:
+        """Continues the track with an observation.
 
         Args:
-            seen: that.
-            known: pixels of the track's own mask, moved to now, that lie in the image.
+            observation: the instance of the object in a later frame.
+            mask_area: the number of pixels in the image of the track's mask, moved to the time of the observation.
         """
-        place, predicted = [float(edge) for edge in seen.box], self.predict(seen.seconds)
+        extent, predicted = [float(edge) for edge in observation.box], self.predict(observation.seconds)
         for axis in AXES:
-            _complete(place, predicted, seen.free, *axis)
-            if seen.seconds - self.last.seconds > MOMENT:
-                self._measure(seen, place, axis)
-        self.place, self.last, self.missed = place, seen, 0.0
-        if all(seen.free) or seen.area >= KNOWN * known:
-            self.mask, self.origin = seen, place
+            _complete(extent, predicted, observation.unoccluded, *axis)
+            if observation.seconds - self.last.seconds > MIN_INTERVAL:
+                self._measure(observation, extent, axis)
+        self.extent, self.last, self.missed = extent, observation, 0.0
+        if all(observation.unoccluded) or observation.area >= MIN_VISIBLE * mask_area:
+            self.mask, self.mask_extent = observation, extent
 
-    def _measure(self, seen: Observation, place: list[float], axis: tuple[int, int]) -> None:
-        """Adds a displacement to the velocity: of edges free now and before; a hidden one moves as the edge across from it."""
-        passed = seen.seconds - self.last.seconds
-        forgets, changes = 1 - math.exp(-passed / MEMORY), {}
+    def _measure(self, observation: Observation, extent: list[float], axis: tuple[int, int]) -> None:
+        """Updates the velocity by edges unoccluded now and before; an occluded edge moves as the opposite one."""
+        passed = observation.seconds - self.last.seconds
+        decay, changes = 1 - math.exp(-passed / MEMORY), {}
         for edge in axis:
-            if seen.free[edge] and self.last.free[edge]:
+            if observation.unoccluded[edge] and self.last.unoccluded[edge]:
                 self.steps[edge] += 1
-                # The mean at first, then a mean that forgets.
-                gain = max(forgets, 1 / self.steps[edge])
-                changes[edge] = gain * ((place[edge] - self.place[edge]) / passed - self.velocity[edge])
+                # The plain mean at first, then an exponential one.
+                gain = max(decay, 1 / self.steps[edge])
+                changes[edge] = gain * ((extent[edge] - self.extent[edge]) / passed - self.velocity[edge])
         if not changes and not any(self.steps[edge] for edge in axis):
-            # Never yet free on this axis, as in a row of people: what is seen is all that can be known.
-            way = sum(float(seen.box[edge] - self.last.box[edge]) / passed - self.velocity[edge] for edge in axis) / 2
-            changes = dict.fromkeys(axis, forgets * way)
+            # Never unoccluded on this axis, as in a row of people: the visible part is the only measurement.
+            boxes = observation.box, self.last.box
+            change = sum(float(boxes[0][edge] - boxes[1][edge]) / passed - self.velocity[edge] for edge in axis) / 2
+            changes = dict.fromkeys(axis, decay * change)
         for edge in axis if changes else ():
             self.velocity[edge] += changes.get(edge, next(iter(changes.values())))
 
 
-def _complete(place: list[float], predicted: list[float], own: list[bool], low: int, high: int) -> None:
-    """Puts edges that are hidden where the object's size says, or farther out where more of it is seen."""
+def _complete(extent: list[float], predicted: list[float], unoccluded: list[bool], low: int, high: int) -> None:
+    """Moves occluded edges to where the object's size puts them, or farther out where more of it is visible."""
     size = max(predicted[high] - predicted[low], 1.0)
-    if own[low] and own[high]:
+    if unoccluded[low] and unoccluded[high]:
         return
-    if own[low]:
-        place[high] = max(place[high], place[low] + size)
-    elif own[high]:
-        place[low] = min(place[low], place[high] - size)
-    else:  # as it was going to be, moved just so far that what is seen lies inside
-        way = max(place[high] - predicted[high], 0.0) + min(place[low] - predicted[low], 0.0)
-        place[low], place[high] = min(place[low], predicted[low] + way), max(place[high], predicted[high] + way)
+    if unoccluded[low]:
+        extent[high] = max(extent[high], extent[low] + size)
+    elif unoccluded[high]:
+        extent[low] = min(extent[low], extent[high] - size)
+    else:  # as predicted, shifted just so far that the visible part lies inside
+        shift = max(extent[high] - predicted[high], 0.0) + min(extent[low] - predicted[low], 0.0)
+        extent[low], extent[high] = min(extent[low], predicted[low] + shift), max(extent[high], predicted[high] + shift)
 
 
-def mask_boxes(tracks: list[Track], places: np.ndarray) -> np.ndarray:
-    """[T, 4] where the masks' boxes are when the whole objects are at ``places`` [T, 4]."""
+def mask_boxes(tracks: list[Track], extents: np.ndarray) -> np.ndarray:
+    """Returns [T, 4] the boxes of the tracks' masks when the whole objects are at ``extents`` [T, 4]."""
     # As pairs of corners, [T, 2, 2].
     boxes = np.stack([track.mask.box for track in tracks]).reshape(-1, 2, 2)
-    origins, corners = np.array([track.origin for track in tracks]).reshape(-1, 2, 2), places.reshape(-1, 2, 2)
-    scale = np.diff(corners, axis=1) / np.maximum(np.diff(origins, axis=1), 1)
-    return (corners[:, :1] + (boxes - origins[:, :1]) * scale).reshape(-1, 4)
+    before, after = np.array([track.mask_extent for track in tracks]).reshape(-1, 2, 2), extents.reshape(-1, 2, 2)
+    scale = np.diff(after, axis=1) / np.maximum(np.diff(before, axis=1), 1)
+    return (after[:, :1] + (boxes - before[:, :1]) * scale).reshape(-1, 4)
 
 
-def free_edges(boxes: np.ndarray, apart: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Which edges are their objects' own: no nearer box lies behind them, and the image goes on there.
+def unoccluded_edges(boxes: np.ndarray, separate: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Finds the edges that neither a nearer box nor the picture's edge occludes.
 
-    Who stands lower in the picture stands nearer. Where two end about level, each may hide the other.
+    An instance that ends lower in the picture is nearer. If two end at about the same height, each may occlude the other.
 
     Args:
-        boxes: [N, 4] of one image.
-        apart: [N, N] bool, which of them may be one in front of the other at all.
-        height: of the image, pixels.
-        width: of the image, pixels.
+        boxes: [N, 4] the boxes of one image, pixels.
+        separate: [N, N] bool, the pairs that may occlude one another.
+        height: the height of the image, pixels.
+        width: the width of the image, pixels.
 
     Returns:
-        [N, 4] bool.
+        [N, 4] bool, for left, top, right and bottom.
     """
     boxes = boxes.astype(float)
-    free = (boxes > 0) & (boxes < (np.inf, np.inf, width, height))
+    unoccluded = (boxes > 0) & (boxes < (np.inf, np.inf, width, height))
     sides = boxes[:, 2:] - boxes[:, :2]
-    nearer = apart & (boxes[:, 3] > (boxes[:, 3] - LEVEL * sides[:, 1])[:, None])
+    nearer = separate & (boxes[:, 3] > (boxes[:, 3] - NEARER_TOLERANCE * sides[:, 1])[:, None])
     np.fill_diagonal(nearer, False)
     for axis, edges in enumerate(AXES):
         other = 1 - axis
         shared = np.minimum(boxes[:, None, other + 2], boxes[:, other + 2]) - np.maximum(boxes[:, None, other], boxes[:, other])
         shares = np.maximum(shared, 0) / sides[:, other, None]
-        beside = np.maximum(BESIDE * sides[:, axis], 1.5)
-        for edge, way in zip(edges, (-beside, beside), strict=True):
-            behind = (boxes[:, edge] + way)[:, None]
-            hides = nearer & (boxes[:, axis] <= behind) & (behind <= boxes[:, axis + 2])
-            free[:, edge] &= (shares * hides).sum(1) < ALONG
-    return free
+        distance = np.maximum(OCCLUDER_DISTANCE * sides[:, axis], 1.5)
+        for edge, offset in zip(edges, (-distance, distance), strict=True):
+            outside = (boxes[:, edge] + offset)[:, None]
+            occludes = nearer & (boxes[:, axis] <= outside) & (outside <= boxes[:, axis + 2])
+            unoccluded[:, edge] &= (shares * occludes).sum(1) < OCCLUDED_LENGTH
+    return unoccluded

@@ -51,8 +51,8 @@ def clip() -> list[tuple[int, int, list[SimpleNamespace]]]:
 
 
 def answers(frames: list[tuple[int, int, list[SimpleNamespace]]]) -> list[str]:
-    own = planner.Planner()
-    return [planner.NAMES[own.update(masks, height, width)] for height, width, masks in frames]
+    decider = planner.Planner()
+    return [planner.NAMES[decider.update(masks, height, width)] for height, width, masks in frames]
 
 
 def frames_of(case: dict) -> list[tuple[int, int, list[SimpleNamespace]]]:
@@ -61,26 +61,26 @@ def frames_of(case: dict) -> list[tuple[int, int, list[SimpleNamespace]]]:
 
 
 @pytest.mark.parametrize("case", VECTORS, ids=lambda case: case["name"])
-def test_vectors_in_python(case):
+def test_planner_python_vectors_match(case):
     assert answers(frames_of(case)) == case["commands"]
 
 
-def test_the_clip_has_every_command_and_no_flutter(clip):
+def test_planner_clip_has_every_command_without_flutter(clip):
     given = answers(clip)
     assert set(given) == set(planner.NAMES)
     changes = [frame for frame in range(1, len(given)) if given[frame] != given[frame - 1]]
-    strict = {name: place for place, name in enumerate(planner.NAMES)}
+    strict = {name: index for index, name in enumerate(planner.NAMES)}
     for frame in changes:
         if strict[given[frame]] < strict[given[frame - 1]]:  # laxer by one step, after three frames of the same
             assert strict[given[frame - 1]] - strict[given[frame]] == 1
             assert len(set(given[max(frame - 2, 0) : frame])) == 1
 
 
-def test_a_nearer_contact_never_relaxes():
+def test_planner_nearer_contact_never_relaxes():
     for row in np.linspace(0, 1, 101):
-        own = planner.Planner()
-        before = [own.decide(0.0) for _ in range(6)][-1]
-        assert before == planner.GO and own.decide(row) >= before
+        decider = planner.Planner()
+        before = [decider.decide(0.0) for _ in range(6)][-1]
+        assert before == planner.GO and decider.decide(row) >= before
 
 
 @pytest.fixture(scope="module")
@@ -100,9 +100,9 @@ def replay(program: Path, frames: list[tuple[int, int, list[SimpleNamespace]]]) 
     lines = []
     for height, width, masks in frames:
         numbers = [height, width, len(masks)]
-        for own in masks:
-            roi = own.roi
-            numbers += [roi.x_offset, roi.y_offset, roi.width, roi.height, own.area, len(own.rle), *own.rle]
+        for mask in masks:
+            roi = mask.roi
+            numbers += [roi.x_offset, roi.y_offset, roi.width, roi.height, mask.area, len(mask.rle), *mask.rle]
         lines.append(" ".join(map(str, numbers)))
     done = subprocess.run([program], input="\n".join(lines), capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
@@ -110,14 +110,14 @@ def replay(program: Path, frames: list[tuple[int, int, list[SimpleNamespace]]]) 
 
 
 @pytest.mark.ros
-def test_cpp_gives_the_same_answers(program, clip):
+def test_planner_cpp_equals_python(program, clip):
     for case in VECTORS:
         assert replay(program, frames_of(case)) == case["commands"], case["name"]
     assert replay(program, clip) == answers(clip)
 
 
 @pytest.mark.ros
-def test_cpp_stops_at_a_mask_that_contradicts_itself(program):
+def test_planner_cpp_stops_at_invalid_mask(program):
     free = (100, 100, [])
     broken = (100, 100, [mask([90, 0, 20, 10], [0, 200])])  # outside the image
     assert replay(program, [free] * 6 + [broken, free, free, free]) == ["stop", "stop", "slow", "slow", "slow", "go"] + [
@@ -126,7 +126,7 @@ def test_cpp_stops_at_a_mask_that_contradicts_itself(program):
 
 
 @pytest.mark.ros
-def test_the_node_answers_masks_and_silence():
+def test_planner_node_answers_masks_and_silence():
     import rclpy
     from std_msgs.msg import String
 

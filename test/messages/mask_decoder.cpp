@@ -17,12 +17,12 @@ struct Roi {
 class Runs  // no more than the decoder asks for
 {
  public:
-  explicit Runs(std::vector<std::uint32_t>& own) : own_(&own) {}
-  const std::uint32_t* data() const { return own_->data(); }
-  std::size_t size() const { return own_->size(); }
+  explicit Runs(std::vector<std::uint32_t>& runs) : runs_(&runs) {}
+  const std::uint32_t* data() const { return runs_->data(); }
+  std::size_t size() const { return runs_->size(); }
 
  private:
-  std::vector<std::uint32_t>* own_;
+  std::vector<std::uint32_t>* runs_;
 };
 
 struct Mask  // the fields of fcis_ros::msg::InstanceMask that the decoder reads
@@ -43,12 +43,12 @@ std::string text(const std::vector<std::uint8_t>& pixels) {
 int main() {
   std::uint32_t height, width;
   std::size_t runs;
-  std::vector<std::uint32_t> own;
-  Mask mask{{}, 0, Runs(own)};
+  std::vector<std::uint32_t> lengths;
+  Mask mask{{}, 0, Runs(lengths)};
   while (std::cin >> height >> width >> mask.roi.x_offset >> mask.roi.y_offset >> mask.roi.width >> mask.roi.height >>
          mask.area >> runs) {
-    own.resize(runs);
-    for (auto& run : own) {
+    lengths.resize(runs);
+    for (auto& run : lengths) {
       std::cin >> run;
     }
     try {

@@ -42,13 +42,13 @@ PIXELS = np.array([[RED, GREEN, BLUE, (10, 20, 30)]] * 4, np.uint8)
         ("8UC4", np.dstack([PIXELS[..., ::-1], np.full((4, 4), 7, np.uint8)])),
     ],
 )
-def test_colour_orders(encoding, data, extra):
+def test_to_rgb_colour_orders_are_converted(encoding, data, extra):
     result = image_messages.to_rgb(message(padded(data, extra), encoding, 4, 4))
     assert result.dtype == np.uint8 and np.array_equal(result, PIXELS)
 
 
 @pytest.mark.parametrize("encoding", ["mono8", "8UC1"])
-def test_grey(encoding):
+def test_to_rgb_grey_is_repeated(encoding):
     grey = np.arange(16, dtype=np.uint8).reshape(4, 4)
     result = image_messages.to_rgb(message(padded(grey, 3), encoding, 4, 4))
     assert np.array_equal(result, np.dstack([grey] * 3))
@@ -58,7 +58,7 @@ def test_grey(encoding):
 @pytest.mark.parametrize(
     ("encoding", "shape"), [("mono16", (4, 4)), ("16UC1", (4, 4)), ("rgb16", (4, 4, 3)), ("bgr16", (4, 4, 3))]
 )
-def test_sixteen_bits_keep_the_upper_eight_in_either_byte_order(encoding, shape, big):
+def test_to_rgb_sixteen_bits_keep_upper_eight(encoding, shape, big):
     values = (np.arange(np.prod(shape)).reshape(shape) * 1201 + 255).astype(np.uint16)
     data = values.astype(">u2" if big else "<u2").view(np.uint8)
     result = image_messages.to_rgb(message(data, encoding, 4, 4, big=big))
@@ -69,7 +69,7 @@ def test_sixteen_bits_keep_the_upper_eight_in_either_byte_order(encoding, shape,
 
 @pytest.mark.parametrize(("largest", "bits"), [(0, 10), (1023, 10), (1024, 12), (4095, 12), (4096, 14), (16384, 16)])
 @pytest.mark.parametrize("big", [False, True])
-def test_a_camera_of_fewer_bits_is_not_dark(largest, bits, big):
+def test_to_rgb_fewer_bits_are_not_dark(largest, bits, big):
     """The fewest of 10, 12, 14 and 16 bits that hold the largest value are spread over 0..255."""
     values = np.full((4, 4), largest // 2, np.uint16)
     values[1, 2] = largest
@@ -77,14 +77,14 @@ def test_a_camera_of_fewer_bits_is_not_dark(largest, bits, big):
     assert result[1, 2, 0] == largest * 256 // 2**bits and result[0, 0, 0] == largest // 2 * 256 // 2**bits
 
 
-def test_the_bit_depth_of_a_camera_is_remembered_and_video_does_not_flicker():
+def test_bit_depth_grows_only():
     depth, values = image_messages.BitDepth(), np.full((4, 4), 800, "<u2")
 
     def shown(largest):
         values[0, 0] = largest
         return image_messages.to_rgb(message(values.view(np.uint8), "mono16", 4, 4), depth)[3, 3, 0]
 
-    assert shown(1000) == 800 // 4  # ten bits, as far as anybody can tell
+    assert shown(1000) == 800 // 4  # ten bits, judged by this image
     assert [shown(largest) for largest in (4000, 1000, 4095, 0)] == [800 // 16] * 4  # it is a camera of twelve
     ten_of_sixteen = compressed(picture("png", np.full((4, 4), 800, np.uint16)))
     assert image_messages.compressed_to_rgb(ten_of_sixteen, depth)[0, 0, 0] == 800 // 16
@@ -99,7 +99,7 @@ def picture(kind: str, pixels: np.ndarray) -> bytes:
     return cv2.imencode(f".{kind}", pixels)[1].tobytes()
 
 
-def test_compressed_pictures():
+def test_compressed_to_rgb_decodes_formats():
     def decoded(kind, pixels, name):
         return image_messages.compressed_to_rgb(compressed(picture(kind, pixels), name))
 
@@ -121,13 +121,13 @@ def test_compressed_pictures():
         (picture("png", PIXELS), "16UC1; compressedDepth png", "depth is not a picture"),
     ],
 )
-def test_bad_compressed_picture_is_named(data, kind, named):
+def test_compressed_to_rgb_bad_picture_is_named(data, kind, named):
     with pytest.raises(InputError, match=named):
         image_messages.compressed_to_rgb(compressed(data, kind))
 
 
 @given(st.data(), st.sampled_from(["jpg", "png"]))
-def test_damaged_pictures_give_an_image_or_an_input_error(data, kind):
+def test_compressed_to_rgb_damaged_picture_is_image_or_input_error(data, kind):
     raw = bytearray(picture(kind, np.tile(PIXELS, (4, 4, 1))))
     for _ in range(data.draw(st.integers(0, 9))):
         raw[data.draw(st.integers(0, len(raw) - 1))] = data.draw(st.integers(0, 255))
@@ -141,7 +141,7 @@ def test_damaged_pictures_give_an_image_or_an_input_error(data, kind):
 @pytest.mark.parametrize("pattern", ["rggb", "bggr", "gbrg", "grbg"])
 @pytest.mark.parametrize("bits", [8, 16])
 @pytest.mark.parametrize("colour", [RED, GREEN, BLUE])
-def test_bayer_mosaic_of_one_colour(pattern, bits, colour):
+def test_to_rgb_bayer_of_one_colour_is_constant(pattern, bits, colour):
     """A mosaic whose red (green, blue) sites alone are lit is a red (green, blue) picture."""
     channel = "rgb"["rgb".index("rgb"[colour.index(255)])]
     tile = np.array([[255 if letter == channel else 0 for letter in row] for row in (pattern[:2], pattern[2:])])
@@ -154,7 +154,7 @@ def test_bayer_mosaic_of_one_colour(pattern, bits, colour):
 
 
 @pytest.mark.parametrize(("encoding", "luma"), [("yuv422", 1), ("uyvy", 1), ("yuv422_yuy2", 0), ("yuyv", 0)])
-def test_yuv422_grey_ramp(encoding, luma):
+def test_to_rgb_yuv422_grey_ramp_is_exact(encoding, luma):
     data = np.full((2, 4, 2), 128, np.uint8)
     data[:, :, luma] = [16, 80, 160, 235]
     result = image_messages.to_rgb(message(padded(data, 4), encoding, 4, 2))
@@ -164,7 +164,7 @@ def test_yuv422_grey_ramp(encoding, luma):
 
 @pytest.mark.parametrize("encoding", ["nv12", "nv21"])
 @pytest.mark.parametrize("extra", [0, 6])
-def test_planar_colour(encoding, extra):
+def test_to_rgb_planar_colour_is_converted(encoding, extra):
     """The chroma order tells blue from red."""
     luma = np.full((4, 4), 81, np.uint8)
     u, v = 90, 240  # red in BT.601
@@ -173,7 +173,7 @@ def test_planar_colour(encoding, extra):
     assert np.abs(result.astype(int) - RED).max() <= 3
 
 
-def test_rgb8_is_a_view():
+def test_to_rgb_rgb8_is_view():
     sent = message(PIXELS, "rgb8", 4, 4)
     assert np.shares_memory(image_messages.to_rgb(sent), np.frombuffer(sent.data, np.uint8))
 
@@ -194,7 +194,7 @@ def test_rgb8_is_a_view():
         ({"encoding": "bayer_rggb8", "width": 2, "height": 2, "step": 2, "data": b"1234"}, "at least 4x4"),
     ],
 )
-def test_bad_message_is_named(changes, named, monkeypatch):
+def test_to_rgb_bad_message_is_named(changes, named, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "cv_bridge", None)
     sent = message(PIXELS, "rgb8", 4, 4)
     vars(sent).update(changes)
@@ -210,7 +210,7 @@ def test_bad_message_is_named(changes, named, monkeypatch):
     size=st.integers(0, 300),
     big=st.booleans(),
 )
-def test_any_message_gives_an_image_or_an_input_error(encoding, width, height, step, size, big):
+def test_to_rgb_any_message_is_image_or_input_error(encoding, width, height, step, size, big):
     sent = types.SimpleNamespace(data=bytes(size), encoding=encoding, width=width, height=height, step=step, is_bigendian=big)
     try:
         assert image_messages.to_rgb(sent).shape == (height, width, 3)
@@ -219,7 +219,7 @@ def test_any_message_gives_an_image_or_an_input_error(encoding, width, height, s
 
 
 @given(st.integers(1, 9), st.integers(1, 9), st.sampled_from(["rgb8", "bgr8", "mono8", "mono16"]))
-def test_filling_is_the_inverse_of_reading(width, height, encoding):
+def test_fill_image_is_inverse_of_to_rgb(width, height, encoding):
     depth = () if encoding.startswith("mono") else (3,)
     kind = np.uint16 if encoding == "mono16" else np.uint8
     pixels = np.random.default_rng(0).integers(0, np.iinfo(kind).max, (height, width, *depth)).astype(kind)
@@ -237,7 +237,7 @@ def test_filling_is_the_inverse_of_reading(width, height, encoding):
     assert np.array_equal(back, expected)
 
 
-def test_opencv_and_ros_bayer_names_are_shifted():
+def test_encodings_bayer_names_are_shifted():
     """The reason for the table in convert.py, checked against OpenCV itself."""
     mosaic = np.tile(np.array([[255, 0], [0, 0]], np.uint8), (4, 4))  # red in the first pixel: ROS calls it rggb
     assert cv2.cvtColor(mosaic, cv2.COLOR_BayerBG2RGB)[3, 3].tolist() == [255, 0, 0]
@@ -263,9 +263,9 @@ def demosaic(mosaic, pattern):
                 around = [(y, x)] if site[y, x] == colour else [
                     (y + dy, x + dx) for dy in (-1, 0, 1) for dx in (-1, 0, 1) if site[y + dy, x + dx] == colour
                 ]  # fmt: skip
-                if colour == "g" and site[y, x] != "g":  # the four beside it, not the diagonals, which are no green
+                if colour == "g" and site[y, x] != "g":  # the four next to it; the diagonals are not green
                     assert len(around) == 4
-                result[y, x, channel] = np.mean([mosaic[place] for place in around])
+                result[y, x, channel] = np.mean([mosaic[pixel] for pixel in around])
     return result
 
 
@@ -279,7 +279,7 @@ def sent_and_expected(encoding, rng, big):
         return rows, yuv_to_rgb(luma, u, v), 2
     if encoding in ("yuv422", "uyvy", "yuv422_yuy2", "yuyv"):
         luma, chroma = rng.integers(0, 256, (height, width)), rng.integers(0, 256, (height, width // 2, 2))
-        pairs = np.stack([luma, chroma.reshape(height, width)], axis=-1)  # u0 v0 u1 v1 ... beside the luma of each pixel
+        pairs = np.stack([luma, chroma.reshape(height, width)], axis=-1)  # u0 v0 u1 v1 ... next to the luma of each pixel
         rows = pairs if encoding in ("yuv422_yuy2", "yuyv") else pairs[..., ::-1]
         u, v = (chroma[..., i].repeat(2, axis=1) for i in (0, 1))
         return rows.reshape(height, -1).astype(np.uint8), yuv_to_rgb(luma, u, v), 2
@@ -300,7 +300,7 @@ def sent_and_expected(encoding, rng, big):
 @pytest.mark.parametrize("extra", [0, 6])
 @pytest.mark.parametrize("big", [False, True])
 @pytest.mark.parametrize("encoding", image_messages.ENCODINGS)
-def test_every_encoding_against_numpy(encoding, big, extra):
+def test_to_rgb_every_encoding_agrees_with_numpy(encoding, big, extra):
     rows, expected, tolerance = sent_and_expected(encoding, np.random.default_rng(5), big)
     found = image_messages.to_rgb(message(padded(rows, extra), encoding, 8, 6, step=rows.shape[1] + extra, big=big)).astype(
         float
@@ -314,7 +314,7 @@ def test_every_encoding_against_numpy(encoding, big, extra):
     ("encoding", "depth", "expected"),
     [("bgr8", 3, [3, 2, 1]), ("rgb8", 3, [1, 2, 3]), ("bgra8", 4, [3, 2, 1]), ("mono8", 1, [1, 1, 1])],
 )
-def test_one_pixel(encoding, depth, expected):
+def test_to_rgb_one_pixel_is_converted(encoding, depth, expected):
     data = np.array([[[1, 2, 3, 4]]], np.uint8)[..., :depth]
     assert image_messages.to_rgb(message(padded(data, 0), encoding, 1, 1)).tolist() == [[expected]]
 
@@ -325,7 +325,7 @@ BRIDGED = ("rgb8", "bgr8", "rgba8", "bgra8", "mono8", "bayer_rggb8", "bayer_bggr
 
 @pytest.mark.cv_bridge
 @pytest.mark.parametrize("encoding", BRIDGED)
-def test_equal_bits_with_cv_bridge(encoding):
+def test_to_rgb_equals_cv_bridge(encoding):
     """Without padding, of which cv_bridge takes no notice."""
     import cv_bridge
 
@@ -335,14 +335,14 @@ def test_equal_bits_with_cv_bridge(encoding):
 
 
 @pytest.mark.cv_bridge
-def test_other_encodings_go_through_cv_bridge():
+def test_to_rgb_other_encoding_uses_cv_bridge():
     """One that is in its list and not in ours, or else one that it refuses, too."""
     sent = message(np.zeros((6, 24), np.float32).view(np.uint8), "32FC3", 8, 6)
     with pytest.raises(InputError, match="encoding '32FC3': "):
         image_messages.to_rgb(sent)
 
 
-def test_what_is_not_listed_is_asked_of_cv_bridge(monkeypatch):
+def test_to_rgb_unlisted_encoding_calls_cv_bridge(monkeypatch):
     """With a double of it: what it gives is taken, what it raises is named in one line."""
 
     class CvBridge:

@@ -38,7 +38,7 @@ def run(program: Path, cases: list[dict]) -> list[str]:
     return done.stdout.splitlines()
 
 
-def test_valid_vectors(program):
+def test_decoder_valid_vectors_match_pictures(program):
     answers = run(program, VECTORS["valid"])
     for case, answer in zip(VECTORS["valid"], answers, strict=True):
         picture = "".join(case["picture"])
@@ -46,13 +46,13 @@ def test_valid_vectors(program):
         assert answer == f"ok same {front} {back}", case["name"]
 
 
-def test_invalid_vectors(program):
+def test_decoder_invalid_vectors_are_refused(program):
     answers = run(program, VECTORS["invalid"])
     for case, answer in zip(VECTORS["invalid"], answers, strict=True):
         assert answer.startswith("error "), case["name"]
 
 
-def test_random_masks_agree_with_python(program):
+def test_decoder_random_masks_agree_with_python(program):
     random = np.random.default_rng(0)
     cases, expected = [], []
     for _ in range(50):
@@ -69,7 +69,7 @@ def test_random_masks_agree_with_python(program):
 
 
 @pytest.mark.ros
-def test_takes_the_generated_message(tmp_path):
+def test_decoder_accepts_generated_message(tmp_path):
     """Compiles (not links) against the messages that the build generated."""
     prefixes = [Path(prefix) / "include" for prefix in os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep) if prefix]
     folders = [folder for prefix in prefixes if prefix.is_dir() for folder in (prefix, *sorted(prefix.iterdir()))]

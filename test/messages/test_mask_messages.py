@@ -40,13 +40,13 @@ def pixels(picture: list[str]) -> np.ndarray:
 
 
 @pytest.mark.parametrize("case", VECTORS["valid"], ids=case_name)
-def test_vectors_decode_to_their_picture(case):
+def test_from_message_vectors_match_pictures(case):
     found = from_message(message_of(case))
     assert np.array_equal(found.masks[0], pixels(case["picture"]))
 
 
 @pytest.mark.parametrize("case", VECTORS["valid"], ids=case_name)
-def test_vectors_encode_as_written(case):
+def test_encode_vectors_match_runs(case):
     x, y, width, height = case["roi"]
     runs = rle.encode(pixels(case["picture"])[y : y + height, x : x + width])
     if 0 not in case["rle"][1:]:  # an encoder writes no empty runs but the first
@@ -55,20 +55,20 @@ def test_vectors_encode_as_written(case):
 
 
 @pytest.mark.parametrize("case", VECTORS["invalid"], ids=case_name)
-def test_invalid_vectors_are_refused_in_one_line(case):
+def test_from_message_invalid_vector_is_one_line(case):
     with pytest.raises(InputError, match="mask 0: ") as error:
         from_message(message_of(case))
     assert "\n" not in str(error.value)
 
 
 @given(crops)
-def test_round_trip(crop):
+def test_rle_round_trip_is_exact(crop):
     assert np.array_equal(rle.decode(rle.encode(crop), *crop.shape), crop)
     assert np.array_equal(rle.decode(rle.encode(np.asfortranarray(crop)), *crop.shape), crop)
 
 
 @given(crops)
-def test_order_is_cocos(crop):
+def test_rle_order_equals_coco(crop):
     counts = rle.encode(crop).tolist()
     theirs = coco.frPyObjects({"size": list(crop.shape), "counts": counts}, *crop.shape)
     assert np.array_equal(coco.decode(theirs).astype(bool), crop)
@@ -76,7 +76,7 @@ def test_order_is_cocos(crop):
 
 
 @given(st.lists(st.integers(-3, 2**32 - 1), max_size=8), st.integers(0, 6), st.integers(0, 6))
-def test_any_runs_decode_or_are_refused(runs, height, width):
+def test_decode_any_runs_decode_or_are_refused(runs, height, width):
     try:
         crop = rle.decode(runs, height, width)
     except InputError:
@@ -85,7 +85,7 @@ def test_any_runs_decode_or_are_refused(runs, height, width):
         assert crop.shape == (height, width) and crop.sum() == sum(runs[1::2])
 
 
-def test_class_numbers_need_names():
+def test_from_message_class_without_name_is_refused():
     message = message_of(VECTORS["valid"][0])
     assert from_message(message).class_names == ("car",)
     assert from_message(message, NAMES).class_names == NAMES
@@ -117,15 +117,16 @@ def instances(draw) -> Instances:
 
 @pytest.mark.ros
 @given(instances())
-def test_message_round_trip_through_the_wire(found):
+def test_to_message_round_trip_is_exact(found):
     from rclpy.serialization import deserialize_message, serialize_message
     from std_msgs.msg import Header
 
     from fcis_ros.msg import InstanceMaskArray
+    from fcis_ros.ros.message_types import MASK_TYPES
 
     header = Header(frame_id="camera_optical_frame")
     header.stamp.sec, header.stamp.nanosec = 12, 34
-    message = to_message(found, header, "model")
+    message = to_message(MASK_TYPES, found, header, "model")
     assert [mask.area for mask in message.masks] == [int(crop.sum()) for crop in found.crops]
     received = deserialize_message(serialize_message(message), InstanceMaskArray)
     assert received == message and received.header == header

@@ -128,7 +128,7 @@ def start(tmp_path, _server):
 
 @pytest.fixture
 def graph(monkeypatch):
-    """A node of the test's own, spun in a thread; processes started after it share its settings."""
+    """A node for the test, spun in a thread; processes started after it share its settings."""
     import threading
 
     import rclpy
@@ -213,7 +213,7 @@ class Client:
         return self._publishers[topic]
 
     def image(self, pixels, **changes):
-        """A message with a stamp and a frame of its own."""
+        """A message with a unique stamp and frame."""
         from sensor_msgs.msg import Image
 
         from fcis_ros.messages import image_messages

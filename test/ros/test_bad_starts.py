@@ -18,8 +18,8 @@ def started(executable: str, arguments: list[str], **environment: str) -> subpro
     return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
 
 
-def own_lines(process: subprocess.CompletedProcess) -> list[str]:
-    """What the node says, beside rcl's own line that something has failed."""
+def node_lines(process: subprocess.CompletedProcess) -> list[str]:
+    """Returns the lines of the node, without rcl's line that parsing has failed."""
     return [line for line in process.stderr.splitlines() if "[rcl]: Failed to parse" not in line]
 
 
@@ -36,21 +36,21 @@ def own_lines(process: subprocess.CompletedProcess) -> list[str]:
         (["--loud"], "unknown ROS arguments ['--loud']"),
     ],
 )
-def test_arguments_that_cannot_be_used(executable, arguments, message):
+def test_process_bad_ros_argument_is_one_line(executable, arguments, message):
     process = started(executable, arguments)
     assert process.returncode == 2 and process.stdout == ""
-    (line,) = own_lines(process)
+    (line,) = node_lines(process)
     assert line.startswith(f"{executable}: ") and message in line and ".c:" not in line
 
 
-def test_a_broken_parameter_file(tmp_path):
+def test_process_broken_parameter_file_is_one_line(tmp_path):
     (tmp_path / "broken.yaml").write_text("/**:\n  ros__parameters:\n    - [score_threshold\n")
     process = started("fcis_node", ["--params-file", str(tmp_path / "broken.yaml")])
-    (line,) = own_lines(process)
+    (line,) = node_lines(process)
     assert process.returncode == 2 and "broken.yaml" in line
 
 
-def test_a_key_store_that_is_not_there(tmp_path):
+def test_process_missing_key_store_is_named(tmp_path):
     security = {"ROS_SECURITY_KEYSTORE": tmp_path, "ROS_SECURITY_ENABLE": "true", "ROS_SECURITY_STRATEGY": "Enforce"}
     process = started("fcis_node", ["--enclave", "/fcis_ros/fcis_node"], **security)
     assert process.returncode == 2 and "Traceback" not in process.stderr
@@ -67,10 +67,10 @@ class RCLError(RuntimeError):  # named as rclpy's
 def fail():
     raise RCLError("error creating node: no security libraries, at /source/participant.cpp:406, at /source/node.c:249\\nmore")
 
-sys.exit(process.run("fcis_node", fail, None))
+sys.exit(run_node.run("fcis_node", fail, None))
 """
 
 
-def test_a_node_that_the_middleware_cannot_make():
+def test_process_middleware_error_is_one_line():
     process = subprocess.run([sys.executable, "-c", WITHOUT_SECURITY], capture_output=True, text=True, timeout=120, check=False)
     assert (process.returncode, process.stderr) == (2, "fcis_node: error creating node: no security libraries\n")

@@ -9,7 +9,7 @@ from fcis_ros.ros import calibration
 
 
 @pytest.mark.parametrize("scheme", ["", "file://"])
-def test_the_usual_file_is_read(tmp_path, scheme, calibration_text):
+def test_fill_calibration_file_is_read(tmp_path, scheme, calibration_text):
     (tmp_path / "front.yaml").write_text(calibration_text)
     info = SimpleNamespace()
     calibration.fill(info, f"{scheme}{tmp_path}/front.yaml")
@@ -30,7 +30,7 @@ def test_the_usual_file_is_read(tmp_path, scheme, calibration_text):
         (lambda good: good.replace("0.1, -0.2", ".nan, -0.2"), "not finite"),
     ],
 )
-def test_what_is_wrong_is_named_in_one_line(tmp_path, make, named, calibration_text):
+def test_fill_bad_calibration_is_one_line(tmp_path, make, named, calibration_text):
     path = tmp_path / "front.yaml"
     if (text := make(calibration_text)) is not None:
         path.write_text(text)

@@ -19,7 +19,7 @@ def camera(graph):
     return images, infos
 
 
-def test_folder_in_natural_order_at_its_rate(camera, start, tmp_path, wait_for):
+def test_camera_source_folder_is_in_natural_order(camera, start, tmp_path, wait_for):
     from fcis_ros.messages.image_messages import to_rgb
 
     images, infos = camera
@@ -39,12 +39,12 @@ def test_folder_in_natural_order_at_its_rate(camera, start, tmp_path, wait_for):
     assert process.interrupt() == 0, process.output
 
 
-def test_ends_after_its_source_when_told_not_to_loop(camera, start, tmp_path):
+def test_camera_source_without_loop_ends(camera, start, tmp_path):
     cv2.imwrite(str(tmp_path / "only.png"), np.zeros((48, 64, 3), np.uint8))
     assert start("camera_source", {"source": tmp_path, "rate": 20.0, "loop": False}).wait() == 0
 
 
-def test_synthetic_street(camera, start, wait_for):
+def test_camera_source_synthetic_has_camera_info(camera, start, wait_for):
     images, _ = camera
     process = start("camera_source", {"source": "synthetic"})
     wait_for(lambda: images, "a frame")
@@ -65,7 +65,7 @@ def test_synthetic_street(camera, start, wait_for):
         (lambda path: "rtsp://user:secret@127.0.0.1:1/a?b=secret", "stream rtsp://***@127.0.0.1:1/a...: cannot be opened"),
     ],
 )
-def test_unusable_source_ends_with_one_line(graph, start, tmp_path, make, named):
+def test_camera_source_unusable_ends_with_one_line(graph, start, tmp_path, make, named):
     process = start("camera_source", {"source": make(tmp_path)})
     assert process.wait() == 2
     lines = [line for line in process.output.splitlines() if line.startswith("camera_source:")]
@@ -73,7 +73,7 @@ def test_unusable_source_ends_with_one_line(graph, start, tmp_path, make, named)
     assert "secret" not in process.output
 
 
-def test_network_camera_is_opened_again_when_it_ends(camera, start, wait_for, monkeypatch):
+def test_camera_source_network_camera_is_reopened(camera, start, wait_for, monkeypatch):
     from fcis_ros.messages.image_messages import to_rgb
 
     monkeypatch.setenv("no_proxy", "127.0.0.1")
@@ -86,7 +86,7 @@ def test_network_camera_is_opened_again_when_it_ends(camera, start, wait_for, mo
     assert any(to_rgb(images[-1]).mean() == pytest.approx(value, abs=3) for value in BRIGHTNESS)
 
 
-def test_calibration_beside_the_image_wherever_that_is(graph, start, tmp_path, wait_for, calibration_text):
+def test_camera_source_calibration_follows_remapped_image(graph, start, tmp_path, wait_for, calibration_text):
     from sensor_msgs.msg import CameraInfo
 
     infos = []
@@ -100,10 +100,10 @@ def test_calibration_beside_the_image_wherever_that_is(graph, start, tmp_path, w
     assert process.interrupt() == 0
     (tmp_path / "front.yaml").write_text(calibration_text.replace("640", "320"))
     process = start("camera_source", parameters)
-    assert process.wait() == 2 and "the calibration is of 320x480, the images are 640x480" in process.output
+    assert process.wait() == 2 and "the calibration is for 320x480, the images are 640x480" in process.output
 
 
-def test_a_camera_that_fails_is_opened_again_and_one_that_stays_away_is_lost():
+def test_reconnecting_failed_camera_is_reopened_until_lost():
     from fcis_ros.errors import InputError
     from fcis_ros.ros.camera_source import RECONNECT_SECONDS, reconnecting
 
@@ -154,7 +154,7 @@ def recording(tmp_path, seconds, topics=("/cam",)):
     return tmp_path / "bag"
 
 
-def test_recording_in_its_own_time(camera, start, tmp_path, wait_for):
+def test_camera_source_recording_keeps_time(camera, start, tmp_path, wait_for):
     """Intervals are the recording's, not those of a rate."""
     from fcis_ros.messages.image_messages import to_rgb
 
@@ -164,7 +164,8 @@ def test_recording_in_its_own_time(camera, start, tmp_path, wait_for):
 
     def pairs():
         """Seconds between the third and the fourth frame, whenever both came."""
-        seen = [(int(to_rgb(own)[0, 0, 0]), own.header.stamp.sec + own.header.stamp.nanosec / 1e9) for own in list(images)]
+        stamped = [(image, image.header.stamp) for image in list(images)]
+        seen = [(int(to_rgb(image)[0, 0, 0]), stamp.sec + stamp.nanosec / 1e9) for image, stamp in stamped]
         return [b - a for (one, a), (other, b) in zip(seen, seen[1:], strict=False) if (one, other) == (2, 3)]
 
     wait_for(pairs, "the pause of the recording")
@@ -172,7 +173,7 @@ def test_recording_in_its_own_time(camera, start, tmp_path, wait_for):
     assert process.interrupt() == 0, process.output
 
 
-def test_recording_at_a_rate_with_a_choice_of_topic(camera, start, tmp_path, wait_for):
+def test_camera_source_recording_at_rate_of_topic(camera, start, tmp_path, wait_for):
     images, _ = camera
     bag = recording(tmp_path, [0, 5, 10], ("/left", "/right"))
     process = start("camera_source", {"source": bag, "rate": 10.0, "topic": "/left"})

@@ -11,7 +11,7 @@ pytestmark = pytest.mark.ros
 IMAGE = np.random.default_rng(0).integers(0, 256, (60, 80, 3), dtype=np.uint8)
 
 
-def test_cameras_take_turns_raw_and_compressed_and_a_dead_one_holds_back_nobody(client, start, tiny_checkpoint, wait_for):
+def test_node_several_cameras_take_turns_without_waiting_for_dead_one(client, start, tiny_checkpoint, wait_for):
     from sensor_msgs.msg import CompressedImage
 
     for name in ("front", "left", "rear"):
@@ -20,7 +20,7 @@ def test_cameras_take_turns_raw_and_compressed_and_a_dead_one_holds_back_nobody(
     parameters = {"model": tiny_checkpoint, "cameras": "[front, left, rear]", "silence_s": 1.0, "max_batch": 2}
     process = start("fcis_node", parameters, {"left/image": "left_driver/image_raw"})
     wait_for(lambda: client.connected("front/image", "fcis_node/left/masks"), "the raw camera")
-    wait_for(lambda: jpegs.get_subscription_count() == 1, "the compressed camera")  # auto: nobody publishes it raw
+    wait_for(lambda: jpegs.get_subscription_count() == 1, "the compressed camera")  # auto: the raw topic has no publisher
     assert "/left_driver/image_raw/compressed (reliable, volatile, depth 10)" in wait_for(
         lambda: client.value("input", "camera left"), "the input"
     )
@@ -39,7 +39,7 @@ def test_cameras_take_turns_raw_and_compressed_and_a_dead_one_holds_back_nobody(
     assert {answer.header.frame_id[:7] for answer in client.masks["front"]} == {"camera_"} and not client.masks["rear"]
     jpegs.publish(CompressedImage(format="jpeg", data=b"garbage"))
     wait_for(lambda: client.count("rejected", "camera left") == 1, "the damaged picture")
-    wait_for(lambda: "nobody publishes /rear/image; images are" in client.status["camera rear"][1], "the dead camera")
+    wait_for(lambda: "/rear/image has no publisher; images are" in client.status["camera rear"][1], "the dead camera")
     assert client.status["camera rear"][0] == 1 and "/front/image" in client.status["camera rear"][1]
     assert process.interrupt() == 0
     assert process.account["left"]["processed"] == 3 and process.account["left"]["rejected"] == 1
@@ -47,17 +47,17 @@ def test_cameras_take_turns_raw_and_compressed_and_a_dead_one_holds_back_nobody(
     assert sum(process.account["rear"].values()) == 0
 
 
-def test_whatever_keeps_images_away_is_said_once(client, start, tiny_checkpoint, wait_for):
+def test_node_missing_images_logs_each_reason_once(client, start, tiny_checkpoint, wait_for):
     from rclpy.qos import qos_profile_sensor_data
     from std_msgs.msg import String
 
     client.publisher("text/image", String)
     client.publisher("deaf/image", profile=qos_profile_sensor_data)
     client.publisher("quiet/image")
-    parameters = {"model": tiny_checkpoint, "cameras": "[nobody, text, deaf, quiet]", "input_qos": "reliable", "silence_s": 1.0}
+    parameters = {"model": tiny_checkpoint, "cameras": "[none, text, deaf, quiet]", "input_qos": "reliable", "silence_s": 1.0}
     process = start("fcis_node", {**parameters, "use_sim_time": True})  # without a clock: the diagnostics go on
     expected = {
-        "nobody": (1, "nobody publishes /nobody/image"),
+        "none": (1, "/none/image has no publisher"),
         "text": (2, "/test_client publishes /text/image as std_msgs/msg/String"),
         "deaf": (2, "the quality of service of /test_client on /deaf/image does not match"),
         "quiet": (1, "/test_client is connected on /quiet/image, but nothing arrives; images over 0.5 MB need"),

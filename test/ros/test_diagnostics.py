@@ -8,22 +8,21 @@ from fcis_ros.ros.frame_queue import FrameCounts
 from fcis_ros.ros.input_diagnosis import Finding
 
 
-def test_rates_look_back_over_the_window_only():
+def test_rate_window_counts_growth_within_window():
     rates = diagnostics.RateWindow(0.0, window=5.0)
     for second in range(20):
         added, seconds = rates(float(second), FrameCounts(received=10 * second, processed=4 * second, overwritten=6 * second))
     assert seconds == 5.0 and (added["received"], added["processed"], added["overwritten"]) == (50, 20, 30)
 
 
-def test_rates_of_a_node_that_has_just_started():
-    """Also what came before somebody looked for the first time."""
+def test_rate_window_first_call_includes_earlier_frames():
     rates = diagnostics.RateWindow(7.0)
     added, seconds = rates(8.0, FrameCounts(received=3, failed=1, waiting=2))
     assert (added["received"], added["failed"], added["processed"], seconds) == (3, 1, 0, 1.0)
     assert rates(8.5, FrameCounts(received=4, processed=3, failed=1))[0]["received"] == 4
 
 
-def test_recent_percentiles():
+def test_recent_old_values_are_left_out():
     recent = diagnostics.Recent(window=5.0)
     recent.add(0.0, {"convert": 1000.0})  # too old to count
     for number in range(101):
@@ -46,29 +45,29 @@ def status(state="active", finding=None, problems=(), **added):
         ({"rejected": 5, "processed": 5}, WARN, "5 frames rejected in the last 5 s"),
         ({"stale": 5}, WARN, "all 5 frames in the last 5 s were older than max_age_ms"),
         ({"stale": 5, "processed": 1}, OK, "0.2 of 0.0 frames/s"),
-        ({"finding": Finding("no_publisher", "nobody")}, WARN, "nobody"),
+        ({"finding": Finding("no_publisher", "no camera")}, WARN, "no camera"),
         ({"finding": Finding("wrong_type", "a string", error=True)}, ERROR, "a string"),
         ({"problems": ["no time stamp"]}, WARN, "no time stamp"),
-        ({"state": "inactive", "finding": Finding("no_publisher", "nobody")}, OK, "inactive"),
+        ({"state": "inactive", "finding": Finding("no_publisher", "no camera")}, OK, "inactive"),
         ({"state": "disabled"}, OK, "disabled"),
     ],
 )
-def test_levels_follow_the_last_seconds(arguments, level, message):
+def test_camera_status_level_depends_on_last_seconds(arguments, level, message):
     result = status(**arguments)
     assert (result.level, result.message) == (level, message)
 
 
-def test_values_of_a_camera():
+def test_camera_status_values_are_complete():
     values = status(received=50, processed=20).values
     assert values["frames_received"] == 100 and values["frames_failed"] == 99
     assert (values["input_hz"], values["output_hz"]) == ("10.0", "4.0")
     assert (values["latency_ms_p50"], values["latency_ms_p95"]) == ("1.0", "2.0")
 
 
-def test_model_status():
+def test_model_status_loading_and_damaged_model():
     loading = diagnostics.model_status("model", "configuring", "2/3 reading the checkpoint", {}, 0, {})
     assert (loading.level, loading.message) == (OK, "configuring: 2/3 reading the checkpoint")
     assert loading.values["loading"] == "2/3 reading the checkpoint" and float(loading.values["memory_mb"]) > 10
     damaged = diagnostics.model_status("model", "active", "", {"rpn": [1.234]}, 3, {"device": "cpu"})
-    assert damaged.level == WARN and "3 regions" in damaged.message
+    assert damaged.level == WARN and "3 ROIs" in damaged.message
     assert damaged.values["stage_ms.rpn"] == "1.23" and damaged.values["device"] == "cpu"

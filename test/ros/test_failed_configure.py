@@ -14,18 +14,18 @@ NO_THREAD = """
 import sys
 from fcis_ros.ros import fcis_node, inference_worker, run_node
 
-process.obey_signals()
+run_node.obey_signals()
 
-class Engine(engine.Engine):
+class FailingWorker(inference_worker.InferenceWorker):
     failures = 1
 
     def __init__(self, *arguments):
-        if Engine.failures:
-            Engine.failures -= 1
+        if FailingWorker.failures:
+            FailingWorker.failures -= 1
             raise RuntimeError("can't start new thread")
         super().__init__(*arguments)
 
-engine.Engine = Engine
+inference_worker.InferenceWorker = FailingWorker
 sys.exit(fcis_node.main())
 """
 

@@ -21,7 +21,7 @@ def messages(frames) -> list:
     return [frame.message for frame in frames]
 
 
-def test_the_newest_waits_and_the_others_are_counted():
+def test_queue_depth_one_keeps_newest():
     inbox = started("a")
     for message in (1, 2, 3):
         assert inbox.put("a", message)
@@ -29,7 +29,7 @@ def test_the_newest_waits_and_the_others_are_counted():
     assert inbox.counts("a") == FrameCounts(received=3, overwritten=2, waiting=1)
 
 
-def test_a_deeper_queue_keeps_the_order_and_the_oldest_gives_way():
+def test_queue_full_drops_oldest():
     inbox = started("a", depth=3)
     for message in range(5):
         inbox.put("a", message)
@@ -37,7 +37,7 @@ def test_a_deeper_queue_keeps_the_order_and_the_oldest_gives_way():
     assert inbox.counts("a").overwritten == 2
 
 
-def test_sources_take_turns_however_fast_one_of_them_is():
+def test_take_fast_source_does_not_starve_others():
     inbox = started("fast", "slow", "third", depth=50)
     for message in range(20):
         inbox.put("fast", f"fast {message}")
@@ -47,7 +47,7 @@ def test_sources_take_turns_however_fast_one_of_them_is():
     assert [messages(inbox.take(1))[0] for _ in range(5)] == ["fast 0", "slow 0", "third 0", "fast 1", "slow 1"]
 
 
-def test_a_batch_has_one_frame_of_each_waiting_source_and_the_next_batch_starts_behind_it():
+def test_take_batch_has_one_frame_per_source_in_turn():
     inbox = started("a", "b", "c", depth=5)
     for source in "abc":
         inbox.put(source, source + "0")
@@ -57,7 +57,7 @@ def test_a_batch_has_one_frame_of_each_waiting_source_and_the_next_batch_starts_
     assert messages(inbox.take(9)) == ["b1", "c1"]
 
 
-def test_closing_counts_what_waits_and_waits_for_what_is_in_work():
+def test_close_counts_waiting_and_awaits_work():
     inbox = started("a")
     inbox.put("a", 1)
     (frame,) = inbox.take(1)
@@ -70,7 +70,7 @@ def test_closing_counts_what_waits_and_waits_for_what_is_in_work():
     assert inbox.counts("a") == FrameCounts(received=2, overwritten=1, processed=1)
 
 
-def test_stopping_ends_the_wait():
+def test_stop_ends_take():
     inbox, taken = started("a"), []
     thread = threading.Thread(target=lambda: taken.append(inbox.take(1)))
     thread.start()
@@ -79,7 +79,7 @@ def test_stopping_ends_the_wait():
     assert taken == [None]
 
 
-def test_nothing_is_lost_uncounted_between_threads():
+def test_queue_two_threads_count_every_frame():
     inbox, seen = started("a", "b"), []
 
     def consume():
@@ -99,9 +99,9 @@ def test_nothing_is_lost_uncounted_between_threads():
     thread.join(timeout=60)
     for number, source in enumerate("ab"):
         counts = inbox.counts(source)
-        own = [frame.message for frame in seen if frame.source == source]
-        assert counts.received == 2500 == counts.processed + counts.overwritten and len(own) == counts.processed
-        assert own == sorted(own) and all(message % 2 == number for message in own)
+        taken = [frame.message for frame in seen if frame.source == source]
+        assert counts.received == 2500 == counts.processed + counts.overwritten and len(taken) == counts.processed
+        assert taken == sorted(taken) and all(message % 2 == number for message in taken)
 
 
 class Account(RuleBasedStateMachine):
@@ -148,7 +148,7 @@ class Account(RuleBasedStateMachine):
 TestAccount = Account.TestCase
 
 
-def test_the_account_in_words():
+def test_frame_counts_text_names_every_outcome():
     assert str(FrameCounts(received=3, processed=2, stale=1)) == (
         "3 frames received: 2 processed, 0 overwritten, 0 rejected, 1 stale, 0 failed, 0 waiting"
     )

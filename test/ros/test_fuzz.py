@@ -1,6 +1,6 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""Hostile frames, many of them, through everything between the subscription and the network; ``make soak`` sends 100 000."""
+"""Many hostile frames, from the queue to the network; ``make soak`` sends 100 000."""
 
 import os
 import time
@@ -12,6 +12,7 @@ import numpy as np
 from fcis_ros.messages import image_messages
 from fcis_ros.ros import inference_worker
 from fcis_ros.ros.frame_queue import FrameQueue, StaleFrameError
+from fcis_ros.ros.frame_sink import PublishedFrame
 from fcis_ros.ros.header_checks import HeaderCheck, nanoseconds
 
 FRAMES = int(os.environ.get("FCIS_FUZZ_FRAMES", "2000"))
@@ -20,9 +21,9 @@ STAMPS = (0, 1, -1, 2**31 - 1, -(2**31), 1_700_000_000)
 
 
 class Predictor:
-    """Only the shape of its input matters here."""
+    """Checks the shape of its input only."""
 
-    device = SimpleNamespace(type="cpu")
+    name, device = "model", SimpleNamespace(type="cpu")
 
     def predict(self, images, score_floor):
         for image in images:
@@ -30,27 +31,22 @@ class Predictor:
         return [SimpleNamespace(instances=image, stage_ms={}, ignored_rois=0) for image in images]
 
 
-class Outlet:
-    """What a camera does with a frame, without ROS."""
+class Sink:
+    """A camera without ROS."""
 
     def __init__(self):
         self.answers, self.refusals, self.check = [], 0, HeaderCheck()
 
-    def image_of(self, frame):
+    def decode(self, frame):
         verdict = self.check(frame.message.header)
         assert all("\n" not in problem for problem in verdict.problems) and verdict.jumped_back >= 0
         if nanoseconds(frame.message.header.stamp) < -(2**40):
             raise StaleFrameError
         return (image_messages.compressed_to_rgb if hasattr(frame.message, "format") else image_messages.to_rgb)(frame.message)
 
-    def answer(self, frame, image, found):
-        self.answers.append((frame.message, image.shape))
-
-    def picture(self, frame, image, kept, device):
-        return {}
-
-    def timed(self, frame, times):
-        pass
+    def publish(self, frame):
+        self.answers.append((frame.queued.message, frame.image.shape))
+        return PublishedFrame(frame.stage_ms)
 
     def refuse(self, frame, reason):
         self.refusals += 1
@@ -88,30 +84,30 @@ def compressed(random, pictures) -> SimpleNamespace:
     return SimpleNamespace(header=header(random), format=kind, data=bytes(data))
 
 
-def test_hostile_frames_are_answered_or_refused_and_the_next_good_one_is_served():
+def test_worker_hostile_frames_are_refused_and_good_ones_served():
     random = np.random.default_rng(7)
     noise = random.integers(0, 256, (16, 16, 3), dtype=np.uint8)
     pictures = [cv2.imencode(kind, noise)[1].tobytes() for kind in (".jpg", ".png")]
-    inbox, outlet, log = FrameQueue(["camera"]), Outlet(), []
-    inbox.open("camera", 1000)
-    worker = inference_worker.InferenceWorker(Predictor(), inbox, {"camera": outlet}, lambda: 0.5, 0, log.append, log.append)
+    queue, sink, log = FrameQueue(["camera"]), Sink(), []
+    queue.open("camera", 1000)
+    worker = inference_worker.InferenceWorker(Predictor(), queue, {"camera": sink}, lambda: 0.5, 0, log.append, log.append)
     good = SimpleNamespace(
         header=header(random), width=8, height=6, step=24, encoding="rgb8", is_bigendian=0, data=GOOD.tobytes()
     )
     good.header.stamp.sec = 5
-    for number in range(FRAMES):
-        while inbox.counts("camera").waiting >= 900:  # none may be overwritten here
+    for index in range(FRAMES):
+        while queue.counts("camera").waiting >= 900:  # so that none is overwritten
             time.sleep(0.001)
-        inbox.put("camera", compressed(random, pictures) if number % 2 else raw(random))
-        if number % 100 == 99:
-            inbox.put("camera", good)
-    while inbox.counts("camera").waiting:
+        queue.put("camera", compressed(random, pictures) if index % 2 else raw(random))
+        if index % 100 == 99:
+            queue.put("camera", good)
+    while queue.counts("camera").waiting:
         time.sleep(0.001)
-    assert inbox.close(["camera"], 10) and worker.stop(10)
-    counts = inbox.counts("camera")
+    assert queue.close(["camera"], 10) and worker.stop(10)
+    counts = queue.counts("camera")
     assert counts.received == FRAMES + FRAMES // 100 and counts.failed == counts.overwritten == 0
     assert counts.processed + counts.rejected + counts.stale == counts.received
-    assert len(outlet.answers) == counts.processed and outlet.refusals == counts.rejected + counts.stale
-    assert sum(message is good for message, _ in outlet.answers) == FRAMES // 100
+    assert len(sink.answers) == counts.processed and sink.refusals == counts.rejected + counts.stale
+    assert sum(message is good for message, _ in sink.answers) == FRAMES // 100
     assert counts.rejected > FRAMES / 10 and counts.processed > FRAMES / 20  # both kinds occur
     assert len(log) <= inference_worker.KINDS_LOGGED and all("\n" not in line for line in log)

@@ -15,21 +15,21 @@ def header(seconds: int, nanoseconds: int = 0, frame_id: str = "camera"):
     ("bad", "named"),
     [(header(0), "no time stamp"), (header(-5, 7), "negative time stamp"), (header(5, frame_id=""), "empty frame_id")],
 )
-def test_what_is_odd_is_said(bad, named):
+def test_header_check_bad_header_names_problem(bad, named):
     (problem,) = HeaderCheck()(bad).problems
     assert named in problem and not any(digit in problem for digit in "0123456789")
 
 
-def test_a_good_header_is_no_problem():
+def test_header_check_good_header_has_no_problem():
     verdict = HeaderCheck()(header(5, 1))
     assert verdict.problems == () and verdict.jumped_back == 0
 
 
-def test_jumps_back_are_measured_and_equal_stamps_are_none():
+def test_header_check_earlier_stamp_is_jump():
     check = HeaderCheck()
     jumps = [check(header(*stamp)).jumped_back for stamp in [(10, 0), (10, 500_000_000), (10, 500_000_000), (3, 0), (4, 0)]]
     assert jumps == [0, 0, 0, 7.5, 0]
 
 
-def test_nanoseconds_of_negative_stamps():
+def test_nanoseconds_negative_stamp_is_negative():
     assert nanoseconds(header(-1, 250_000_000).stamp) == -750_000_000

@@ -29,7 +29,7 @@ while rclpy.ok():
 """
 
 
-def test_every_image_arrives_once_and_in_order_while_the_quality_of_service_changes(graph, start, tmp_path, wait_for):
+def test_image_input_changing_qos_loses_no_image(graph, start, tmp_path, wait_for):
     """Best effort before a publisher is there, reliable with the first, best effort with a second, reliable without it."""
     from rclpy.qos import QoSProfile, ReliabilityPolicy
     from sensor_msgs.msg import Image
@@ -74,14 +74,14 @@ def test_every_image_arrives_once_and_in_order_while_the_quality_of_service_chan
     driver.kill()
 
 
-def test_the_log_waits_a_moment_for_the_name_of_a_node_and_says_it_once():
+def test_image_input_unknown_name_delays_log():
     from fcis_ros.ros.image_input import PATIENCE, ImageInput
     from fcis_ros.ros.input_diagnosis import UNNAMED, Finding
 
     lines = []
     logger = SimpleNamespace(warning=lines.append, info=lines.append)
     node = SimpleNamespace(get_logger=lambda: logger)
-    camera = SimpleNamespace(_told=None, _unnamed=0, _node=node, finding=None, description="image")
+    camera = SimpleNamespace(_logged=None, _unnamed=0, _node=node, finding=None, description="image")
     unnamed, named = (Finding("silent", f"{node} has stopped publishing") for node in (UNNAMED, "/driver"))
     for found in (unnamed, named, named, unnamed):
         ImageInput._notice(camera, found)
@@ -90,4 +90,4 @@ def test_the_log_waits_a_moment_for_the_name_of_a_node_and_says_it_once():
     ImageInput._notice(camera, None)
     for _ in range(PATIENCE + 3):
         ImageInput._notice(camera, unnamed)
-    assert lines[2:] == [unnamed.text]  # nobody's name came
+    assert lines[2:] == [unnamed.text]  # the name stayed unknown

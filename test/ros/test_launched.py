@@ -27,7 +27,7 @@ NODES = ("fcis_node", "camera_source")
 
 
 class Launch:
-    """A launch in a process group of its own; its output goes to a file."""
+    """A launch in a separate process group; its output goes to a file."""
 
     def __init__(self, file: str, arguments: dict[str, object], log: Path):
         path = Path(get_package_share_directory("fcis_ros")) / "launch" / file
@@ -68,10 +68,10 @@ def launched(tmp_path, graph, tiny_checkpoint):
         return started[-1]
 
     yield run
-    for own in started:
-        if own.process.poll() is None:
-            os.killpg(own.process.pid, signal.SIGKILL)
-        assert "Traceback" not in own.output, own.output
+    for launch in started:
+        if launch.process.poll() is None:
+            os.killpg(launch.process.pid, signal.SIGKILL)
+        assert "Traceback" not in launch.output, launch.output
 
 
 @pytest.fixture
@@ -87,18 +87,18 @@ def heard(node, topic: str) -> list:
     return messages
 
 
-def test_a_photo_becomes_masks_and_an_interrupt_ends_all(launched, graph, photo, wait_for):
+def test_launch_photo_gives_masks_and_interrupt_ends_all(launched, graph, photo, wait_for):
     """In a namespace, with arguments for both nodes; the answer carries the source's frame."""
     masks = heard(graph, "/robot/fcis_node/masks")
-    own = launched(source=photo, rate=5, namespace="robot", frame_id="left_optical", score_threshold=0.25, log_level="warn")
+    launch = launched(source=photo, rate=5, namespace="robot", frame_id="left_optical", score_threshold=0.25, log_level="warn")
     wait_for(lambda: len(masks) > 3, "masks")
     assert (masks[0].header.frame_id, masks[0].height, masks[0].width) == ("left_optical", 60, 80)
-    assert set(own.children) == set(NODES)
-    own.process.send_signal(signal.SIGINT)
-    assert own.process.wait(60) == 0 and not own.children
+    assert set(launch.children) == set(NODES)
+    launch.process.send_signal(signal.SIGINT)
+    assert launch.process.wait(60) == 0 and not launch.children
 
 
-def test_given_arguments_win_over_the_file_and_others_leave_it_alone(launched, graph, photo, tmp_path, wait_for):
+def test_launch_arguments_override_params_file(launched, graph, photo, tmp_path, wait_for):
     from rcl_interfaces.srv import GetParameters
 
     settings = tmp_path / "mine.yaml"
@@ -115,50 +115,51 @@ def test_given_arguments_win_over_the_file_and_others_leave_it_alone(launched, g
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [({"score_threshold": "1.5"}, "argument score_threshold: '1.5' is not within 0.0 to 1.0"),
-     ({"source": "/nowhere.mp4"}, "argument source: '/nowhere.mp4' is not there"), ({"loop": "often"}, "loop"),
-     ({"model": "/nowhere.safetensors"}, "argument model: '/nowhere.safetensors' is not there")],
+     ({"source": "/nowhere.mp4"}, "argument source: '/nowhere.mp4' does not exist"), ({"loop": "often"}, "loop"),
+     ({"model": "/nowhere.safetensors"}, "argument model: '/nowhere.safetensors' does not exist")],
 )  # fmt: skip
-def test_what_is_wrong_starts_nothing(launched, arguments, message):
-    own = launched(**{"source": "synthetic", **arguments})
-    assert own.process.wait(60) == 1
-    assert message in own.output and "process started" not in own.output
+def test_launch_wrong_argument_starts_nothing(launched, arguments, message):
+    launch = launched(**{"source": "synthetic", **arguments})
+    assert launch.process.wait(60) == 1
+    assert message in launch.output and "process started" not in launch.output
 
 
-def test_a_model_that_is_none_ends_everything_with_the_status_of_the_node(launched, photo, tmp_path):
+def test_launch_bad_model_ends_with_status_of_node(launched, photo, tmp_path):
     (tmp_path / "none.safetensors").write_bytes(b"nothing")
-    own = launched(source=photo, model=tmp_path / "none.safetensors")
-    assert own.process.wait(120) == 2 and not own.children
-    assert "not a readable safetensors file" in own.output
+    launch = launched(source=photo, model=tmp_path / "none.safetensors")
+    assert launch.process.wait(120) == 2 and not launch.children
+    assert "not a readable safetensors file" in launch.output
 
 
 @pytest.mark.parametrize("name", NODES)
-def test_a_killed_process_takes_the_others_down(launched, graph, photo, wait_for, name):
+def test_launch_killed_process_ends_the_others(launched, graph, photo, wait_for, name):
     masks = heard(graph, "/fcis_node/masks")
-    own = launched(source=photo, rate=5)
+    launch = launched(source=photo, rate=5)
     wait_for(lambda: masks, "masks")
-    os.kill(own.children[name], signal.SIGKILL)
-    assert own.process.wait(60) == 128 + signal.SIGKILL and not own.children
+    os.kill(launch.children[name], signal.SIGKILL)
+    assert launch.process.wait(60) == 128 + signal.SIGKILL and not launch.children
 
 
-def test_a_recording_once_or_again_and_again(launched, graph, tmp_path, wait_for):
+def test_replay_recording_once_or_in_loop(launched, graph, tmp_path, wait_for):
     """Its end is the end of the launch, without an error, unless it loops."""
     bag, pixels = tmp_path / "bag", np.random.default_rng(0).integers(0, 256, (60, 80, 3), dtype=np.uint8)
     record([Frame(f"{number}.png", (number + 1) * 100_000_000, pixels) for number in range(5)], bag)
-    own = launched("replay.launch.py", bag=bag, rviz="false")
-    assert own.process.wait(120) == 0 and not own.children
+    launch = launched("replay.launch.py", bag=bag, rviz="false")
+    assert launch.process.wait(120) == 0 and not launch.children
     masks = heard(graph, "/fcis_node/masks")
-    own = launched("replay.launch.py", bag=bag, rviz="false", loop="true")
+    launch = launched("replay.launch.py", bag=bag, rviz="false", loop="true")
     wait_for(lambda: len(masks) > 5, "masks of the second round")
-    own.process.send_signal(signal.SIGINT)
-    assert own.process.wait(60) == 0 and not own.children
+    launch.process.send_signal(signal.SIGINT)
+    assert launch.process.wait(60) == 0 and not launch.children
 
 
-def test_a_misspelt_argument_is_pointed_out(launched, photo, wait_for):
-    own = launched(source=photo, rate=2, score_treshold=0.3)
-    wait_for(lambda: "argument score_treshold is unknown and of no effect: score_threshold?" in own.output, "a hint")
+def test_launch_misspelt_argument_is_reported(launched, photo, wait_for):
+    launch = launched(source=photo, rate=2, score_treshold=0.3)
+    hint = "argument score_treshold is unknown and has no effect; did you mean score_threshold?"
+    wait_for(lambda: hint in launch.output, "the hint")
 
 
-def test_replay_needs_a_recording(launched):
-    own = launched("replay.launch.py", rviz="false")
-    assert own.process.wait(60) == 1
-    assert "'bag'" in own.output and "process started" not in own.output
+def test_replay_without_recording_is_refused(launched):
+    launch = launched("replay.launch.py", rviz="false")
+    assert launch.process.wait(60) == 1
+    assert "'bag'" in launch.output and "process started" not in launch.output

@@ -24,8 +24,8 @@ from pathlib import Path
 from fcis_ros.model import exported
 from fcis_ros.ros import fcis_node, run_node
 
-process.obey_signals()
-process.LAST_SECONDS = 100.0
+run_node.obey_signals()
+run_node.LAST_SECONDS = 100.0
 load_predictor = exported.load_predictor
 
 def wait_and_load(*arguments):
@@ -38,7 +38,7 @@ sys.exit(fcis_node.main())
 """
 
 
-def test_lifecycle_by_hand_with_answers_while_the_model_loads(client, start, tiny_checkpoint, wait_for, tmp_path, monkeypatch):
+def test_lifecycle_manual_transitions_answer_meanwhile(client, start, tiny_checkpoint, wait_for, tmp_path, monkeypatch):
     from lifecycle_msgs.msg import Transition
     from lifecycle_msgs.srv import ChangeState
 
@@ -61,7 +61,7 @@ def test_lifecycle_by_hand_with_answers_while_the_model_loads(client, start, tin
     wait_for(lambda: len(client.progress) == 3, "the progress")
     assert [step[:3] for step in client.progress] == ["1/3", "2/3", "3/3"]
     assert configure.result().success and client.state() == "inactive"
-    assert "another one is under way" in process.output
+    assert "another one is in progress" in process.output
     for again in (False, True):  # everything can be done again
         if again:
             assert client.change_state(Transition.TRANSITION_CONFIGURE)
@@ -79,6 +79,9 @@ def test_lifecycle_by_hand_with_answers_while_the_model_loads(client, start, tin
     assert client.state() == "unconfigured"
     assert process.interrupt() == 0
     assert process.account[""]["processed"] == 2
+    transitions = ["Configuring", "Activating", "Deactivating", "Cleaning up"]
+    lines = (line.rpartition("]: ")[2] for line in process.output.splitlines() if "[INFO]" in line)
+    assert [line for line in lines if line in transitions] == 2 * transitions
 
 
 # A CUDA context is simulated: it has no memory for a frame whose first pixel is 1, and is gone for good with one of 2; likewise
@@ -87,9 +90,9 @@ FAILING_DEVICE = """
 import os
 import sys
 from fcis_ros.model.predictor import Predictor
-from fcis_ros.ros import fcis_node, inference_worker, run_node
+from fcis_ros.ros import fcis_node, model_loading, run_node
 
-process.obey_signals()
+run_node.obey_signals()
 predict, broken = Predictor.predict, []
 first = os.environ.get("FIRST", "").split()
 
@@ -103,12 +106,12 @@ def failing(self, images, *rest):
     return predict(self, images, *rest)
 
 Predictor.predict = failing
-engine.lost = lambda device: broken[0] if broken else ""
+model_loading.device_failure = lambda device: broken[0] if broken else ""
 sys.exit(fcis_node.main())
 """
 
 
-def test_no_memory_fails_the_frame_and_a_lost_device_ends_the_node(client, start, tiny_checkpoint, wait_for, tmp_path):
+def test_lifecycle_no_memory_fails_frame_and_lost_device_ends_node(client, start, tiny_checkpoint, wait_for, tmp_path):
     from lifecycle_msgs.msg import TransitionEvent
 
     events = []
@@ -130,7 +133,7 @@ def test_no_memory_fails_the_frame_and_a_lost_device_ends_the_node(client, start
     assert process.account[""]["failed"] == 2 and process.account[""]["processed"] == 1
 
 
-def test_no_memory_at_the_start_can_be_tried_again(client, start, tiny_checkpoint, wait_for, tmp_path, monkeypatch):
+def test_lifecycle_no_memory_at_configure_can_be_repeated(client, start, tiny_checkpoint, wait_for, tmp_path, monkeypatch):
     from lifecycle_msgs.msg import Transition
 
     monkeypatch.setenv("FIRST", "memory memory fine")
@@ -150,7 +153,7 @@ def test_no_memory_at_the_start_can_be_tried_again(client, start, tiny_checkpoin
     ("memory", 2, "cannot start: RuntimeError: CUDA out of memory"),
     ("lost", 3, "failed for good, ending with status 3: CUDA error: an illegal memory access"),
 ])  # fmt: skip
-def test_a_device_that_fails_at_the_start_ends_the_node(
+def test_lifecycle_device_failure_at_start_ends_node(
     graph, start, tiny_checkpoint, tmp_path, monkeypatch, trouble, status, line
 ):
     monkeypatch.setenv("FIRST", trouble)
@@ -161,7 +164,7 @@ def test_a_device_that_fails_at_the_start_ends_the_node(
 
 @pytest.mark.parametrize("autostart", [True, False])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_transition_under_way_when_a_signal_comes_ends_in_silence(
+def test_lifecycle_signal_in_transition_ends_silently(
     client, start, tiny_checkpoint, wait_for, tmp_path, monkeypatch, autostart, number
 ):
     """The thread of the transition goes on when the context and the node are gone, and finds neither."""
@@ -184,7 +187,7 @@ def test_transition_under_way_when_a_signal_comes_ends_in_silence(
         assert word not in process.output, process.output
 
 
-def test_lost_device_of_an_inactive_node_ends_it(client, start, tiny_checkpoint, wait_for, tmp_path):
+def test_lifecycle_lost_device_ends_inactive_node(client, start, tiny_checkpoint, wait_for, tmp_path):
     """A request may meet it; what is not active cannot be deactivated first."""
     from lifecycle_msgs.msg import Transition
 
@@ -206,7 +209,7 @@ SLOW_END = FAILING_DEVICE.replace(
 import time
 from pathlib import Path
 
-process.LAST_SECONDS = 100.0
+run_node.LAST_SECONDS = 100.0
 deactivate = fcis_node.FcisNode.on_deactivate
 
 def wait_and_deactivate(self, state):
@@ -219,7 +222,7 @@ sys.exit""",
 )
 
 
-def test_lost_device_when_a_signal_comes_ends_in_silence(client, start, tiny_checkpoint, wait_for, tmp_path, monkeypatch):
+def test_lifecycle_signal_after_lost_device_ends_silently(client, start, tiny_checkpoint, wait_for, tmp_path, monkeypatch):
     monkeypatch.setenv("GO_ON", str(tmp_path / "go_on"))
     (tmp_path / "slow.py").write_text(SLOW_END)
     process = start(tmp_path / "slow.py", {"model": tiny_checkpoint}, REMAP)
@@ -241,7 +244,7 @@ def catches(pid: int, number: int) -> bool:
 
 @pytest.mark.parametrize("executable", ["fcis_node", "camera_source"])
 @pytest.mark.parametrize("moment", ["imports", "loading", "active"])
-def test_many_signals_at_any_moment_are_a_clean_end(graph, start, tiny_checkpoint, wait_for, executable, moment):
+def test_process_many_signals_end_cleanly(graph, start, tiny_checkpoint, wait_for, executable, moment):
     process = start(executable, {"model": tiny_checkpoint} if executable == "fcis_node" else {}, new_interpreter=True)
     topic = "fcis_node/masks" if executable == "fcis_node" else "image_raw"
     reached = {

@@ -3,6 +3,7 @@
 """One table of parameters; the files that it makes agree with it."""
 
 import re
+import runpy
 from pathlib import Path
 
 import numpy as np
@@ -15,15 +16,14 @@ pytestmark = pytest.mark.ros
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def test_yaml_and_documentation_are_what_the_table_makes():
-    from fcis_ros.ros import parameter_files
-
-    assert (ROOT / "config" / "fcis_node.yaml").read_text() == parameter_files.yaml_text()
+def test_parameter_tables_are_up_to_date():
+    tables = runpy.run_path(str(ROOT / "tools" / "write_parameter_tables.py"))
+    assert (ROOT / "config" / "fcis_node.yaml").read_text() == tables["yaml_text"]()
     document = (ROOT / "docs" / "node.md").read_text()
-    assert document == parameter_files.with_table(document)
+    assert document == tables["with_table"](document)
 
 
-def test_every_row_is_complete():
+def test_parameters_every_row_is_complete():
     from fcis_ros.ros.params import PARAMETERS, SETTINGS
 
     names = [row.name for row in PARAMETERS]
@@ -36,7 +36,7 @@ def test_every_row_is_complete():
             assert row.default in row.choices, row.name
 
 
-def test_the_documented_encodings_are_the_ones_that_are_read():
+def test_documentation_names_every_encoding():
     from fcis_ros.messages.image_messages import ENCODINGS
 
     table = (ROOT / "docs" / "node.md").read_text().split("## Encodings")[1].split("\n\n")[0]
@@ -45,21 +45,21 @@ def test_the_documented_encodings_are_the_ones_that_are_read():
 
 
 @pytest.mark.parametrize(("given", "names"), [([""], ("",)), ([], ("",)), (["front", "", "left_2"], ("front", "left_2"))])
-def test_camera_names(given, names):
+def test_cameras_valid_names_are_kept(given, names):
     from fcis_ros.ros import params
 
     assert params.cameras(given) == names
 
 
 @pytest.mark.parametrize("given", [["a b"], ["1st"], ["/front"], ["front", "front"], ["overlay"], ["~"]])
-def test_bad_camera_names(given):
+def test_cameras_bad_name_is_refused(given):
     from fcis_ros.ros import params
 
     with pytest.raises(InputError, match="parameter cameras"):
         params.cameras(given)
 
 
-def test_what_is_kept():
+def test_settings_keep_selects_by_score_class_and_number():
     from fcis_ros.ros.params import PARAMETERS, SETTINGS, Settings
 
     found = Instances(

@@ -24,7 +24,7 @@ def profile(reliability="RELIABLE", durability="VOLATILE"):
         ("system_default", [], "system default, system default, depth 1"),
     ],
 )
-def test_what_is_asked_for(policy, offered, expected):
+def test_input_profile_follows_publishers(policy, offered, expected):
     from fcis_ros.ros import qos
 
     offers = [profile(*entry) for entry in offered]
@@ -34,7 +34,7 @@ def test_what_is_asked_for(policy, offered, expected):
         assert not any(qos.mismatch(offer, asked) for offer in offers)
 
 
-def test_a_mismatch_is_explained_in_one_line():
+def test_mismatch_is_one_line():
     from fcis_ros.ros import qos
 
     reason = qos.mismatch(profile("BEST_EFFORT"), profile("RELIABLE"))

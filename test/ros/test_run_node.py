@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A node that is served while another thread destroys its publishers, or while a signal ends its context."""
 
+import subprocess
+import sys
 from types import SimpleNamespace
 
 import pytest
@@ -9,7 +11,7 @@ import pytest
 pytestmark = pytest.mark.ros
 
 
-def test_events_that_vanish_while_they_are_gathered_end_nothing():
+def test_spin_once_destroyed_event_is_ignored():
     """The moment in which a publisher's events are destroyed and still listed: rclpy alone ends with an error."""
     import rclpy
     from rclpy.executors import SingleThreadedExecutor
@@ -39,7 +41,7 @@ def test_events_that_vanish_while_they_are_gathered_end_nothing():
 
 
 @pytest.mark.parametrize("ended", [True, False])
-def test_spin_once_with_an_error_of_rcl_raises_the_end_of_the_context_if_that_is_the_reason(ended):
+def test_spin_once_rcl_error_after_end_raises_shutdown(ended):
     """The moment after rclpy has found the context alive and before it makes a wait set of it."""
     import rclpy
     from rclpy.executors import ExternalShutdownException
@@ -60,3 +62,32 @@ def test_spin_once_with_an_error_of_rcl_raises_the_end_of_the_context_if_that_is
             run_node.spin_once(SimpleNamespace(spin_once=fail, context=context))
     finally:
         context.try_shutdown()
+
+
+INTERRUPTED = """
+import sys
+
+import rclpy
+from rclpy.node import Node
+
+from fcis_ros.ros import run_node
+
+
+class Interrupted(Node):
+    exit_status = 0
+
+    def finish(self):
+        pass
+
+    def destroy_node(self):
+        raise ValueError("list.remove(x): x not in list")
+
+
+sys.exit(run_node.run("test", lambda: Interrupted("interrupted"), lambda executor, node: {spin}))
+"""
+
+
+@pytest.mark.parametrize(("spin", "status"), [("rclpy.shutdown()", 0), ("None", 1)], ids=["signal", "regular end"])
+def test_run_publishers_destroyed_by_two_threads_matter_without_signal_only(spin, status):
+    done = subprocess.run([sys.executable, "-c", INTERRUPTED.format(spin=spin)], capture_output=True, text=True, timeout=120)
+    assert done.returncode == status and ("ValueError" in done.stderr) == (status == 1), done.stderr

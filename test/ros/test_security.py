@@ -29,7 +29,7 @@ def allowed(node: str, right: str) -> set[str]:
     return {starts[name[0]] + name.lstrip("~") if name[0] in starts else f"{namespace}/{name}" for name in names}
 
 
-def test_the_policy_is_what_sros2_reads():
+def test_policy_file_is_valid_for_sros2():
     assert POLICY.tag == "policy" and POLICY.get("version") == "0.2.0"
     elements = list(POLICY.iter())
     assert {element.tag for element in elements} == set(INSIDE)
@@ -63,7 +63,7 @@ SUBSCRIBED = {"raw": "image_raw", "compressed": "image_raw/compressed"}  # with 
 
 @pytest.mark.ros
 @pytest.mark.parametrize(("transport", "topic"), SUBSCRIBED.items())
-def test_policy_of_the_node_with_a_transport_allows_what_it_creates(client, start, tiny_checkpoint, wait_for, transport, topic):
+def test_policy_node_transport_allows_created_topics(client, start, tiny_checkpoint, wait_for, transport, topic):
     process = start("fcis_node", {"model": tiny_checkpoint, "transport": transport}, {"image": "image_raw"})
     wait_for(lambda: client.node.count_subscribers(topic), "the subscription")
     wait_for(lambda: client.status, "the diagnostics")
@@ -73,13 +73,13 @@ def test_policy_of_the_node_with_a_transport_allows_what_it_creates(client, star
     assert process.interrupt() == 0
 
 
-def test_policy_of_the_node_allows_to_read_the_images_of_each_transport_and_nothing_else():
+def test_policy_node_allows_to_read_images_only():
     assert allowed("fcis_node", "subscribe") == {f"/{topic}" for topic in SUBSCRIBED.values()}
     assert not allowed("fcis_node", "request")
 
 
 @pytest.mark.ros
-def test_policy_of_the_camera_source_allows_what_it_creates(client, start, wait_for):
+def test_policy_camera_source_allows_created_topics(client, start, wait_for):
     process = start("camera_source")
     wait_for(lambda: client.node.count_publishers("camera_info"), "the camera")
     wait_for(lambda: settled(client.node, "camera_source"), "all that is allowed, and no more")

@@ -15,16 +15,18 @@ IMAGE = np.random.default_rng(0).integers(0, 256, (60, 80, 3), dtype=np.uint8)
 
 @pytest.fixture
 def service():
-    """The service of a node that has no network, and the inbox where its requests wait."""
+    """A service without a node, and the queue in which its requests wait."""
+    from rclpy.task import Future
+
     from fcis_ros.ros.frame_queue import FrameQueue
     from fcis_ros.ros.segment_service import SegmentService
 
-    node = SimpleNamespace(executor=None, create_service=lambda *_, **__: None)
-    node.resolve = lambda future, result: future.set_result(result)
-    inbox = FrameQueue([SegmentService.NAME])
-    inbox.start()
-    inbox.open(SegmentService.NAME, 1)
-    return SegmentService(node, inbox), inbox
+    node = SimpleNamespace(create_service=lambda *_, **__: None)
+    waker = SimpleNamespace(future=Future, resolve=lambda future, result: future.set_result(result))
+    queue = FrameQueue([SegmentService.NAME])
+    queue.start()
+    queue.open(SegmentService.NAME, 1)
+    return SegmentService(node, queue, None, waker), queue
 
 
 def requested(service):
@@ -43,9 +45,9 @@ def answer_of(running):
 
 
 def test_dismiss_waiting_request_gets_an_unsuccessful_answer(service):
-    segment, inbox = service
+    segment, queue = service
     running = requested(segment)
-    assert inbox.close([segment.NAME], 0) and inbox.counts(segment.NAME).overwritten == 1
+    assert queue.close([segment.NAME], 0) and queue.counts(segment.NAME).overwritten == 1
     segment.dismiss()
     answer = answer_of(running)
     assert not answer.success and "stopped serving" in answer.message
@@ -54,21 +56,21 @@ def test_dismiss_waiting_request_gets_an_unsuccessful_answer(service):
 
 def test_dismiss_request_in_work_is_answered_once(service):
     """A device that hangs may go on later; its late answer harms nothing."""
-    segment, inbox = service
+    segment, queue = service
     running = requested(segment)
-    (frame,) = inbox.take(1)
-    assert not inbox.close([segment.NAME], 0)
+    (frame,) = queue.take(1)
+    assert not queue.close([segment.NAME], 0)
     segment.dismiss()
     segment.refuse(frame, "too late")
-    inbox.settle(frame, "failed")
+    queue.settle(frame, "failed")
     assert not answer_of(running).success
     segment.dismiss()  # there is nothing left
 
 
 def test_dismiss_request_that_is_answered_keeps_its_answer(service):
-    segment, inbox = service
+    segment, queue = service
     running = requested(segment)
-    (frame,) = inbox.take(1)
+    (frame,) = queue.take(1)
     segment.refuse(frame, "step 1 is too small")
     segment.dismiss()
     assert answer_of(running).message == "step 1 is too small"
@@ -83,12 +85,12 @@ from pathlib import Path
 from fcis_ros.model.predictor import Predictor
 from fcis_ros.ros import fcis_node, run_node
 
-process.obey_signals()
-process.LAST_SECONDS = 100.0
+run_node.obey_signals()
+run_node.LAST_SECONDS = 100.0
 fcis_node.HANG_SECONDS = 1.0
 predict, inboxes = Predictor.predict, []
 
-class FrameQueue(fcis_node.Inbox):
+class FrameQueue(fcis_node.FrameQueue):
     def __init__(self, *arguments):
         super().__init__(*arguments)
         inboxes.append(self)
@@ -98,7 +100,7 @@ def wait_and_predict(*arguments):
         time.sleep(0.01)
     return predict(*arguments)
 
-fcis_node.Inbox, Predictor.predict = FrameQueue, wait_and_predict
+fcis_node.FrameQueue, Predictor.predict = FrameQueue, wait_and_predict
 sys.exit(fcis_node.main())
 """
 

@@ -58,13 +58,13 @@ def parameters(random) -> dict:
 
 
 def memory_and_threads(pid: int) -> tuple[int, int]:
-    """kB of memory that are the process's own, and its threads."""
+    """Returns the private memory of a process in kB, and the number of its threads."""
     lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-    own = sum(int(line.split()[1]) for line in lines if line.startswith(("Private_Clean:", "Private_Dirty:")))
-    return own, len(os.listdir(f"/proc/{pid}/task"))
+    private = sum(int(line.split()[1]) for line in lines if line.startswith(("Private_Clean:", "Private_Dirty:")))
+    return private, len(os.listdir(f"/proc/{pid}/task"))
 
 
-def test_everything_changes_and_nothing_is_lost_or_left(client, start, tiny_checkpoint, wait_for):
+def test_node_changing_conditions_lose_and_leak_nothing(client, start, tiny_checkpoint, wait_for):
     from rclpy.qos import QoSProfile
     from sensor_msgs.msg import CompressedImage, Image
 
@@ -102,7 +102,7 @@ def test_everything_changes_and_nothing_is_lost_or_left(client, start, tiny_chec
     assert {threads for _, threads in memory[len(memory) // 2 :]} == {memory[len(memory) // 2][1]}
     if ROUNDS >= LONG_ENOUGH:
         third = ROUNDS // 3
-        early, late = (statistics.median(own for own, _ in part) for part in (memory[third : 2 * third], memory[-third:]))
+        early, late = (statistics.median(size for size, _ in part) for part in (memory[third : 2 * third], memory[-third:]))
         assert late <= 1.02 * early, memory
 
 

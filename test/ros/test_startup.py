@@ -9,7 +9,7 @@ import pytest
 pytestmark = pytest.mark.ros
 
 
-def test_threads_do_not_spin(start, tiny_checkpoint, wait_for, monkeypatch):
+def test_node_openmp_threads_do_not_spin(start, tiny_checkpoint, wait_for, monkeypatch):
     """OpenMP says what it was told when PyTorch loads it; the node has told it before."""
     monkeypatch.delenv("GOMP_SPINCOUNT", raising=False)
     monkeypatch.setenv("OMP_DISPLAY_ENV", "VERBOSE")
@@ -18,7 +18,7 @@ def test_threads_do_not_spin(start, tiny_checkpoint, wait_for, monkeypatch):
     assert process.interrupt() == 0
 
 
-def test_missing_pytorch_is_named(graph, start, tmp_path, monkeypatch):
+def test_node_without_pytorch_names_it(graph, start, tmp_path, monkeypatch):
     """rclpy swallows exceptions of lifecycle transitions; this one must be heard."""
     (tmp_path / "torch.py").write_text("raise ImportError('No module named torch')\n")
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")]))
