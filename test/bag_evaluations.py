@@ -2,18 +2,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """A small evaluation: a network that finds the bright rectangles of a picture, some a little off (seed 0), and its run."""
 
+import contextlib
+import functools
 import json
 
 import numpy as np
 
 from fcis_ros import rle
 from fcis_ros.bags.reader import open_recording
-from fcis_ros.evaluation.offline import Shard, Timing, evaluate
-from fcis_ros.evaluation.recording_ground_truth import AnnotationFile
+from fcis_ros.evaluation.ground_truth import AnnotationFile
+from fcis_ros.evaluation.pipeline import EvaluationInputs, evaluate, network_predictions
+from fcis_ros.evaluation.spec import Shard
 from fcis_ros.messages.typestore import IMAGE
 from fcis_ros.metrics.coco_results import encode_mask
 from fcis_ros.results.run_report import write_report
-from fcis_ros.results.store import RunFolder
+from fcis_ros.results.run_writer import RunWriter
 from fcis_ros.structures import Instances, Prediction
 
 NAMES = ("car", "pedestrian")
@@ -75,21 +78,24 @@ def make_scenes(bags):
 
 
 def run(bag, annotations, folder, network=None, score=0.5, shard=None):
-    shard = shard or Shard(1, 1)
+    shard = shard or Shard()
     recordings = [open_recording(bag)]
     truth = AnnotationFile(annotations, NAMES, recordings[0].named, recordings[0].count) if annotations else None
-    ids = truth.category_ids if truth else (1, 2)
-    what = {
+    inputs = EvaluationInputs(recordings, truth and [truth], NAMES)
+    spec = {
         "mode": "offline",
         "bags": [{"path": str(bag), "topic": "/cam", "messages": recordings[0].count}],
         "shard": [shard.number, shard.count], "class_names": list(NAMES),
-        "category_ids": list(ids), "score_floor": 0.02, "score": score, "device": "cpu",
+        "category_ids": inputs.category_ids, "score_floor": 0.02, "score": score, "device": "cpu",
         "precision": "fp32", "model": {"name": "stand-in", "sha256": "0"},
         "truth": truth and {"file": annotations.name, "matched_by": truth.matched_by},
     }  # fmt: skip
-    opened = RunFolder(folder, what)
+    writer = RunWriter(folder, spec)
+    predict = functools.partial(network_predictions, network or Network())
     try:
-        evaluate(recordings, shard, network or Network(), truth and [truth], NAMES, ids, opened, score, Timing())
+        with writer, contextlib.closing(evaluate(inputs, shard, predict, writer, score)) as frames:
+            for _ in frames:
+                pass
     finally:
         report = write_report(folder)
     return report

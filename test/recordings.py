@@ -10,7 +10,7 @@ import pytest
 from bag_evaluations import make_scenes, run, written
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
 
-from fcis_ros.bags import mcap_integrity
+from fcis_ros.bags.mcap_integrity import add_checksums
 from fcis_ros.bags.writer import image_message
 from fcis_ros.data.frame_sources import Frame
 from fcis_ros.messages import typestore
@@ -71,7 +71,7 @@ class Bags:
                 raw = message if isinstance(message, bytes) else store.serialize_cdr(message, kind)
                 writer.write(topics[topic], time, raw)
         for file in path.glob("*.mcap") if sums else ():
-            mcap_integrity.add_sums(file)
+            add_checksums(file)
         return path
 
     def camera(self, count: int = 3, topic: str = "/cam/image", **options) -> Path:

@@ -11,14 +11,14 @@ NAMES = re.compile(r"(sem\.)?fast(dds|rtps)_")
 
 
 def segments() -> set[Path]:
-    """Files of Fast DDS's shared-memory transport, of every process of this user on this machine."""
+    """Files of Fast DDS's shared-memory transport, of all processes of this user."""
     return {path for path in FOLDER.glob("*") if NAMES.match(path.name) and _owner(path) == os.getuid()}
 
 
 def _owner(path: Path) -> int | None:
     try:
         return path.stat().st_uid
-    except FileNotFoundError:  # removed a moment ago
+    except FileNotFoundError:  # removed meanwhile
         return None
 
 
@@ -29,13 +29,13 @@ def in_use() -> set[Path]:
         try:
             used.update(re.findall(r"/dev/shm/\S+", (process / "maps").read_text()))
             used.update(str(descriptor.readlink()) for descriptor in (process / "fd").iterdir())
-        except OSError:  # the process has ended, or is another user's
+        except OSError:  # the process has ended or belongs to another user
             continue
     return {Path(name) for name in used if name.startswith(str(FOLDER))}
 
 
 def remove_abandoned(before: set[Path]) -> list[Path]:
-    """Removes the segments that came after ``before`` and that no process uses any more; returns them."""
+    """Removes the unused segments that are not in ``before``; returns their paths."""
     abandoned = sorted(segments() - before - in_use())
     for path in abandoned:
         path.unlink(missing_ok=True)

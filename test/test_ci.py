@@ -1,6 +1,6 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""The script of continuous integration, with a ``make`` that does nothing but fail or die where a test wants it."""
+"""The script of continuous integration, with a ``make`` that only fails or dies where a test asks for it."""
 
 import os
 import re
@@ -31,7 +31,7 @@ def run_ci(tmp_path):
     return lambda **changes: subprocess.run([SCRIPT], env=environment | changes, capture_output=True, text=True, timeout=60)
 
 
-def test_ci_run_with_phases_that_pass_times_each_and_returns_zero(run_ci):
+def test_ci_run_passing_phases_are_timed_and_status_is_zero(run_ci):
     done = run_ci()
     assert done.returncode == 0, done.stdout
     assert sorted(TIMED.findall(done.stdout)) == sorted(PHASES.values())
@@ -39,14 +39,14 @@ def test_ci_run_with_phases_that_pass_times_each_and_returns_zero(run_ci):
 
 
 @pytest.mark.parametrize("target", PHASES)
-def test_ci_run_with_a_phase_that_fails_names_it_and_runs_the_others(run_ci, target):
+def test_ci_run_failing_phase_is_named_and_others_run(run_ci, target):
     done = run_ci(FAILS_AT=target)
     assert done.returncode == 1 and sorted(TIMED.findall(done.stdout)) == sorted(PHASES.values())
     assert done.stdout.splitlines()[-1] == f"ci: failed with status 3: {PHASES[target]}"
 
 
 @pytest.mark.parametrize(("target", "lane"), [("setup", "usual"), ("try-builds", "builds"), ("lint", "jazzy_lint_robot")])
-def test_ci_run_with_a_killed_lane_names_it_and_runs_what_comes_after(run_ci, target, lane):
+def test_ci_run_killed_lane_is_named_and_later_phases_run(run_ci, target, lane):
     done = run_ci(DIES_AT=target)
     assert done.returncode == 1 and "making test-jazzy\n" in done.stdout
     assert done.stdout.splitlines()[-1] == f"ci: ended with status 137: {lane}"

@@ -1,6 +1,6 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""What documentation and comments name exists: commands and their options, and files of this repository."""
+"""Commands, options and files that documentation and comments name exist."""
 
 import argparse
 import fnmatch
@@ -12,8 +12,12 @@ import pytest
 from fcis_ros.cli.main import parser
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = sorted(path for folder in (".", "docs", "weights", "examples/*", "benchmarks") for path in ROOT.glob(f"{folder}/*.md"))
-FOLDERS = """.ci benchmarks config csrc docs examples fcis_ros include launch msg scripts srv test tools weights""".split()
+PAGE_FOLDERS = (".", "docs", "weights", "examples/*", "experiments")
+PAGES = sorted(path for folder in PAGE_FOLDERS for path in ROOT.glob(f"{folder}/*.md"))
+FOLDERS = [
+    *(".ci", "benchmarks", "config", "csrc", "docs", "examples", "experiments", "fcis_ros", "include", "launch", "msg"),
+    *("scripts", "srv", "test", "tools", "weights"),
+]
 SOURCES = sorted(
     path
     for folder in FOLDERS
@@ -25,15 +29,15 @@ PATH = re.compile(rf"(?<![\w./~$}}>-])(?:{'|'.join(map(re.escape, FOLDERS))})/(?
 LINK = re.compile(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)")
 SPAN = re.compile(r"`([\w./*-]+\.(?:py|h|hpp|cpp|cu|cuh))`")
 FOREIGN = {"psroi_pooling.cu"}  # of the released FCIS
-NATIVE = re.compile(r"(?<![\w./<*-])(?:\w+/)*[\w*]+\.(?:h|hpp|cpp|cu|cuh)\b")
+CPP_FILE = re.compile(r"(?<![\w./<*-])(?:\w+/)*[\w*]+\.(?:h|hpp|cpp|cu|cuh)\b")
 CALL = re.compile(r"(?:(?<![\w./-])fcis|-m fcis_ros)\s+(?P<command>[a-z][a-z-]*)(?P<rest>[^|;&`\n]*)")
 FLAG = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
 
 
 def commands() -> dict[str, set[str]]:
     """{command: its options}."""
-    (subparsers,) = (own for own in parser()._actions if isinstance(own, argparse._SubParsersAction))
-    return {name: set(own._option_string_actions) for name, own in subparsers.choices.items()}
+    (subparsers,) = (action for action in parser()._actions if isinstance(action, argparse._SubParsersAction))
+    return {name: set(command._option_string_actions) for name, command in subparsers.choices.items()}
 
 
 def calls(text: str) -> list[tuple[str, list[str]]]:
@@ -41,13 +45,13 @@ def calls(text: str) -> list[tuple[str, list[str]]]:
     blocks = re.findall(r"^```[^\n]*\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
     spans = re.findall(r"`([^`]+)`", re.sub(r"^```.*?^```", "", text, flags=re.DOTALL | re.MULTILINE))
     lines = [re.sub(r"\s#.*", "", line) for code in (*blocks, *spans) for line in re.sub(r"\\?\n\s+", " ", code).splitlines()]
-    return [(own["command"], FLAG.findall(own["rest"])) for line in lines for own in CALL.finditer(line)]
+    return [(call["command"], FLAG.findall(call["rest"])) for line in lines for call in CALL.finditer(line)]
 
 
-def exists(name: str, beside: Path) -> bool:
+def exists(name: str, folder: Path) -> bool:
     """Whether a path, maybe with ``*``, leads to a file from a folder, the repository's root, the package, or the headers."""
     made = re.fullmatch(r"fcis_ros/(?:msg|srv)/[a-z_]+\.hpp", name)  # of the messages, by the build
-    return bool(made) or any(any(folder.glob(name)) for folder in (ROOT, beside, ROOT / "include", ROOT / "fcis_ros"))
+    return bool(made) or any(any(parent.glob(name)) for parent in (ROOT, folder, ROOT / "include", ROOT / "fcis_ros"))
 
 
 def relative(path: Path) -> str:
@@ -75,14 +79,14 @@ def test_calls_are_found_in_blocks_and_spans():
 
 
 @pytest.mark.parametrize("page", PAGES, ids=relative)
-def test_page_names_and_links_to_files_that_exist(page):
+def test_page_named_and_linked_files_exist(page):
     text = page.read_text(encoding="utf-8")
     names = {*PATH.findall(text), *LINK.findall(text), *SPAN.findall(text)} - FOREIGN
     known = {path.name for path in SOURCES}
     assert not [name for name in names if not exists(name, page.parent) and ("/" in name or name not in known)]
 
 
-def test_sources_name_files_that_exist():
+def test_sources_named_files_exist():
     wrong = []
     for source in SOURCES:
         text = source.read_text(encoding="utf-8")
@@ -90,13 +94,13 @@ def test_sources_name_files_that_exist():
     assert not wrong
 
 
-def test_comments_of_native_sources_name_files_that_exist():
-    """Without their folder, as a file beside them or of any folder of operators."""
+def test_cpp_comments_named_files_exist():
+    """Names without a folder may be files of any folder of operators."""
     known = {path.name for path in SOURCES} | FOREIGN
     wrong = []
     for source in SOURCES:
         if source.suffix in (".h", ".hpp", ".cpp", ".cu", ".cuh"):
             comments = re.findall(r"//.*", source.read_text(encoding="utf-8"))
-            named = [name for comment in comments for name in NATIVE.findall(comment)]
+            named = [name for comment in comments for name in CPP_FILE.findall(comment)]
             wrong += [f"{relative(source)}: {name}" for name in named if not fnmatch.filter(known, Path(name).name)]
     assert not wrong

@@ -1,6 +1,6 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""What a release promises: whose every file is, a changelog for the release tools, a quality declaration with evidence."""
+"""Requirements of a release: notices in every file, a changelog for the release tools, a quality declaration with evidence."""
 
 import re
 from datetime import date
@@ -12,21 +12,21 @@ import fcis_ros
 
 ROOT = Path(__file__).resolve().parents[1]
 CHANGELOG = ROOT / "CHANGELOG.rst"
-FOLDERS = ("benchmarks", "csrc", "examples", "fcis_ros", "include", "launch", "msg", "scripts", "srv", "test", "tools")
+FOLDERS = "benchmarks csrc examples experiments fcis_ros include launch msg scripts srv test tools".split()
 MARKS = {suffix: "#" for suffix in (".py", ".sh", ".msg", ".srv", "")} | dict.fromkeys((".cpp", ".hpp", ".h", ".cu"), "//")
 NOTICE = ("Copyright 2026 fcis_ros maintainers", "SPDX-License-Identifier: Apache-2.0")
 
 
 def sources() -> list[Path]:
-    """Every file that somebody wrote as code; one without a suffix is a script."""
+    """Every hand-written source file; a file without a suffix is a script."""
     files = [path for folder in FOLDERS for path in (ROOT / folder).rglob("*") if path.is_file()]
     written = [path for path in files if path.suffix in MARKS or path.name == "CMakeLists.txt"]
     written = [path for path in written if "__pycache__" not in path.parts]
     return [*written, ROOT / "setup.py", ROOT / "Makefile", ROOT / "CMakeLists.txt"]
 
 
-def test_every_source_file_says_whose_it_is_and_under_which_licence():
-    """``ruff check`` says the same of Python alone."""
+def test_sources_all_files_have_copyright_and_licence():
+    """``ruff check`` covers Python files only."""
     assert f"   {NOTICE[0]}\n" in (ROOT / "LICENSE").read_text()
     found = [path for path in sources() if not {"build", "install", "log"} & set(path.relative_to(ROOT).parts)]
     assert {path.suffix for path in found} > set(MARKS) and len(found) > 250
@@ -38,7 +38,7 @@ def test_every_source_file_says_whose_it_is_and_under_which_licence():
         assert lines[:2] == [f"{mark} {line}" for line in NOTICE], path.relative_to(ROOT)
 
 
-def test_the_quality_declaration_names_what_exists_and_is_linked():
+def test_quality_declaration_named_paths_exist_and_readme_links_it():
     text = (ROOT / "QUALITY_DECLARATION.md").read_text()
     paths = [name for name in re.findall(r"`([^`\s]+)`", text) if "/" in name or re.search(r"\.\w{2,4}$|^LICENSE$", name)]
     assert len(paths) > 15 and [name for name in paths if not (ROOT / name).exists()] == []
@@ -47,7 +47,7 @@ def test_the_quality_declaration_names_what_exists_and_is_linked():
     assert "(QUALITY_DECLARATION.md)" in (ROOT / "README.md").read_text()
 
 
-def test_changelog_is_in_the_form_that_release_tools_read():
+def test_changelog_form_follows_rep_132():
     """REP-132: a title, one section per version with its date, newest first, in each a list of changes."""
     text = CHANGELOG.read_text()
     title = "Changelog for package fcis_ros"
@@ -69,8 +69,8 @@ def test_changelog_is_in_the_form_that_release_tools_read():
 
 
 @pytest.mark.ros
-def test_the_release_tools_read_the_changelog(tmp_path):
-    """As it is at a release, when "Forthcoming" has become a version; before that they leave the section aside."""
+def test_changelog_as_a_release_is_read_by_catkin_pkg(tmp_path):
+    """With "Forthcoming" replaced by a version, because release tools skip that section."""
     from catkin_pkg.changelog import get_changelog_from_path  # in every ROS 2
 
     text = CHANGELOG.read_text()

@@ -22,13 +22,13 @@ with ros_domains.held_domain() as number:
 
 @pytest.fixture(autouse=True)
 def name(monkeypatch) -> str:
-    """Locks with names that no other test uses: these tests hold every domain for a moment."""
+    """Lock names that no other test uses, because these tests hold every domain."""
     name = f"fcis_ros_test_{os.getpid()}_{{}}"
     monkeypatch.setattr(ros_domains, "LOCK", "\0" + name)
     return name
 
 
-def test_held_domain_of_one_process_is_never_held_twice():
+def test_held_domain_within_a_process_is_never_held_twice():
     with contextlib.ExitStack() as held:
         numbers = [held.enter_context(held_domain()) for _ in range(COUNT)]
         assert sorted(numbers) == list(range(1, COUNT + 1))

@@ -12,21 +12,21 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_segments_are_those_of_fast_dds_by_name(folder):
+def test_segments_other_names_are_ignored(folder):
     names = ("fastdds_ab12", "fastdds_ab12_el", "fastrtps_port7411", "sem.fastdds_port7411_mutex", "plasma_1", "my_fastdds_1")
     for name in names:
         (folder / name).write_bytes(b"")
     assert {path.name for path in shared_memory.segments()} == set(names[:4])
 
 
-def test_segments_of_another_user_are_left_alone(folder, monkeypatch):
+def test_segments_of_another_user_are_ignored(folder, monkeypatch):
     (folder / "fastdds_ab12").write_bytes(b"")
     monkeypatch.setattr(shared_memory.os, "getuid", lambda: (folder / "fastdds_ab12").stat().st_uid + 1)
     assert shared_memory.segments() == set() and shared_memory.remove_abandoned(set()) == []
 
 
-def test_remove_abandoned_keeps_older_and_mapped_segments():
-    """In the real folder, because that is where a process shows what it has mapped."""
+def test_remove_abandoned_older_and_mapped_segments_are_kept():
+    """In the real folder, because /proc names mapped files by their real path."""
     older, mapped, left = (shared_memory.FOLDER / f"fastdds_test_{name}" for name in ("older", "mapped", "left"))
     try:
         older.write_bytes(b"1")

@@ -1,3 +1,3 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""Recordings (rosbag2): reading, writing, replaying to a running node, and the demo that does all three."""
+"""Recordings (rosbag2): reading and writing."""

@@ -1,10 +1,10 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""An MCAP file -> its messages in order of their log times, checked on the way, as far as the file is whole.
+"""Reads the messages of an MCAP file in order of their log times, checked, as far as the file is undamaged.
 
-One walk over the records, whose contents it skips, finds what is where: files without an end (of a recorder that was killed)
-and without an index are read like others. Then one chunk after the other is read, its checksum compared, its messages handed
-out as views; of chunks that overlap in time a few are kept.
+One walk over the records, whose contents it skips, locates the messages: files without an end (of a recorder that was killed)
+and without an index are read like others. Then one chunk after another is read, its checksum compared, and its messages handed
+out as views; of chunks that overlap in time a few are kept in memory.
 """
 
 import os
@@ -20,39 +20,40 @@ from zlib import crc32
 import numpy as np
 from rosbags.rosbag2.storage_mcap import DECOMPRESSORS
 
-from fcis_ros.bags.mcap_integrity import CHUNK, LARGEST_CHUNK, MAGIC, MESSAGE, chunk_header, problem_of, records
+from fcis_ros.bags.mcap_integrity import CHUNK, HEAD, LARGEST_CHUNK, MAGIC, MESSAGE, ChunkHeader, record_problem, records
 from fcis_ros.errors import InputError
 
 SCHEMA, CHANNEL, MESSAGE_INDEX = 0x03, 0x04, 0x07
-KEPT = 2**27  # bytes of chunks that are kept because messages of several alternate
-OUTSIDE = 0  # "place of the chunk" of a message that is in none
+MESSAGE_HEAD = 22  # bytes of a message record before the message: channel, sequence, log time, publish time
+MAX_KEPT = 2**27  # bytes of chunks in memory, for messages of chunks that overlap in time
+NO_CHUNK = 0  # "offset of the chunk" of a message outside chunks
 
 
-@dataclass
+@dataclass(frozen=True)
 class Channel:
-    """What one writer said on a topic.
+    """The messages of one writer on a topic.
 
     Attributes:
-        topic: its name.
+        topic: name of the topic.
         kind: message type.
         count: number of messages.
     """
 
     topic: str
     kind: str
-    count: int = 0
+    count: int
 
 
 class McapReader:
     """Reads one file.
 
     Attributes:
-        path: the file.
-        channels: {id: channel}, as far as the file is whole.
-        damage: where it is not, in a line; None if it is.
+        path: path of the file.
+        channels: {id: channel}, as far as the file is undamaged.
+        damage: one line that names the first damaged byte; None if the structure is undamaged.
 
     Args:
-        path: the file.
+        path: path of the file.
 
     Raises:
         InputError: not an MCAP file.
@@ -60,12 +61,11 @@ class McapReader:
 
     def __init__(self, path: Path):
         self.path = path
-        self.channels: dict[int, Channel] = {}
         self.damage: str | None = None
         self._schemas: dict[int, str] = {}
-        self._found: dict[int, tuple[int, str]] = {}  # channel: schema, topic
-        # Of each channel time, chunk's place, offset there, time ...
-        self._times: dict[int, array] = defaultdict(lambda: array("Q"))
+        self._topics: dict[int, tuple[int, str]] = {}  # channel: schema, topic
+        # Three numbers a message of each channel: log time, offset of the chunk, offset in the chunk (or in the file).
+        self._entries: dict[int, array] = defaultdict(lambda: array("Q"))
         with path.open("rb") as file:
             size = os.fstat(file.fileno()).st_size
             if size < len(MAGIC) or file.read(len(MAGIC)) != MAGIC:
@@ -75,78 +75,81 @@ class McapReader:
             self._walk(file, size - len(MAGIC) if ends else size)
             if not ends and self.damage is None:
                 self.damage = f"{path}: cut off after {size} bytes, without end and index ('mcap recover' may repair it)"
-        for channel, times in self._times.items():
-            if channel in self._found:
-                schema, topic = self._found[channel]
-                self.channels[channel] = Channel(topic, self._schemas.get(schema, ""), len(times) // 3)
-        for channel, (schema, topic) in self._found.items():
-            self.channels.setdefault(channel, Channel(topic, self._schemas.get(schema, "")))
+        self.channels: dict[int, Channel] = {}
+        for channel in dict.fromkeys([*self._entries, *self._topics]):
+            if channel in self._topics:
+                schema, topic = self._topics[channel]
+                count = len(self._entries.get(channel, ())) // 3
+                self.channels[channel] = Channel(topic, self._schemas.get(schema, ""), count)
 
     def _walk(self, file: BinaryIO, end: int) -> None:
         chunk, indexed = None, False
-        for place, kind, length in records(file, end):
+        for offset, opcode, length in records(file, end):
             if length is None:
-                self.damage = f"{self.path}: damaged at byte {place}: a record that does not end within the file"
-                if end == os.fstat(file.fileno()).st_size:  # no end either: it was not damaged but cut off
-                    self.damage = f"{self.path}: cut off at byte {end}, in the record that begins at byte {place}"
+                self.damage = self._at(offset, "a record that does not end within the file")
+                if end == os.fstat(file.fileno()).st_size:  # no end either: the file was not damaged but cut off
+                    self.damage = f"{self.path}: cut off at byte {end}, in the record that begins at byte {offset}"
                 break
-            if problem := problem_of(file, place, kind, length, False):
-                self.damage = f"{self.path}: damaged at byte {place}: {problem}"
+            if problem := record_problem(file, offset, opcode, length):
+                self.damage = self._at(offset, problem)
                 break
-            if kind == MESSAGE_INDEX and chunk is not None:
-                file.seek(place + 9)
+            if opcode == MESSAGE_INDEX and chunk is not None:
+                file.seek(offset + HEAD)
                 self._read_index(chunk, file.read(length))
                 indexed = True
                 continue
-            if chunk is not None and not indexed and not self._look_into(file, chunk):
+            if chunk is not None and not indexed and not self._scan(file, chunk):
                 return
-            chunk, indexed = (place, False) if kind == CHUNK else (None, False)
-            if kind in (SCHEMA, CHANNEL, MESSAGE):
-                file.seek(place + 9)
-                content = file.read(length if kind != MESSAGE else 22)
-                if kind == MESSAGE:
+            chunk, indexed = (offset, False) if opcode == CHUNK else (None, False)
+            if opcode in (SCHEMA, CHANNEL, MESSAGE):
+                file.seek(offset + HEAD)
+                content = file.read(length if opcode != MESSAGE else MESSAGE_HEAD)
+                if opcode == MESSAGE:
                     channel, _, time, _ = struct.unpack("<HIQQ", content)
-                    self._times[channel].extend((time, OUTSIDE, place))
-                elif not self._note(kind, content):
-                    self.damage = f"{self.path}: damaged at byte {place}: a record of {length} bytes, too short for its kind"
+                    self._entries[channel].extend((time, NO_CHUNK, offset))
+                elif not self._define(opcode, content):
+                    self.damage = self._at(offset, f"a record of {length} bytes, too short for its kind")
                     return
         if chunk is not None and not indexed and self.damage is None:
-            self._look_into(file, chunk)
-        for channel, times in list(self._times.items()):  # an unfinished file says in the first chunk what its channels are
-            if channel not in self._found and times and times[1] != OUTSIDE:
-                self._look_into(file, times[1], messages=False)
+            self._scan(file, chunk)
+        for channel, entries in list(self._entries.items()):  # an unfinished file defines its channels in the first chunk
+            if channel not in self._topics and entries and entries[1] != NO_CHUNK:
+                self._scan(file, entries[1], messages=False)
 
-    def _look_into(self, file: BinaryIO, chunk: int, messages: bool = True) -> bool:
-        """Notes what a chunk without an index holds, or which channels an unfinished file has; False if it is damaged."""
+    def _at(self, offset: int, problem: str) -> str:
+        return f"{self.path}: damaged at byte {offset}: {problem}"
+
+    def _scan(self, file: BinaryIO, chunk: int, messages: bool = True) -> bool:
+        """Notes the messages and channels of a chunk without an index; returns False if the chunk is damaged."""
         try:
             content = self._load(file, chunk)
         except InputError as error:
             self.damage = str(error)
             return False
-        place = 0
-        while place + 9 <= len(content):
-            kind, length = content[place], int.from_bytes(content[place + 1 : place + 9], "little")
-            body = content[place + 9 : place + 9 + length]
-            if len(body) < length or (kind == MESSAGE and length < 22):
-                self.damage = f"{self.path}: damaged at byte {chunk}: a chunk whose records do not fill it"
+        offset = 0
+        while offset + HEAD <= len(content):
+            opcode, length = content[offset], int.from_bytes(content[offset + 1 : offset + HEAD], "little")
+            body = content[offset + HEAD : offset + HEAD + length]
+            if len(body) < length or (opcode == MESSAGE and length < MESSAGE_HEAD):
+                self.damage = self._at(chunk, "a chunk whose records do not fill it")
                 return False
-            if kind == MESSAGE and messages:
+            if opcode == MESSAGE and messages:
                 channel, _, time, _ = struct.unpack_from("<HIQQ", body)
-                self._times[channel].extend((time, chunk, place))
-            elif kind in (SCHEMA, CHANNEL):
-                self._note(kind, bytes(body))
-            place += 9 + length
+                self._entries[channel].extend((time, chunk, offset))
+            elif opcode in (SCHEMA, CHANNEL):
+                self._define(opcode, bytes(body))
+            offset += HEAD + length
         return True
 
-    def _note(self, kind: int, content: bytes) -> bool:
-        """Takes in a schema or channel record."""
+    def _define(self, opcode: int, content: bytes) -> bool:
+        """Notes a schema or channel record; returns False if it is damaged."""
         try:
-            if kind == SCHEMA:
-                (number,) = struct.unpack_from("<H", content)
-                self._schemas[number] = _text(content, 2)
+            if opcode == SCHEMA:
+                (schema,) = struct.unpack_from("<H", content)
+                self._schemas[schema] = _text(content, 2)
             else:
-                number, schema = struct.unpack_from("<HH", content)
-                self._found[number] = (schema, _text(content, 4))
+                channel, schema = struct.unpack_from("<HH", content)
+                self._topics[channel] = (schema, _text(content, 4))
         except (struct.error, ValueError):
             return False
         return True
@@ -154,76 +157,78 @@ class McapReader:
     def _read_index(self, chunk: int, content: bytes) -> None:
         channel, size = struct.unpack_from("<HI", content) if len(content) >= 6 else (0, 0)
         if size != len(content) - 6 or size % 16:
-            self.damage = self.damage or f"{self.path}: damaged at byte {chunk}: a chunk whose index is not whole"
+            self.damage = self.damage or self._at(chunk, "a chunk whose index is not whole")
             return
-        entries = np.frombuffer(content, "<u8", offset=6).reshape(-1, 2)
-        places = np.column_stack([entries[:, 0], np.full(len(entries), chunk, np.uint64), entries[:, 1]])
-        self._times[channel].frombytes(places.astype(np.uint64).tobytes())
+        index = np.frombuffer(content, "<u8", offset=6).reshape(-1, 2)
+        entries = np.column_stack([index[:, 0], np.full(len(index), chunk, np.uint64), index[:, 1]])
+        self._entries[channel].frombytes(entries.astype(np.uint64).tobytes())
 
-    def messages(self, wanted: Collection[int]) -> Iterator[tuple[int, int, memoryview]]:
-        """(channel, log time, serialized message) of some channels, in order of time.
+    def messages(self, channels: Collection[int]) -> Iterator[tuple[int, int, memoryview]]:
+        """Yields (channel, log time, serialized message) of some channels, in order of time.
 
         Raises:
-            InputError: where the file is damaged, after what came before that.
+            InputError: the file is damaged; raised after the messages before the damage.
         """
         parts = [np.zeros((0, 4), np.uint64)]
-        for channel in sorted(set(wanted) & self._times.keys()):
-            own = np.frombuffer(self._times[channel], np.uint64).reshape(-1, 3)
-            parts.append(np.column_stack([own, np.full(len(own), channel, np.uint64)]))
+        for channel in sorted(set(channels) & self._entries.keys()):
+            rows = np.frombuffer(self._entries[channel], np.uint64).reshape(-1, 3)
+            parts.append(np.column_stack([rows, np.full(len(rows), channel, np.uint64)]))
         entries = np.concatenate(parts)
         entries = entries[np.lexsort((entries[:, 2], entries[:, 1], entries[:, 0]))]
         kept: OrderedDict[int, memoryview] = OrderedDict()
         with self.path.open("rb") as file:
-            for row in entries:
-                time, chunk, offset, channel = row.tolist()
-                if chunk == OUTSIDE:
+            for entry in entries:
+                time, chunk, offset, channel = entry.tolist()
+                if chunk == NO_CHUNK:
                     yield channel, time, self._message_outside(file, offset)
                     continue
                 content = kept.get(chunk)
                 if content is None:
                     kept[chunk] = content = self._load(file, chunk)
-                    while len(kept) > 1 and sum(map(len, kept.values())) > KEPT:
+                    while len(kept) > 1 and sum(map(len, kept.values())) > MAX_KEPT:
                         kept.popitem(last=False)
                 kept.move_to_end(chunk)
                 yield channel, time, self._message_inside(content, chunk, offset, channel, time)
         if self.damage:
             raise InputError(self.damage)
 
-    def _message_outside(self, file: BinaryIO, place: int) -> memoryview:
-        file.seek(place + 1)
+    def _message_outside(self, file: BinaryIO, offset: int) -> memoryview:
+        file.seek(offset + 1)
         (length,) = struct.unpack("<Q", file.read(8))
         content = file.read(length)
         if len(content) < length:
-            raise InputError(f"{self.path}: cut off at byte {place}")
-        return memoryview(content)[22:]
+            raise InputError(f"{self.path}: cut off at byte {offset}")
+        return memoryview(content)[MESSAGE_HEAD:]
 
     def _message_inside(self, content: memoryview, chunk: int, offset: int, channel: int, time: int) -> memoryview:
-        head = content[offset : offset + 31]
-        if len(head) == 31:
-            kind, length, own, _, own_time, _ = struct.unpack("<BQHIQQ", head)
-            end = offset + 9 + length
-            if (kind, own, own_time) == (MESSAGE, channel, time) and length >= 22 and end <= len(content):
-                return content[offset + 31 : end]
-        raise InputError(f"{self.path}: damaged at byte {chunk}: the chunk's index names a message that is not there")
+        begin = offset + HEAD + MESSAGE_HEAD
+        head = content[offset:begin]
+        if len(head) == HEAD + MESSAGE_HEAD:
+            opcode, length, its_channel, _, its_time, _ = struct.unpack("<BQHIQQ", head)
+            end = offset + HEAD + length
+            if (opcode, its_channel, its_time) == (MESSAGE, channel, time) and begin <= end <= len(content):
+                return content[begin:end]
+        raise InputError(self._at(chunk, "the chunk's index names a message that is not there"))
 
     def _load(self, file: BinaryIO, chunk: int) -> memoryview:
-        """A chunk's content, checked."""
-        _, size, total, name, stored, start = chunk_header(file, chunk)
-        file.seek(start)
-        content = file.read(min(stored, LARGEST_CHUNK))
+        """Reads, decompresses and checks the records of a chunk."""
+        header = ChunkHeader.read(file, chunk)
+        name = header.compression
+        file.seek(header.stored_offset)
+        content = file.read(min(header.stored_size, LARGEST_CHUNK))
         if name:
             try:
-                content = DECOMPRESSORS[name](content, size)
-            except Exception as error:  # noqa: BLE001 (each library has its own)
+                content = DECOMPRESSORS[name](content, header.size)
+            except Exception as error:  # noqa: BLE001 (each library has different ones)
                 problem = f"a chunk that cannot be decompressed ({name!r}, {type(error).__name__})"
-                raise InputError(f"{self.path}: damaged at byte {chunk}: {problem}") from None
-        if len(content) != size or (total and crc32(content) != total):
-            raise InputError(f"{self.path}: damaged at byte {chunk}: a chunk does not have its checksum")
+                raise InputError(self._at(chunk, problem)) from None
+        if len(content) != header.size or (header.checksum and crc32(content) != header.checksum):
+            raise InputError(self._at(chunk, "a chunk does not have its checksum"))
         return memoryview(content)
 
 
-def _text(content: bytes, place: int) -> str:
-    (length,) = struct.unpack_from("<I", content, place)
-    if place + 4 + length > len(content):
+def _text(content: bytes, offset: int) -> str:
+    (length,) = struct.unpack_from("<I", content, offset)
+    if offset + 4 + length > len(content):
         raise ValueError("cut off")
-    return content[place + 4 : place + 4 + length].decode()
+    return content[offset + 4 : offset + 4 + length].decode()

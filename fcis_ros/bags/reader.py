@@ -1,10 +1,9 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""Recordings (rosbag2: a folder, or a bare .mcap or .db3 file) -> image messages, one at a time. Pure Python, no ROS needed.
+"""Reads the image messages of a recording (rosbag2: a folder, or a bare .mcap or .db3 file), in pure Python, without ROS.
 
-A message that cannot be used (cut off, an unknown encoding, a broken JPEG) is a matter of that message: ``BagFrame.image`` says
-what is wrong, and whoever reads decides. A recording that cannot be used (damaged, no images, several cameras and no choice) is
-refused as a whole.
+A message that cannot be used (cut off, an unknown encoding, a broken JPEG) is an error of ``BagFrame.image``, so the caller may
+skip it. A recording that cannot be used (damaged, no images, several cameras and no choice) is refused as a whole.
 """
 
 import contextlib
@@ -17,14 +16,14 @@ from pathlib import Path
 
 import numpy as np
 
-from fcis_ros.bags.remote import RemoteFile, place_of
+from fcis_ros.bags.remote import RemoteFile, fetch
 from fcis_ros.bags.storage import Storage, open_storage, refusing, storage_files, zstd
 from fcis_ros.errors import InputError
 from fcis_ros.image_checks import check_image
 from fcis_ros.messages import image_messages
 from fcis_ros.messages.typestore import COMPRESSED, IMAGE, NAMES_TOPIC, STRING, header_stamp, message_types
 
-WAITING_NAMES = 100  # names that wait for their image; they come right before it
+WAITING_NAMES = 100  # names kept until their image comes, which follows directly
 ZSTD = b"\x28\xb5\x2f\xfd"
 LARGEST_MESSAGE = 2**30  # bytes that a compressed message may grow to
 
@@ -34,13 +33,13 @@ class BagFrame:
     """An image message of a recording, not yet decoded.
 
     Attributes:
-        topic: where it was published.
-        index: its place among the images of the topic, from 0.
-        name: of the recording's ``/frame_names`` if that has one, else the index in six digits.
-        log_time: nanoseconds since the epoch at which it was recorded; they do not decrease.
-        stamp: of its header, nanoseconds since the epoch, whatever the camera wrote there.
+        topic: topic of the message.
+        index: index among the images of the topic, from 0.
+        name: name from the recording's ``/frame_names`` if that has one, else the index in six digits.
+        log_time: time of recording, nanoseconds since the epoch; does not decrease from frame to frame.
+        stamp: stamp of the header, nanoseconds since the epoch, unchecked; the log time if there is no header.
         kind: message type, ``IMAGE`` or ``COMPRESSED``.
-        raw: the serialized message.
+        raw: serialized message.
     """
 
     topic: str
@@ -52,7 +51,7 @@ class BagFrame:
     raw: bytes | memoryview
 
     def image(self) -> np.ndarray:
-        """The picture as [H, W, 3] uint8, RGB.
+        """Decodes the image to [H, W, 3] uint8, RGB.
 
         Raises:
             InputError: the message is damaged, or not an image that the network can use.
@@ -69,15 +68,15 @@ class BagFrame:
 
 @dataclass(frozen=True)
 class Recording:
-    """A recording, and the topic that is read of it.
+    """A recording and the topic of its images.
 
     Attributes:
-        path: folder or file, or the URL of one, which was fetched to ``place``.
-        topic: the images' topic.
-        count: number of its messages, as far as the recording is whole.
-        storages: its files, in order of time.
-        topics: {topic: (message type, number of messages)} of all that it holds.
-        place: where it is read.
+        path: folder or file, or the URL of one.
+        topic: topic of the images.
+        count: number of messages on the topic, as far as the recording is undamaged.
+        storages: files, in order of time.
+        topics: {topic: (message type, number of messages)} of all topics.
+        source: local path, downloaded for a URL.
     """
 
     path: Path | str
@@ -85,23 +84,23 @@ class Recording:
     count: int
     storages: tuple["Storage", ...]
     topics: Mapping[str, tuple[str, int]]
-    place: RemoteFile
+    source: RemoteFile
 
     @property
     def named(self) -> bool:
-        """Whether it names its frames."""
+        """Whether the recording names its frames."""
         return self.topics.get(NAMES_TOPIC, ("", 0))[0] == STRING
 
     @property
     def damage(self) -> str | None:
-        """Where it is damaged, as far as that can be told without reading its messages; None if it is whole."""
+        """Damage that is known without reading messages, in one line; None without any."""
         return next((storage.damage for storage in self.storages if storage.damage), None)
 
-    def records(self) -> Iterator[BagFrame]:
-        """Reads the images in order of their log times; holds one of them, and of an MCAP file some chunks, in memory.
+    def frames(self) -> Iterator[BagFrame]:
+        """Yields the images in order of their log times; holds one of them, and some chunks of an MCAP file, in memory.
 
         Raises:
-            InputError: the recording is damaged; says where. What came before that has been read.
+            InputError: the recording is damaged; raised after the frames before the damage.
         """
         index, names = 0, {}
         for topic, kind, time, raw in self.messages({self.topic: (IMAGE, COMPRESSED), NAMES_TOPIC: (STRING,)}):
@@ -116,36 +115,35 @@ class Recording:
             index += 1
 
     def messages(self, kinds: Mapping[str, Collection[str]]) -> Iterator[tuple[str, str, int, bytes | memoryview]]:
-        """(topic, type, log time, serialized message) of some topics, each of some types, in order of the log times.
+        """Yields (topic, type, log time, serialized message) of some topics, each of some types, in order of the log times.
 
         Raises:
-            InputError: as ``records``.
+            InputError: as for ``records``.
         """
-        with self.place.naming():
+        with self.source.errors_with_url():
             for storage in self.storages:
                 for number, (topic, kind, time, raw) in enumerate(storage.messages(kinds)):
                     yield topic, kind, time, _decompressed(raw, f"{storage.shown}: message {number} of {topic}")
 
 
 def open_recording(path: Path | str, topic: str | None = None) -> Recording:
-    """Looks at what a recording holds; reads no message.
+    """Opens a recording; reads its structure, no message.
 
     Args:
-        path: a rosbag2 folder, also one that lacks its metadata.yaml, or a bare ``.mcap`` or ``.db3`` file; also compressed
-            (``.mcap.zstd``), and unpacked to a temporary file then; or the URL of such a folder or file, see ``places``.
-        topic: of the images, ``sensor_msgs/Image`` or ``CompressedImage``; None where only one such topic has any.
+        path: rosbag2 folder, with or without its metadata.yaml, or a bare ``.mcap`` or ``.db3`` file, or one compressed as a
+            whole (``.mcap.zstd``), which is unpacked to a temporary file; or the URL of such a folder or file.
+        topic: topic of the images (``sensor_msgs/Image`` or ``CompressedImage``); None if only one such topic has messages.
 
     Raises:
-        InputError: not a recording, one without a readable image because it is damaged, no images in it, or several topics of
-            images and no choice.
+        InputError: not a recording, too damaged to read an image, no images, or several topics of images and no choice.
     """
-    place = place_of(path, recording=True)
-    with place.naming():
-        return _open(place, topic)
+    source = fetch(path, recording=True)
+    with source.errors_with_url():
+        return _open(source, topic)
 
 
-def _open(place: RemoteFile, topic: str | None) -> Recording:
-    path = place.path
+def _open(source: RemoteFile, topic: str | None) -> Recording:
+    path = source.path
     storages = tuple(open_storage(file) for file in storage_files(path))
     counts: dict[str, int] = defaultdict(int)
     kinds: dict[str, str] = {}
@@ -156,7 +154,7 @@ def _open(place: RemoteFile, topic: str | None) -> Recording:
     listed = {name: f"{name} ({kinds[name]}, {counts[name]} messages)" for name in sorted(kinds)}
     images = [name for name in listed if kinds[name] in (IMAGE, COMPRESSED)]
     filled = [name for name in images if counts[name] > 0 and topic in (None, name)]
-    if not filled and (damage := next((own.damage for own in storages if own.damage), None)):
+    if not filled and (damage := next((storage.damage for storage in storages if storage.damage), None)):
         raise InputError(damage)
     if topic is not None and topic not in images:
         raise InputError(f"{path}: no images on topic {topic}; topics with images: {_join(listed[name] for name in images)}")
@@ -167,11 +165,11 @@ def _open(place: RemoteFile, topic: str | None) -> Recording:
     if len(filled) > 1:
         raise InputError(f"{path}: several topics with images, choose one (--topic): {_join(listed[name] for name in filled)}")
     topics = {name: (kinds[name], counts[name]) for name in sorted(kinds)}
-    return Recording(place.shown, filled[0], counts[filled[0]], storages, topics, place)
+    return Recording(source.shown, filled[0], counts[filled[0]], storages, topics, source)
 
 
 def _decompressed(raw: bytes | memoryview, title: str) -> bytes | memoryview:
-    """A message that rosbag2 compressed by itself; a plain one begins with its own byte order, 0 or 1."""
+    """Decompresses a message that rosbag2 compressed; an uncompressed one begins with its byte order, 0 or 1."""
     if raw[:4] != ZSTD:
         return raw
     try:
@@ -185,7 +183,7 @@ def _decompressed(raw: bytes | memoryview, title: str) -> bytes | memoryview:
 
 
 def _text(raw: bytes | memoryview) -> str:
-    """A serialized std_msgs/String; empty if it is none, or nothing that one would call a file."""
+    """The text of a serialized std_msgs/String; empty if damaged, or unfit as a file's name."""
     with contextlib.suppress(Exception):
         text = message_types().deserialize_cdr(raw, STRING).data
         return text if text.isprintable() and len(text) < 256 else ""
@@ -193,6 +191,6 @@ def _text(raw: bytes | memoryview) -> str:
 
 
 def _join(topics) -> str:
-    """A list for a message, not longer than one can read."""
+    """A list of at most 20 entries for a message."""
     texts = list(itertools.islice(topics, 21))
     return ", ".join(texts[:20]) + (" ..." if len(texts) > 20 else "") or "none"

@@ -1,9 +1,10 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""Where recordings and annotations lie: a path, or a URL of whatever fsspec has a driver for (s3://, gs://, https:// ...).
+"""Recordings and annotation files by path, or by URL of any protocol that fsspec has a driver for (s3://, gs://, https:// ...).
 
-What a URL names is fetched whole to a temporary folder before it is read, because readers seek in it and SQLite wants a file;
-the folder goes with the object that holds it, or with the process.
+A URL is downloaded completely to a temporary folder before it is read, because readers seek in it and SQLite needs a file; the
+folder is deleted with the object that holds it, or with the process. fsspec's ``simplecache`` gives single files, under hashed
+names; a recording needs the files of a folder, with their names, which order them.
 """
 
 import contextlib
@@ -18,12 +19,12 @@ from fcis_ros.errors import InputError
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """Something to read.
+    """A file or folder that is read, downloaded if it was given by URL.
 
     Attributes:
-        path: where it lies on this machine.
-        shown: what the user calls it; results and messages name it so.
-        folder: holds what was fetched; None for a path.
+        path: local path.
+        shown: path or URL that the user gave; results and messages name it.
+        folder: temporary folder of the download; None for a path.
     """
 
     path: Path
@@ -31,8 +32,8 @@ class RemoteFile:
     folder: tempfile.TemporaryDirectory | None = None
 
     @contextlib.contextmanager
-    def naming(self) -> Iterator[None]:
-        """Errors name what the user knows, and not where it was fetched to."""
+    def errors_with_url(self) -> Iterator[None]:
+        """Makes errors name the URL instead of the path of the download."""
         try:
             yield
         except InputError as error:
@@ -41,35 +42,35 @@ class RemoteFile:
             raise type(error)(str(error).replace(str(self.path), str(self.shown).rstrip("/"))) from None
 
 
-def is_url(place: Path | str) -> bool:
-    """Whether a text is a URL; a ``Path`` is none."""
-    return isinstance(place, str) and "://" in place
+def is_url(given: Path | str) -> bool:
+    """Returns whether a text is a URL; False for a ``Path``."""
+    return isinstance(given, str) and "://" in given
 
 
-def place_of(given: Path | str, recording: bool) -> RemoteFile:
-    """Fetches what a URL names; a path is left as it is.
+def fetch(given: Path | str, recording: bool) -> RemoteFile:
+    """Downloads a URL; leaves a path as it is.
 
     Args:
         given: path or URL.
-        recording: whether it may be a folder, of which the files of a recording are fetched.
+        recording: whether it may be a folder, whose files of a recording are downloaded.
 
     Raises:
-        InputError: there is nothing of that name, it cannot be reached, or nothing here knows the URL's protocol.
+        InputError: no such file, not reachable, or no driver for the URL's protocol.
     """
     if not is_url(given):
         return RemoteFile(Path(given), Path(given))
     folder = tempfile.TemporaryDirectory(prefix="fcis_fetched_")
     try:
-        return RemoteFile(_fetched(given, recording, Path(folder.name)), given, folder)
+        return RemoteFile(_download(given, recording, Path(folder.name)), given, folder)
     except FileNotFoundError:
         raise InputError(f"{given}: no such {'recording' if recording else 'file'}") from None
     except InputError:
         raise
-    except Exception as error:  # noqa: BLE001 (every driver has its own)
+    except Exception as error:  # noqa: BLE001 (every driver has different ones)
         raise InputError(f"{given}: cannot be fetched ({' '.join(str(error).split())[:300] or type(error).__name__})") from None
 
 
-def _fetched(url: str, recording: bool, folder: Path) -> Path:
+def _download(url: str, recording: bool, folder: Path) -> Path:
     try:
         from fsspec.core import url_to_fs
     except ImportError:

@@ -1,6 +1,6 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""The files of a recording: which they are, and one reader for each kind, MCAP or SQLite."""
+"""The files of a recording, and one reader for each storage format, MCAP or SQLite."""
 
 import contextlib
 import shutil
@@ -33,25 +33,25 @@ class Storage(Protocol):
     """One file of a recording.
 
     Attributes:
-        shown: the file that messages name.
-        damage: where it is damaged, as far as can be told without reading its messages; None if it is whole.
+        shown: path that error messages name.
+        damage: damage that is known without reading messages, in one line; None without any.
     """
 
     shown: Path
     damage: str | None
 
     def topics(self) -> list[tuple[str, str, int]]:
-        """(topic, type, number of messages) of what it holds."""
+        """Returns (topic, type, number of messages) of each channel; a topic with several writers is listed several times."""
 
     def messages(self, kinds: Mapping[str, Collection[str]]) -> Iterator[Message]:
-        """The messages of some topics, each of some types, in order of their log times; InputError where it is damaged."""
+        """Yields the messages of some topics, each of some types, in order of log times; InputError at damage."""
 
 
 def storage_files(path: Path) -> list[Path]:
-    """The files of a recording, in order of time.
+    """Returns the files of a recording, in order of time.
 
     Raises:
-        InputError: no recording, or its metadata.yaml is damaged or names files that are not there.
+        InputError: not a recording, or its metadata.yaml is damaged or names files that do not exist.
     """
     if not path.exists():
         raise InputError(f"{path}: no such recording")
@@ -74,7 +74,7 @@ def storage_files(path: Path) -> list[Path]:
 
 
 def bag_suffix(name: str) -> str:
-    """The ending by which a file is one of a recording, without that of compression; empty if it is none."""
+    """Returns the suffix of a recording's file, without that of compression; empty for other files."""
     suffix = PurePath(name.removesuffix(COMPRESSED_SUFFIX)).suffix
     return suffix if suffix in BAG_SUFFIXES else ""
 
@@ -83,11 +83,11 @@ def open_storage(path: Path) -> Storage:
     """Opens one file.
 
     Raises:
-        InputError: it is none of a recording, or not readable at all.
+        InputError: not a file of a recording, or not readable at all.
     """
     kind = bag_suffix(path.name)
     if not kind:
-        raise InputError(f"{path}: not a readable rosbag2 folder or file (it is no {' or '.join(BAG_SUFFIXES)})")
+        raise InputError(f"{path}: not a readable rosbag2 folder or file (its suffix is not {' or '.join(BAG_SUFFIXES)})")
     unpacked = path
     folder = None
     if path.name.endswith(COMPRESSED_SUFFIX):
@@ -108,13 +108,13 @@ class McapStorage:
         self.damage = self._reader.damage and self._reader.damage.replace(str(path), str(shown))
 
     def topics(self) -> list[tuple[str, str, int]]:
-        """See ``Storage``; a topic that several wrote to is listed several times."""
-        return [(own.topic, own.kind, own.count) for own in self._reader.channels.values()]
+        """See ``Storage``."""
+        return [(channel.topic, channel.kind, channel.count) for channel in self._reader.channels.values()]
 
     def messages(self, kinds: Mapping[str, Collection[str]]) -> Iterator[Message]:
         """See ``Storage``."""
         channels = self._reader.channels
-        wanted = {number for number, own in channels.items() if own.kind in kinds.get(own.topic, ())}
+        wanted = {number for number, channel in channels.items() if channel.kind in kinds.get(channel.topic, ())}
         with refusing(self.shown, "damaged"):
             for number, time, raw in self._reader.messages(wanted):
                 yield channels[number].topic, channels[number].kind, time, raw
@@ -128,7 +128,7 @@ class SqliteStorage:
     def __init__(self, shown: Path, path: Path, folder: tempfile.TemporaryDirectory | None):
         self.shown, self._path, self._folder = shown, path, folder
         with self._reader() as reader:
-            self._topics = [(own.topic, own.msgtype, int(own.msgcount)) for own in reader.connections]
+            self._topics = [(each.topic, each.msgtype, int(each.msgcount)) for each in reader.connections]
 
     @contextlib.contextmanager
     def _reader(self) -> Iterator[Sqlite3Reader]:
@@ -148,7 +148,7 @@ class SqliteStorage:
         number = 0
         try:
             with self._reader() as reader:
-                wanted = [own for own in reader.connections if own.msgtype in kinds.get(own.topic, ())]
+                wanted = [each for each in reader.connections if each.msgtype in kinds.get(each.topic, ())]
                 for connection, time, raw in reader.messages(wanted) if wanted else ():
                     yield connection.topic, connection.msgtype, int(time), bytes(raw)
                     number += 1
@@ -159,14 +159,14 @@ class SqliteStorage:
 
 
 @contextlib.contextmanager
-def refusing(what: Path | str, problem: str) -> Iterator[None]:
-    """Turns whatever a library raises over damaged bytes into one line."""
+def refusing(name: Path | str, problem: str) -> Iterator[None]:
+    """Turns any exception of a library over damaged bytes into an InputError of one line."""
     try:
         yield
     except InputError:
         raise
-    except Exception as error:  # noqa: BLE001 (rosbags, YAML, SQLite, zstd, lz4 and NumPy all have their own)
-        raise InputError(f"{what}: {problem} ({_line(error)})") from None
+    except Exception as error:  # noqa: BLE001 (rosbags, YAML, SQLite, zstd, lz4 and NumPy have different ones)
+        raise InputError(f"{name}: {problem} ({_line(error)})") from None
 
 
 def _line(error: Exception) -> str:

@@ -1,9 +1,9 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""Frames -> rosbag2 folders. Pure Python (rosbags), no ROS needed.
+"""Writes frames to rosbag2 folders, in pure Python (rosbags), without ROS.
 
-A clip recorded here holds ``/image_raw`` (sensor_msgs/Image, rgb8) and ``/frame_names`` (std_msgs/String), whose n-th message
-names the n-th image and carries the same log time; with truth also ``/truth/masks`` (InstanceMaskArray, the images' headers).
+A clip holds ``/image_raw`` (sensor_msgs/Image, rgb8) and ``/frame_names`` (std_msgs/String), whose n-th message names the n-th
+image and has the same log time; with ground truth also ``/truth/masks`` (InstanceMaskArray, with the images' headers).
 """
 
 import contextlib
@@ -16,7 +16,7 @@ import numpy as np
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys.store import Typestore
 
-from fcis_ros.bags import mcap_integrity
+from fcis_ros.bags.mcap_integrity import add_checksums
 from fcis_ros.data.frame_sources import Frame
 from fcis_ros.errors import InputError
 from fcis_ros.image_checks import check_image
@@ -30,15 +30,15 @@ BAG_VERSION = 9
 
 @contextlib.contextmanager
 def mcap_writer(folder: Path) -> Iterator[Writer]:
-    """A writer of a new rosbag2 folder with MCAP storage, whose chunks have checksums."""
+    """Opens a writer of a new rosbag2 folder with MCAP storage, whose chunks get checksums."""
     with Writer(folder, version=BAG_VERSION, storage_plugin=StoragePlugin.MCAP) as writer:
         yield writer
     for file in folder.glob("*.mcap"):
-        mcap_integrity.add_sums(file)
+        add_checksums(file)
 
 
 def image_message(store: Typestore, frame: Frame):
-    """Frame -> sensor_msgs/Image, rgb8."""
+    """Returns a frame as sensor_msgs/Image, rgb8."""
     types = store.types
     height, width = frame.image.shape[:2]
     seconds, nanoseconds = divmod(frame.stamp, 1_000_000_000)
@@ -57,32 +57,32 @@ def image_message(store: Typestore, frame: Frame):
 
 @dataclass(frozen=True)
 class ClipFrame:
-    """A frame of a recorded clip: its name, and its size in pixels."""
+    """Name, and height and width in pixels, of a frame of a recorded clip."""
 
     name: str
     height: int
     width: int
 
 
-Truth = Callable[[Frame], tuple[Instances, Sequence[int]] | None]
+ObjectsOf = Callable[[Frame], tuple[Instances, Sequence[int]] | None]
 
 
 def record(
-    frames: Iterable[Frame], folder: Path, expected: int | None = None, truth: Truth | None = None
+    frames: Iterable[Frame], folder: Path, expected: int | None = None, truth: ObjectsOf | None = None
 ) -> dict[int, ClipFrame]:
     """Writes a clip.
 
     Args:
-        frames: in order of time.
-        folder: the bag to create.
-        expected: how many frames will come, if known: with it, a clip for which the disk is too small is refused.
-        truth: says what is in a frame, with track ids (0: none), or None where nobody knows; None writes no truth.
+        frames: frames, in order of time.
+        folder: rosbag2 folder to create.
+        expected: number of frames, if known; a clip too large for the disk is then refused.
+        truth: function from a frame to its objects and track ids (0: none), or to None if unknown; None writes no ground truth.
 
     Returns:
         {stamp: frame}, in order.
 
     Raises:
-        InputError: no frames, one that the network cannot use, stamps that do not increase, or too little room on the disk.
+        InputError: no frames, a frame that the network cannot use, stamps that do not increase, or a full disk.
     """
     store = message_types()
     recorded: dict[int, ClipFrame] = {}
@@ -102,8 +102,8 @@ def record(
             message = image_message(store, frame)
             writer.write(images, frame.stamp, store.serialize_cdr(message, IMAGE))
             if truth and (known := truth(frame)):
-                there, ids = known
-                writer.write(masks, frame.stamp, serialize_masks(there, message.header, "truth", ids))
+                objects, ids = known
+                writer.write(masks, frame.stamp, serialize_masks(objects, message.header, "truth", ids))
             recorded[frame.stamp] = ClipFrame(frame.name, *frame.image.shape[:2])
             last = frame.stamp
     if not recorded:
@@ -119,7 +119,7 @@ def _check(frame: Frame) -> None:
 
 
 def _require_room(folder: Path, clip: int) -> None:
-    """The clip is stored twice, as frames and as overlays."""
+    """Refuses a clip that does not fit on the disk twice, as frames and as overlays."""
     free = shutil.disk_usage(folder).free
     if 2.2 * clip > free:
         raise InputError(f"{folder}: the clip needs {2.2 * clip / 1e9:.1f} GB, {free / 1e9:.1f} GB are free; take fewer frames")

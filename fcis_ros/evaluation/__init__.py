@@ -1,3 +1,3 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""COCO AP, mAP^r and the report that shows them."""
+"""Predictions for images, recordings, live nodes and Ray, from one specification into one run folder."""

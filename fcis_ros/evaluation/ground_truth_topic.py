@@ -1,35 +1,37 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""What is really there, as our own messages on another topic of the recording say; they match frames by the header's stamp."""
+"""Ground truth of the frames of a recording, from masks on another topic that match frames by the header's stamp."""
 
 from collections.abc import Iterator
 
 import numpy as np
+from pycocotools import mask as coco_mask
 
 from fcis_ros.bags.reader import BagFrame, Recording
 from fcis_ros.errors import InputError
-from fcis_ros.evaluation.recording_ground_truth import Annotated, truth_objects
+from fcis_ros.evaluation.ground_truth import FrameGroundTruth
 from fcis_ros.messages.mask_serialization import MASKS, deserialize_masks
 from fcis_ros.messages.typestore import header_stamp
+from fcis_ros.metrics.coco_results import to_results
 
-WAITING = 2**28  # bytes of messages that wait for their frames
+WAITING = 2**28  # bytes of messages
 NEAR = 60.0  # seconds
 
 
-class TruthTopic:
-    """Reads true masks beside the frames; see ``truth.FrameTruth``.
+class GroundTruthTopic:
+    """Reads ground-truth masks along with the frames; a ``ground_truth.GroundTruth``.
 
-    Messages may lie anywhere; only where there are more than ``WAITING`` bytes of them must each lie within ``NEAR`` seconds of
-    its frame, by the times of recording.
+    Up to ``WAITING`` bytes of messages are kept until their frames come. Beyond that, messages must lie within ``NEAR`` seconds
+    of their frames, by the times of recording.
 
     Attributes:
         matched_by: ``topic``.
-        category_ids: the labels.
+        category_ids: labels, from 1.
 
     Args:
-        recording: the recording.
-        topic: with our messages.
-        class_names: of the model; objects of other classes are left out.
+        recording: recording with the topic.
+        topic: topic of fcis_ros/InstanceMaskArray messages.
+        class_names: classes of the model; objects of other classes are left out.
 
     Raises:
         InputError: no such topic in it.
@@ -38,9 +40,9 @@ class TruthTopic:
     matched_by = "topic"
 
     def __init__(self, recording: Recording, topic: str, class_names: tuple[str, ...]):
-        own = sorted(name for name, (kind, _) in recording.topics.items() if kind == MASKS)
-        if topic not in own:
-            raise InputError(f"{recording.path}: no {MASKS} on topic {topic}; topics with them: {', '.join(own) or 'none'}")
+        topics = sorted(name for name, (kind, _) in recording.topics.items() if kind == MASKS)
+        if topic not in topics:
+            raise InputError(f"{recording.path}: no {MASKS} on topic {topic}; topics with them: {', '.join(topics) or 'none'}")
         self.category_ids = list(range(1, len(class_names) + 1))
         self._labels = {name: label for label, name in enumerate(class_names, start=1)}
         self._title = f"{recording.path}: {topic}"
@@ -56,32 +58,36 @@ class TruthTopic:
             stamp = header_stamp(raw)
             yield time if stamp is None else stamp, time, bytes(raw)
 
-    def find(self, record: BagFrame, height: int, width: int) -> Annotated | None:
-        """See ``FrameTruth``.
+    def find(self, record: BagFrame, height: int, width: int) -> FrameGroundTruth | None:
+        """See ``GroundTruth``.
 
         Raises:
             InputError: the message is damaged, or made for an image of another size.
         """
         if record.stamp in self._used:
-            return Annotated(record.stamp, None, [])
+            return FrameGroundTruth(record.stamp, None, [])
         raw = self._take(record)
         if raw is None:
             return None
         title = f"{self._title}: the message of frame {record.name}"
         try:
-            found, ids = deserialize_masks(raw)
+            instances, ids = deserialize_masks(raw)
         except InputError as error:
             raise InputError(f"{title}: {error}") from None
-        if (found.height, found.width) != (height, width):
-            raise InputError(f"{title} is of {found.width}x{found.height} pixels, the frame of {width}x{height}")
-        known = [place for place, label in enumerate(found.labels) if found.class_names[label - 1] in self._labels]
-        objects = truth_objects(found.select(np.array(known, int)), [ids[place] for place in known])
-        for own in objects:
-            own["category_id"] = self._labels[found.class_names[own["category_id"] - 1]]
-        return Annotated(record.stamp, None, objects)
+        if (instances.height, instances.width) != (height, width):
+            raise InputError(f"{title} is of {instances.width}x{instances.height} pixels, the frame of {width}x{height}")
+        names = [instances.class_names[label - 1] for label in instances.labels]
+        known = np.array([index for index, name in enumerate(names) if name in self._labels], int)
+        objects = []
+        for index, entry in zip(known, to_results(instances.select(known), 0), strict=True):
+            area = float(coco_mask.area(entry["segmentation"]))
+            label = self._labels[names[index]]
+            annotation = {"category_id": label, "segmentation": entry["segmentation"], "bbox": entry["bbox"], "area": area}
+            objects.append({**annotation, "iscrowd": 0, **({"track_id": ids[index]} if ids[index] else {})})
+        return FrameGroundTruth(record.stamp, None, objects)
 
     def _take(self, record: BagFrame) -> bytes | None:
-        """The message of a frame's stamp, the first of several; those read on the way wait."""
+        """Returns the first message with the stamp of a frame; keeps other messages until their frames come."""
         while record.stamp not in self._waiting:
             if self._bytes >= WAITING:
                 self._forget(record.log_time - NEAR * 1e9)
@@ -106,5 +112,5 @@ class TruthTopic:
                 self._bytes -= len(raw)
 
     def no_match(self, frames: int) -> InputError:
-        """What to say if not one frame has a true one."""
+        """See ``GroundTruth``."""
         return InputError(f"{self._title}: truth of other frames: none of the {frames} frames has the stamp of a message")

@@ -1,31 +1,64 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""A model on annotated images: the figures of report.json, the tables for the terminal, and the images to look at."""
+"""Evaluation on annotated images: figures of report.json, tables for the terminal, and images to show."""
 
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from fcis_ros.data.coco import ImageEntry
+from fcis_ros.data.frame_sources import read_image
+from fcis_ros.evaluation.image_ground_truth import ImageGroundTruth
 from fcis_ros.metrics.average_precision import RECALLS, Table, curves, mean, measure, recall, sweep
-from fcis_ros.metrics.matching import OVERLAPS, Matches
-from fcis_ros.results.page import Content, Picture
-from fcis_ros.results.report_parts import number
+from fcis_ros.metrics.coco_results import to_results
+from fcis_ros.metrics.matching import OVERLAPS, Matches, match_image
+from fcis_ros.model.predictor import Predictor
+from fcis_ros.results.page import Content, Picture, write_page
+from fcis_ros.results.picture import picture
+from fcis_ros.results.report_parts import number, write_json
 from fcis_ros.versions import versions
 
 SHOWN = 8  # of the best images, and of the worst
 
 
-@dataclass(frozen=True, eq=False)
-class EvaluatedImage:
-    """An image that was looked at.
+@dataclass(frozen=True)
+class AnnotatedImages:
+    """Images of a folder with their ground truth.
 
     Attributes:
-        id: in the annotation file.
-        file_name: there.
-        matches: what was found, and what is there.
-        milliseconds: that it took, from the array to the instances.
+        ground_truth: annotation file.
+        entries: images to evaluate.
+        folder: folder of the image files.
+    """
+
+    ground_truth: ImageGroundTruth
+    entries: Sequence[ImageEntry]
+    folder: Path
+
+    def read(self, entry: ImageEntry) -> np.ndarray:
+        """Reads an image as [H, W, 3] uint8, RGB.
+
+        Raises:
+            InputError: the file cannot be read, or has another size than in the annotation file.
+        """
+        image = read_image(self.ground_truth.path_of(entry, self.folder))
+        self.ground_truth.require_size(entry, *image.shape[:2])
+        return image
+
+
+@dataclass(frozen=True, eq=False)
+class EvaluatedImage:
+    """An evaluated image.
+
+    Attributes:
+        id: image id in the annotation file.
+        file_name: file name in the annotation file.
+        matches: detections matched with the ground truth.
+        milliseconds: run time of the network, from the array to the instances.
     """
 
     id: int
@@ -34,36 +67,82 @@ class EvaluatedImage:
     milliseconds: float
 
     def counts(self, score: float) -> tuple[int, int, int]:
-        """How many instances from this score on are right and wrong, from an overlap of 0.5, and how many objects missed."""
-        own = self.matches
-        code = own.masks[(own.scores >= score), 0]
-        counted = code[code >> len(OVERLAPS) & 1 == 0]
-        right = int((counted & 1).sum())
-        missed = (own.objects[:, 1] == 0) & (own.found < score)
-        return right, len(counted) - right, int(missed.sum())
+        """Returns true positives, false positives and false negatives from a score on, with an overlap of 0.5."""
+        matches = self.matches
+        codes = matches.masks[(matches.scores >= score), 0]
+        counted = codes[codes >> len(OVERLAPS) & 1 == 0]
+        true_positives = int((counted & 1).sum())
+        missed = (matches.objects[:, 1] == 0) & (matches.object_scores < score)
+        return true_positives, len(counted) - true_positives, int(missed.sum())
+
+
+def evaluate_images(
+    images: AnnotatedImages, entries: Iterable[ImageEntry], predictor: Predictor
+) -> Iterator[EvaluatedImage]:
+    """Evaluates images one by one.
+
+    Args:
+        images: images with ground truth.
+        entries: images to evaluate of these.
+        predictor: model to run.
+
+    Raises:
+        InputError: an image cannot be read, or an annotation is malformed.
+    """
+    for entry in entries:
+        image = images.read(entry)
+        start = time.perf_counter()
+        instances = predictor(image)
+        milliseconds = 1000 * (time.perf_counter() - start)
+        matches = match_image(images.ground_truth.objects(entry), to_results(instances, entry.id))
+        yield EvaluatedImage(entry.id, entry.file_name, matches, milliseconds)
+
+
+def write_image_report(
+    report: Mapping[str, Any], images: AnnotatedImages, evaluated: Sequence[EvaluatedImage], predictor: Predictor, folder: Path
+) -> None:
+    """Writes report.json and report.html; the images to show go through the model again.
+
+    Args:
+        report: content of report.json, see ``summarise``.
+        images: images with ground truth.
+        evaluated: evaluated images.
+        predictor: model to run.
+        folder: folder of the files.
+    """
+    score, entries = report["score"], {entry.id: entry for entry in images.entries}
+    shown = []
+    for group, result in choose(evaluated, score):
+        image = images.read(entries[result.id])
+        instances = predictor(image)
+        objects = zip(images.ground_truth.objects(entries[result.id]), result.matches.object_scores, strict=True)
+        missed = [entry for entry, object_score in objects if not entry["iscrowd"] and object_score < score]
+        shown.append((group, result, picture(image, instances.select(instances.scores >= score), missed)))
+    write_json(report, folder / "report.json")
+    write_page(report, page(report, shown), folder / "report.html")
 
 
 def summarise(
-    seen: Sequence[EvaluatedImage], class_names: Sequence[str], score: float, about: Mapping[str, Any]
+    evaluated: Sequence[EvaluatedImage], class_names: Sequence[str], score: float, about: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """The contents of report.json.
+    """Returns the content of report.json.
 
     Args:
-        seen: the images, in any order; that of their ids is pycocotools' one, and decides between equal scores.
-        class_names: of the model.
-        score: instances count as right, wrong and missed from here on.
-        about: ``device``, ``precision``, ``model``, ``input`` and ``truth``.
+        evaluated: evaluated images in any order; their ids decide between equal scores, as in pycocotools.
+        class_names: classes of the model.
+        score: score threshold of counts.
+        about: entries ``device``, ``precision``, ``model``, ``input`` and ``truth``.
     """
-    table = Table.of([own.matches for own in sorted(seen, key=lambda own: own.id)])
+    table = Table.of([result.matches for result in sorted(evaluated, key=lambda result: result.id)])
     measured = measure(table, class_names)
     labels = range(1, len(class_names) + 1)
     masks = curves(table, table.matches.masks[:, 0], 0, labels)
     precision = {name: masks[0, :, i].tolist() for i, name in enumerate(class_names) if masks[0, 0, i] > -1}
-    times = [own.milliseconds for own in seen]
+    times = [result.milliseconds for result in evaluated]
     quantiles = np.percentile(times, [50, 95, 99, 100]).tolist()
     return {
-        "frames_in": len(seen),
-        "frames_out": len(seen),
+        "frames_in": len(evaluated),
+        "frames_out": len(evaluated),
         "frames_dropped": 0,
         "latency_ms": {name: round(value, 2) for name, value in zip(("p50", "p95", "p99", "max"), quantiles, strict=True)},
         "stage_ms": {},
@@ -85,36 +164,35 @@ def summarise(
     }
 
 
-def choose(seen: Sequence[EvaluatedImage], score: float) -> list[tuple[str, EvaluatedImage]]:
-    """The images to show as ("best" or "worst", image).
+def choose(evaluated: Sequence[EvaluatedImage], score: float) -> list[tuple[str, EvaluatedImage]]:
+    """Selects the images to show as ("best" or "worst", image).
 
-    The best have something right and no more wrong or missed than that, and the most beyond it; the worst are those of the
-    others with the most that is wrong or missed. Of equal images the first by id.
+    The best have true positives, at least as many as errors (false positives and false negatives), and the largest difference;
+    the worst are the others with the most errors. Of equal images the one with the lower id comes first.
     """
-    counts = {own.id: own.counts(score) for own in seen}
+    counts = {result.id: result.counts(score) for result in evaluated}
 
-    def lead(own: EvaluatedImage) -> int:
-        right, wrong, missed = counts[own.id]
-        return right - wrong - missed
+    def lead(result: EvaluatedImage) -> int:
+        return counts[result.id][0] - errors(result)
 
-    def faults(own: EvaluatedImage) -> int:
-        return sum(counts[own.id][1:])
+    def errors(result: EvaluatedImage) -> int:
+        return sum(counts[result.id][1:])
 
-    ordered = sorted(seen, key=lambda own: own.id)
-    good = [own for own in ordered if counts[own.id][0] and lead(own) >= 0]
-    best = sorted(good, key=lambda own: (lead(own), counts[own.id][0]), reverse=True)[:SHOWN]
-    shown = {own.id for own in best}
-    worst = sorted((own for own in ordered if faults(own) and own.id not in shown), key=faults, reverse=True)[:SHOWN]
-    return [*(("best", own) for own in best), *(("worst", own) for own in worst)]
+    ordered = sorted(evaluated, key=lambda result: result.id)
+    good = [result for result in ordered if counts[result.id][0] and lead(result) >= 0]
+    best = sorted(good, key=lambda result: (lead(result), counts[result.id][0]), reverse=True)[:SHOWN]
+    shown = {result.id for result in best}
+    worst = sorted((result for result in ordered if errors(result) and result.id not in shown), key=errors, reverse=True)
+    return [*(("best", result) for result in best), *(("worst", result) for result in worst[:SHOWN])]
 
 
 def page(report: Mapping[str, Any], shown: Sequence[tuple[str, EvaluatedImage, bytes]]) -> Content:
-    """What report.html says beside the report; ``shown`` are the images of ``choose`` with their JPEGs."""
+    """Returns the content of report.html besides the report; ``shown`` are the images of ``choose`` with their JPEGs."""
     pictures = []
-    for group, own, jpeg in shown:
-        right, wrong, missed = own.counts(report["score"])
-        caption = f"{own.file_name}: {right} right, {wrong} wrong, {missed} missed"
-        pictures.append(Picture(f"image-{own.id}", caption, jpeg, (group,)))
+    for group, result, jpeg in shown:
+        true_positives, false_positives, false_negatives = result.counts(report["score"])
+        counts = f"{true_positives} true positives, {false_positives} false positives, {false_negatives} false negatives"
+        pictures.append(Picture(f"image-{result.id}", f"{result.file_name}: {counts}", jpeg, (group,)))
     ap, truth = report["ap"]["segm"], report["truth"]
     return Content(
         intro=f"{report['model']} on {report['device']}, {report['precision']}.",
@@ -132,17 +210,17 @@ def page(report: Mapping[str, Any], shown: Sequence[tuple[str, EvaluatedImage, b
 
 
 def tables(report: Mapping[str, Any]) -> str:
-    """The report as tables for the terminal."""
-    ap, found = report["ap"], report["recall"]
+    """Returns the report as tables for the terminal."""
+    ap, recalls = report["ap"], report["recall"]
     seconds = 1 / report["fps"]
     lines = [f"{report['model']} on {report['device']}, {report['frames_in']} images, {seconds:.3f} s a frame", ""]
     width = max(14, *(len(name) + 2 for name in report["classes"]))
 
-    def row(what: str, *values: float | None) -> None:
-        lines.append(f"{what:<{width}}" + "".join(f"{number(value):>9}" for value in values))
+    def row(title: str, *values: float | None) -> None:
+        lines.append(f"{title:<{width}}" + "".join(f"{number(value):>9}" for value in values))
 
-    def head(what: str, *names: str) -> None:
-        lines.append(f"{what:<{width}}" + "".join(f"{name:>9}" for name in names))
+    def head(title: str, *names: str) -> None:
+        lines.append(f"{title:<{width}}" + "".join(f"{name:>9}" for name in names))
 
     kinds = ("AP", "AP50", "AP75")
     head("", *kinds)
@@ -151,10 +229,10 @@ def tables(report: Mapping[str, Any]) -> str:
     lines.append("")
     head("masks by size", "small", "medium", "large")
     row("AP", *(ap["segm"][f"AP_{size}"] for size in ("small", "medium", "large")))
-    row("AR", *(found[f"AR_{size}"] for size in ("small", "medium", "large")))
+    row("AR", *(recalls[f"AR_{size}"] for size in ("small", "medium", "large")))
     lines.append("")
     head("masks an image", "1", "10", "100")
-    row("AR", *(found[f"AR{most}"] for most in (1, 10, 100)))
+    row("AR", *(recalls[f"AR{most}"] for most in (1, 10, 100)))
     lines.append("")
     head("class", *kinds)
     for name, values in report["classes"].items():

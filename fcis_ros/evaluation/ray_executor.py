@@ -1,6 +1,6 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""Work in numbered parts, done by the workers of a Ray cluster; knows Ray, and nothing of what the parts are."""
+"""Numbered parts of any work, done by the workers of a Ray cluster."""
 
 import contextlib
 import logging
@@ -13,31 +13,31 @@ import ray
 from fcis_ros.errors import InputError
 from fcis_ros.omp import limit_spinning
 
-RETRIES = 3  # of a part whose worker died
-REASON = 300  # characters
+RETRIES = 3  # for a part whose worker died
+MAX_REASON = 300  # characters
 
 
 @contextlib.contextmanager
 def connected(address: str) -> Iterator[None]:
-    """Connects to a Ray cluster, or starts one of this machine's cores and GPUs, which ends with the block.
+    """Connects to a Ray cluster, or starts one with the cores and GPUs of this machine until the end of the block.
 
     Args:
-        address: ``ray`` for the cluster that RAY_ADDRESS names or that ``ray start`` made this machine part of, else for one of
-            its own; ``ray://HOST:PORT`` for the one whose client server that is.
+        address: ``ray`` for the cluster of RAY_ADDRESS or of ``ray start`` on this machine, or a new one without these;
+            ``ray://HOST:PORT`` for the cluster of this client server.
 
     Raises:
-        InputError: no cluster there, or one that cannot be used from here.
+        InputError: there is no cluster at the address, or it cannot be used.
     """
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # else Ray tells its makers
-    handler = signal.getsignal(signal.SIGTERM)  # Ray sets its own
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Ray sends usage statistics by default
+    handler = signal.getsignal(signal.SIGTERM)  # Ray replaces it
     try:
         ray.init(
             None if address == "ray" else address, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR
         )
     except (ConnectionError, RuntimeError, ValueError, ImportError) as error:
-        named = os.environ.get("RAY_ADDRESS", "the last that was started here (`ray stop` forgets it)")
+        named = os.environ.get("RAY_ADDRESS", "the last cluster started on this machine (`ray stop` removes it)")
         where = named if address == "ray" else address
-        raise InputError(f"{where}: no Ray cluster that can be used from here ({_line(str(error))})") from None
+        raise InputError(f"{where}: no usable Ray cluster ({_line(str(error))})") from None
     finally:
         signal.signal(signal.SIGTERM, handler)
     try:
@@ -47,19 +47,19 @@ def connected(address: str) -> Iterator[None]:
 
 
 def gpus() -> int:
-    """How many GPUs the cluster has."""
+    """Returns the number of GPUs of the cluster."""
     return int(ray.cluster_resources().get("GPU", 0))
 
 
 def slots(cpus: int, gpu: bool) -> int:
-    """How many parts the cluster can do at once.
+    """Returns the number of parts that the cluster can do at once.
 
     Args:
-        cpus: that a part takes.
-        gpu: whether it takes a GPU, too.
+        cpus: number of CPUs of a part.
+        gpu: whether a part also uses a GPU.
 
     Raises:
-        InputError: none.
+        InputError: the cluster cannot do a single part.
     """
     room = int(ray.cluster_resources().get("CPU", 0)) // cpus
     room = min(room, gpus()) if gpu else room
@@ -71,29 +71,29 @@ def slots(cpus: int, gpu: bool) -> int:
 def map_parts(work: Callable[[int], None], count: int, cpus: int, gpu: bool, done: Callable[[int], None]) -> dict[int, str]:
     """Does all parts.
 
-    A part whose worker dies is done again by another one, ``RETRIES`` times; so ``work`` must go on where it stopped, or begin
-    anew. Workers run it in the folder of this process, which must be the same one on every machine.
+    A part whose worker dies is repeated by another worker, up to ``RETRIES`` times, so ``work`` must resume or start over.
+    Workers run it in the folder of this process, which all machines must share.
 
     Args:
-        work: does the part of a number, from 1; pickled by its name, so that its module must be installed on every machine.
+        work: function that does the part of a number, from 1; pickled by its name, so every machine needs its module.
         count: number of parts.
-        cpus: that a part takes.
-        gpu: whether it takes a GPU, too.
-        done: called with the number of a part when it has ended, however it did.
+        cpus: number of CPUs of a part.
+        gpu: whether a part also uses a GPU.
+        done: function called with the number of every part that has ended, successful or not.
 
     Returns:
-        {number of a part that was not done: the reason}
+        {number of an unfinished part: reason}.
     """
     task = ray.remote(num_cpus=cpus, num_gpus=int(gpu), max_retries=RETRIES)(_on_worker)
     waiting = {task.remote(work, number, os.getcwd()): number for number in range(1, count + 1)}
     reasons: dict[int, str] = {}
     while waiting:
         ended, _ = ray.wait(list(waiting))
-        for own in ended:
-            number = waiting.pop(own)
+        for reference in ended:
+            number = waiting.pop(reference)
             try:
-                problem = ray.get(own)
-            except ray.exceptions.RayTaskError as error:  # a defect; its traceback ends with what it is
+                problem = ray.get(reference)
+            except ray.exceptions.RayTaskError as error:  # a defect; its traceback ends with the error
                 problem = _line(str(error).strip().splitlines()[-1])
             except ray.exceptions.RayError as error:
                 problem = _line(str(error))
@@ -104,12 +104,12 @@ def map_parts(work: Callable[[int], None], count: int, cpus: int, gpu: bool, don
 
 
 def _on_worker(work: Callable[[int], None], number: int, folder: str) -> str | None:
-    """Does a part; returns the problem if there is one."""
+    """Does a part; returns the problem, or None."""
     limit_spinning()
     try:
         os.chdir(folder)
     except OSError as error:
-        return f"{folder}: cannot be used on a worker ({error.strerror}); all machines must have this folder in common"
+        return f"{folder}: cannot be used on a worker ({error.strerror}); all machines must share this folder"
     try:
         work(number)
     except InputError as error:
@@ -118,4 +118,4 @@ def _on_worker(work: Callable[[int], None], number: int, folder: str) -> str | N
 
 
 def _line(text: str) -> str:
-    return " ".join(text.split())[:REASON]
+    return " ".join(text.split())[:MAX_REASON]

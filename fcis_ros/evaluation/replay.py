@@ -1,6 +1,6 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""Plays a recorded clip to a node process in real time and records what comes back."""
+"""Plays a recorded clip to a node process in real time and records its answers."""
 
 import contextlib
 import os
@@ -33,8 +33,7 @@ NODE = "fcis_node"
 MASKS_TOPIC = f"/{NODE}/masks"
 OVERLAY_TOPIC = f"/{NODE}/overlay"
 MASKS = "fcis_ros/msg/InstanceMaskArray"
-TIMING_TOPIC = f"/{NODE}/timing"
-# What else decides which nodes see each other, or whether they may: DDS vendors, Zenoh, SROS 2.
+# Variables of DDS vendors, Zenoh and SROS 2 that also decide which nodes communicate.
 GRAPH_VARIABLES = (
     "ROS_LOCALHOST_ONLY", "ROS_STATIC_PEERS", "ROS_DISCOVERY_SERVER", "ROS_SUPER_CLIENT", "FASTRTPS_DEFAULT_PROFILES_FILE",
     "FASTDDS_DEFAULT_PROFILES_FILE", "CYCLONEDDS_URI", "ZENOH_SESSION_CONFIG_URI", "ZENOH_ROUTER_CONFIG_URI",
@@ -42,19 +41,19 @@ GRAPH_VARIABLES = (
     "ROS_SECURITY_ENCLAVE_OVERRIDE",
 )  # fmt: skip
 START_SECONDS = 120.0  # loading a large model on a slow machine
-SILENCE_SECONDS = 10.0  # after the last frame: nothing for so long means that nothing will come
+SILENCE_SECONDS = 10.0  # silence after the last frame that ends the wait for answers
 
 
 @dataclass
 class Measured:
-    """What was seen from outside the node.
+    """Measurements from outside the node.
 
     Attributes:
-        sent: {stamp: second} at which each frame was published, from the first.
-        answered: {stamp: milliseconds} from publishing a frame to receiving its masks.
-        seconds: from the first frame's publishing to the last answer.
-        stage_ms: median milliseconds per stage over all frames that the node answered, from its ``~/timing``.
-        facts: the node's last diagnostics values, by key.
+        sent: {stamp: seconds from the first frame to this one}, when they were published.
+        answered: {stamp: milliseconds from publishing the frame to receiving its masks}.
+        seconds: time from publishing the first frame to the last answer.
+        stage_ms: {stage: median milliseconds} of all answered frames, from ``~/timing``.
+        facts: {key: value} of the node's last diagnostics.
     """
 
     sent: dict[int, float] = field(default_factory=dict)
@@ -65,7 +64,7 @@ class Measured:
 
 
 def share() -> Path:
-    """The installed package's ``share`` folder.
+    """Returns the ``share`` folder of the installed package.
 
     Raises:
         InputError: the package is not built for ROS in this environment.
@@ -78,19 +77,19 @@ def share() -> Path:
 
 @contextlib.contextmanager
 def isolated(domain: int | None = None) -> Iterator[None]:
-    """Keeps this process, and nodes it starts, to this machine and to a domain apart, with room for large images.
+    """Keeps this process and the nodes that it starts on this machine, in a private domain, with memory for large images.
 
-    Whatever the environment says about a robot's graph (domain, discovery server, peers, security) does not count meanwhile.
+    Settings of the environment for a robot's graph (domain, discovery server, peers, security) are suspended meanwhile.
 
     Args:
-        domain: ROS domain to use; None takes one that is neither the environment's nor another demo's.
+        domain: ROS domain to use; None chooses one other than the environment's.
     """
-    own = domain if domain is not None else 1 + os.getpid() % 101
-    if domain is None and str(own) == os.environ.get("ROS_DOMAIN_ID"):
-        own = 1 + own % 101
+    chosen = domain if domain is not None else 1 + os.getpid() % 101
+    if domain is None and str(chosen) == os.environ.get("ROS_DOMAIN_ID"):
+        chosen = 1 + chosen % 101
     profile = str(share() / "config" / "fastdds_large_images.xml")
-    wanted = dict.fromkeys(GRAPH_VARIABLES) | {"ROS_DOMAIN_ID": str(own), profile_variable(): profile}
-    if os.environ.get("ROS_DISTRO") == "humble":  # the older name of the same setting
+    wanted = dict.fromkeys(GRAPH_VARIABLES) | {"ROS_DOMAIN_ID": str(chosen), profile_variable(): profile}
+    if os.environ.get("ROS_DISTRO") == "humble":  # which has an older setting
         wanted |= {"ROS_LOCALHOST_ONLY": "1"}
     else:
         wanted |= {"ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
@@ -122,17 +121,17 @@ def replay(
     """Starts the node, plays ``clip`` to it, and records its masks and overlays.
 
     Args:
-        clip: a bag that ``writing.record`` wrote.
-        output: the bag to create.
-        parameters: of the node.
-        log: file that takes the node's output.
-        rate: frames per second; None keeps the spacing of the stamps.
-        domain: see ``isolated``.
-        progress: called after every published frame.
+        clip: recording that ``bags.writer.record`` wrote.
+        output: recording to create.
+        parameters: {name: value} of the node's parameters.
+        log: file for the output of the node.
+        rate: rate in frames per second; None keeps the spacing of the stamps.
+        domain: ROS domain, see ``isolated``.
+        progress: function called after every published frame.
 
     Raises:
-        InputError: the node is not installed or does not start, or ends before it is asked to.
-        OSError: the answers cannot be written, because the disk is full for instance.
+        InputError: the node is not installed, does not start, or ends early.
+        OSError: the answers cannot be written, for instance because the disk is full.
     """
     namespace = f"/demo_{os.getpid()}"
     with (
@@ -158,7 +157,7 @@ def replay(
 
 @contextlib.contextmanager
 def _node_process(namespace: str, parameters: Mapping[str, str | float], log: Path) -> Iterator[subprocess.Popen]:
-    share()  # the clear error if the package is not installed
+    share()  # raises a clear error if the package is not installed
     command = [str(Path(get_package_prefix("fcis_ros")) / "lib" / "fcis_ros" / NODE), "--ros-args", "-r", f"__ns:={namespace}"]
     command += ["-r", f"image:={namespace}{IMAGE_TOPIC}"]
     for name, value in parameters.items():
@@ -183,7 +182,7 @@ def _require_running(process: subprocess.Popen, log: Path) -> None:
 
 
 def _paced(clip: Path, rate: float | None) -> Iterator[tuple[int, bytes]]:
-    """(stamp, message) of every image, each at its time."""
+    """Yields stamp and message of every image when it is due."""
     with Reader(clip) as reader:
         images = [connection for connection in reader.connections if connection.topic == IMAGE_TOPIC]
         start = first = None
@@ -196,7 +195,7 @@ def _paced(clip: Path, rate: float | None) -> Iterator[tuple[int, bytes]]:
 
 
 class _Listener:
-    """The demo's own ROS node: publishes frames, records answers with their times of arrival."""
+    """A ROS node that publishes frames and records the answers with their times of arrival."""
 
     def __init__(self, namespace: str, writer: Writer):
         self._context = rclpy.Context()
@@ -255,11 +254,11 @@ class _Listener:
             self._executor.spin()
         except ExternalShutdownException:
             pass
-        except Exception as error:  # noqa: BLE001 (goes on in the thread that waits for this one)
+        except Exception as error:  # noqa: BLE001 (raised in the thread that waits for this one)
             self._failure = error
 
     def require_healthy(self) -> None:
-        """Raises what ended the thread that records, if anything did: without it the answers would seem lost on the way."""
+        """Raises the error that ended the recording thread, if any: otherwise its answers would count as lost."""
         if self._failure is not None:
             raise self._failure
 
@@ -276,19 +275,19 @@ class _Listener:
                 self._stages.setdefault(entry.key, []).append(float(entry.value))
 
     def wait_until_active(self, check: Callable[[], None]) -> None:
-        """Returns when the node is active and every topic is connected, so that no frame is lost to discovery."""
+        """Waits until the node is active and every topic is connected, so that discovery loses no frame."""
         deadline = time.monotonic() + START_SECONDS
-        asked = None
+        request = None
         active = False
         while not (active and self._connected()):
             check()
             if time.monotonic() > deadline:
                 raise InputError(f"{NODE} was not active after {START_SECONDS:.0f} s")
-            if asked is not None and asked.done():
-                active = asked.result().current_state.id == State.PRIMARY_STATE_ACTIVE
-                asked = None
-            if asked is None and not active and self._state.service_is_ready():
-                asked = self._state.call_async(GetState.Request())
+            if request is not None and request.done():
+                active = request.result().current_state.id == State.PRIMARY_STATE_ACTIVE
+                request = None
+            if request is None and not active and self._state.service_is_ready():
+                request = self._state.call_async(GetState.Request())
             time.sleep(0.1)
 
     def _connected(self) -> bool:
@@ -300,7 +299,7 @@ class _Listener:
         self._frames.publish(raw)
 
     def wait_for_answers(self, check: Callable[[], None]) -> None:
-        """The node always gets to the newest frame: its masks and overlay are the end, and the counters after it."""
+        """Waits for masks, overlay and timing of the last frame, which the node always processes, and for later counters."""
         last, self._last_arrival = next(reversed(self._sent)), time.monotonic()
         while time.monotonic() - self._last_arrival < SILENCE_SECONDS:
             answered = last in self._arrived and last in self._overlays and last in self._timed

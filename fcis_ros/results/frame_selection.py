@@ -1,76 +1,75 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""Which frames a report shows: the best, the worst, those with the largest missed object, and one of each moment.
+"""Selection of the frames that a report shows: best, worst, largest missed objects, and one frame of each time bin.
 
-The choice follows from the frames alone, whatever their order: parts of a recording that were evaluated apart have the pictures
-that the whole one would have.
+The selection follows from the set of frames alone, whatever their order: merged shards show the frames of a single evaluation.
 """
 
 from collections.abc import Iterable
-from pathlib import Path
 
-from fcis_ros.results.frame_record import FrameRecord, rates
+from fcis_ros.results.frame_record import FrameRecord, count_detections
 
-SHOWN = 8  # of the best, of the worst, of those that miss something
-MOMENTS = 48  # of each recording
+SHOWN = 8  # frames of each of best, worst, missed
+TIME_BINS = 48  # of each recording
 
-Key = tuple[int, int]  # recording, frame
+FrameKey = tuple[int, int]  # indices of the recording and of the frame in it
+Ranks = dict[FrameKey, tuple[float, ...]]
 
 
-def key(frame: FrameRecord) -> Key:
-    """Identifies a frame."""
-    return frame["bag"], frame["index"]
+def frame_key(record: FrameRecord) -> FrameKey:
+    """Returns what identifies a frame in an evaluation."""
+    return record["bag"], record["index"]
 
 
 class FrameSelection:
-    """The frames to show of those that were seen so far.
+    """The frames to show of those that were added so far.
 
     Attributes:
-        best: {key: rank}, the ones with the most right instances and nothing wrong or missed before all.
-        worst: the ones with the most wrong and missed instances.
-        missed: the ones with the largest missed object.
-        moments: {(recording, moment): {key: rank}}, the worst of each; without truth the one with the most instances.
+        best: ranks of the frames with the most true positives and the fewest errors.
+        worst: ranks of the frames with the most errors (false positives and false negatives).
+        missed: ranks of the frames with the largest missed object.
+        time_bins: ranks by (recording, time bin) of the frame with the most errors; without errors the most detections.
+
+    Args:
+        score: score threshold.
+        records: frames to add.
     """
 
-    def __init__(self, score: float, frames: Iterable[FrameRecord] = ()):
+    def __init__(self, score: float, records: Iterable[FrameRecord] = ()):
         self._score = score
-        self.best: dict[Key, tuple] = {}
-        self.worst: dict[Key, tuple] = {}
-        self.missed: dict[Key, tuple] = {}
-        self.moments: dict[tuple[int, int], dict[Key, tuple]] = {}
-        for frame in frames:
-            self.add(frame)
+        self.best: Ranks = {}
+        self.worst: Ranks = {}
+        self.missed: Ranks = {}
+        self.time_bins: dict[tuple[int, int], Ranks] = {}
+        for record in records:
+            self.add(record)
 
-    def add(self, frame: FrameRecord) -> bool:
-        """Looks at a frame; says whether it is among those to show now."""
-        if frame["problem"]:
+    def add(self, record: FrameRecord) -> bool:
+        """Adds a frame; returns whether it is selected."""
+        if record["problem"]:
             return False
-        own, taken = key(frame), False
-        order = (-own[0], -own[1])  # the earlier of equals
-        own_rates = rates(frame, self._score)
-        right, wrong, missed = own_rates.right, own_rates.wrong, own_rates.missed
-        if frame["truth"] is not None:
-            if right:
-                taken |= _offer(self.best, own, (right - wrong - missed, right, *order), SHOWN)
-            if wrong + missed:
-                taken |= _offer(self.worst, own, (wrong + missed, *order), SHOWN)
-            if missed:
-                taken |= _offer(self.missed, own, (own_rates.largest, *order), SHOWN)
-        moment = self.moments.setdefault((own[0], frame["moment"]), {})
-        return taken | _offer(moment, own, (wrong + missed, own_rates.found, *order), 1)
+        key, selected = frame_key(record), False
+        order = (-key[0], -key[1])  # of equal frames the earlier one
+        counts = count_detections(record, self._score)
+        errors = counts.false_positives + counts.false_negatives
+        if record["truth"] is not None:
+            if counts.true_positives:
+                lead = counts.true_positives - errors
+                selected |= _offer(self.best, key, (lead, counts.true_positives, *order), SHOWN)
+            if errors:
+                selected |= _offer(self.worst, key, (errors, *order), SHOWN)
+            if counts.false_negatives:
+                selected |= _offer(self.missed, key, (counts.largest_missed, *order), SHOWN)
+        time_bin = self.time_bins.setdefault((key[0], record["moment"]), {})
+        return selected | _offer(time_bin, key, (errors, counts.detections, *order), 1)
 
-    def keys(self) -> set[Key]:
-        """All of them."""
-        return {*self.best, *self.worst, *self.missed, *(own for moment in self.moments.values() for own in moment)}
-
-
-def _offer(kept: dict[Key, tuple], own: Key, rank: tuple, most: int) -> bool:
-    kept[own] = rank
-    if len(kept) > most:
-        del kept[min(kept, key=kept.__getitem__)]
-    return own in kept
+    def keys(self) -> set[FrameKey]:
+        """Returns the keys of all selected frames."""
+        return {*self.best, *self.worst, *self.missed, *(key for ranks in self.time_bins.values() for key in ranks)}
 
 
-def picture_path(folder: Path, own: Key) -> Path:
-    """Where a frame's picture lies in an evaluation's folder."""
-    return folder / f"{own[0]:05d}-{own[1]:08d}.jpg"
+def _offer(ranks: Ranks, key: FrameKey, rank: tuple[float, ...], limit: int) -> bool:
+    ranks[key] = rank
+    if len(ranks) > limit:
+        del ranks[min(ranks, key=ranks.__getitem__)]
+    return key in ranks

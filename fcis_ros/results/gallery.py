@@ -1,6 +1,6 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""The pictures of the frames that a report shows."""
+"""Pictures of the frames that a report shows."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -9,33 +9,42 @@ from typing import Any
 import numpy as np
 
 from fcis_ros.results.frame_record import FrameRecord
-from fcis_ros.results.frame_selection import FrameSelection, key, picture_path
+from fcis_ros.results.frame_selection import FrameSelection, frame_key
 from fcis_ros.results.picture import picture
+from fcis_ros.results.run_reader import picture_path
 from fcis_ros.structures import Instances
 
 
 class Gallery:
-    """The pictures of a growing evaluation; those that are no longer to be shown are deleted."""
+    """Pictures of a growing evaluation; pictures of frames that are no longer selected are deleted.
 
-    def __init__(self, folder: Path, score: float, frames: Iterable[FrameRecord]):
+    Args:
+        folder: folder of the evaluation.
+        score: score threshold.
+        records: frames that the folder has already.
+    """
+
+    def __init__(self, folder: Path, score: float, records: Iterable[FrameRecord]):
         self._folder, self._score = folder, score
-        self._choice = FrameSelection(score, frames)
-        self._there = self._choice.keys()
+        self._selection = FrameSelection(score, records)
+        self._kept = self._selection.keys()
 
-    def offer(self, frame: FrameRecord, image: np.ndarray, found: Instances, objects: list[dict[str, Any]]) -> None:
-        """Keeps a frame's picture if it is to be shown.
+    def add(self, record: FrameRecord, image: np.ndarray, instances: Instances, objects: list[dict[str, Any]]) -> None:
+        """Writes a frame's picture if the frame is selected.
 
         Args:
-            frame: its line.
+            record: record of the frame.
             image: [H, W, 3] uint8, RGB.
-            found: instances in it.
-            objects: the annotated ones, as COCO annotations in the order of the line.
+            instances: predicted instances.
+            objects: ground-truth objects as COCO annotations, in the order of the record.
         """
-        if not self._choice.add(frame):
+        if not self._selection.add(record):
             return
-        missed = [own for own, line in zip(objects, frame["objects"], strict=True) if not line[1] and line[3] < self._score]
-        picture_path(self._folder, key(frame)).write_bytes(picture(image, found.select(found.scores >= self._score), missed))
-        kept = self._choice.keys()
-        for other in self._there - kept:
-            picture_path(self._folder, other).unlink(missing_ok=True)
-        self._there = kept
+        rows = zip(objects, record["objects"], strict=True)
+        missed = [entry for entry, (_, crowd, _, matched_score) in rows if not crowd and matched_score < self._score]
+        shown = instances.select(instances.scores >= self._score)
+        picture_path(self._folder, frame_key(record)).write_bytes(picture(image, shown, missed))
+        keys = self._selection.keys()
+        for key in self._kept - keys:
+            picture_path(self._folder, key).unlink(missing_ok=True)
+        self._kept = keys

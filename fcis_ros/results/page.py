@@ -1,6 +1,6 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""report.html: one page that works without a network, for the demo, recordings and annotated images alike."""
+"""report.html: one page that needs no network, for the demo, recordings and annotated images alike."""
 
 import base64
 import math
@@ -12,21 +12,27 @@ from typing import Any
 
 import jinja2
 
+from fcis_ros.files import atomic_path
 from fcis_ros.results.report_parts import number
 
 BAR_WIDTH, BAR_HEIGHT = 960, 76
-FILLS = (("right", "#2e7d4f"), ("wrong", "#d9822b"), ("missed", "#b3271b"), ("found", "#1f6f8b"))
+KINDS = (  # of counts: key of report.json, name on the page, colour of its bars
+    ("right", "true positives", "#2e7d4f"),
+    ("wrong", "false positives", "#d9822b"),
+    ("missed", "false negatives", "#b3271b"),
+    ("found", "detections", "#1f6f8b"),
+)
 
 
 @dataclass(frozen=True)
 class Picture:
-    """One that the page shows.
+    """A picture of the page.
 
     Attributes:
-        id: the page's own name for it, unique.
-        caption: below it.
-        jpeg: its file.
-        groups: filters that it belongs to, single words.
+        id: unique id in the page.
+        caption: text below the picture.
+        jpeg: content of the JPEG file.
+        groups: filters that show the picture, single words.
     """
 
     id: str
@@ -36,14 +42,14 @@ class Picture:
 
 
 @dataclass(frozen=True)
-class Moment:
-    """A stretch of time.
+class TimeBin:
+    """One of the equal parts of a recording.
 
     Attributes:
-        second: at which it begins.
-        frames: in it.
-        counts: {right, wrong, missed} of all its frames, or {found} where nothing is annotated.
-        picture: id of the picture that shows it; None for none.
+        second: time of its first frame, seconds since the beginning of the recording.
+        frames: number of its frames.
+        counts: {key of ``KINDS``: number over all its frames}; ``found`` alone where nothing is annotated.
+        picture: id of the picture that shows it; None without one.
     """
 
     second: float
@@ -54,11 +60,11 @@ class Moment:
 
 @dataclass(frozen=True)
 class Comparison:
-    """With an earlier evaluation.
+    """The comparison with the baseline.
 
     Attributes:
-        note: on how it was made.
-        rows: (measure, before, now, difference, verdict).
+        note: text on how it was computed.
+        rows: rows of (measure, before, now, difference, verdict).
     """
 
     note: str
@@ -67,20 +73,20 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Content:
-    """What a page says beside the report.
+    """The contents of a page that are not in the report.
 
     Attributes:
-        intro: a line or two on how the figures came about.
-        warnings: what must not be overlooked, first of all.
-        cards: (figure, what it is, whether it is bad).
-        facts: (what, value) of what was evaluated.
-        pictures: in order.
-        timelines: (title, moments) of each recording.
-        comparison: with an earlier evaluation.
-        speed: tables of (title, unit, lines).
-        speed_notes: below them.
-        plot: PNG above them.
-        files: relative path -> what it is.
+        intro: text on how the numbers were measured.
+        warnings: texts at the top of the page.
+        cards: (number, its meaning, whether it is bad).
+        facts: (name, value) of the input and the model.
+        pictures: pictures, in order.
+        timelines: (title, time bins) of each recording.
+        comparison: comparison with the baseline; None without one.
+        speed: tables of (title, unit, rows).
+        speed_notes: texts below these tables.
+        plot: PNG above these tables; None without one.
+        files: {relative path: description}.
     """
 
     intro: str
@@ -88,7 +94,7 @@ class Content:
     cards: Sequence[tuple[str, str, bool]] = ()
     facts: Sequence[tuple[str, str]] = ()
     pictures: Sequence[Picture] = ()
-    timelines: Sequence[tuple[str, Sequence[Moment]]] = ()
+    timelines: Sequence[tuple[str, Sequence[TimeBin]]] = ()
     comparison: Comparison | None = None
     speed: Sequence[tuple[str, str, Sequence[tuple[str, str]]]] = ()
     speed_notes: Sequence[str] = ()
@@ -97,13 +103,13 @@ class Content:
 
 
 def write_page(report: Mapping[str, Any], content: Content, path: Path) -> None:
-    """Writes the page, aside first.
+    """Writes the page; after an error the file is as it was before.
 
     Args:
-        report: the contents of report.json: ``input``, ``ap``, ``mAPr``, ``versions``, and where they are known
-            ``ap_answered``, ``sweep``, ``curve``, ``score``, ``score_floor`` and ``tracks``.
-        content: the rest.
-        path: the file.
+        report: contents of report.json: ``input``, ``ap``, ``mAPr``, ``versions``, and where they are known ``ap_answered``,
+            ``sweep``, ``curve``, ``score``, ``score_floor`` and ``tracks``.
+        content: other contents of the page.
+        path: file to write.
     """
     environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined)
     environment.filters["number"] = number
@@ -117,13 +123,14 @@ def write_page(report: Mapping[str, Any], content: Content, path: Path) -> None:
         facts=content.facts,
         accuracy=_accuracy(report),
         classes=_classes(report),
+        kinds=KINDS[:3],
         at_score=_at(sweep["all"], report["score"])["score"] if sweep else None,
         chart=_chart(report),
         comparison=content.comparison,
-        timeline=[_timeline(title, moments) for title, moments in content.timelines if moments],
+        timeline=[_timeline(title, bins) for title, bins in content.timelines if bins],
         pictures=[
-            {"id": own.id, "caption": own.caption, "groups": own.groups, "data": _inline("jpeg", own.jpeg)}
-            for own in content.pictures
+            {"id": each.id, "caption": each.caption, "groups": each.groups, "data": _inline("jpeg", each.jpeg)}
+            for each in content.pictures
         ],
         filters=_filters(content.pictures),
         speed=content.speed,
@@ -131,17 +138,16 @@ def write_page(report: Mapping[str, Any], content: Content, path: Path) -> None:
         plot=_inline("png", content.plot) if content.plot else None,
         files=content.files,
     )
-    aside = path.with_name(path.name + ".partial")
-    aside.write_text(page, encoding="utf-8")
-    aside.replace(path)
+    with atomic_path(path) as partial:
+        partial.write_text(page, encoding="utf-8")
 
 
 def _accuracy(report: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
     rows = []
-    for what, kind in (("masks", "segm"), ("boxes", "bbox")) if report["ap"] else ():
-        rows.append((what, report["ap"][kind]))
+    for name, kind in (("masks", "segm"), ("boxes", "bbox")) if report["ap"] else ():
+        rows.append((name, report["ap"][kind]))
         if report.get("ap_answered") and report["frames_dropped"]:
-            rows.append((f"{what}, answered frames only", report["ap_answered"][kind]))
+            rows.append((f"{name}, answered frames only", report["ap_answered"][kind]))
     return rows
 
 
@@ -154,7 +160,7 @@ def _classes(report: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def _at(lines: Sequence[Mapping[str, Any]], score: float) -> Mapping[str, Any]:
-    """The line of the threshold that is nearest."""
+    """The entry of the nearest threshold."""
     return min(lines, key=lambda line: (abs(line["score"] - score), line["score"]))
 
 
@@ -168,32 +174,31 @@ def _chart(report: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def _filters(pictures: Sequence[Picture]) -> list[tuple[str, int]]:
-    names = dict.fromkeys(group for own in pictures for group in own.groups)
-    return [(name, sum(name in own.groups for own in pictures)) for name in names]
+    names = dict.fromkeys(group for picture in pictures for group in picture.groups)
+    return [(name, sum(name in picture.groups for picture in pictures)) for name in names]
 
 
-def _timeline(title: str, moments: Sequence[Moment]) -> dict[str, Any]:
-    width = BAR_WIDTH / len(moments)
-    most = max(sum(own.counts.values()) / own.frames for own in moments) or 1
+def _timeline(title: str, bins: Sequence[TimeBin]) -> dict[str, Any]:
+    width, last = BAR_WIDTH / len(bins), len(bins) - 1
+    most = max(sum(each.counts.values()) / each.frames for each in bins) or 1
     bars = []
-    for index, own in enumerate(moments):
-        y, parts = float(BAR_HEIGHT), []
-        for name, fill in FILLS:
-            height = BAR_HEIGHT * own.counts.get(name, 0) / own.frames / most
-            if height:
+    for index, each in enumerate(bins):
+        y, parts, texts = float(BAR_HEIGHT), [], []
+        for kind, name, fill in KINDS:
+            if kind in each.counts:
+                texts.append(f"{each.counts[kind]} {name}")
+            if height := BAR_HEIGHT * each.counts.get(kind, 0) / each.frames / most:
                 y -= height
                 parts.append({"y": round(y, 2), "height": round(height, 2), "fill": fill})
-        what = ", ".join(f"{count} {name}" for name, count in own.counts.items())
         bars.append(
-            {"x": round(index * width, 2), "width": round(max(width - 1, 0.5), 2), "parts": parts, "link": own.picture,
-             "title": f"{_clock(own.second)}: {own.frames} frames, {what}"}
+            {"x": round(index * width, 2), "width": round(max(width - 1, 0.5), 2), "parts": parts, "link": each.picture,
+             "title": f"{_clock(each.second)}: {each.frames} frames, {', '.join(texts)}"}
         )  # fmt: skip
-    places = sorted({0, len(moments) // 2, len(moments) - 1})
-    anchors = {0: "start", len(moments) - 1: "end"}
+    anchors = {0: "start", last: "end"}
     ticks = [
-        {"x": round((place + (place == len(moments) - 1)) * width, 1), "anchor": anchors.get(place, "middle"),
-         "text": _clock(moments[place].second)}
-        for place in places
+        {"x": round((index + (index == last)) * width, 1), "anchor": anchors.get(index, "middle"),
+         "text": _clock(bins[index].second)}
+        for index in sorted({0, len(bins) // 2, last})
     ]  # fmt: skip
     return {"title": title, "bars": bars, "ticks": ticks}
 

@@ -1,6 +1,6 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""What a report shows of an image: what was found in it, and a red line around what was not."""
+"""Pictures of a report: an image with its instances, and red outlines around missed objects."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -16,18 +16,18 @@ WIDTH = 640  # pixels; wider pictures are scaled down
 MISSED = (214, 39, 40)
 
 
-def picture(image: np.ndarray, found: Instances, missed: Sequence[dict[str, Any]]) -> bytes:
-    """A JPEG.
+def picture(image: np.ndarray, instances: Instances, missed: Sequence[dict[str, Any]]) -> bytes:
+    """Draws a picture; returns a JPEG.
 
     Args:
         image: [H, W, 3] uint8, RGB.
-        found: instances in it, all of which are drawn.
-        missed: objects that were not found, as COCO annotations with compressed run lengths.
+        instances: instances to draw.
+        missed: false negatives as COCO annotations with compressed run lengths.
     """
-    drawn = np.ascontiguousarray(overlay.draw(image, found))
+    drawn = np.ascontiguousarray(overlay.draw(image, instances))
     thickness = max(2, round(min(drawn.shape[:2]) / 200))
-    for own in missed:
-        outlines, _ = cv2.findContours(coco_mask.decode(own["segmentation"]), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    for entry in missed:
+        outlines, _ = cv2.findContours(coco_mask.decode(entry["segmentation"]), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
         cv2.drawContours(drawn, outlines, -1, MISSED, thickness)
     height, width = drawn.shape[:2]
     if width > WIDTH:

@@ -1,6 +1,6 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""Parts of reports: figures for people, report.json, and the plot of latencies."""
+"""Parts of reports: formatted numbers, report.json, and the plot of latencies."""
 
 import io
 import json
@@ -10,21 +10,30 @@ from typing import Any
 
 import numpy as np
 
+from fcis_ros.files import atomic_path
+
 
 def number(value: float | None, digits: int = 3) -> str:
-    """A figure for people; None, a class without ground truth for instance, is a dash."""
+    """Formats a number; None, of a class without ground truth for instance, is a dash."""
     return "–" if value is None else f"{value:.{digits}f}"
 
 
 def write_json(report: Mapping[str, Any], path: Path) -> None:
-    """Writes report.json, aside first."""
-    aside = path.with_name(path.name + ".partial")
-    aside.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-    aside.replace(path)
+    """Writes report.json; after an error the file is as it was before."""
+    with atomic_path(path) as partial:
+        partial.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
 
 
 def latency_plot(sent: Sequence[float], latencies: Sequence[float | None]) -> bytes:
-    """PNG: latency of every frame over time, dropped frames marked, beside its distribution."""
+    """Plots the latency of every frame over time, with dropped frames marked, and its distribution.
+
+    Args:
+        sent: seconds at which each frame was sent, since the first one.
+        latencies: milliseconds from sending each frame to its answer; None for a dropped frame.
+
+    Returns:
+        A PNG.
+    """
     from matplotlib.figure import Figure  # slow to import, and needed here only
 
     answered = [(second, value) for second, value in zip(sent, latencies, strict=True) if value is not None]

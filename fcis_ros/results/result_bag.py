@@ -1,11 +1,11 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""An evaluation's folder and its recordings -> a recording of what was found, for RViz, Foxglove, Lichtblick and Rerun.
+"""Writes the detections of an evaluation as a recording for RViz, Foxglove, Lichtblick and Rerun.
 
-Messages carry the images' headers and times of recording, so that both recordings play together:
+Messages have the images' headers and times of recording, so that both recordings play together:
 
 - ``/fcis_node/masks``: fcis_ros/InstanceMaskArray, as the node publishes it.
-- ``/fcis_node/overlay/compressed``: sensor_msgs/CompressedImage, the picture with masks drawn, JPEG.
+- ``/fcis_node/overlay/compressed``: sensor_msgs/CompressedImage, the image with masks drawn, JPEG.
 - ``/fcis_node/outlines``: foxglove_msgs/ImageAnnotations, outlines and names to lay over the image.
 """
 
@@ -25,15 +25,14 @@ from fcis_ros.bags.writer import mcap_writer
 from fcis_ros.errors import InputError
 from fcis_ros.messages.mask_serialization import MASKS, mask_types, serialize_masks
 from fcis_ros.messages.typestore import COMPRESSED, message_types
-from fcis_ros.results.store import read_run
-from fcis_ros.results.stored_frames import Labels, read_stored
+from fcis_ros.results.run_reader import RunReader
 from fcis_ros.structures import Instances
 
 MASKS_TOPIC, OVERLAY_TOPIC, OUTLINES_TOPIC = "/fcis_node/masks", "/fcis_node/overlay/compressed", "/fcis_node/outlines"
 OUTLINES = "foxglove_msgs/msg/ImageAnnotations"
 LINE_LOOP = 2
 JPEG_QUALITY = 85
-# As foxglove_msgs has been released for ROS 2 Humble to Kilted; newer fields are optional to viewers.
+# As foxglove_msgs is released for ROS 2 Humble to Kilted; newer fields are optional to viewers.
 DEFINITIONS = {
     "Point2": """
         float64 x
@@ -78,9 +77,9 @@ DEFINITIONS = {
 
 
 def outline_types() -> Typestore:
-    """The standard messages and foxglove_msgs' annotations."""
-    store = message_types.__wrapped__()  # one of its own: the shared one knows no foxglove_msgs
-    types = {}
+    """Returns the standard messages and the annotations of foxglove_msgs."""
+    store = message_types.__wrapped__()  # a separate store: the shared one lacks foxglove_msgs
+    types: dict[str, Any] = {}
     for name, text in DEFINITIONS.items():
         types |= get_types_from_msg(inspect.cleandoc(text), f"foxglove_msgs/msg/{name}")
     store.register(types)
@@ -97,48 +96,49 @@ def write_results(
     """Writes the recording.
 
     Args:
-        folder: of the evaluation, whole or as far as it got.
-        recordings: that it is of, in order.
-        bag: the rosbag2 folder to create (MCAP).
-        score: instances from this score on; None: from the one that the pictures were drawn with.
-        progress: called after every frame.
+        folder: folder of the evaluation, which may be incomplete.
+        recordings: recordings that were evaluated, in order.
+        bag: rosbag2 folder to create (MCAP).
+        score: score threshold; None for that of the evaluation.
+        progress: function that is called after every frame.
 
     Returns:
         The number of frames.
 
     Raises:
-        InputError: the folder holds no evaluation, or a recording is not readable any more.
+        InputError: the folder holds no evaluation, or a recording is not readable or has changed.
     """
-    what = read_run(folder)["what"]
+    reader = RunReader(folder)
+    score = reader.spec["score"] if score is None else score
     store = outline_types()
     count = 0
     with mcap_writer(bag) as writer:
         masks = writer.add_connection(MASKS_TOPIC, MASKS, typestore=mask_types())
         overlays = writer.add_connection(OVERLAY_TOPIC, COMPRESSED, typestore=message_types())
         outlines = writer.add_connection(OUTLINES_TOPIC, OUTLINES, typestore=store)
-        for record, found in _found(folder, recordings, what["score"] if score is None else score):
-            header = message_types().deserialize_cdr(record.raw, record.kind).header
-            writer.write(masks, record.log_time, serialize_masks(found, header, what["model"]["name"]))
-            writer.write(overlays, record.log_time, _overlay(header, overlay.draw(record.image(), found)))
-            writer.write(outlines, record.log_time, store.serialize_cdr(annotate(store, header, found), OUTLINES))
+        for record, instances in _instances(reader, recordings, score):
+            message: Any = message_types().deserialize_cdr(record.raw, record.kind)
+            header = message.header
+            writer.write(masks, record.log_time, serialize_masks(instances, header, reader.spec["model"]["name"]))
+            writer.write(overlays, record.log_time, _overlay(header, overlay.draw(record.image(), instances)))
+            writer.write(outlines, record.log_time, store.serialize_cdr(annotate(store, header, instances), OUTLINES))
             count += 1
             progress()
     return count
 
 
-def _found(folder: Path, recordings: Sequence[Recording], score: float) -> Iterator[tuple[BagFrame, Instances]]:
-    """Every frame that was evaluated with its instances from this score on, best first."""
-    labels = Labels(folder)
+def _instances(reader: RunReader, recordings: Sequence[Recording], score: float) -> Iterator[tuple[BagFrame, Instances]]:
+    """Yields each evaluated frame with its instances from this score on, highest scores first."""
     records: dict[int, Iterator[BagFrame]] = {}
-    for stored in read_stored(folder):
-        frame = stored.frame
+    for stored in reader.stored():
+        frame = stored.record
         recording = recordings[frame["bag"]]
-        own = records.setdefault(frame["bag"], recording.records())
-        record = next((record for record in own if record.index == frame["index"]), None)
+        remaining = records.setdefault(frame["bag"], recording.frames())
+        record = next((record for record in remaining if record.index == frame["index"]), None)
         if record is None:
             raise InputError(f"{recording.path}: has no frame {frame['index']}, so it is not the recording that was evaluated")
         if not frame["problem"]:
-            yield record, labels.instances(frame, [entry for entry in stored.results if entry["score"] >= score])[0]
+            yield record, reader.instances(frame, [entry for entry in stored.results if entry["score"] >= score])[0]
 
 
 def _overlay(header: Any, drawn: np.ndarray) -> memoryview:
@@ -147,20 +147,21 @@ def _overlay(header: Any, drawn: np.ndarray) -> memoryview:
     return message_types().serialize_cdr(message, COMPRESSED)
 
 
-def annotate(store: Typestore, header: Any, found: Instances) -> Any:
-    """Outlines and names of instances, in the corner-based pixel coordinates of foxglove_msgs.
+def annotate(store: Typestore, header: Any, instances: Instances) -> Any:
+    """Returns outlines and names of instances, in the corner-based pixel coordinates of foxglove_msgs.
 
     Args:
-        store: of ``outline_types``.
-        header: of the image.
-        found: in it.
+        store: message types of ``outline_types``.
+        header: header of the image.
+        instances: instances in the image.
     """
     types = {name: store.types[f"foxglove_msgs/msg/{name}"] for name in DEFINITIONS}
     clear = types["Color"](0.0, 0.0, 0.0, 0.0)
     white = types["Color"](1.0, 1.0, 1.0, 1.0)
-    thickness = max(1.0, min(found.height, found.width) / 360)
+    thickness = max(1.0, min(instances.height, instances.width) / 360)
     lines, texts = [], []
-    for box, crop, score, label in zip(found.boxes.tolist(), found.crops, found.scores.tolist(), found.labels, strict=True):
+    columns = instances.boxes.tolist(), instances.crops, instances.scores.tolist(), instances.labels
+    for box, crop, score, label in zip(*columns, strict=True):
         tint = types["Color"](*(value / 255 for value in overlay.colour(int(label))), 1.0)
         # A border of background: outlines at the edge of the box are closed there.
         padded = np.pad(crop.astype(np.uint8), 1)
@@ -169,7 +170,7 @@ def annotate(store: Typestore, header: Any, found: Instances) -> Any:
             points = contour.reshape(-1, 2) + (box[0] - 0.5, box[1] - 0.5)  # centres of pixels, without the border
             corners = [types["Point2"](float(x), float(y)) for x, y in points]
             lines.append(types["PointsAnnotation"](header.stamp, LINE_LOOP, corners, tint, [], clear, thickness))
-        place = types["Point2"](float(box[0]), float(box[1]))
-        text = f"{found.class_names[label - 1]} {score:.2f}"
-        texts.append(types["TextAnnotation"](header.stamp, place, text, 12.0 * thickness, white, tint))
+        corner = types["Point2"](float(box[0]), float(box[1]))
+        text = f"{instances.class_names[label - 1]} {score:.2f}"
+        texts.append(types["TextAnnotation"](header.stamp, corner, text, 12.0 * thickness, white, tint))
     return types["ImageAnnotations"]([], lines, texts)

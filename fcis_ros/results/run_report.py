@@ -1,31 +1,31 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""The report of an evaluation's folder: report.json, report.html, and a table for the terminal."""
+"""The report of an evaluation: report.json, report.html, and a table for the terminal."""
 
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from fcis_ros.metrics.comparison import WORSE
-from fcis_ros.results.frame_selection import Key, key, picture_path
-from fcis_ros.results.page import Comparison, Content, Moment, Picture, write_page
+from fcis_ros.results.frame_selection import FrameKey, frame_key
+from fcis_ros.results.page import Comparison, Content, Picture, TimeBin, write_page
 from fcis_ros.results.report_parts import latency_plot, number, write_json
-from fcis_ros.results.store import PICTURES, read_live
+from fcis_ros.results.run_reader import PICTURES, RunReader, picture_path
 from fcis_ros.results.summary import LATENCIES, summarise
 
-PAGE_PICTURES = 120  # at most, so that the page stays small
-NAMED_BAGS = 20  # with a timeline
+PAGE_PICTURES = 120  # maximum for the timelines, so that the page stays small
+TIMELINES = 20  # maximum number of recordings with a timeline
 FILES = {
-    "report.json": "the figures of this page",
-    "detections.json": "all that was found in annotated frames, COCO results",
-    "annotations.json": "what is there, in the same ids",
-    "unannotated.json": "what was found in the other frames",
-    "frames.jsonl": "every frame, with what was right and wrong in it",
-    "timing.json": "what the frames took",
-    "overlay.mp4": "the clip with masks drawn; a dropped frame shows the last answer",
+    "report.json": "the numbers of this page",
+    "detections.json": "detections in annotated frames, COCO results",
+    "annotations.json": "ground truth of these frames, with the same ids",
+    "unannotated.json": "detections in the other frames, COCO results",
+    "frames.jsonl": "every frame, with its matches",
+    "timing.json": "run time",
+    "overlay.mp4": "the clip with masks drawn; a dropped frame shows the latest masks",
     "input_bag": "the frames as replayed, rosbag2 (MCAP)",
-    "output_bag": "what the node answered: masks and overlays, rosbag2 (MCAP)",
-    "node.log": "what the node printed",
+    "output_bag": "masks and overlays from the node, rosbag2 (MCAP)",
+    "node.log": "output of the node",
 }
 
 
@@ -37,9 +37,9 @@ def write_report(
     """Writes report.json and report.html from what the folder holds.
 
     Args:
-        folder: of the evaluation.
-        score: instances count as found from this score on; None: from the one that the pictures were drawn with.
-        comparison: with an earlier evaluation, see ``baseline.compare_with``.
+        folder: folder of the evaluation.
+        score: score threshold; None for that of the evaluation, with which the pictures were drawn.
+        comparison: result of ``baseline.compare_with``; None without a baseline.
 
     Returns:
         The contents of report.json.
@@ -49,10 +49,10 @@ def write_report(
     """
     report = {**summarise(folder, score), "comparison": comparison}
     shown, groups = _shown(report)
-    images = {own: image for own in shown if (image := _picture(folder, own))}
+    images = {key: image for key in shown if (image := _picture(folder, key))}
     report["pictures"] = {"shown": len(images), "missing": len(shown) - len(images)}
     pictures = [
-        Picture(_id(own), _caption(shown[own], len(report["bags"])), image, tuple(groups[own])) for own, image in images.items()
+        Picture(_id(key), _caption(shown[key], len(report["bags"])), image, tuple(groups[key])) for key, image in images.items()
     ]
     write_json(report, folder / "report.json")
     write_page(report, content(report, folder, pictures), folder / "report.html")
@@ -60,25 +60,24 @@ def write_report(
 
 
 def content(report: Mapping[str, Any], folder: Path, pictures: list[Picture]) -> Content:
-    """What the page says beside the report."""
+    """Returns the contents of the page that are not in the report."""
     warnings = []
     if not report["complete"]:
-        warnings.append(f"Not complete ({report['state']}): {report['problem'] or 'the evaluation can be gone on with'}")
+        warnings.append(f"Not complete ({report['state']}): {report['problem'] or 'run the same command again to resume'}")
     if report["shard"][1] > 1 and "merged" not in report:
-        warnings.append(f"This is part {report['shard'][0]} of {report['shard'][1]} only.")
+        warnings.append(f"This is only part {report['shard'][0]} of {report['shard'][1]}.")
     if report["frames_unusable"]:
-        warnings.append(f"{report['frames_unusable']} of {report['frames_in']} frames could not be used.")
+        warnings.append(f"{report['frames_unusable']} of {report['frames_in']} frames are unusable.")
     if report["comparison"] and report["comparison"]["regressed"]:
         worse = (change["measure"] for change in report["comparison"]["changes"] if change["verdict"] == WORSE)
         warnings.append(f"Worse than the baseline: {', '.join(worse)}.")
     if missing := _missing(report):
-        warnings.append(f"Pictures that are not here: {missing}.")
-    there = {picture.id for picture in pictures}
+        warnings.append(f"Missing pictures: {missing}.")
     model = f"{report['model']} on {report['device']}, {report['precision']}"
     intro = f"{model}. Every frame of the recording was evaluated, offline."
-    live = read_live(folder) if report["mode"] == "live" else None
+    live = RunReader(folder).live() if report["mode"] == "live" else None
     if live:
-        pace = f"at {live['rate']:g} frames per second" if live["rate"] else "in their own time"
+        pace = f"at {live['rate']:g} frames per second" if live["rate"] else "at the recorded times"
         intro = f"{model}. Frames were published to a running fcis_node {pace}; latency is from publishing to receiving masks."
     return Content(
         intro=intro,
@@ -86,19 +85,19 @@ def content(report: Mapping[str, Any], folder: Path, pictures: list[Picture]) ->
         cards=_cards(report),
         facts=_facts(report),
         pictures=pictures,
-        timelines=_timelines(report, there),
+        timelines=_timelines(report, {picture.id for picture in pictures}),
         comparison=_comparison(report["comparison"]),
         speed=_speed(report) if live else (),
         speed_notes=(DROPPED,) if report["frames_dropped"] else (),
         plot=latency_plot(live["sent"], live["latency_ms"]) if live else None,
-        files={name: what for name, what in FILES.items() if (folder / name).exists()},
+        files={name: text for name, text in FILES.items() if (folder / name).exists()},
     )
 
 
 DROPPED = (
-    "While the node works on a frame, only the newest one waits; the frame that it replaces is counted as overwritten. So "
-    "latency stays flat when frames come faster than the network is. AP is over all frames that were sent, with nothing found "
-    "in a dropped one."
+    "While the node processes a frame, only the newest other frame waits; a frame that it replaces is counted as overwritten. "
+    "So latency does not grow when frames come faster than the network processes them. AP is over all frames that were sent; "
+    "a dropped frame has no detections."
 )
 
 
@@ -112,40 +111,40 @@ def _speed(report: Mapping[str, Any]) -> list[tuple[str, str, list[tuple[str, st
     return tables
 
 
-def _shown(report: Mapping[str, Any]) -> tuple[dict[Key, Mapping[str, Any]], dict[Key, list[str]]]:
-    """The frames of the gallery and of the timeline, each once, and what they are shown as."""
-    shown: dict[Key, Mapping[str, Any]] = {}
-    groups: dict[Key, list[str]] = {}
-    moments = [moment["picture"] for moment in report["timeline"]]
-    if len(moments) > PAGE_PICTURES:
-        moments = sorted(moments, key=lambda own: -(own["wrong"] + own["missed"]))[:PAGE_PICTURES]
-    for name, frames in (*report["gallery"].items(), ("timeline", sorted(moments, key=key))):
+def _shown(report: Mapping[str, Any]) -> tuple[dict[FrameKey, Mapping[str, Any]], dict[FrameKey, list[str]]]:
+    """The frames of the gallery and of the timeline, each once, and the groups of each."""
+    shown: dict[FrameKey, Mapping[str, Any]] = {}
+    groups: dict[FrameKey, list[str]] = {}
+    of_bins = [each["picture"] for each in report["timeline"]]
+    if len(of_bins) > PAGE_PICTURES:
+        of_bins = sorted(of_bins, key=lambda frame: -(frame["wrong"] + frame["missed"]))[:PAGE_PICTURES]
+    for name, frames in (*report["gallery"].items(), ("timeline", sorted(of_bins, key=frame_key))):
         for frame in frames:
-            shown.setdefault(key(frame), frame)
-            groups.setdefault(key(frame), []).append(name)
+            shown.setdefault(frame_key(frame), frame)
+            groups.setdefault(frame_key(frame), []).append(name)
     return shown, groups
 
 
-def _picture(folder: Path, own: Key) -> bytes | None:
+def _picture(folder: Path, key: FrameKey) -> bytes | None:
     """The JPEG of a frame; None if it is missing or damaged."""
     try:
-        image = picture_path(folder / PICTURES, own).read_bytes()
+        image = picture_path(folder, key).read_bytes()
     except OSError:
         return None
     return image if image.startswith(b"\xff\xd8") and image.endswith(b"\xff\xd9") else None
 
 
 def _missing(report: Mapping[str, Any]) -> str | None:
-    """How many pictures are missing, and why; None if none is."""
+    """Number of missing pictures, and the reason; None if none is missing."""
     missing, shown = report["pictures"]["missing"], report["pictures"]["shown"]
     why = f"missing or damaged in {PICTURES}"
     if report["score"] != report["evaluated_score"]:
-        why = f"the evaluation kept those that a score of {report['evaluated_score']:g} chooses"
+        why = f"the evaluation kept the pictures for a score of {report['evaluated_score']:g}"
     return f"{missing} of {missing + shown} ({why})" if missing else None
 
 
-def _id(own: Key) -> str:
-    return f"frame-{own[0]}-{own[1]}"
+def _id(key: FrameKey) -> str:
+    return f"frame-{key[0]}-{key[1]}"
 
 
 def _caption(frame: Mapping[str, Any], bags: int) -> str:
@@ -153,7 +152,7 @@ def _caption(frame: Mapping[str, Any], bags: int) -> str:
     text = f"{where}frame {frame['index']} ({frame['name']}) at {frame['second']:.1f} s"
     if not frame["annotated"]:
         return text
-    return f"{text}: {frame['right']} right, {frame['wrong']} wrong, {frame['missed']} missed"
+    return f"{text}: {frame['right']} true positives, {frame['wrong']} false positives, {frame['missed']} false negatives"
 
 
 def _cards(report: Mapping[str, Any]) -> list[tuple[str, str, bool]]:
@@ -169,27 +168,27 @@ def _cards(report: Mapping[str, Any]) -> list[tuple[str, str, bool]]:
         (number(report["ap"]["segm"]["AP"]), "mask AP", False),
         (number(report["ap"]["segm"]["AP50"]), "mask AP50", False),
         (number(report["mAPr"]["0.5"]), "mAPr at 0.5", False),
-        (f"{best['score']:g}", "threshold with the best F1", False),
+        (f"{best['score']:g}", "score threshold with the best F1", False),
     ]
 
 
 def _facts(report: Mapping[str, Any]) -> list[tuple[str, str]]:
     truth = report["truth"]
-    named = report["bags"][:NAMED_BAGS]
+    named = report["bags"][:TIMELINES]
     facts = [("recording", f"{bag['path']}, topic {bag['topic']}, {bag['messages']} messages") for bag in named]
-    if len(report["bags"]) > NAMED_BAGS:
-        facts.append(("", f"and {len(report['bags']) - NAMED_BAGS} more, without a timeline"))
+    if len(report["bags"]) > TIMELINES:
+        facts.append(("", f"and {len(report['bags']) - TIMELINES} more, without a timeline"))
     facts.append(("model", f"{report['model']}, sha256 {report['model_sha256'][:16]}"))
     if truth:
-        facts.append(("truth", f"{truth.get('file') or truth.get('topic')}, frames matched by {truth['matched_by']}"))
+        facts.append(("ground truth", f"{truth.get('file') or truth.get('topic')}, frames matched by {truth['matched_by']}"))
     if report["frames_out"] - report["frames_annotated"]:
-        facts.append(("frames without truth", str(report["frames_out"] - report["frames_annotated"])))
+        facts.append(("frames without ground truth", str(report["frames_out"] - report["frames_annotated"])))
     if len(report["timeline"]) > PAGE_PICTURES:
-        which = f"of the {PAGE_PICTURES} moments with the most wrong and missed, of {len(report['timeline'])}"
+        which = f"of the {PAGE_PICTURES} time bins with the most errors, of {len(report['timeline'])}"
         facts.append(("pictures", which))
     if report["frames_repeated"]:
-        facts.append(("of them with the truth of an earlier one", str(report["frames_repeated"])))
-    return [*facts, *(("not usable", f"{count} frames: {reason}") for reason, count in report["unusable_reasons"].items())]
+        facts.append(("of these with the ground truth of an earlier frame", str(report["frames_repeated"])))
+    return [*facts, *(("unusable", f"{count} frames: {reason}") for reason, count in report["unusable_reasons"].items())]
 
 
 def _comparison(comparison: Mapping[str, Any] | None) -> Comparison | None:
@@ -197,10 +196,10 @@ def _comparison(comparison: Mapping[str, Any] | None) -> Comparison | None:
         return None
     how = "the same frames" if comparison["paired"] else "other frames"
     note = f"Against {comparison['baseline']} ({how}); 95 % intervals of the difference, by a bootstrap over the frames."
-    note += f" Differences up to {comparison['tolerance']:g} count as none."
+    note += f" Differences up to {comparison['tolerance']:g} are ignored."
     rows = [
-        (own["measure"], number(own["before"]), number(own["now"]), _interval(own), own["verdict"])
-        for own in comparison["changes"]
+        (change["measure"], number(change["before"]), number(change["now"]), _interval(change), change["verdict"])
+        for change in comparison["changes"]
     ]
     return Comparison(note, rows)
 
@@ -211,40 +210,39 @@ def _interval(change: Mapping[str, Any]) -> str:
     return f"{change['now'] - change['before']:+.3f} ({change['low']:+.3f} to {change['high']:+.3f})"
 
 
-def _timelines(report: Mapping[str, Any], there: set[str]) -> list[tuple[str, list[Moment]]]:
+def _timelines(report: Mapping[str, Any], pictures: set[str]) -> list[tuple[str, list[TimeBin]]]:
     kinds = ("right", "wrong", "missed") if report["ap"] else ("found",)
-    rows: dict[int, list[Moment]] = {}
-    for own in report["timeline"]:
-        picture = _id(key(own["picture"]))
-        counts = {kind: own[kind] for kind in kinds}
-        rows.setdefault(own["bag"], []).append(
-            Moment(own["second"], own["frames"], counts, picture if picture in there else None)
-        )
-    return [(report["bags"][bag]["path"], moments) for bag, moments in list(rows.items())[:NAMED_BAGS]]
+    bins: dict[int, list[TimeBin]] = {}
+    for each in report["timeline"]:
+        picture = _id(frame_key(each["picture"]))
+        counts = {kind: each[kind] for kind in kinds}
+        shown = picture if picture in pictures else None
+        bins.setdefault(each["bag"], []).append(TimeBin(each["second"], each["frames"], counts, shown))
+    return [(report["bags"][bag]["path"], of_bag) for bag, of_bag in list(bins.items())[:TIMELINES]]
 
 
 def rows(report: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """The report as (what, value) lines for people."""
+    """Returns the report as (name, value) rows of text."""
     lines = [("input", report["input"]), ("model", f"{report['model']} on {report['device']}, {report['precision']}")]
     if not report["complete"]:
-        lines.append(("NOT COMPLETE", f"{report['state']}: {report['problem'] or 'start it again to go on'}"))
+        lines.append(("NOT COMPLETE", f"{report['state']}: {report['problem'] or 'run the same command again to resume'}"))
     if report["mode"] == "live":
         lines += _live_rows(report)
     else:
         lines.append(("frames evaluated / in the part", f"{report['frames_out']} / {report['frames_in']}"))
     if missing := _missing(report):
-        lines.append(("pictures that are not there", missing))
+        lines.append(("missing pictures", missing))
     for reason, count in report["unusable_reasons"].items():
-        lines.append(("frames that could not be used", f"{count}: {reason}"))
+        lines.append(("unusable frames", f"{count}: {reason}"))
     if report["frames_repeated"]:
-        lines.append(("frames with an annotation that another had", f"{report['frames_repeated']} (not measured)"))
+        lines.append(("frames with the annotation of another frame", f"{report['frames_repeated']} (not measured)"))
     lines.append(("detections", f"{report['detections']} from score {report['score_floor']:g}"))
     ap = report["ap"]
     if ap is None:
         return [*lines, ("AP", "no annotated frame")]
     lines.append((f"frames annotated, by {report['matched_by']}", str(report["frames_annotated"])))
-    for what, kind in (("mask", "segm"), ("box", "bbox")):
-        lines.append((f"{what} AP / AP50 / AP75", " / ".join(number(ap[kind][key]) for key in ("AP", "AP50", "AP75"))))
+    for name, kind in (("mask", "segm"), ("box", "bbox")):
+        lines.append((f"{name} AP / AP50 / AP75", " / ".join(number(ap[kind][key]) for key in ("AP", "AP50", "AP75"))))
     if report["ap_answered"] and report["frames_dropped"]:
         values = (number(report["ap_answered"]["segm"][key]) for key in ("AP", "AP50", "AP75"))
         lines.append(("mask AP / AP50 / AP75, answered frames only", " / ".join(values)))
@@ -256,10 +254,10 @@ def rows(report: Mapping[str, Any]) -> list[tuple[str, str]]:
     shares = f"precision {number(best['precision'])}, recall {number(best['recall'])}, F1 {number(best['f1'])}"
     if tracks := report["tracks"]:
         lines.append(("track ids: IDF1, switches", f"{number(tracks['idf1'])}, {tracks['switches']}"))
-    lines.append(("best threshold of the score", f"{best['score']:g}: {shares}"))
+    lines.append(("best score threshold", f"{best['score']:g}: {shares}"))
     for change in (report["comparison"] or {"changes": ()})["changes"]:
-        values = f"{number(change['before'])} -> {number(change['now'])}, {_interval(change)}"
-        lines.append((f"{change['measure']} is {change['verdict']}", values))
+        difference = f"{number(change['before'])} -> {number(change['now'])}, {_interval(change)}"
+        lines.append((f"{change['measure']} is {change['verdict']}", difference))
     return lines
 
 
@@ -272,14 +270,14 @@ def _live_rows(report: Mapping[str, Any]) -> list[tuple[str, str]]:
     ]
     reasons = ", ".join(f"{count} {reason}" for reason, count in report["dropped"].items() if count)
     if reasons:
-        lines.append(("dropped because", reasons))
+        lines.append(("reasons for drops", reasons))
     if report["stage_ms"]:
         lines.append(("stages ms (p50)", ", ".join(f"{name} {value:.0f}" for name, value in report["stage_ms"].items())))
     return lines
 
 
 def table(report: Mapping[str, Any]) -> str:
-    """The report as aligned text."""
+    """Returns the report as aligned text."""
     lines = rows(report)
-    width = max(len(what) for what, _ in lines)
-    return "\n".join(f"{what:<{width}}  {value}" for what, value in lines)
+    width = max(len(name) for name, _ in lines)
+    return "\n".join(f"{name:<{width}}  {value}" for name, value in lines)

@@ -1,6 +1,6 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""An evaluation's folder -> the contents of report.json. Nothing is computed by the network again."""
+"""Computes the contents of report.json from the folder of an evaluation, without the network."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -10,38 +10,42 @@ from typing import Any
 import numpy as np
 
 from fcis_ros.metrics.average_precision import RECALLS, curves, measure, sweep
-from fcis_ros.results.frame_record import DetectionCounts, FrameRecord, rates, table
-from fcis_ros.results.frame_selection import FrameSelection, key
-from fcis_ros.results.store import COMPLETE, read_frames, read_live, read_run
+from fcis_ros.results.frame_record import DetectionCounts, FrameRecord, count_detections, to_table
+from fcis_ros.results.frame_selection import FrameSelection, frame_key
+from fcis_ros.results.run_reader import COMPLETE, RunReader
 from fcis_ros.results.track_measures import measure_tracks
 from fcis_ros.versions import versions
 
 LATENCIES = ("p50", "p95", "p99", "max")
-NAMED_BAGS = 3  # of more only the number is said
+NAMED_BAGS = 3  # maximum number of recordings that are named; of more only the number is given
 
 
 class ObjectCounts:
-    """What adds up frame by frame, in one pass."""
+    """Counts over all frames, in one pass.
+
+    Args:
+        score: score threshold.
+    """
 
     def __init__(self, score: float):
         self._score = score
-        self._first: dict[int, int] = {}  # time of each recording's first frame
-        self._seen: dict[tuple[int, int], dict[str, Any]] = {}  # of the frames to show
-        self._moments: dict[tuple[int, int], dict[str, Any]] = {}
+        self._first: dict[int, int] = {}  # log time of each recording's first frame
+        self._shown: dict[tuple[int, int], dict[str, Any]] = {}  # of the frames to show
+        self._bins: dict[tuple[int, int], dict[str, Any]] = {}
         self._problems: Counter[str] = Counter()
-        self._choice = FrameSelection(score)
+        self._selection = FrameSelection(score)
         self.frames = self.annotated = self.repeated = self.tracked = self.detections = 0
         self.unusable: str | None = None
 
-    def compared(self, frames: Iterator[FrameRecord]) -> Iterator[FrameRecord]:
-        """Looks at all frames, and hands on those that have truth."""
+    def annotated_frames(self, frames: Iterator[FrameRecord]) -> Iterator[FrameRecord]:
+        """Counts all frames, and yields those with ground truth."""
         for frame in frames:
-            self._look_at(frame)
+            self._add(frame)
             if frame["truth"] is not None:
                 self.annotated += 1
                 yield frame
 
-    def _look_at(self, frame: FrameRecord) -> None:
+    def _add(self, frame: FrameRecord) -> None:
         self.frames += 1
         self.detections += len(frame["scores"])
         self.repeated += frame["repeated"]
@@ -50,65 +54,66 @@ class ObjectCounts:
         if frame["problem"]:
             self.leave_out([frame["problem"]])
             return
-        own = rates(frame, self._score)
-        none = DetectionCounts(own.score, 0, 0, 0, 0.0, own.found)  # is known about a frame without truth
-        own = none if frame["truth"] is None else own
-        right, wrong, missed, largest = own.right, own.wrong, own.missed, own.largest
-        moment = self._moments.setdefault((frame["bag"], frame["moment"]), Counter())
-        moment.update(frames=1, right=right, wrong=wrong, missed=missed, found=own.found)
-        moment.setdefault("second", second)
-        if self._choice.add(frame):
+        counts, annotated = count_detections(frame, self._score), frame["truth"] is not None
+        if not annotated:  # only the number of detections is known
+            counts = DetectionCounts(counts.score, 0, 0, 0, 0.0, counts.detections)
+        errors = {"right": counts.true_positives, "wrong": counts.false_positives, "missed": counts.false_negatives}
+        time_bin = self._bins.setdefault((frame["bag"], frame["moment"]), Counter())
+        time_bin.update(frames=1, **errors, found=counts.detections)
+        time_bin.setdefault("second", second)
+        if self._selection.add(frame):
             shown = {name: frame[name] for name in ("bag", "index", "name", "stamp")}
-            known = {"annotated": frame["truth"] is not None, "right": right, "wrong": wrong, "missed": missed}
-            self._seen[key(frame)] = {**shown, "second": second, **known, "largest_missed": largest}
-            for other in self._seen.keys() - self._choice.keys():
-                del self._seen[other]
+            shown |= {"second": second, "annotated": annotated, **errors, "largest_missed": counts.largest_missed}
+            self._shown[frame_key(frame)] = shown
+            for other in self._shown.keys() - self._selection.keys():
+                del self._shown[other]
 
     def leave_out(self, problems: Iterable[str]) -> None:
-        """Notes why frames could not be used."""
+        """Counts unusable frames by their problems."""
         for problem in problems:
             self.unusable = self.unusable or problem
             self._problems[problem.split(": ", 1)[-1]] += 1
 
     @property
     def reasons(self) -> dict[str, int]:
-        """{why frames could not be used: how many}."""
+        """{problem: number of frames that are unusable because of it}."""
         return dict(sorted(self._problems.items()))
 
     def gallery(self) -> dict[str, list[dict[str, Any]]]:
-        """The frames to show: best, worst and missed, the foremost first."""
+        """Returns the frames to show: best, worst and missed, highest rank first."""
+        selected = self._selection
         return {
-            name: [self._seen[own] for own in sorted(kept, key=kept.__getitem__, reverse=True)]
-            for name, kept in (("best", self._choice.best), ("worst", self._choice.worst), ("missed", self._choice.missed))
+            name: [self._shown[key] for key in sorted(ranks, key=ranks.__getitem__, reverse=True)]
+            for name, ranks in (("best", selected.best), ("worst", selected.worst), ("missed", selected.missed))
         }
 
     def timeline(self) -> list[dict[str, Any]]:
-        """What happened in each moment of the recordings, in order, and the frame that shows it."""
-        pictures = {moment: self._seen[next(iter(kept))] for moment, kept in self._choice.moments.items()}
-        return [{"bag": own[0], **self._moments[own], "picture": pictures[own]} for own in sorted(self._moments)]
+        """Returns the counts of each time bin of the recordings, in order, and the frame that shows it."""
+        pictures = {key: self._shown[next(iter(ranks))] for key, ranks in self._selection.time_bins.items()}
+        return [{"bag": key[0], **self._bins[key], "picture": pictures[key]} for key in sorted(self._bins)]
 
 
 def summarise(folder: Path, score: float | None = None) -> dict[str, Any]:
-    """The contents of report.json, as far as the evaluation got.
+    """Returns the contents of report.json, for the frames so far if the evaluation is incomplete.
 
-    There are no times in it: those of an offline evaluation are in timing.json, and the report is the same every time.
+    They hold no run time, which is in timing.json: two offline evaluations of the same input have the same report.
 
     Args:
-        folder: of the evaluation.
-        score: instances count as found from this score on; None: from the one that the pictures were drawn with.
+        folder: folder of the evaluation.
+        score: score threshold; None for that of the evaluation.
 
     Raises:
         InputError: the folder holds no evaluation.
     """
-    run = read_run(folder)
-    what = run["what"]
+    reader = RunReader(folder)
+    run, what = reader.run, reader.spec
     names = what["class_names"]
     score = what["score"] if score is None else score
-    seen = ObjectCounts(score)
-    joined = table(seen.compared(read_frames(folder)))
-    measured = measure(joined, names) if seen.annotated else None
-    seen.leave_out(what.get("left_out", ()))
-    unusable = sum(seen.reasons.values())
+    counts = ObjectCounts(score)
+    joined = to_table(counts.annotated_frames(reader.frames()))
+    measured = measure(joined, names) if counts.annotated else None
+    counts.leave_out(what.get("left_out", ()))
+    unusable = sum(counts.reasons.values())
     return {
         "mode": what["mode"],
         "complete": run["state"] == COMPLETE,
@@ -119,16 +124,16 @@ def summarise(folder: Path, score: float | None = None) -> dict[str, Any]:
         "shard": what["shard"],
         "truth": what["truth"],
         "frames_unusable": unusable,
-        "unusable": seen.unusable,
-        "unusable_reasons": seen.reasons,
-        "frames_annotated": seen.annotated,
-        "frames_repeated": seen.repeated,
+        "unusable": counts.unusable,
+        "unusable_reasons": counts.reasons,
+        "frames_annotated": counts.annotated,
+        "frames_repeated": counts.repeated,
         "matched_by": what["truth"] and what["truth"]["matched_by"],
-        "detections": seen.detections,
+        "detections": counts.detections,
         "score_floor": what["score_floor"],
         "score": score,
         "evaluated_score": what["score"],
-        **(live_figures(folder, names) if what["mode"] == "live" else offline_figures(seen.frames, unusable)),
+        **(live_figures(reader, names) if what["mode"] == "live" else offline_figures(counts.frames, unusable)),
         "device": what["device"],
         "precision": what["precision"],
         "model": what["model"]["name"],
@@ -137,9 +142,9 @@ def summarise(folder: Path, score: float | None = None) -> dict[str, Any]:
         "mAPr": measured and measured["mAPr"],
         "curve": curve(joined, names) if measured else None,
         "sweep": sweep(joined, names) if measured else None,
-        "tracks": measure_tracks(folder, score) if seen.tracked else None,
-        "gallery": seen.gallery(),
-        "timeline": seen.timeline(),
+        "tracks": measure_tracks(folder, score) if counts.tracked else None,
+        "gallery": counts.gallery(),
+        "timeline": counts.timeline(),
         "seed": what.get("seed"),
         "versions": versions(),
     }
@@ -150,7 +155,7 @@ def _ap(measured: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def offline_figures(frames: int, unusable: int) -> dict[str, Any]:
-    """What would be measured of a node: nothing is dropped, and times are no part of the result."""
+    """Returns the fields of a live evaluation for an offline one: no frame is dropped, and nothing is timed."""
     return {
         "frames_in": frames,
         "frames_out": frames - unusable,
@@ -163,13 +168,13 @@ def offline_figures(frames: int, unusable: int) -> dict[str, Any]:
     }
 
 
-def live_figures(folder: Path, names: list[str]) -> dict[str, Any]:
-    """What was measured of a node: what it dropped, how long it took, and AP over the frames that it answered."""
-    live = read_live(folder)
+def live_figures(reader: RunReader, names: list[str]) -> dict[str, Any]:
+    """Returns the fields of a live evaluation: drops, latencies, and AP over the frames that the node answered."""
+    live = reader.live()
     latencies = [value for value in live["latency_ms"] if value is not None]
-    usable = (frame for frame in read_frames(folder) if not frame["problem"])
+    usable = (frame for frame in reader.frames() if not frame["problem"])
     answered = (frame for frame, latency in zip(usable, live["latency_ms"], strict=False) if latency is not None)
-    joined = table(frame for frame in answered if frame["truth"] is not None)
+    joined = to_table(frame for frame in answered if frame["truth"] is not None)
     quantiles = np.percentile(latencies, [50, 95, 99, 100]).round(2).tolist() if latencies else [None] * 4
     return {
         "frames_in": len(live["sent"]),
@@ -185,13 +190,13 @@ def live_figures(folder: Path, names: list[str]) -> dict[str, Any]:
 
 
 def describe(bags: list[Mapping[str, Any]]) -> str:
-    """Recordings in a few words."""
+    """Returns the paths and topics of the first recordings as text."""
     text = ", ".join(f"bag {bag['path']}, topic {bag['topic']}" for bag in bags[:NAMED_BAGS])
     return text + (f" and {len(bags) - NAMED_BAGS} more" if len(bags) > NAMED_BAGS else "")
 
 
 def curve(joined: Any, names: list[str]) -> dict[str, Any]:
-    """Precision of masks at an overlap of 0.5 for each recall, by class; classes without objects are left out."""
+    """Returns precision of masks at an overlap of 0.5 for each recall, by class; classes without objects are left out."""
     precision = curves(joined, joined.matches.masks[:, 0], 0, range(1, len(names) + 1))[0]
     known = {name: precision[:, index].tolist() for index, name in enumerate(names) if precision[0, index] > -1}
     return {"recall": RECALLS.tolist(), "precision": known}

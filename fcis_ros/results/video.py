@@ -1,6 +1,6 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""Frames -> mp4."""
+"""Writes frames to an mp4 file."""
 
 import errno
 from collections.abc import Iterable
@@ -16,12 +16,12 @@ def write_video(path: Path, frames: Iterable[np.ndarray], rate: float) -> None:
     """Writes an mp4 of the first frame's size; others are scaled to fit, with black margins.
 
     Args:
-        path: the file.
-        frames: [H, W, 3] uint8 RGB.
+        path: file to create.
+        frames: images, [H, W, 3] uint8 RGB.
         rate: frames per second.
 
     Raises:
-        OSError: the file is not whole.
+        OSError: the file is incomplete.
     """
     writer, count = None, 0
     try:
@@ -40,7 +40,7 @@ def write_video(path: Path, frames: Iterable[np.ndarray], rate: float) -> None:
 
 
 def fit(image: np.ndarray, width: int, height: int) -> np.ndarray:
-    """The image scaled to lie centred in width x height, with black margins."""
+    """Returns the image scaled and centred in width x height, with black margins."""
     if image.shape[1::-1] == (width, height):
         return image
     scale = min(width / image.shape[1], height / image.shape[0])

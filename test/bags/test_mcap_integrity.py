@@ -1,12 +1,13 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""The walk over an MCAP file finds what is wrong and where."""
+"""Checksums are added to MCAP files, and damage is found and located."""
 
 import struct
 
 import pytest
 
-from fcis_ros.bags.mcap_integrity import CHUNK, MAGIC, add_sums, check
+from fcis_ros.bags.mcap_integrity import CHECKSUM, HEAD, MAGIC, add_checksums
+from fcis_ros.bags.mcap_reader import McapReader
 from fcis_ros.errors import InputError
 
 
@@ -16,57 +17,52 @@ def storage(bags):
 
 
 def first_chunk(data: bytes) -> int:
-    """By its record's length: the header comes first."""
-    return len(MAGIC) + 9 + int.from_bytes(data[9:17], "little")
+    """Offset of the record that follows the file's header."""
+    return len(MAGIC) + HEAD + int.from_bytes(data[9:17], "little")
 
 
-def test_whole_file(storage):
-    check(storage)
-    check(storage, sums=True)
-    data = storage.read_bytes()
-    place = first_chunk(data)
-    assert data[place] == CHUNK and struct.unpack_from("<I", data, place + 9 + 24)[0] != 0
-
-
-def test_sums_are_added_where_there_are_none(bags):
+def test_add_checksums_fills_in_those_of_chunks_only(bags):
     storage = bags.camera(3, sums=False) / "bag.mcap"
     before = storage.read_bytes()
-    add_sums(storage)
+    add_checksums(storage)
     changed = [i for i, (a, b) in enumerate(zip(before, storage.read_bytes(), strict=True)) if a != b]
-    place = first_chunk(before) + 9 + 24
-    assert changed and set(changed) <= set(range(place, place + 4))
+    offset = first_chunk(before) + CHECKSUM
+    assert changed and set(changed) <= set(range(offset, offset + 4))
+    assert McapReader(storage).damage is None
 
 
-def test_cut_off(storage):
-    data = storage.read_bytes()
-    storage.write_bytes(data[: len(data) // 2])
-    with pytest.raises(InputError, match=rf"bag.mcap: cut off after {len(data) // 2} bytes"):
-        check(storage)
-
-
-def test_length_that_leaves_the_file(storage):
+@pytest.mark.parametrize(
+    ("offset", "value", "problem"),
+    [
+        pytest.param(1, (2**60).to_bytes(8, "little"), "a record that does not end within the file", id="length"),
+        pytest.param(HEAD + 16, (2**45).to_bytes(8, "little"), "a chunk whose sizes disagree", id="decompressed size"),
+        pytest.param(
+            HEAD + 16, struct.pack("<QIIQ", 1000, 0, 0, 1000), "a chunk whose sizes disagree", id="both sizes, not the length"
+        ),
+        pytest.param(0, b"\0", "a record with the invalid opcode 0", id="opcode"),
+    ],
+)
+def test_damage_overwritten_chunk_header_is_located(storage, offset, value, problem):
     data = bytearray(storage.read_bytes())
-    place = first_chunk(data)
-    data[place + 1 : place + 9] = (2**60).to_bytes(8, "little")
+    chunk = first_chunk(data)
+    data[chunk + offset : chunk + offset + len(value)] = value
     storage.write_bytes(data)
-    with pytest.raises(InputError, match=f"damaged at byte {place}: a record that does not end within the file"):
-        check(storage)
+    assert McapReader(storage).damage == f"{storage}: damaged at byte {chunk}: {problem}"
 
 
-def test_chunk_that_would_fill_the_memory(storage):
+def test_messages_flipped_byte_is_located_by_the_checksum(storage):
     data = bytearray(storage.read_bytes())
-    place = first_chunk(data)
-    data[place + 9 + 16 : place + 9 + 24] = (2**45).to_bytes(8, "little")
+    chunk = first_chunk(data)
+    data[chunk + 5000] ^= 4
     storage.write_bytes(data)
-    with pytest.raises(InputError, match=f"damaged at byte {place}: a chunk"):
-        check(storage)
+    reader = McapReader(storage)
+    assert reader.damage is None
+    with pytest.raises(InputError, match=f"damaged at byte {chunk}: a chunk does not have its checksum"):
+        list(reader.messages(reader.channels))
 
 
-def test_flipped_byte(storage):
+def test_damage_wrong_checksum_of_the_index_is_located(storage):
     data = bytearray(storage.read_bytes())
-    place = first_chunk(data)
-    data[place + 5000] ^= 4
+    data[-len(MAGIC) - 4] ^= 1  # the footer's last field
     storage.write_bytes(data)
-    check(storage)
-    with pytest.raises(InputError, match=f"damaged at byte {place}: a chunk does not have its checksum"):
-        check(storage, sums=True)
+    assert McapReader(storage).damage.endswith("the index does not have its checksum")

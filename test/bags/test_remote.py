@@ -1,6 +1,6 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""Recordings and annotations by URL: the result is that of the same files by path, and errors name the URL."""
+"""Recordings and annotations by URL: results equal those of the same files by path, and errors name the URL."""
 
 import json
 import re
@@ -36,7 +36,7 @@ def memory():
 
 @pytest.fixture(autouse=True)
 def temporary(tmp_path, monkeypatch):
-    """What is fetched lies here."""
+    """The folder of downloads."""
     folder = tmp_path / "temporary"
     folder.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(folder))
@@ -52,44 +52,43 @@ KINDS = {
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_is_read_by_url(bags, memory, temporary, kind):
+def test_open_recording_url_equals_path(bags, memory, temporary, kind):
     path = bags.camera(**KINDS[kind])
-    there = open_recording(path)
-    expected = [(own.name, own.stamp, bytes(own.raw)) for own in there.records()]
+    by_path = open_recording(path)
+    expected = [(record.name, record.stamp, bytes(record.raw)) for record in by_path.frames()]
     for url in (memory(path), f"{memory(path)}/", path.as_uri()):
         recording = open_recording(url)
-        assert (str(recording.path), recording.topic, recording.count) == (url, there.topic, there.count)
-        assert [(own.name, own.stamp, bytes(own.raw)) for own in recording.records()] == expected
+        assert (str(recording.path), recording.topic, recording.count) == (url, by_path.topic, by_path.count)
+        assert [(record.name, record.stamp, bytes(record.raw)) for record in recording.frames()] == expected
     (file,) = (file for file in path.iterdir() if file.name != "metadata.yaml")
-    assert open_recording(memory(file)).count == there.count
+    assert open_recording(memory(file)).count == by_path.count
     del recording
-    left = [file for file in temporary.iterdir() if file.name.startswith("fcis_fetched")]
-    assert left == []
+    assert [file for file in temporary.iterdir() if file.name.startswith("fcis_fetched")] == []
 
 
-def test_the_result_is_that_of_the_files(bag, annotations, tmp_path, memory, tiny_checkpoint, scenes):
+def test_evaluate_bag_url_writes_the_same_files_as_path(bag, annotations, tmp_path, memory, tiny_checkpoint, scenes):
     categories = [{"id": 5, "name": "car"}, {"id": 9, "name": "pedestrian"}]
     annotations.write_text(json.dumps({**scenes[1], "categories": categories}))
     options = ["--device", "cpu", "--threads", "1", "--checkpoint", str(tiny_checkpoint)]
     given = {"path": (str(bag), str(annotations)), "url": (memory(bag), memory(annotations))}
-    found = {}
+    files = {}
     for name, (recording, truth) in given.items():
         out = tmp_path / name
         assert main(["evaluate-bag", recording, "--annotations", truth, "--out", str(out), *options]) == 0
-        found[name] = {path: own for path, own in contents(out).items() if path.name not in ("timing.json", "report.html")}
+        files[name] = {path: data for path, data in contents(out).items() if path.name not in ("timing.json", "report.html")}
     for path in map(Path, ("run.json", "report.json")):
-        assert given["url"][0].encode() in found["url"][path]
-        found["url"][path] = found["url"][path].replace(given["url"][0].encode(), given["path"][0].encode())
-    assert found["url"] == found["path"]
+        assert given["url"][0].encode() in files["url"][path]
+        files["url"][path] = files["url"][path].replace(given["url"][0].encode(), given["path"][0].encode())
+    assert files["url"] == files["path"]
 
 
-def test_damage_is_named_by_its_url(bags, memory, temporary):
+def test_records_damaged_download_names_the_url(bags, memory, temporary):
     path = bags.camera(count=20)
     (file,) = path.glob("*.mcap")
     file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
     url = memory(path)
     with pytest.raises(InputError) as caught:
-        list(open_recording(url).records())
+        list(open_recording(url).frames())
     assert str(caught.value).startswith(f"{url}/{file.name}: ") and str(temporary) not in str(caught.value)
     file.write_text("nothing")
     with pytest.raises(InputError, match=f"^{memory(file)}: "):
@@ -102,20 +101,18 @@ def test_damage_is_named_by_its_url(bags, memory, temporary):
         ("memory://bucket/nothing", "no such recording"),
         ("memory://bucket/nothing.mcap", "no such recording"),
         ("file:///nowhere/nothing.db3", "no such recording"),
-        ("gopher://there/drive", r"cannot be fetched \(Protocol not known: gopher\)"),
-        ("adl://there/drive", r"cannot be fetched \(.*[Ii]nstall adlfs.*\)"),
+        ("gopher://host/drive", r"cannot be fetched \(Protocol not known: gopher\)"),
+        ("adl://host/drive", r"cannot be fetched \(.*[Ii]nstall adlfs.*\)"),
         ("http://127.0.0.1:9/drive.mcap", r"(cannot be fetched \(.*\)|no such recording)"),
     ],
 )
-def test_what_cannot_be_fetched(tmp_path, capsys, tiny_checkpoint, url, problem):
+def test_evaluate_bag_unreachable_url_is_refused(tmp_path, capsys, tiny_checkpoint, url, problem):
     command = ["evaluate-bag", url, "--out", str(tmp_path / "out"), "--device", "cpu", "--checkpoint", str(tiny_checkpoint)]
     assert main(command) == 2
-    said = capsys.readouterr().err
-    assert said.splitlines()[-1].startswith(f"fcis: {url}: ")
-    assert re.search(f"fcis: {url}: {problem}\n$", said)
+    assert re.search(f"^fcis: {url}: {problem}\n$", capsys.readouterr().err, re.MULTILINE)
 
 
-def test_annotations_that_are_not_there_or_none(bag, tmp_path, capsys, memory, tiny_checkpoint):
+def test_evaluate_bag_unusable_annotations_by_url_are_refused(bag, tmp_path, capsys, memory, tiny_checkpoint):
     options = ["--out", str(tmp_path / "out"), "--device", "cpu", "--checkpoint", str(tiny_checkpoint), "--annotations"]
     assert main(["evaluate-bag", str(bag), *options, "memory://bucket/truth.json"]) == 2
     assert "fcis: memory://bucket/truth.json: no such file\n" in capsys.readouterr().err
@@ -125,7 +122,7 @@ def test_annotations_that_are_not_there_or_none(bag, tmp_path, capsys, memory, t
     assert f"fcis: {url}: " in capsys.readouterr().err
 
 
-def test_without_fsspec(monkeypatch):
+def test_open_recording_url_without_fsspec_is_refused(monkeypatch):
     monkeypatch.setitem(sys.modules, "fsspec.core", None)
     with pytest.raises(InputError, match="^memory://bucket/drive: a URL needs fsspec"):
         open_recording("memory://bucket/drive")

@@ -1,6 +1,6 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""Clips as bags: what cannot be recorded is refused with a reason."""
+"""Clips that cannot be recorded are refused with a reason."""
 
 import numpy as np
 import pytest
@@ -11,18 +11,18 @@ from fcis_ros.errors import InputError
 
 
 @pytest.mark.parametrize(
-    ("clip", "says"),
+    ("clip", "problem"),
     [
         ([], "no frames"),
         ([Frame("a", 2, np.zeros((9, 9, 3), np.uint8)), Frame("b", 2, np.zeros((9, 9, 3), np.uint8))], "frame b: its stamp"),
         ([Frame("a", 2, np.zeros((1, 1, 3), np.uint8))], "frame a: .*1x1 is too small"),
     ],
 )
-def test_unusable_clips(tmp_path, clip, says):
-    with pytest.raises(InputError, match=says):
+def test_record_unusable_frames_is_refused(tmp_path, clip, problem):
+    with pytest.raises(InputError, match=problem):
         writer.record(clip, tmp_path / "bag")
 
 
-def test_clip_larger_than_the_disk(tmp_path):
+def test_record_clip_larger_than_the_disk_is_refused(tmp_path):
     with pytest.raises(InputError, match="GB are free"):
         writer.record([Frame("a", 1, np.zeros((9, 9, 3), np.uint8))], tmp_path / "bag", expected=10**15)

@@ -23,7 +23,7 @@ KINDS = ["missing", "damaged", "version", "foreign", "classes"]
     ("command", "kind"),
     [*itertools.product(["predict", "evaluate", "demo"], KINDS), *itertools.product(["info"], KINDS[:-1])],  # metadata alone
 )
-def test_unusable_checkpoint(command, kind, model, images, annotations, tmp_path, capfd):
+def test_commands_unusable_checkpoint_is_named(command, kind, model, images, annotations, tmp_path, capfd):
     path = tmp_path / f"{kind}.safetensors"
     says = {"missing": "no such file", "damaged": "not a readable safetensors", "version": "format version 99",
             "classes": "classes", "foreign": "not an fcis_ros checkpoint"}[kind]  # fmt: skip
@@ -59,7 +59,7 @@ def test_unusable_checkpoint(command, kind, model, images, annotations, tmp_path
         ("line.png", (2, 300), "too elongated"),
     ],
 )
-def test_unusable_image(command, name, content, says, model, tmp_path, capfd):
+def test_predict_unusable_image_is_named(command, name, content, says, model, tmp_path, capfd):
     path = tmp_path / name
     if content == "folder":
         path.mkdir()
@@ -86,7 +86,7 @@ def test_demo_names_the_library_that_is_missing(module, needed, hint, model, ima
     assert not list(tmp_path.glob("out*"))
 
 
-def test_unreadable_video(model, tmp_path, capfd):
+def test_demo_unreadable_video_is_named(model, tmp_path, capfd):
     (tmp_path / "clip.mp4").write_bytes(b"not a video" * 1000)
     refused(capfd, ["demo", tmp_path / "clip.mp4", "--out", tmp_path / "out", "--checkpoint", model], "clip.mp4", "not a video")
     assert not list(tmp_path.glob("out*"))
@@ -120,7 +120,7 @@ def test_record_camera_is_refused_without_secrets(tmp_path, capfd):
     ],
 )
 @pytest.mark.parametrize("command", ["evaluate", "predict", "demo"])
-def test_annotations_that_do_not_fit(command, changes, says, model, images, tmp_path, capfd):
+def test_commands_unfitting_annotations_are_named(command, changes, says, model, images, tmp_path, capfd):
     path = write_annotations(tmp_path / "other.json", **changes)
     rest = ["--images", images] if command == "evaluate" else [images, "--out", tmp_path / "out"]
     refused(capfd, [command, *rest, "--annotations", path, "--checkpoint", model], "other.json", says)

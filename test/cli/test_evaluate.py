@@ -30,7 +30,7 @@ def coco_results(model, images) -> list[dict]:
     return results
 
 
-def test_evaluate(model, images, tmp_path, capsys):
+def test_evaluate_annotated_images_prints_and_writes_the_report(model, images, tmp_path, capsys):
     """Truth is every other of the cars that the model finds, and one that it cannot: pycocotools agrees on the AP."""
     results = coco_results(model, images)
     truth = [dict(result) for result in results if result["category_id"] == 5][1::2]
@@ -73,13 +73,13 @@ def test_evaluate(model, images, tmp_path, capsys):
     assert json.loads((out / "report.json").read_text())["score"] == 0.01
 
 
-def test_evaluate_does_not_write_over_what_it_did_not_write(model, images, annotations, capfd):
+def test_evaluate_folder_with_other_files_is_refused(model, images, annotations, capfd):
     arguments = ["evaluate", "--images", images, "--annotations", annotations, "--checkpoint", model, "--out", images]
     refused(capfd, arguments, "not an earlier result")
     assert len(list(images.iterdir())) == 2
 
 
-def test_image_that_annotations_name_is_missing(model, images, annotations, capfd):
+def test_evaluate_missing_image_is_named(model, images, annotations, capfd):
     (images / "b.png").unlink()
     arguments = ["evaluate", "--images", images, "--annotations", annotations, "--checkpoint", model]
     refused(capfd, arguments, "b.png", "no such image")

@@ -16,7 +16,7 @@ from bag_evaluations import contents
 from fcis_ros.bags.writer import record
 from fcis_ros.cli.main import main
 from fcis_ros.data.frame_sources import open_source
-from fcis_ros.evaluation.clip_ground_truth import drawn_truth
+from fcis_ros.evaluation.clip_ground_truth import synthetic_ground_truth
 
 PARTS, FRAMES = 3, 60
 pytestmark = pytest.mark.fleet
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.fleet
 
 @pytest.fixture
 def command(tmp_path, tiny_checkpoint):
-    record(open_source("synthetic", frames=FRAMES).frames(), tmp_path / "bag", truth=drawn_truth)
+    record(open_source("synthetic", frames=FRAMES).frames(), tmp_path / "bag", truth=synthetic_ground_truth)
     options = ["--checkpoint", str(tiny_checkpoint), "--truth-topic", "/truth/masks", "--threads", "1", "--device", "cpu"]
     return ["evaluate-bag", str(tmp_path / "bag"), *options]
 
@@ -62,7 +62,7 @@ def kill_in_the_middle(process, path):
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)  # a Ray is a dozen processes, which wait for whatever else has the cores
-def test_a_killed_worker(command, tmp_path):
+def test_ray_killed_worker_is_repeated_with_equal_bytes(command, tmp_path):
     assert main([*command, "--out", str(tmp_path / "whole")]) == 0
     parts = tmp_path / "parts"
     assert main([*command, "--out", str(parts), "--shard", f"1/{PARTS}"]) == 0  # is not done again
@@ -83,7 +83,7 @@ def test_a_killed_worker(command, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_a_part_that_fails(command, tmp_path):
+def test_ray_failing_part_is_listed_with_its_reason(command, tmp_path):
     cut = tmp_path / "cut.mcap"
     (file,) = (tmp_path / "bag").glob("*.mcap")
     cut.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
@@ -93,27 +93,27 @@ def test_a_part_that_fails(command, tmp_path):
     assert ray.returncode == 2, errors
     (line,) = said.splitlines()
     assert line.startswith("part 2: failed, ") and f"{cut}: " in line
-    assert errors.splitlines()[-1] == f"fcis: {parts}: 1 of 2 parts not done; the same command goes on"
+    assert errors.splitlines()[-1] == f"fcis: {parts}: 1 of 2 parts not done; run the same command again to resume"
     assert (parts / "part-1-of-2/report.html").is_file() and not (parts / "merged").exists()
 
 
 @pytest.mark.parametrize(
     "options, problem",
     [
-        (["--engine", "ray", "--shard", "1/1"], "--engine does all parts; --shard does one"),
+        (["--engine", "ray", "--shard", "1/1"], "--shard computes one part, --engine all of them"),
         (["--engine", "ray", "--device", "cuda:1"], "--device cuda:1: Ray says which GPU a worker has"),
         (["--engine", "ray", "--parts", "4"], "holds parts of 3, not of 4"),
         (["--engine", "ray", "--live"], "--engine has no effect with --live, which takes one recording, whole"),
         (["--parts", "4"], "--parts needs --engine"),
     ],
 )
-def test_options_that_do_not_go_together(tmp_path, capsys, options, problem):
+def test_evaluate_bag_contradicting_options_are_refused(tmp_path, capsys, options, problem):
     (tmp_path / "out/part-1-of-3").mkdir(parents=True)
     assert main(["evaluate-bag", str(tmp_path / "bag"), "--out", str(tmp_path / "out"), *options]) == 2
     assert problem in capsys.readouterr().err
 
 
-def test_a_cluster_that_is_not_there(tmp_path, capsys, monkeypatch):
+def test_ray_missing_cluster_is_named(tmp_path, capsys, monkeypatch):
     def init(address, **options):
         raise ConnectionError(f"{address}\ndoes not answer")
 
@@ -123,9 +123,9 @@ def test_a_cluster_that_is_not_there(tmp_path, capsys, monkeypatch):
         engine = address if "://" in address else "ray"
         assert main(["evaluate-bag", "bag", "--out", str(tmp_path), "--engine", engine]) == 2
         said = capsys.readouterr().err
-        assert said.startswith(f"fcis: {address}: no Ray cluster that can be used from here (") and said.count("\n") == 1
+        assert said.startswith(f"fcis: {address}: no usable Ray cluster (") and said.count("\n") == 1
 
 
-def test_engines(tmp_path):
+def test_evaluate_bag_engines_are_checked(tmp_path):
     with pytest.raises(SystemExit):
         main(["evaluate-bag", "bag", "--out", str(tmp_path), "--engine", "dask"])

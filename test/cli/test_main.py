@@ -12,7 +12,7 @@ from fcis_ros.cli.main import COMMANDS, main
 
 
 @pytest.mark.parametrize("command", [None, *COMMANDS])
-def test_help(command, capsys):
+def test_help_of_every_command_is_complete(command, capsys):
     with pytest.raises(SystemExit) as done:
         main([command, "--help"] if command else ["--help"])
     text = capsys.readouterr().out
@@ -21,21 +21,21 @@ def test_help(command, capsys):
         assert name in text
 
 
-def test_as_a_process():
+def test_main_as_process_returns_the_status():
     command = [sys.executable, "-m", "fcis_ros", "info", "missing.safetensors"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert done.returncode == 2 and done.stdout == ""
     assert done.stderr.splitlines() == ["fcis: checkpoint missing.safetensors: no such file"]
 
 
-def test_unknown_device(model, images, tmp_path, capfd):
+def test_main_unknown_device_is_named(model, images, tmp_path, capfd):
     refused(capfd, ["predict", images, "--out", tmp_path / "o", "--checkpoint", model, "--device", "tpu"], "tpu")
 
 
 @pytest.mark.parametrize(
     "arguments", [["demo", "--rate", "0"], ["demo", "--rate", "inf"], ["demo", "--frames", "0"], ["nothing"], []]
 )
-def test_unusable_options(arguments, capsys):
+def test_main_invalid_options_are_named(arguments, capsys):
     with pytest.raises(SystemExit) as done:
         main(arguments)
     assert done.value.code == 2 and "usage" in capsys.readouterr().err

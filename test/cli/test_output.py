@@ -17,14 +17,14 @@ def write(path, text="new"):
         assert not (path / "report.json").exists() or (path / "report.json").read_text() != text
 
 
-def test_appears_and_is_replaced(tmp_path):
+def test_finished_folder_success_replaces_the_earlier_result(tmp_path):
     write(tmp_path / "a" / "out", "first")
     write(tmp_path / "a" / "out", "second")
     assert (tmp_path / "a" / "out" / "report.json").read_text() == "second"
     assert [path.name for path in (tmp_path / "a").iterdir()] == ["out"]
 
 
-def test_error_leaves_the_earlier_result(tmp_path):
+def test_finished_folder_error_keeps_the_earlier_result(tmp_path):
     write(tmp_path / "out", "first")
     with pytest.raises(KeyboardInterrupt), finished_folder(tmp_path / "out", proof="report.json") as folder:
         (folder / "report.json").write_text("half")
@@ -33,7 +33,7 @@ def test_error_leaves_the_earlier_result(tmp_path):
     assert (tmp_path / "out" / "report.json").read_text() == "first"
 
 
-def test_foreign_folder_is_refused(tmp_path):
+def test_finished_folder_other_content_is_refused(tmp_path):
     (tmp_path / "precious").write_text("mine")
     with pytest.raises(InputError, match="not an earlier result"):
         write(tmp_path)
@@ -42,18 +42,18 @@ def test_foreign_folder_is_refused(tmp_path):
     assert (tmp_path / "precious").read_text() == "mine"
 
 
-def test_empty_folder_is_taken(tmp_path):
+def test_finished_folder_empty_folder_is_used(tmp_path):
     (tmp_path / "out").mkdir()
     write(tmp_path / "out")
 
 
-def test_unwritable_place(tmp_path):
+def test_finished_folder_unwritable_path_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="cannot be created"):
         write(tmp_path / "file" / "out")
 
 
-def test_the_earlier_result_outlives_a_failed_rename(tmp_path, monkeypatch):
+def test_finished_folder_failed_rename_restores_the_earlier_result(tmp_path, monkeypatch):
     """It is moved aside, not deleted, until the new one is in place."""
     write(tmp_path / "out", "first")
     rename = Path.rename
@@ -70,7 +70,7 @@ def test_the_earlier_result_outlives_a_failed_rename(tmp_path, monkeypatch):
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
-def test_at_every_moment_one_of_them_is_whole(tmp_path, monkeypatch):
+def test_finished_folder_killed_at_any_step_leaves_a_whole_result(tmp_path, monkeypatch):
     """Killed right before the new one takes its place: the next run finds the earlier one again."""
     write(tmp_path / "out", "first")
     seen = []
@@ -91,7 +91,7 @@ def test_at_every_moment_one_of_them_is_whole(tmp_path, monkeypatch):
     assert (tmp_path / "out" / "report.json").read_text() == "second" and len(list(tmp_path.iterdir())) == 1
 
 
-def test_log_of_a_failure_stays(tmp_path):
+def test_finished_folder_error_keeps_the_log(tmp_path):
     where = tmp_path / "out"
     with (
         pytest.raises(InputError, match=rf"no luck \(log: {where}.node.log\)"),
@@ -107,7 +107,7 @@ def test_log_of_a_failure_stays(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
-def test_full_disk(tmp_path):
+def test_finished_folder_full_disk_is_named(tmp_path):
     with pytest.raises(InputError, match=r"out: cannot be written \(No space left on device\)"):
         with finished_folder(tmp_path / "out", "report.json"):
             raise OSError(errno.ENOSPC, "No space left on device")

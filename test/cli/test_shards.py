@@ -21,15 +21,15 @@ PARTS = 3
 @pytest.fixture
 def command(tmp_path, tiny_checkpoint):
     source = open_source("synthetic", frames=30)
-    from fcis_ros.evaluation.clip_ground_truth import drawn_truth
+    from fcis_ros.evaluation.clip_ground_truth import synthetic_ground_truth
 
-    record(source.frames(), tmp_path / "bag", truth=drawn_truth)
+    record(source.frames(), tmp_path / "bag", truth=synthetic_ground_truth)
     options = ["--checkpoint", str(tiny_checkpoint), "--truth-topic", "/truth/masks", "--threads", "1"]
     return ["evaluate-bag", str(tmp_path / "bag"), "--device", "cpu", *options]
 
 
 @pytest.mark.slow
-def test_xargs_and_a_killed_worker(command, tmp_path, capsys):
+def test_evaluate_bag_shards_by_xargs_with_a_killed_worker_equal_one_run(command, tmp_path, capsys):
     assert main([*command, "--out", str(tmp_path / "whole")]) == 0
     parts = str(tmp_path / "parts")
     first = [sys.executable, "-m", "fcis_ros", *command, "--out", parts, "--shard", f"1/{PARTS}"]
@@ -53,11 +53,11 @@ def test_xargs_and_a_killed_worker(command, tmp_path, capsys):
     assert merged == whole
 
 
-def test_a_part_that_is_complete_is_not_done_again(command, tmp_path, capsys):
+def test_evaluate_bag_complete_shard_is_skipped(command, tmp_path, capsys):
     part = [*command, "--out", str(tmp_path / "parts"), "--shard", "1/10"]
     assert main(part) == 0 and main(part) == 0
     assert "part-01-of-10: complete already" in capsys.readouterr().out
     assert main([*part, "--score", "0.3"]) == 2
-    assert "holds another evaluation (score: 0.5 there, 0.3 here)" in capsys.readouterr().err
+    assert "holds another evaluation (score: 0.5 in the folder, 0.3 now)" in capsys.readouterr().err
     with pytest.raises(SystemExit):
         main([*command, "--out", str(tmp_path / "parts"), "--shard", "11/10"])

@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PROMISED = json.loads((ROOT / "weights" / "fcis_road_r18.camvid_val.json").read_text())["ap"]
 
 
-def test_the_model_is_as_accurate_as_promised(shared_data, tmp_path):
+def test_default_model_on_val_frames_has_the_documented_accuracy(shared_data, tmp_path):
     """Every frame, in fp32, in which the promise was measured."""
     camvid, out = shared_data / "camvid", tmp_path / "out"
     files = ["--annotations", str(camvid / "instances_val.json"), "--images", str(camvid / "val")]
@@ -25,7 +25,7 @@ def test_the_model_is_as_accurate_as_promised(shared_data, tmp_path):
 
 
 @pytest.mark.ros
-def test_the_node_is_as_accurate_as_the_model(shared_data, tmp_path):
+def test_node_on_val_frames_has_the_accuracy_of_the_model(shared_data, tmp_path):
     """In real time: how many frames it answers is the machine's affair, and fewer frames say less."""
     camvid, out = shared_data / "camvid", tmp_path / "out"
     arguments = [str(camvid / "val"), "--annotations", str(camvid / "instances_val.json"), "--rate", "3", "--out", str(out)]

@@ -86,7 +86,7 @@ def average_precision(out, answers: dict[int, list[dict]], only: set[int] | None
     return float(precision[precision > -1].mean())
 
 
-def test_synthetic_clip_then_its_own_bag(tmp_path, tiny_checkpoint, capsys):
+def test_demo_synthetic_clip_then_its_recording_give_equal_frames(tmp_path, tiny_checkpoint, capsys):
     report = demo(tmp_path / "out", "--frames", 8, "--rate", 2, "--checkpoint", tiny_checkpoint)
     assert (report["frames_in"], report["model"], report["seed"]) == (8, "tiny", 0) and report["frames_out"] >= 4
     assert 0 < report["latency_ms"]["p50"] <= report["latency_ms"]["p95"] <= report["latency_ms"]["max"]
@@ -102,7 +102,7 @@ def test_synthetic_clip_then_its_own_bag(tmp_path, tiny_checkpoint, capsys):
     assert again["frames_in"] == 8 and again["ap"] is None
 
 
-def test_demo_network_camera_is_played_and_named_without_secrets(tmp_path, tiny_checkpoint, monkeypatch):
+def test_demo_network_camera_is_named_without_secrets(tmp_path, tiny_checkpoint, monkeypatch):
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     with network_camera() as url:
         secret = url.replace("://", "://user:secret@")
@@ -111,7 +111,7 @@ def test_demo_network_camera_is_played_and_named_without_secrets(tmp_path, tiny_
     assert "secret" not in (tmp_path / "out" / "report.html").read_text()
 
 
-def test_dropped_frames_count_in_ap(tmp_path):
+def test_demo_dropped_frames_lower_ap(tmp_path):
     """The default model, and frames faster than it is: what it did not get to was not found."""
     out = tmp_path / "out"
     report = demo(out, "--frames", 12, "--rate", 40)
@@ -122,7 +122,7 @@ def test_dropped_frames_count_in_ap(tmp_path):
     assert report["ap"]["segm"]["AP"] < report["ap_answered"]["segm"]["AP"]
 
 
-def test_bag_of_a_robot(tmp_path, bags, tiny_checkpoint, capfd):
+def test_demo_recording_with_compressed_images_is_played(tmp_path, bags, tiny_checkpoint, capfd):
     """Two cameras; the chosen one compressed, with a message that is cut off and stamps before 1970."""
     rng = np.random.default_rng(0)
     entries = []
@@ -139,7 +139,7 @@ def test_bag_of_a_robot(tmp_path, bags, tiny_checkpoint, capfd):
     assert (report["frames_in"], report["frames_unusable"]) == (3, 1) and "frame 000001" in report["unusable"]
 
 
-def test_folder_with_annotations(tmp_path, tiny_checkpoint):
+def test_demo_folder_with_annotations_is_evaluated(tmp_path, tiny_checkpoint):
     images, annotations = tmp_path / "images", []
     images.mkdir()
     for number in range(3):

@@ -14,9 +14,9 @@ from fcis_ros.bags.writer import record
 from fcis_ros.data.frame_sources import open_source
 from fcis_ros.errors import InputError
 from fcis_ros.evaluation import ground_truth_topic
-from fcis_ros.evaluation.clip_ground_truth import AnnotatedTruth
-from fcis_ros.evaluation.ground_truth import Truth
-from fcis_ros.evaluation.ground_truth_topic import TruthTopic
+from fcis_ros.evaluation.clip_ground_truth import ClipGroundTruth
+from fcis_ros.evaluation.ground_truth_topic import GroundTruthTopic
+from fcis_ros.evaluation.image_ground_truth import ImageGroundTruth
 from fcis_ros.messages.mask_serialization import (
     MASKS,
     TRUTH_TOPIC,
@@ -51,11 +51,11 @@ def image(bags):
 
 
 def found(recording, names=NAMES):
-    truth = TruthTopic(recording, "/truth", names)
-    return [truth.find(own, HEIGHT, WIDTH) for own in recording.records()]
+    truth = GroundTruthTopic(recording, "/truth", names)
+    return [truth.find(own, HEIGHT, WIDTH) for own in recording.frames()]
 
 
-def test_recorded_annotations_come_back(tmp_path, images):
+def test_topic_recorded_annotations_are_read_back(tmp_path, images):
     """By `fcis record`: masks, classes and ids; crowds are left out and counted."""
     content = {
         "images": [{"id": i, "file_name": f"{name}.png", "height": 48, "width": 64} for i, name in ((1, "a"), (2, "b"))],
@@ -69,13 +69,13 @@ def test_recorded_annotations_come_back(tmp_path, images):
     }  # fmt: skip
     path = tmp_path / "truth.json"
     path.write_text(json.dumps(content))
-    truth = AnnotatedTruth(path)
-    record(open_source(str(images)).frames(), tmp_path / "bag", truth=truth)
-    assert truth.left_out == 1
+    truth = ClipGroundTruth(path)
+    recorded = record(open_source(str(images)).frames(), tmp_path / "bag", truth=truth)
+    assert truth.count_crowds(frame.name for frame in recorded.values()) == 1
     recording = open_recording(tmp_path / "bag")
-    topic = TruthTopic(recording, TRUTH_TOPIC, NAMES)
-    first, second = (topic.find(own, 48, 64) for own in recording.records())
-    expected = Truth.load(path, NAMES)
+    topic = GroundTruthTopic(recording, TRUTH_TOPIC, NAMES)
+    first, second = (topic.find(own, 48, 64) for own in recording.frames())
+    expected = ImageGroundTruth.load(path, NAMES)
     for own, there in zip(first.objects, [o for o in expected.objects(expected.images[0]) if not o["iscrowd"]], strict=True):
         assert own["category_id"] == there["category_id"] and own.get("track_id") == there.get("track_id")
         assert own["segmentation"]["counts"].encode() == there["segmentation"]["counts"]
@@ -94,7 +94,7 @@ def images(tmp_path):
     return folder
 
 
-def test_any_place_in_the_recording(bags, image):
+def test_topic_any_order_of_messages_is_matched_by_stamp(bags, image):
     """Before all frames or behind them; frames without a message, messages without a frame, and two of one stamp."""
     entries = [("/truth", MASKS, raw_masks(bags, 30, [object_(1, 2, 2, 5, 5)]), 1)]
     entries += [("/cam", IMAGE, image(stamp), stamp) for stamp in (10, 20, 30, 40)]
@@ -104,7 +104,7 @@ def test_any_place_in_the_recording(bags, image):
     assert [own["category_id"] for own in third.objects] == [1]
 
 
-def test_little_room(bags, image, monkeypatch):
+def test_topic_late_messages_beyond_the_buffer_are_found(bags, image, monkeypatch):
     """More truth than may wait: what lies near its frame is found all the same."""
     monkeypatch.setattr(ground_truth_topic, "WAITING", 500)
     second = 1_000_000_000
@@ -119,7 +119,7 @@ def test_little_room(bags, image, monkeypatch):
     assert all(own and len(own.objects) == 3 for own in found(open_recording(bags.write(entries, store=mask_types()))))
 
 
-def test_other_classes_and_sizes(bags, image):
+def test_topic_other_classes_or_sizes_are_refused(bags, image):
     entries = [
         ("/cam", IMAGE, image(1), 1),
         ("/truth", MASKS, raw_masks(bags, 1, [object_(1, 2, 2, 5, 5), object_(2, 9, 9, 5, 5)]), 1),
@@ -128,14 +128,14 @@ def test_other_classes_and_sizes(bags, image):
     (own,) = found(recording, ("tram", "pedestrian"))
     assert [entry["category_id"] for entry in own.objects] == [2]
     with pytest.raises(InputError, match="/truth: the message of frame 000000 is of 32x24 pixels, the frame of 64x48"):
-        TruthTopic(recording, "/truth", NAMES).find(next(recording.records()), 48, 64)
+        GroundTruthTopic(recording, "/truth", NAMES).find(next(recording.frames()), 48, 64)
     with pytest.raises(InputError, match="no fcis_ros/msg/InstanceMaskArray on topic /cam; topics with them: /truth"):
-        TruthTopic(recording, "/cam", NAMES)
+        GroundTruthTopic(recording, "/cam", NAMES)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
-def test_any_damage_to_a_message(bags, data):
+def test_topic_damaged_message_raises_input_error_only(bags, data):
     raw = bytearray(raw_masks(bags, 5, [object_(1, 2, 2, 5, 5), object_(2, 9, 9, 5, 5)], ids=[3, 4]))
     for _ in range(data.draw(st.integers(0, 5))):
         raw[data.draw(st.integers(0, len(raw) - 1))] = data.draw(st.integers(0, 255))

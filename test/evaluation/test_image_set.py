@@ -43,14 +43,14 @@ def image(number: int, right: int, wrong: int, missed: int) -> EvaluatedImage:
     return EvaluatedImage(number, f"{number}.jpg", match_image(annotations, results), 1.0)
 
 
-def test_counts_by_hand():
+def test_counts_few_detections_equal_hand_count():
     one = image(1, 2, 3, 1)
     assert one.counts(0.5) == (2, 3, 1)
     assert one.counts(0.85) == (2, 0, 1)
     assert one.counts(0.95) == (0, 0, 3)  # an object that is found with less is missed
 
 
-def test_the_best_and_the_worst_images_are_chosen():
+def test_choose_best_and_worst_images_by_counts():
     seen = [image(1, 1, 0, 0), image(2, 3, 0, 0), image(3, 2, 2, 2), image(4, 1, 0, 3), image(5, 1, 0, 0)]
     assert [(group, own.id) for group, own in choose(seen[::-1], 0.5)] == [
         ("best", 2), ("best", 1), ("best", 5), ("worst", 3), ("worst", 4)
@@ -61,7 +61,7 @@ def test_the_best_and_the_worst_images_are_chosen():
     assert [own.id for group, own in chosen if group == "worst"] == [3, 7, 11, 15, 19, 2, 6, 10]
 
 
-def test_the_figures_do_not_depend_on_the_order_of_the_images():
+def test_summarise_any_order_gives_equal_figures():
     seen = look()
     report = summarise(seen, NAMES, 0.5, ABOUT)
     assert summarise(seen[::-1], NAMES, 0.5, ABOUT) == report
@@ -75,7 +75,7 @@ def test_the_figures_do_not_depend_on_the_order_of_the_images():
     json.dumps(report, allow_nan=False)
 
 
-def test_the_tables_have_every_figure():
+def test_tables_show_every_figure():
     report = summarise(look(), NAMES, 0.5, ABOUT)
     lines = tables(report).splitlines()
     assert lines[0] == "m on cpu, 6 images, 0.035 s a frame"
@@ -90,7 +90,7 @@ def test_the_tables_have_every_figure():
     assert ["mAPr", "at", "0.5", f"{report['mAPr']['0.5']:.3f}"] in cells
 
 
-def test_the_page_shows_the_images_and_needs_nothing_else(tmp_path):
+def test_page_contains_the_images_and_no_external_source(tmp_path):
     seen = look()
     report = summarise(seen, NAMES, 0.5, {**ABOUT, "input": "<images>"})
     shown = [(group, own, b"\xff\xd8jpeg") for group, own in choose(seen, 0.5)]
@@ -99,12 +99,12 @@ def test_the_page_shows_the_images_and_needs_nothing_else(tmp_path):
     assert text.count("data:image/jpeg;base64,/9hqcGVn") == len(shown) > 2
     for _, own, _ in shown:
         right, wrong, missed = own.counts(0.5)
-        assert f"{own.file_name}: {right} right, {wrong} wrong, {missed} missed" in text
+        assert f"{own.file_name}: {right} true positives, {wrong} false positives, {missed} false negatives" in text
     assert "&lt;images&gt;" in text and "<images>" not in text
     assert not re.search(r'(src|href)="(?!data:|#)', text)
 
 
-def test_what_is_missed_has_a_red_line():
+def test_picture_missed_object_has_a_red_outline():
     import cv2
 
     _, mask = rectangle(np.random.default_rng(0))

@@ -11,7 +11,7 @@ from bag_evaluations import NAMES, Network, run
 from fcis_ros.bags.reader import open_recording
 from fcis_ros.cli.main import main
 from fcis_ros.errors import InputError
-from fcis_ros.evaluation.recording_ground_truth import AnnotationFile
+from fcis_ros.evaluation.ground_truth import AnnotationFile
 from fcis_ros.results.run_report import table
 
 pytestmark = pytest.mark.ros
@@ -20,12 +20,12 @@ ABOUT = {"model": {"name": "stand-in", "sha256": "0"}}
 
 def live(bag, annotations, folder, drop=(), rate=10.0):
     """As if a node had answered all but some frames of the bag, each 10 ms later than the one before."""
-    from fcis_ros.evaluation.live import NodeSettings, evaluate_answers
+    from fcis_ros.evaluation.live import Answers, NodeSettings, evaluate_answers
     from fcis_ros.evaluation.replay import Measured
 
     recording = open_recording(bag)
     measured, answers, network = Measured(seconds=2.0, stage_ms={"backbone": 50.123}), {}, Network()
-    for record in recording.records():
+    for record in recording.frames():
         stamp = 1000 + record.index
         measured.sent[stamp] = record.index / 10
         if record.index not in drop:
@@ -35,10 +35,10 @@ def live(bag, annotations, folder, drop=(), rate=10.0):
     truth = AnnotationFile(annotations, NAMES, recording.named, recording.count) if annotations else None
     about = truth and {"file": annotations.name, "matched_by": truth.matched_by}
     settings = NodeSettings(annotations, NAMES, "cpu", rate, 0.5, None)
-    return evaluate_answers(folder, recording, truth, measured, answers, settings, {**ABOUT, "truth": about})
+    return evaluate_answers(folder, recording, truth, Answers(measured, answers), settings, {**ABOUT, "truth": about})
 
 
-def test_all_answered_is_as_offline(bag, annotations, tmp_path):
+def test_live_all_answered_equals_offline(bag, annotations, tmp_path):
     offline = run(bag, annotations, tmp_path / "offline")
     report = live(bag, annotations, tmp_path / "live")
     assert report["ap"] == report["ap_answered"] == offline["ap"] and report["mAPr"] == offline["mAPr"]
@@ -46,7 +46,7 @@ def test_all_answered_is_as_offline(bag, annotations, tmp_path):
     assert all((tmp_path / "live" / name).read_bytes() == (tmp_path / "offline" / name).read_bytes() for name in names)
 
 
-def test_dropped_frames(bag, annotations, tmp_path):
+def test_live_dropped_frames_are_counted_by_reason(bag, annotations, tmp_path):
     report = live(bag, annotations, tmp_path / "live", drop=(2, 3, 7))
     assert (report["frames_in"], report["frames_out"], report["frames_dropped"], report["fps"]) == (12, 9, 3, 4.5)
     assert report["dropped"] == {"overwritten": 3, "rejected": 0, "stale": 0, "failed": 0, "lost on the way": 0}
@@ -61,13 +61,13 @@ def test_dropped_frames(bag, annotations, tmp_path):
     assert json.loads((tmp_path / "live/report.json").read_text())["latency_ms"] == report["latency_ms"]
 
 
-def test_without_truth(bag, tmp_path):
+def test_live_without_ground_truth_reports_no_ap(bag, tmp_path):
     report = live(bag, None, tmp_path / "live", rate=None)
     assert report["ap"] is None and report["ap_answered"] is None and report["fps"] == 6.0
-    assert "in their own time" in (tmp_path / "live/report.html").read_text()
+    assert "at the recorded times" in (tmp_path / "live/report.html").read_text()
 
 
-def test_precision_and_threads_of_a_live_evaluation_are_parameters_of_the_node(bag, tmp_path, tiny_checkpoint, monkeypatch):
+def test_play_precision_and_threads_become_node_parameters(bag, tmp_path, tiny_checkpoint, monkeypatch):
     from fcis_ros.evaluation import live as module
 
     given = []
@@ -83,7 +83,7 @@ def test_precision_and_threads_of_a_live_evaluation_are_parameters_of_the_node(b
     assert [(own["precision"], own["threads"]) for own in given] == [("auto", 0), ("fp32", 3)]
 
 
-def test_a_recording_through_the_node(tmp_path, tiny_checkpoint, capsys):
+def test_live_recording_is_answered_by_the_node(tmp_path, tiny_checkpoint, capsys):
     """The default clip, recorded with truth, offline and live; the node is a process of its own."""
     bag, model = str(tmp_path / "bag"), ["--checkpoint", str(tiny_checkpoint), "--device", "cpu"]
     assert main(["record", "synthetic", "--frames", "5", "--rate", "2", "--out", bag]) == 0

@@ -19,10 +19,11 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from fcis_ros.errors import InputError
-from fcis_ros.results.store import Busy, RunFolder, read_frames, read_run
+from fcis_ros.results.run_reader import RunReader
+from fcis_ros.results.run_writer import Busy, RunWriter
 
 
-def test_figures_are_pycocotools_own(bag, annotations, tmp_path):
+def test_evaluate_bag_figures_equal_pycocotools(bag, annotations, tmp_path):
     """On the files that are written, and on the user's annotations."""
     report = run(bag, annotations, tmp_path / "out")
     assert (report["frames_in"], report["frames_out"], report["frames_annotated"]) == (12, 12, 12)
@@ -41,14 +42,14 @@ def test_figures_are_pycocotools_own(bag, annotations, tmp_path):
     assert {own["category_id"] for own in coco.anns.values()} == {5, 9}
 
 
-def test_the_same_bytes_twice(bag, annotations, tmp_path):
+def test_evaluate_bag_twice_gives_equal_bytes(bag, annotations, tmp_path):
     run(bag, annotations, tmp_path / "one")
     run(bag, annotations, tmp_path / "two")
     assert contents(tmp_path / "one") == contents(tmp_path / "two")
 
 
 @pytest.mark.parametrize("after", [1, 2, 7, 12])
-def test_interrupted_and_gone_on_with(bag, annotations, tmp_path, after):
+def test_evaluate_bag_interrupted_and_resumed_gives_equal_bytes(bag, annotations, tmp_path, after):
     run(bag, annotations, tmp_path / "whole")
     with pytest.raises(KeyboardInterrupt):
         run(bag, annotations, tmp_path / "parts", Network(fails_at=after))
@@ -62,7 +63,7 @@ def test_interrupted_and_gone_on_with(bag, annotations, tmp_path, after):
 
 
 @pytest.mark.parametrize("name", ["frames.jsonl", "detections.json", "annotations.json"])
-def test_killed_in_the_middle_of_a_write(bag, annotations, tmp_path, name):
+def test_run_writer_incomplete_last_line_is_removed(bag, annotations, tmp_path, name):
     """As a power cut leaves it: a torn end, of whichever file."""
     run(bag, annotations, tmp_path / "whole")
     with pytest.raises(KeyboardInterrupt):
@@ -73,10 +74,10 @@ def test_killed_in_the_middle_of_a_write(bag, annotations, tmp_path, name):
     assert contents(tmp_path / "whole") == contents(tmp_path / "parts")
 
 
-def test_no_space_left(bag, annotations, tmp_path, monkeypatch):
+def test_run_writer_full_disk_keeps_whole_frames(bag, annotations, tmp_path, monkeypatch):
     """What was whole is kept, and gone on with."""
     run(bag, annotations, tmp_path / "whole")
-    add = RunFolder.add
+    add = RunWriter.add
 
     def full(self, frame, entries):
         if self.count == 5:
@@ -84,19 +85,19 @@ def test_no_space_left(bag, annotations, tmp_path, monkeypatch):
         add(self, frame, entries)
 
     with monkeypatch.context() as patch, pytest.raises(OSError, match="No space"):
-        patch.setattr(RunFolder, "add", full)
+        patch.setattr(RunWriter, "add", full)
         run(bag, annotations, tmp_path / "parts")
-    assert len(list(read_frames(tmp_path / "parts"))) == 5
+    assert len(list(RunReader(tmp_path / "parts").frames())) == 5
     run(bag, annotations, tmp_path / "parts")
     assert contents(tmp_path / "whole") == contents(tmp_path / "parts")
 
 
-def test_two_runs_into_one_folder(bag, annotations, tmp_path, bags, scenes):
+def test_evaluate_bag_folder_of_another_run_is_refused(bag, annotations, tmp_path, bags, scenes):
     run(bag, annotations, tmp_path / "out")
     before = contents(tmp_path / "out")
     with pytest.raises(InputError, match="out: holds this evaluation already, complete"):
         run(bag, annotations, tmp_path / "out")
-    with pytest.raises(InputError, match=r"out: holds another evaluation \(score: 0.5 there, 0.3 here\)"):
+    with pytest.raises(InputError, match=r"out: holds another evaluation \(score: 0.5 in the folder, 0.3 now\)"):
         run(bag, annotations, tmp_path / "out", score=0.3)
     assert contents(tmp_path / "out") == before
     (tmp_path / "other").mkdir()
@@ -106,16 +107,17 @@ def test_two_runs_into_one_folder(bag, annotations, tmp_path, bags, scenes):
     assert [path.name for path in (tmp_path / "other").iterdir()] == ["holiday.txt"]
 
 
-def test_two_at_once(bag, annotations, tmp_path):
-    what = {"score": 1}
-    first = RunFolder(tmp_path / "out", what)
+def test_evaluate_bag_folder_in_use_is_refused(bag, annotations, tmp_path):
+    spec = {"score": 1, "category_ids": [], "class_names": []}
+    first = RunWriter(tmp_path / "out", spec)
     with pytest.raises(Busy, match="another evaluation is writing to this folder"):
-        RunFolder(tmp_path / "out", what)
-    first.close([])
+        RunWriter(tmp_path / "out", spec)
+    with first:
+        pass
 
 
 @pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS])
-def test_run_folder_without_locks_goes_on_and_says_so(bag, annotations, tmp_path, monkeypatch, capfd, number):
+def test_run_writer_without_locks_warns(bag, annotations, tmp_path, monkeypatch, capfd, number):
     def no_locks(file, operation):
         raise OSError(number, os.strerror(number))
 
@@ -125,7 +127,7 @@ def test_run_folder_without_locks_goes_on_and_says_so(bag, annotations, tmp_path
     assert line.startswith(f"fcis: {tmp_path / 'out'}: its file system has no locks ({os.strerror(number)}); let no other")
 
 
-def test_run_folder_whose_lock_fails_otherwise_reports_the_reason(bag, annotations, tmp_path, monkeypatch):
+def test_run_writer_failing_lock_reports_the_reason(bag, annotations, tmp_path, monkeypatch):
     def fails(file, operation):
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
@@ -135,7 +137,7 @@ def test_run_folder_whose_lock_fails_otherwise_reports_the_reason(bag, annotatio
     assert not isinstance(error.value, Busy)
 
 
-def test_frames_that_cannot_be_used(bags, scenes, tmp_path):
+def test_evaluate_bag_unusable_frames_are_recorded_with_reasons(bags, scenes, tmp_path):
     entries, content = scenes
     strange = bags.image(np.zeros((9, 9, 3), np.uint8), 5)
     strange.encoding = "strange"
@@ -147,7 +149,7 @@ def test_frames_that_cannot_be_used(bags, scenes, tmp_path):
     assert report["frames_annotated"] == 10 and sum(report["unusable_reasons"].values()) == 2
 
 
-def test_by_stamp(bags, scenes, tmp_path):
+def test_evaluate_bag_annotations_are_matched_by_stamp(bags, scenes, tmp_path):
     """In any order, and only some of the frames."""
     entries, content = scenes
     whole = run(bags.write(entries), written(tmp_path / "truth.json", content), tmp_path / "whole")
@@ -166,7 +168,7 @@ def test_by_stamp(bags, scenes, tmp_path):
 
 
 @pytest.mark.parametrize("stamp", [0, -5_000_000_000])
-def test_equal_stamps(bags, scenes, tmp_path, stamp):
+def test_evaluate_bag_equal_stamps_count_once(bags, scenes, tmp_path, stamp):
     """The first of the frames with an annotated stamp is the one; the others are counted."""
     entries, content = scenes
     for entry in entries:
@@ -178,7 +180,7 @@ def test_equal_stamps(bags, scenes, tmp_path, stamp):
     assert (report["frames_annotated"], report["frames_repeated"], report["frames_out"]) == (1, 11, 12)
 
 
-def test_stamps_that_run_backwards(bags, scenes, tmp_path):
+def test_evaluate_bag_backward_stamps_are_evaluated(bags, scenes, tmp_path):
     entries, content = scenes
     whole = run(bags.write(entries), written(tmp_path / "truth.json", content), tmp_path / "whole")
     for index, entry in enumerate(entries):
@@ -193,10 +195,10 @@ def test_stamps_that_run_backwards(bags, scenes, tmp_path):
         (lambda images: images[:5], "5 images, but 12 frames in the recording"),
         (lambda images: [{**image, "stamp_ns": 7} for image in images], "two images have the same stamp_ns"),
         (lambda images: [{**images[0], "stamp_ns": 7}, *images[1:]], "1 of 12 images have a stamp_ns"),
-        (lambda images: [{**image, "height": 50} for image in images], "is 128x50 there, the frame 128x96"),
+        (lambda images: [{**image, "height": 50} for image in images], "is 128x50 in it, the frame 128x96"),
     ],
 )
-def test_annotations_of_something_else(bag, scenes, tmp_path, change, says):
+def test_evaluate_bag_annotations_of_other_frames_are_refused(bag, scenes, tmp_path, change, says):
     images = change(scenes[1]["images"])
     ids = {image["id"] for image in images}
     annotations = [own for own in scenes[1]["annotations"] if own["image_id"] in ids] if len(images) < 12 else []
@@ -205,11 +207,11 @@ def test_annotations_of_something_else(bag, scenes, tmp_path, change, says):
         run(bag, truth, tmp_path / "out")
 
 
-def test_without_annotations(bag, tmp_path):
+def test_evaluate_bag_without_annotations_writes_detections(bag, tmp_path):
     report = run(bag, None, tmp_path / "out")
     assert report["ap"] is None and report["detections"] > 10
     assert len(json.loads((tmp_path / "out/detections.json").read_text())) == report["detections"]
-    assert read_run(tmp_path / "out")["state"] == "complete"
+    assert RunReader(tmp_path / "out").state == "complete"
 
 
 @pytest.mark.parametrize(
@@ -219,7 +221,7 @@ def test_without_annotations(bag, tmp_path):
         (lambda data: data[:-900_000] + bytes([data[-900_000] ^ 1]) + data[-899_999:], r"damaged at byte \d+: a chunk"),
     ],
 )
-def test_what_comes_before_damage_is_reported(bags, scenes, tmp_path, damage, says):
+def test_evaluate_bag_frames_before_damage_are_reported(bags, scenes, tmp_path, damage, says):
     entries = [(topic, kind, message, bags.START + i) for i, (topic, kind, message, _) in enumerate(scenes[0] * 6)]
     storage = bags.write(entries) / "bag.mcap"
     storage.write_bytes(damage(storage.read_bytes()))

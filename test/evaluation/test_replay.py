@@ -28,7 +28,7 @@ def robot(monkeypatch):
 
 
 @pytest.mark.parametrize(("library", "variable"), fast_dds.VARIABLES.items())
-def test_isolated(robot, monkeypatch, tmp_path, library, variable):
+def test_isolated_sets_and_restores_the_environment(robot, monkeypatch, tmp_path, library, variable):
     from fcis_ros.evaluation.replay import isolated
 
     fast_dds.install(monkeypatch, tmp_path / "prefix", library)
@@ -45,7 +45,7 @@ def test_isolated(robot, monkeypatch, tmp_path, library, variable):
     assert dict(os.environ) == before
 
 
-def test_never_the_domain_of_the_environment(monkeypatch):
+def test_isolated_domain_differs_from_the_environment(monkeypatch):
     from fcis_ros.evaluation.replay import isolated
 
     monkeypatch.setenv("ROS_DOMAIN_ID", str(1 + os.getpid() % 101))
@@ -53,14 +53,14 @@ def test_never_the_domain_of_the_environment(monkeypatch):
         assert os.environ["ROS_DOMAIN_ID"] != str(1 + os.getpid() % 101)
 
 
-def test_domain_by_choice(robot):
+def test_isolated_given_domain_is_used(robot):
     from fcis_ros.evaluation.replay import isolated
 
     with isolated(7):
         assert os.environ["ROS_DOMAIN_ID"] == "7"
 
 
-def test_humble_knows_an_older_name(robot, monkeypatch):
+def test_isolated_on_humble_sets_the_older_variable(robot, monkeypatch):
     from fcis_ros.evaluation.replay import isolated
 
     monkeypatch.setenv("ROS_DISTRO", "humble")
@@ -68,7 +68,7 @@ def test_humble_knows_an_older_name(robot, monkeypatch):
         assert os.environ["ROS_LOCALHOST_ONLY"] == "1"
 
 
-def test_no_ros_environment(monkeypatch):
+def test_share_without_ros_environment_is_an_input_error(monkeypatch):
     from fcis_ros.evaluation.replay import isolated
 
     monkeypatch.delenv("AMENT_PREFIX_PATH")
@@ -76,7 +76,7 @@ def test_no_ros_environment(monkeypatch):
         pass
 
 
-def test_full_disk_ends_the_replay(tmp_path, tiny_checkpoint, monkeypatch, capfd):
+def test_replay_full_disk_ends_with_the_error(tmp_path, tiny_checkpoint, monkeypatch, capfd):
     """The thread that records meets it; the command says so in one line, keeps the node's log and nothing else."""
     import cv2
     from rosbags.rosbag2 import Writer
@@ -101,7 +101,7 @@ def test_full_disk_ends_the_replay(tmp_path, tiny_checkpoint, monkeypatch, capfd
     assert sorted(path.name for path in tmp_path.glob("out*")) == ["out.node.log"]
 
 
-def test_full_disk_while_recording(tmp_path, monkeypatch):
+def test_listener_full_disk_is_raised_to_the_waiting_thread(tmp_path, monkeypatch):
     from rosbags.rosbag2 import Writer
 
     from fcis_ros.bags.writer import record

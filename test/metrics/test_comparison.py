@@ -1,6 +1,6 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""A worse model is told from noise, and by how much (float64, seeds 0 and 1)."""
+"""A comparison tells a worse model from noise (float64, seeds 0 and 1)."""
 
 import numpy as np
 import pytest
@@ -13,70 +13,64 @@ from fcis_ros.metrics.matching import match_image
 IMAGES = 60
 
 
-def table(seed, kept):
-    """Frames of one seed, of whose objects each is found with this probability; the draw is the same for every ``kept``."""
-    annotations, wrong = scene(seed, IMAGES, tie=False)
+def table_of(annotations, results, images):
+    entries = [[[entry for entry in part if entry["image_id"] == i] for part in (annotations, results)] for i in images]
+    return Table.of([match_image(*pair) for pair in entries])
+
+
+def table(seed, share):
+    """Frames of one seed, this share of whose objects is detected; the draw is the same for every ``share``."""
+    annotations, false_positives = scene(seed, IMAGES, tie=False)
     rng = np.random.default_rng(seed)
     scores, draws = rng.uniform(0.3, 1, len(annotations)), rng.random(len(annotations))
-    right = [{**own, "score": score} for own, score, draw in zip(annotations, scores, draws, strict=True) if draw < kept]
-    results = [*right, *wrong]
-    images = range(1, IMAGES + 1)
-    own = [([a for a in annotations if a["image_id"] == i], [r for r in results if r["image_id"] == i]) for i in images]
-    return Table.of([match_image(*pair) for pair in own])
+    hits = [{**entry, "score": score} for entry, score, draw in zip(annotations, scores, draws, strict=True) if draw < share]
+    return table_of(annotations, [*hits, *false_positives], range(1, IMAGES + 1))
 
 
-def verdicts(changes):
-    return {change.measure: change.verdict for change in changes}
+def changes(before, now, paired=True, tolerance=0.01):
+    return {change.measure: change for change in compare(before, now, NAMES, paired, tolerance)}
 
 
-def test_the_values_are_those_of_the_report():
-    own = table(0, 1.0)
-    ap = measure(own, NAMES)
-    found = measures(own, NAMES)
-    assert found["mask AP"] == ap["segm"]["AP"] and found["mask AP75"] == ap["segm"]["AP75"]
-    assert found["mAPr 0.7"] == ap["mAPr"]["0.7"] and found["mask AP50 car"] == ap["per_class"]["car"]
+def test_measures_table_equal_those_of_the_report():
+    frames = table(0, 1.0)
+    ap, values = measure(frames, NAMES), measures(frames, NAMES)
+    assert values["mask AP"] == ap["segm"]["AP"] and values["mask AP75"] == ap["segm"]["AP75"]
+    assert values["mAPr 0.7"] == ap["mAPr"]["0.7"] and values["mask AP50 car"] == ap["per_class"]["car"]
 
 
 @pytest.mark.parametrize("seed", range(2))
-def test_equal_is_equal(seed):
-    own = table(seed, 0.9)
-    changes = compare(own, own, NAMES, paired=True, tolerance=0.0)
-    assert {"mask AP", "mask AP50"} <= {change.measure for change in changes}
-    for change in changes:
+def test_compare_equal_frames_gives_same(seed):
+    frames = table(seed, 0.9)
+    compared = changes(frames, frames, tolerance=0.0)
+    assert {"mask AP", "mask AP50"} <= compared.keys()
+    for change in compared.values():
         assert (change.verdict, change.low, change.high) == (SAME, 0.0, 0.0) and change.before == change.now
 
 
 @pytest.mark.parametrize("seed", range(2))
-def test_much_worse_is_worse_and_the_other_way_better(seed):
+def test_compare_fewer_detections_gives_worse_and_reversed_better(seed):
     good, bad = table(seed, 1.0), table(seed, 0.4)
-    forth, back = (compare(*pair, NAMES, paired=True, tolerance=0.01) for pair in ((good, bad), (bad, good)))
-    assert verdicts(forth)["mask AP50"] == WORSE and verdicts(back)["mask AP50"] == BETTER
-    for change in forth:
+    forth = changes(good, bad)
+    assert forth["mask AP50"].verdict == WORSE and changes(bad, good)["mask AP50"].verdict == BETTER
+    for change in forth.values():
         assert change.low <= change.now - change.before <= change.high
 
 
-def test_pairing_sees_what_other_frames_hide():
-    """One instance in twenty is gone: the same frames show it, other ones do not."""
+def test_compare_paired_frames_narrows_the_interval():
+    """One object in twenty is not detected: pairing shows it, separate draws do not, nor does a large tolerance."""
     good, bad = table(0, 1.0), table(0, 0.95)
-    paired = {own.measure: own for own in compare(good, bad, NAMES, paired=True, tolerance=0.001)}["mask AP50"]
-    apart = {own.measure: own for own in compare(good, bad, NAMES, paired=False, tolerance=0.001)}["mask AP50"]
-    assert paired.verdict == WORSE and apart.verdict == SAME
-    assert paired.high - paired.low < (apart.high - apart.low) / 2
+    paired, separate = (changes(good, bad, paired, tolerance=0.001)["mask AP50"] for paired in (True, False))
+    assert paired.verdict == WORSE and separate.verdict == SAME
+    assert paired.high - paired.low < (separate.high - separate.low) / 2
+    assert changes(good, bad, tolerance=0.5)["mask AP50"].verdict == SAME
 
 
-def test_tolerance():
-    good, bad = table(0, 1.0), table(0, 0.95)
-    assert verdicts(compare(good, bad, NAMES, paired=True, tolerance=0.5))["mask AP50"] == SAME
-
-
-def test_a_measure_that_is_gone_is_worse():
-    """The frames of today have no car any more: whoever gates a release must hear of it."""
+def test_compare_undefined_measure_gives_worse():
+    """A class that the new frames lack must not pass a release check unnoticed."""
     annotations, results = scene(1, 10, tie=False)
-    images = range(1, 11)
-
-    def of(labels):
-        own = [[a for a in annotations if a["image_id"] == i and a["category_id"] in labels] for i in images]
-        return Table.of([match_image(a, [r for r in results if r["image_id"] == i]) for i, a in zip(images, own, strict=True)])
-
-    changes = {own.measure: own for own in compare(of({1, 2, 3}), of({2, 3}), NAMES, paired=False, tolerance=0.01)}
-    assert changes["mask AP50 car"].verdict == WORSE and changes["mask AP50 car"].now is None
+    before, now = (
+        table_of([entry for entry in annotations if entry["category_id"] in labels], results, range(1, 11))
+        for labels in ({1, 2, 3}, {2, 3})
+    )
+    change = changes(before, now, paired=False)["mask AP50 car"]
+    assert change.verdict == WORSE and change.now is None

@@ -43,7 +43,7 @@ COMMANDS = {
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(("command", "name"), [(command, name) for command, names in COMMANDS.items() for name in names])
-def test_command_on_a_damaged_file_says_one_line_that_names_it(evaluation, tmp_path, capfd, command, name, kind):
+def test_commands_damaged_file_is_named_in_one_line(evaluation, tmp_path, capfd, command, name, kind):
     if command == "report --parquet":
         pytest.importorskip("pyarrow")
     folder = tmp_path / "out"
@@ -78,7 +78,7 @@ def live(evaluation, tmp_path):
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "cut off in its last bytes"])
-def test_report_on_a_damaged_live_json_says_one_line_that_names_it(live, capfd, kind):
+def test_report_damaged_live_json_is_named_in_one_line(live, capfd, kind):
     assert main(["report", str(live)]) == 0
     capfd.readouterr()
     file = live / "live.json"
@@ -100,7 +100,7 @@ def test_report_on_a_damaged_live_json_says_one_line_that_names_it(live, capfd, 
     ],
 )
 @pytest.mark.parametrize("command", ["report", "evaluate-merge"])
-def test_command_on_a_run_json_with_wrong_values_refuses_it(evaluation, tmp_path, capfd, command, change):
+def test_commands_run_json_with_wrong_values_is_refused(evaluation, tmp_path, capfd, command, change):
     shutil.copytree(evaluation / "out", tmp_path / "out")
     content = json.loads((tmp_path / "out/run.json").read_text())
     change(content["what"])
@@ -110,7 +110,7 @@ def test_command_on_a_run_json_with_wrong_values_refuses_it(evaluation, tmp_path
 
 @pytest.mark.parametrize("name", ["run.json", "frames.jsonl", "detections.json", "annotations.json"])
 @pytest.mark.parametrize("kind", ["empty", "truncated", "binary", "another object"])
-def test_evaluation_that_goes_on_in_a_damaged_folder_loses_nothing_silently(bag, annotations, tmp_path, name, kind):
+def test_evaluate_bag_resumed_in_damaged_folder_is_refused(bag, annotations, tmp_path, name, kind):
     """Frames that are missing are evaluated again; what cannot be mended is refused."""
     run(bag, annotations, tmp_path / "whole")
     with pytest.raises(KeyboardInterrupt):
@@ -125,7 +125,7 @@ def test_evaluation_that_goes_on_in_a_damaged_folder_loses_nothing_silently(bag,
             run(bag, annotations, tmp_path / "parts")
 
 
-def test_results_of_another_recording_are_refused(evaluation, tmp_path, capfd, bags, scenes):
+def test_report_results_of_another_recording_are_refused(evaluation, tmp_path, capfd, bags, scenes):
     shutil.copytree(evaluation / "out", tmp_path / "out")
     shorter = bags.write(scenes[0][:5], name="shorter")
     content = json.loads((tmp_path / "out/run.json").read_text())

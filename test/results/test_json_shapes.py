@@ -10,12 +10,12 @@ SHAPE = {"a": int, "b": [float], "c": [[int]], "d": (str, None), "e": [{"f": boo
 VALUE = {"a": 1, "b": [0.5, 2], "c": [[1, 2], []], "d": None, "e": [{"f": True}], "g": {}, "more": 3}
 
 
-def test_fits_takes_a_value_of_the_shape():
+def test_fits_value_of_the_shape_is_accepted():
     assert fits(VALUE, SHAPE) and fits({**VALUE, "d": "text", "b": [], "c": []}, SHAPE)
 
 
 @pytest.mark.parametrize("key", SHAPE)
-def test_fits_refuses_a_value_without_a_key(key):
+def test_fits_missing_key_is_refused(key):
     assert not fits({name: value for name, value in VALUE.items() if name != key}, SHAPE)
 
 
@@ -29,10 +29,10 @@ def test_fits_refuses_a_value_without_a_key(key):
         ("e", {}), ("g", []),
     ],
 )  # fmt: skip
-def test_fits_refuses_a_wrong_value(key, wrong):
+def test_fits_wrong_type_is_refused(key, wrong):
     assert not fits({**VALUE, key: wrong}, SHAPE)
 
 
 @pytest.mark.parametrize("value", [None, 3, "text", [], [VALUE]])
-def test_fits_refuses_what_is_no_object(value):
+def test_fits_other_than_object_is_refused(value):
     assert not fits(json.loads(json.dumps(value)), SHAPE)

@@ -11,7 +11,7 @@ from bag_evaluations import Network, contents, run, written
 
 from fcis_ros.cli.main import main
 from fcis_ros.errors import InputError
-from fcis_ros.evaluation.offline import Shard
+from fcis_ros.evaluation.spec import Shard
 from fcis_ros.results.merge import find_parts, merge, part_path
 from fcis_ros.results.run_report import write_report
 
@@ -30,13 +30,13 @@ def merged(folder, out):
 
 
 @pytest.mark.parametrize("count", [2, 5, 7, 12, 30])
-def test_parts_are_the_whole(bag, annotations, tmp_path, count):
+def test_merge_shards_equals_one_evaluation(bag, annotations, tmp_path, count):
     run(bag, annotations, tmp_path / "whole")
     run_parts(bag, annotations, tmp_path / "parts", count)
     assert merged(tmp_path / "parts", tmp_path / "merged") == contents(tmp_path / "whole")
 
 
-def test_in_any_order_from_anywhere(bag, annotations, tmp_path):
+def test_merge_any_order_of_folders_equals_one_evaluation(bag, annotations, tmp_path):
     run(bag, annotations, tmp_path / "whole")
     run_parts(bag, annotations, tmp_path / "parts", 5)
     folders = []
@@ -46,33 +46,33 @@ def test_in_any_order_from_anywhere(bag, annotations, tmp_path):
     assert merged(folders, tmp_path / "merged") == contents(tmp_path / "whole")
 
 
-def test_without_truth(bag, tmp_path):
+def test_merge_without_ground_truth_equals_one_evaluation(bag, tmp_path):
     run(bag, None, tmp_path / "whole")
     run_parts(bag, None, tmp_path / "parts", 5)
     assert merged(tmp_path / "parts", tmp_path / "merged") == contents(tmp_path / "whole")
 
 
-def test_an_annotation_that_frames_of_several_parts_have(bags, scenes, tmp_path):
+def test_merge_annotation_of_several_shards_counts_once(bags, scenes, tmp_path):
     """Equal stamps: the first frame of all is the annotated one, as in one run; only pictures differ."""
     entries, content = scenes
     for entry in entries[2:]:
         entry[2].header.stamp = entries[2][2].header.stamp
     images = [{**image, "stamp_ns": bags.START + index} for index, image in enumerate(content["images"][:3])]
     kept = {image["id"] for image in images}
-    annotations = [own for own in content["annotations"] if own["image_id"] in kept]
+    annotations = [entry for entry in content["annotations"] if entry["image_id"] in kept]
     truth = written(tmp_path / "truth.json", content, images=images, annotations=annotations)
     bag = bags.write(entries)
     report = run(bag, truth, tmp_path / "whole")
     assert (report["frames_annotated"], report["frames_repeated"]) == (3, 9)
     run_parts(bag, truth, tmp_path / "parts", 4)
     whole, joined = contents(tmp_path / "whole"), merged(tmp_path / "parts", tmp_path / "merged")
-    for own in (whole, joined):
-        for path in [path for path in own if path.suffix in (".jpg", ".html")]:
-            del own[path]
+    for files in (whole, joined):
+        for path in [path for path in files if path.suffix in (".jpg", ".html")]:
+            del files[path]
     assert joined == whole
 
 
-def test_parts_that_do_not_belong_together(bag, annotations, bags, scenes, tmp_path):
+def test_find_parts_of_different_evaluations_are_refused(bag, annotations, bags, scenes, tmp_path):
     run_parts(bag, annotations, tmp_path / "parts", 3, [1, 2])
     other = bags.write(scenes[0][:11], name="other")
     (tmp_path / "some.json").write_text(json.dumps({**scenes[1], "images": scenes[1]["images"][:11], "annotations": []}))
@@ -86,13 +86,13 @@ def test_parts_that_do_not_belong_together(bag, annotations, bags, scenes, tmp_p
     with pytest.raises(InputError, match=r"other number of parts \(3 and 5\)"):
         find_parts([tmp_path / "parts", tmp_path / "of_five"])
     run(bag, annotations, tmp_path / "again", shard=Shard(2, 3))
-    with pytest.raises(InputError, match="again: part 2 is there twice"):
+    with pytest.raises(InputError, match="again: part 2 is given twice"):
         find_parts([tmp_path / "parts", tmp_path / "again"])
     with pytest.raises(InputError, match="no part of an evaluation in it"):
         find_parts([tmp_path / "parts/part-1-of-3/pictures"])
 
 
-def test_progress_and_what_is_missing(bag, annotations, tmp_path, capsys):
+def test_evaluate_merge_incomplete_shards_are_reported(bag, annotations, tmp_path, capsys):
     folder = tmp_path / "parts"
     run_parts(bag, annotations, folder, 4, [1, 3])
     with pytest.raises(KeyboardInterrupt):
@@ -105,13 +105,13 @@ def test_progress_and_what_is_missing(bag, annotations, tmp_path, capsys):
     assert main(["evaluate-merge", str(folder), "--partial"]) == 0
     report = json.loads((folder / "merged/report.json").read_text())
     assert (report["complete"], report["state"], report["frames_in"]) == (False, "partial", 8)
-    run_parts(bag, annotations, folder, 4, [2, 4])  # as they are started again
+    run_parts(bag, annotations, folder, 4, [2, 4])  # resumed
     assert main(["evaluate-merge", str(folder)]) == 0
     assert json.loads((folder / "merged/report.json").read_text())["complete"]
     assert main(["evaluate-merge", str(folder), "--status"]) == 0
 
 
-def test_slices_of_many_recordings():
+def test_shard_slices_cover_each_frame_once():
     """Every frame belongs to one part, whatever the numbers; a part opens only what it needs."""
     counts = [7, 0, 100, 1, 33]
     for parts in (1, 2, 3, 5, 9, 400):

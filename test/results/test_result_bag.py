@@ -32,22 +32,22 @@ def results(bag, annotations, tmp_path):
     return tmp_path / "results"
 
 
-def test_results_are_from_the_score_of_the_report(results, tmp_path):
+def test_report_results_begin_at_the_score(results, tmp_path):
     counts = []
     for score in ("0.1", "0.4", "0.7"):
         assert main(["report", str(tmp_path / "out"), "--results", "--score", score]) == 0
         with AnyReader([tmp_path / "out/results"]) as reader:
-            raws = [raw for own, _, raw in reader.messages() if own.topic == MASKS_TOPIC]
+            raws = [raw for connection, _, raw in reader.messages() if connection.topic == MASKS_TOPIC]
         scores = [value for raw in raws for value in deserialize_masks(raw)[0].scores.tolist()]
         assert min(scores) >= float(score)
         counts.append(len(scores))
     assert counts == sorted(set(counts), reverse=True)
 
 
-def test_read_by_rosbags(results, bag, tmp_path):
+def test_write_results_rosbags_reads_all_topics(results, bag, tmp_path):
     """With the definitions in the file alone."""
-    found = json.loads((tmp_path / "out/detections.json").read_text())
-    images = {record.stamp: record for record in open_recording(bag).records()}
+    results_listed = json.loads((tmp_path / "out/detections.json").read_text())
+    images = {record.stamp: record for record in open_recording(bag).frames()}
     topics = {MASKS_TOPIC: 0, OVERLAY_TOPIC: 0, OUTLINES_TOPIC: 0}
     with AnyReader([results]) as reader:
         for connection, time, raw in reader.messages():
@@ -59,16 +59,16 @@ def test_read_by_rosbags(results, bag, tmp_path):
             stamp = message.header.stamp.sec * 10**9 + message.header.stamp.nanosec
             assert time == images[stamp].log_time and message.header.frame_id == "camera"
             if connection.topic == MASKS_TOPIC:
-                own, _ = deserialize_masks(raw)
-                scores = [entry["score"] for entry in found if entry["image_id"] == 100 - images[stamp].index]
-                assert sorted(own.scores.tolist()) == sorted(score for score in scores if score >= 0.5)
+                decoded, _ = deserialize_masks(raw)
+                scores = [entry["score"] for entry in results_listed if entry["image_id"] == 100 - images[stamp].index]
+                assert sorted(decoded.scores.tolist()) == sorted(score for score in scores if score >= 0.5)
                 assert set(mask.class_name for mask in message.masks) <= set(NAMES) and message.model == "stand-in"
             else:
                 assert cv2.imdecode(message.data, cv2.IMREAD_COLOR).shape == (96, 128, 3)
     assert set(topics.values()) == {12}
 
 
-def test_read_by_mcap(results):
+def test_write_results_mcap_reads_the_definitions(results):
     with (results / "results.mcap").open("rb") as file:
         reader = mcap.reader.make_reader(file, validate_crcs=True)
         schemas = {schema.name: schema.data.decode() for schema in reader.get_summary().schemas.values()}
@@ -76,15 +76,15 @@ def test_read_by_mcap(results):
     assert "foxglove_msgs/PointsAnnotation[] points" in schemas[OUTLINES] and "MSG: foxglove_msgs/Point2" in schemas[OUTLINES]
 
 
-def test_outlines_are_those_of_the_masks():
+def test_annotate_outlines_fill_to_the_masks():
     """Filled, they give the masks back: two parts, a hole, the image's border."""
     boxes = [(0, 0, 30, 20), (40, 30, 44, 34)]
-    found = instances(boxes, [0.9, 0.5], [1, 2])
+    predicted = instances(boxes, [0.9, 0.5], [1, 2])
     store = outline_types()
     header = store.types["std_msgs/msg/Header"](store.types["builtin_interfaces/msg/Time"](1, 2), "camera")
-    message = annotate(store, header, found)
+    message = annotate(store, header, predicted)
     assert [text.text for text in message.texts] == ["car 0.90", "pedestrian 0.50"]
-    for line, mask in zip(message.points, found.masks, strict=True):
+    for line, mask in zip(message.points, predicted.masks, strict=True):
         filled = np.zeros(mask.shape, np.uint8)
         points = np.array([(point.x - 0.5, point.y - 0.5) for point in line.points])
         assert (points == points.round()).all()

@@ -16,7 +16,7 @@ from fcis_ros.results.run_report import write_report
 
 
 class Page(HTMLParser):
-    """What a page links to, and what is in it."""
+    """Links, sources and texts of a page."""
 
     def __init__(self, path):
         super().__init__()
@@ -24,12 +24,12 @@ class Page(HTMLParser):
         self.feed(path.read_text())
 
     def handle_starttag(self, tag, attributes):
-        own = dict(attributes)
-        self.ids += [own["id"]] if "id" in own else []
-        self.links += [own["href"]] if tag == "a" else []
-        self.sources += [own["src"]] if "src" in own else []
-        self.groups += own["data-groups"].split() if "data-groups" in own else []
-        self.buttons += [own["data-group"]] if "data-group" in own else []
+        named = dict(attributes)
+        self.ids += [named["id"]] if "id" in named else []
+        self.links += [named["href"]] if tag == "a" else []
+        self.sources += [named["src"]] if "src" in named else []
+        self.groups += named["data-groups"].split() if "data-groups" in named else []
+        self.buttons += [named["data-group"]] if "data-group" in named else []
 
     def handle_data(self, data):
         self.text += data
@@ -41,7 +41,7 @@ def folder(bag, annotations, tmp_path):
     return tmp_path / "out"
 
 
-def test_the_page_needs_nothing_but_itself_and_leads_where_it_says(folder):
+def test_write_report_page_has_valid_links_and_no_external_source(folder):
     page = Page(folder / "report.html")
     assert len(set(page.ids)) == len(page.ids)
     for link in page.links:
@@ -49,57 +49,57 @@ def test_the_page_needs_nothing_but_itself_and_leads_where_it_says(folder):
     assert page.sources and all(source.startswith("data:image/") for source in page.sources)
     assert not re.search(r"(src|href)\s*=\s*[\"']?(https?:)?//", (folder / "report.html").read_text())
     assert set(page.buttons) - {""} == set(page.groups) >= {"best", "worst", "missed", "timeline"}
-    moments = [link for link in page.links if link.startswith("#frame-")]
-    assert len(moments) == 12  # one a moment, of which a short recording has as many as frames
+    bins = [link for link in page.links if link.startswith("#frame-")]
+    assert len(bins) == 12  # one per time bin, of which a short recording has as many as frames
 
 
-def test_gallery_and_timeline_add_up(folder):
+def test_write_report_gallery_and_timeline_equal_the_sweep(folder):
     report = json.loads((folder / "report.json").read_text())
     (at,) = [line for line in report["sweep"]["all"] if line["score"] == report["score"]]
     for name in ("right", "wrong", "missed"):
-        assert sum(moment[name] for moment in report["timeline"]) == at[name]
-    worst = [own["wrong"] + own["missed"] for own in report["gallery"]["worst"]]
+        assert sum(each[name] for each in report["timeline"]) == at[name]
+    worst = [frame["wrong"] + frame["missed"] for frame in report["gallery"]["worst"]]
     assert worst == sorted(worst, reverse=True) and worst[0] > 0
-    areas = [own["largest_missed"] for own in report["gallery"]["missed"]]
+    areas = [frame["largest_missed"] for frame in report["gallery"]["missed"]]
     assert areas == sorted(areas, reverse=True) and areas[0] > 0
-    assert all((folder / f"pictures/00000-{own['index']:08d}.jpg").is_file() for own in report["gallery"]["best"])
+    assert all((folder / f"pictures/00000-{frame['index']:08d}.jpg").is_file() for frame in report["gallery"]["best"])
 
 
-def test_another_threshold_without_the_network(folder, capsys):
+def test_report_other_score_changes_the_counts(folder, capsys):
     before = json.loads((folder / "report.json").read_text())
     assert main(["report", str(folder), "--score", "0.2"]) == 0
     after = json.loads((folder / "report.json").read_text())
-    assert "pictures that are not there" not in capsys.readouterr().out  # the recording is so short that all are kept
+    assert "missing pictures" not in capsys.readouterr().out  # the recording is so short that all are kept
     assert after["score"] == 0.2 and after["ap"] == before["ap"]
-    assert sum(own["right"] for own in after["timeline"]) > sum(own["right"] for own in before["timeline"])
+    assert sum(each["right"] for each in after["timeline"]) > sum(each["right"] for each in before["timeline"])
     write_report(folder)
     assert json.loads((folder / "report.json").read_text()) == before
 
 
-def test_report_with_another_score_says_which_pictures_it_lacks(bags, scenes, tmp_path, capsys):
-    """240 frames, five to a moment, of which one was kept."""
+def test_report_other_score_names_missing_pictures(bags, scenes, tmp_path, capsys):
+    """240 frames, five in a time bin, of which one was kept."""
     many = [(*entry[:3], bags.START + i) for i, entry in enumerate(scenes[0] * 20)]
     run(bags.write(many), None, tmp_path / "out", score=0.99)
     capsys.readouterr()
     assert main(["report", str(tmp_path / "out"), "--score", "0.1"]) == 0
     pictures = json.loads((tmp_path / "out/report.json").read_text())["pictures"]
     assert pictures["missing"] > 0
-    said = f"{pictures['missing']} of {sum(pictures.values())} (the evaluation kept those that a score of 0.99 chooses)"
+    said = f"{pictures['missing']} of {sum(pictures.values())} (the evaluation kept the pictures for a score of 0.99)"
     assert f"  {said}\n" in capsys.readouterr().out
     page = Page(tmp_path / "out/report.html")
     assert said in page.text and len(page.sources) == pictures["shown"]
 
 
 @pytest.mark.parametrize("damage", [lambda file: file.unlink(), lambda file: file.write_bytes(file.read_bytes()[:900])])
-def test_report_with_a_missing_or_damaged_picture_says_so(folder, capsys, damage):
+def test_report_damaged_picture_is_named(folder, capsys, damage):
     damage(next((folder / "pictures").iterdir()))
     assert main(["report", str(folder)]) == 0
     assert "(missing or damaged in pictures)" in capsys.readouterr().out
-    assert "Pictures that are not here: 1 of 12 (missing or damaged in pictures)." in Page(folder / "report.html").text
+    assert "Missing pictures: 1 of 12 (missing or damaged in pictures)." in Page(folder / "report.html").text
 
 
-def test_of_an_evaluation_that_was_killed(bag, annotations, tmp_path, capsys):
-    """Nothing was closed: the report is of the frames that are whole."""
+def test_report_killed_evaluation_is_marked_incomplete(bag, annotations, tmp_path, capsys):
+    """Files were not completed: the report covers the frames that were written whole."""
     with pytest.raises(KeyboardInterrupt):
         run(bag, annotations, tmp_path / "out", Network(fails_at=7))
     for name in ("report.json", "report.html"):
@@ -113,7 +113,7 @@ def test_of_an_evaluation_that_was_killed(bag, annotations, tmp_path, capsys):
     assert "Not complete (running)" in Page(tmp_path / "out/report.html").text
 
 
-def test_baseline(bag, annotations, tmp_path, capsys):
+def test_report_baseline_regression_gives_status_1(bag, annotations, tmp_path, capsys):
     run(bag, annotations, tmp_path / "good")
     run(bag, annotations, tmp_path / "bad", Network(blind=0.6))
     good, bad = (str(tmp_path / name) for name in ("good", "bad"))
@@ -128,24 +128,24 @@ def test_baseline(bag, annotations, tmp_path, capsys):
     assert main(["report", good, "--baseline", f"{good}/report.json"]) == 0
 
 
-def test_no_such_baseline(folder, tmp_path, bag):
+def test_compare_with_unusable_baseline_is_refused(folder, tmp_path, bag):
     with pytest.raises(InputError, match="none.json: no such baseline"):
         compare_with(folder, tmp_path / "none.json", 0.01)
     (tmp_path / "copied.json").write_text("{}")
-    with pytest.raises(InputError, match="copied.json: no frames.jsonl beside it"):
+    with pytest.raises(InputError, match="copied.json: no frames.jsonl next to it"):
         compare_with(folder, tmp_path / "copied.json", 0.01)
     run(bag, None, tmp_path / "plain")
     with pytest.raises(InputError, match="plain: no annotated frame: nothing to compare"):
         compare_with(folder, tmp_path / "plain/report.json", 0.01)
 
 
-def test_no_evaluation(tmp_path, capsys):
+def test_report_other_folder_is_refused(tmp_path, capsys):
     assert main(["report", str(tmp_path)]) == 2
     assert "no evaluation (no run.json in it)" in capsys.readouterr().err
 
 
-def test_names_are_text(bags, scenes, annotations, tmp_path):
-    """A path with markup in it stays text."""
+def test_write_report_markup_in_a_path_is_escaped(bags, scenes, annotations, tmp_path):
+    """Markup in a path stays text."""
     bag = bags.write(scenes[0], name="<b>&amp;<script>alert(1)<")
     run(bag, annotations, tmp_path / "out")
     assert "<script>alert" not in (tmp_path / "out/report.html").read_text()

@@ -7,24 +7,24 @@ import json
 import pytest
 from bag_evaluations import OBJECTS, Network, run, written
 
-from fcis_ros.evaluation.offline import Shard
+from fcis_ros.evaluation.spec import Shard
 from fcis_ros.results.merge import find_parts, merge, part_path
 from fcis_ros.results.run_report import write_report
 
 
 @pytest.fixture
 def with_ids(scenes, tmp_path):
-    """Each of the three places is one object all along."""
+    """Each of the objects has one id in all frames."""
     annotations = []
-    for own in scenes[1]["annotations"]:
-        annotations.append({**own, "track_id": 1 + own["category_id"]})
+    for entry in scenes[1]["annotations"]:
+        annotations.append({**entry, "track_id": 1 + entry["category_id"]})
     return written(tmp_path / "ids.json", scenes[1], annotations=annotations)
 
 
-def test_standing_objects_keep_their_ids(bag, scenes, tmp_path):
-    """With one object at one place, found whenever it shows, ids can only be right."""
+def test_measure_tracks_standing_object_has_no_switches(bag, scenes, tmp_path):
+    """One object that does not move and is always detected has one id."""
     x, y, w, h = OBJECTS[1]
-    kept = [{**own, "track_id": 7} for own in scenes[1]["annotations"] if own["category_id"] == 9]
+    kept = [{**entry, "track_id": 7} for entry in scenes[1]["annotations"] if entry["category_id"] == 9]
     truth = written(tmp_path / "one.json", scenes[1], annotations=kept)
     report = run(bag, truth, tmp_path / "out", score=0.1)
     assert report["tracks"]["switches"] == 0 and report["tracks"]["objects"] == len(kept)
@@ -33,13 +33,13 @@ def test_standing_objects_keep_their_ids(bag, scenes, tmp_path):
     assert blind["tracks"]["idf1"] < report["tracks"]["idf1"]
 
 
-def test_no_ids_no_measure(bag, annotations, tmp_path):
+def test_measure_tracks_without_ids_is_undefined(bag, annotations, tmp_path):
     report = run(bag, annotations, tmp_path / "out")
     assert report["tracks"] is None
 
 
-def test_in_parts(bag, with_ids, tmp_path):
-    """The tracker goes over the whole again: a border between parts ends no track."""
+def test_measure_tracks_merged_shards_equal_one_evaluation(bag, with_ids, tmp_path):
+    """The tracker runs over the merged frames, so a shard's end ends no track."""
     report = run(bag, with_ids, tmp_path / "whole", score=0.1)
     for number in range(1, 5):
         run(bag, with_ids, part_path(tmp_path / "parts", number, 4), shard=Shard(number, 4), score=0.1)

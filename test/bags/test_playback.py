@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 
 from fcis_ros.bags import writer
+from fcis_ros.bags.playback import open_bag, playable
 from fcis_ros.data.frame_sources import Frame
 from fcis_ros.errors import InputError
 from fcis_ros.messages.typestore import IMAGE
-from fcis_ros.results.clip import open_bag, playable
 
 DAY = 86_400 * 1_000_000_000
 
 
-def test_round_trip(bags, tmp_path):
+def test_open_bag_recorded_clip_gives_the_frames(bags, tmp_path):
     recorded = bags.frames(5)
     sent = writer.record(recorded, tmp_path / "bag", 5)
     assert sent == {frame.stamp: writer.ClipFrame(frame.name, 12, 18) for frame in recorded}
@@ -28,12 +28,12 @@ def test_round_trip(bags, tmp_path):
             np.testing.assert_array_equal(before.image, after.image)
 
 
-def test_first_frames_only(bags, tmp_path):
+def test_open_bag_frames_limits_their_number(bags, tmp_path):
     writer.record(bags.frames(5), tmp_path / "bag")
     assert [frame.name for frame in open_bag(tmp_path / "bag", frames=2).frames()] == ["f0.png", "f1.png"]
 
 
-def test_frames_of_several_sizes(tmp_path):
+def test_open_bag_several_sizes_are_kept(tmp_path):
     clip = [Frame("a", 1, np.zeros((10, 20, 3), np.uint8)), Frame("b", 2, np.zeros((20, 10, 3), np.uint8))]
     writer.record(clip, tmp_path / "bag")
     assert [frame.image.shape for frame in open_bag(tmp_path / "bag").frames()] == [(10, 20, 3), (20, 10, 3)]
@@ -45,17 +45,17 @@ def test_frames_of_several_sizes(tmp_path):
         ([1, 2, 3], [10, 11, 12], [1, 2, 3]),
         ([5, 5, 5], [10, 11, 12], [10, 11, 12]),  # they stand still
         ([3, 2, 1], [10, 11, 12], [10, 11, 12]),
-        ([-3, -2, -1], [10, 11, 12], [10, 11, 12]),  # before 1970: no header can say it again
+        ([-3, -2, -1], [10, 11, 12], [10, 11, 12]),  # before 1970: not representable in a header
         ([0, 1, 10 * DAY], [10, 11, 12], [10, 11, 12]),  # a camera that set its clock
         ([0, 0, 0], [10, 10, 10], [10, 11, 12]),
         ([7], [10], [7]),
     ],
 )
-def test_playable_times(stamps, log_times, expected):
+def test_playable_times_increase(stamps, log_times, expected):
     assert playable(stamps, log_times) == expected
 
 
-def test_negative_stamps(bags):
+def test_open_bag_negative_stamps_use_log_times(bags):
     """A camera without a clock; the header's seconds are signed."""
     entries = []
     for i in range(3):
@@ -66,7 +66,7 @@ def test_negative_stamps(bags):
     assert [frame.stamp for frame in source.frames()] == [100, 101, 102] and source.rate <= 1000
 
 
-def test_recorded_over_days(bags):
+def test_open_bag_recorded_over_days_needs_a_rate(bags):
     image = bags.image(np.zeros((9, 9, 3), np.uint8))
     path = bags.write([("/c", IMAGE, image, 0), ("/c", IMAGE, image, 2 * DAY)])
     with pytest.raises(InputError, match=r"2 frames in 48 hours; choose a rate"):
@@ -74,13 +74,13 @@ def test_recorded_over_days(bags):
     assert len(list(open_bag(path, rate=5).frames())) == 2
 
 
-def test_recorded_in_the_year_2500(bags):
+def test_open_bag_recorded_in_2500_is_refused(bags):
     path = bags.write([("/c", IMAGE, bags.image(np.zeros((9, 9, 3), np.uint8)), 365 * 530 * DAY)] * 2)
     with pytest.raises(InputError, match="before 1970 or after 2038"):
         open_bag(path)
 
 
-def test_unusable_messages_are_left_out_and_counted(bags):
+def test_open_bag_unusable_messages_are_left_out_and_reported(bags):
     small, wrong = bags.image(np.zeros((1, 1, 3), np.uint8)), bags.image(np.zeros((9, 9, 3), np.uint8))
     wrong.encoding = "no such"
     good = bags.image(np.zeros((9, 9, 3), np.uint8))
@@ -91,7 +91,7 @@ def test_unusable_messages_are_left_out_and_counted(bags):
     assert len(problems) == 2 and "000001" in problems[0] and "no such" in problems[0] and "1x1 is too small" in problems[1]
 
 
-def test_no_usable_message(bags):
+def test_open_bag_no_usable_message_is_refused(bags):
     path = bags.write([("/c", IMAGE, bags.image(np.zeros((1, 1, 3), np.uint8)), i) for i in range(3)])
     with pytest.raises(InputError, match="none of its 3 frames can be used; the first: frame 000000 of /c: .*too small"):
         list(open_bag(path).frames())

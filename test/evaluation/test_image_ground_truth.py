@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from fcis_ros.errors import InputError
-from fcis_ros.evaluation.ground_truth import Truth, add_sample, drawn_content
+from fcis_ros.evaluation.image_ground_truth import ImageGroundTruth
 from fcis_ros.metrics.average_precision import Table, measure
 from fcis_ros.metrics.coco_results import to_results
 from fcis_ros.metrics.matching import match_image
-from fcis_ros.structures import Instances, Sample
+from fcis_ros.structures import Instances
 
 NAMES = ("car", "pedestrian")
 SQUARE = (10, 10, 30, 30)
@@ -35,7 +35,7 @@ def annotations(**changes):
 def load(tmp_path, content, names=NAMES):
     path = tmp_path / "instances.json"
     path.write_text(content if isinstance(content, str) else json.dumps(content))
-    return Truth.load(path, names)
+    return ImageGroundTruth.load(path, names)
 
 
 def found(height=60, width=80):
@@ -53,19 +53,19 @@ def measured(truth, *predictions):
 
 
 @pytest.mark.parametrize("frame", ["a.jpg", "a.png", "a"])
-def test_found_by_name_with_any_image_ending(tmp_path, frame):
+def test_find_other_image_suffix_matches_by_name(tmp_path, frame):
     truth = load(tmp_path, annotations())
     ap = measured(truth, (frame, found()))
     assert ap["segm"]["AP"] == pytest.approx(1)
     assert ap["per_class"] == {"car": pytest.approx(1), "pedestrian": None}
 
 
-def test_categories_by_name(tmp_path):
+def test_load_other_category_ids_are_matched_by_name(tmp_path):
     assert load(tmp_path, annotations()).category_ids == [4, 3]
     assert load(tmp_path, annotations(), ("bicyclist", "car")).category_ids == [None, 4]
 
 
-def test_frames_without_annotations(tmp_path):
+def test_objects_unannotated_image_has_none(tmp_path):
     assert load(tmp_path, annotations()).find("b.jpg") is None
 
 
@@ -81,43 +81,33 @@ def test_frames_without_annotations(tmp_path):
         (annotations(categories=[{"id": 4, "name": "boat"}], annotations=[]), "none of its categories .boat. is one of car"),
     ],
 )
-def test_bad_file(tmp_path, content, says):
+def test_load_malformed_file_is_refused(tmp_path, content, says):
     with pytest.raises(InputError, match=says) as error:
         load(tmp_path, content)
     assert "instances.json" in str(error.value) and "\n" not in str(error.value)
 
 
-def test_missing_file(tmp_path):
+def test_load_missing_file_is_refused(tmp_path):
     with pytest.raises(InputError, match="no such annotation file"):
-        Truth.load(tmp_path / "none.json", NAMES)
+        ImageGroundTruth.load(tmp_path / "none.json", NAMES)
 
 
-def test_no_frame_matches(tmp_path):
+def test_require_any_no_matching_frame_is_refused(tmp_path):
     truth = load(tmp_path, annotations())
     truth.require_match(["b.jpg", "a.jpg"])
     with pytest.raises(InputError, match=r"instances\.json.*a\.jpg.*is a frame of the input.*b\.jpg"):
         truth.require_match(["b.jpg"])
 
 
-def test_size_differs(tmp_path):
+def test_require_size_other_size_is_refused(tmp_path):
     truth = load(tmp_path, annotations())
-    with pytest.raises(InputError, match=r"instances\.json: some/folder/a\.jpg is 80x60 there, the frame 80x61"):
+    with pytest.raises(InputError, match=r"instances\.json: some/folder/a\.jpg is 80x60 in it, the frame 80x61"):
         truth.require_size(truth.find("a.jpg"), 61, 80)
-
-
-def test_sample_round_trip(tmp_path):
-    mask = np.zeros((2, 60, 80), bool)
-    mask[0, 10:30, 10:30] = mask[1, 40:50, 40:50] = True
-    content = drawn_content(("bicyclist", "car"))  # the model knows no bicyclist
-    add_sample(content, Sample(np.zeros((60, 80, 3), np.uint8), mask, np.array([2, 1]), np.zeros(2, bool), "000000"))
-    assert content["annotations"][0]["area"] == 400 and content["annotations"][1]["bbox"] == [40, 40, 10, 10]
-    truth = load(tmp_path, content)
-    assert measured(truth, ("000000", found()))["segm"]["AP"] == pytest.approx(1)
 
 
 @pytest.mark.parametrize("id_", [0, None, "x"])
 @pytest.mark.parametrize("missing", [(), ("bbox", "area")])
-def test_a_perfect_result_is_perfect_whatever_the_id_of_the_annotation(tmp_path, id_, missing):
+def test_objects_any_annotation_ids_give_full_ap(tmp_path, id_, missing):
     """pycocotools takes id 0 for "matched to nothing"."""
     content = annotations()
     for annotation in content["annotations"]:
@@ -135,7 +125,7 @@ def two_folders():
     return annotations(images=images, annotations=[{**annotations()["annotations"][0], "image_id": 6}])
 
 
-def test_the_same_name_in_two_folders(tmp_path):
+def test_find_name_in_two_folders_needs_the_folder(tmp_path):
     truth = load(tmp_path, two_folders())
     assert [truth.find(name).id for name in ("x/a.jpg", "y/a.jpg", "/data/y/a.jpg")] == [5, 6, 6]
     none = found().select(np.zeros(1, bool))
@@ -145,7 +135,7 @@ def test_the_same_name_in_two_folders(tmp_path):
         truth.find("a.jpg")
 
 
-def test_path_of_an_image(tmp_path):
+def test_find_absolute_path_matches_relative_name(tmp_path):
     """As the file says, or flat in the folder where only one image has that name."""
     (truth, several) = load(tmp_path, annotations()), load(tmp_path, two_folders())
     (tmp_path / "a.jpg").write_bytes(b"")
@@ -154,7 +144,7 @@ def test_path_of_an_image(tmp_path):
 
 
 @pytest.mark.parametrize("counts", [[5, 1_000_000_000], "oo", [4800, 1.5]])
-def test_malformed_run_lengths_never_reach_pycocotools(tmp_path, counts):
+def test_objects_malformed_run_lengths_are_refused(tmp_path, counts):
     content = annotations()
     content["annotations"][0]["segmentation"] = {"size": [60, 80], "counts": counts}
     with pytest.raises(InputError, match=r"instances\.json: annotation 1: "):
@@ -162,7 +152,7 @@ def test_malformed_run_lengths_never_reach_pycocotools(tmp_path, counts):
         truth.objects(truth.images[0])
 
 
-def test_an_object_without_a_pixel_cannot_be_found(tmp_path):
+def test_objects_empty_masks_are_left_out(tmp_path):
     """As pycocotools has it: it stays an object. One of two is found: precision 1 at the recalls 0 .. 0.5."""
     content = annotations()
     content["annotations"][1].update(category_id=4, segmentation=[], bbox=[60, 40, 5, 5])

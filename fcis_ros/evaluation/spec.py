@@ -1,0 +1,61 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""What an offline evaluation computes."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+SCORE_FLOOR = 0.02  # instances with lower scores change AP by less than 0.001
+
+
+@dataclass(frozen=True)
+class Shard:
+    """Part ``number`` of ``count``, from 1. All recordings have equal weight, so that a shard opens only those in it."""
+
+    number: int = 1
+    count: int = 1
+
+    def slice(self, index: int, recordings: int, count_frames: Callable[[], int]) -> tuple[int, int]:
+        """Returns the range [start, stop) of a recording's frames that belongs to the shard.
+
+        Args:
+            index: index of the recording.
+            recordings: number of recordings.
+            count_frames: function that returns the number of frames in it; called only if the shard has some of them.
+        """
+        first, last = (Fraction(edge * recordings, self.count) - index for edge in (self.number - 1, self.number))
+        if last <= 0 or first >= 1:
+            return 0, 0
+        count = count_frames()
+        return int(count * max(first, Fraction(0))), int(count * min(last, Fraction(1)))
+
+
+@dataclass(frozen=True)
+class EvaluationSpec:
+    """What an offline evaluation computes; the same specification gives the same files.
+
+    Attributes:
+        recordings: paths or URLs of the recordings, in order.
+        topic: image topic; None where each recording has one.
+        annotations: path or URL of a COCO instance file; None without.
+        ground_truth_topic: topic of the recordings with ground truth as masks; None without.
+        checkpoint: file of the model.
+        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+        threads: CPU threads of the network; None for PyTorch's default.
+        precision: precision of the convolutions.
+        score: score threshold of pictures and counts, 0 to 1.
+        shard: part to compute.
+    """
+
+    recordings: tuple[str, ...]
+    topic: str | None
+    annotations: str | None
+    ground_truth_topic: str | None
+    checkpoint: Path
+    device: str
+    threads: int | None
+    precision: str
+    score: float
+    shard: Shard = Shard()
