@@ -2,13 +2,13 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
 
-# setup.sh [VENV [OVERRIDES]] makes the environment VENV (.venv): Python packages, ROS 2, and this package built into it. Does
-# again only what has changed since. OVERRIDES is a file of versions that are taken in place of those in constraints.txt; the ROS
-# packages that it names are installed too.
+# setup.sh [VENV [OVERRIDES]] makes the environment VENV (.venv): Python packages, ROS 2, and this package built into it. It repeats
+# only steps whose input has changed. OVERRIDES is a file of versions that replace those of constraints.txt; the ROS packages that it
+# names are installed too.
 #
-# Without a ROS 2 in the environment everything comes as wheels in the versions of constraints.txt. With one (ROS_DISTRO set)
-# that ROS is built against: no ROS wheel is installed, and a package that it brings (NumPy, OpenCV) stays the one that is used,
-# because its own compiled modules were made for it.
+# Without a ROS 2 in the environment all packages are wheels in the versions of constraints.txt. With one (ROS_DISTRO set) the package
+# is built against it: no ROS wheel is installed, and the packages that it brings (NumPy, OpenCV) stay in use, because its compiled
+# modules were made for them.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source tools/wheels.sh
@@ -29,7 +29,7 @@ fail() { echo "set-up: $*" >&2; exit 1; }
 
 check_machine() {
   local missing=()
-  [ "$overrides" = /dev/null ] || [ -z "${ROS_DISTRO:-}" ] || fail "$overrides: the versions beside ROS $ROS_DISTRO are its own"
+  [ "$overrides" = /dev/null ] || [ -z "${ROS_DISTRO:-}" ] || fail "$overrides: ROS $ROS_DISTRO is sourced and brings its versions"
   [[ $PWD != *[[:space:]]* ]] || fail "$PWD: ROS 2 cannot be built in a path with spaces"
   "$python" -c "import sys; sys.exit(sys.version_info < (3, 10))" || fail "$python must be Python 3.10 or newer"
   "$python" -c "import ensurepip, venv" 2>/dev/null || missing+=(python3-venv)
@@ -39,12 +39,12 @@ check_machine() {
   [ ${#missing[@]} = 0 ] || fail "missing: ${missing[*]} (sudo apt install ${missing[*]})"
 }
 
-# constraints.txt without the packages that are named in the overrides, and those.
+# The versions of constraints.txt, replaced by those of the overrides.
 versions() {
   awk -F'==' '!/^#/ && NF > 1 { if (FILENAME != "constraints.txt") seen[$1]; else if ($1 in seen) next; print }' "$overrides" constraints.txt
 }
 
-# pip's list for a ROS that is there: what imports already is left alone, NumPy above all.
+# Packages for an installed ROS: importable ones stay as they are, NumPy above all.
 install_beside_ros() {
   local wanted=("${checks[@]}" "${fleet[@]}") limits=("setuptools<80" "pytest<9")  # launch_testing's pytest plugin ends with pytest 8
   limits+=("$(grep -E '^(torch|clang-format)==' constraints.txt)")
@@ -73,7 +73,7 @@ build_package() {
   echo "set-up: messages and package"
   [ -n "${ROS_DISTRO:-}" ] || export AMENT_PREFIX_PATH=$venv CMAKE_PREFIX_PATH=$venv
   export FCIS_OPERATOR_CACHE=${FCIS_OPERATOR_CACHE:-$PWD/build/operators}  # for all environments of this checkout
-  # Into .venv, where a start-up hook of the wheels finds it; by links, so that an edited Python file counts at once.
+  # Into .venv, where a start-up hook of the wheels finds it; by links, so that an edited Python file takes effect at once.
   PATH=$venv/bin:$PATH colcon --log-base "$venv/log" build --base-paths . --packages-select fcis_ros \
     --merge-install --install-base "$venv" --build-base "$venv/build" --symlink-install \
     --cmake-args -DPython3_EXECUTABLE="$venv/bin/python" -DBUILD_TESTING=OFF -DFCIS_BUILD_OPS=ON
@@ -88,8 +88,8 @@ once() {
 }
 
 mkdir -p "$venv"
-exec 9>"$venv/.setup_lock"  # not .lock, which is that of uv
-flock -n 9 || { echo "set-up: waiting for another one in $venv"; flock 9; }
+exec 9>"$venv/.setup_lock"  # not .lock, which uv uses
+flock -n 9 || { echo "set-up: waiting for another set-up of $venv"; flock 9; }
 "$python" -c "" 2>/dev/null || fail "$python: not found"
 packages_key=$({ echo "$PWD ${ROS_DISTRO:-}"; "$python" -VV; versions
                  declare -p runtime checks fleet ros build; cat tools/wheels.sh; declare -f versions install_packages install_beside_ros; } | sha256sum)

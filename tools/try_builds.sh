@@ -2,9 +2,9 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
 
-# colcon build where it is hard, each in a workspace of its own under FOLDER (one in /tmp that goes again), with the ROS wheels of
-# constraints.txt: with the setuptools of Ubuntu 22.04, Debian 12 and Ubuntu 24.04, first without PyTorch and then with a PyTorch
-# that was installed later. CUDA=1 tries one more, several GB: PyTorch 2.14.1 with CUDA 13, an nvcc for it and no GPU visible.
+# colcon build in unusual environments, in a workspace FOLDER (default: a temporary one), with the ROS wheels of constraints.txt: with
+# the setuptools of Ubuntu 22.04, Debian 12 and Ubuntu 24.04, first without PyTorch and then with a PyTorch
+# installed later. CUDA=1 tries another, several GB: PyTorch 2.14.1 with CUDA 13, an nvcc for it and no GPU visible.
 set -euo pipefail
 source_tree=$(cd "$(dirname "$0")/.." && pwd)
 source "$source_tree/tools/wheels.sh"
@@ -26,7 +26,7 @@ install_ros() {
   repair_exports "$venv"
 }
 
-build() {  # what colcon prints goes to $work/build.log
+build() {  # output: $work/build.log
   (cd "$work" && AMENT_PREFIX_PATH=$venv CMAKE_PREFIX_PATH=$venv PATH=$venv/bin:$PATH colcon build --base-paths "$source_tree" \
     --packages-select fcis_ros --cmake-args -DPython3_EXECUTABLE="$python" -DBUILD_TESTING=OFF) >build.log 2>&1 || { cat build.log; fail "$1"; }
 }
@@ -37,13 +37,13 @@ unset PYTHONPATH AMENT_PREFIX_PATH CMAKE_PREFIX_PATH COLCON_PREFIX_PATH ROS_DIST
 mkdir -p "$work" && cd "$work"
 install_ros
 unset FCIS_OPERATOR_CACHE  # compiled with each setuptools
-# Built anew with each setuptools; messages stay, since setuptools has no part in them.
+# Built anew with each setuptools; messages stay, since they do not depend on it.
 for setuptools in 59.6.0 66.1.1 68.1.2; do
   rm -rf install
   install "setuptools==$setuptools"
   build "setuptools $setuptools without PyTorch"
-  [ "$(grep -c "operators are left out" build.log)" = 1 ] || fail "it is not said in one line that the operators are left out"
-  [ ! -e "$library" ] && [ -f install/fcis_ros/share/fcis_ros/launch/camera.launch.py ] || fail "not what was asked for"
+  [ "$(grep -c "operators are left out" build.log)" = 1 ] || fail "no single line says that the operators are left out"
+  [ ! -e "$library" ] && [ -f install/fcis_ros/share/fcis_ros/launch/camera.launch.py ] || fail "wrong files were installed"
   (set +u; source install/local_setup.bash && "$python" -c "from fcis_ros.msg import InstanceMaskArray; import fcis_ros.messages.mask_messages") || fail "messages"
   echo "builds: setuptools $setuptools, without PyTorch: works"
 done

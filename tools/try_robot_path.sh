@@ -2,11 +2,11 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
 
-# Types the README's lines under "On a robot", up to the launch, in a workspace of its own under FOLDER (one in /tmp that goes
-# again), on a system Python that refuses `pip install`; then replays a short clip through the node that they built.
+# Runs the README's commands under "On a robot", up to the launch, in a workspace FOLDER (default: a temporary one), on a system
+# Python that refuses `pip install`; then replays a short clip through the node that they built.
 #
-# In place of a distribution's ROS: the wheels of constraints.txt in a prefix that is sourced, with the packages that rosdep would
-# bring in Ubuntu 24.04's versions. rosdep itself needs a network index and is left out.
+# Instead of a distribution's ROS it sources a prefix with the wheels of constraints.txt and the packages that rosdep would bring, in
+# the versions of Ubuntu 24.04. rosdep itself needs a network index and is left out.
 set -euo pipefail
 source_tree=$(cd "$(dirname "$0")/.." && pwd)
 source "$source_tree/tools/wheels.sh"
@@ -16,7 +16,7 @@ python=${SYSTEM_PYTHON:-/usr/bin/python3}
 prefix=$work/ros
 
 fail() { echo "robot path: $*" >&2; exit 1; }
-refusal=$("$python" -m pip install six 2>&1) && fail "$python does not refuse pip install: nothing is tried here"
+refusal=$("$python" -m pip install six 2>&1) && fail "$python does not refuse pip install: choose a SYSTEM_PYTHON that does"
 [[ $refusal == *externally-managed* ]] || fail "$refusal"
 
 install_ros() {
@@ -30,10 +30,10 @@ install_ros() {
   repair_exports "$prefix"
 }
 
-source_ros() {  # what a distribution's setup.bash exports
+source_ros() {  # exports like a distribution's setup.bash
   export ROS_DISTRO=kilted AMENT_PREFIX_PATH=$prefix CMAKE_PREFIX_PATH=$prefix LD_LIBRARY_PATH=$prefix/lib
   export PYTHONPATH; PYTHONPATH=$("$prefix/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
-  LD_LIBRARY_PATH+=$(printf ':%s' "$PYTHONPATH"/*.libs)  # what the wheels bring of the system's libraries
+  LD_LIBRARY_PATH+=$(printf ':%s' "$PYTHONPATH"/*.libs)  # system libraries in the wheels
   # The system's Python first, and colcon under it.
   mkdir -p "$work/bin"
   ln -sf "$python" "$work/bin/python3"
@@ -52,19 +52,19 @@ unset PYTHONPATH AMENT_PREFIX_PATH CMAKE_PREFIX_PATH COLCON_PREFIX_PATH
 mkdir -p "$work/home"
 install_ros
 source_ros
-# Set-up has downloaded and compiled the same: what is tried here is the README's lines.
+# Reuses the caches of set-up: this script tests the README's lines, not downloads.
 export PIP_CACHE_DIR; PIP_CACHE_DIR=$("$prefix/bin/python" -m pip cache dir)
 export FCIS_OPERATOR_CACHE=${FCIS_OPERATOR_CACHE:-$source_tree/build/operators}
 export HOME=$work/home PIP_CONSTRAINT=$work/constraints.txt ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST
 export ROS_DOMAIN_ID=${ROS_DOMAIN_ID:-$((1 + $$ % 101))}
 grep '^torch==' "$source_tree/constraints.txt" >"$PIP_CONSTRAINT"  # not the newest, which is several GB
 rosdep() { echo "robot path: rosdep $* is taken as done"; }
-typed=$(lines)
-[ "$(grep -c . <<<"$typed")" -ge 6 ] || fail "the README's lines were not found"
-echo "$typed"
+commands=$(lines)
+[ "$(grep -c . <<<"$commands")" -ge 6 ] || fail "the README's lines were not found"
+echo "$commands"
 set +u
-eval "${typed/<this repository>/$source_tree}"
-[ "$(head -n 1 install/fcis_ros/lib/fcis_ros/fcis_node)" = "#!$work/home/ros2_ws/.venv/bin/python" ] || fail "not for that Python"
+eval "${commands/<this repository>/$source_tree}"
+[ "$(head -n 1 install/fcis_ros/lib/fcis_ros/fcis_node)" = "#!$work/home/ros2_ws/.venv/bin/python" ] || fail "built for another Python"
 install/fcis_ros/lib/fcis_ros/fcis demo --frames 6 --out "$work/demo"
 "$python" -c "import json, sys; sys.exit(json.load(open('$work/demo/report.json'))['frames_out'] == 0)" || fail "no frame was answered"
 echo "robot path: works"

@@ -1,9 +1,9 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
 
-# Functions for the scripts that make environments.
+# Functions for the scripts that create environments.
 
-# pip_setting NAME: what pip is told in the environment or in its files, in its order of precedence; folders with commas between.
+# pip_setting NAME: the value of a setting of pip from the environment or its files, in pip's order; several folders separated by commas.
 pip_setting() {
   local scope
   for scope in :env: site user global; do
@@ -12,9 +12,8 @@ pip_setting() {
   true
 }
 
-# install_wheels VENV LIMITS PACKAGE...: what pip would install, in a tenth of the time and from one cache for all environments: by
-# uv, which is told what pip is told of index, folders of wheels and certificates. By pip where uv cannot, or where pip is told to
-# keep away from indexes.
+# install_wheels VENV LIMITS PACKAGE...: installs packages by uv, in a tenth of pip's time and from one cache for all environments, with
+# pip's settings of index, wheel folders and certificates. Uses pip where uv fails, or where pip has no index.
 install_wheels() {
   local venv=$1 limits=$2 configured pair value
   local -a settings=()
@@ -28,12 +27,12 @@ install_wheels() {
     env "${settings[@]}" "$venv/bin/uv" pip install --quiet --python "$venv/bin/python" -c "$limits" "$@"; then
     return
   fi
-  echo "set-up: not by uv, so by pip, which takes longer" >&2
+  echo "set-up: uv failed; installing by pip, which takes longer" >&2
   "$venv/bin/python" -m pip install --quiet --no-compile -c "$limits" "$@"
 }
 
-# repair_exports VENV: the message packages' CMake files name the include folders of the machine that made the wheels. They are
-# written anew, not changed: uv links them to its cache.
+# repair_exports VENV: replaces the include folders of the wheels' build machine in the message packages' CMake files. It writes new
+# files, because uv links the old ones to its cache.
 repair_exports() {
   "$1/bin/python" - "$1"/share/*/cmake/export_*__rosidl_generator_pyExport.cmake <<'PY'
 import os, re, sys, sysconfig
