@@ -1,6 +1,6 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""Recordings: reading, offline evaluation beside the bare predictor, processes sharing it, joining parts, and memory.
+"""Recordings: reading, offline evaluation beside the bare predictor, processes sharing it, joining shards, and memory.
 
 ``python -m benchmarks.bags`` writes ``out/bench/bags.json``. Files are made in a temporary folder and read from the page cache.
 """
@@ -23,13 +23,13 @@ from fcis_ros.bags.writer import image_message, mcap_writer
 from fcis_ros.data.frame_sources import Frame
 from fcis_ros.data.synthetic.scenes import SyntheticScenes
 from fcis_ros.messages.typestore import IMAGE, message_types
-from fcis_ros.results.merge import find_parts, merge, part_path
+from fcis_ros.results.merge import find_shards, merge, shard_path
 from fcis_ros.results.run_report import write_report
 from fcis_ros.results.run_writer import RunWriter
 
 FRAMES = int(os.environ.get("BENCH_BAG_FRAMES", "60"))  # of the default clip's size, for evaluation
 READ_GB = float(os.environ.get("BENCH_BAG_GB", "2"))
-PARTS, DETECTIONS = 1000, 1000
+SHARDS, DETECTIONS = 1000, 1000
 
 
 def write_clip(folder: Path, images: list[np.ndarray], count: int) -> Path:
@@ -121,22 +121,22 @@ def evaluation(mode: str, bag: Path, out: Path, threads: int, processes: int = 1
 
 
 def merging(folder: Path) -> dict[str, float]:
-    """CPU seconds to join parts of 20 frames with 50 detections each, and for the report of the whole."""
+    """CPU seconds to join shards of 20 frames with 50 detections each, and for the report of the whole."""
     rng = np.random.default_rng(0)
     what = {
-        "mode": "offline", "bags": [{"path": "a", "topic": "/cam", "messages": PARTS * 20}], "class_names": ["car", "tram"],
+        "mode": "offline", "bags": [{"path": "a", "topic": "/cam", "messages": SHARDS * 20}], "class_names": ["car", "tram"],
         "category_ids": [1, 2], "score_floor": 0.02, "score": 0.5, "device": "cpu", "precision": "fp32",
         "model": {"name": "m", "sha256": "0"}, "truth": {"file": "t", "matched_by": "stamp"},
     }  # fmt: skip
     segmentation = {"size": [1080, 1920], "counts": "Zkd01R1e0O1O1O2N1O1O1O1O2N1O1N2N2O1N2O1N3N1O1O1N2O1N2N2O001O"}
-    for number in range(1, PARTS + 1):
-        run = RunWriter(part_path(folder / "parts", number, PARTS), {**what, "shard": [number, PARTS]})
+    for number in range(1, SHARDS + 1):
+        run = RunWriter(shard_path(folder / "parts", number, SHARDS), {**what, "shard": [number, SHARDS]})
         for index in range((number - 1) * 20, number * 20):
             scores = np.sort(rng.random(50))[::-1].tolist()
             codes = rng.integers(0, 2**20, (50, 4)).tolist()
             frame = {
                 "bag": 0, "index": index, "name": f"{index:06d}", "stamp": index, "log_time": index, "problem": None,
-                "moment": index * 48 // (PARTS * 20), "height": 1080, "width": 1920, "truth": index, "listed": True,
+                "moment": index * 48 // (SHARDS * 20), "height": 1080, "width": 1920, "truth": index, "listed": True,
                 "tracked": False, "repeated": False, "own_id": index + 1, "image_id": index + 1,
                 "rates": [0.5, 8, 17, 0, 0.0, 25],
                 "objects": [[1, 0, 900.0, 0.5]] * 8, "labels": rng.integers(1, 3, 50).tolist(), "scores": scores,
@@ -148,11 +148,12 @@ def merging(folder: Path) -> dict[str, float]:
             pass
     (folder / "merged").mkdir()
     start = time.process_time()
-    parts, found = find_parts([folder / "parts"])
-    merge(parts, found, folder / "merged")
+    shards, found = find_shards([folder / "parts"])
+    merge(shards, found, folder / "merged")
     joined = time.process_time() - start
     write_report(folder / "merged")
-    return {"parts": PARTS, "detections": PARTS * 1000, "join_cpu_s": joined, "with_report_cpu_s": time.process_time() - start}
+    reported = time.process_time() - start
+    return {"parts": SHARDS, "detections": SHARDS * 1000, "join_cpu_s": joined, "with_report_cpu_s": reported}
 
 
 def main() -> None:

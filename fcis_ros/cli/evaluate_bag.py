@@ -15,10 +15,10 @@ With --live the recording is played to a node process over ROS 2, in real time: 
 frames and over the answered ones, as in `fcis demo`.
 
 An interrupted offline evaluation leaves a report of the frames so far. Run the same command again to resume. With --shard,
-processes on any number of machines share the work; a part that is complete is not computed again:
+processes on any number of machines share the work; a shard that is complete is not computed again:
     seq 7 | xargs -P 2 -I{} fcis evaluate-bag drive/ --annotations drive.json --out drive.eval --shard {}/7
     fcis evaluate-merge drive.eval
-With --engine the workers of a Ray cluster compute all parts, which are merged into DIR/merged; run the same command again to
+With --engine the workers of a Ray cluster compute all shards, which are merged into DIR/merged; run the same command again to
 resume. All machines need this package and the same folders: DIR, the recordings, the current folder.
 """
 
@@ -50,13 +50,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     live.add_argument(
         "--domain", type=int, choices=range(102), metavar="ID", help="ROS_DOMAIN_ID for --live (default: an unused one)"
     )
-    parts = parser.add_argument_group("offline evaluation in parts")
-    parts.add_argument("--shard", type=shard, metavar="I/N", help="compute part I of N, into DIR/part-I-of-N")
-    parts.add_argument(
+    shards = parser.add_argument_group("offline evaluation in shards")
+    shards.add_argument("--shard", type=shard, metavar="I/N", help="compute shard I of N, into DIR/part-I-of-N")
+    shards.add_argument(
         "--engine", type=engine, metavar="ray[://HOST:PORT]",
-        help="compute all parts on a Ray cluster: that of RAY_ADDRESS or of this machine, else a new one; or one elsewhere",
+        help="compute all shards on a Ray cluster: that of RAY_ADDRESS or of this machine, else a new one; or one elsewhere",
     )  # fmt: skip
-    parts.add_argument("--parts", type=count, metavar="N", help="number of parts for --engine (default: 4 per slot)")
+    shards.add_argument("--parts", type=count, metavar="N", help="number of shards for --engine (default: 4 per slot)")
 
 
 def shard(text: str) -> tuple[int, int]:
@@ -147,20 +147,20 @@ def run_offline(arguments: argparse.Namespace) -> int:
     with needing("pip install rosbags"):
         from fcis_ros.evaluation.offline import evaluate_recordings
         from fcis_ros.evaluation.spec import Shard
-        from fcis_ros.results.merge import part_path
+        from fcis_ros.results.merge import shard_path
         from fcis_ros.results.run_reader import RUN
         from fcis_ros.results.run_writer import AlreadyComplete
 
-    folder, part = Path(arguments.out), Shard(*(arguments.shard or (1, 1)))
-    if part.count > 1:
+    folder, shard = Path(arguments.out), Shard(*(arguments.shard or (1, 1)))
+    if shard.count > 1:
         if (folder / RUN).is_file():
             raise InputError(f"{folder}: holds an evaluation without shards; choose another folder")
-        folder = part_path(folder, part.number, part.count)
+        folder = shard_path(folder, shard.number, shard.count)
     try:
         with writable(folder):
-            evaluate_recordings(replace(offline_spec(arguments), shard=part), folder)
+            evaluate_recordings(replace(offline_spec(arguments), shard=shard), folder)
     except AlreadyComplete:
-        if part.count == 1:
+        if shard.count == 1:
             raise
         print(f"{folder}: complete already")
         if not arguments.baseline:
@@ -170,11 +170,11 @@ def run_offline(arguments: argparse.Namespace) -> int:
 
 def run_fleet(arguments: argparse.Namespace) -> int:
     from fcis_ros.cli.evaluate_merge import write_merged
-    from fcis_ros.cli.fleet import evaluate_parts
-    from fcis_ros.results.merge import find_parts
+    from fcis_ros.cli.fleet import evaluate_shards
+    from fcis_ros.results.merge import find_shards
 
-    refuse(arguments, "computes one part, --engine all of them", "shard")
+    refuse(arguments, "computes one shard, --engine all of them", "shard")
     folder = Path(arguments.out)
-    evaluate_parts(offline_spec(arguments), folder, arguments.engine, arguments.parts)
-    parts, spec = find_parts([folder])
-    return write_merged(parts, spec, folder / "merged", arguments.baseline, arguments.tolerance)
+    evaluate_shards(offline_spec(arguments), folder, arguments.engine, arguments.parts)
+    shards, spec = find_shards([folder])
+    return write_merged(shards, spec, folder / "merged", arguments.baseline, arguments.tolerance)

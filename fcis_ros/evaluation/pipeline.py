@@ -114,7 +114,7 @@ def evaluate(
 
     Args:
         inputs: opened inputs.
-        shard: part to compute.
+        shard: shard to compute.
         predict: source of predictions.
         run: folder to fill.
         score: score threshold of pictures and counts.

@@ -12,7 +12,7 @@ SCORE_FLOOR = 0.02  # instances with lower scores change AP by less than 0.001
 
 @dataclass(frozen=True)
 class Shard:
-    """Part ``number`` of ``count``, from 1. All recordings have equal weight, so that a shard opens only those in it."""
+    """Shard ``number`` of ``count``, from 1. All recordings have equal weight, so that a shard opens only those in it."""
 
     number: int = 1
     count: int = 1
@@ -46,7 +46,7 @@ class EvaluationSpec:
         threads: CPU threads of the network; None for PyTorch's default.
         precision: precision of the convolutions.
         score: score threshold of pictures and counts, 0 to 1.
-        shard: part to compute.
+        shard: shard to compute.
     """
 
     recordings: tuple[str, ...]

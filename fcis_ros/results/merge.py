@@ -24,7 +24,7 @@ MAY_DIFFER = ("shard", "device", "bags")  # between the shards of one evaluation
 
 
 @dataclass(frozen=True)
-class Part:
+class ShardState:
     """A shard of an evaluation.
 
     Attributes:
@@ -43,15 +43,15 @@ class Part:
     def line(self) -> str:
         """The shard's state as a line of text."""
         frames = f", {sum(1 for _ in RunReader(self.path).frames())} frames" if self.path and self.state != COMPLETE else ""
-        return f"part {self.number}: {self.state}{frames}" + (f" ({self.problem})" if self.problem else "")
+        return f"shard {self.number}: {self.state}{frames}" + (f" ({self.problem})" if self.problem else "")
 
 
-def part_path(folder: Path, number: int, count: int) -> Path:
+def shard_path(folder: Path, number: int, count: int) -> Path:
     """Returns the path of a shard in the folder of its evaluation."""
     return folder / f"part-{number:0{len(str(count))}d}-of-{count}"
 
 
-def find_parts(paths: Sequence[Path]) -> tuple[list[Part], dict[str, Any]]:
+def find_shards(paths: Sequence[Path]) -> tuple[list[ShardState], dict[str, Any]]:
     """Finds all shards of an evaluation, including those that have not begun.
 
     Args:
@@ -65,31 +65,31 @@ def find_parts(paths: Sequence[Path]) -> tuple[list[Part], dict[str, Any]]:
     """
     folders: list[Path] = []
     for path in paths:
-        shards = [file.parent for file in sorted(path.glob(f"part-*/{RUN}"))]
-        if shards and (path / RUN).is_file():
+        inside = [file.parent for file in sorted(path.glob(f"part-*/{RUN}"))]
+        if inside and (path / RUN).is_file():
             raise InputError(f"{path}: holds an evaluation and shards of another; give the folders to merge")
-        folders += [path] if (path / RUN).is_file() else shards
+        folders += [path] if (path / RUN).is_file() else inside
     if not folders:
-        raise InputError(f"{paths[0]}: no part of an evaluation in it")
+        raise InputError(f"{paths[0]}: no shard of an evaluation in it")
     runs: dict[int, tuple[Path, dict]] = {}
     first = RunReader(folders[0]).run
     count = first["what"]["shard"][1]
     for folder in folders:
         run = RunReader(folder).run
         if other := _difference(first["what"], run["what"]):
-            raise InputError(f"{folder}: part of another evaluation than {folders[0]}: other {other}")
+            raise InputError(f"{folder}: shard of another evaluation than {folders[0]}: other {other}")
         number = run["what"]["shard"][0]
         if number in runs:
-            raise InputError(f"{folder}: part {number} is given twice, also as {runs[number][0]}")
+            raise InputError(f"{folder}: shard {number} is given twice, also as {runs[number][0]}")
         runs[number] = folder, run
-    parts = []
+    shards = []
     for number in range(1, count + 1):
         if number in runs:
             folder, run = runs[number]
-            parts.append(Part(folder, number, run["state"], run["problem"]))
+            shards.append(ShardState(folder, number, run["state"], run["problem"]))
         else:
-            parts.append(Part(None, number, "not begun", None))
-    return parts, {**first["what"], "device": ", ".join(sorted({run["what"]["device"] for _, run in runs.values()}))}
+            shards.append(ShardState(None, number, "not begun", None))
+    return shards, {**first["what"], "device": ", ".join(sorted({run["what"]["device"] for _, run in runs.values()}))}
 
 
 def _difference(first: dict[str, Any], second: dict[str, Any]) -> str | None:
@@ -97,21 +97,21 @@ def _difference(first: dict[str, Any], second: dict[str, Any]) -> str | None:
         if key not in MAY_DIFFER and first.get(key) != second.get(key):
             return key
     if first["shard"][1] != second["shard"][1]:
-        return f"number of parts ({first['shard'][1]} and {second['shard'][1]})"
+        return f"number of shards ({first['shard'][1]} and {second['shard'][1]})"
     bags = [[{key: value for key, value in bag.items() if key != "path"} for bag in what["bags"]] for what in (first, second)]
     return None if bags[0] == bags[1] else "recordings"
 
 
-def merge(parts: Sequence[Part], what: dict[str, Any], folder: Path) -> None:
-    """Writes what a single evaluation of everything would have written, as far as the parts got.
+def merge(shards: Sequence[ShardState], what: dict[str, Any], folder: Path) -> None:
+    """Writes what a single evaluation of everything would have written, as far as the shards got.
 
     Args:
-        parts: parts of ``find_parts``.
-        what: specification of ``find_parts``.
+        shards: shards of ``find_shards``.
+        what: specification of ``find_shards``.
         folder: empty folder.
     """
-    missing = [part for part in parts if part.state != COMPLETE]
-    readers = [RunReader(part.path) for part in parts if part.path]
+    missing = [shard for shard in shards if shard.state != COMPLETE]
+    readers = [RunReader(shard.path) for shard in shards if shard.path]
     selection = FrameSelection(what["score"])
     known: set[int] = set()  # annotations of earlier frames
     with RunWriter(folder, {**what, "shard": [1, 1]}) as run:
@@ -129,11 +129,11 @@ def merge(parts: Sequence[Part], what: dict[str, Any], folder: Path) -> None:
         if timing := _sum_of_timings(readers):
             run.write_timing(timing)
         if missing:
-            run.leave_partial("; ".join(part.line for part in missing)[:2000])
+            run.leave_partial("; ".join(shard.line for shard in missing)[:2000])
 
 
 def _sum_of_timings(readers: Iterable[RunReader]) -> dict[str, Any]:
-    """Returns frames and seconds of all parts together, whether or not they ran at the same time."""
+    """Returns frames and seconds of all shards together, whether or not they ran at the same time."""
     total: Counter[str] = Counter()
     for reader in readers:
         if timing := reader.timing():
@@ -142,7 +142,7 @@ def _sum_of_timings(readers: Iterable[RunReader]) -> dict[str, Any]:
 
 
 def _without_ground_truth(frame: RawFrame, what: dict[str, Any]) -> RawFrame:
-    """Returns a frame whose annotated image an earlier part had: in a single evaluation it would have no ground truth."""
+    """Returns a frame whose annotated image an earlier shard had: in a single evaluation it would have no ground truth."""
     image_id, results = frame.record["own_id"], json.loads(b"[" + frame.entries["detections"] + b"]")
     labels = {category_id: label for label, category_id in enumerate(what["category_ids"], start=1)}
     labelled = [{**entry, "category_id": labels[entry["category_id"]], "bbox": [0, 0, 1, 1]} for entry in results]
@@ -152,12 +152,12 @@ def _without_ground_truth(frame: RawFrame, what: dict[str, Any]) -> RawFrame:
     return RawFrame(record, {"unannotated": moved.encode()})
 
 
-def progress(parts: Sequence[Part]) -> Iterator[str]:
+def progress(shards: Sequence[ShardState]) -> Iterator[str]:
     """Yields lines of text: how far the evaluation is, and each shard that is not complete."""
-    states = Counter(part.state for part in parts)
-    yield f"{states[COMPLETE]} of {len(parts)} parts complete" + "".join(
+    states = Counter(shard.state for shard in shards)
+    yield f"{states[COMPLETE]} of {len(shards)} shards complete" + "".join(
         f", {count} {state}" for state, count in sorted(states.items()) if state != COMPLETE
     )
-    for part in parts:
-        if part.state != COMPLETE:
-            yield part.line
+    for shard in shards:
+        if shard.state != COMPLETE:
+            yield shard.line

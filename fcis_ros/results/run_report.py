@@ -65,7 +65,7 @@ def content(report: Mapping[str, Any], folder: Path, pictures: list[Picture]) ->
     if not report["complete"]:
         warnings.append(f"Not complete ({report['state']}): {report['problem'] or 'run the same command again to resume'}")
     if report["shard"][1] > 1 and "merged" not in report:
-        warnings.append(f"This is only part {report['shard'][0]} of {report['shard'][1]}.")
+        warnings.append(f"This is only shard {report['shard'][0]} of {report['shard'][1]}.")
     if report["frames_unusable"]:
         warnings.append(f"{report['frames_unusable']} of {report['frames_in']} frames are unusable.")
     if report["comparison"] and report["comparison"]["regressed"]:
@@ -229,7 +229,7 @@ def rows(report: Mapping[str, Any]) -> list[tuple[str, str]]:
     if report["mode"] == "live":
         lines += _live_rows(report)
     else:
-        lines.append(("frames evaluated / in the part", f"{report['frames_out']} / {report['frames_in']}"))
+        lines.append(("frames evaluated / in the shard", f"{report['frames_out']} / {report['frames_in']}"))
     if missing := _missing(report):
         lines.append(("missing pictures", missing))
     for reason, count in report["unusable_reasons"].items():

@@ -1,6 +1,6 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""A Ray of this machine does all parts of an evaluation, and one of its workers is killed in the middle (random weights)."""
+"""A Ray of this machine does all shards of an evaluation, and one of its workers is killed in the middle (random weights)."""
 
 import contextlib
 import os
@@ -18,7 +18,7 @@ from fcis_ros.cli.main import main
 from fcis_ros.data.frame_sources import open_source
 from fcis_ros.evaluation.clip_ground_truth import synthetic_ground_truth
 
-PARTS, FRAMES = 3, 60
+SHARDS, FRAMES = 3, 60
 pytestmark = pytest.mark.fleet
 
 
@@ -37,7 +37,7 @@ def started(command, *options):
 
 
 def writers(folder):
-    """(process, what it writes) for Ray's workers that write frames of a part."""
+    """(process, what it writes) for Ray's workers that write frames of a shard."""
     for process in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
             if (process / "comm").read_text().startswith("ray:"):
@@ -48,13 +48,13 @@ def writers(folder):
 
 
 def kill_in_the_middle(process, path):
-    """Kills a process if it has written some frames of its part and not all: it is stopped while that is looked at."""
+    """Kills a process if it has written some frames of its shard and not all: it is stopped while that is looked at."""
     with contextlib.suppress(ProcessLookupError):
         os.kill(process, signal.SIGSTOP)
         with contextlib.suppress(FileNotFoundError):
             while Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] not in "TZX":
                 time.sleep(0.001)
-        middle = 0 < path.read_bytes().count(b"\n") < FRAMES // PARTS
+        middle = 0 < path.read_bytes().count(b"\n") < FRAMES // SHARDS
         os.kill(process, signal.SIGKILL if middle else signal.SIGCONT)
         return middle
     return False
@@ -64,17 +64,17 @@ def kill_in_the_middle(process, path):
 @pytest.mark.timeout(900)  # a Ray is a dozen processes, which wait for whatever else has the cores
 def test_ray_killed_worker_is_repeated_with_equal_bytes(command, tmp_path):
     assert main([*command, "--out", str(tmp_path / "whole")]) == 0
-    parts = tmp_path / "parts"
-    assert main([*command, "--out", str(parts), "--shard", f"1/{PARTS}"]) == 0  # is not done again
+    shards = tmp_path / "parts"
+    assert main([*command, "--out", str(shards), "--shard", f"1/{SHARDS}"]) == 0  # is not done again
     killed = False
-    with started(command, "--out", str(parts), "--parts", str(PARTS)) as ray:
+    with started(command, "--out", str(shards), "--parts", str(SHARDS)) as ray:
         while ray.poll() is None and not killed:
-            killed = any(kill_in_the_middle(process, path) for process, path in writers(parts))
+            killed = any(kill_in_the_middle(process, path) for process, path in writers(shards))
             time.sleep(0.05)
         said, errors = ray.communicate()
     assert killed and ray.returncode == 0, errors
-    assert f"{PARTS} of {PARTS} parts complete" in said
-    whole, merged = (contents(folder) for folder in (tmp_path / "whole", parts / "merged"))
+    assert f"{SHARDS} of {SHARDS} shards complete" in said
+    whole, merged = (contents(folder) for folder in (tmp_path / "whole", shards / "merged"))
     for own in (whole, merged):
         for path in [path for path in own if path.name in ("timing.json", "merge.json")]:
             del own[path]
@@ -87,22 +87,22 @@ def test_ray_failing_part_is_listed_with_its_reason(command, tmp_path):
     cut = tmp_path / "cut.mcap"
     (file,) = (tmp_path / "bag").glob("*.mcap")
     cut.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
-    parts = tmp_path / "parts"
-    with started([*command[:2], str(cut), *command[2:]], "--out", str(parts), "--parts", "2") as ray:
+    shards = tmp_path / "parts"
+    with started([*command[:2], str(cut), *command[2:]], "--out", str(shards), "--parts", "2") as ray:
         said, errors = ray.communicate()
     assert ray.returncode == 2, errors
     (line,) = said.splitlines()
-    assert line.startswith("part 2: failed, ") and f"{cut}: " in line
-    assert errors.splitlines()[-1] == f"fcis: {parts}: 1 of 2 parts not done; run the same command again to resume"
-    assert (parts / "part-1-of-2/report.html").is_file() and not (parts / "merged").exists()
+    assert line.startswith("shard 2: failed, ") and f"{cut}: " in line
+    assert errors.splitlines()[-1] == f"fcis: {shards}: 1 of 2 shards not done; run the same command again to resume"
+    assert (shards / "part-1-of-2/report.html").is_file() and not (shards / "merged").exists()
 
 
 @pytest.mark.parametrize(
     "options, problem",
     [
-        (["--engine", "ray", "--shard", "1/1"], "--shard computes one part, --engine all of them"),
+        (["--engine", "ray", "--shard", "1/1"], "--shard computes one shard, --engine all of them"),
         (["--engine", "ray", "--device", "cuda:1"], "--device cuda:1: Ray says which GPU a worker has"),
-        (["--engine", "ray", "--parts", "4"], "holds parts of 3, not of 4"),
+        (["--engine", "ray", "--parts", "4"], "holds shards of 3, not of 4"),
         (["--engine", "ray", "--live"], "--engine has no effect with --live, which takes one recording, whole"),
         (["--parts", "4"], "--parts needs --engine"),
     ],

@@ -54,7 +54,7 @@ def test_default_options_are_not_refused(arguments, capfd, tmp_path, monkeypatch
     monkeypatch.chdir(tmp_path)
     assert main(arguments) == 2
     said = capfd.readouterr().err
-    assert "no such" in said.lower() or "no part of an evaluation" in said or "no evaluation" in said
+    assert "no such" in said.lower() or "no shard of an evaluation" in said or "no evaluation" in said
 
 
 @pytest.mark.parametrize("command", COMMANDS)

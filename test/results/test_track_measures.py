@@ -1,6 +1,6 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""Track ids are measured where the truth has them, from the folder alone, in one piece as in parts (seed 0)."""
+"""Track ids are measured where the truth has them, from the folder alone, in one piece as in shards (seed 0)."""
 
 import json
 
@@ -8,7 +8,7 @@ import pytest
 from bag_evaluations import OBJECTS, Network, run, written
 
 from fcis_ros.evaluation.spec import Shard
-from fcis_ros.results.merge import find_parts, merge, part_path
+from fcis_ros.results.merge import find_shards, merge, shard_path
 from fcis_ros.results.run_report import write_report
 
 
@@ -42,9 +42,9 @@ def test_measure_tracks_merged_shards_equal_one_evaluation(bag, with_ids, tmp_pa
     """The tracker runs over the merged frames, so a shard's end ends no track."""
     report = run(bag, with_ids, tmp_path / "whole", score=0.1)
     for number in range(1, 5):
-        run(bag, with_ids, part_path(tmp_path / "parts", number, 4), shard=Shard(number, 4), score=0.1)
-    parts, what = find_parts([tmp_path / "parts"])
+        run(bag, with_ids, shard_path(tmp_path / "parts", number, 4), shard=Shard(number, 4), score=0.1)
+    shards, what = find_shards([tmp_path / "parts"])
     (tmp_path / "merged").mkdir()
-    merge(parts, what, tmp_path / "merged")
+    merge(shards, what, tmp_path / "merged")
     assert write_report(tmp_path / "merged")["tracks"] == report["tracks"]
     assert json.loads((tmp_path / "merged/report.json").read_text()) == json.loads((tmp_path / "whole/report.json").read_text())
