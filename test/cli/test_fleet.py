@@ -64,7 +64,7 @@ def kill_in_the_middle(process, path):
 @pytest.mark.timeout(900)  # a Ray is a dozen processes, which wait for whatever else has the cores
 def test_ray_killed_worker_is_repeated_with_equal_bytes(command, tmp_path):
     assert main([*command, "--out", str(tmp_path / "whole")]) == 0
-    shards = tmp_path / "parts"
+    shards = tmp_path / "shards"
     assert main([*command, "--out", str(shards), "--shard", f"1/{SHARDS}"]) == 0  # is not done again
     killed = False
     with started(command, "--out", str(shards), "--parts", str(SHARDS)) as ray:
@@ -87,7 +87,7 @@ def test_ray_failing_part_is_listed_with_its_reason(command, tmp_path):
     cut = tmp_path / "cut.mcap"
     (file,) = (tmp_path / "bag").glob("*.mcap")
     cut.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
-    shards = tmp_path / "parts"
+    shards = tmp_path / "shards"
     with started([*command[:2], str(cut), *command[2:]], "--out", str(shards), "--parts", "2") as ray:
         said, errors = ray.communicate()
     assert ray.returncode == 2, errors

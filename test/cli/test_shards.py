@@ -31,7 +31,7 @@ def command(tmp_path, tiny_checkpoint):
 @pytest.mark.slow
 def test_evaluate_bag_shards_by_xargs_with_a_killed_worker_equal_one_run(command, tmp_path, capsys):
     assert main([*command, "--out", str(tmp_path / "whole")]) == 0
-    shards = str(tmp_path / "parts")
+    shards = str(tmp_path / "shards")
     first = [sys.executable, "-m", "fcis_ros", *command, "--out", shards, "--shard", f"1/{SHARDS}"]
     with subprocess.Popen(first, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as worker:
         lines = tmp_path / f"shards/part-1-of-{SHARDS}/frames.jsonl"
@@ -47,17 +47,17 @@ def test_evaluate_bag_shards_by_xargs_with_a_killed_worker_equal_one_run(command
     assert main(["evaluate-merge", shards]) == 0
     assert f"{SHARDS} of {SHARDS} shards complete" in capsys.readouterr().out
     whole, merged = (contents(folder) for folder in (tmp_path / "whole", tmp_path / "shards/merged"))
-    for own in (whole, merged):
-        for path in [path for path in own if path.name in ("timing.json", "merge.json")]:
-            del own[path]
+    for files in (whole, merged):
+        for path in [path for path in files if path.name in ("timing.json", "merge.json")]:
+            del files[path]
     assert merged == whole
 
 
 def test_evaluate_bag_complete_shard_is_skipped(command, tmp_path, capsys):
-    shard = [*command, "--out", str(tmp_path / "parts"), "--shard", "1/10"]
+    shard = [*command, "--out", str(tmp_path / "shards"), "--shard", "1/10"]
     assert main(shard) == 0 and main(shard) == 0
     assert "part-01-of-10: complete already" in capsys.readouterr().out
     assert main([*shard, "--score", "0.3"]) == 2
     assert "holds another evaluation (score: 0.5 in the folder, 0.3 now)" in capsys.readouterr().err
     with pytest.raises(SystemExit):
-        main([*command, "--out", str(tmp_path / "parts"), "--shard", "11/10"])
+        main([*command, "--out", str(tmp_path / "shards"), "--shard", "11/10"])

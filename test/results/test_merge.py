@@ -32,15 +32,15 @@ def merged(folder, out):
 @pytest.mark.parametrize("count", [2, 5, 7, 12, 30])
 def test_merge_shards_equals_one_evaluation(bag, annotations, tmp_path, count):
     run(bag, annotations, tmp_path / "whole")
-    run_shards(bag, annotations, tmp_path / "parts", count)
-    assert merged(tmp_path / "parts", tmp_path / "merged") == contents(tmp_path / "whole")
+    run_shards(bag, annotations, tmp_path / "shards", count)
+    assert merged(tmp_path / "shards", tmp_path / "merged") == contents(tmp_path / "whole")
 
 
 def test_merge_any_order_of_folders_equals_one_evaluation(bag, annotations, tmp_path):
     run(bag, annotations, tmp_path / "whole")
-    run_shards(bag, annotations, tmp_path / "parts", 5)
+    run_shards(bag, annotations, tmp_path / "shards", 5)
     folders = []
-    for number, folder in enumerate(sorted((tmp_path / "parts").iterdir())):
+    for number, folder in enumerate(sorted((tmp_path / "shards").iterdir())):
         folders.append(shutil.move(folder, tmp_path / f"machine{number}"))
     random.Random(0).shuffle(folders)
     assert merged(folders, tmp_path / "merged") == contents(tmp_path / "whole")
@@ -48,8 +48,8 @@ def test_merge_any_order_of_folders_equals_one_evaluation(bag, annotations, tmp_
 
 def test_merge_without_ground_truth_equals_one_evaluation(bag, tmp_path):
     run(bag, None, tmp_path / "whole")
-    run_shards(bag, None, tmp_path / "parts", 5)
-    assert merged(tmp_path / "parts", tmp_path / "merged") == contents(tmp_path / "whole")
+    run_shards(bag, None, tmp_path / "shards", 5)
+    assert merged(tmp_path / "shards", tmp_path / "merged") == contents(tmp_path / "whole")
 
 
 def test_merge_annotation_of_several_shards_counts_once(bags, scenes, tmp_path):
@@ -64,8 +64,8 @@ def test_merge_annotation_of_several_shards_counts_once(bags, scenes, tmp_path):
     bag = bags.write(entries)
     report = run(bag, truth, tmp_path / "whole")
     assert (report["frames_annotated"], report["frames_repeated"]) == (3, 9)
-    run_shards(bag, truth, tmp_path / "parts", 4)
-    whole, joined = contents(tmp_path / "whole"), merged(tmp_path / "parts", tmp_path / "merged")
+    run_shards(bag, truth, tmp_path / "shards", 4)
+    whole, joined = contents(tmp_path / "whole"), merged(tmp_path / "shards", tmp_path / "merged")
     for files in (whole, joined):
         for path in [path for path in files if path.suffix in (".jpg", ".html")]:
             del files[path]
@@ -73,27 +73,27 @@ def test_merge_annotation_of_several_shards_counts_once(bags, scenes, tmp_path):
 
 
 def test_find_shards_of_different_evaluations_are_refused(bag, annotations, bags, scenes, tmp_path):
-    run_shards(bag, annotations, tmp_path / "parts", 3, [1, 2])
+    run_shards(bag, annotations, tmp_path / "shards", 3, [1, 2])
     other = bags.write(scenes[0][:11], name="other")
     (tmp_path / "some.json").write_text(json.dumps({**scenes[1], "images": scenes[1]["images"][:11], "annotations": []}))
     run(other, tmp_path / "some.json", tmp_path / "of_another", shard=Shard(3, 3))
     with pytest.raises(InputError, match="of_another: shard of another evaluation than .*: other truth|recordings"):
-        find_shards([tmp_path / "parts", tmp_path / "of_another"])
+        find_shards([tmp_path / "shards", tmp_path / "of_another"])
     run(bag, annotations, tmp_path / "score", shard=Shard(3, 3), score=0.1)
     with pytest.raises(InputError, match="score: shard of another evaluation than .*: other score"):
-        find_shards([tmp_path / "parts", tmp_path / "score"])
+        find_shards([tmp_path / "shards", tmp_path / "score"])
     run(bag, annotations, tmp_path / "of_five", shard=Shard(3, 5))
     with pytest.raises(InputError, match=r"other number of shards \(3 and 5\)"):
-        find_shards([tmp_path / "parts", tmp_path / "of_five"])
+        find_shards([tmp_path / "shards", tmp_path / "of_five"])
     run(bag, annotations, tmp_path / "again", shard=Shard(2, 3))
     with pytest.raises(InputError, match="again: shard 2 is given twice"):
-        find_shards([tmp_path / "parts", tmp_path / "again"])
+        find_shards([tmp_path / "shards", tmp_path / "again"])
     with pytest.raises(InputError, match="no shard of an evaluation in it"):
         find_shards([tmp_path / "shards/part-1-of-3/pictures"])
 
 
 def test_evaluate_merge_incomplete_shards_are_reported(bag, annotations, tmp_path, capsys):
-    folder = tmp_path / "parts"
+    folder = tmp_path / "shards"
     run_shards(bag, annotations, folder, 4, [1, 3])
     with pytest.raises(KeyboardInterrupt):
         run(bag, annotations, shard_path(folder, 2, 4), Network(fails_at=3), shard=Shard(2, 4))

@@ -42,8 +42,8 @@ def test_measure_tracks_merged_shards_equal_one_evaluation(bag, with_ids, tmp_pa
     """The tracker runs over the merged frames, so a shard's end ends no track."""
     report = run(bag, with_ids, tmp_path / "whole", score=0.1)
     for number in range(1, 5):
-        run(bag, with_ids, shard_path(tmp_path / "parts", number, 4), shard=Shard(number, 4), score=0.1)
-    shards, what = find_shards([tmp_path / "parts"])
+        run(bag, with_ids, shard_path(tmp_path / "shards", number, 4), shard=Shard(number, 4), score=0.1)
+    shards, what = find_shards([tmp_path / "shards"])
     (tmp_path / "merged").mkdir()
     merge(shards, what, tmp_path / "merged")
     assert write_report(tmp_path / "merged")["tracks"] == report["tracks"]
