@@ -1,6 +1,6 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""Recordings: reading, offline evaluation beside the bare predictor, processes sharing it, joining shards, and memory.
+"""Recordings: reading, offline evaluation against the predictor alone, several processes, joining shards, and memory.
 
 ``python -m benchmarks.bags`` writes ``out/bench/bags.json``. Files are made in a temporary folder and read from the page cache.
 """

@@ -3,7 +3,7 @@
 
 // The operators on boxes for PyTorch, on any device: arguments are checked and results allocated here, a Device computes. It is
 // made from an argument, lives during the call and has kernels of the operators' names, which take pointers; run() launches
-// those that need no workspace.
+// kernels without a workspace.
 #pragma once
 
 #include <ATen/core/Tensor.h>

@@ -1,8 +1,8 @@
 // Copyright 2026 fcis_ros maintainers
 // SPDX-License-Identifier: Apache-2.0
 
-// Masks <-> run lengths down the columns, without walking down the columns: rows are compared as a whole, and only the positions
-// where something changes are touched one by one.
+// Masks <-> run lengths in column order. Rows are compared as a whole, and only positions where a mask begins or ends are visited
+// one by one.
 #include <cstring>
 
 #include "kernels.h"

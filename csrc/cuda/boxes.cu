@@ -64,7 +64,7 @@ __global__ __launch_bounds__(kWarp) void vote_weights_of(VoteInputs e, int32_t* 
   }
   for (int half = kWarp / 2; half > 0; half /= 2) sum += shuffle_xor(sum, half);
   for (int64_t r = lane; r < e.count; r += kWarp) {
-    if (voters[r] >= 0) weights[r] = static_cast<float>(weights[r] / sum);  // each lane those that it has written
+    if (voters[r] >= 0) weights[r] = static_cast<float>(weights[r] / sum);  // every lane divides the entries that it wrote
   }
 }
 

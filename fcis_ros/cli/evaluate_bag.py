@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fcis_ros.cli.arguments import add_model, count, positive, refuse, unit
-from fcis_ros.cli.report import add_baseline, check_baseline, report
+from fcis_ros.cli.report import add_baseline, check_baseline, print_report, report
 from fcis_ros.errors import InputError
 
 if TYPE_CHECKING:
@@ -158,7 +158,10 @@ def run_offline(arguments: argparse.Namespace) -> int:
         folder = shard_path(folder, shard.number, shard.count)
     try:
         with writable(folder):
-            evaluate_recordings(replace(offline_spec(arguments), shard=shard), folder)
+            written = evaluate_recordings(replace(offline_spec(arguments), shard=shard), folder)
+        if not arguments.baseline:
+            print_report(written, folder)
+            return 0
     except AlreadyComplete:
         if shard.count == 1:
             raise

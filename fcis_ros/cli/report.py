@@ -9,6 +9,7 @@ over the frames) excludes zero.
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 from fcis_ros.cli.arguments import refuse, unit
 
@@ -53,13 +54,19 @@ def run(arguments: argparse.Namespace) -> int:
 def report(folder: Path, score: float | None, baseline: str | None, tolerance: float | None) -> int:
     """Writes and prints the report; returns the exit status."""
     from fcis_ros.results.baseline import compare_with
-    from fcis_ros.results.run_report import table, write_report
+    from fcis_ros.results.run_report import write_report
 
     comparison = compare_with(folder, Path(baseline), TOLERANCE if tolerance is None else tolerance) if baseline else None
-    written = write_report(folder, score, comparison)
+    print_report(write_report(folder, score, comparison), folder)
+    return int(bool(comparison) and comparison["regressed"])
+
+
+def print_report(written: dict[str, Any], folder: Path) -> None:
+    """Prints the content of report.json as a table, and the path of the page."""
+    from fcis_ros.results.run_report import table
+
     print(table(written))
     print(f"-> {folder / 'report.html'} (in the folder also report.json, detections.json, annotations.json, frames.jsonl)")
-    return int(bool(comparison) and comparison["regressed"])
 
 
 def write_table(folder: Path, path: Path) -> None:
