@@ -6,6 +6,7 @@ A frame goes one way: subscription, queue, worker, sink. There are three threads
 services, the worker's computes and publishes, and lifecycle transitions run in a separate one.
 """
 
+import time
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
@@ -30,6 +31,7 @@ from fcis_ros.ros.image_input import ImageInput
 from fcis_ros.ros.segment_service import SegmentService
 from fcis_ros.ros.transition_thread import TransitionThread
 
+ANSWER_SECONDS = 0.5  # until the last answer has left the process: the middleware drops it with its sender
 HANG_SECONDS = 10.0  # after which the device is said to hang if the frames in work have not ended
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 
@@ -219,7 +221,9 @@ class FcisNode(LifecycleNodeMixin, Node):
         self._close_all(run_node.LAST_SECONDS)
         if self._worker is not None:
             self._worker.stop(run_node.LAST_SECONDS)
-        run_node.spin_until(self.executor, lambda: self._segment.waiting is None)
+        if self._segment.waiting is not None:
+            run_node.spin_until(self.executor, lambda: self._segment.waiting is None)
+            time.sleep(ANSWER_SECONDS)
         # A separate logger: the node's would publish to /rosout, which is gone after a signal.
         logger = rclpy.logging.get_logger(f"{self.get_name()} account")
         for camera in self._cameras:
