@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Atomic writes and content digests of files of any kind."""
 
+import errno
 import hashlib
 import os
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from pathlib import Path
 from fcis_ros.errors import InputError
 
 CHUNK = 1 << 20  # bytes read at a time
+UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO}  # errors of the disk
 
 
 @contextmanager
@@ -34,6 +36,17 @@ def atomic_path(path: Path) -> Iterator[Path]:
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def writable(path: Path) -> Iterator[None]:
+    """Turns errors of a full or unwritable disk into an InputError, for work that keeps its results so far."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in UNWRITABLE | {errno.EACCES, errno.EEXIST, errno.ENOTDIR, errno.ENAMETOOLONG, errno.EPERM}:
+            raise
+        raise InputError(f"{path}: cannot be written ({error.strerror})") from None
 
 
 def sha256(path: Path | str) -> str:

@@ -11,8 +11,9 @@ import numpy as np
 from fcis_ros import rle
 from fcis_ros.bags.reader import open_recording
 from fcis_ros.evaluation.ground_truth import AnnotationFile
-from fcis_ros.evaluation.pipeline import EvaluationInputs, evaluate, network_predictions
-from fcis_ros.evaluation.spec import Shard
+from fcis_ros.evaluation.pipeline import network_predictions
+from fcis_ros.evaluation.recordings import EvaluationInputs, evaluate
+from fcis_ros.evaluation.spec import SCORE_FLOOR, Shard
 from fcis_ros.messages.typestore import IMAGE
 from fcis_ros.metrics.coco_results import encode_mask
 from fcis_ros.results.run_report import write_report
@@ -91,7 +92,7 @@ def run(bag, annotations, folder, network=None, score=0.5, shard=None):
         "truth": truth and {"file": annotations.name, "matched_by": truth.matched_by},
     }  # fmt: skip
     writer = RunWriter(folder, spec)
-    predict = functools.partial(network_predictions, network or Network())
+    predict = functools.partial(network_predictions, network or Network(), SCORE_FLOOR)
     try:
         with writer, contextlib.closing(evaluate(inputs, shard, predict, writer, score)) as frames:
             for _ in frames:

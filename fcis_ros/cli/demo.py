@@ -43,7 +43,6 @@ def run(arguments: argparse.Namespace) -> None:
     from fcis_ros.cli.output import finished_folder
     from fcis_ros.data.coco import read_coco
     from fcis_ros.data.frame_sources import SYNTHETIC, is_bag, without_secrets
-    from fcis_ros.files import sha256
     from fcis_ros.model.checkpoint import default_checkpoint
     from fcis_ros.model.device import choose_device
     from fcis_ros.model.exported import class_names_of
@@ -53,21 +52,23 @@ def run(arguments: argparse.Namespace) -> None:
     model = Path(arguments.checkpoint) if arguments.checkpoint else default_checkpoint()
     names = class_names_of(model)  # a damaged file is refused before anything is recorded
     device = choose_device(arguments.device)
-    annotations = Path(arguments.annotations) if arguments.annotations else None
-    if annotations:
-        read_coco(annotations).labels(names)  # likewise
+    if arguments.annotations:
+        read_coco(Path(arguments.annotations)).labels(names)  # likewise
     if is_bag(Path(arguments.input)):
         with needing("pip install rosbags"):
             import rosbags  # noqa: F401
     elif arguments.topic:
         raise InputError(f"--topic {arguments.topic}: {without_secrets(arguments.input)} is not a bag")
     with needing("source a ROS 2 and build the package, or use make"):
-        from fcis_ros.evaluation.demo_run import DemoSpec, run_demo
-        from fcis_ros.evaluation.live import NodeSettings
+        from fcis_ros.evaluation.demo_run import run_demo
+        from fcis_ros.evaluation.spec import EvaluationSpec, Playback
         from fcis_ros.results.run_report import table
-    spec = DemoSpec(arguments.input, annotations, arguments.topic, arguments.frames, arguments.seed or 0)
-    settings = NodeSettings(model.resolve(), names, str(device), arguments.rate, arguments.score, arguments.domain)
+    spec = EvaluationSpec(
+        recordings=(arguments.input,), topic=arguments.topic, annotations=arguments.annotations, ground_truth_topic=None,
+        checkpoint=model, device=str(device), threads=None, precision="auto", score=arguments.score,
+    )  # fmt: skip
+    playback = Playback(arguments.rate, arguments.domain, arguments.frames, arguments.seed or 0)
     with finished_folder(Path(arguments.out), proof="report.json", log="node.log") as folder:
-        report = run_demo(spec, folder, settings, {"name": model.stem, "sha256": sha256(model)})
+        report = run_demo(spec, playback, folder)
     print(table(report))
     print(f"-> {Path(arguments.out) / 'report.html'} (and report.json, overlay.mp4, input_bag, output_bag)")

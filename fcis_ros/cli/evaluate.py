@@ -28,11 +28,12 @@ def run(arguments: argparse.Namespace) -> None:
     from tqdm import tqdm
 
     from fcis_ros.cli.output import finished_folder
+    from fcis_ros.evaluation.annotated_images import AnnotatedImages, evaluate_images, shown_images
     from fcis_ros.evaluation.image_ground_truth import ImageGroundTruth
-    from fcis_ros.evaluation.image_set import AnnotatedImages, evaluate_images, summarise, tables, write_image_report
     from fcis_ros.files import sha256
     from fcis_ros.model.device import choose_device
     from fcis_ros.model.exported import load_predictor
+    from fcis_ros.results.image_report import summarise, tables, write_image_report
     from fcis_ros.training.distributed import join, local_device
 
     if not arguments.out:
@@ -49,8 +50,9 @@ def run(arguments: argparse.Namespace) -> None:
         raise InputError(f"annotations {annotations}: no images in them")
     processes = join(device)
     try:
-        entries = tqdm(processes.share(images.entries), unit="image", disable=not processes.first)
-        evaluated = processes.merge(list(evaluate_images(images, entries, predictor)))
+        entries = processes.share(images.entries)
+        evaluations = evaluate_images(images, entries, predictor)
+        evaluated = processes.merge(list(tqdm(evaluations, total=len(entries), unit="image", disable=not processes.first)))
     finally:
         processes.leave()
     if evaluated is None:
@@ -63,7 +65,7 @@ def run(arguments: argparse.Namespace) -> None:
         if (Path(arguments.out) / "run.json").exists():
             raise InputError(f"{arguments.out}: holds an evaluation of recordings; choose another folder")
         with finished_folder(Path(arguments.out), "report.json") as partial:
-            write_image_report(report, images, evaluated, predictor, partial)
+            write_image_report(report, list(shown_images(images, evaluated, predictor, score)), partial)
     print(tables(report))
     if arguments.out:
         print(f"-> {Path(arguments.out) / 'report.html'}")

@@ -86,8 +86,8 @@ def run(arguments: argparse.Namespace) -> int:
     return run_offline(arguments)
 
 
-def offline_spec(arguments: argparse.Namespace) -> "EvaluationSpec":
-    """Returns what the options say, as one shard."""
+def evaluation_spec(arguments: argparse.Namespace) -> "EvaluationSpec":
+    """Returns what the options say, undivided."""
     from fcis_ros.evaluation.spec import EvaluationSpec
     from fcis_ros.model.checkpoint import default_checkpoint
 
@@ -105,10 +105,10 @@ def offline_spec(arguments: argparse.Namespace) -> "EvaluationSpec":
 
 
 def run_live(arguments: argparse.Namespace) -> int:
+    from dataclasses import replace
+
     from fcis_ros.cli.needing import needing
     from fcis_ros.cli.output import finished_folder
-    from fcis_ros.files import sha256
-    from fcis_ros.model.checkpoint import default_checkpoint
     from fcis_ros.model.device import choose_device
     from fcis_ros.model.exported import class_names_of
 
@@ -117,24 +117,18 @@ def run_live(arguments: argparse.Namespace) -> int:
         raise InputError("--live takes one recording, whole")
     with needing("source a ROS 2 and build the package, or use make"):
         from fcis_ros.bags.remote import is_url
-        from fcis_ros.evaluation.live import NodeSettings, evaluate_recording_live
+        from fcis_ros.evaluation.live import evaluate_recording_live
+        from fcis_ros.evaluation.spec import Playback
     folder = Path(arguments.out)
     if is_url(arguments.bags[0]):
         raise InputError(f"{arguments.bags[0]}: --live takes a path; a URL is for offline evaluation")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(f"{folder}: exists already; choose another folder")
-    checkpoint = Path(arguments.checkpoint) if arguments.checkpoint else default_checkpoint()
-    names = class_names_of(checkpoint)
-    device = str(choose_device(arguments.device))
-    settings = NodeSettings(
-        checkpoint.resolve(), names, device, arguments.rate, arguments.score, arguments.domain, arguments.precision,
-        arguments.threads or 0,
-    )  # fmt: skip
-    model = {"name": checkpoint.stem, "sha256": sha256(checkpoint)}
+    spec = evaluation_spec(arguments)
+    class_names_of(spec.checkpoint)  # a damaged file is refused before anything is recorded
+    spec = replace(spec, device=str(choose_device(spec.device)))
     with finished_folder(folder, proof="run.json", log="node.log") as partial:
-        evaluate_recording_live(
-            Path(arguments.bags[0]), arguments.topic, arguments.annotations, arguments.truth_topic, partial, settings, model
-        )
+        evaluate_recording_live(spec, Playback(arguments.rate, arguments.domain), partial)
     return report(folder, None, arguments.baseline, arguments.tolerance)
 
 
@@ -142,7 +136,7 @@ def run_offline(arguments: argparse.Namespace) -> int:
     from dataclasses import replace
 
     from fcis_ros.cli.needing import needing
-    from fcis_ros.cli.output import writable
+    from fcis_ros.files import writable
 
     with needing("pip install rosbags"):
         from fcis_ros.evaluation.offline import evaluate_recordings
@@ -158,7 +152,7 @@ def run_offline(arguments: argparse.Namespace) -> int:
         folder = shard_path(folder, shard.number, shard.count)
     try:
         with writable(folder):
-            written = evaluate_recordings(replace(offline_spec(arguments), shard=shard), folder)
+            written = evaluate_recordings(replace(evaluation_spec(arguments), shard=shard), folder)
         if not arguments.baseline:
             print_report(written, folder)
             return 0
@@ -173,11 +167,13 @@ def run_offline(arguments: argparse.Namespace) -> int:
 
 def run_fleet(arguments: argparse.Namespace) -> int:
     from fcis_ros.cli.evaluate_merge import write_merged
-    from fcis_ros.cli.fleet import evaluate_shards
+    from fcis_ros.cli.needing import needing
     from fcis_ros.results.merge import find_shards
 
     refuse(arguments, "computes one shard, --engine all of them", "shard")
+    with needing("pip install 'ray[client]'"):
+        from fcis_ros.evaluation.fleet import evaluate_shards
     folder = Path(arguments.out)
-    evaluate_shards(offline_spec(arguments), folder, arguments.engine, arguments.parts)
+    evaluate_shards(evaluation_spec(arguments), folder, arguments.engine, arguments.parts)
     shards, spec = find_shards([folder])
     return write_merged(shards, spec, folder / "merged", arguments.baseline, arguments.tolerance)

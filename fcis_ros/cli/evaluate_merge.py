@@ -59,7 +59,8 @@ def write_merged(
     Returns:
         The exit status: 1 if the result is worse than the baseline.
     """
-    from fcis_ros.cli.output import finished_folder, writable
+    from fcis_ros.cli.output import finished_folder
+    from fcis_ros.files import writable
     from fcis_ros.results.merge import merge, progress
 
     with finished_folder(out, proof="merge.json") as folder:

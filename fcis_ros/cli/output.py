@@ -3,25 +3,12 @@
 """Result folders that are replaced as a whole."""
 
 import contextlib
-import errno
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 from fcis_ros.errors import InputError
-
-UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO}  # errors of the disk
-
-
-@contextlib.contextmanager
-def writable(path: Path) -> Iterator[None]:
-    """Turns errors of a full or unwritable disk into an InputError, for work that keeps its results so far."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in UNWRITABLE | {errno.EACCES, errno.EEXIST, errno.ENOTDIR, errno.ENAMETOOLONG, errno.EPERM}:
-            raise
-        raise InputError(f"{path}: cannot be written ({error.strerror})") from None
+from fcis_ros.files import UNWRITABLE
 
 
 @contextlib.contextmanager

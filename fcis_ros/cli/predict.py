@@ -10,7 +10,6 @@ images.json (which id is which file, and the categories).
 """
 
 import argparse
-import json
 from pathlib import Path
 
 from fcis_ros.cli.arguments import add_model, refuse, unit
@@ -64,14 +63,12 @@ def write_raw(arguments: argparse.Namespace) -> None:
 
 
 def write_results(arguments: argparse.Namespace) -> None:
-    import cv2
     from tqdm import tqdm
 
-    from fcis_ros import overlay
     from fcis_ros.cli.output import finished_folder
-    from fcis_ros.data.frame_sources import list_images, read_image
+    from fcis_ros.data.frame_sources import list_images
     from fcis_ros.evaluation.image_ground_truth import ImageGroundTruth
-    from fcis_ros.metrics.coco_results import to_results
+    from fcis_ros.evaluation.image_set import ImageFile, predict_images, write_predictions
     from fcis_ros.model.exported import load_predictor
 
     drawn_score = DRAWN if arguments.score is None else arguments.score
@@ -81,23 +78,14 @@ def write_results(arguments: argparse.Namespace) -> None:
     require_distinct_names(paths)
     predictor = load_predictor(arguments.checkpoint, arguments.device, arguments.threads, arguments.precision)
     names = predictor.config.class_names
-    ids, categories = range(1, len(paths) + 1), list(range(1, len(names) + 1))
+    files, categories = [ImageFile(number, path) for number, path in enumerate(paths, 1)], list(range(1, len(names) + 1))
     if arguments.annotations:
         truth = ImageGroundTruth.load(Path(arguments.annotations), names)
-        ids, categories = [image_id_of(truth, path) for path in paths], truth.category_ids
-    results, images = [], []
+        files, categories = [ImageFile(image_id_of(truth, path), path) for path in paths], truth.category_ids
     with finished_folder(Path(arguments.out), proof="results.json") as folder:
-        for path, image_id in zip(tqdm(paths, unit="image"), ids, strict=True):
-            image = read_image(path)
-            instances = predictor(image, stored_score)
-            results += to_results(instances, image_id, categories)
-            images.append({"id": image_id, "file_name": path.name, "height": image.shape[0], "width": image.shape[1]})
-            drawn = overlay.draw(image, instances.select(instances.scores >= drawn_score))
-            cv2.imwrite(str(folder / f"{path.name}.overlay.jpg"), cv2.cvtColor(drawn, cv2.COLOR_RGB2BGR))
-        named = [{"id": number, "name": name} for number, name in zip(categories, names, strict=True) if number is not None]
-        (folder / "images.json").write_text(json.dumps({"images": images, "categories": named}, indent=1), encoding="utf-8")
-        (folder / "results.json").write_text(json.dumps(results), encoding="utf-8")
-    print(f"{len(results)} instances in {len(paths)} images -> {arguments.out}")
+        predictions = tqdm(predict_images(files, predictor, stored_score), total=len(files), unit="image")
+        stored = write_predictions(predictions, drawn_score, categories, names, folder)
+    print(f"{stored} instances in {len(paths)} images -> {arguments.out}")
 
 
 def require_distinct_names(paths: list[Path]) -> None:

@@ -39,7 +39,7 @@ def check_baseline(arguments: argparse.Namespace) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from fcis_ros.cli.output import writable
+    from fcis_ros.files import writable
 
     check_baseline(arguments)
     with writable(Path(arguments.folder)):
@@ -72,7 +72,7 @@ def print_report(written: dict[str, Any], folder: Path) -> None:
 def write_table(folder: Path, path: Path) -> None:
     """Writes the Parquet table of the detections."""
     from fcis_ros.cli.needing import needing
-    from fcis_ros.cli.output import writable
+    from fcis_ros.files import writable
 
     with needing("pip install pyarrow"):
         from fcis_ros.results.parquet_table import write_parquet

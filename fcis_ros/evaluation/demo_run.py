@@ -2,8 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The demo: a clip is recorded and played to the node; its answers are evaluated and shown in a video."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,41 +18,24 @@ from fcis_ros.evaluation.clip_ground_truth import synthetic_ground_truth
 from fcis_ros.evaluation.ground_truth import AnnotationFile, GroundTruth
 from fcis_ros.evaluation.ground_truth_topic import GroundTruthTopic
 from fcis_ros.evaluation.image_ground_truth import ImageGroundTruth
-from fcis_ros.evaluation.live import ANSWERS, CLIP, NodeSettings, evaluate_answers, messages, play
+from fcis_ros.evaluation.live import ANSWERS, CLIP, evaluate_answers, messages, play
+from fcis_ros.evaluation.recordings import EvaluationInputs
 from fcis_ros.evaluation.replay import OVERLAY_TOPIC
+from fcis_ros.evaluation.spec import EvaluationSpec, Playback
 from fcis_ros.messages import image_messages
 from fcis_ros.messages.mask_serialization import TRUTH_TOPIC
+from fcis_ros.model.exported import class_names_of
 from fcis_ros.results.run_report import write_report
 from fcis_ros.results.video import write_video
 
 
-@dataclass(frozen=True)
-class DemoSpec:
-    """What the demo plays.
-
-    Attributes:
-        input: path of a recording, ``synthetic``, or another input of ``frame_sources.open_source``.
-        annotations: COCO instance file of the input, matched by file name; None without.
-        topic: image topic of a recording; None where it has one.
-        frames: maximum number of frames; None for all.
-        seed: seed of the synthetic clip.
-    """
-
-    input: str
-    annotations: Path | None = None
-    topic: str | None = None
-    frames: int | None = None
-    seed: int = 0
-
-
-def run_demo(spec: DemoSpec, folder: Path, settings: NodeSettings, model: Mapping[str, str]) -> dict[str, Any]:
+def run_demo(spec: EvaluationSpec, playback: Playback, folder: Path) -> dict[str, Any]:
     """Runs the demo.
 
     Args:
-        spec: clip and settings of the demo.
+        spec: specification of the evaluation; its one recording may be any input, see ``bags.playback`` and ``frame_sources``.
+        playback: how the clip is played.
         folder: folder of the run.
-        settings: settings of the node.
-        model: name and sha256 of the checkpoint, for the report.
 
     Returns:
         Content of report.json.
@@ -63,32 +45,34 @@ def run_demo(spec: DemoSpec, folder: Path, settings: NodeSettings, model: Mappin
             nothing.
         OSError: the disk is full.
     """
-    synthetic = spec.input == SYNTHETIC
+    (name,), class_names = spec.recordings, class_names_of(spec.checkpoint)
+    synthetic = name == SYNTHETIC
     unusable: list[str] = []
-    if is_bag(Path(spec.input)):
-        source = open_bag(Path(spec.input), settings.rate, spec.frames, spec.topic, unusable.append)
+    if is_bag(Path(name)):
+        source = open_bag(Path(name), playback.rate, playback.frames, spec.topic, unusable.append)
     else:
-        source = open_source(spec.input, settings.rate, spec.frames, spec.seed)
+        source = open_source(name, playback.rate, playback.frames, playback.seed)
     frames = tqdm(source.frames(), "record", source.count, unit="frame", mininterval=0.5)
     sent = record(frames, folder / CLIP, source.count, synthetic_ground_truth if synthetic else None)
     recording = open_recording(folder / CLIP)
     ground_truth: GroundTruth | None = None
     described = None
     if spec.annotations:
-        images = ImageGroundTruth.load(spec.annotations, settings.class_names)
+        images = ImageGroundTruth.load(Path(spec.annotations), class_names)
         images.require_match(frame.name for frame in sent.values())
-        ground_truth = AnnotationFile(spec.annotations, settings.class_names, True, recording.count)
-        described = {"file": spec.annotations.name, "matched_by": ground_truth.matched_by}
-    elif synthetic and set(CLASS_NAMES) & set(settings.class_names):
-        ground_truth = GroundTruthTopic(recording, TRUTH_TOPIC, settings.class_names)
+        ground_truth = AnnotationFile(spec.annotations, class_names, True, recording.count)
+        described = {"file": Path(spec.annotations).name, "matched_by": ground_truth.matched_by}
+    elif synthetic and set(CLASS_NAMES) & set(class_names):
+        ground_truth = GroundTruthTopic(recording, TRUTH_TOPIC, class_names)
         described = {"topic": TRUTH_TOPIC, "matched_by": ground_truth.matched_by}
-    answers = play(folder, settings, len(sent))
-    rate = settings.rate or source.rate
+    answers = play(spec, playback, class_names, folder, len(sent))
+    rate = playback.rate or source.rate
     about = {
-        "input": f"{source.description}, {rate:g} frames/s", "model": model, "truth": described,
-        "seed": spec.seed if synthetic else None, "left_out": unusable,
+        "input": f"{source.description}, {rate:g} frames/s", "truth": described,
+        "seed": playback.seed if synthetic else None, "left_out": unusable,
     }  # fmt: skip
-    evaluate_answers(folder, recording, ground_truth, answers, settings, about)
+    inputs = EvaluationInputs([recording], [ground_truth] if ground_truth else None, class_names)
+    evaluate_answers(inputs, answers, spec, playback.rate, about, folder)
     _write_overlays(folder, list(answers.measured.sent), rate)
     return write_report(folder)  # once more, with a link to the video
 

@@ -1,241 +1,110 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""Evaluation on annotated images: figures of report.json, tables for the terminal, and images to show."""
+"""Image files through the pipeline, and into the folder of ``fcis predict``."""
 
-import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import functools
+import json
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+import cv2
 import numpy as np
 
-from fcis_ros.data.coco import ImageEntry
+from fcis_ros import overlay
 from fcis_ros.data.frame_sources import read_image
-from fcis_ros.evaluation.image_ground_truth import ImageGroundTruth
-from fcis_ros.metrics.average_precision import RECALLS, Table, curves, mean, measure, recall, sweep
+from fcis_ros.errors import InputError
+from fcis_ros.evaluation.pipeline import Network, network_predictions, predicted_frames
+from fcis_ros.evaluation.threads import write_behind
 from fcis_ros.metrics.coco_results import to_results
-from fcis_ros.metrics.matching import OVERLAPS, Matches, match_image
-from fcis_ros.model.predictor import Predictor
-from fcis_ros.results.page import Content, Picture, write_page
-from fcis_ros.results.picture import picture
-from fcis_ros.results.report_parts import number, write_json
-from fcis_ros.versions import versions
-
-SHOWN = 8  # of the best images, and of the worst
+from fcis_ros.structures import Instances
 
 
 @dataclass(frozen=True)
-class AnnotatedImages:
-    """Images of a folder with their ground truth.
+class ImageFile:
+    """An image file as a frame of the pipeline.
 
     Attributes:
-        ground_truth: annotation file.
-        entries: images to evaluate.
-        folder: folder of the image files.
-    """
-
-    ground_truth: ImageGroundTruth
-    entries: Sequence[ImageEntry]
-    folder: Path
-
-    def read(self, entry: ImageEntry) -> np.ndarray:
-        """Reads an image as [H, W, 3] uint8, RGB.
-
-        Raises:
-            InputError: the file cannot be read, or has another size than in the annotation file.
-        """
-        image = read_image(self.ground_truth.path_of(entry, self.folder))
-        self.ground_truth.require_size(entry, *image.shape[:2])
-        return image
-
-
-@dataclass(frozen=True, eq=False)
-class EvaluatedImage:
-    """An evaluated image.
-
-    Attributes:
-        id: image id in the annotation file.
-        file_name: file name in the annotation file.
-        matches: detections matched with the ground truth.
-        milliseconds: run time of the network, from the array to the instances.
+        id: id of the image in results.
+        path: path of the file.
     """
 
     id: int
-    file_name: str
-    matches: Matches
+    path: Path
+
+    def image(self) -> np.ndarray:
+        """Reads the image as [H, W, 3] uint8, RGB; see ``read_image``."""
+        return read_image(self.path)
+
+
+@dataclass(frozen=True, eq=False)
+class PredictedImage:
+    """An image file with its predicted instances.
+
+    Attributes:
+        file: image file.
+        image: [H, W, 3] uint8, RGB.
+        instances: predicted instances.
+        milliseconds: run time of the network, from the array to the instances.
+    """
+
+    file: ImageFile
+    image: np.ndarray
+    instances: Instances
     milliseconds: float
 
-    def counts(self, score: float) -> tuple[int, int, int]:
-        """Returns true positives, false positives and false negatives from a score on, with an overlap of 0.5."""
-        matches = self.matches
-        codes = matches.masks[(matches.scores >= score), 0]
-        counted = codes[codes >> len(OVERLAPS) & 1 == 0]
-        true_positives = int((counted & 1).sum())
-        missed = (matches.objects[:, 1] == 0) & (matches.object_scores < score)
-        return true_positives, len(counted) - true_positives, int(missed.sum())
 
-
-def evaluate_images(
-    images: AnnotatedImages, entries: Iterable[ImageEntry], predictor: Predictor
-) -> Iterator[EvaluatedImage]:
-    """Evaluates images one by one.
+def predict_images(files: Iterable[ImageFile], network: Network, score_floor: float) -> Iterator[PredictedImage]:
+    """Yields images with their predictions, in order.
 
     Args:
-        images: images with ground truth.
-        entries: images to evaluate of these.
-        predictor: model to run.
+        files: image files.
+        network: network to run.
+        score_floor: lowest score of predicted instances, 0 to 1.
 
     Raises:
-        InputError: an image cannot be read, or an annotation is malformed.
+        InputError: a file cannot be read.
     """
-    for entry in entries:
-        image = images.read(entry)
-        start = time.perf_counter()
-        instances = predictor(image)
-        milliseconds = 1000 * (time.perf_counter() - start)
-        matches = match_image(images.ground_truth.objects(entry), to_results(instances, entry.id))
-        yield EvaluatedImage(entry.id, entry.file_name, matches, milliseconds)
+    for predicted in predicted_frames(files, functools.partial(network_predictions, network, score_floor)):
+        image, instances, milliseconds = predicted.decoded.image, predicted.instances, predicted.milliseconds
+        if image is None or instances is None or milliseconds is None:
+            raise InputError(predicted.decoded.problem)
+        yield PredictedImage(predicted.decoded.frame, image, instances, milliseconds)
 
 
-def write_image_report(
-    report: Mapping[str, Any], images: AnnotatedImages, evaluated: Sequence[EvaluatedImage], predictor: Predictor, folder: Path
-) -> None:
-    """Writes report.json and report.html; the images to show go through the model again.
+def write_predictions(
+    predictions: Iterable[PredictedImage], drawn_score: float, category_ids: Sequence[int | None],
+    class_names: Sequence[str], folder: Path,
+) -> int:  # fmt: skip
+    """Writes an overlay of each image (NAME.overlay.jpg), results.json and images.json.
 
     Args:
-        report: content of report.json, see ``summarise``.
-        images: images with ground truth.
-        evaluated: evaluated images.
-        predictor: model to run.
-        folder: folder of the files.
-    """
-    score, entries = report["score"], {entry.id: entry for entry in images.entries}
-    shown = []
-    for group, result in choose(evaluated, score):
-        image = images.read(entries[result.id])
-        instances = predictor(image)
-        objects = zip(images.ground_truth.objects(entries[result.id]), result.matches.object_scores, strict=True)
-        missed = [entry for entry, object_score in objects if not entry["iscrowd"] and object_score < score]
-        shown.append((group, result, picture(image, instances.select(instances.scores >= score), missed)))
-    write_json(report, folder / "report.json")
-    write_page(report, page(report, shown), folder / "report.html")
-
-
-def summarise(
-    evaluated: Sequence[EvaluatedImage], class_names: Sequence[str], score: float, about: Mapping[str, Any]
-) -> dict[str, Any]:
-    """Returns the content of report.json.
-
-    Args:
-        evaluated: evaluated images in any order; their ids decide between equal scores, as in pycocotools.
+        predictions: images with their predictions; their file names differ.
+        drawn_score: score threshold of drawn instances, 0 to 1.
+        category_ids: category id of each class; None for a class to leave out.
         class_names: classes of the model.
-        score: score threshold of counts.
-        about: entries ``device``, ``precision``, ``model``, ``input`` and ``truth``.
+        folder: existing folder of the files.
+
+    Returns:
+        Number of instances in results.json.
+
+    Raises:
+        OSError: the disk is full.
     """
-    table = Table.of([result.matches for result in sorted(evaluated, key=lambda result: result.id)])
-    measured = measure(table, class_names)
-    labels = range(1, len(class_names) + 1)
-    masks = curves(table, table.matches.masks[:, 0], 0, labels)
-    precision = {name: masks[0, :, i].tolist() for i, name in enumerate(class_names) if masks[0, 0, i] > -1}
-    times = [result.milliseconds for result in evaluated]
-    quantiles = np.percentile(times, [50, 95, 99, 100]).tolist()
-    return {
-        "frames_in": len(evaluated),
-        "frames_out": len(evaluated),
-        "frames_dropped": 0,
-        "latency_ms": {name: round(value, 2) for name, value in zip(("p50", "p95", "p99", "max"), quantiles, strict=True)},
-        "stage_ms": {},
-        "fps": round(1000 * len(times) / sum(times), 2),
-        **about,
-        "score_floor": 0.0,
-        "score": score,
-        "ap": {key: measured[key] for key in ("segm", "bbox", "per_class")},
-        "mAPr": measured["mAPr"],
-        "recall": recall(table, class_names),
-        "classes": {
-            name: {"AP": mean(masks[:, :, i]), "AP50": mean(masks[0, :, i]), "AP75": mean(masks[5, :, i])}
-            for i, name in enumerate(class_names)
-        },
-        "curve": {"recall": RECALLS.tolist(), "precision": precision},
-        "sweep": sweep(table, class_names),
-        "seed": None,
-        "versions": versions(),
-    }
+    results, images = [], []
+    for predicted in write_behind(iter(predictions), functools.partial(_write_overlay, folder, drawn_score)):
+        file, instances = predicted.file, predicted.instances
+        results += to_results(instances, file.id, category_ids)
+        images.append({"id": file.id, "file_name": file.path.name, "height": instances.height, "width": instances.width})
+    named = zip(category_ids, class_names, strict=True)
+    categories = [{"id": number, "name": name} for number, name in named if number is not None]
+    (folder / "images.json").write_text(json.dumps({"images": images, "categories": categories}, indent=1), encoding="utf-8")
+    (folder / "results.json").write_text(json.dumps(results), encoding="utf-8")
+    return len(results)
 
 
-def choose(evaluated: Sequence[EvaluatedImage], score: float) -> list[tuple[str, EvaluatedImage]]:
-    """Selects the images to show as ("best" or "worst", image).
-
-    The best have true positives, at least as many as errors (false positives and false negatives), and the largest difference;
-    the worst are the others with the most errors. Of equal images the one with the lower id comes first.
-    """
-    counts = {result.id: result.counts(score) for result in evaluated}
-
-    def lead(result: EvaluatedImage) -> int:
-        return counts[result.id][0] - errors(result)
-
-    def errors(result: EvaluatedImage) -> int:
-        return sum(counts[result.id][1:])
-
-    ordered = sorted(evaluated, key=lambda result: result.id)
-    good = [result for result in ordered if counts[result.id][0] and lead(result) >= 0]
-    best = sorted(good, key=lambda result: (lead(result), counts[result.id][0]), reverse=True)[:SHOWN]
-    shown = {result.id for result in best}
-    worst = sorted((result for result in ordered if errors(result) and result.id not in shown), key=errors, reverse=True)
-    return [*(("best", result) for result in best), *(("worst", result) for result in worst[:SHOWN])]
-
-
-def page(report: Mapping[str, Any], shown: Sequence[tuple[str, EvaluatedImage, bytes]]) -> Content:
-    """Returns the content of report.html besides the report; ``shown`` are the images of ``choose`` with their JPEGs."""
-    pictures = []
-    for group, result, jpeg in shown:
-        true_positives, false_positives, false_negatives = result.counts(report["score"])
-        counts = f"{true_positives} true positives, {false_positives} false positives, {false_negatives} false negatives"
-        pictures.append(Picture(f"image-{result.id}", f"{result.file_name}: {counts}", jpeg, (group,)))
-    ap, truth = report["ap"]["segm"], report["truth"]
-    return Content(
-        intro=f"{report['model']} on {report['device']}, {report['precision']}.",
-        cards=[
-            (str(report["frames_in"]), "images", False),
-            (number(ap["AP"]), "mask AP", False),
-            (number(ap["AP50"]), "mask AP50", False),
-            (number(report["mAPr"]["0.5"]), "mAPr at 0.5", False),
-            (f"{report['latency_ms']['p50']:.0f} ms", "for an image, median", False),
-        ],
-        facts=[("truth", f"{truth['file']}, sha256 {truth['sha256'][:16]}")],
-        pictures=pictures,
-        speed=[("an image took", "ms", [(name, number(value, 1)) for name, value in report["latency_ms"].items()])],
-    )
-
-
-def tables(report: Mapping[str, Any]) -> str:
-    """Returns the report as tables for the terminal."""
-    ap, recalls = report["ap"], report["recall"]
-    seconds = 1 / report["fps"]
-    lines = [f"{report['model']} on {report['device']}, {report['frames_in']} images, {seconds:.3f} s a frame", ""]
-    width = max(14, *(len(name) + 2 for name in report["classes"]))
-
-    def row(title: str, *values: float | None) -> None:
-        lines.append(f"{title:<{width}}" + "".join(f"{number(value):>9}" for value in values))
-
-    def head(title: str, *names: str) -> None:
-        lines.append(f"{title:<{width}}" + "".join(f"{name:>9}" for name in names))
-
-    kinds = ("AP", "AP50", "AP75")
-    head("", *kinds)
-    row("masks", *(ap["segm"][key] for key in kinds))
-    row("boxes", *(ap["bbox"][key] for key in kinds))
-    lines.append("")
-    head("masks by size", "small", "medium", "large")
-    row("AP", *(ap["segm"][f"AP_{size}"] for size in ("small", "medium", "large")))
-    row("AR", *(recalls[f"AR_{size}"] for size in ("small", "medium", "large")))
-    lines.append("")
-    head("masks an image", "1", "10", "100")
-    row("AR", *(recalls[f"AR{most}"] for most in (1, 10, 100)))
-    lines.append("")
-    head("class", *kinds)
-    for name, values in report["classes"].items():
-        row(name, *(values[key] for key in kinds))
-    lines += ["", *(f"{f'mAPr at {overlap}':<{width}}{number(value):>9}" for overlap, value in report["mAPr"].items())]
-    return "\n".join(lines)
+def _write_overlay(folder: Path, drawn_score: float, predicted: PredictedImage) -> None:
+    instances = predicted.instances
+    drawn = overlay.draw(predicted.image, instances.select(instances.scores >= drawn_score))
+    jpeg = cv2.imencode(".jpg", cv2.cvtColor(drawn, cv2.COLOR_RGB2BGR))[1]
+    (folder / f"{predicted.file.path.name}.overlay.jpg").write_bytes(jpeg.tobytes())

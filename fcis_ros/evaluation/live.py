@@ -18,47 +18,24 @@ from rosbags.rosbag2 import Reader
 from tqdm import tqdm
 
 from fcis_ros.bags.playback import open_bag
-from fcis_ros.bags.reader import Recording, open_recording
+from fcis_ros.bags.reader import BagFrame, open_recording
 from fcis_ros.bags.writer import record
 from fcis_ros.errors import InputError
-from fcis_ros.evaluation.ground_truth import GroundTruth
 from fcis_ros.evaluation.offline import open_ground_truth
-from fcis_ros.evaluation.pipeline import DecodedFrame, EvaluationInputs, PredictedFrame, evaluate
+from fcis_ros.evaluation.pipeline import DecodedFrame, PredictedFrame
+from fcis_ros.evaluation.recordings import EvaluationInputs, evaluate
 from fcis_ros.evaluation.replay import MASKS_TOPIC, Measured, replay, share
-from fcis_ros.evaluation.spec import SCORE_FLOOR, Shard
+from fcis_ros.evaluation.spec import SCORE_FLOOR, EvaluationSpec, Playback, Shard
+from fcis_ros.files import sha256
 from fcis_ros.messages import mask_messages
 from fcis_ros.messages.typestore import header_stamp, message_types
+from fcis_ros.model.exported import class_names_of
 from fcis_ros.results.run_report import write_report
 from fcis_ros.results.run_writer import RunWriter
 from fcis_ros.structures import Instances
 
 CLIP, ANSWERS, LOG = "input_bag", "output_bag", "node.log"
 REASONS = ("overwritten", "rejected", "stale", "failed")
-
-
-@dataclass(frozen=True)
-class NodeSettings:
-    """How the node is started.
-
-    Attributes:
-        model: absolute path of the checkpoint.
-        class_names: classes of the model.
-        device: device of the network.
-        rate: frames per second; None keeps the spacing of the clip's stamps.
-        score: score threshold of overlays.
-        domain: ROS domain; None for an unused one.
-        precision: precision of the convolutions.
-        threads: CPU threads of the network; 0 for PyTorch's default.
-    """
-
-    model: Path
-    class_names: tuple[str, ...]
-    device: str
-    rate: float | None
-    score: float
-    domain: int | None
-    precision: str = "auto"
-    threads: int = 0
 
 
 @dataclass(frozen=True)
@@ -74,12 +51,14 @@ class Answers:
     instances: Mapping[int, Instances]
 
 
-def play(folder: Path, settings: NodeSettings, frames: int) -> Answers:
+def play(spec: EvaluationSpec, playback: Playback, class_names: tuple[str, ...], folder: Path, frames: int) -> Answers:
     """Plays the clip in the folder to the node.
 
     Args:
+        spec: specification of the evaluation.
+        playback: rate and ROS domain.
+        class_names: classes of the model.
         folder: folder of the run, with the clip.
-        settings: settings of the node.
         frames: number of frames of the clip.
 
     Raises:
@@ -87,15 +66,15 @@ def play(folder: Path, settings: NodeSettings, frames: int) -> Answers:
         OSError: the disk is full.
     """
     parameters: dict[str, str | float] = {
-        "model": str(settings.model), "device": settings.device, "precision": settings.precision, "threads": settings.threads,
-        "score_threshold": SCORE_FLOOR, "overlay_score_threshold": settings.score,
+        "model": str(spec.checkpoint.resolve()), "device": spec.device, "precision": spec.precision,
+        "threads": spec.threads or 0, "score_threshold": SCORE_FLOOR, "overlay_score_threshold": spec.score,
     }  # fmt: skip
     with tqdm(desc="replay", total=frames, unit="frame", mininterval=0.5) as bar:
-        measured = replay(folder / CLIP, folder / ANSWERS, parameters, folder / LOG, settings.rate, settings.domain, bar.update)
+        measured = replay(folder / CLIP, folder / ANSWERS, parameters, folder / LOG, playback.rate, playback.domain, bar.update)
     if not measured.answered:
         raise InputError(f"the node answered none of {frames} frames; its counters: {dropped(measured) or 'none'}")
     instances = {
-        stamp: mask_messages.from_message(message, settings.class_names)
+        stamp: mask_messages.from_message(message, class_names)
         for stamp, message in messages(folder / ANSWERS, MASKS_TOPIC)
         if stamp in measured.answered
     }
@@ -103,22 +82,17 @@ def play(folder: Path, settings: NodeSettings, frames: int) -> Answers:
 
 
 def evaluate_answers(
-    folder: Path,
-    recording: Recording,
-    ground_truth: GroundTruth | None,
-    answers: Answers,
-    settings: NodeSettings,
-    about: Mapping[str, Any],
+    inputs: EvaluationInputs, answers: Answers, spec: EvaluationSpec, rate: float | None, about: Mapping[str, Any], folder: Path
 ) -> dict[str, Any]:
     """Evaluates the answers to the usable frames of a recording, and writes the report.
 
     Args:
-        folder: folder of the run.
-        recording: recording that was played, as it was before.
-        ground_truth: ground truth of its frames; None without.
+        inputs: recording that was played, as it was before, with its ground truth.
         answers: answers of the node.
-        settings: settings of the node.
-        about: further entries of the run's specification: the model, the ground truth and so on.
+        spec: specification of the evaluation.
+        rate: frames per second; None for the spacing of the clip's stamps.
+        about: further entries of the run's specification: the ground truth and so on.
+        folder: folder of the run.
 
     Returns:
         Content of report.json.
@@ -128,51 +102,44 @@ def evaluate_answers(
         OSError: the disk is full.
     """
     measured, stamps = answers.measured, list(answers.measured.sent)
-    inputs = EvaluationInputs([recording], [ground_truth] if ground_truth else None, settings.class_names)
-    spec = {
+    (recording,) = inputs.recordings
+    run = RunWriter(folder, {
         "format": 1,
         "mode": "live",
         "bags": [{"path": str(recording.path), "topic": recording.topic, "messages": recording.count}],
         "shard": [1, 1],
         "precision": measured.facts.get("precision", "fp32"),
-        "device": measured.facts.get("device", settings.device),
-        "class_names": list(settings.class_names),
+        "device": measured.facts.get("device", spec.device),
+        "class_names": list(inputs.class_names),
         "category_ids": inputs.category_ids,
         "score_floor": SCORE_FLOOR,
-        "score": settings.score,
+        "score": spec.score,
+        "model": {"name": spec.checkpoint.stem, "sha256": sha256(spec.checkpoint)},
         **about,
-    }
-    run = RunWriter(folder, spec, allowed=(CLIP, ANSWERS, LOG))
+    }, allowed=(CLIP, ANSWERS, LOG))  # fmt: skip
     run.write_live({
-        "rate": settings.rate,
+        "rate": rate,
         "seconds": measured.seconds,
         "sent": list(measured.sent.values()),
         "latency_ms": [measured.answered.get(stamp) for stamp in stamps],
         "stage_ms": measured.stage_ms,
         "dropped": dropped(measured),
     })  # fmt: skip
-    predict = functools.partial(answers_in_order, stamps, answers.instances, settings.class_names)
+    predict = functools.partial(answers_in_order, stamps, answers.instances, inputs.class_names)
     bar = tqdm(desc="evaluate", total=recording.count, unit="frame", mininterval=0.5)
-    with bar, run, contextlib.closing(evaluate(inputs, Shard(), predict, run, settings.score)) as frames:
+    with bar, run, contextlib.closing(evaluate(inputs, Shard(), predict, run, spec.score)) as frames:
         for _ in frames:
             bar.update()
     return write_report(folder)
 
 
-def evaluate_recording_live(
-    path: Path, topic: str | None, annotations: str | None, ground_truth_topic: str | None, folder: Path,
-    settings: NodeSettings, model: Mapping[str, str],
-) -> dict[str, Any]:  # fmt: skip
+def evaluate_recording_live(spec: EvaluationSpec, playback: Playback, folder: Path) -> dict[str, Any]:
     """Plays a recording to the node and evaluates its answers.
 
     Args:
-        path: path of the recording.
-        topic: image topic; None where the recording has one.
-        annotations: COCO instance file; None without.
-        ground_truth_topic: topic of ground truth; None without.
+        spec: specification of the evaluation, of one recording.
+        playback: rate and ROS domain.
         folder: folder of the run.
-        settings: settings of the node.
-        model: name and sha256 of the checkpoint, for the report.
 
     Returns:
         Content of report.json.
@@ -181,23 +148,27 @@ def evaluate_recording_live(
         InputError: the recording or its ground truth cannot be used, or the node does not run or answers nothing.
         OSError: the disk is full.
     """
-    recording = open_recording(path, topic)
-    opened = open_ground_truth([recording], annotations, ground_truth_topic, settings.class_names)
-    ground_truth = opened.sources[0] if opened else None
-    source = open_bag(path, settings.rate, None, topic)
+    path, class_names = Path(spec.recordings[0]), class_names_of(spec.checkpoint)
+    recording = open_recording(path, spec.topic)
+    opened = open_ground_truth([recording], spec.annotations, spec.ground_truth_topic, class_names)
+    source = open_bag(path, playback.rate, None, spec.topic)
     frames = tqdm(source.frames(), "record", source.count, unit="frame", mininterval=0.5)
     sent = record(frames, folder / CLIP, source.count)
-    answers = play(folder, settings, len(sent))
-    about = {"model": model, "truth": opened.description if opened else None}
-    report = evaluate_answers(folder, recording, ground_truth, answers, settings, about)
-    if ground_truth and not report["frames_annotated"]:
-        raise ground_truth.no_match(report["frames_in"])
+    answers = play(spec, playback, class_names, folder, len(sent))
+    inputs = EvaluationInputs([recording], opened.sources if opened else None, class_names)
+    about = {"truth": opened.description if opened else None}
+    report = evaluate_answers(inputs, answers, spec, playback.rate, about, folder)
+    if opened and not report["frames_annotated"]:
+        raise opened.sources[0].no_match(report["frames_in"])
     return report
 
 
 def answers_in_order(
-    stamps: Sequence[int], instances: Mapping[int, Instances], class_names: tuple[str, ...], frames: Iterator[DecodedFrame]
-) -> Iterator[PredictedFrame]:
+    stamps: Sequence[int],
+    instances: Mapping[int, Instances],
+    class_names: tuple[str, ...],
+    frames: Iterator[DecodedFrame[BagFrame]],
+) -> Iterator[PredictedFrame[BagFrame]]:
     """Yields usable frames with the recorded answers to them; frames without an answer have no instances.
 
     Args:

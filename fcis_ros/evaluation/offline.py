@@ -18,7 +18,8 @@ from tqdm import tqdm
 from fcis_ros.bags.reader import Recording, open_recording
 from fcis_ros.evaluation.ground_truth import AnnotationFile, GroundTruth
 from fcis_ros.evaluation.ground_truth_topic import GroundTruthTopic
-from fcis_ros.evaluation.pipeline import EvaluationInputs, evaluate, network_predictions
+from fcis_ros.evaluation.pipeline import network_predictions
+from fcis_ros.evaluation.recordings import EvaluationInputs, evaluate
 from fcis_ros.evaluation.spec import SCORE_FLOOR, EvaluationSpec
 from fcis_ros.files import sha256
 from fcis_ros.model.exported import load_predictor
@@ -89,7 +90,7 @@ def evaluate_recordings(
     times: list[tuple[float, Mapping[str, float]]] = []
     start = time.monotonic()
     bar = tqdm(total=total, initial=run.count, unit="frame", mininterval=0.5, disable=not show_progress)
-    predict = functools.partial(network_predictions, model)
+    predict = functools.partial(network_predictions, model, SCORE_FLOOR)
     try:
         with bar, run, contextlib.closing(evaluate(inputs, spec.shard, predict, run, spec.score)) as frames:
             for frame in frames:

@@ -1,36 +1,29 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""Frames of recordings -> predictions -> records in the folder of a run. The same input gives the same bytes every time.
+"""The pipeline of every evaluation: frames are decoded, read ahead, and predicted; each stage is a generator.
 
-Predictions come from a network (``network_predictions``) or were recorded (``live.answers_in_order``).
+Frames are messages of recordings or image files. Predictions come from a network (``network_predictions``) or were recorded
+(``live.answers_in_order``). What follows is the caller's: ``recordings`` and ``image_set`` match and write the predictions.
 """
 
-import itertools
 import time
-from collections import Counter
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
-from typing import Any, Protocol
+from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 
-from fcis_ros.bags.reader import BagFrame, Recording
 from fcis_ros.errors import InputError
-from fcis_ros.evaluation.ground_truth import GroundTruth
-from fcis_ros.evaluation.spec import SCORE_FLOOR, Shard
-from fcis_ros.evaluation.threads import read_ahead, write_behind
-from fcis_ros.metrics.average_precision import NO_MATCHES
-from fcis_ros.metrics.coco_results import to_results, with_text
-from fcis_ros.metrics.matching import match_image
-from fcis_ros.results.frame_record import with_matches
-from fcis_ros.results.frame_selection import TIME_BINS
-from fcis_ros.results.gallery import Gallery
-from fcis_ros.results.run_writer import RunWriter
+from fcis_ros.evaluation.threads import read_ahead
 from fcis_ros.structures import Instances, Prediction
 
-# Image ids of frames without one: this times the recording's index, plus the frame's index from 1; likewise ids of objects.
-BAG_IDS, OBJECT_IDS = 100_000_000, 10_000
+
+class EncodedFrame(Protocol):
+    """Frame as it is stored, such as ``bags.reader.BagFrame``."""
+
+    def image(self) -> np.ndarray:
+        """Decodes the image: [H, W, 3] uint8, RGB; raises InputError if the frame cannot be used."""
+        ...
 
 
 class Network(Protocol):
@@ -43,23 +36,26 @@ class DamagedRecording(InputError):
     """A recording cannot be read any further."""
 
 
+FrameT = TypeVar("FrameT", bound=EncodedFrame)
+
+
 @dataclass(frozen=True, eq=False)
-class DecodedFrame:
+class DecodedFrame(Generic[FrameT]):
     """A frame with its image.
 
     Attributes:
-        frame: frame of the recording.
+        frame: frame as it is stored.
         image: [H, W, 3] uint8, RGB; None if the frame cannot be used.
         problem: reason why it cannot be used.
     """
 
-    frame: BagFrame
+    frame: FrameT
     image: np.ndarray | None
     problem: str | None = None
 
 
 @dataclass(frozen=True, eq=False)
-class PredictedFrame:
+class PredictedFrame(Generic[FrameT]):
     """A frame with its predicted instances.
 
     Attributes:
@@ -69,82 +65,29 @@ class PredictedFrame:
         stage_ms: run time of each stage, milliseconds.
     """
 
-    decoded: DecodedFrame
+    decoded: DecodedFrame[FrameT]
     instances: Instances | None
     milliseconds: float | None = None
     stage_ms: Mapping[str, float] = field(default_factory=dict)
 
 
-Predict = Callable[[Iterator[DecodedFrame]], Iterator[PredictedFrame]]
+Predict = Callable[[Iterator[DecodedFrame[FrameT]]], Iterator[PredictedFrame[FrameT]]]
 
 
-@dataclass(frozen=True)
-class EvaluationInputs:
-    """Opened inputs of an evaluation.
-
-    Attributes:
-        recordings: recordings, in order.
-        ground_truth: ground truth of each recording; None without.
-        class_names: classes of the model.
-    """
-
-    recordings: Sequence[Recording]
-    ground_truth: Sequence[GroundTruth] | None
-    class_names: tuple[str, ...]
-
-    @property
-    def category_ids(self) -> list[int]:
-        """Category id of each class in the files of the run."""
-        return list(self.ground_truth[0].category_ids if self.ground_truth else range(1, len(self.class_names) + 1))
-
-    def slices(self, shard: Shard) -> list[tuple[int, int]]:
-        """Returns the range [start, stop) of frames of each recording that belongs to a shard."""
-        count = len(self.recordings)
-        return [shard.slice(index, count, partial(_frame_count, recording)) for index, recording in enumerate(self.recordings)]
-
-
-def _frame_count(recording: Recording) -> int:
-    return recording.count
-
-
-def evaluate(
-    inputs: EvaluationInputs, shard: Shard, predict: Predict, run: RunWriter, score: float
-) -> Generator[PredictedFrame, None, None]:
-    """Adds the frames that a run lacks yet, and yields each once it is written. Close the generator before the run.
+def predicted_frames(frames: Iterable[FrameT], predict: Predict[FrameT]) -> Iterator[PredictedFrame[FrameT]]:
+    """Yields the frames with their predictions, in order.
 
     Args:
-        inputs: opened inputs.
-        shard: shard to compute.
+        frames: frames to decode, in a thread.
         predict: source of predictions.
-        run: folder to fill.
-        score: score threshold of pictures and counts.
 
     Raises:
-        InputError: recordings are damaged (frames before the damage and all other recordings are evaluated), or the ground
-            truth does not fit.
-        OSError: the disk is full.
+        DamagedRecording: the frames cannot be read any further.
     """
-    writer = FrameWriter(run, inputs.category_ids, score)
-    done = Counter(record["bag"] for record in run.frames())
-    damage: list[str] = []
-    for index, (recording, (start, stop)) in enumerate(zip(inputs.recordings, inputs.slices(shard), strict=True)):
-        if start + done[index] >= stop and (stop < recording.count or not recording.damage):
-            continue
-        end = None if stop == recording.count else stop  # damage shows when the recording is read to its end
-        frames = itertools.islice(recording.frames(), start + done[index], end)
-        ground_truth = inputs.ground_truth[index] if inputs.ground_truth else None
-        write = partial(writer.write, index, recording, ground_truth)
-        try:
-            decoded = read_ahead(decode(frames))
-            predicted = predict(decoded)
-            yield from write_behind(predicted, write)
-        except DamagedRecording as error:
-            damage.append(str(error))
-    if damage:
-        raise InputError("; ".join(damage))
+    return predict(read_ahead(decode(frames)))
 
 
-def decode(frames: Iterable[BagFrame]) -> Iterator[DecodedFrame]:
+def decode(frames: Iterable[FrameT]) -> Iterator[DecodedFrame[FrameT]]:
     """Decodes the images of frames.
 
     Raises:
@@ -166,77 +109,21 @@ def decode(frames: Iterable[BagFrame]) -> Iterator[DecodedFrame]:
             yield DecodedFrame(frame, image)
 
 
-def network_predictions(network: Network, frames: Iterator[DecodedFrame]) -> Iterator[PredictedFrame]:
-    """Runs a network on the frames that can be used."""
+def network_predictions(
+    network: Network, score_floor: float, frames: Iterator[DecodedFrame[FrameT]]
+) -> Iterator[PredictedFrame[FrameT]]:
+    """Runs a network on the frames that can be used.
+
+    Args:
+        network: network to run.
+        score_floor: lowest score of predicted instances, 0 to 1.
+        frames: decoded frames.
+    """
     for decoded in frames:
         if decoded.image is None:
             yield PredictedFrame(decoded, None)
             continue
         start = time.perf_counter()
-        (prediction,) = network.predict([decoded.image], SCORE_FLOOR)
+        (prediction,) = network.predict([decoded.image], score_floor)
         milliseconds = (time.perf_counter() - start) * 1000
         yield PredictedFrame(decoded, prediction.instances, milliseconds, prediction.stage_ms)
-
-
-class FrameWriter:
-    """Matches predictions with the ground truth and writes them to a run, in order."""
-
-    def __init__(self, run: RunWriter, category_ids: Sequence[int], score: float):
-        self._run, self._category_ids, self._score = run, category_ids, score
-        self._known = {record["truth"] for record in run.frames() if record["truth"] is not None}
-        self._gallery = Gallery(run.path, score, run.frames())
-
-    def write(self, index: int, recording: Recording, ground_truth: GroundTruth | None, predicted: PredictedFrame) -> None:
-        """Writes a frame.
-
-        Args:
-            index: index of the recording.
-            recording: recording of the frame.
-            ground_truth: ground truth of the recording; None without.
-            predicted: frame to write.
-
-        Raises:
-            InputError: the ground truth does not fit.
-            OSError: the disk is full.
-        """
-        frame, instances, image = predicted.decoded.frame, predicted.instances, predicted.decoded.image
-        unique_id = BAG_IDS * index + frame.index + 1
-        record: dict[str, Any] = {
-            "bag": index, "index": frame.index, "name": frame.name, "stamp": frame.stamp, "log_time": frame.log_time,
-            "problem": predicted.decoded.problem, "moment": frame.index * TIME_BINS // max(recording.count, 1),
-            "height": 0, "width": 0, "truth": None, "listed": False, "tracked": False, "repeated": False,
-            "own_id": unique_id, "image_id": unique_id,
-        }  # fmt: skip
-        if instances is None or image is None:
-            self._run.add(with_matches(record, NO_MATCHES, self._score), {})
-            return
-        record |= {"height": instances.height, "width": instances.width, "listed": ground_truth is None}
-        annotated = ground_truth.find(frame, instances.height, instances.width) if ground_truth else None
-        objects: list[dict[str, Any]] = []
-        if annotated:
-            record["repeated"] = annotated.key in self._known
-        if annotated and not record["repeated"]:
-            self._known.add(annotated.key)
-            objects = annotated.objects
-            record |= {"truth": annotated.key, "listed": True, "tracked": any("track_id" in entry for entry in objects)}
-            record["image_id"] = unique_id if annotated.image_id is None else annotated.image_id
-        results = to_results(instances, record["image_id"])
-        record = with_matches(record, match_image(objects, results), self._score)
-        self._gallery.add(record, image, instances, objects)
-        list_name = "detections" if record["listed"] else "unannotated"
-        self._run.add(record, {list_name: self._result_entries(results), "annotations": self._object_entries(record, objects)})
-
-    def _result_entries(self, results: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """Returns results without boxes, so that pycocotools takes areas from the masks for results as for annotations."""
-        entries = [{**entry, "category_id": self._category_ids[entry["category_id"] - 1]} for entry in results]
-        for entry in entries:
-            del entry["bbox"]
-        return entries
-
-    def _object_entries(self, record: Mapping[str, Any], objects: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        first_id = OBJECT_IDS * (BAG_IDS * record["bag"] + record["index"]) + 1
-        return [
-            {"id": first_id + offset, "image_id": record["image_id"], **entry,
-             "category_id": self._category_ids[entry["category_id"] - 1], "segmentation": with_text(entry["segmentation"])}
-            for offset, entry in enumerate(objects)
-        ]  # fmt: skip

@@ -1,8 +1,7 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""What an offline evaluation computes."""
+"""What an evaluation computes."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -12,32 +11,48 @@ SCORE_FLOOR = 0.02  # instances with lower scores change AP by less than 0.001
 
 @dataclass(frozen=True)
 class Shard:
-    """Shard ``number`` of ``count``, from 1. All recordings have equal weight, so that a shard opens only those in it."""
+    """Shard ``number`` of ``count``, from 1. All recordings have equal weight."""
 
     number: int = 1
     count: int = 1
 
-    def slice(self, index: int, recordings: int, count_frames: Callable[[], int]) -> tuple[int, int]:
+    def slice(self, index: int, recordings: int, frames: int) -> tuple[int, int]:
         """Returns the range [start, stop) of a recording's frames that belongs to the shard.
 
         Args:
             index: index of the recording.
             recordings: number of recordings.
-            count_frames: function that returns the number of frames in it; called only if the shard has some of them.
+            frames: number of frames in it.
         """
         first, last = (Fraction(edge * recordings, self.count) - index for edge in (self.number - 1, self.number))
         if last <= 0 or first >= 1:
             return 0, 0
-        count = count_frames()
-        return int(count * max(first, Fraction(0))), int(count * min(last, Fraction(1)))
+        return int(frames * max(first, Fraction(0))), int(frames * min(last, Fraction(1)))
+
+
+@dataclass(frozen=True)
+class Playback:
+    """How a clip is played to a node.
+
+    Attributes:
+        rate: frames per second; None keeps the spacing of the clip's stamps.
+        domain: ROS domain; None for an unused one.
+        frames: maximum number of frames; None for all.
+        seed: seed of the synthetic clip.
+    """
+
+    rate: float | None = None
+    domain: int | None = None
+    frames: int | None = None
+    seed: int = 0
 
 
 @dataclass(frozen=True)
 class EvaluationSpec:
-    """What an offline evaluation computes; the same specification gives the same files.
+    """What an evaluation computes; offline, the same specification gives the same files.
 
     Attributes:
-        recordings: paths or URLs of the recordings, in order.
+        recordings: paths or URLs of the recordings, in order; for the demo one input of ``frame_sources.open_source``.
         topic: image topic; None where each recording has one.
         annotations: path or URL of a COCO instance file; None without.
         ground_truth_topic: topic of the recordings with ground truth as masks; None without.

@@ -12,15 +12,16 @@ from fcis_ros.bags.reader import open_recording
 from fcis_ros.cli.main import main
 from fcis_ros.errors import InputError
 from fcis_ros.evaluation.ground_truth import AnnotationFile
+from fcis_ros.evaluation.recordings import EvaluationInputs
+from fcis_ros.evaluation.spec import EvaluationSpec
 from fcis_ros.results.run_report import table
 
 pytestmark = pytest.mark.ros
-ABOUT = {"model": {"name": "stand-in", "sha256": "0"}}
 
 
 def live(bag, annotations, folder, drop=(), rate=10.0):
     """As if a node had answered all but some frames of the bag, each 10 ms later than the one before."""
-    from fcis_ros.evaluation.live import Answers, NodeSettings, evaluate_answers
+    from fcis_ros.evaluation.live import Answers, evaluate_answers
     from fcis_ros.evaluation.replay import Measured
 
     recording = open_recording(bag)
@@ -34,8 +35,9 @@ def live(bag, annotations, folder, drop=(), rate=10.0):
     measured.facts = {"frames_overwritten": str(len(drop)), "device": "cpu", "precision": "fp32"}
     truth = AnnotationFile(annotations, NAMES, recording.named, recording.count) if annotations else None
     about = truth and {"file": annotations.name, "matched_by": truth.matched_by}
-    settings = NodeSettings(annotations, NAMES, "cpu", rate, 0.5, None)
-    return evaluate_answers(folder, recording, truth, Answers(measured, answers), settings, {**ABOUT, "truth": about})
+    spec = EvaluationSpec((str(bag),), None, annotations, None, bag / "metadata.yaml", "cpu", None, "fp32", 0.5)
+    inputs = EvaluationInputs([recording], [truth] if truth else None, NAMES)
+    return evaluate_answers(inputs, Answers(measured, answers), spec, rate, {"truth": about}, folder)
 
 
 def test_live_all_answered_equals_offline(bag, annotations, tmp_path):
@@ -80,7 +82,7 @@ def test_play_precision_and_threads_become_node_parameters(bag, tmp_path, tiny_c
     command = ["evaluate-bag", str(bag), "--live", "--checkpoint", str(tiny_checkpoint), "--out", str(tmp_path / "out")]
     assert main(command) == 2
     assert main([*command, "--precision", "fp32", "--threads", "3"]) == 2
-    assert [(own["precision"], own["threads"]) for own in given] == [("auto", 0), ("fp32", 3)]
+    assert [(parameters["precision"], parameters["threads"]) for parameters in given] == [("auto", 0), ("fp32", 3)]
 
 
 def test_live_recording_is_answered_by_the_node(tmp_path, tiny_checkpoint, capsys):

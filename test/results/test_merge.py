@@ -109,24 +109,3 @@ def test_evaluate_merge_incomplete_shards_are_reported(bag, annotations, tmp_pat
     assert main(["evaluate-merge", str(folder)]) == 0
     assert json.loads((folder / "merged/report.json").read_text())["complete"]
     assert main(["evaluate-merge", str(folder), "--status"]) == 0
-
-
-def test_shard_slices_cover_each_frame_once():
-    """Every frame belongs to one shard, whatever the numbers; a shard opens only what it needs."""
-    counts = [7, 0, 100, 1, 33]
-    for shards in (1, 2, 3, 5, 9, 400):
-        seen = [0] * len(counts)
-        for number in range(1, shards + 1):
-            opened = []
-            for bag, count in enumerate(counts):
-
-                def frames(bag=bag, count=count, opened=opened):
-                    opened.append(bag)
-                    return count
-
-                start, stop = Shard(number, shards).slice(bag, len(counts), frames)
-                if start < stop:
-                    assert start == seen[bag]
-                    seen[bag] = stop
-            assert len(opened) <= len(counts) / shards + 2
-        assert seen == counts

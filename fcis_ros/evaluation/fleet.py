@@ -1,6 +1,6 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""``evaluate-bag --engine``: all shards of an evaluation on the workers of a Ray cluster."""
+"""All shards of an evaluation on the workers of a Ray cluster."""
 
 import functools
 import time
@@ -9,11 +9,11 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from fcis_ros.cli.needing import needing
-from fcis_ros.cli.output import writable
 from fcis_ros.errors import InputError
 from fcis_ros.evaluation.offline import evaluate_recordings
+from fcis_ros.evaluation.ray_executor import connected, gpus, map_parts, slots
 from fcis_ros.evaluation.spec import EvaluationSpec, Shard
+from fcis_ros.files import writable
 from fcis_ros.results.merge import find_shards, shard_path
 from fcis_ros.results.run_reader import COMPLETE
 from fcis_ros.results.run_writer import AlreadyComplete, Busy
@@ -35,8 +35,6 @@ def evaluate_shards(spec: EvaluationSpec, folder: Path, engine: str, count: int 
     Raises:
         InputError: there is no cluster, or shards could not be evaluated; their reasons are printed.
     """
-    with needing("pip install 'ray[client]'"):
-        from fcis_ros.evaluation.ray_executor import connected, gpus, map_parts, slots
     if spec.device.startswith("cuda:"):
         raise InputError(f"--device {spec.device}: Ray says which GPU a worker has; --device cuda")
     earlier = count_shards(folder)
