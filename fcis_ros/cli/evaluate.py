@@ -8,6 +8,7 @@ and the worst images. Under torchrun the processes share the images, and the fig
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 from fcis_ros.cli.arguments import add_model, count, refuse, unit
 from fcis_ros.errors import InputError
@@ -33,7 +34,7 @@ def run(arguments: argparse.Namespace) -> None:
     from fcis_ros.files import sha256
     from fcis_ros.model.device import choose_device
     from fcis_ros.model.exported import load_predictor
-    from fcis_ros.results.image_report import summarise, tables, write_image_report
+    from fcis_ros.results.image_report import report_content, tables, write_image_report
     from fcis_ros.training.distributed import join, local_device
 
     if not arguments.out:
@@ -57,10 +58,10 @@ def run(arguments: argparse.Namespace) -> None:
         processes.leave()
     if evaluated is None:
         return
-    about = {"device": str(predictor.device), "precision": predictor.precision, "model": predictor.name}
+    about: dict[str, Any] = {"device": str(predictor.device), "precision": predictor.precision, "model": predictor.name}
     about["input"] = f"{len(images.entries)} images of {folder}"
     about["truth"] = {"file": annotations.name, "sha256": sha256(annotations)}
-    report = summarise(evaluated, predictor.config.class_names, score, about)
+    report = report_content(evaluated, predictor.config.class_names, score, about)
     if arguments.out:
         if (Path(arguments.out) / "run.json").exists():
             raise InputError(f"{arguments.out}: holds an evaluation of recordings; choose another folder")

@@ -17,10 +17,10 @@ from fcis_ros.errors import InputError
 def size(text: str) -> tuple[int, int]:
     """``WxH`` -> width, height."""
     match = re.fullmatch(r"(\d{1,5})x(\d{1,5})", text)
-    sides = tuple(map(int, match.groups())) if match else (0, 0)
-    if not all(2 <= side <= 1 << 15 for side in sides):
+    width, height = (int(match[1]), int(match[2])) if match else (0, 0)
+    if not all(2 <= side <= 1 << 15 for side in (width, height)):
         raise argparse.ArgumentTypeError(f"{text} is not WIDTHxHEIGHT with sides of 2 to 32768 pixels")
-    return sides
+    return width, height
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -30,12 +30,11 @@ def run(arguments: argparse.Namespace) -> None:
         "versions": versions(),
         "device": device.value,
         "precision": precision.value,
-        "why": {"device": device.why, "precision": precision.why},
     }
+    why = {"device": device.why, "precision": precision.why}
     if arguments.json:
-        print(json.dumps(about, indent=2))
+        print(json.dumps({**about, "why": why}, indent=2))
         return
-    why = about.pop("why")
     for title, content in about.items():
         if isinstance(content, dict):
             print(f"{title}:")

@@ -49,7 +49,7 @@ def parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name, module in COMMANDS.items():
-        first_line = module.__doc__.strip().splitlines()[0]
+        first_line = (module.__doc__ or "").strip().splitlines()[0]
         command = commands.add_parser(
             name, help=first_line, description=module.__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
         )

@@ -42,7 +42,7 @@ def finished_folder(path: Path, proof: str, log: str | None = None) -> Iterator[
         yield partial
         _replace(path, partial, old)
     except BaseException as error:
-        note = _keep(partial / log, kept) if log and isinstance(error, Exception) else ""
+        note = _keep(partial / log, kept) if log and kept and isinstance(error, Exception) else ""
         shutil.rmtree(partial, ignore_errors=True)
         if isinstance(error, OSError) and error.errno in UNWRITABLE:
             raise InputError(f"{path}: cannot be written ({error.strerror}){note}") from None

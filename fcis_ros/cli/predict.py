@@ -10,11 +10,16 @@ images.json (which id is which file, and the categories).
 """
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fcis_ros.cli.arguments import add_model, refuse, unit
 from fcis_ros.errors import InputError
 from fcis_ros.files import atomic_path
+
+if TYPE_CHECKING:
+    from fcis_ros.evaluation.image_ground_truth import ImageGroundTruth
 
 DRAWN, STORED = 0.5, 0.001  # scores from which instances are drawn, and stored
 
@@ -32,12 +37,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     if arguments.raw:
-        write_raw(arguments)
+        predict_raw(arguments)
     else:
-        write_results(arguments)
+        predict_to_folder(arguments)
 
 
-def write_raw(arguments: argparse.Namespace) -> None:
+def predict_raw(arguments: argparse.Namespace) -> None:
     import cv2
     import numpy as np
 
@@ -56,13 +61,13 @@ def write_raw(arguments: argparse.Namespace) -> None:
     outputs = raw_outputs(predictor.model, image, predictor.device)
     try:
         with atomic_path(out) as partial, open(partial, "wb") as file:
-            np.savez(file, **outputs)
+            np.savez(file, **outputs)  # type: ignore[arg-type] # its stub takes an array for allow_pickle
     except OSError as error:
         raise InputError(f"{out}: cannot be written ({error.strerror})") from None
     print(f"{len(outputs['rois'])} ROIs, {len(outputs['scores'])} instances -> {out}")
 
 
-def write_results(arguments: argparse.Namespace) -> None:
+def predict_to_folder(arguments: argparse.Namespace) -> None:
     from tqdm import tqdm
 
     from fcis_ros.cli.output import finished_folder
@@ -78,7 +83,8 @@ def write_results(arguments: argparse.Namespace) -> None:
     require_distinct_names(paths)
     predictor = load_predictor(arguments.checkpoint, arguments.device, arguments.threads, arguments.precision)
     names = predictor.config.class_names
-    files, categories = [ImageFile(number, path) for number, path in enumerate(paths, 1)], list(range(1, len(names) + 1))
+    files = [ImageFile(number, path) for number, path in enumerate(paths, 1)]
+    categories: Sequence[int | None] = range(1, len(names) + 1)
     if arguments.annotations:
         truth = ImageGroundTruth.load(Path(arguments.annotations), names)
         files, categories = [ImageFile(image_id_of(truth, path), path) for path in paths], truth.category_ids
@@ -96,7 +102,7 @@ def require_distinct_names(paths: list[Path]) -> None:
             raise InputError(f"{path}: another image has the same file name ({seen[path.name]}); use separate runs")
 
 
-def image_id_of(truth, path: Path) -> int:
+def image_id_of(truth: "ImageGroundTruth", path: Path) -> int:
     image = truth.find(path.as_posix())
     if image is None:
         raise InputError(f"{path}: not among the images of the annotations")

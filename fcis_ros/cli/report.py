@@ -58,7 +58,7 @@ def report(folder: Path, score: float | None, baseline: str | None, tolerance: f
 
     comparison = compare_with(folder, Path(baseline), TOLERANCE if tolerance is None else tolerance) if baseline else None
     print_report(write_report(folder, score, comparison), folder)
-    return int(bool(comparison) and comparison["regressed"])
+    return int(comparison is not None and comparison["regressed"])
 
 
 def print_report(written: dict[str, Any], folder: Path) -> None:

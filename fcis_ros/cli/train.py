@@ -9,9 +9,13 @@ import argparse
 import dataclasses
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fcis_ros.cli.arguments import count, refuse, unit
 from fcis_ros.errors import InputError
+
+if TYPE_CHECKING:
+    from fcis_ros.data.coco import CocoDataset
 
 EVAL_LIMIT = 100
 
@@ -74,8 +78,8 @@ def run(arguments: argparse.Namespace) -> None:
     overrides = {name: getattr(arguments, name) for name in ("steps", "batch", "synthetic", "seed", "precision")}
     config = dataclasses.replace(config, **{name: value for name, value in overrides.items() if value is not None})
     names = config.model.class_names
-    photos = _dataset("", arguments.annotations, arguments.images, names)
-    if photos is None:
+    images = _dataset("", arguments.annotations, arguments.images, names)
+    if images is None:
         config = dataclasses.replace(config, synthetic=1.0)
     elif config.synthetic == 1:
         refuse(arguments, "has no effect: synthetic is 1, so all images are rendered", "annotations")
@@ -92,14 +96,14 @@ def run(arguments: argparse.Namespace) -> None:
     resume = arguments.resume == "always" or (arguments.resume == "auto" and (out / "state.safetensors").exists())
     processes = join(device)
     scenes = SyntheticScenes(config.seed).sample
-    batches = Batches(config, photos if photos is not None else (), scenes, processes.rank, processes.count)
+    batches = Batches(config, images if images is not None else (), scenes, processes.rank, processes.count)
     try:
         path = train(
             config,
             batches,
             out,
             device,
-            data=None if photos is None else processes.from_first(lambda: describe_data(photos)),
+            data=None if images is None else processes.from_first(lambda: describe_data(images)),
             init=Path(arguments.init) if arguments.init else None,
             held_out=None if held_out is None else HeldOut(held_out, arguments.eval_limit or EVAL_LIMIT),
             resume=resume,
@@ -114,9 +118,9 @@ def run(arguments: argparse.Namespace) -> None:
         print(path)
 
 
-def _dataset(prefix: str, annotations: str | None, images: str | None, names: tuple[str, ...]):
+def _dataset(prefix: str, annotations: str | None, images: str | None, names: tuple[str, ...]) -> "CocoDataset | None":
     from fcis_ros.data.coco import CocoDataset
 
     if (annotations is None) != (images is None):
         raise InputError(f"--{prefix}annotations and --{prefix}images must be given together")
-    return None if annotations is None else CocoDataset(annotations, images, names)
+    return None if annotations is None or images is None else CocoDataset(annotations, images, names)

@@ -84,10 +84,10 @@ def predicted_frames(frames: Iterable[FrameT], predict: Predict[FrameT]) -> Iter
     Raises:
         DamagedRecording: the frames cannot be read any further.
     """
-    return predict(read_ahead(decode(frames)))
+    return predict(read_ahead(decode_frames(frames)))
 
 
-def decode(frames: Iterable[FrameT]) -> Iterator[DecodedFrame[FrameT]]:
+def decode_frames(frames: Iterable[FrameT]) -> Iterator[DecodedFrame[FrameT]]:
     """Decodes the images of frames.
 
     Raises:

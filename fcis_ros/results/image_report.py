@@ -48,7 +48,7 @@ def write_image_report(report: Mapping[str, Any], shown: Sequence[tuple[str, Eva
     """Writes report.json and report.html.
 
     Args:
-        report: content of report.json, see ``summarise``.
+        report: content of report.json, see ``report_content``.
         shown: images of ``choose`` with their pictures as JPEGs.
         folder: folder of the files.
     """
@@ -56,7 +56,7 @@ def write_image_report(report: Mapping[str, Any], shown: Sequence[tuple[str, Eva
     write_page(report, page(report, shown), folder / "report.html")
 
 
-def summarise(
+def report_content(
     evaluated: Sequence[EvaluatedImage], class_names: Sequence[str], score: float, about: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Returns the content of report.json.

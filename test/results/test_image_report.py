@@ -9,7 +9,7 @@ from coco_scenes import NAMES, rectangle, scene
 
 from fcis_ros.metrics.average_precision import Table, measure
 from fcis_ros.metrics.matching import match_image
-from fcis_ros.results.image_report import EvaluatedImage, choose, page, summarise, tables
+from fcis_ros.results.image_report import EvaluatedImage, choose, page, report_content, tables
 from fcis_ros.results.page import write_page
 from fcis_ros.results.picture import MISSED, picture
 from fcis_ros.structures import Instances
@@ -63,8 +63,8 @@ def test_choose_best_and_worst_images_by_counts():
 
 def test_summarise_any_order_gives_equal_figures():
     seen = look()
-    report = summarise(seen, NAMES, 0.5, ABOUT)
-    assert summarise(seen[::-1], NAMES, 0.5, ABOUT) == report
+    report = report_content(seen, NAMES, 0.5, ABOUT)
+    assert report_content(seen[::-1], NAMES, 0.5, ABOUT) == report
     expected = measure(Table.of([own.matches for own in seen]), NAMES)
     assert report["ap"] == {key: expected[key] for key in ("segm", "bbox", "per_class")}
     known = [values for values in report["classes"].values() if values["AP"] is not None]
@@ -76,7 +76,7 @@ def test_summarise_any_order_gives_equal_figures():
 
 
 def test_tables_show_every_figure():
-    report = summarise(look(), NAMES, 0.5, ABOUT)
+    report = report_content(look(), NAMES, 0.5, ABOUT)
     lines = tables(report).splitlines()
     assert lines[0] == "m on cpu, 6 images, 0.035 s a frame"
     cells = [line.split() for line in lines]
@@ -92,7 +92,7 @@ def test_tables_show_every_figure():
 
 def test_page_contains_the_images_and_no_external_source(tmp_path):
     seen = look()
-    report = summarise(seen, NAMES, 0.5, {**ABOUT, "input": "<images>"})
+    report = report_content(seen, NAMES, 0.5, {**ABOUT, "input": "<images>"})
     shown = [(group, own, b"\xff\xd8jpeg") for group, own in choose(seen, 0.5)]
     write_page(report, page(report, shown), tmp_path / "report.html")
     text = (tmp_path / "report.html").read_text()
