@@ -1,6 +1,6 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""The demo, end to end, on short clips: bags, video and report of a node process that really ran."""
+"""The demo on short clips: bags, video and report of a real node process."""
 
 import json
 from pathlib import Path
@@ -31,7 +31,7 @@ def demo(out, *arguments) -> dict:
     assert not out.with_name(out.name + ".partial").exists()
     report = json.loads((out / "report.json").read_text())
     assert set(report) >= KEYS
-    sent, answered = stamps_of(out / "input_bag"), found(out)
+    sent, answered = stamps_of(out / "input_bag"), answers_of(out)
     assert report["frames_in"] == len(sent) and report["frames_out"] == len(answered) and {*answered} <= {*sent}
     assert report["frames_dropped"] == len({*sent} - {*answered})
     video = cv2.VideoCapture(str(out / "overlay.mp4"))
@@ -44,15 +44,15 @@ def nanoseconds(stamp) -> int:
 
 
 def stamps_of(bag) -> list[int]:
-    """Of the images in a bag, in order."""
+    """Stamps of the images in a bag, in order."""
     store = message_types(Path(__file__).parents[2] / "msg")
     with Reader(bag) as reader:
         images = reader.messages([c for c in reader.connections if c.msgtype == IMAGE])
         return [nanoseconds(store.deserialize_cdr(raw, IMAGE).header.stamp) for _, _, raw in images]
 
 
-def found(out) -> dict[int, list[dict]]:
-    """{stamp: COCO results} of the recorded answers, decoded here on their own."""
+def answers_of(out) -> dict[int, list[dict]]:
+    """{stamp: COCO results} of the recorded answers, decoded independently of the package."""
     store = message_types(Path(__file__).parents[2] / "msg")
     answers = {}
     with Reader(out / "output_bag") as reader:
@@ -112,11 +112,11 @@ def test_demo_network_camera_is_named_without_secrets(tmp_path, tiny_checkpoint,
 
 
 def test_demo_dropped_frames_lower_ap(tmp_path):
-    """The default model, and frames faster than it is: what it did not get to was not found."""
+    """The default model at a rate beyond its speed; the objects of dropped frames are false negatives."""
     out = tmp_path / "out"
     report = demo(out, "--frames", 12, "--rate", 40)
     assert report["dropped"]["overwritten"] > 0 and not report["dropped"]["failed"] + report["dropped"]["rejected"]
-    answers = found(out)
+    answers = answers_of(out)
     assert report["ap"]["segm"]["AP"] == pytest.approx(average_precision(out, answers), abs=1e-6)
     assert report["ap_answered"]["segm"]["AP"] == pytest.approx(average_precision(out, answers, {*answers}), abs=1e-6)
     assert report["ap"]["segm"]["AP"] < report["ap_answered"]["segm"]["AP"]

@@ -1,6 +1,6 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""A Ray of this machine does all shards of an evaluation, and one of its workers is killed in the middle (random weights)."""
+"""All shards of an evaluation on a local Ray cluster, of which one worker is killed (random weights)."""
 
 import contextlib
 import os
@@ -30,14 +30,14 @@ def command(tmp_path, tiny_checkpoint):
 
 
 def started(command, *options):
-    """A process with a Ray of its own."""
+    """Starts a command that starts Ray, too."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
     whole = [sys.executable, "-m", "fcis_ros", *command, "--engine", "ray", *options]
     return subprocess.Popen(whole, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
 
 
 def writers(folder):
-    """(process, what it writes) for Ray's workers that write frames of a shard."""
+    """(process, path of frames.jsonl) of Ray's workers that are writing a shard."""
     for process in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
             if (process / "comm").read_text().startswith("ray:"):
@@ -48,7 +48,7 @@ def writers(folder):
 
 
 def kill_in_the_middle(process, path):
-    """Kills a process if it has written some frames of its shard and not all: it is stopped while that is looked at."""
+    """Kills a process if it has written some frames of its shard and not all; it is stopped while they are counted."""
     with contextlib.suppress(ProcessLookupError):
         os.kill(process, signal.SIGSTOP)
         with contextlib.suppress(FileNotFoundError):
@@ -75,9 +75,9 @@ def test_ray_killed_worker_is_repeated_with_equal_bytes(command, tmp_path):
     assert killed and ray.returncode == 0, errors
     assert f"{SHARDS} of {SHARDS} shards complete" in said
     whole, merged = (contents(folder) for folder in (tmp_path / "whole", shards / "merged"))
-    for own in (whole, merged):
-        for path in [path for path in own if path.name in ("timing.json", "merge.json")]:
-            del own[path]
+    for files in (whole, merged):
+        for path in [path for path in files if path.name in ("timing.json", "merge.json")]:
+            del files[path]
     assert merged == whole
 
 
@@ -126,6 +126,6 @@ def test_ray_missing_cluster_is_named(tmp_path, capsys, monkeypatch):
         assert said.startswith(f"fcis: {address}: no usable Ray cluster (") and said.count("\n") == 1
 
 
-def test_evaluate_bag_engines_are_checked(tmp_path):
+def test_evaluate_bag_unknown_engine_is_refused(tmp_path):
     with pytest.raises(SystemExit):
         main(["evaluate-bag", "bag", "--out", str(tmp_path), "--engine", "dask"])

@@ -52,7 +52,7 @@ def image(bags):
 
 def found(recording, names=NAMES):
     truth = GroundTruthTopic(recording, "/truth", names)
-    return [truth.find(own, HEIGHT, WIDTH) for own in recording.frames()]
+    return [truth.find(frame, HEIGHT, WIDTH) for frame in recording.frames()]
 
 
 def test_topic_recorded_annotations_are_read_back(tmp_path, images):
@@ -74,12 +74,12 @@ def test_topic_recorded_annotations_are_read_back(tmp_path, images):
     assert truth.count_crowds(frame.name for frame in recorded.values()) == 1
     recording = open_recording(tmp_path / "bag")
     topic = GroundTruthTopic(recording, TRUTH_TOPIC, NAMES)
-    first, second = (topic.find(own, 48, 64) for own in recording.frames())
+    first, second = (topic.find(frame, 48, 64) for frame in recording.frames())
     expected = ImageGroundTruth.load(path, NAMES)
-    for own, there in zip(first.objects, [o for o in expected.objects(expected.images[0]) if not o["iscrowd"]], strict=True):
-        assert own["category_id"] == there["category_id"] and own.get("track_id") == there.get("track_id")
-        assert own["segmentation"]["counts"].encode() == there["segmentation"]["counts"]
-        assert own["area"] == there["area"] and own["bbox"] == there["bbox"]
+    objects = [entry for entry in expected.objects(expected.images[0]) if not entry["iscrowd"]]
+    for entry, wanted in zip(first.objects, objects, strict=True):
+        assert all(entry.get(key) == wanted.get(key) for key in ("category_id", "track_id", "area", "bbox"))
+        assert entry["segmentation"]["counts"].encode() == wanted["segmentation"]["counts"]
     assert second.objects == []
 
 
@@ -101,7 +101,7 @@ def test_topic_any_order_of_messages_is_matched_by_stamp(bags, image):
     entries += [("/truth", MASKS, raw_masks(bags, stamp, [object_(2, 2, 2, 6, 6)] * 2), 99) for stamp in (10, 77, 10)]
     first, second, third, fourth = found(open_recording(bags.write(entries, store=mask_types())))
     assert len(first.objects) == 2 and first.key == 10 and second is None and fourth is None
-    assert [own["category_id"] for own in third.objects] == [1]
+    assert [entry["category_id"] for entry in third.objects] == [1]
 
 
 def test_topic_late_messages_beyond_the_buffer_are_found(bags, image, monkeypatch):
@@ -116,7 +116,8 @@ def test_topic_late_messages_beyond_the_buffer_are_found(bags, image, monkeypatc
             ("/cam", IMAGE, image(stamp), stamp),
         ]
         entries.append(("/truth", MASKS, raw_masks(bags, stamp + 1, [object_(1, 2, 2, 5, 5)]), stamp))  # nobody's
-    assert all(own and len(own.objects) == 3 for own in found(open_recording(bags.write(entries, store=mask_types()))))
+    annotated = found(open_recording(bags.write(entries, store=mask_types())))
+    assert all(frame and len(frame.objects) == 3 for frame in annotated)
 
 
 def test_topic_other_classes_or_sizes_are_refused(bags, image):
@@ -125,8 +126,8 @@ def test_topic_other_classes_or_sizes_are_refused(bags, image):
         ("/truth", MASKS, raw_masks(bags, 1, [object_(1, 2, 2, 5, 5), object_(2, 9, 9, 5, 5)]), 1),
     ]
     recording = open_recording(bags.write(entries, store=mask_types()))
-    (own,) = found(recording, ("tram", "pedestrian"))
-    assert [entry["category_id"] for entry in own.objects] == [2]
+    (annotated,) = found(recording, ("tram", "pedestrian"))
+    assert [entry["category_id"] for entry in annotated.objects] == [2]
     with pytest.raises(InputError, match="/truth: the message of frame 000000 is of 32x24 pixels, the frame of 64x48"):
         GroundTruthTopic(recording, "/truth", NAMES).find(next(recording.frames()), 48, 64)
     with pytest.raises(InputError, match="no fcis_ros/msg/InstanceMaskArray on topic /cam; topics with them: /truth"):

@@ -47,9 +47,10 @@ def found(height=60, width=80):
 
 
 def measured(truth, *predictions):
-    """AP of (a frame's name, what was found in it)."""
+    """AP of pairs (name of a frame, instances)."""
     pairs = [(truth.find(name), instances) for name, instances in predictions]
-    return measure(Table.of([match_image(truth.objects(image), to_results(own, image.id)) for image, own in pairs]), NAMES)
+    matches = [match_image(truth.objects(image), to_results(instances, image.id)) for image, instances in pairs]
+    return measure(Table.of(matches), NAMES)
 
 
 @pytest.mark.parametrize("frame", ["a.jpg", "a.png", "a"])

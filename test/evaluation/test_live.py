@@ -1,6 +1,6 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""Live evaluation: what a node answered is measured as offline; what it dropped counts as nothing found."""
+"""Live evaluation: answers of a node are measured as offline; a dropped frame has no detections."""
 
 import json
 import shutil
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.ros
 
 
 def live(bag, annotations, folder, drop=(), rate=10.0):
-    """As if a node had answered all but some frames of the bag, each 10 ms later than the one before."""
+    """Evaluates answers to all frames but ``drop``, each 10 ms later than the one before."""
     from fcis_ros.evaluation.live import Answers, evaluate_answers
     from fcis_ros.evaluation.replay import Measured
 
@@ -86,7 +86,7 @@ def test_play_precision_and_threads_become_node_parameters(bag, tmp_path, tiny_c
 
 
 def test_live_recording_is_answered_by_the_node(tmp_path, tiny_checkpoint, capsys):
-    """The default clip, recorded with truth, offline and live; the node is a process of its own."""
+    """The default clip, recorded with truth, offline and live; the node is a separate process."""
     bag, model = str(tmp_path / "bag"), ["--checkpoint", str(tiny_checkpoint), "--device", "cpu"]
     assert main(["record", "synthetic", "--frames", "5", "--rate", "2", "--out", bag]) == 0
     command = ["evaluate-bag", bag, "--truth-topic", "/truth/masks", *model, "--out"]

@@ -1,9 +1,6 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""Offline evaluation: every frame once, the same bytes every time, pycocotools' figures, whatever happens in the middle.
-
-The network is a stand-in (see ``evaluations``).
-"""
+"""Offline evaluation with the stand-in network of ``bag_evaluations``."""
 
 import contextlib
 import errno
@@ -24,11 +21,10 @@ from fcis_ros.results.run_writer import Busy, RunWriter
 
 
 def test_evaluate_bag_figures_equal_pycocotools(bag, annotations, tmp_path):
-    """On the files that are written, and on the user's annotations."""
     report = run(bag, annotations, tmp_path / "out")
     assert (report["frames_in"], report["frames_out"], report["frames_annotated"]) == (12, 12, 12)
-    own = json.loads((tmp_path / "out/detections.json").read_text())
-    assert 0.3 < report["ap"]["segm"]["AP50"] < 1 and len(own) == report["detections"] > 10
+    detections = json.loads((tmp_path / "out/detections.json").read_text())
+    assert 0.3 < report["ap"]["segm"]["AP50"] < 1 and len(detections) == report["detections"] > 10
     with contextlib.redirect_stdout(io.StringIO()):
         coco = COCO(tmp_path / "out/annotations.json")
         evaluation = COCOeval(coco, coco.loadRes(str(tmp_path / "out/detections.json")), "segm")
@@ -39,7 +35,7 @@ def test_evaluate_bag_figures_equal_pycocotools(bag, annotations, tmp_path):
     for key, value in zip(keys, evaluation.stats, strict=False):
         assert report["ap"]["segm"][key] == (None if value == -1 else value)
     assert {image["id"] for image in coco.imgs.values()} == {100 - i for i in range(12)}
-    assert {own["category_id"] for own in coco.anns.values()} == {5, 9}
+    assert {annotation["category_id"] for annotation in coco.anns.values()} == {5, 9}
 
 
 def test_evaluate_bag_twice_gives_equal_bytes(bag, annotations, tmp_path):
@@ -64,7 +60,6 @@ def test_evaluate_bag_interrupted_and_resumed_gives_equal_bytes(bag, annotations
 
 @pytest.mark.parametrize("name", ["frames.jsonl", "detections.json", "annotations.json"])
 def test_run_writer_incomplete_last_line_is_removed(bag, annotations, tmp_path, name):
-    """As a power cut leaves it: a torn end, of whichever file."""
     run(bag, annotations, tmp_path / "whole")
     with pytest.raises(KeyboardInterrupt):
         run(bag, annotations, tmp_path / "parts", Network(fails_at=6))
@@ -75,7 +70,6 @@ def test_run_writer_incomplete_last_line_is_removed(bag, annotations, tmp_path, 
 
 
 def test_run_writer_full_disk_keeps_whole_frames(bag, annotations, tmp_path, monkeypatch):
-    """What was whole is kept, and gone on with."""
     run(bag, annotations, tmp_path / "whole")
     add = RunWriter.add
 
@@ -141,8 +135,8 @@ def test_evaluate_bag_unusable_frames_are_recorded_with_reasons(bags, scenes, tm
     entries, content = scenes
     strange = bags.image(np.zeros((9, 9, 3), np.uint8), 5)
     strange.encoding = "strange"
-    for place, message in ((3, strange), (7, b"\0\1\0\0")):
-        entries[place] = (*entries[place][:2], message, entries[place][3])
+    for index, message in ((3, strange), (7, b"\0\1\0\0")):
+        entries[index] = (*entries[index][:2], message, entries[index][3])
     report = run(bags.write(entries), written(tmp_path / "truth.json", content), tmp_path / "out")
     assert (report["frames_in"], report["frames_out"], report["frames_unusable"]) == (12, 10, 2)
     assert "frame 000003 of /cam: image: encoding 'strange'" in report["unusable"] and report["complete"]
@@ -150,7 +144,7 @@ def test_evaluate_bag_unusable_frames_are_recorded_with_reasons(bags, scenes, tm
 
 
 def test_evaluate_bag_annotations_are_matched_by_stamp(bags, scenes, tmp_path):
-    """In any order, and only some of the frames."""
+    """Images in any order, and of some of the frames only."""
     entries, content = scenes
     whole = run(bags.write(entries), written(tmp_path / "truth.json", content), tmp_path / "whole")
     images = [{**image, "stamp_ns": bags.START + index} for index, image in enumerate(content["images"])]
@@ -158,23 +152,23 @@ def test_evaluate_bag_annotations_are_matched_by_stamp(bags, scenes, tmp_path):
     report = run(bags.folder / "bag", shuffled, tmp_path / "shuffled")
     assert report["matched_by"] == "stamp" and report["ap"] == whole["ap"] and whole["matched_by"] == "order"
     kept = {image["id"] for image in images[:4]}
-    some = [own for own in content["annotations"] if own["image_id"] in kept]
+    some = [entry for entry in content["annotations"] if entry["image_id"] in kept]
     truth = written(tmp_path / "some.json", content, images=images[:4], annotations=some)
     report = run(bags.folder / "bag", truth, tmp_path / "some")
     assert (report["frames_in"], report["frames_annotated"]) == (12, 4)
     assert json.loads((tmp_path / "some/unannotated.json").read_text())
-    first = {own["image_id"] for own in json.loads((tmp_path / "some/detections.json").read_text())}
+    first = {entry["image_id"] for entry in json.loads((tmp_path / "some/detections.json").read_text())}
     assert first <= kept
 
 
 @pytest.mark.parametrize("stamp", [0, -5_000_000_000])
 def test_evaluate_bag_equal_stamps_count_once(bags, scenes, tmp_path, stamp):
-    """The first of the frames with an annotated stamp is the one; the others are counted."""
+    """The first frame with an annotated stamp is matched, the others are counted."""
     entries, content = scenes
     for entry in entries:
         entry[2].header.stamp.sec, entry[2].header.stamp.nanosec = stamp // 10**9, 0
     images = [{**content["images"][0], "stamp_ns": stamp}]
-    annotations = [own for own in content["annotations"] if own["image_id"] == 100]
+    annotations = [entry for entry in content["annotations"] if entry["image_id"] == 100]
     truth = written(tmp_path / "truth.json", content, images=images, annotations=annotations)
     report = run(bags.write(entries), truth, tmp_path / "out")
     assert (report["frames_annotated"], report["frames_repeated"], report["frames_out"]) == (1, 11, 12)
@@ -201,7 +195,7 @@ def test_evaluate_bag_backward_stamps_are_evaluated(bags, scenes, tmp_path):
 def test_evaluate_bag_annotations_of_other_frames_are_refused(bag, scenes, tmp_path, change, says):
     images = change(scenes[1]["images"])
     ids = {image["id"] for image in images}
-    annotations = [own for own in scenes[1]["annotations"] if own["image_id"] in ids] if len(images) < 12 else []
+    annotations = [entry for entry in scenes[1]["annotations"] if entry["image_id"] in ids] if len(images) < 12 else []
     truth = written(tmp_path / "truth.json", scenes[1], images=images, annotations=annotations)
     with pytest.raises(InputError, match=says):
         run(bag, truth, tmp_path / "out")
