@@ -61,17 +61,17 @@ def measure(table: Table, class_names: Sequence[str]) -> dict[str, Any]:
     """
     classes = range(1, len(class_names) + 1)
     sizes = {name: curves(table, table.matches.masks[:, index], index, classes) for index, name in enumerate(AREAS)}
-    boxes = curves(table, table.matches.boxes, 0, classes)
-    masks = sizes.pop("all")
+    masks, boxes = sizes.pop("all"), curves(table, table.matches.boxes, 0, classes)
     return {
-        "segm": {**_summary(masks), **{f"AP_{name}": mean(values) for name, values in sizes.items()}},
-        "bbox": _summary(boxes),
+        "segm": {**summary(masks), **{f"AP_{name}": mean(values) for name, values in sizes.items()}},
+        "bbox": summary(boxes),
         "per_class": {name: mean(masks[0, :, index]) for index, name in enumerate(class_names)},
         "mAPr": {str(overlap): voc_map(table, bit, classes) for bit, overlap in enumerate(VOC_OVERLAPS)},
     }
 
 
-def _summary(precision: np.ndarray) -> dict[str, float | None]:
+def summary(precision: np.ndarray) -> dict[str, float | None]:
+    """Returns AP, AP50 and AP75 of the ``curves`` of some classes."""
     return {"AP": mean(precision), "AP50": mean(precision[0]), "AP75": mean(precision[5])}
 
 
@@ -92,15 +92,15 @@ def curves(table: Table, codes: np.ndarray, area: int, classes: Sequence[int], w
         weights: [images] int64, number of times that each image counts; None for once.
     """
     matches, object_labels = table.matches, table.matches.objects[:, 0]
+    weights = np.ones(table.images, np.int64) if weights is None else weights
     precision = -np.ones((len(OVERLAPS), len(RECALLS), len(classes)))
     matched, ignored = _unpacked(codes)
     for column, label in enumerate(classes):
-        counted = (object_labels == label) & ~table.ignored[:, area]
-        total = _total(weights, table.object_images[counted])
+        total = weights[table.object_images[(object_labels == label) & ~table.ignored[:, area]]].sum()
         if total == 0:
             continue
         rows = _by_score(matches, matches.labels == label)
-        weight = 1.0 if weights is None else weights[table.image[rows]]
+        weight = weights[table.image[rows]]
         hit, out = matched[:, rows], ignored[:, rows]
         true_positives = np.cumsum((hit & ~out) * weight, 1, dtype=np.float64)
         false_positives = np.cumsum((~hit & ~out) * weight, 1, dtype=np.float64)
@@ -124,10 +124,6 @@ def _by_score(matches: Matches, selected: np.ndarray) -> np.ndarray:
     """Indices of the selected detections, highest scores first."""
     rows = np.flatnonzero(selected)
     return rows[np.argsort(-matches.scores[rows], kind="stable")]
-
-
-def _total(weights: np.ndarray | None, images: np.ndarray) -> float:
-    return len(images) if weights is None else float(weights[images].sum())
 
 
 def recall(table: Table, class_names: Sequence[str]) -> dict[str, float | None]:
@@ -159,14 +155,14 @@ def recall(table: Table, class_names: Sequence[str]) -> dict[str, float | None]:
 def voc_map(table: Table, bit: int, classes: Sequence[int], weights: np.ndarray | None = None) -> float | None:
     """Computes mAP^r at ``VOC_OVERLAPS[bit]``: 11-point average precision of masks, mean over the annotated classes."""
     matches, objects = table.matches, table.matches.objects
+    weights = np.ones(table.images, np.int64) if weights is None else weights
     averages = []
     for label in classes:
-        total = _total(weights, table.object_images[(objects[:, 0] == label) & (objects[:, 1] == 0)])
+        total = weights[table.object_images[(objects[:, 0] == label) & (objects[:, 1] == 0)]].sum()
         if total == 0:
             continue
         rows = _by_score(matches, (matches.labels == label) & (matches.voc >> 2 + bit & 1 == 0))
-        weight = np.ones(len(rows)) if weights is None else weights[table.image[rows]]
-        averages.append(eleven_point_ap(matches.voc[rows] >> bit & 1, total, weight))
+        averages.append(eleven_point_ap(matches.voc[rows] >> bit & 1, total, weights[table.image[rows]]))
     return float(np.mean(averages)) if averages else None
 
 
