@@ -17,8 +17,8 @@ from fcis_ros.metrics.average_precision import RECALLS, Table, curves, mean, mea
 from fcis_ros.metrics.coco_results import to_results
 from fcis_ros.metrics.matching import OVERLAPS, Matches, match_image
 from fcis_ros.model.predictor import Predictor
+from fcis_ros.results.gallery import picture
 from fcis_ros.results.page import Content, Picture, write_page
-from fcis_ros.results.picture import picture
 from fcis_ros.results.report_parts import number, write_json
 from fcis_ros.versions import versions
 

@@ -84,11 +84,8 @@ def find_shards(paths: Sequence[Path]) -> tuple[list[ShardState], dict[str, Any]
         runs[number] = folder, run
     shards = []
     for number in range(1, count + 1):
-        if number in runs:
-            folder, run = runs[number]
-            shards.append(ShardState(folder, number, run["state"], run["problem"]))
-        else:
-            shards.append(ShardState(None, number, "not begun", None))
+        shard, run = runs.get(number, (None, {"state": "not begun", "problem": None}))
+        shards.append(ShardState(shard, number, run["state"], run["problem"]))
     return shards, {**first["what"], "device": ", ".join(sorted({run["what"]["device"] for _, run in runs.values()}))}
 
 

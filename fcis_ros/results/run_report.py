@@ -8,13 +8,12 @@ from typing import Any
 
 from fcis_ros.metrics.comparison import WORSE
 from fcis_ros.results.frame_selection import FrameKey, frame_key
-from fcis_ros.results.page import Comparison, Content, Picture, TimeBin, write_page
+from fcis_ros.results.page import TIMELINES, Content, Picture, interval, picture_id, write_page
 from fcis_ros.results.report_parts import latency_plot, number, write_json
 from fcis_ros.results.run_reader import PICTURES, RunReader, picture_path
 from fcis_ros.results.summary import LATENCIES, summarise
 
 PAGE_PICTURES = 120  # maximum for the timelines, so that the page stays small
-TIMELINES = 20  # maximum number of recordings with a timeline
 FILES = {
     "report.json": "the numbers of this page",
     "detections.json": "detections in annotated frames, COCO results",
@@ -52,7 +51,8 @@ def write_report(
     images = {key: image for key in shown if (image := _picture(folder, key))}
     report["pictures"] = {"shown": len(images), "missing": len(shown) - len(images)}
     pictures = [
-        Picture(_id(key), _caption(shown[key], len(report["bags"])), image, tuple(groups[key])) for key, image in images.items()
+        Picture(picture_id(shown[key]), _caption(shown[key], len(report["bags"])), image, tuple(groups[key]))
+        for key, image in images.items()
     ]
     write_json(report, folder / "report.json")
     write_page(report, content(report, folder, pictures), folder / "report.html")
@@ -85,8 +85,6 @@ def content(report: Mapping[str, Any], folder: Path, pictures: list[Picture]) ->
         cards=_cards(report),
         facts=_facts(report),
         pictures=pictures,
-        timelines=_timelines(report, {picture.id for picture in pictures}),
-        comparison=_comparison(report["comparison"]),
         speed=_speed(report) if live else (),
         speed_notes=(DROPPED,) if report["frames_dropped"] else (),
         plot=latency_plot(live["sent"], live["latency_ms"]) if live else None,
@@ -143,10 +141,6 @@ def _missing(report: Mapping[str, Any]) -> str | None:
     return f"{missing} of {missing + shown} ({why})" if missing else None
 
 
-def _id(key: FrameKey) -> str:
-    return f"frame-{key[0]}-{key[1]}"
-
-
 def _caption(frame: Mapping[str, Any], bags: int) -> str:
     where = f"recording {frame['bag'] + 1}, " if bags > 1 else ""
     text = f"{where}frame {frame['index']} ({frame['name']}) at {frame['second']:.1f} s"
@@ -191,36 +185,6 @@ def _facts(report: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [*facts, *(("unusable", f"{count} frames: {reason}") for reason, count in report["unusable_reasons"].items())]
 
 
-def _comparison(comparison: Mapping[str, Any] | None) -> Comparison | None:
-    if comparison is None:
-        return None
-    how = "the same frames" if comparison["paired"] else "other frames"
-    note = f"Against {comparison['baseline']} ({how}); 95 % intervals of the difference, by a bootstrap over the frames."
-    note += f" Differences up to {comparison['tolerance']:g} are ignored."
-    rows = [
-        (change["measure"], number(change["before"]), number(change["now"]), _interval(change), change["verdict"])
-        for change in comparison["changes"]
-    ]
-    return Comparison(note, rows)
-
-
-def _interval(change: Mapping[str, Any]) -> str:
-    if change["low"] is None:
-        return "–"
-    return f"{change['now'] - change['before']:+.3f} ({change['low']:+.3f} to {change['high']:+.3f})"
-
-
-def _timelines(report: Mapping[str, Any], pictures: set[str]) -> list[tuple[str, list[TimeBin]]]:
-    kinds = ("right", "wrong", "missed") if report["ap"] else ("found",)
-    bins: dict[int, list[TimeBin]] = {}
-    for each in report["timeline"]:
-        picture = _id(frame_key(each["picture"]))
-        counts = {kind: each[kind] for kind in kinds}
-        shown = picture if picture in pictures else None
-        bins.setdefault(each["bag"], []).append(TimeBin(each["second"], each["frames"], counts, shown))
-    return [(report["bags"][bag]["path"], of_bag) for bag, of_bag in list(bins.items())[:TIMELINES]]
-
-
 def rows(report: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Returns the report as (name, value) rows of text."""
     lines = [("input", report["input"]), ("model", f"{report['model']} on {report['device']}, {report['precision']}")]
@@ -256,7 +220,7 @@ def rows(report: Mapping[str, Any]) -> list[tuple[str, str]]:
         lines.append(("track ids: IDF1, switches", f"{number(tracks['idf1'])}, {tracks['switches']}"))
     lines.append(("best score threshold", f"{best['score']:g}: {shares}"))
     for change in (report["comparison"] or {"changes": ()})["changes"]:
-        difference = f"{number(change['before'])} -> {number(change['now'])}, {_interval(change)}"
+        difference = f"{number(change['before'])} -> {number(change['now'])}, {interval(change)}"
         lines.append((f"{change['measure']} is {change['verdict']}", difference))
     return lines
 

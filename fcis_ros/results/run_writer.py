@@ -124,9 +124,7 @@ class RunWriter:
     def __enter__(self) -> "RunWriter":
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
         categories = [
             {"id": category_id, "name": name}
             for category_id, name in zip(self._spec["category_ids"], self._spec["class_names"], strict=True)
