@@ -133,12 +133,10 @@ def recall(table: Table, class_names: Sequence[str]) -> dict[str, float | None]:
         {AR1, AR10, AR100, AR_small, AR_medium, AR_large}, 0 to 1; None where nothing of the kind is annotated.
     """
     matches, object_labels = table.matches, table.matches.objects[:, 0]
-    order = np.lexsort((-matches.scores, matches.labels, table.image))  # stable
-    first = np.ones(len(order), bool)
-    first[1:] = (np.diff(table.image[order]) != 0) | (np.diff(matches.labels[order]) != 0)
-    index = np.arange(len(order))
-    rank = np.empty(len(order), np.int64)  # of each detection in its image and class
-    rank[order] = index - np.maximum.accumulate(np.where(first, index, 0))
+    index = np.arange(len(matches.labels))
+    first = np.ones(len(index), bool)  # of the detections of a class in an image, which follow each other by score
+    first[1:] = (np.diff(table.image) != 0) | (np.diff(matches.labels) != 0)
+    rank = index - np.maximum.accumulate(np.where(first, index, 0))
 
     def average(area: int, limit: int) -> float | None:
         shares = []

@@ -3,7 +3,6 @@
 """report.html: one page that needs no network, for the demo, recordings and annotated images alike."""
 
 import base64
-import math
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -128,8 +127,7 @@ def _at(lines: Sequence[Mapping[str, Any]], score: float) -> Mapping[str, Any]:
 
 
 def _chart(report: Mapping[str, Any]) -> dict[str, Any] | None:
-    sweep = report["sweep"]
-    if not sweep:
+    if not (sweep := report["sweep"]):
         return None
     known = {name: lines for name, lines in sweep.items() if lines[0]["recall"] is not None or lines[0]["wrong"]}
     start = sweep["all"].index(_at(sweep["all"], report["score"]))
@@ -195,7 +193,5 @@ def _timeline(
 
 
 def _clock(seconds: float) -> str:
-    if not math.isfinite(seconds):
-        return "?"
     minutes, rest = divmod(max(seconds, 0.0), 60)
     return f"{int(minutes)}:{rest:04.1f}"

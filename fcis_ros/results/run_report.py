@@ -28,11 +28,7 @@ FILES = {
 }
 
 
-def write_report(
-    folder: Path,
-    score: float | None = None,
-    comparison: Mapping[str, Any] | None = None,
-) -> dict[str, Any]:
+def write_report(folder: Path, score: float | None = None, comparison: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """Writes report.json and report.html from what the folder holds.
 
     Args:
@@ -47,13 +43,13 @@ def write_report(
         InputError: the folder holds no evaluation.
     """
     report = {**summarise(folder, score), "comparison": comparison}
-    shown, groups = _shown(report)
-    images = {key: image for key in shown if (image := _picture(folder, key))}
-    report["pictures"] = {"shown": len(images), "missing": len(shown) - len(images)}
+    shown, bags = _shown(report), len(report["bags"])
     pictures = [
-        Picture(picture_id(shown[key]), _caption(shown[key], len(report["bags"])), image, tuple(groups[key]))
-        for key, image in images.items()
+        Picture(picture_id(frame), _caption(frame, bags), image, tuple(groups))
+        for frame, groups in shown
+        if (image := _picture(folder, frame_key(frame)))
     ]
+    report["pictures"] = {"shown": len(pictures), "missing": len(shown) - len(pictures)}
     write_json(report, folder / "report.json")
     write_page(report, content(report, folder, pictures), folder / "report.html")
     return report
@@ -109,18 +105,16 @@ def _speed(report: Mapping[str, Any]) -> list[tuple[str, str, list[tuple[str, st
     return tables
 
 
-def _shown(report: Mapping[str, Any]) -> tuple[dict[FrameKey, Mapping[str, Any]], dict[FrameKey, list[str]]]:
-    """The frames of the gallery and of the timeline, each once, and the groups of each."""
-    shown: dict[FrameKey, Mapping[str, Any]] = {}
-    groups: dict[FrameKey, list[str]] = {}
+def _shown(report: Mapping[str, Any]) -> list[tuple[Mapping[str, Any], list[str]]]:
+    """The frames of the gallery and of the timeline, each once, with its groups."""
+    shown: dict[FrameKey, tuple[Mapping[str, Any], list[str]]] = {}
     of_bins = [each["picture"] for each in report["timeline"]]
     if len(of_bins) > PAGE_PICTURES:
         of_bins = sorted(of_bins, key=lambda frame: -(frame["wrong"] + frame["missed"]))[:PAGE_PICTURES]
     for name, frames in (*report["gallery"].items(), ("timeline", sorted(of_bins, key=frame_key))):
         for frame in frames:
-            shown.setdefault(frame_key(frame), frame)
-            groups.setdefault(frame_key(frame), []).append(name)
-    return shown, groups
+            shown.setdefault(frame_key(frame), (frame, []))[1].append(name)
+    return list(shown.values())
 
 
 def _picture(folder: Path, key: FrameKey) -> bytes | None:
@@ -150,26 +144,28 @@ def _caption(frame: Mapping[str, Any], bags: int) -> str:
 
 
 def _cards(report: Mapping[str, Any]) -> list[tuple[str, str, bool]]:
-    cards = [
-        (f"{report['frames_out']} / {report['frames_in']}", "frames evaluated", report["frames_out"] < report["frames_in"])
-    ]
+    frames_out, frames_in = report["frames_out"], report["frames_in"]
+    evaluated = f"{frames_out} / {frames_in}", "frames evaluated", frames_out < frames_in
     if report["ap"] is None:
-        return [*cards, (str(report["detections"]), "detections", False)]
-    best = max(report["sweep"]["all"], key=lambda line: line["f1"] or 0)
+        return [evaluated, (str(report["detections"]), "detections", False)]
     return [
-        *cards,
+        evaluated,
         (str(report["frames_annotated"]), "frames annotated", not report["frames_annotated"]),
         (number(report["ap"]["segm"]["AP"]), "mask AP", False),
         (number(report["ap"]["segm"]["AP50"]), "mask AP50", False),
         (number(report["mAPr"]["0.5"]), "mAPr at 0.5", False),
-        (f"{best['score']:g}", "score threshold with the best F1", False),
+        (f"{_best(report)['score']:g}", "score threshold with the best F1", False),
     ]
 
 
+def _best(report: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The entry of the score threshold with the best F1."""
+    return max(report["sweep"]["all"], key=lambda line: line["f1"] or 0)
+
+
 def _facts(report: Mapping[str, Any]) -> list[tuple[str, str]]:
-    truth = report["truth"]
-    named = report["bags"][:TIMELINES]
-    facts = [("recording", f"{bag['path']}, topic {bag['topic']}, {bag['messages']} messages") for bag in named]
+    truth, first = report["truth"], report["bags"][:TIMELINES]
+    facts = [("recording", f"{bag['path']}, topic {bag['topic']}, {bag['messages']} messages") for bag in first]
     if len(report["bags"]) > TIMELINES:
         facts.append(("", f"and {len(report['bags']) - TIMELINES} more, without a timeline"))
     facts.append(("model", f"{report['model']}, sha256 {report['model_sha256'][:16]}"))
@@ -178,8 +174,7 @@ def _facts(report: Mapping[str, Any]) -> list[tuple[str, str]]:
     if report["frames_out"] - report["frames_annotated"]:
         facts.append(("frames without ground truth", str(report["frames_out"] - report["frames_annotated"])))
     if len(report["timeline"]) > PAGE_PICTURES:
-        which = f"of the {PAGE_PICTURES} time bins with the most errors, of {len(report['timeline'])}"
-        facts.append(("pictures", which))
+        facts.append(("pictures", f"of the {PAGE_PICTURES} time bins with the most errors, of {len(report['timeline'])}"))
     if report["frames_repeated"]:
         facts.append(("of these with the ground truth of an earlier frame", str(report["frames_repeated"])))
     return [*facts, *(("unusable", f"{count} frames: {reason}") for reason, count in report["unusable_reasons"].items())]
@@ -214,7 +209,7 @@ def rows(report: Mapping[str, Any]) -> list[tuple[str, str]]:
     lines.append(("mask AP small / medium / large", " / ".join(sizes)))
     lines.append(("mAPr at 0.5 / 0.7", " / ".join(number(report["mAPr"][key]) for key in ("0.5", "0.7"))))
     lines.append(("mask AP50 by class", ", ".join(f"{name} {number(value)}" for name, value in ap["per_class"].items())))
-    best = max(report["sweep"]["all"], key=lambda line: line["f1"] or 0)
+    best = _best(report)
     shares = f"precision {number(best['precision'])}, recall {number(best['recall'])}, F1 {number(best['f1'])}"
     if tracks := report["tracks"]:
         lines.append(("track ids: IDF1, switches", f"{number(tracks['idf1'])}, {tracks['switches']}"))
