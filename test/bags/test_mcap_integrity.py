@@ -35,8 +35,8 @@ FOOTER = -len(MAGIC) - HEAD - 20  # from the end of the file
         pytest.param(HEAD + 16, (2**45).to_bytes(8, "little"), "a chunk whose sizes disagree", id="decompressed size"),
         pytest.param(HEAD + 16, struct.pack("<QIIQ", 1000, 0, 0, 1000), "a chunk whose sizes disagree", id="both sizes"),
         pytest.param(0, b"\0", "a record with the invalid opcode 0", id="opcode"),
-        pytest.param(FOOTER + 25, b"\1\2\3\4", "the index does not have its checksum", id="checksum of the index"),
-        pytest.param(FOOTER + HEAD, struct.pack("<QQI", 1, 0, 1), "the index is not where the footer says", id="offset of the index"),
+        pytest.param(FOOTER + 25, b"\1\2\3\4", "the index does not have its checksum", id="index checksum"),
+        pytest.param(FOOTER + HEAD, struct.pack("<QQI", 1, 0, 1), "the index is not where the footer says", id="index offset"),
     ],
 )
 def test_damage_overwritten_record_is_located(bags, offset, value, problem):

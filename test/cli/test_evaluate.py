@@ -61,8 +61,8 @@ def test_evaluate_annotated_images_prints_and_writes_the_report(model, images, t
     evaluation.accumulate()
     precision = evaluation.eval["precision"][..., -1]  # [IoU, recall, class, area]
     for name, thresholds in (("AP", slice(None)), ("AP50", 0), ("AP75", 5)):
-        own = precision[thresholds]
-        assert result["ap"]["segm"][name] == pytest.approx(own[own > -1].mean(), abs=1e-6), name
+        values = precision[thresholds]
+        assert result["ap"]["segm"][name] == pytest.approx(values[values > -1].mean(), abs=1e-6), name
     assert 0 < result["ap"]["segm"]["AP"] < 1
     assert result["ap"]["per_class"]["pedestrian"] is None
     assert f"{result['ap']['segm']['AP']:.3f}" in said and "car" in said
@@ -73,13 +73,9 @@ def test_evaluate_annotated_images_prints_and_writes_the_report(model, images, t
     assert json.loads((out / "report.json").read_text())["score"] == 0.01
 
 
-def test_evaluate_folder_with_other_files_is_refused(model, images, annotations, capfd):
-    arguments = ["evaluate", "--images", images, "--annotations", annotations, "--checkpoint", model, "--out", images]
-    refused(capfd, arguments, "not an earlier result")
+def test_evaluate_unusable_folder_or_image_is_refused(model, images, annotations, capfd):
+    command = ["evaluate", "--images", images, "--annotations", annotations, "--checkpoint", model]
+    refused(capfd, [*command, "--out", images], "not an earlier result")
     assert len(list(images.iterdir())) == 2
-
-
-def test_evaluate_missing_image_is_named(model, images, annotations, capfd):
     (images / "b.png").unlink()
-    arguments = ["evaluate", "--images", images, "--annotations", annotations, "--checkpoint", model]
-    refused(capfd, arguments, "b.png", "no such image")
+    refused(capfd, command, "b.png", "no such image")
