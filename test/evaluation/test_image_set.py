@@ -10,8 +10,8 @@ from coco_scenes import NAMES, rectangle, scene
 from fcis_ros.evaluation.image_set import EvaluatedImage, choose, page, summarise, tables
 from fcis_ros.metrics.average_precision import Table, measure
 from fcis_ros.metrics.matching import match_image
-from fcis_ros.results.page import write_page
 from fcis_ros.results.gallery import MISSED, picture
+from fcis_ros.results.page import write_page
 from fcis_ros.structures import Instances
 
 ABOUT = {"device": "cpu", "precision": "fp32", "model": "m", "input": "some images", "truth": {"file": "a", "sha256": "0" * 64}}

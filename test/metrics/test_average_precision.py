@@ -107,8 +107,8 @@ def test_measure_no_images_is_undefined():
 
 
 def test_sweep_two_cars_counts_as_by_hand():
-    """Two cars, matched by detections of score 0.9 and 0.3, and a false positive of 0.6."""
-    found = instances((1, CAR, 0.9), (1, WALKER, 0.6), (1, OTHER, 0.3))
+    """Two cars, matched by detections of score 0.92 and 0.3, and a false positive of 0.6."""
+    found = instances((1, CAR, 0.92), (1, WALKER, 0.6), (1, OTHER, 0.3))
     matches = match_image(to_annotations(sample((1, CAR, False), (1, OTHER, False)), 1, 1), to_results(found, 1))
     by_score = {line["score"]: line for line in sweep(Table.of([matches]), NAMES)["car"]}
     for score, counts in ((0.02, (2, 1, 0)), (0.5, (1, 1, 1))):
