@@ -20,7 +20,8 @@ def test_gallery_frames_no_longer_selected_are_deleted(tmp_path):
         gallery.add(counted(index, 1 + index), image, instances([], [], []), [])
     names = [path.name for path in sorted((tmp_path / "pictures").iterdir())]
     assert names == [f"00000-{index:08d}.jpg" for index in range(4, 12)]
-    gallery.add(counted(1, 0, problem="damaged"), image, instances([], [], []), [])
+    for frame in (counted(12, 20, problem="damaged"), counted(13, 1)):
+        gallery.add(frame, image, instances([], [], []), [])
     assert len(list((tmp_path / "pictures").iterdir())) == 8
 
 

@@ -4,21 +4,23 @@
 
 import json
 
-from bag_evaluations import change_json
+from bag_evaluations import change_json, run, written
 
 from fcis_ros.results.summary import summarise
 
 
-def test_summarise_gallery_and_timeline_equal_the_sweep(folder):
-    report = summarise(folder)
+def test_summarise_gallery_and_timeline_equal_the_sweep(bag, scenes, tmp_path):
+    """Of an evaluation whose ground truth lacks every other object, so that there are false positives."""
+    truth = written(tmp_path / "half.json", scenes[1], annotations=scenes[1]["annotations"][::2])
+    report = run(bag, truth, tmp_path / "out")
     (at,) = [line for line in report["sweep"]["all"] if line["score"] == report["score"]]
     for name in ("right", "wrong", "missed"):
-        assert sum(each[name] for each in report["timeline"]) == at[name]
+        assert sum(each[name] for each in report["timeline"]) == at[name] > 0
     worst = [frame["wrong"] + frame["missed"] for frame in report["gallery"]["worst"]]
     areas = [frame["largest_missed"] for frame in report["gallery"]["missed"]]
     for values in (worst, areas):
         assert values == sorted(values, reverse=True) and values[0] > 0
-    assert all((folder / f"pictures/00000-{frame['index']:08d}.jpg").is_file() for frame in report["gallery"]["best"])
+    assert all((tmp_path / f"out/pictures/00000-{frame['index']:08d}.jpg").is_file() for frame in report["gallery"]["best"])
 
 
 def test_summarise_live_evaluation_counts_dropped_frames(folder):
