@@ -3,12 +3,13 @@
 """The report of an evaluation says what happened, also of one that has ended in the middle."""
 
 import json
+import re
 
 import pytest
 from bag_evaluations import Network, change_json, run
 
 from fcis_ros.cli.main import main
-from fcis_ros.results.run_report import write_report
+from fcis_ros.results import run_report
 
 
 def test_report_other_score_changes_the_counts(folder, capsys):
@@ -18,7 +19,7 @@ def test_report_other_score_changes_the_counts(folder, capsys):
     assert "missing pictures" not in capsys.readouterr().out  # the recording is so short that all are kept
     assert after["score"] == 0.2 and after["ap"] == before["ap"]
     assert sum(each["right"] for each in after["timeline"]) > sum(each["right"] for each in before["timeline"])
-    assert write_report(folder) == before == json.loads((folder / "report.json").read_text())
+    assert run_report.write_report(folder) == before == json.loads((folder / "report.json").read_text())
 
 
 def test_report_other_score_names_missing_pictures(bags, scenes, tmp_path, capsys):
@@ -33,6 +34,15 @@ def test_report_other_score_names_missing_pictures(bags, scenes, tmp_path, capsy
     page = (tmp_path / "out/report.html").read_text()
     assert f"  {said}\n" in capsys.readouterr().out and said in page
     assert page.count("data:image/jpeg") == pictures["shown"]
+
+
+def test_write_report_many_time_bins_show_those_with_the_most_errors(folder, monkeypatch):
+    monkeypatch.setattr(run_report, "PAGE_PICTURES", 3)
+    errors = {each["picture"]["index"]: each["wrong"] + each["missed"] for each in run_report.write_report(folder)["timeline"]}
+    page = (folder / "report.html").read_text()
+    shown = [int(index) for index in re.findall(r'id="frame-0-(\d+)" data-groups="[^"]*timeline', page)]
+    assert sorted(errors[index] for index in shown) == sorted(errors.values())[-3:]
+    assert "of the 3 time bins with the most errors, of 12" in page
 
 
 @pytest.mark.parametrize("damage", [lambda file: file.unlink(), lambda file: file.write_bytes(file.read_bytes()[:900])])
