@@ -60,7 +60,7 @@ def content(report: Mapping[str, Any], folder: Path, pictures: list[Picture]) ->
     warnings = []
     if not report["complete"]:
         warnings.append(f"Not complete ({report['state']}): {report['problem'] or 'run the same command again to resume'}")
-    if report["shard"][1] > 1 and "merged" not in report:
+    if report["shard"][1] > 1:
         warnings.append(f"This is only shard {report['shard'][0]} of {report['shard'][1]}.")
     if report["frames_unusable"]:
         warnings.append(f"{report['frames_unusable']} of {report['frames_in']} frames are unusable.")
