@@ -16,6 +16,7 @@ from fcis_ros.evaluation.recordings import EvaluationInputs, evaluate
 from fcis_ros.evaluation.spec import SCORE_FLOOR, Shard
 from fcis_ros.messages.typestore import IMAGE
 from fcis_ros.metrics.coco_results import encode_mask
+from fcis_ros.results.merge import shard_path
 from fcis_ros.results.run_report import write_report
 from fcis_ros.results.run_writer import RunWriter
 from fcis_ros.structures import Instances, Prediction
@@ -102,9 +103,27 @@ def run(bag, annotations, folder, network=None, score=0.5, shard=None):
     return report
 
 
+def run_shards(bag, annotations, folder, count, numbers=None, **options):
+    for number in numbers or range(1, count + 1):
+        run(bag, annotations, shard_path(folder, number, count), shard=Shard(number, count), **options)
+
+
+def counted(index, true_positives=0, false_positives=0, false_negatives=0, largest=0.0, **fields):
+    """The record of a frame with these counts from score 0.5."""
+    counts = [0.5, true_positives, false_positives, false_negatives, largest, true_positives + false_positives]
+    return {"bag": 0, "index": index, "moment": 0, "problem": None, "truth": 1, "rates": counts, "objects": [], **fields}
+
+
 def written(path, content, **changes):
     path.write_text(json.dumps({**content, **changes}))
     return path
+
+
+def change_json(path, change):
+    """Lets a function change the content of a file."""
+    content = json.loads(path.read_text())
+    change(content)
+    path.write_text(json.dumps(content))
 
 
 def contents(folder):

@@ -55,3 +55,4 @@ def refused(capfd, arguments, *says):
     assert len(lines) == 1 and "Traceback" not in captured.err and captured.out == ""
     for part in says:
         assert str(part) in lines[0]
+    return captured.err

@@ -5,6 +5,8 @@
 import numpy as np
 from pycocotools import mask as rle
 
+from fcis_ros.metrics.matching import match_image
+
 NAMES = ("car", "pedestrian", "bicyclist")
 HEIGHT, WIDTH = 120, 160
 
@@ -43,3 +45,9 @@ def scene(seed, images, tie):
             results.append({"image_id": image, "category_id": int(rng.integers(1, 4)), "segmentation": mask,
                             "bbox": rle.toBbox(mask).tolist(), "score": score})  # fmt: skip
     return annotations, results
+
+
+def matches_of(annotations, results, images):
+    """The matches of the images with these ids."""
+    parts = [[[entry for entry in part if entry["image_id"] == i] for part in (annotations, results)] for i in images]
+    return [match_image(*part) for part in parts]

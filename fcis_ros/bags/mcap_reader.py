@@ -11,9 +11,9 @@ import os
 import struct
 from array import array
 from collections import OrderedDict, defaultdict
-from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import BinaryIO
 from zlib import crc32
 
@@ -29,38 +29,24 @@ MAX_KEPT = 2**27  # bytes of chunks in memory, for messages of chunks that overl
 NO_CHUNK = 0  # "offset of the chunk" of a message outside chunks
 
 
-@dataclass(frozen=True)
-class Channel:
-    """The messages of one writer on a topic.
-
-    Attributes:
-        topic: name of the topic.
-        kind: message type.
-        count: number of messages.
-    """
-
-    topic: str
-    kind: str
-    count: int
-
-
 class McapReader:
-    """Reads one file.
+    """Reads one MCAP file.
 
     Attributes:
-        path: path of the file.
-        channels: {id: channel}, as far as the file is undamaged.
+        shown: path that error messages name.
         damage: one line that names the first damaged byte; None if the structure is undamaged.
 
     Args:
-        path: path of the file.
+        shown: path that error messages name.
+        path: path of the file, which is a temporary one if the recording's is compressed.
+        folder: temporary folder of the file, which has to live as long as the reader.
 
     Raises:
         InputError: not an MCAP file.
     """
 
-    def __init__(self, path: Path):
-        self.path = path
+    def __init__(self, shown: Path, path: Path, folder: TemporaryDirectory | None):
+        self.shown, self._path, self._folder = shown, path, folder
         self.damage: str | None = None
         self._schemas: dict[int, str] = {}
         self._topics: dict[int, tuple[int, str]] = {}  # channel: schema, topic
@@ -69,18 +55,21 @@ class McapReader:
         with path.open("rb") as file:
             size = os.fstat(file.fileno()).st_size
             if size < len(MAGIC) or file.read(len(MAGIC)) != MAGIC:
-                raise InputError(f"{path}: not an MCAP file")
+                raise InputError(f"{shown}: not an MCAP file")
             file.seek(max(size - len(MAGIC), len(MAGIC)))
             ends = file.read() == MAGIC
             self._walk(file, size - len(MAGIC) if ends else size)
             if not ends and self.damage is None:
-                self.damage = f"{path}: cut off after {size} bytes, without end and index ('mcap recover' may repair it)"
-        self.channels: dict[int, Channel] = {}
+                self.damage = f"{shown}: cut off after {size} bytes, without end and index ('mcap recover' may repair it)"
+        self._channels: dict[int, tuple[str, str]] = {}  # channel: topic, type; those with messages first
         for channel in dict.fromkeys([*self._entries, *self._topics]):
             if channel in self._topics:
                 schema, topic = self._topics[channel]
-                count = len(self._entries.get(channel, ())) // 3
-                self.channels[channel] = Channel(topic, self._schemas.get(schema, ""), count)
+                self._channels[channel] = topic, self._schemas.get(schema, "")
+
+    def topics(self) -> list[tuple[str, str, int]]:
+        """Returns (topic, type, number of messages) of each channel; a topic with several writers is listed several times."""
+        return [(*names, len(self._entries.get(channel, ())) // 3) for channel, names in self._channels.items()]
 
     def _walk(self, file: BinaryIO, end: int) -> None:
         chunk, indexed = None, False
@@ -88,7 +77,7 @@ class McapReader:
             if length is None:
                 self.damage = self._at(offset, "a record that does not end within the file")
                 if end == os.fstat(file.fileno()).st_size:  # no end either: the file was not damaged but cut off
-                    self.damage = f"{self.path}: cut off at byte {end}, in the record that begins at byte {offset}"
+                    self.damage = f"{self.shown}: cut off at byte {end}, in the record that begins at byte {offset}"
                 break
             if problem := record_problem(file, offset, opcode, length):
                 self.damage = self._at(offset, problem)
@@ -117,7 +106,7 @@ class McapReader:
                 self._scan(file, entries[1], messages=False)
 
     def _at(self, offset: int, problem: str) -> str:
-        return f"{self.path}: damaged at byte {offset}: {problem}"
+        return f"{self.shown}: damaged at byte {offset}: {problem}"
 
     def _scan(self, file: BinaryIO, chunk: int, messages: bool = True) -> bool:
         """Notes the messages and channels of a chunk without an index; returns False if the chunk is damaged."""
@@ -163,24 +152,25 @@ class McapReader:
         entries = np.column_stack([index[:, 0], np.full(len(index), chunk, np.uint64), index[:, 1]])
         self._entries[channel].frombytes(entries.astype(np.uint64).tobytes())
 
-    def messages(self, channels: Collection[int]) -> Iterator[tuple[int, int, memoryview]]:
-        """Yields (channel, log time, serialized message) of some channels, in order of time.
+    def messages(self, kinds: Mapping[str, Collection[str]]) -> Iterator[tuple[str, str, int, memoryview]]:
+        """Yields (topic, type, log time, serialized message) of some topics, each of some types, in order of log times.
 
         Raises:
             InputError: the file is damaged; raised after the messages before the damage.
         """
         parts = [np.zeros((0, 4), np.uint64)]
-        for channel in sorted(set(channels) & self._entries.keys()):
-            rows = np.frombuffer(self._entries[channel], np.uint64).reshape(-1, 3)
-            parts.append(np.column_stack([rows, np.full(len(rows), channel, np.uint64)]))
+        for channel, (topic, kind) in sorted(self._channels.items()):
+            if kind in kinds.get(topic, ()):
+                rows = np.frombuffer(self._entries.get(channel, b""), np.uint64).reshape(-1, 3)
+                parts.append(np.column_stack([rows, np.full(len(rows), channel, np.uint64)]))
         entries = np.concatenate(parts)
         entries = entries[np.lexsort((entries[:, 2], entries[:, 1], entries[:, 0]))]
         kept: OrderedDict[int, memoryview] = OrderedDict()
-        with self.path.open("rb") as file:
+        with self._path.open("rb") as file:
             for entry in entries:
                 time, chunk, offset, channel = entry.tolist()
                 if chunk == NO_CHUNK:
-                    yield channel, time, self._message_outside(file, offset)
+                    yield *self._channels[channel], time, self._message_outside(file, offset)
                     continue
                 content = kept.get(chunk)
                 if content is None:
@@ -188,7 +178,7 @@ class McapReader:
                     while len(kept) > 1 and sum(map(len, kept.values())) > MAX_KEPT:
                         kept.popitem(last=False)
                 kept.move_to_end(chunk)
-                yield channel, time, self._message_inside(content, chunk, offset, channel, time)
+                yield *self._channels[channel], time, self._message_inside(content, chunk, offset, channel, time)
         if self.damage:
             raise InputError(self.damage)
 
@@ -197,7 +187,7 @@ class McapReader:
         (length,) = struct.unpack("<Q", file.read(8))
         content = file.read(length)
         if len(content) < length:
-            raise InputError(f"{self.path}: cut off at byte {offset}")
+            raise InputError(f"{self.shown}: cut off at byte {offset}")
         return memoryview(content)[MESSAGE_HEAD:]
 
     def _message_inside(self, content: memoryview, chunk: int, offset: int, channel: int, time: int) -> memoryview:

@@ -75,7 +75,4 @@ def playable(stamps: list[int], log_times: list[int]) -> list[int]:
     longest = 2 * (log_times[-1] - log_times[0]) + STAMPS_SLACK * 1e9
     if increasing and stamps[0] >= 0 and stamps[-1] - stamps[0] <= longest:
         return stamps
-    times: list[int] = []
-    for time in log_times:
-        times.append(max(time, times[-1] + 1) if times else time)
-    return times
+    return list(itertools.accumulate(log_times, lambda last, time: max(time, last + 1)))

@@ -9,7 +9,7 @@ skip it. A recording that cannot be used (damaged, no images, several cameras an
 import contextlib
 import io
 import itertools
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,7 +82,7 @@ class Recording:
     path: Path | str
     topic: str
     count: int
-    storages: tuple["Storage", ...]
+    storages: tuple[Storage, ...]
     topics: Mapping[str, tuple[str, int]]
     source: RemoteFile
 
@@ -122,8 +122,9 @@ class Recording:
         """
         with self.source.errors_with_url():
             for storage in self.storages:
-                for number, (topic, kind, time, raw) in enumerate(storage.messages(kinds)):
-                    yield topic, kind, time, _decompressed(raw, f"{storage.shown}: message {number} of {topic}")
+                with refusing(storage.shown, "damaged"):
+                    for number, (topic, kind, time, raw) in enumerate(storage.messages(kinds)):
+                        yield topic, kind, time, _decompressed(raw, f"{storage.shown}: message {number} of {topic}")
 
 
 def open_recording(path: Path | str, topic: str | None = None) -> Recording:
@@ -139,32 +140,30 @@ def open_recording(path: Path | str, topic: str | None = None) -> Recording:
     """
     source = fetch(path, recording=True)
     with source.errors_with_url():
-        return _open(source, topic)
-
-
-def _open(source: RemoteFile, topic: str | None) -> Recording:
-    path = source.path
-    storages = tuple(open_storage(file) for file in storage_files(path))
-    counts: dict[str, int] = defaultdict(int)
-    kinds: dict[str, str] = {}
-    for storage in storages:
-        for name, kind, count in storage.topics():
-            counts[name] += count
-            kinds[name] = kind
-    listed = {name: f"{name} ({kinds[name]}, {counts[name]} messages)" for name in sorted(kinds)}
-    images = [name for name in listed if kinds[name] in (IMAGE, COMPRESSED)]
-    filled = [name for name in images if counts[name] > 0 and topic in (None, name)]
-    if not filled and (damage := next((storage.damage for storage in storages if storage.damage), None)):
-        raise InputError(damage)
-    if topic is not None and topic not in images:
-        raise InputError(f"{path}: no images on topic {topic}; topics with images: {_join(listed[name] for name in images)}")
-    if not images:
-        raise InputError(f"{path}: no topic with {IMAGE} or {COMPRESSED}; its topics: {_join(listed.values())}")
-    if not filled:
-        raise InputError(f"{path}: no messages on {_join([topic] if topic else images)}")
-    if len(filled) > 1:
-        raise InputError(f"{path}: several topics with images, choose one (--topic): {_join(listed[name] for name in filled)}")
-    topics = {name: (kinds[name], counts[name]) for name in sorted(kinds)}
+        path = source.path
+        storages = tuple(open_storage(file) for file in storage_files(path))
+        counts: Counter[str] = Counter()
+        kinds: dict[str, str] = {}
+        for storage in storages:
+            for name, kind, count in storage.topics():
+                counts[name] += count
+                kinds[name] = kind
+        listed = {name: f"{name} ({kinds[name]}, {counts[name]} messages)" for name in sorted(kinds)}
+        images = [name for name in listed if kinds[name] in (IMAGE, COMPRESSED)]
+        filled = [name for name in images if counts[name] > 0 and topic in (None, name)]
+        if not filled and (damage := next((storage.damage for storage in storages if storage.damage), None)):
+            raise InputError(damage)
+        if topic is not None and topic not in images:
+            others = _join(listed[name] for name in images)
+            raise InputError(f"{path}: no images on topic {topic}; topics with images: {others}")
+        if not images:
+            raise InputError(f"{path}: no topic with {IMAGE} or {COMPRESSED}; its topics: {_join(listed.values())}")
+        if not filled:
+            raise InputError(f"{path}: no messages on {_join([topic] if topic else images)}")
+        if len(filled) > 1:
+            choice = _join(listed[name] for name in filled)
+            raise InputError(f"{path}: several topics with images, choose one (--topic): {choice}")
+    topics = {name: (kinds[name], counts[name]) for name in listed}
     return Recording(source.shown, filled[0], counts[filled[0]], storages, topics, source)
 
 

@@ -8,7 +8,6 @@ import sys
 import tempfile
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path, PurePath
-from typing import Protocol
 
 from rosbags.rosbag2.storage_sqlite3 import Sqlite3Reader
 from ruamel.yaml import YAML
@@ -26,25 +25,6 @@ else:
         import zstandard as zstd
 
 COMPRESSED_SUFFIX, METADATA = ".zstd", "metadata.yaml"
-Message = tuple[str, str, int, bytes | memoryview]  # topic, type, log time, serialized message
-
-
-class Storage(Protocol):
-    """One file of a recording.
-
-    Attributes:
-        shown: path that error messages name.
-        damage: damage that is known without reading messages, in one line; None without any.
-    """
-
-    shown: Path
-    damage: str | None
-
-    def topics(self) -> list[tuple[str, str, int]]:
-        """Returns (topic, type, number of messages) of each channel; a topic with several writers is listed several times."""
-
-    def messages(self, kinds: Mapping[str, Collection[str]]) -> Iterator[Message]:
-        """Yields the messages of some topics, each of some types, in order of log times; InputError at damage."""
 
 
 def storage_files(path: Path) -> list[Path]:
@@ -79,49 +59,8 @@ def bag_suffix(name: str) -> str:
     return suffix if suffix in BAG_SUFFIXES else ""
 
 
-def open_storage(path: Path) -> Storage:
-    """Opens one file.
-
-    Raises:
-        InputError: not a file of a recording, or not readable at all.
-    """
-    kind = bag_suffix(path.name)
-    if not kind:
-        raise InputError(f"{path}: not a readable rosbag2 folder or file (its suffix is not {' or '.join(BAG_SUFFIXES)})")
-    unpacked = path
-    folder = None
-    if path.name.endswith(COMPRESSED_SUFFIX):
-        folder = tempfile.TemporaryDirectory(prefix="fcis_bag_")
-        unpacked = Path(folder.name, path.name.removesuffix(COMPRESSED_SUFFIX))
-        with refusing(path, "damaged"), zstd.open(path, "rb") as packed, unpacked.open("wb") as file:
-            shutil.copyfileobj(packed, file, 1 << 20)
-    with refusing(path, "not a readable rosbag2 folder or file"):
-        return (McapStorage if kind == ".mcap" else SqliteStorage)(path, unpacked, folder)
-
-
-class McapStorage:
-    """An MCAP file; see ``Storage``."""
-
-    def __init__(self, shown: Path, path: Path, folder: tempfile.TemporaryDirectory | None):
-        self.shown, self._folder = shown, folder
-        self._reader = McapReader(path)
-        self.damage = self._reader.damage and self._reader.damage.replace(str(path), str(shown))
-
-    def topics(self) -> list[tuple[str, str, int]]:
-        """See ``Storage``."""
-        return [(channel.topic, channel.kind, channel.count) for channel in self._reader.channels.values()]
-
-    def messages(self, kinds: Mapping[str, Collection[str]]) -> Iterator[Message]:
-        """See ``Storage``."""
-        channels = self._reader.channels
-        wanted = {number for number, channel in channels.items() if channel.kind in kinds.get(channel.topic, ())}
-        with refusing(self.shown, "damaged"):
-            for number, time, raw in self._reader.messages(wanted):
-                yield channels[number].topic, channels[number].kind, time, raw
-
-
-class SqliteStorage:
-    """A database of rosbag2; see ``Storage``."""
+class SqliteReader:
+    """Reads one SQLite file, with the interface of ``McapReader``."""
 
     damage = None
 
@@ -140,11 +79,11 @@ class SqliteStorage:
             reader.close()
 
     def topics(self) -> list[tuple[str, str, int]]:
-        """See ``Storage``."""
+        """Returns what ``McapReader.topics`` returns."""
         return self._topics
 
-    def messages(self, kinds: Mapping[str, Collection[str]]) -> Iterator[Message]:
-        """See ``Storage``."""
+    def messages(self, kinds: Mapping[str, Collection[str]]) -> Iterator[tuple[str, str, int, bytes]]:
+        """Yields what ``McapReader.messages`` yields."""
         number = 0
         try:
             with self._reader() as reader:
@@ -152,10 +91,30 @@ class SqliteStorage:
                 for connection, time, raw in reader.messages(wanted) if wanted else ():
                     yield connection.topic, connection.msgtype, int(time), bytes(raw)
                     number += 1
-        except InputError:
-            raise
         except Exception as error:  # noqa: BLE001 (SQLite's, and what rosbags makes of odd values)
             raise InputError(f"{self.shown}: damaged behind message {number} ({_line(error)})") from None
+
+
+Storage = McapReader | SqliteReader
+
+
+def open_storage(path: Path) -> Storage:
+    """Opens one file.
+
+    Raises:
+        InputError: not a file of a recording, or not readable at all.
+    """
+    kind = bag_suffix(path.name)
+    if not kind:
+        raise InputError(f"{path}: not a readable rosbag2 folder or file (its suffix is not {' or '.join(BAG_SUFFIXES)})")
+    unpacked, folder = path, None
+    if path.name.endswith(COMPRESSED_SUFFIX):
+        folder = tempfile.TemporaryDirectory(prefix="fcis_bag_")
+        unpacked = Path(folder.name, path.name.removesuffix(COMPRESSED_SUFFIX))
+        with refusing(path, "damaged"), zstd.open(path, "rb") as packed, unpacked.open("wb") as file:
+            shutil.copyfileobj(packed, file, 1 << 20)
+    with refusing(path, "not a readable rosbag2 folder or file"):
+        return (McapReader if kind == ".mcap" else SqliteReader)(path, unpacked, folder)
 
 
 @contextlib.contextmanager

@@ -12,8 +12,8 @@ from fcis_ros.evaluation.image_set import ImageFile, PredictedImage, predict_ima
 from fcis_ros.evaluation.pipeline import Network
 from fcis_ros.metrics.coco_results import to_results
 from fcis_ros.metrics.matching import match_image
+from fcis_ros.results.gallery import picture
 from fcis_ros.results.image_report import EvaluatedImage, choose
-from fcis_ros.results.picture import picture
 
 
 @dataclass(frozen=True)

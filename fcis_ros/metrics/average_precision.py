@@ -61,17 +61,17 @@ def measure(table: Table, class_names: Sequence[str]) -> dict[str, Any]:
     """
     classes = range(1, len(class_names) + 1)
     sizes = {name: curves(table, table.matches.masks[:, index], index, classes) for index, name in enumerate(AREAS)}
-    boxes = curves(table, table.matches.boxes, 0, classes)
-    masks = sizes.pop("all")
+    masks, boxes = sizes.pop("all"), curves(table, table.matches.boxes, 0, classes)
     return {
-        "segm": {**_summary(masks), **{f"AP_{name}": mean(values) for name, values in sizes.items()}},
-        "bbox": _summary(boxes),
+        "segm": {**summary(masks), **{f"AP_{name}": mean(values) for name, values in sizes.items()}},
+        "bbox": summary(boxes),
         "per_class": {name: mean(masks[0, :, index]) for index, name in enumerate(class_names)},
         "mAPr": {str(overlap): voc_map(table, bit, classes) for bit, overlap in enumerate(VOC_OVERLAPS)},
     }
 
 
-def _summary(precision: np.ndarray) -> dict[str, float | None]:
+def summary(precision: np.ndarray) -> dict[str, float | None]:
+    """Returns AP, AP50 and AP75 of the ``curves`` of some classes."""
     return {"AP": mean(precision), "AP50": mean(precision[0]), "AP75": mean(precision[5])}
 
 
@@ -92,15 +92,15 @@ def curves(table: Table, codes: np.ndarray, area: int, classes: Sequence[int], w
         weights: [images] int64, number of times that each image counts; None for once.
     """
     matches, object_labels = table.matches, table.matches.objects[:, 0]
+    weights = np.ones(table.images, np.int64) if weights is None else weights
     precision = -np.ones((len(OVERLAPS), len(RECALLS), len(classes)))
     matched, ignored = _unpacked(codes)
     for column, label in enumerate(classes):
-        counted = (object_labels == label) & ~table.ignored[:, area]
-        total = _total(weights, table.object_images[counted])
+        total = weights[table.object_images[(object_labels == label) & ~table.ignored[:, area]]].sum()
         if total == 0:
             continue
         rows = _by_score(matches, matches.labels == label)
-        weight = 1.0 if weights is None else weights[table.image[rows]]
+        weight = weights[table.image[rows]]
         hit, out = matched[:, rows], ignored[:, rows]
         true_positives = np.cumsum((hit & ~out) * weight, 1, dtype=np.float64)
         false_positives = np.cumsum((~hit & ~out) * weight, 1, dtype=np.float64)
@@ -126,10 +126,6 @@ def _by_score(matches: Matches, selected: np.ndarray) -> np.ndarray:
     return rows[np.argsort(-matches.scores[rows], kind="stable")]
 
 
-def _total(weights: np.ndarray | None, images: np.ndarray) -> float:
-    return len(images) if weights is None else float(weights[images].sum())
-
-
 def recall(table: Table, class_names: Sequence[str]) -> dict[str, float | None]:
     """Computes COCO's average recall of masks, with at most 1, 10 and 100 detections of a class per image, and by size.
 
@@ -137,12 +133,10 @@ def recall(table: Table, class_names: Sequence[str]) -> dict[str, float | None]:
         {AR1, AR10, AR100, AR_small, AR_medium, AR_large}, 0 to 1; None where nothing of the kind is annotated.
     """
     matches, object_labels = table.matches, table.matches.objects[:, 0]
-    order = np.lexsort((-matches.scores, matches.labels, table.image))  # stable
-    first = np.ones(len(order), bool)
-    first[1:] = (np.diff(table.image[order]) != 0) | (np.diff(matches.labels[order]) != 0)
-    index = np.arange(len(order))
-    rank = np.empty(len(order), np.int64)  # of each detection in its image and class
-    rank[order] = index - np.maximum.accumulate(np.where(first, index, 0))
+    index = np.arange(len(matches.labels))
+    first = np.ones(len(index), bool)  # of the detections of a class in an image, which follow each other by score
+    first[1:] = (np.diff(table.image) != 0) | (np.diff(matches.labels) != 0)
+    rank = index - np.maximum.accumulate(np.where(first, index, 0))
 
     def average(area: int, limit: int) -> float | None:
         shares = []
@@ -159,14 +153,14 @@ def recall(table: Table, class_names: Sequence[str]) -> dict[str, float | None]:
 def voc_map(table: Table, bit: int, classes: Sequence[int], weights: np.ndarray | None = None) -> float | None:
     """Computes mAP^r at ``VOC_OVERLAPS[bit]``: 11-point average precision of masks, mean over the annotated classes."""
     matches, objects = table.matches, table.matches.objects
+    weights = np.ones(table.images, np.int64) if weights is None else weights
     averages = []
     for label in classes:
-        total = _total(weights, table.object_images[(objects[:, 0] == label) & (objects[:, 1] == 0)])
+        total = weights[table.object_images[(objects[:, 0] == label) & (objects[:, 1] == 0)]].sum()
         if total == 0:
             continue
         rows = _by_score(matches, (matches.labels == label) & (matches.voc >> 2 + bit & 1 == 0))
-        weight = np.ones(len(rows)) if weights is None else weights[table.image[rows]]
-        averages.append(eleven_point_ap(matches.voc[rows] >> bit & 1, total, weight))
+        averages.append(eleven_point_ap(matches.voc[rows] >> bit & 1, total, weights[table.image[rows]]))
     return float(np.mean(averages)) if averages else None
 
 

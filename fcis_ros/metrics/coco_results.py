@@ -70,18 +70,16 @@ def segmentations(instances: Instances) -> list[dict[str, Any]]:
 
 def to_annotations(sample: Sample, image_id: int, first_id: int) -> list[dict[str, Any]]:
     """Returns a sample's objects as COCO annotations, numbered from ``first_id``; category ids are the labels."""
-    annotations = []
-    for offset, (mask, label, crowd) in enumerate(zip(sample.masks, sample.labels, sample.crowd, strict=True)):
-        segmentation = encode_mask(mask)
-        annotations.append(
-            {
-                "id": first_id + offset,
-                "image_id": image_id,
-                "category_id": int(label),
-                "segmentation": segmentation,
-                "bbox": coco_mask.toBbox(segmentation).tolist(),
-                "area": int(mask.sum()),
-                "iscrowd": int(crowd),
-            }
-        )
-    return annotations
+    rows = zip(sample.masks, sample.labels.tolist(), sample.crowd, strict=True)
+    return [
+        {
+            "id": id_,
+            "image_id": image_id,
+            "category_id": label,
+            "segmentation": (segmentation := encode_mask(mask)),
+            "bbox": coco_mask.toBbox(segmentation).tolist(),
+            "area": int(mask.sum()),
+            "iscrowd": int(crowd),
+        }
+        for id_, (mask, label, crowd) in enumerate(rows, start=first_id)
+    ]

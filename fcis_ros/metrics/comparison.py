@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fcis_ros.metrics.average_precision import Table, curves, mean, voc_map
+from fcis_ros.metrics.average_precision import Table, curves, mean, summary, voc_map
 from fcis_ros.metrics.matching import VOC_OVERLAPS
 
 MAX_DRAWS, MIN_DRAWS = 200, 40
@@ -48,9 +48,7 @@ def measures(table: Table, class_names: Sequence[str], weights: np.ndarray | Non
     labels = range(1, len(class_names) + 1)
     masks = curves(table, table.matches.masks[:, 0], 0, labels, weights)
     return {
-        "mask AP": mean(masks),
-        "mask AP50": mean(masks[0]),
-        "mask AP75": mean(masks[5]),
+        **{f"mask {name}": value for name, value in summary(masks).items()},
         **{f"mAPr {overlap}": voc_map(table, bit, labels, weights) for bit, overlap in enumerate(VOC_OVERLAPS)},
         **{f"mask AP50 {name}": mean(masks[0, :, index]) for index, name in enumerate(class_names)},
     }
@@ -95,9 +93,6 @@ def _change(name: str, before: float | None, now: float | None, differences: lis
         return Change(name, before, now, None, None, verdict)
     tail = (1 - CONFIDENCE) / 2
     low, high = np.quantile(differences, [tail, 1 - tail]).tolist() if differences else (-np.inf, np.inf)
-    verdict = SAME
-    if now - before < -tolerance and high < 0:
-        verdict = WORSE
-    elif now - before > tolerance and low > 0:
-        verdict = BETTER
+    worse, better = now - before < -tolerance and high < 0, now - before > tolerance and low > 0
+    verdict = WORSE if worse else BETTER if better else SAME
     return Change(name, before, now, low, high, verdict)

@@ -71,12 +71,10 @@ class TrackEvaluation:
 
     def scores(self) -> TrackScores:
         """Returns the scores of the frames so far; IDF1 is 1 without any object and instance."""
-        pairs = self._frames_together
-        rows = {true_id: row for row, true_id in enumerate(sorted({true_id for true_id, _ in pairs}))}
-        columns = {track_id: column for column, track_id in enumerate(sorted({track_id for _, track_id in pairs}))}
-        table = np.zeros((len(rows), len(columns)))
-        for (true_id, track_id), frames in pairs.items():
-            table[rows[true_id], columns[track_id]] = frames
+        pairs = np.array([*self._frames_together], np.int64).reshape(-1, 2)
+        (true_ids, rows), (track_ids, columns) = (np.unique(ids, return_inverse=True) for ids in pairs.T)
+        table = np.zeros((len(true_ids), len(track_ids)))
+        table[rows, columns] = [*self._frames_together.values()]
         true_positives = table[linear_sum_assignment(table, maximize=True)].sum()
         total = self._objects + self._instances
         idf1 = float(2 * true_positives / total) if total else 1.0

@@ -71,7 +71,7 @@ def find_shards(paths: Sequence[Path]) -> tuple[list[ShardState], dict[str, Any]
         folders += [path] if (path / RUN).is_file() else inside
     if not folders:
         raise InputError(f"{paths[0]}: no shard of an evaluation in it")
-    runs: dict[int, tuple[Path, dict]] = {}
+    runs: dict[int, tuple[Path, dict[str, Any]]] = {}
     first = RunReader(folders[0]).run
     count = first["what"]["shard"][1]
     for folder in folders:
@@ -82,13 +82,9 @@ def find_shards(paths: Sequence[Path]) -> tuple[list[ShardState], dict[str, Any]
         if number in runs:
             raise InputError(f"{folder}: shard {number} is given twice, also as {runs[number][0]}")
         runs[number] = folder, run
-    shards = []
-    for number in range(1, count + 1):
-        if number in runs:
-            folder, run = runs[number]
-            shards.append(ShardState(folder, number, run["state"], run["problem"]))
-        else:
-            shards.append(ShardState(None, number, "not begun", None))
+    not_begun: dict[str, Any] = {"state": "not begun", "problem": None}
+    found = [(number, *runs.get(number, (None, not_begun))) for number in range(1, count + 1)]
+    shards = [ShardState(path, number, run["state"], run["problem"]) for number, path, run in found]
     return shards, {**first["what"], "device": ", ".join(sorted({run["what"]["device"] for _, run in runs.values()}))}
 
 

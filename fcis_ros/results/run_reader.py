@@ -15,7 +15,7 @@
 import contextlib
 import json
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -173,9 +173,7 @@ class RunReader:
             raise InputError(f"{file}: damaged in the entries of frame {record['name']} ({error})") from None
         return entries
 
-    def instances(
-        self, record: Mapping[str, Any], entries: list[dict[str, Any]]
-    ) -> tuple[Instances, list[dict[str, Any]]]:
+    def instances(self, record: Mapping[str, Any], entries: list[dict[str, Any]]) -> tuple[Instances, list[dict[str, Any]]]:
         """Converts entries of a stored frame.
 
         Args:
@@ -188,13 +186,8 @@ class RunReader:
         scores = np.array([entry.get("score", 1.0) for entry in entries])
         ordered = [entries[index] for index in np.argsort(-scores, kind="stable")]
         labelled = [{**entry, "category_id": self._labels[entry["category_id"]]} for entry in ordered]
-        class_names = tuple(self.spec["class_names"])
-        decoded, kept = to_instances(labelled, record["height"], record["width"], class_names)
-        kept_scores = np.array([entry.get("score", 1.0) for entry in kept], np.float32)
-        instances = Instances(
-            decoded.height, decoded.width, decoded.boxes, kept_scores, decoded.labels, decoded.runs, class_names
-        )
-        return instances, kept
+        instances, kept = to_instances(labelled, record["height"], record["width"], tuple(self.spec["class_names"]))
+        return replace(instances, scores=np.array([entry.get("score", 1.0) for entry in kept], np.float32)), kept
 
     def live(self) -> dict[str, Any]:
         """Returns the content of live.json.

@@ -8,13 +8,12 @@ from typing import Any
 
 from fcis_ros.metrics.comparison import WORSE
 from fcis_ros.results.frame_selection import FrameKey, frame_key
-from fcis_ros.results.page import Comparison, Content, Picture, TimeBin, write_page
+from fcis_ros.results.page import TIMELINES, Content, Picture, interval, picture_id, write_page
 from fcis_ros.results.report_parts import latency_plot, number, write_json
 from fcis_ros.results.run_reader import PICTURES, RunReader, picture_path
 from fcis_ros.results.summary import LATENCIES, summarise
 
 PAGE_PICTURES = 120  # maximum for the timelines, so that the page stays small
-TIMELINES = 20  # maximum number of recordings with a timeline
 FILES = {
     "report.json": "the numbers of this page",
     "detections.json": "detections in annotated frames, COCO results",
@@ -29,11 +28,7 @@ FILES = {
 }
 
 
-def write_report(
-    folder: Path,
-    score: float | None = None,
-    comparison: Mapping[str, Any] | None = None,
-) -> dict[str, Any]:
+def write_report(folder: Path, score: float | None = None, comparison: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """Writes report.json and report.html from what the folder holds.
 
     Args:
@@ -48,12 +43,13 @@ def write_report(
         InputError: the folder holds no evaluation.
     """
     report = {**summarise(folder, score), "comparison": comparison}
-    shown, groups = _shown(report)
-    images = {key: image for key in shown if (image := _picture(folder, key))}
-    report["pictures"] = {"shown": len(images), "missing": len(shown) - len(images)}
+    shown, bags = _shown(report), len(report["bags"])
     pictures = [
-        Picture(_id(key), _caption(shown[key], len(report["bags"])), image, tuple(groups[key])) for key, image in images.items()
+        Picture(picture_id(frame), _caption(frame, bags), image, tuple(groups))
+        for frame, groups in shown
+        if (image := _picture(folder, frame_key(frame)))
     ]
+    report["pictures"] = {"shown": len(pictures), "missing": len(shown) - len(pictures)}
     write_json(report, folder / "report.json")
     write_page(report, content(report, folder, pictures), folder / "report.html")
     return report
@@ -64,7 +60,7 @@ def content(report: Mapping[str, Any], folder: Path, pictures: list[Picture]) ->
     warnings = []
     if not report["complete"]:
         warnings.append(f"Not complete ({report['state']}): {report['problem'] or 'run the same command again to resume'}")
-    if report["shard"][1] > 1 and "merged" not in report:
+    if report["shard"][1] > 1:
         warnings.append(f"This is only shard {report['shard'][0]} of {report['shard'][1]}.")
     if report["frames_unusable"]:
         warnings.append(f"{report['frames_unusable']} of {report['frames_in']} frames are unusable.")
@@ -85,8 +81,6 @@ def content(report: Mapping[str, Any], folder: Path, pictures: list[Picture]) ->
         cards=_cards(report),
         facts=_facts(report),
         pictures=pictures,
-        timelines=_timelines(report, {picture.id for picture in pictures}),
-        comparison=_comparison(report["comparison"]),
         speed=_speed(report) if live else (),
         speed_notes=(DROPPED,) if report["frames_dropped"] else (),
         plot=latency_plot(live["sent"], live["latency_ms"]) if live else None,
@@ -111,18 +105,16 @@ def _speed(report: Mapping[str, Any]) -> list[tuple[str, str, list[tuple[str, st
     return tables
 
 
-def _shown(report: Mapping[str, Any]) -> tuple[dict[FrameKey, Mapping[str, Any]], dict[FrameKey, list[str]]]:
-    """The frames of the gallery and of the timeline, each once, and the groups of each."""
-    shown: dict[FrameKey, Mapping[str, Any]] = {}
-    groups: dict[FrameKey, list[str]] = {}
+def _shown(report: Mapping[str, Any]) -> list[tuple[Mapping[str, Any], list[str]]]:
+    """The frames of the gallery and of the timeline, each once, with its groups."""
+    shown: dict[FrameKey, tuple[Mapping[str, Any], list[str]]] = {}
     of_bins = [each["picture"] for each in report["timeline"]]
     if len(of_bins) > PAGE_PICTURES:
         of_bins = sorted(of_bins, key=lambda frame: -(frame["wrong"] + frame["missed"]))[:PAGE_PICTURES]
     for name, frames in (*report["gallery"].items(), ("timeline", sorted(of_bins, key=frame_key))):
         for frame in frames:
-            shown.setdefault(frame_key(frame), frame)
-            groups.setdefault(frame_key(frame), []).append(name)
-    return shown, groups
+            shown.setdefault(frame_key(frame), (frame, []))[1].append(name)
+    return list(shown.values())
 
 
 def _picture(folder: Path, key: FrameKey) -> bytes | None:
@@ -143,10 +135,6 @@ def _missing(report: Mapping[str, Any]) -> str | None:
     return f"{missing} of {missing + shown} ({why})" if missing else None
 
 
-def _id(key: FrameKey) -> str:
-    return f"frame-{key[0]}-{key[1]}"
-
-
 def _caption(frame: Mapping[str, Any], bags: int) -> str:
     where = f"recording {frame['bag'] + 1}, " if bags > 1 else ""
     text = f"{where}frame {frame['index']} ({frame['name']}) at {frame['second']:.1f} s"
@@ -156,26 +144,28 @@ def _caption(frame: Mapping[str, Any], bags: int) -> str:
 
 
 def _cards(report: Mapping[str, Any]) -> list[tuple[str, str, bool]]:
-    cards = [
-        (f"{report['frames_out']} / {report['frames_in']}", "frames evaluated", report["frames_out"] < report["frames_in"])
-    ]
+    frames_out, frames_in = report["frames_out"], report["frames_in"]
+    evaluated = f"{frames_out} / {frames_in}", "frames evaluated", frames_out < frames_in
     if report["ap"] is None:
-        return [*cards, (str(report["detections"]), "detections", False)]
-    best = max(report["sweep"]["all"], key=lambda line: line["f1"] or 0)
+        return [evaluated, (str(report["detections"]), "detections", False)]
     return [
-        *cards,
+        evaluated,
         (str(report["frames_annotated"]), "frames annotated", not report["frames_annotated"]),
         (number(report["ap"]["segm"]["AP"]), "mask AP", False),
         (number(report["ap"]["segm"]["AP50"]), "mask AP50", False),
         (number(report["mAPr"]["0.5"]), "mAPr at 0.5", False),
-        (f"{best['score']:g}", "score threshold with the best F1", False),
+        (f"{_best(report)['score']:g}", "score threshold with the best F1", False),
     ]
 
 
+def _best(report: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The entry of the score threshold with the best F1."""
+    return max(report["sweep"]["all"], key=lambda line: line["f1"] or 0)
+
+
 def _facts(report: Mapping[str, Any]) -> list[tuple[str, str]]:
-    truth = report["truth"]
-    named = report["bags"][:TIMELINES]
-    facts = [("recording", f"{bag['path']}, topic {bag['topic']}, {bag['messages']} messages") for bag in named]
+    truth, first = report["truth"], report["bags"][:TIMELINES]
+    facts = [("recording", f"{bag['path']}, topic {bag['topic']}, {bag['messages']} messages") for bag in first]
     if len(report["bags"]) > TIMELINES:
         facts.append(("", f"and {len(report['bags']) - TIMELINES} more, without a timeline"))
     facts.append(("model", f"{report['model']}, sha256 {report['model_sha256'][:16]}"))
@@ -184,41 +174,10 @@ def _facts(report: Mapping[str, Any]) -> list[tuple[str, str]]:
     if report["frames_out"] - report["frames_annotated"]:
         facts.append(("frames without ground truth", str(report["frames_out"] - report["frames_annotated"])))
     if len(report["timeline"]) > PAGE_PICTURES:
-        which = f"of the {PAGE_PICTURES} time bins with the most errors, of {len(report['timeline'])}"
-        facts.append(("pictures", which))
+        facts.append(("pictures", f"of the {PAGE_PICTURES} time bins with the most errors, of {len(report['timeline'])}"))
     if report["frames_repeated"]:
         facts.append(("of these with the ground truth of an earlier frame", str(report["frames_repeated"])))
     return [*facts, *(("unusable", f"{count} frames: {reason}") for reason, count in report["unusable_reasons"].items())]
-
-
-def _comparison(comparison: Mapping[str, Any] | None) -> Comparison | None:
-    if comparison is None:
-        return None
-    how = "the same frames" if comparison["paired"] else "other frames"
-    note = f"Against {comparison['baseline']} ({how}); 95 % intervals of the difference, by a bootstrap over the frames."
-    note += f" Differences up to {comparison['tolerance']:g} are ignored."
-    rows = [
-        (change["measure"], number(change["before"]), number(change["now"]), _interval(change), change["verdict"])
-        for change in comparison["changes"]
-    ]
-    return Comparison(note, rows)
-
-
-def _interval(change: Mapping[str, Any]) -> str:
-    if change["low"] is None:
-        return "–"
-    return f"{change['now'] - change['before']:+.3f} ({change['low']:+.3f} to {change['high']:+.3f})"
-
-
-def _timelines(report: Mapping[str, Any], pictures: set[str]) -> list[tuple[str, list[TimeBin]]]:
-    kinds = ("right", "wrong", "missed") if report["ap"] else ("found",)
-    bins: dict[int, list[TimeBin]] = {}
-    for each in report["timeline"]:
-        picture = _id(frame_key(each["picture"]))
-        counts = {kind: each[kind] for kind in kinds}
-        shown = picture if picture in pictures else None
-        bins.setdefault(each["bag"], []).append(TimeBin(each["second"], each["frames"], counts, shown))
-    return [(report["bags"][bag]["path"], of_bag) for bag, of_bag in list(bins.items())[:TIMELINES]]
 
 
 def rows(report: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -250,13 +209,13 @@ def rows(report: Mapping[str, Any]) -> list[tuple[str, str]]:
     lines.append(("mask AP small / medium / large", " / ".join(sizes)))
     lines.append(("mAPr at 0.5 / 0.7", " / ".join(number(report["mAPr"][key]) for key in ("0.5", "0.7"))))
     lines.append(("mask AP50 by class", ", ".join(f"{name} {number(value)}" for name, value in ap["per_class"].items())))
-    best = max(report["sweep"]["all"], key=lambda line: line["f1"] or 0)
+    best = _best(report)
     shares = f"precision {number(best['precision'])}, recall {number(best['recall'])}, F1 {number(best['f1'])}"
     if tracks := report["tracks"]:
         lines.append(("track ids: IDF1, switches", f"{number(tracks['idf1'])}, {tracks['switches']}"))
     lines.append(("best score threshold", f"{best['score']:g}: {shares}"))
     for change in (report["comparison"] or {"changes": ()})["changes"]:
-        difference = f"{number(change['before'])} -> {number(change['now'])}, {_interval(change)}"
+        difference = f"{number(change['before'])} -> {number(change['now'])}, {interval(change)}"
         lines.append((f"{change['measure']} is {change['verdict']}", difference))
     return lines
 

@@ -72,16 +72,14 @@ class RunWriter:
     def __init__(self, path: Path, spec: Mapping[str, Any], allowed: Collection[str] = ()):
         self.path = path
         self._spec = json.loads(json.dumps(spec))
-        if (
-            path.exists()
-            and not (path / RUN).is_file()
-            and (not path.is_dir() or any(entry.name not in allowed for entry in path.iterdir()))
-        ):
+        resumed = (path / RUN).is_file()
+        if path.exists() and not resumed and not (path.is_dir() and {entry.name for entry in path.iterdir()} <= {*allowed}):
             raise InputError(f"{path}: exists and is no evaluation (no {RUN} in it); choose another folder")
         (path / PICTURES).mkdir(parents=True, exist_ok=True)
         self._lines = (path / FRAMES).open("a+b")
         _lock(self._lines, path)
-        self._require_same()
+        if resumed:
+            self._require_same()
         self.count = 0
         self._images: list[str] = []  # rows of annotations.json
         self._ends = {name: len(head) for name, head in HEADS.items()}
@@ -91,8 +89,6 @@ class RunWriter:
         self._write_state(RUNNING, None)
 
     def _require_same(self) -> None:
-        if not (self.path / RUN).is_file():
-            return
         earlier = RunReader(self.path)
         if earlier.spec != self._spec:
             other = next(key for key in {**earlier.spec, **self._spec} if earlier.spec.get(key) != self._spec.get(key))
@@ -124,13 +120,9 @@ class RunWriter:
     def __enter__(self) -> "RunWriter":
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        categories = [
-            {"id": category_id, "name": name}
-            for category_id, name in zip(self._spec["category_ids"], self._spec["class_names"], strict=True)
-        ]
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+        named = zip(self._spec["category_ids"], self._spec["class_names"], strict=True)
+        categories = [{"id": category_id, "name": name} for category_id, name in named]
         images = ",\n".join(self._images)
         tail = f'\n],\n"images": [\n{images}\n],\n"categories": {_json(categories)}}}\n'
         for name, file in self._files.items():

@@ -45,10 +45,10 @@ def fit(image: np.ndarray, width: int, height: int) -> np.ndarray:
         return image
     scale = min(width / image.shape[1], height / image.shape[0])
     inner = [max(1, round(side * scale)) for side in image.shape[1::-1]]
-    canvas = np.zeros((height, width, 3), dtype=np.uint8)
     left, top = (width - inner[0]) // 2, (height - inner[1]) // 2
-    canvas[top : top + inner[1], left : left + inner[0]] = cv2.resize(image, inner, interpolation=cv2.INTER_AREA)
-    return canvas
+    right, bottom = width - inner[0] - left, height - inner[1] - top
+    scaled = cv2.resize(image, inner, interpolation=cv2.INTER_AREA)
+    return cv2.copyMakeBorder(scaled, top, bottom, left, right, cv2.BORDER_CONSTANT)
 
 
 def _open(path: Path, size: tuple[int, int], rate: float) -> cv2.VideoWriter:

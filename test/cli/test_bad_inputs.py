@@ -4,8 +4,6 @@
 
 import itertools
 import json
-import subprocess
-import sys
 
 import cv2
 import numpy as np
@@ -13,8 +11,6 @@ import pytest
 import safetensors.torch
 import torch
 from cli_inputs import CONFIG, damaged, refused, write_annotations
-
-from fcis_ros.cli.main import main
 
 KINDS = ["missing", "damaged", "version", "foreign", "classes"]
 
@@ -69,46 +65,6 @@ def test_predict_unusable_image_is_named(command, name, content, says, model, tm
         cv2.imwrite(str(path), np.zeros((*content, 3), np.uint8))
     refused(capfd, [command, path, "--out", tmp_path / "out", "--checkpoint", model], name, says)
     assert not list(tmp_path.glob("out*"))
-
-
-@pytest.mark.parametrize(
-    ("module", "needed", "hint"), [("rosbags", "clip.mcap", "pip install rosbags"), ("rclpy", "", "source a ROS 2")]
-)
-def test_demo_names_the_library_that_is_missing(module, needed, hint, model, images, tmp_path):
-    """In a process of its own, where the library cannot be imported."""
-    (tmp_path / "clip.mcap").write_bytes(b"")
-    given = tmp_path / needed if needed else images
-    arguments = ["demo", str(given), "--out", str(tmp_path / "out"), "--checkpoint", str(model)]
-    code = f"import sys; sys.modules[{module!r}] = None; from fcis_ros.cli.main import main; sys.exit(main({arguments!r}))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
-    assert done.returncode == 2 and len(done.stderr.splitlines()) == 1
-    assert done.stderr.startswith(f"fcis: {module}") and "not usable here" in done.stderr and hint in done.stderr
-    assert not list(tmp_path.glob("out*"))
-
-
-def test_demo_unreadable_video_is_named(model, tmp_path, capfd):
-    (tmp_path / "clip.mp4").write_bytes(b"not a video" * 1000)
-    refused(capfd, ["demo", tmp_path / "clip.mp4", "--out", tmp_path / "out", "--checkpoint", model], "clip.mp4", "not a video")
-    assert not list(tmp_path.glob("out*"))
-
-
-@pytest.mark.ros
-@pytest.mark.parametrize(
-    ("source", "says"),
-    [
-        ("rtsp://user:secret@127.0.0.1:1/live?key=secret", "stream rtsp://***@127.0.0.1:1/live...: cannot be opened"),
-        ("/dev/video99", "camera /dev/video99: no such device"),
-    ],
-)
-def test_demo_missing_camera_is_named_without_secrets(model, tmp_path, capfd, source, says):
-    assert main(["demo", source, "--out", str(tmp_path / "out"), "--checkpoint", str(model)]) == 2
-    said = capfd.readouterr().err
-    assert f"fcis: {says}" in said.splitlines() and "secret" not in said
-    assert not list(tmp_path.glob("out*"))
-
-
-def test_record_camera_is_refused_without_secrets(tmp_path, capfd):
-    refused(capfd, ["record", "rtsp://user:secret@host/live", "--out", tmp_path / "bag"], "rtsp://***@host/live: a camera is")
 
 
 @pytest.mark.parametrize(

@@ -17,9 +17,10 @@ def write(path, text="new"):
         assert not (path / "report.json").exists() or (path / "report.json").read_text() != text
 
 
-def test_finished_folder_success_replaces_the_earlier_result(tmp_path):
-    write(tmp_path / "a" / "out", "first")
-    write(tmp_path / "a" / "out", "second")
+def test_finished_folder_success_replaces_an_empty_folder_or_earlier_result(tmp_path):
+    (tmp_path / "a/out").mkdir(parents=True)
+    for text in ("first", "second"):
+        write(tmp_path / "a/out", text)
     assert (tmp_path / "a" / "out" / "report.json").read_text() == "second"
     assert [path.name for path in (tmp_path / "a").iterdir()] == ["out"]
 
@@ -35,22 +36,10 @@ def test_finished_folder_error_keeps_the_earlier_result(tmp_path):
 
 def test_finished_folder_other_content_is_refused(tmp_path):
     (tmp_path / "precious").write_text("mine")
-    with pytest.raises(InputError, match="not an earlier result"):
-        write(tmp_path)
-    with pytest.raises(InputError, match="not an earlier result"):
-        write(tmp_path / "precious")
+    for name, says in (("", "not an earlier"), ("precious", "not an earlier result"), ("precious/out", "cannot be created")):
+        with pytest.raises(InputError, match=says):
+            write(tmp_path / name)
     assert (tmp_path / "precious").read_text() == "mine"
-
-
-def test_finished_folder_empty_folder_is_used(tmp_path):
-    (tmp_path / "out").mkdir()
-    write(tmp_path / "out")
-
-
-def test_finished_folder_unwritable_path_is_named(tmp_path):
-    (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match="cannot be created"):
-        write(tmp_path / "file" / "out")
 
 
 def test_finished_folder_failed_rename_restores_the_earlier_result(tmp_path, monkeypatch):

@@ -35,23 +35,12 @@ def test_predict_annotations_give_the_ids(model, images, annotations, tmp_path):
     assert len(COCO(str(annotations)).loadRes(str(out / "results.json")).getAnnIds()) == len(results)
 
 
-def test_predict_image_without_annotations_is_refused(model, images, annotations, tmp_path, capfd):
-    (images / "a.png").rename(images / "z.png")
-    arguments = ["predict", images, "--annotations", annotations, "--out", tmp_path / "out", "--checkpoint", model]
-    refused(capfd, arguments, "z.png", "annotations")
-
-
-def test_predict_second_image_unusable_leaves_nothing(model, images, tmp_path, capfd):
-    (images / "c.png").write_bytes(b"broken")
-    refused(capfd, ["predict", images, "--out", tmp_path / "out", "--checkpoint", model], "c.png")
-    assert not list(tmp_path.glob("out*"))
-
-
-def test_predict_other_folder_as_output_is_refused(model, images, tmp_path, capfd):
-    refused(capfd, ["predict", images, "--out", images, "--checkpoint", model], "not an earlier result")
-    assert len(list(images.iterdir())) == 2
-
-
-def test_predict_duplicate_file_name_is_refused(model, images, tmp_path, capfd):
-    arguments = ["predict", images, images / "a.png", "--out", tmp_path / "out", "--checkpoint", model]
-    refused(capfd, arguments, "a.png", "same file name")
+def test_predict_unusable_images_or_folder_are_refused(model, images, annotations, tmp_path, capfd):
+    command = ["predict", "--checkpoint", model, "--out"]
+    refused(capfd, [*command, images, images], "not an earlier result")
+    refused(capfd, [*command, tmp_path / "out", images, images / "a.png"], "a.png", "same file name")
+    (images / "z.png").write_bytes((images / "a.png").read_bytes())
+    refused(capfd, [*command, tmp_path / "out", images, "--annotations", annotations], "z.png", "annotations")
+    (images / "z.png").write_bytes(b"broken")
+    refused(capfd, [*command, tmp_path / "out", images], "z.png")
+    assert not list(tmp_path.glob("out*")) and len(list(images.iterdir())) == 3

@@ -1,6 +1,6 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""All shards of an evaluation on a local Ray cluster, of which one worker is killed (random weights)."""
+"""All shards of an evaluation by the processes of a shell or of Ray, of which one is killed (random weights)."""
 
 import contextlib
 import os
@@ -27,6 +27,11 @@ def command(tmp_path, tiny_checkpoint):
     record(open_source("synthetic", frames=FRAMES).frames(), tmp_path / "bag", truth=synthetic_ground_truth)
     options = ["--checkpoint", str(tiny_checkpoint), "--truth-topic", "/truth/masks", "--threads", "1", "--device", "cpu"]
     return ["evaluate-bag", str(tmp_path / "bag"), *options]
+
+
+def results(folder):
+    """The files of an evaluation that are equal in every run."""
+    return {path: data for path, data in contents(folder).items() if path.name not in ("timing.json", "merge.json")}
 
 
 def started(command, *options):
@@ -74,11 +79,7 @@ def test_ray_killed_worker_is_repeated_with_equal_bytes(command, tmp_path):
         said, errors = ray.communicate()
     assert killed and ray.returncode == 0, errors
     assert f"{SHARDS} of {SHARDS} shards complete" in said
-    whole, merged = (contents(folder) for folder in (tmp_path / "whole", shards / "merged"))
-    for files in (whole, merged):
-        for path in [path for path in files if path.name in ("timing.json", "merge.json")]:
-            del files[path]
-    assert merged == whole
+    assert results(shards / "merged") == results(tmp_path / "whole")
 
 
 @pytest.mark.slow
@@ -97,22 +98,6 @@ def test_ray_failing_part_is_listed_with_its_reason(command, tmp_path):
     assert (shards / "part-1-of-2/report.html").is_file() and not (shards / "merged").exists()
 
 
-@pytest.mark.parametrize(
-    "options, problem",
-    [
-        (["--engine", "ray", "--shard", "1/1"], "--shard computes one shard, --engine all of them"),
-        (["--engine", "ray", "--device", "cuda:1"], "--device cuda:1: Ray says which GPU a worker has"),
-        (["--engine", "ray", "--parts", "4"], "holds shards of 3, not of 4"),
-        (["--engine", "ray", "--live"], "--engine has no effect with --live, which takes one recording, whole"),
-        (["--parts", "4"], "--parts needs --engine"),
-    ],
-)
-def test_evaluate_bag_contradicting_options_are_refused(tmp_path, capsys, options, problem):
-    (tmp_path / "out/part-1-of-3").mkdir(parents=True)
-    assert main(["evaluate-bag", str(tmp_path / "bag"), "--out", str(tmp_path / "out"), *options]) == 2
-    assert problem in capsys.readouterr().err
-
-
 def test_ray_missing_cluster_is_named(tmp_path, capsys, monkeypatch):
     def init(address, **options):
         raise ConnectionError(f"{address}\ndoes not answer")
@@ -126,6 +111,22 @@ def test_ray_missing_cluster_is_named(tmp_path, capsys, monkeypatch):
         assert said.startswith(f"fcis: {address}: no usable Ray cluster (") and said.count("\n") == 1
 
 
-def test_evaluate_bag_unknown_engine_is_refused(tmp_path):
-    with pytest.raises(SystemExit):
-        main(["evaluate-bag", "bag", "--out", str(tmp_path), "--engine", "dask"])
+@pytest.mark.slow
+def test_xargs_killed_worker_is_repeated_with_equal_bytes(command, tmp_path, capsys):
+    assert main([*command, "--out", str(tmp_path / "whole")]) == 0
+    shards = str(tmp_path / "shards")
+    first = [sys.executable, "-m", "fcis_ros", *command, "--out", shards, "--shard", f"1/{SHARDS}"]
+    with subprocess.Popen(first, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as worker:
+        lines = tmp_path / f"shards/part-1-of-{SHARDS}/frames.jsonl"
+        while worker.poll() is None and not (lines.is_file() and lines.read_bytes().count(b"\n") >= 2):
+            time.sleep(0.02)
+        worker.send_signal(signal.SIGKILL)
+    assert worker.returncode in (-signal.SIGKILL, 0)  # 0: it was faster
+    shell = f'seq {SHARDS} | xargs -P 2 -I{{}} "$@" --out {shards} --shard {{}}/{SHARDS}'
+    workers = subprocess.run(
+        ["sh", "-c", shell, "sh", sys.executable, "-m", "fcis_ros", *command], capture_output=True, text=True, env=os.environ
+    )
+    assert workers.returncode == 0, workers.stderr
+    assert main(["evaluate-merge", shards]) == 0
+    assert f"{SHARDS} of {SHARDS} shards complete" in capsys.readouterr().out
+    assert results(tmp_path / "shards/merged") == results(tmp_path / "whole")

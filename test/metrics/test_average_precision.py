@@ -7,22 +7,17 @@ import io
 
 import numpy as np
 import pytest
-from coco_scenes import HEIGHT, NAMES, WIDTH, rectangle, scene
+from coco_scenes import HEIGHT, NAMES, WIDTH, matches_of, scene
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from pycocotools import mask as rle
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
+from rectangles import CAR, OTHER, WALKER, instances, sample
 
 from fcis_ros.metrics.average_precision import Table, curves, measure, recall, sweep, voc_map
+from fcis_ros.metrics.coco_results import to_annotations, to_results
 from fcis_ros.metrics.matching import match_image
-
-
-def table_of(annotations, results, images):
-    """The table of images with these ids; a number stands for 1 to it."""
-    ids = range(1, images + 1) if isinstance(images, int) else images
-    entries = [[[entry for entry in part if entry["image_id"] == i] for part in (annotations, results)] for i in ids]
-    return Table.of([match_image(*pair) for pair in entries])
 
 
 def pycocotools(annotations, results, images, kind):
@@ -72,19 +67,19 @@ def voc_by_definition(annotations, results, label, iou):
 def test_measure_random_images_equals_pycocotools(seed, images, tie):
     annotations, results = scene(seed, images, tie)
     assume(annotations and results)
-    table = table_of(annotations, results, images)
+    table = Table.of(matches_of(annotations, results, range(1, images + 1)))
     ap = measure(table, NAMES)
     for kind, keys in (("segm", ("AP", "AP50", "AP75", "AP_small", "AP_medium", "AP_large")), ("bbox", ("AP", "AP50", "AP75"))):
         expected = pycocotools(annotations, results, images, kind)
         for key, value in zip(keys, expected.stats, strict=False):
             assert ap[kind][key] == (None if value == -1 else value), (kind, key)
         if kind == "segm":
+            masks = curves(table, table.matches.masks[:, 0], 0, (1, 2, 3))
+            np.testing.assert_array_equal(masks, expected.eval["precision"][:, :, :, 0, 2])
             recalls = recall(table, NAMES)
             assert list(recalls) == ["AR1", "AR10", "AR100", "AR_small", "AR_medium", "AR_large"]
             for value, wanted in zip(recalls.values(), expected.stats[6:], strict=True):
                 assert value == (None if wanted == -1 else pytest.approx(wanted, abs=1e-12))
-    masks = curves(table, table.matches.masks[:, 0], 0, (1, 2, 3))
-    np.testing.assert_array_equal(masks, pycocotools(annotations, results, images, "segm").eval["precision"][:, :, :, 0, 2])
     for bit, overlap in enumerate((0.5, 0.7)):
         averages = [voc_by_definition(annotations, results, label, overlap) for label in (1, 2, 3)]
         known = [value for value in averages if value is not None]
@@ -93,10 +88,10 @@ def test_measure_random_images_equals_pycocotools(seed, images, tie):
 
 def test_curves_weights_equal_repeated_images():
     annotations, results = scene(5, 8, tie=False)
-    table = table_of(annotations, results, 8)
+    table = Table.of(matches_of(annotations, results, range(1, 9)))
     weights = np.array([2, 0, 1, 1, 3, 0, 1, 2])
     repeated = [i + 1 for i, weight in enumerate(weights) for _ in range(weight)]
-    copies = table_of(annotations, results, repeated)
+    copies = Table.of(matches_of(annotations, results, repeated))
     for area in range(4):
         weighted = curves(table, table.matches.masks[:, area], area, (1, 2, 3), weights)
         plain = curves(copies, copies.matches.masks[:, area], area, (1, 2, 3))
@@ -112,17 +107,10 @@ def test_measure_no_images_is_undefined():
 
 
 def test_sweep_two_cars_counts_as_by_hand():
-    """Two cars, matched by detections of score 0.9 and 0.3, and a false positive of 0.6."""
-    rng = np.random.default_rng(0)
-    masks = [rectangle(rng)[1] for _ in range(2)]
-    apart = rle.encode(np.asfortranarray(np.eye(HEIGHT, WIDTH, dtype=np.uint8)))
-
-    def entry(mask, **fields):
-        return {"image_id": 1, "category_id": 1, "segmentation": mask, "bbox": rle.toBbox(mask).tolist(), **fields}
-
-    annotations = [entry(mask, area=100.0, iscrowd=0) for mask in masks]
-    results = [entry(mask, score=score) for mask, score in ((masks[0], 0.9), (apart, 0.6), (masks[1], 0.3))]
-    by_score = {line["score"]: line for line in sweep(table_of(annotations, results, 1), NAMES)["car"]}
+    """Two cars, matched by detections of score 0.92 and 0.3, and a false positive of 0.6."""
+    found = instances((1, CAR, 0.92), (1, WALKER, 0.6), (1, OTHER, 0.3))
+    matches = match_image(to_annotations(sample((1, CAR, False), (1, OTHER, False)), 1, 1), to_results(found, 1))
+    by_score = {line["score"]: line for line in sweep(Table.of([matches]), NAMES)["car"]}
     for score, counts in ((0.02, (2, 1, 0)), (0.5, (1, 1, 1))):
         assert tuple(by_score[score][name] for name in ("right", "wrong", "missed")) == counts
     assert (by_score[0.9]["precision"], by_score[0.9]["recall"]) == (1.0, 0.5)

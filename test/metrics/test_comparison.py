@@ -4,18 +4,12 @@
 
 import numpy as np
 import pytest
-from coco_scenes import NAMES, scene
+from coco_scenes import NAMES, matches_of, scene
 
 from fcis_ros.metrics.average_precision import Table, measure
 from fcis_ros.metrics.comparison import BETTER, SAME, WORSE, compare, measures
-from fcis_ros.metrics.matching import match_image
 
 IMAGES = 60
-
-
-def table_of(annotations, results, images):
-    entries = [[[entry for entry in part if entry["image_id"] == i] for part in (annotations, results)] for i in images]
-    return Table.of([match_image(*pair) for pair in entries])
 
 
 def table(seed, share):
@@ -24,7 +18,7 @@ def table(seed, share):
     rng = np.random.default_rng(seed)
     scores, draws = rng.uniform(0.3, 1, len(annotations)), rng.random(len(annotations))
     hits = [{**entry, "score": score} for entry, score, draw in zip(annotations, scores, draws, strict=True) if draw < share]
-    return table_of(annotations, [*hits, *false_positives], range(1, IMAGES + 1))
+    return Table.of(matches_of(annotations, [*hits, *false_positives], range(1, IMAGES + 1)))
 
 
 def changes(before, now, paired=True, tolerance=0.01):
@@ -69,7 +63,7 @@ def test_compare_undefined_measure_gives_worse():
     """A class that the new frames lack must not pass a release check unnoticed."""
     annotations, results = scene(1, 10, tie=False)
     before, now = (
-        table_of([entry for entry in annotations if entry["category_id"] in labels], results, range(1, 11))
+        Table.of(matches_of([entry for entry in annotations if entry["category_id"] in labels], results, range(1, 11)))
         for labels in ({1, 2, 3}, {2, 3})
     )
     change = changes(before, now, paired=False)["mask AP50 car"]

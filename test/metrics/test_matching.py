@@ -1,12 +1,11 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""AP of cases that can be checked by hand."""
+"""Matches and AP of cases that can be checked by hand."""
 
-import numpy as np
 import pytest
 from rectangles import CAR, NAMES, OTHER, WALKER, instances, sample
 
-from fcis_ros.metrics.average_precision import Table, eleven_point_ap, measure
+from fcis_ros.metrics.average_precision import Table, measure
 from fcis_ros.metrics.coco_results import to_annotations, to_results
 from fcis_ros.metrics.matching import match_image
 
@@ -71,18 +70,3 @@ def test_measure_mask_iou_decides_by_threshold():
     assert ap["mAPr"] == pytest.approx({"0.5": 1, "0.7": 1})
     ap = measured((ONE_CAR, instances((1, (0, 0, 20, 12), 0.9))))
     assert ap["mAPr"] == pytest.approx({"0.5": 1, "0.7": 0})
-
-
-@pytest.mark.parametrize(
-    ("matched", "total", "expected"),
-    [
-        ([], 1, 0),
-        ([True], 1, 1),
-        ([False], 1, 0),
-        ([True], 10, 2 / 11),
-        ([False, True], 1, 0.5),
-        ([True, False, True], 2, (6 + 5 * 2 / 3) / 11),
-    ],
-)
-def test_eleven_point_ap_short_lists_gives_value_by_hand(matched, total, expected):
-    assert eleven_point_ap(np.array(matched, bool), total, np.ones(len(matched))) == pytest.approx(expected)

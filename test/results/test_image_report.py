@@ -11,8 +11,6 @@ from fcis_ros.metrics.average_precision import Table, measure
 from fcis_ros.metrics.matching import match_image
 from fcis_ros.results.image_report import EvaluatedImage, choose, page, report_content, tables
 from fcis_ros.results.page import write_page
-from fcis_ros.results.picture import MISSED, picture
-from fcis_ros.structures import Instances
 
 ABOUT = {"device": "cpu", "precision": "fp32", "model": "m", "input": "some images", "truth": {"file": "a", "sha256": "0" * 64}}
 
@@ -102,16 +100,3 @@ def test_page_contains_the_images_and_no_external_source(tmp_path):
         assert f"{own.file_name}: {right} true positives, {wrong} false positives, {missed} false negatives" in text
     assert "&lt;images&gt;" in text and "<images>" not in text
     assert not re.search(r'(src|href)="(?!data:|#)', text)
-
-
-def test_picture_missed_object_has_a_red_outline():
-    import cv2
-
-    _, mask = rectangle(np.random.default_rng(0))
-    grey, nothing = np.full((120, 160, 3), 90, np.uint8), np.zeros(0)
-    none = Instances(120, 160, np.zeros((0, 4), np.int32), nothing.astype(np.float32), nothing.astype(np.int64), (), NAMES)
-    red = []
-    for missed in ([], [{"segmentation": mask}]):
-        shown = cv2.imdecode(np.frombuffer(picture(grey, none, missed), np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
-        red.append(int((abs(shown.astype(int) - MISSED).max(-1) < 60).sum()))
-    assert red[0] == 0 and red[1] > 20

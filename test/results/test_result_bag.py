@@ -8,11 +8,11 @@ import cv2
 import mcap.reader
 import numpy as np
 import pytest
-from bag_evaluations import NAMES, instances, run
+from bag_evaluations import NAMES, instances
 from rosbags.highlevel import AnyReader
 
 from fcis_ros.bags.reader import open_recording
-from fcis_ros.cli.main import main
+from fcis_ros.errors import InputError
 from fcis_ros.messages.mask_serialization import deserialize_masks
 from fcis_ros.results.result_bag import (
     MASKS_TOPIC,
@@ -26,28 +26,33 @@ from fcis_ros.results.result_bag import (
 
 
 @pytest.fixture
-def results(bag, annotations, tmp_path):
-    run(bag, annotations, tmp_path / "out")
-    assert write_results(tmp_path / "out", [open_recording(bag)], tmp_path / "results") == 12
+def results(folder, evaluation, tmp_path):
+    assert write_results(folder, [open_recording(evaluation / "bag")], tmp_path / "results") == 12
     return tmp_path / "results"
 
 
-def test_report_results_begin_at_the_score(results, tmp_path):
-    counts = []
-    for score in ("0.1", "0.4", "0.7"):
-        assert main(["report", str(tmp_path / "out"), "--results", "--score", score]) == 0
-        with AnyReader([tmp_path / "out/results"]) as reader:
+def test_write_results_begin_at_the_score(folder, evaluation, tmp_path):
+    recording, counts = open_recording(evaluation / "bag"), []
+    for score in (0.1, 0.4, 0.7):
+        write_results(folder, [recording], tmp_path / str(score), score)
+        with AnyReader([tmp_path / str(score)]) as reader:
             raws = [raw for connection, _, raw in reader.messages() if connection.topic == MASKS_TOPIC]
         scores = [value for raw in raws for value in deserialize_masks(raw)[0].scores.tolist()]
-        assert min(scores) >= float(score)
+        assert min(scores) >= score
         counts.append(len(scores))
     assert counts == sorted(set(counts), reverse=True)
 
 
-def test_write_results_rosbags_reads_all_topics(results, bag, tmp_path):
+def test_write_results_of_another_recording_are_refused(folder, bags, scenes, tmp_path):
+    shorter = bags.write(scenes[0][:5], name="shorter")
+    with pytest.raises(InputError, match=f"{shorter}: has no frame 5, so it is not the recording"):
+        write_results(folder, [open_recording(shorter)], tmp_path / "results")
+
+
+def test_write_results_rosbags_reads_all_topics(results, folder, evaluation):
     """With the definitions in the file alone."""
-    results_listed = json.loads((tmp_path / "out/detections.json").read_text())
-    images = {record.stamp: record for record in open_recording(bag).frames()}
+    listed = [entry for name in ("detections", "unannotated") for entry in json.loads((folder / f"{name}.json").read_text())]
+    images = {record.stamp: record for record in open_recording(evaluation / "bag").frames()}
     topics = {MASKS_TOPIC: 0, OVERLAY_TOPIC: 0, OUTLINES_TOPIC: 0}
     with AnyReader([results]) as reader:
         for connection, time, raw in reader.messages():
@@ -60,8 +65,9 @@ def test_write_results_rosbags_reads_all_topics(results, bag, tmp_path):
             assert time == images[stamp].log_time and message.header.frame_id == "camera"
             if connection.topic == MASKS_TOPIC:
                 decoded, _ = deserialize_masks(raw)
-                scores = [entry["score"] for entry in results_listed if entry["image_id"] == 100 - images[stamp].index]
-                assert sorted(decoded.scores.tolist()) == sorted(score for score in scores if score >= 0.5)
+                ids = 100 - images[stamp].index, images[stamp].index + 1  # with and without ground truth
+                scores = [entry["score"] for entry in listed if entry["image_id"] in ids and entry["score"] >= 0.5]
+                assert sorted(decoded.scores.tolist()) == sorted(scores)
                 assert set(mask.class_name for mask in message.masks) <= set(NAMES) and message.model == "stand-in"
             else:
                 assert cv2.imdecode(message.data, cv2.IMREAD_COLOR).shape == (96, 128, 3)

@@ -1,0 +1,44 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+import json
+
+from cli_inputs import refused, write_annotations
+
+from fcis_ros.cli.main import main
+
+
+def test_record_images_writes_a_recording(images, annotations, model, tmp_path, capsys):
+    """What is recorded with truth is evaluated against it as against the annotations."""
+    bag = str(tmp_path / "bag")
+    assert main(["record", str(images), "--annotations", str(annotations), "--out", bag]) == 0
+    assert "2 frames with ground truth" in capsys.readouterr().out
+    command = ["evaluate-bag", bag, "--checkpoint", str(model), "--device", "cpu", "--out"]
+    assert main([*command, str(tmp_path / "topic"), "--truth-topic", "/truth/masks"]) == 0
+    assert main([*command, str(tmp_path / "file"), "--annotations", str(annotations)]) == 0
+    assert main(["report", str(tmp_path / "file"), "--results"]) == 0
+    results = ["evaluate-bag", str(tmp_path / "file/results"), "--checkpoint", str(model)]
+    assert main([*results, "--out", str(tmp_path / "again")]) == 0  # its overlays are images, too
+    reports = [json.loads((tmp_path / name / "report.json").read_text()) for name in ("topic", "file")]
+    assert reports[0]["ap"] == reports[1]["ap"] and reports[0]["frames_annotated"] == 2
+    others = write_annotations(tmp_path / "others.json", images=[], annotations=[])
+    assert main(["record", str(images), "--annotations", str(others), "--out", str(tmp_path / "other")]) == 2
+    assert "none of the 0 file names in it" in capsys.readouterr().err and not (tmp_path / "other").exists()
+    assert main(["record", "synthetic", "--frames", "2", "--out", str(tmp_path / "clip")]) == 0
+
+
+def test_record_folder_with_another_recording_is_refused(images, tmp_path, capsys):
+    """An earlier clip is replaced; other recordings, and clips with further files, are kept."""
+    bag, command = tmp_path / "bag", ["record", str(images), "--out", str(tmp_path / "bag")]
+    assert main(command) == main(command) == 0
+    (bag / "notes.txt").touch()
+    assert main(command) == 2 and (bag / "notes.txt").exists()
+    (bag / "notes.txt").unlink()
+    metadata = bag / "metadata.yaml"
+    metadata.write_text(metadata.read_text().replace("/frame_names", "/other_names"))
+    before = {file.name: file.read_bytes() for file in bag.iterdir()}
+    assert main(command) == 2 and {file.name: file.read_bytes() for file in bag.iterdir()} == before
+    assert capsys.readouterr().err.count("exists and is not an earlier result") == 2
+
+
+def test_record_camera_is_refused_without_secrets(tmp_path, capfd):
+    refused(capfd, ["record", "rtsp://user:secret@host/live", "--out", tmp_path / "bag"], "rtsp://***@host/live: a camera is")
