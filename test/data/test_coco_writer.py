@@ -15,9 +15,8 @@ from hypothesis.extra import numpy as arrays
 from pycocotools.coco import COCO
 
 from fcis_ros.cli.main import main
-from fcis_ros.data import voc
 from fcis_ros.data.coco import CocoDataset
-from fcis_ros.data.coco_writer import InstanceMap, Region, to_coco
+from fcis_ros.data.coco_writer import VOC, InstanceMap, Region, read_indices, to_coco, voc_palette
 
 PICTURE = np.zeros((4, 6, 3), np.uint8)
 
@@ -29,7 +28,7 @@ def put(path: Path, pixels: np.ndarray) -> None:
 
 def put_palette(path: Path, values: np.ndarray) -> None:
     """VOC's maps are PNGs with a palette; OpenCV reads one as the same colours as a PNG of colours."""
-    put(path, np.ascontiguousarray(voc.palette()[values][:, :, ::-1]))
+    put(path, np.ascontiguousarray(voc_palette()[values][:, :, ::-1]))
 
 
 def converted(dataset: str, root: Path, split: str = "val") -> CocoDataset:
@@ -79,24 +78,24 @@ def voc_root(tmp_path) -> Path:
 
 def test_to_coco_voc_gives_objects_by_palette_index(voc_root):
     sample = converted("voc", voc_root)[0]
-    assert [voc.NAMES[label - 1] for label in sample.labels] == ["person", "car"]
+    assert [VOC[label] for label in sample.labels] == ["person", "car"]
     assert sample.masks.sum(axis=(1, 2)).tolist() == [4, 6] and not sample.masks[:, :, 2].any() and not sample.crowd.any()
     assert sample.masks[0, :2, :2].all() and sample.masks[1, 2:, 3:].all()
 
 
 def test_palette_first_colours_equal_hand_computed():
     # From the VOC development kit: aeroplane, bicycle, tvmonitor, void.
-    assert voc.palette()[[0, 1, 2, 20, 255]].tolist() == [[0, 0, 0], [128, 0, 0], [0, 128, 0], [0, 64, 128], [224, 224, 192]]
-    assert len(np.unique(voc.palette(), axis=0)) == 256
+    assert voc_palette()[[0, 1, 2, 20, 255]].tolist() == [[0, 0, 0], [128, 0, 0], [0, 128, 0], [0, 64, 128], [224, 224, 192]]
+    assert len(np.unique(voc_palette(), axis=0)) == 256
 
 
 @given(arrays.arrays(np.uint8, (5, 7)))
 def test_indices_of_palette_colours_equal_the_palette_index(tmp_path_factory, values):
     path = tmp_path_factory.mktemp("palette") / "map.png"
     put_palette(path, values)
-    np.testing.assert_array_equal(voc.indices(path), values)
+    np.testing.assert_array_equal(read_indices(path), values)
     put(path, values)  # without colours the values are the indices
-    np.testing.assert_array_equal(voc.indices(path), values)
+    np.testing.assert_array_equal(read_indices(path), values)
 
 
 @pytest.fixture
@@ -114,7 +113,7 @@ def sbd_root(tmp_path) -> Path:
 
 def test_to_coco_sbd_gives_objects_of_the_mat_file(sbd_root):
     sample = converted("sbd", sbd_root)[0]
-    assert [voc.NAMES[label - 1] for label in sample.labels] == ["tvmonitor", "bird"]
+    assert [VOC[label] for label in sample.labels] == ["tvmonitor", "bird"]
     assert sample.masks[0, 0].all() and sample.masks[1, 3, 4:].all() and sample.masks.sum(axis=(1, 2)).tolist() == [6, 2]
 
 
