@@ -27,7 +27,7 @@ from fcis_ros.model.predictor import Predictor
 from fcis_ros.training.batches import Batches
 from fcis_ros.training.distributed import Processes, check_share
 from fcis_ros.training.loop import train_step
-from fcis_ros.training.objective import LOSSES
+from fcis_ros.training.losses import LOSSES
 from fcis_ros.training.state import new_state
 from fcis_ros.training.train_config import TrainConfig
 

@@ -19,8 +19,7 @@ from fcis_ros.model.predictor import Predictor
 from fcis_ros.structures import Sample
 from fcis_ros.training import loop, mixed_precision
 from fcis_ros.training.batches import Batches
-from fcis_ros.training.held_out import HeldOut
-from fcis_ros.training.objective import LOSSES
+from fcis_ros.training.losses import LOSSES
 from fcis_ros.training.train_config import TrainConfig
 
 CPU = torch.device("cpu")
@@ -127,7 +126,7 @@ def test_train_two_images_overfits(tmp_path, precision, assemble):
 
 
 def test_train_writes_checkpoint_log_and_curves(tmp_path):
-    path = start(tmp_path / "run", config(), held_out=HeldOut([scene(0), scene(1)], 1), data={"images": 2})
+    path = start(tmp_path / "run", config(), held_out=[scene(0)], data={"images": 2})
     model_config, provenance = checkpoint.read_metadata(path)
     assert model_config == MODEL
     assert provenance["steps"] == 6 and provenance["data"] == {"images": 2} and provenance["train_config"]["lr"] == 0.02
@@ -188,8 +187,8 @@ def test_train_resumed_repeats_an_interrupted_evaluation(tmp_path):
             raise Killed
 
     with pytest.raises(Killed):
-        start(tmp_path / "run", config(), held_out=HeldOut(Interrupted([scene(0)]), 1))
-    start(tmp_path / "run", config(), held_out=HeldOut([scene(0)], 1), resume=True)
+        start(tmp_path / "run", config(), held_out=Interrupted([scene(0)]))
+    start(tmp_path / "run", config(), held_out=[scene(0)], resume=True)
     assert [row["step"] for row in rows(tmp_path / "run") if "evaluation" in row] == [3, 6]
 
 

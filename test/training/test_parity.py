@@ -20,7 +20,7 @@ from fcis_ros.model.fcis import FCIS
 from fcis_ros.training import targets
 from fcis_ros.training.augment import TrainItem
 from fcis_ros.training.loop import train_step
-from fcis_ros.training.objective import compute_losses
+from fcis_ros.training.losses import compute_losses
 from fcis_ros.training.state import new_state
 from fcis_ros.training.train_config import TrainConfig
 

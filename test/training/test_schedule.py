@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from fcis_ros.config import ModelConfig
-from fcis_ros.training.schedule import make_schedule, rate_factor
+from fcis_ros.training.optimiser import make_schedule, rate_factor
 from fcis_ros.training.train_config import TrainConfig
 
 CONFIG = TrainConfig(ModelConfig(class_names=("a",)), steps=100, warmup=10, milestones=(0.5, 0.9))
