@@ -183,7 +183,7 @@ def draw_ground(canvas: Canvas, street: Street, light: float, scenery: int) -> N
         axis=1,
     )
     canvas.owner = scenery
-    canvas.fill([pixels], colours["far"])
+    canvas.fill(pixels, colours["far"])
     canvas.owner = 0
     band(-150, 150, colours["verge"] if street.verge else colours["pavement"] * 0.95)
     for side, kerb in ((-1, street.left), (1, street.right)):
