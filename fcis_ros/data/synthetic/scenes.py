@@ -10,11 +10,10 @@ import cv2
 import numpy as np
 
 from fcis_ros.data.synthetic.canvas import NEAR, SCALE, Canvas, PinholeCamera, clip_near
-from fcis_ros.data.synthetic.furniture import Prop, draw_prop
+from fcis_ros.data.synthetic.furniture import TREES, Prop, Tree, draw_prop, draw_tree, make_tree
 from fcis_ros.data.synthetic.people import draw_bicyclist, draw_pedestrian
 from fcis_ros.data.synthetic.street import Street, draw_building, draw_ground, draw_sky, make_street
 from fcis_ros.data.synthetic.traffic import FAR, PEDESTRIAN, Actor, make_traffic
-from fcis_ros.data.synthetic.trees import TREES, Tree, draw_tree, make_tree
 from fcis_ros.data.synthetic.vehicles import Vehicle, shadow_below
 from fcis_ros.image_decoding import decode
 from fcis_ros.structures import Sample
