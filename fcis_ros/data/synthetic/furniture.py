@@ -87,7 +87,7 @@ def make_prop(rng: np.random.Generator, x: float, z: float, side: int) -> Prop:
     elif kind == 6:
         long = rng.uniform(4, 12)
         end = z + long
-        faces = [(upright_along(x, z + i, z + i + 0.06, 0, 1.0), plain * 0.6) for i in np.arange(0, long, 0.5)]
+        faces = [(upright_along(x, z + i, z + i + 0.06, 0, 1.0), plain * 0.6) for i in np.arange(0, long, 0.5).tolist()]
         faces.append((upright_along(x, z, z + long, 0.95, 1.02), plain * 0.6))
     elif kind == 7:
         long, tall, out = rng.uniform(4, 15), rng.uniform(0.5, 2.0), x + side * 2.5
@@ -142,7 +142,8 @@ def make_tree(rng: np.random.Generator) -> Tree:
         step = step * rng.uniform(0.5, 0.85, (len(step), 1)) + rng.normal(0, 0.33, step.shape) * reach
         step[:, 1] = np.abs(step[:, 1]) * 0.8 + 0.12 * reach[:, 0]
     colour = np.array((58, 50, 44)) * rng.uniform(0.5, 1.3)
-    leaves, shades = np.zeros((0, 4)), np.zeros((0, 3))
+    leaves: np.ndarray = np.zeros((0, 4))
+    shades: np.ndarray = np.zeros((0, 3))
     if leafy:
         count = 110
         ball = rng.normal(0, 1, (count, 3))

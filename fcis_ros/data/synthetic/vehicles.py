@@ -182,8 +182,9 @@ class _Builder:
         return float(np.interp(h, [self.h[i] for i in corners], [self.s[i] for i in corners]))
 
     def wheel(self, s: float, radius: float, hub: np.ndarray) -> None:
-        rings = ((1.16, (12, 12, 13)), (1.0, (24, 24, 25)), (0.66, hub), (0.40, hub * 0.55), (0.16, hub))
-        for (ratio, colour), out in zip(rings, (0.004, 0.008, 0.012, 0.013, 0.014), strict=True):
+        colours: tuple[Colour, ...] = ((12, 12, 13), (24, 24, 25), hub, hub * 0.55, hub)
+        rings = zip((1.16, 1.0, 0.66, 0.40, 0.16), (0.004, 0.008, 0.012, 0.013, 0.014), colours, strict=True)
+        for ratio, out, colour in rings:
             ring = np.column_stack([radius * ratio * circle(14) + (s * self.length, radius), np.zeros(14)])
             np.maximum(ring, [-np.inf, 0, 0], out=ring)
             for sign in (1, -1):
