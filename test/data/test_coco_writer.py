@@ -52,13 +52,9 @@ def test_to_coco_cityscapes_gives_objects_and_crowd_regions(tmp_path):
     assert len(dataset[0].labels) == 0
     sample = dataset[1]
     objects = zip(sample.labels, sample.crowd, sample.masks, strict=True)
-    objects_read = {(int(label), bool(crowd), mask.tobytes()) for label, crowd, mask in objects}
-    assert objects_read == {
-        (3, False, (values == 26000).tobytes()),
-        (3, False, (values == 26001).tobytes()),
-        (1, False, (values == 24012).tobytes()),
-        (3, True, (values == 26).tobytes()),
-        (8, False, (values == 33000).tobytes()),
+    expected = [(1, False, 24012), (3, False, 26000), (3, False, 26001), (3, True, 26), (8, False, 33000)]
+    assert {(int(label), bool(crowd), mask.tobytes()) for label, crowd, mask in objects} == {
+        (label, crowd, (values == value).tobytes()) for label, crowd, value in expected
     }
 
 
@@ -137,52 +133,43 @@ def test_to_coco_result_is_readable_by_pycocotools(values):
         assert (annotation["category_id"], bool(annotation["iscrowd"])) == (regions[value].category_id, regions[value].crowd)
 
 
-def damage_size(root: Path) -> None:
-    put_palette(root / "SegmentationClass/2007_000032.png", np.zeros((3, 6), np.uint8))
-
-
-def damage_colour(root: Path) -> None:
-    put(root / "SegmentationObject/2007_000032.png", np.full((4, 6, 3), 77, np.uint8))
-
-
-def damage_bytes(root: Path) -> None:
-    (root / "SegmentationObject/2007_000032.png").write_bytes(b"garbage")
-
-
-def remove_picture(root: Path) -> None:
-    (root / "JPEGImages/2007_000032.jpg").unlink()
-
-
-def empty_list(root: Path) -> None:
-    (root / "ImageSets/Segmentation/val.txt").write_text("\n")
-
-
 @pytest.mark.parametrize(
-    ("damage", "said"),
+    ("path", "content", "said"),
     [
-        (damage_size, "its size differs"),
-        (damage_colour, "is not in VOC's palette"),
-        (damage_bytes, "not a readable image"),
-        (remove_picture, "2007_000032.jpg: no such image"),
-        (empty_list, "no images are listed"),
+        ("SegmentationClass/2007_000032.png", np.zeros((3, 6), np.uint8), "its size differs"),
+        ("SegmentationObject/2007_000032.png", np.full((4, 6, 3), 77, np.uint8), "is not in VOC's palette"),
+        ("SegmentationObject/2007_000032.png", b"garbage", "not a readable image"),
+        ("JPEGImages/2007_000032.jpg", None, "2007_000032.jpg: no such image"),
+        ("ImageSets/Segmentation/val.txt", b"\n", "no images are listed"),
     ],
 )
-def test_convert_damaged_voc_names_the_fault_and_writes_nothing(voc_root, tmp_path, capsys, damage, said):
-    damage(voc_root)
+def test_convert_damaged_voc_names_the_fault_and_writes_nothing(voc_root, tmp_path, capsys, path, content, said):
+    if content is None:
+        (voc_root / path).unlink()
+    elif isinstance(content, bytes):
+        (voc_root / path).write_bytes(content)
+    else:
+        put(voc_root / path, content)
     assert main(["convert", "voc", str(voc_root), str(tmp_path / "out.json"), "--split", "val"]) == 2
     assert said in capsys.readouterr().err and not list(tmp_path.glob("out*"))
 
 
-@pytest.mark.parametrize("content", [b"", b"garbage", b"MATLAB 5.0 MAT-file" + bytes(500), "other", "range"])
+OUT_OF_RANGE = [  # a third object of two, and a class of 20
+    {"Segmentation": np.full((4, 6), 3), "Categories": np.array([[20], [3]])},
+    {"Segmentation": np.ones((4, 6)), "Categories": np.array([[21]])},
+]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"garbage", b"MATLAB 5.0 MAT-file" + bytes(500), {"GTcls": 1}, *({"GTinst": truth} for truth in OUT_OF_RANGE)],
+)
 def test_convert_damaged_sbd_names_the_fault_and_writes_nothing(sbd_root, tmp_path, capsys, content):
     path = sbd_root / "inst/2008_000001.mat"
-    if content == "other":
-        scipy.io.savemat(path, {"GTcls": 1})
-    elif content == "range":
-        truth = {"Segmentation": np.full((4, 6), 3), "Categories": np.array([[21]])}
-        scipy.io.savemat(path, {"GTinst": truth})
-    else:
+    if isinstance(content, bytes):
         path.write_bytes(content)
+    else:
+        scipy.io.savemat(path, content)
     assert main(["convert", "sbd", str(sbd_root), str(tmp_path / "out.json"), "--split", "val"]) == 2
     error = capsys.readouterr().err
     assert "2008_000001.mat" in error and error.count("\n") == 1 and not list(tmp_path.glob("out*"))
