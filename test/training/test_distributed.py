@@ -17,18 +17,13 @@ import safetensors.torch
 import torch
 
 from fcis_ros.config import ModelConfig
-from fcis_ros.data.coco import CocoDataset
 from fcis_ros.data.frame_sources import read_image
 from fcis_ros.errors import InputError
 from fcis_ros.metrics.coco_results import to_results
 from fcis_ros.model import checkpoint
-from fcis_ros.model.fcis import FCIS
 from fcis_ros.model.predictor import Predictor
-from fcis_ros.training.batches import Batches
 from fcis_ros.training.distributed import Processes, check_share
-from fcis_ros.training.loop import train_step
 from fcis_ros.training.losses import LOSSES
-from fcis_ros.training.state import new_state
 from fcis_ros.training.train_config import TrainConfig
 
 MODEL = ModelConfig(
@@ -160,24 +155,6 @@ def test_train_two_processes_make_the_run_of_one(tmp_path, photos):
     assert_same_run(tmp_path / "one", tmp_path / "two")
     starts = [checkpoint.read_metadata(tmp_path / name / "model.safetensors")[1]["starts"] for name in ("one", "two")]
     assert [[start["processes"] for start in entries] for entries in starts] == [[1], [2]]
-
-
-def test_train_step_accumulated_equals_the_step_of_all_images(tmp_path, photos):
-    """Four images, by ones, twos and at once; seed 0, one step."""
-    weights = []
-    for accumulate in (1, 2, 4):
-        config = TrainConfig.read(write_config(tmp_path / "run.json", accumulate=accumulate, synthetic=0.0))
-        items = Batches(config, CocoDataset(photos[1], photos[3], MODEL.class_names), None)[0]
-        torch.manual_seed(0)
-        state = new_state(FCIS(MODEL), config, torch.device("cpu"))
-        before = state.model.score_maps.score.weight.detach().clone()
-        train_step(state, items, config, "fp32")
-        assert not torch.equal(state.model.score_maps.score.weight, before)
-        weights.append((state.losses, state.model.state_dict()))
-    for losses, tensors_ in weights[1:]:
-        assert losses == pytest.approx(weights[0][0], rel=1e-5)
-        for name, value in tensors_.items():
-            assert torch.allclose(value, weights[0][1][name], rtol=1e-4, atol=2e-6), name
 
 
 @pytest.mark.slow
