@@ -10,8 +10,6 @@ from pathlib import Path
 import pytest
 import safetensors.torch
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 
 from fcis_ros.config import ModelConfig
 from fcis_ros.errors import InputError
@@ -19,7 +17,6 @@ from fcis_ros.model import checkpoint
 from fcis_ros.model.fcis import FCIS
 from fcis_ros.ops.layout import padded_classes
 from fcis_ros.training.init_weights import initialise
-from fcis_ros.training.provenance import describe_init
 from fcis_ros.training.train_config import TrainConfig
 
 MODEL = ModelConfig(
@@ -140,7 +137,7 @@ def torchvision_like(path, config, dtype=torch.float32, **metadata):
     """A classifier's file: names without a prefix, a last layer that is not wanted, no counters (as older files)."""
     backbone = model(config, seed=1).backbone
     tensors = {n: v.to(dtype) for n, v in backbone.state_dict().items() if "num_batches" not in n}
-    tensors |= {"fc.weight": torch.zeros(10, 4), "fc.bias": torch.zeros(10)}
+    tensors |= {"fc.weight": torch.zeros(10, 4), "fc.bias": torch.zeros(10), "fc\nbias": torch.zeros(1)}
     safetensors.torch.save_file(tensors, path, {"format": "pt", **metadata})
     return tensors
 
@@ -175,7 +172,7 @@ def test_initialise_torchvision_resnet_becomes_the_backbone(tmp_path, dtype):
     assert lines == [
         f"{path}: 100 of the model's 112 tensors taken",
         "  start fresh, not in the file: rpn.conv.weight, rpn.conv.bias, rpn.score.weight and 9 more",
-        "  not used: fc.bias, fc.weight",
+        "  not used: 'fc\\nbias', fc.bias, fc.weight",
     ]
 
 
@@ -193,48 +190,25 @@ def test_initialise_resnet_with_other_settings_is_warned_about(tmp_path):
     assert "  warning: trained with pool1 pad0_ceil, the model has pad1_floor" in initialise(model(floor), path)
 
 
-def test_initialise_unusable_file_raises_one_line(tmp_path):
-    path = tmp_path / "a.safetensors"
-
-    def says(text):
-        before = {name: value.clone() for name, value in ours.state_dict().items()}
-        with pytest.raises(InputError, match=text) as error:
-            initialise(ours, path)
-        assert str(path) in str(error.value) and "\n" not in str(error.value)
-        assert all(torch.equal(value, before[name]) for name, value in ours.state_dict().items())
-
-    ours = model()
-    says("no such file")
-    path.write_bytes(b"\x80\x02 a pickle")
-    says("not a readable safetensors file")
-    write(path, {"embedding.weight": torch.zeros(3)})
-    says("neither an fcis_ros checkpoint nor a ResNet under torchvision's names")
-    write(path, {"conv1.weight": torch.zeros(64, 3, 7, 7)})
-    says("none of its 1 tensors fits the model")
-    write(path, {"conv1.weight": torch.zeros(4, 3, 7, 7, dtype=torch.int32)})
-    says("conv1.weight is of type I32, not one of F16, BF16, F32, F64")
-    write(path, {"conv1.weight": torch.full((4, 3, 7, 7), float("nan"))})
-    says("conv1.weight holds values that are not finite")
-    saved(path)
-    write(path, safetensors.torch.load_file(path), format_version="1", config="{}")
-    says("format version 1, this release reads versions 2 and 3")
-    write(path, {"rpn.conv.bias": torch.zeros(8)}, format_version="2", config='{"class_names": []}')
-    says("class_names must be")
-
-
-@given(data=st.data())
-def test_initialise_damaged_file_is_refused_or_read(tmp_path_factory, data):
-    folder = tmp_path_factory.getbasetemp()
-    whole = (saved(folder / "whole.safetensors")[0]).read_bytes()
-    header = 8 + int.from_bytes(whole[:8], "little")
-    at = data.draw(st.integers(0, header + 100))
-    damage = data.draw(st.binary(min_size=1, max_size=8))
-    path = folder / "damaged.safetensors"
-    path.write_bytes(whole[:at] + damage + whole[at + data.draw(st.integers(0, 8)) :])
-    try:
-        lines = initialise(model(), path)
-        describe_init(path)
-    except InputError as error:
-        assert "\n" not in str(error)
-    else:
-        assert all(line.isprintable() for line in lines)
+@pytest.mark.parametrize(
+    ("tensors", "metadata", "says"),
+    [
+        (None, {}, "no such file"),
+        (b"\x80\x02 a pickle", {}, "not a readable safetensors file"),
+        ({"embedding.weight": torch.zeros(3)}, {}, "neither an fcis_ros checkpoint nor a ResNet under torchvision's names"),
+        ({"conv1.weight": torch.zeros(64, 3, 7, 7)}, {}, "none of its 1 tensors fits the model"),
+        ({"conv1.weight": torch.zeros(4, 3, 7, 7, dtype=torch.int32)}, {}, "conv1.weight is of type I32, not one of F16, BF16"),
+        ({"conv1.weight": torch.full((4, 3, 7, 7), float("nan"))}, {}, "conv1.weight holds values that are not finite"),
+        ({"rpn.conv.bias": torch.zeros(8)}, {"format_version": "1", "config": "{}"}, "format version 1, this release reads"),
+        ({"rpn.conv.bias": torch.zeros(8)}, {"format_version": "2", "config": '{"class_names": []}'}, "class_names must be"),
+    ],
+)
+def test_initialise_unusable_file_raises_one_line(tmp_path, tensors, metadata, says):
+    path, ours, before = tmp_path / "a.safetensors", model(), model()
+    if isinstance(tensors, bytes):
+        path.write_bytes(tensors)
+    elif tensors is not None:
+        write(path, tensors, **metadata)
+    with pytest.raises(InputError, match=says) as error:
+        initialise(ours, path)
+    assert str(path) in str(error.value) and "\n" not in str(error.value) and not unequal(ours, before)

@@ -219,25 +219,21 @@ def test_train_with_unusable_init_creates_nothing(tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-def test_train_resumed_with_other_arguments_than_steps_raises(tmp_path):
+def test_train_other_than_the_run_of_the_folder_raises(tmp_path):
+    """Only the number of steps may grow."""
     start(tmp_path / "run", config(steps=3), data={"images_sha256": "aa"})
-    with pytest.raises(InputError, match=r"train_config.lr was 0.02, is 0.5; data.images_sha256 was \"aa\", is \"bb\"$"):
-        start(tmp_path / "run", config(steps=3, lr=0.5), data={"images_sha256": "bb"}, resume=True)
-    other = dataclasses.replace(MODEL, width=32)
-    with pytest.raises(InputError, match="model.width was 16, is 32$"):
-        start(tmp_path / "run", config(steps=3, model=other), data={"images_sha256": "aa"}, resume=True)
-    with pytest.raises(InputError, match="has done 3 steps already, more than the 2 requested"):
-        start(tmp_path / "run", config(steps=2), data={"images_sha256": "aa"}, resume=True)
+    wider = dataclasses.replace(MODEL, width=32)
+    for folder, changes, digest, resume, says in (
+        ("run", {"lr": 0.5}, "bb", True, 'train_config.lr was 0.02, is 0.5; data.images_sha256 was "aa", is "bb"$'),
+        ("run", {"model": wider}, "aa", True, "model.width was 16, is 32$"),
+        ("run", {"steps": 2}, "aa", True, "has done 3 steps already, more than the 2 requested"),
+        ("run", {}, "aa", False, "holds a run already"),
+        ("other", {}, "aa", True, "no run to resume"),
+    ):
+        with pytest.raises(InputError, match=says):
+            start(tmp_path / folder, config(**{"steps": 3, **changes}), data={"images_sha256": digest}, resume=resume)
     path = start(tmp_path / "run", config(steps=5), data={"images_sha256": "aa"}, resume=True)
     assert checkpoint.read_metadata(path)[1]["steps"] == 5
-
-
-def test_train_existing_or_missing_run_raises(tmp_path):
-    start(tmp_path / "run", config(steps=1))
-    with pytest.raises(InputError, match="holds a run already"):
-        start(tmp_path / "run", config())
-    with pytest.raises(InputError, match="no run to resume"):
-        start(tmp_path / "other", config(), resume=True)
 
 
 @pytest.mark.parametrize("says", ["roi_mask nan", "norm (nan|inf)"])

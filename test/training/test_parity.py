@@ -17,7 +17,6 @@ import torch
 
 from fcis_ros.config import ModelConfig
 from fcis_ros.model.fcis import FCIS
-from fcis_ros.training import targets
 from fcis_ros.training.augment import TrainItem
 from fcis_ros.training.loop import train_step
 from fcis_ros.training.losses import compute_losses
@@ -244,20 +243,6 @@ def rois(item: TrainItem, logits, deltas, score_maps, box_maps, ohem: int, mask_
     padding = ((0, 0), (0, 4 - CLASSES), (0, 0), (0, 0), (0, 0))
     grad_scores = np.pad(grad_cells.swapaxes(1, 2), padding).reshape(score_maps.shape)
     return loss, grad_scores, grad_moves.reshape(box_maps.shape), [row["label"] for _, row in rows]
-
-
-def test_mask_target_equals_the_derivation():
-    """ROIs all over a disc, in and out of the image, against the same crop, resize and threshold in NumPy."""
-    rng = np.random.default_rng(7)
-    mask, truth = make_items()[0].masks[1].numpy(), make_items()[0].boxes[1].numpy()
-    several = 0
-    for _ in range(120):
-        x1, y1 = rng.uniform(-10, 90, 2)
-        roi = np.array([x1, y1, x1 + rng.uniform(1, 60), y1 + rng.uniform(1, 60)])
-        derived = mask_target(mask, truth, roi)
-        assert np.array_equal(targets.mask_target(mask, truth, roi, S), derived)
-        several += 0 < derived.mean() < 1
-    assert several > 30
 
 
 # --- the steps ---------------------------------------------------------------------------------------------------------------

@@ -109,5 +109,6 @@ def test_identity_contains_everything_but_the_steps():
     one = provenance.identity(config, {"images": 2}, None)
     assert one == provenance.identity(TrainConfig(config.model, steps=9), {"images": 2}, None)
     other = provenance.identity(TrainConfig(config.model, steps=9, seed=3), None, None)
+    assert provenance.differences({"data": {}}, {"data": {"images": 2}}) == ["data.images was null, is 2"]
     assert provenance.differences(one, other) == ["train_config.seed was 0, is 3", 'data was {"images": 2}, is null']
     assert provenance.differences(one, json.loads(json.dumps(one))) == []
