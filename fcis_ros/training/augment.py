@@ -76,12 +76,11 @@ def paste_objects(target: Sample, source: Sample, rng: np.random.Generator, most
         image[ay:by, ax:bx] = np.clip(soft * pixels * gain + (1 - soft) * under, 0, 255).astype(np.uint8)
         for mask in masks:
             mask[ay:by, ax:bx] &= ~alpha
-        mask = np.zeros((height, width), dtype=bool)
-        mask[ay:by, ax:bx] = alpha
-        masks.append(mask)
+        masks.append(np.zeros((height, width), dtype=bool))
+        masks[-1][ay:by, ax:bx] = alpha
         labels.append(source.labels[index])
         crowd.append(False)
-        before.append(int(mask.sum()))
+        before.append(int(alpha.sum()))
     pixels = np.array([int(mask.sum()) for mask in masks])
     ignored = np.array(crowd, dtype=bool) | (pixels < MIN_VISIBLE * np.array(before))
     seen = pixels > 0

@@ -101,7 +101,10 @@ def train(
                 log.write(step=state.step, lr=rate, s=round(state.seconds, 1), **state.losses)
             if state.step % config.eval_every == 0 or state.step == config.steps:
                 if processes.first:
-                    _save(out, state, config, identity)
+                    done = {"steps": state.step, "seconds": round(state.seconds, 1), "starts": state.starts}
+                    about = {**identity, **done, "train_config": config.to_dict()}
+                    checkpoint.save(out / "model.safetensors", state.average.module, about)
+                    save_state(out / "state.safetensors", state, identity)
                 _evaluate(state, held_out, log, device, processes)
     return out / "model.safetensors"
 
@@ -141,13 +144,6 @@ def measure_held_out(
     ap = measure(Table.of(merged), predictor.config.class_names)
     figures = {**ap["segm"], **{f"AP50 {name}": value for name, value in ap["per_class"].items()}}
     return {name: value for name, value in figures.items() if value is not None}
-
-
-def _save(out: Path, state: RunState, config: TrainConfig, identity: dict[str, Any]) -> None:
-    about = {**identity, "steps": state.step, "seconds": round(state.seconds, 1), "starts": state.starts}
-    about["train_config"] = config.to_dict()
-    checkpoint.save(out / "model.safetensors", state.average.module, about)
-    save_state(out / "state.safetensors", state, identity)
 
 
 def train_step(

@@ -107,26 +107,19 @@ def make_street(rng: np.random.Generator, left: float, right: float, length: flo
     azimuth = np.linspace(-1.2, 1.2, 160)
     hills = np.interp(azimuth, np.linspace(-1.2, 1.2, 24), rng.uniform(0.0, 0.06, 24))
     steps = np.repeat(rng.uniform(0, 0.04, 40), 4)
-    return Street(
-        left,
-        right,
-        pavement,
-        rng.uniform(1.5, 1.9) * (1 if right > -left else -1),
-        int(rng.integers(0, 4)),
-        bool(rng.random() < 0.25),
-        tuple(buildings),
-        tuple(trees),
-        tuple(props),
-        {
-            "road": road,
-            "mark": grey(rng, 170, 225, 3),
-            "pavement": road * rng.uniform(0.95, 1.4),
-            "kerb": road * rng.uniform(1.05, 1.5),
-            "verge": np.array((70, 92, 44)) * rng.uniform(0.7, 1.2),
-            "far": np.array((86, 84, 74)) * rng.uniform(0.5, 1.1),
-        },
-        np.stack([azimuth, hills + steps + rng.uniform(0, 0.012, 160)], axis=1),
-    )
+    lane = rng.uniform(1.5, 1.9) * (1 if right > -left else -1)
+    marks, verge = int(rng.integers(0, 4)), bool(rng.random() < 0.25)
+    colours = {
+        "road": road,
+        "mark": grey(rng, 170, 225, 3),
+        "pavement": road * rng.uniform(0.95, 1.4),
+        "kerb": road * rng.uniform(1.05, 1.5),
+        "verge": np.array((70, 92, 44)) * rng.uniform(0.7, 1.2),
+        "far": np.array((86, 84, 74)) * rng.uniform(0.5, 1.1),
+    }
+    skyline = np.stack([azimuth, hills + steps + rng.uniform(0, 0.012, 160)], axis=1)
+    still = tuple(buildings), tuple(trees), tuple(props)
+    return Street(left, right, pavement, lane, marks, verge, *still, colours, skyline)
 
 
 def _make_clutter(rng: np.random.Generator, x: float, side: int, z: float, size: float) -> tuple[np.ndarray, np.ndarray]:
