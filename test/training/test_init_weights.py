@@ -5,7 +5,6 @@
 import dataclasses
 import itertools
 import json
-from pathlib import Path
 
 import pytest
 import safetensors.torch
@@ -17,7 +16,6 @@ from fcis_ros.model import checkpoint
 from fcis_ros.model.fcis import FCIS
 from fcis_ros.ops.layout import padded_classes
 from fcis_ros.training.init_weights import initialise
-from fcis_ros.training.train_config import TrainConfig
 
 MODEL = ModelConfig(
     class_names=("car", "tram"), backbone="resnet18", width=4, reduced_channels=8, rpn_channels=8, bins=3, grid=9,
@@ -140,19 +138,6 @@ def torchvision_like(path, config, dtype=torch.float32, **metadata):
     tensors |= {"fc.weight": torch.zeros(10, 4), "fc.bias": torch.zeros(10), "fc\nbias": torch.zeros(1)}
     safetensors.torch.save_file(tensors, path, {"format": "pt", **metadata})
     return tensors
-
-
-def test_initialise_example_of_the_documents_takes_the_default_checkpoint():
-    """The default checkpoint, of which every layer fits the driving classes of COCO."""
-    example = TrainConfig.read(Path(__file__).resolve().parents[2] / "config" / "train_coco_driving.json")
-    taken, *lines = initialise(model(example.model), checkpoint.default_checkpoint())
-    count = sum("num_batches" not in name for name in FCIS(example.model).state_dict())
-    assert taken.endswith(f": {count} of the model's {count} tensors taken")
-    assert lines == [
-        "  classes taken: background, car",
-        "  classes that start fresh: person, bicycle, motorcycle, bus, train, truck",
-        "  classes left behind: pedestrian, bicyclist",
-    ]
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
