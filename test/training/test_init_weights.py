@@ -133,8 +133,7 @@ def test_initialise_differing_settings_are_warned_about(tmp_path):
 
 def torchvision_like(path, config, dtype=torch.float32, **metadata):
     """A classifier's file: names without a prefix, a last layer that is not wanted, no counters (as older files)."""
-    backbone = model(config, seed=1).backbone
-    tensors = {n: v.to(dtype) for n, v in backbone.state_dict().items() if "num_batches" not in n}
+    tensors = {n: v.to(dtype) for n, v in model(config, 1).backbone.state_dict().items() if "num_batches" not in n}
     tensors |= {"fc.weight": torch.zeros(10, 4), "fc.bias": torch.zeros(10), "fc\nbias": torch.zeros(1)}
     safetensors.torch.save_file(tensors, path, {"format": "pt", **metadata})
     return tensors

@@ -50,18 +50,13 @@ def inputs():
 def test_roi_losses_equal_a_loop(ohem):
     logits, pairs, deltas, labels, masks, boxes = inputs()
     rows = []
-    for r in range(6):
-        if labels[r] < 0:
-            continue
-        by_class = -torch.log_softmax(logits[r], 0)[labels[r]].item()
-        by_mask = by_box = 0.0
+    for r in (0, 1, 2, 4, 5):  # the fourth is ignored
+        row = [-torch.log_softmax(logits[r], 0)[labels[r]].item(), 0.0, 0.0]
         if labels[r] > 0:
-            picked = -torch.log_softmax(pairs[r], 0).gather(0, masks[r][None])[0]
-            by_mask = 10 * picked.mean().item()
-            by_box = sum(0.5 * d * d if abs(d) < 1 else abs(d) - 0.5 for d in (deltas[r] - boxes[r]).tolist())
-        rows.append((by_class, by_mask, by_box))
-    rows.sort(key=lambda row: -sum(row))
-    rows = rows[:ohem]
+            row[1] = -10 * torch.log_softmax(pairs[r], 0).gather(0, masks[r][None])[0].mean().item()
+            row[2] = sum(0.5 * d * d if abs(d) < 1 else abs(d) - 0.5 for d in (deltas[r] - boxes[r]).tolist())
+        rows.append(row)
+    rows = sorted(rows, key=sum, reverse=True)[:ohem]
     expected = [sum(column) / len(rows) for column in zip(*rows, strict=True)]
     losses = roi_losses(logits, pairs, deltas, labels, masks, boxes, ohem, 10.0)
     assert torch.allclose(torch.stack(losses), torch.tensor(expected, dtype=torch.float64))

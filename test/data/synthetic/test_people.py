@@ -21,10 +21,3 @@ def test_draw_person_from_the_side_has_the_size_of_its_scale(canvas, draw, heigh
         pixels_per_metre = 480 / 15 * person.scale
         assert np.ptp(rows) / pixels_per_metre == pytest.approx(height, abs=0.12) and abs(rows.max() - 208) <= 3
         assert shortest < (np.ptp(columns) + 1) / pixels_per_metre < longest
-
-
-def test_make_person_cyclists_wear_helmets_and_no_skirts():
-    cyclists = [make_person(np.random.default_rng(seed), cyclist=True) for seed in range(60)]
-    walkers = [make_person(np.random.default_rng(seed)) for seed in range(60)]
-    assert 15 < sum(person.helmet for person in cyclists) < 40 and not any(person.helmet for person in walkers)
-    assert any(person.skirt for person in walkers) and not any(person.skirt or person.scale < 0.9 for person in cyclists)
