@@ -27,8 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     from tqdm import tqdm
 
-    from fcis_ros.data import cityscapes, voc
-    from fcis_ros.data.coco_writer import to_coco
+    from fcis_ros.data.coco_writer import CATEGORIES, instance_maps, to_coco
     from fcis_ros.results.report_parts import write_json
 
     root, out = Path(arguments.root), Path(arguments.out)
@@ -38,12 +37,8 @@ def run(arguments: argparse.Namespace) -> None:
         raise InputError(f"--split {arguments.split}: not the name of a split")
     if not out.absolute().parent.is_dir():
         raise InputError(f"{out}: no such folder {out.absolute().parent}")
-    reader, categories = {
-        "cityscapes": (cityscapes.instance_maps, cityscapes.CATEGORIES),
-        "voc": (voc.voc_maps, voc.CATEGORIES),
-        "sbd": (voc.sbd_maps, voc.CATEGORIES),
-    }[arguments.dataset]
-    count, maps = reader(root, arguments.split)
+    categories = CATEGORIES[arguments.dataset]
+    count, maps = instance_maps(arguments.dataset, root, arguments.split)
     content = to_coco(tqdm(maps, total=count, unit="image", leave=False, disable=None), categories)
     write_json(content, out)
     print(f"{count} images, {len(content['annotations'])} objects of {len(categories)} classes -> {out}")

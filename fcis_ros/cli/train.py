@@ -60,12 +60,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     import torch
+    from torch.utils.data import Subset
 
     from fcis_ros.data.synthetic.scenes import CLASS_NAMES, SyntheticScenes
     from fcis_ros.model.device import choose_device
     from fcis_ros.training.batches import Batches
     from fcis_ros.training.distributed import join, local_device
-    from fcis_ros.training.held_out import HeldOut
     from fcis_ros.training.loop import NonFiniteLoss, train
     from fcis_ros.training.provenance import describe_data
     from fcis_ros.training.train_config import TrainConfig
@@ -89,6 +89,8 @@ def run(arguments: argparse.Namespace) -> None:
             f"the model {', '.join(names)}; use --synthetic 0 and --annotations"
         )
     held_out = _dataset("eval-", arguments.eval_annotations, arguments.eval_images, names)
+    if held_out is not None:
+        held_out = Subset(held_out, range(min(arguments.eval_limit or EVAL_LIMIT, len(held_out))))
     device = choose_device(local_device(arguments.device))
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
@@ -105,7 +107,7 @@ def run(arguments: argparse.Namespace) -> None:
             device,
             data=None if images is None else processes.from_first(lambda: describe_data(images)),
             init=Path(arguments.init) if arguments.init else None,
-            held_out=None if held_out is None else HeldOut(held_out, arguments.eval_limit or EVAL_LIMIT),
+            held_out=held_out,
             resume=resume,
             workers=arguments.workers,
             processes=processes,

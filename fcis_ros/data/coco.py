@@ -118,39 +118,31 @@ def read_coco(path: str | Path) -> CocoFile:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from None
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: not JSON ({error})") from None
-    return parse_coco(content, str(path))
-
-
-def parse_coco(content: Any, origin: str) -> CocoFile:
-    """Checks the JSON content of a COCO instance file; errors as in ``read_coco``."""
     for section, keys in _KEYS.items():
         entries = content.get(section) if isinstance(content, dict) else None
         if not isinstance(entries, list):
-            raise InputError(f"{origin}: not a COCO instance file, it has no list '{section}'")
+            raise InputError(f"{path}: not a COCO instance file, it has no list '{section}'")
         for i, entry in enumerate(entries):
-            _check_entry(f"{origin}: {section}[{i}]", entry, keys)
+            _check_entry(f"{path}: {section}[{i}]", entry, keys)
     images = tuple(ImageEntry(*(entry.get(key) for key in (*_KEYS["images"], "stamp_ns"))) for entry in content["images"])
     categories = {entry["id"]: entry["name"] for entry in sorted(content["categories"], key=lambda entry: entry["id"])}
     annotations: dict[int, list[Annotation]] = {image.id: [] for image in images}
     for section, unique in (("images", annotations), ("categories", categories)):
         if len(unique) != len(content[section]):
-            raise InputError(f"{origin}: two entries of '{section}' have the same id")
+            raise InputError(f"{path}: two entries of '{section}' have the same id")
     if len(set(categories.values())) != len(categories):
-        raise InputError(f"{origin}: two categories have the same name")
+        raise InputError(f"{path}: two categories have the same name")
     for i, entry in enumerate(content["annotations"]):
-        title = f"{origin}: annotation {entry['id']}" if _whole(entry.get("id")) else f"{origin}: annotations[{i}]"
+        title = f"{path}: annotation {entry['id']}" if _whole(entry.get("id")) else f"{path}: annotations[{i}]"
         image, category = entry["image_id"], entry["category_id"]
         if image not in annotations:
             raise InputError(f"{title} names image {image}, which is not listed")
         if category not in categories:
             raise InputError(f"{title} names category {category}, which is not listed")
-        box, crowd = entry.get("bbox"), bool(entry.get("iscrowd"))
-        track_id = entry.get("track_id")
-        annotation = Annotation(
-            title, category, entry["segmentation"], crowd, tuple(box) if box else None, entry.get("area"), track_id
-        )
-        annotations[image].append(annotation)
-    return CocoFile(origin, images, categories, annotations)
+        box = tuple(entry["bbox"]) if entry.get("bbox") else None
+        crowd, area, track_id = bool(entry.get("iscrowd")), entry.get("area"), entry.get("track_id")
+        annotations[image].append(Annotation(title, category, entry["segmentation"], crowd, box, area, track_id))
+    return CocoFile(str(path), images, categories, annotations)
 
 
 def _check_entry(title: str, entry: Any, keys: Sequence[str]) -> None:
@@ -232,10 +224,8 @@ class CocoDataset(Sequence[Sample]):
         image = read_image(self.image_dir / entry.file_name)
         height, width = image.shape[:2]
         if (height, width) != (entry.height, entry.width):
-            raise InputError(
-                f"{self.image_dir / entry.file_name}: {width}x{height} pixels, but {self._file.origin} says "
-                f"{entry.width}x{entry.height}"
-            )
+            says = f"but {self._file.origin} says {entry.width}x{entry.height}"
+            raise InputError(f"{self.image_dir / entry.file_name}: {width}x{height} pixels, {says}")
         annotations = [a for a in self._file.annotations[entry.id] if a.category_id in self._labels]
         masks = np.zeros((len(annotations), height, width), bool)
         for mask, annotation in zip(masks, annotations, strict=True):

@@ -5,6 +5,7 @@
 Recordings (rosbag2) need message conversion and are read by ``fcis_ros.bags.playback``.
 """
 
+import itertools
 import re
 import time
 from collections.abc import Callable, Iterator
@@ -165,10 +166,9 @@ def open_source(spec: str, rate: float | None = None, frames: int | None = None,
 
 
 def _stamps(rate: float) -> Iterator[int]:
-    start, index = time.time_ns(), 0
-    while True:
+    start = time.time_ns()
+    for index in itertools.count():
         yield start + round(index * 1e9 / rate)
-        index += 1
 
 
 def _synthetic(seed: int, rate: float, count: int) -> FrameSource:
@@ -196,17 +196,13 @@ def _video(path: Path, rate: float | None, frames: int | None) -> FrameSource:
     capture.release()
     if not readable:
         raise InputError(f"{path}: not a video (or image) that can be decoded")
-    rate = rate or (recorded_rate if 0 < recorded_rate <= 1000 else 30.0)
+    hertz = rate or (recorded_rate if 0 < recorded_rate <= 1000 else 30.0)
     length = min(count, frames or count) if count > 0 else None
 
     def read() -> Iterator[Frame]:
-        capture = cv2.VideoCapture(str(path))
-        try:
-            yield from _captured(capture, str(path), _stamps(rate), frames)
-        finally:
-            capture.release()
+        return _captured(cv2.VideoCapture(str(path)), str(path), _stamps(hertz), frames)
 
-    return FrameSource(f"video {path}", rate, length, read)
+    return FrameSource(f"video {path}", hertz, length, read)
 
 
 def _live(spec: str, rate: float | None, count: int) -> FrameSource:
@@ -214,14 +210,11 @@ def _live(spec: str, rate: float | None, count: int) -> FrameSource:
 
     def read() -> Iterator[Frame]:
         capture = _capture(spec)
-        try:
-            if not capture.isOpened():
-                raise InputError(f"{name}: {'no such device' if is_missing_device(spec) else 'cannot be opened'}")
-            if rate:
-                capture.set(cv2.CAP_PROP_FPS, rate)
-            yield from _captured(capture, name, iter(time.time_ns, None), count)
-        finally:
-            capture.release()
+        if not capture.isOpened():
+            raise InputError(f"{name}: {'no such device' if is_missing_device(spec) else 'cannot be opened'}")
+        if rate:
+            capture.set(cv2.CAP_PROP_FPS, rate)
+        yield from _captured(capture, name, iter(time.time_ns, None), count)
 
     return FrameSource(name, rate or 30.0, count, read)
 
@@ -234,12 +227,14 @@ def _capture(spec: str) -> cv2.VideoCapture:
 
 
 def _captured(capture: cv2.VideoCapture, name: str, stamps: Iterator[int], limit: int | None) -> Iterator[Frame]:
-    index = 0
-    while limit is None or index < limit:
-        ok, image = capture.read()
-        if not ok:
-            if index == 0:
-                raise InputError(f"{name}: no frame can be read")
-            return
-        yield Frame(f"{index:06d}", next(stamps), cv2.cvtColor(image, cv2.COLOR_BGR2RGB))
-        index += 1
+    """Yields at most ``limit`` frames of an open capture and releases it."""
+    try:
+        for index in itertools.count() if limit is None else range(limit):
+            ok, image = capture.read()
+            if not ok:
+                if index == 0:
+                    raise InputError(f"{name}: no frame can be read")
+                return
+            yield Frame(f"{index:06d}", next(stamps), cv2.cvtColor(image, cv2.COLOR_BGR2RGB))
+    finally:
+        capture.release()

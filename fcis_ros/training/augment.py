@@ -67,23 +67,20 @@ def paste_objects(target: Sample, source: Sample, rng: np.random.Generator, most
         left = int(rng.integers(-wide // 3, max(width - 2 * wide // 3, -wide // 3 + 1)))
         top = y1 + int(rng.integers(-3, 4))
         ax, ay, bx, by = max(left, 0), max(top, 0), min(left + wide, width), min(top + high, height)
-        if bx - ax < 3 or by - ay < 3:
+        visible = slice(ay - top, by - top), slice(ax - left, bx - left)
+        if bx - ax < 3 or by - ay < 3 or alpha[visible].sum() < 30:
             continue
-        alpha = alpha[ay - top : by - top, ax - left : bx - left]
-        pixels = pixels[ay - top : by - top, ax - left : bx - left]
-        if alpha.sum() < 30:
-            continue
+        pixels, alpha = pixels[visible], alpha[visible]
         soft = cv2.GaussianBlur(alpha.astype(np.float32), (3, 3), 0)[..., None]
         under = image[ay:by, ax:bx]
         image[ay:by, ax:bx] = np.clip(soft * pixels * gain + (1 - soft) * under, 0, 255).astype(np.uint8)
         for mask in masks:
             mask[ay:by, ax:bx] &= ~alpha
-        mask = np.zeros((height, width), dtype=bool)
-        mask[ay:by, ax:bx] = alpha
-        masks.append(mask)
+        masks.append(np.zeros((height, width), dtype=bool))
+        masks[-1][ay:by, ax:bx] = alpha
         labels.append(source.labels[index])
         crowd.append(False)
-        before.append(int(mask.sum()))
+        before.append(int(alpha.sum()))
     pixels = np.array([int(mask.sum()) for mask in masks])
     ignored = np.array(crowd, dtype=bool) | (pixels < MIN_VISIBLE * np.array(before))
     seen = pixels > 0
@@ -104,17 +101,12 @@ def jitter_colour(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def make_item(
-    sample: Sample,
-    config: ModelConfig,
-    crop: tuple[int, int],
-    scale_jitter: tuple[float, float],
-    rng: np.random.Generator,
+    sample: Sample, config: ModelConfig, crop: tuple[int, int], scale_jitter: tuple[float, float], rng: np.random.Generator
 ) -> TrainItem:
     """Flips, scales and crops a sample to a training item of ``crop`` = (height, width) pixels."""
     height, width = sample.image.shape[:2]
     high, wide = crop
-    low, top_factor = np.log(scale_jitter[0]), np.log(scale_jitter[1])
-    scale = resize_scale(height, width, config) * float(np.exp(rng.uniform(low, top_factor)))
+    scale = resize_scale(height, width, config) * float(np.exp(rng.uniform(*np.log(scale_jitter))))
     flip = rng.random() < 0.5
     # Origin of the crop in the scaled image; a scaled image that is smaller lies at a random position inside the crop.
     free_x, free_y = scale * width - wide, scale * height - high

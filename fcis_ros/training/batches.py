@@ -65,12 +65,7 @@ class Batches:
     """
 
     def __init__(
-        self,
-        config: TrainConfig,
-        photos: Sequence[Sample],
-        render: Callable[[int], Sample],
-        rank: int = 0,
-        count: int = 1,
+        self, config: TrainConfig, photos: Sequence[Sample], render: Callable[[int], Sample], rank: int = 0, count: int = 1
     ):
         self.config, self.photos, self.render, self.rank, self.count = config, photos, render, rank, count
 

@@ -62,9 +62,7 @@ class Processes:
             return part
         parts: list[Any] | None = [None] * self.count if self.first else None
         dist.gather_object(part, parts, group=self.objects)
-        if parts is None:
-            return None
-        return [parts[i % self.count][i // self.count] for i in range(sum(map(len, parts)))]
+        return None if parts is None else [parts[i % self.count][i // self.count] for i in range(sum(map(len, parts)))]
 
     def from_first(self, compute: Callable[[], T]) -> T:
         """Computes in the first process and returns the result in all; an InputError is raised in all, too."""
@@ -120,10 +118,10 @@ def add_up_gradients(model: nn.Module, processes: Processes) -> None:
 
 def average_statistics(model: nn.Module, processes: Processes) -> None:
     """Replaces BatchNorm's running statistics by their means over all processes, each of which has seen different images."""
-    trained = [module for module in model.modules() if isinstance(module, nn.BatchNorm2d) and module.training]
-    both = [buffer for module in trained for buffer in (module.running_mean, module.running_var)]
-    statistics = [buffer for buffer in both if buffer is not None]
     if processes.count > 1:
+        trained = [module for module in model.modules() if isinstance(module, nn.BatchNorm2d) and module.training]
+        both = [buffer for module in trained for buffer in (module.running_mean, module.running_var)]
+        statistics = [buffer for buffer in both if buffer is not None]
         processes.add_up(statistics)
         for buffer in statistics:
             buffer.div_(processes.count)

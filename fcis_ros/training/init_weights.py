@@ -64,26 +64,20 @@ def initialise(model: FCIS, path: str | Path) -> list[str]:
     if not taken:
         raise InputError(f"{path}: none of its {len(names)} tensors fits the model")
     model.load_state_dict(taken, strict=False)
-    unused = [stored[name] for name in stored if name not in wanted]
-    return _describe(path, len(wanted), taken, fresh, unused, theirs, model.config, about)
+    lines = [f"{path}: {len(taken)} of the model's {len(wanted)} tensors taken"]
+    if theirs and any(name.startswith(SCORE_LAYER) for name in taken):
+        lines += _describe_classes(theirs.class_names, model.config.class_names)
+    for reason in dict.fromkeys(fresh.values()):
+        lines.append(f"  start fresh, {reason}: {_some([name for name, why in fresh.items() if why == reason])}")
+    if unused := [stored[name] for name in stored if name not in wanted]:
+        lines.append(f"  not used: {_some(unused)}")
+    return lines + _warnings(taken, theirs, model.config, about)
 
 
 def _unfit(
-    wanted: dict[str, Tensor],
-    shapes: dict[str, tuple[int, ...]],
-    theirs: ModelConfig | None,
-    version: str,
-    ours: ModelConfig,
+    wanted: dict[str, Tensor], shapes: dict[str, tuple[int, ...]], theirs: ModelConfig | None, version: str, ours: ModelConfig
 ) -> dict[str, str]:
-    """Returns {name of a tensor that starts fresh: reason}; a layer's weight and bias go together.
-
-    Args:
-        wanted: tensors of the model.
-        shapes: shapes of the file's tensors, under the model's names.
-        theirs: configuration of the file's model; None for a ResNet.
-        version: format version of the file; empty for a ResNet.
-        ours: configuration of the model.
-    """
+    """Returns {name of a tensor that starts fresh: reason}; a layer's weight and bias go together."""
     layers: dict[str, str] = {}
     if theirs and (theirs.anchor_scales, theirs.anchor_ratios) != (ours.anchor_scales, ours.anchor_ratios):
         layers |= dict.fromkeys(("rpn.score", "rpn.delta"), "the anchors differ")
@@ -123,37 +117,24 @@ def _read(path: str | Path, file: safe_open, name: str, dtype: torch.dtype) -> T
     return tensor
 
 
-def _describe(
-    path: str | Path,
-    count: int,
-    taken: dict[str, Tensor],
-    fresh: dict[str, str],
-    unused: list[str],
-    theirs: ModelConfig | None,
-    ours: ModelConfig,
-    about: dict[str, str],
-) -> list[str]:
-    lines = [f"{path}: {len(taken)} of the model's {count} tensors taken"]
-    if theirs and any(name.startswith(SCORE_LAYER) for name in taken):
-        shared = [name for name in ours.class_names if name in theirs.class_names]
-        for title, names in (
-            ("classes taken", ["background", *shared]),
-            ("classes that start fresh", [name for name in ours.class_names if name not in shared]),
-            ("classes left behind", [name for name in theirs.class_names if name not in shared]),
-        ):
-            if names:
-                lines.append(f"  {title}: {_some(names, 12)}")
-    for reason in dict.fromkeys(fresh.values()):
-        names = [name for name, why in fresh.items() if why == reason]
-        lines.append(f"  start fresh, {reason}: {_some(names)}")
-    if unused:
-        lines.append(f"  not used: {_some(unused)}")
+def _describe_classes(theirs: tuple[str, ...], ours: tuple[str, ...]) -> list[str]:
+    classes = {
+        "classes taken": ["background", *(name for name in ours if name in theirs)],
+        "classes that start fresh": [name for name in ours if name not in theirs],
+        "classes left behind": [name for name in theirs if name not in ours],
+    }
+    return [f"  {title}: {_some(names, 12)}" for title, names in classes.items() if names]
+
+
+def _warnings(taken: dict[str, Tensor], theirs: ModelConfig | None, ours: ModelConfig, about: dict[str, str]) -> list[str]:
+    """Returns a line for every setting that differs from that of the weights' training."""
     if theirs:
         settings = {name: getattr(theirs, name) for name in (*INPUT_AND_STRIDES, "assemble")}
     elif "imported_from" in about:  # by import-weights, with the released settings, which are the defaults of a configuration
         settings = {name: getattr(ModelConfig(class_names=ours.class_names), name) for name in INPUT_AND_STRIDES}
     else:
         settings = TORCHVISION
+    lines = []
     for name, value in settings.items():
         if value != getattr(ours, name) and (name != "stride_in_1x1" or any(".conv3." in other for other in taken)):
             lines.append(f"  warning: trained with {name} {_text(value)}, the model has {_text(getattr(ours, name))}")

@@ -4,6 +4,7 @@
 
 import math
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,21 +13,23 @@ from torch import nn
 from tqdm import tqdm
 
 from fcis_ros.errors import InputError
+from fcis_ros.metrics.average_precision import Table, measure
+from fcis_ros.metrics.coco_results import to_annotations, to_results
+from fcis_ros.metrics.matching import match_image
 from fcis_ros.model import checkpoint
 from fcis_ros.model.fcis import FCIS
 from fcis_ros.model.precision import convolving
+from fcis_ros.model.predictor import Predictor
+from fcis_ros.structures import Sample
 from fcis_ros.training import provenance
 from fcis_ros.training.augment import TrainItem
 from fcis_ros.training.batches import Batches, image_numbers
-from fcis_ros.training.curves_plot import plot_log
 from fcis_ros.training.distributed import ALONE, Processes, add_up_gradients, average_statistics, check_share
-from fcis_ros.training.held_out import HeldOut, measure_held_out
 from fcis_ros.training.init_weights import initialise
+from fcis_ros.training.losses import LOSSES, compute_losses
 from fcis_ros.training.mixed_precision import training_precision
-from fcis_ros.training.objective import LOSSES, compute_losses
-from fcis_ros.training.optimiser import CLIP_NORM
-from fcis_ros.training.run_log import RunLog
-from fcis_ros.training.schedule import rate_factor
+from fcis_ros.training.optimiser import CLIP_NORM, rate_factor
+from fcis_ros.training.run_log import RunLog, plot_log
 from fcis_ros.training.state import RunState, load_state, new_state, read_identity, save_state
 from fcis_ros.training.train_config import TrainConfig
 
@@ -46,7 +49,7 @@ def train(
     *,
     data: dict[str, Any] | None = None,
     init: Path | None = None,
-    held_out: HeldOut | None = None,
+    held_out: Sequence[Sample] | None = None,
     resume: bool = False,
     workers: int = 1,
     processes: Processes = ALONE,
@@ -60,7 +63,7 @@ def train(
         device: device that computes.
         data: digests of the annotated images (``provenance.describe_data``); None if all are rendered.
         init: file of the weights to start from (``init_weights.initialise``, whose lines are printed); None: random weights.
-        held_out: images on which the averaged model is evaluated every ``eval_every`` steps; None: no evaluation.
+        held_out: annotated images on which the averaged model is evaluated every ``eval_every`` steps; None: no evaluation.
         resume: whether to continue from the state in ``out``. Configuration, data and ``init`` must be those of the run; only
             ``steps`` may have changed, and the milestones, fractions of it, move along.
         workers: number of processes that make the batches, which do not depend on it; 0: this process makes them.
@@ -98,12 +101,17 @@ def train(
                 log.write(step=state.step, lr=rate, s=round(state.seconds, 1), **state.losses)
             if state.step % config.eval_every == 0 or state.step == config.steps:
                 if processes.first:
-                    _save(out, state, config, identity)
+                    done = {"steps": state.step, "seconds": round(state.seconds, 1), "starts": state.starts}
+                    about = {**identity, **done, "train_config": config.to_dict()}
+                    checkpoint.save(out / "model.safetensors", state.average.module, about)
+                    save_state(out / "state.safetensors", state, identity)
                 _evaluate(state, held_out, log, device, processes)
     return out / "model.safetensors"
 
 
-def _evaluate(state: RunState, held_out: HeldOut | None, log: RunLog, device: torch.device, processes: Processes) -> None:
+def _evaluate(
+    state: RunState, held_out: Sequence[Sample] | None, log: RunLog, device: torch.device, processes: Processes
+) -> None:
     """Adds the figures of the averaged model to the log, unless it has them, and draws the curves."""
     if held_out is not None and state.step not in log.evaluated:
         figures = measure_held_out(state.average.module, held_out, device, processes)
@@ -114,11 +122,28 @@ def _evaluate(state: RunState, held_out: HeldOut | None, log: RunLog, device: to
         plot_log(log.path, log.path.with_name("curves.png"))
 
 
-def _save(out: Path, state: RunState, config: TrainConfig, identity: dict[str, Any]) -> None:
-    about = {**identity, "steps": state.step, "seconds": round(state.seconds, 1), "starts": state.starts}
-    about["train_config"] = config.to_dict()
-    checkpoint.save(out / "model.safetensors", state.average.module, about)
-    save_state(out / "state.safetensors", state, identity)
+def measure_held_out(
+    model: FCIS, samples: Sequence[Sample], device: torch.device, processes: Processes
+) -> dict[str, float] | None:
+    """Computes the average precision of a model; the processes share the images.
+
+    Returns:
+        {name: value} of the mask AP, overall and as ``AP50 CLASS`` per class, in the first process; None in the others.
+
+    Raises:
+        InputError: an image cannot be read.
+    """
+    predictor = Predictor(model, "training", device)
+    matches = []
+    for index in processes.share(range(len(samples))):
+        sample = samples[index]
+        matches.append(match_image(to_annotations(sample, index, 1), to_results(predictor(sample.image), index)))
+    merged = processes.merge(matches)
+    if merged is None:
+        return None
+    ap = measure(Table.of(merged), predictor.config.class_names)
+    figures = {**ap["segm"], **{f"AP50 {name}": value for name, value in ap["per_class"].items()}}
+    return {name: value for name, value in figures.items() if value is not None}
 
 
 def train_step(

@@ -1,51 +1,59 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""Trained parameters, their rate and decay, and their running average: section 1.9 of the released recipe as settings."""
+"""Trained parameters, their rates and decay, and their running average: section 1.9 of the released recipe as settings."""
 
-import torch
 from torch import Tensor, nn
+from torch.optim import SGD
+from torch.optim.lr_scheduler import LambdaLR
 from torch.optim.swa_utils import AveragedModel
 
-from fcis_ros.model.backbone import ResNet
 from fcis_ros.model.fcis import FCIS
 from fcis_ros.training.train_config import TrainConfig
 
 CLIP_NORM = 10.0  # maximum norm of all gradients together; reached in the first steps only
 
 
-def frozen_modules(backbone: ResNet, stages: int) -> list[nn.Module]:
-    """Returns the modules of the first ``stages`` stages; stage 1 is conv1 with its normalisation, 2 is layer1."""
-    layers = [backbone.layer1, backbone.layer2, backbone.layer3, backbone.layer4]
-    return [backbone.conv1, backbone.bn1, *layers][: stages + 1 if stages else 0]
-
-
 def set_training(model: FCIS, config: TrainConfig) -> None:
     """Sets the model to training mode, except for the parts that ``frozen_stages`` and ``frozen_norm`` name."""
     model.train()
-    for module in frozen_modules(model.backbone, config.frozen_stages):
+    backbone = model.backbone
+    layers = [backbone.conv1, backbone.bn1, backbone.layer1, backbone.layer2, backbone.layer3, backbone.layer4]
+    for module in layers[: config.frozen_stages + 1 if config.frozen_stages else 0]:  # stage 1 is conv1 with bn1
         module.requires_grad_(False).eval()
-    if config.frozen_norm:
-        for module in model.modules():
-            if isinstance(module, nn.BatchNorm2d):
-                module.eval()
+    for module in model.modules():
+        if config.frozen_norm and isinstance(module, nn.BatchNorm2d):
+            module.eval()
 
 
-def make_optimizer(model: FCIS, config: TrainConfig) -> torch.optim.SGD:
+def make_optimizer(model: FCIS, config: TrainConfig) -> SGD:
     """Makes SGD over the trainable parameters, in groups of equal weight decay and learning rate."""
     scales = {module.weight for module in model.modules() if isinstance(module, nn.BatchNorm2d)}
     reduction = set(model.score_maps.reduce.parameters())
     groups: dict[tuple[float, float], list[Tensor]] = {}
     for parameter in model.parameters():
         if parameter.requires_grad:
-            decays = parameter.ndim > 1 or (config.decay_norm and parameter in scales)
-            decay = config.weight_decay if decays else 0.0
+            decay = config.weight_decay if parameter.ndim > 1 or (config.decay_norm and parameter in scales) else 0.0
             rate = config.lr * (config.reduce_lr if parameter in reduction else 1.0)
             groups.setdefault((decay, rate), []).append(parameter)
-    return torch.optim.SGD(
-        [{"params": p, "weight_decay": decay, "initial_lr": rate} for (decay, rate), p in groups.items()],
-        lr=config.lr,
-        momentum=config.momentum,
-    )
+    by_group = [{"params": p, "weight_decay": decay, "initial_lr": rate} for (decay, rate), p in groups.items()]
+    return SGD(by_group, lr=config.lr, momentum=config.momentum)
+
+
+def rate_factor(config: TrainConfig, step: int) -> float:
+    """Returns the factor on the rates in a step, from 0: a linear or constant warm-up, then a tenth from each milestone on.
+
+    It depends on the step alone, so that a resumed run has the rates of an uninterrupted one.
+    """
+    if config.warmup_rate is None:
+        rise = min((step + 1) / max(config.warmup, 1), 1.0)
+    else:
+        rise = config.warmup_rate if step < config.warmup else 1.0
+    return rise * 0.1 ** sum(step >= fraction * config.steps for fraction in config.milestones)
+
+
+def make_schedule(optimizer: SGD, config: TrainConfig, step: int = 0) -> LambdaLR:
+    """Makes the schedule of a run whose next step is ``step``; every group of the optimiser has an ``initial_lr``."""
+    return LambdaLR(optimizer, lambda at: rate_factor(config, at), last_epoch=step - 1)
 
 
 class Average(AveragedModel):

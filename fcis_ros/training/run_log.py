@@ -1,10 +1,12 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""``log.jsonl`` of a run: a row of losses every few steps and a row for every evaluation; "step" counts the steps done."""
+"""``log.jsonl`` of a run, and its curves: a row of losses every few steps and one for every evaluation, by the steps done."""
 
 import json
 from pathlib import Path
 from typing import Any
+
+from matplotlib.figure import Figure
 
 from fcis_ros.files import atomic_path
 
@@ -28,11 +30,10 @@ class RunLog:
         self.evaluated = {row["step"] for row in rows if "evaluation" in row}
         self.path = path
         self._file = None
-        if not writes:
-            return
-        with atomic_path(path) as partial:
-            partial.write_text("".join(json.dumps(row) + "\n" for row in rows))
-        self._file = open(path, "a")
+        if writes:
+            with atomic_path(path) as partial:
+                partial.write_text("".join(json.dumps(row) + "\n" for row in rows))
+            self._file = open(path, "a")
 
     def __enter__(self) -> "RunLog":
         return self
@@ -58,3 +59,22 @@ def read_log(path: Path) -> list[dict[str, Any]]:
         if isinstance(row, dict) and isinstance(row.get("step"), int):
             rows.append(row)
     return rows
+
+
+def plot_log(log_file: Path, picture: Path) -> None:
+    """Draws losses and evaluations of a ``log.jsonl`` over the steps."""
+    rows = read_log(log_file)
+    losses = [row for row in rows if "evaluation" not in row]
+    evaluations = [row for row in rows if "evaluation" in row]
+    figure = Figure(figsize=(11, 4), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    for name in [key for key in (losses[0] if losses else {}) if key not in ("step", "lr", "s")]:
+        left.plot([row["step"] for row in losses], [row[name] for row in losses], label=name)
+    left.set(xlabel="step", ylabel="loss (moving average)", yscale="log", title="losses")
+    left.legend()
+    for name in evaluations[0]["evaluation"] if evaluations else []:
+        right.plot([row["step"] for row in evaluations], [row["evaluation"].get(name) for row in evaluations], "o-", label=name)
+    right.set(xlabel="step", ylabel="average precision", ylim=(0, 1), title="evaluation")
+    if evaluations:
+        right.legend()
+    figure.savefig(picture, dpi=110)

@@ -19,9 +19,10 @@ from torch.optim.lr_scheduler import LambdaLR
 from fcis_ros.errors import InputError
 from fcis_ros.model.checkpoint import FORMAT_VERSION, arrays, open_tensors, write
 from fcis_ros.model.fcis import FCIS
-from fcis_ros.training.optimiser import Average, make_average, make_optimizer, set_training
-from fcis_ros.training.schedule import make_schedule
+from fcis_ros.training.optimiser import Average, make_average, make_optimizer, make_schedule, set_training
 from fcis_ros.training.train_config import TrainConfig
+
+_KINDS = {"step": int, "seconds": float, "losses": dict, "starts": list, "identity": dict}
 
 
 @dataclass
@@ -65,7 +66,9 @@ def save_state(path: Path, state: RunState, identity: dict[str, Any]) -> None:
         state: state of the run.
         identity: values that a run must share with this one to continue it (``provenance.identity``).
     """
-    parts = {"model": state.model.state_dict(), "average": state.average.module.state_dict(), "momentum": _momentum(state)}
+    buffers = {name: state.optimizer.state.get(p, {}).get("momentum_buffer") for name, p in state.model.named_parameters()}
+    momentum = {name: buffer for name, buffer in buffers.items() if buffer is not None}
+    parts = {"model": state.model.state_dict(), "average": state.average.module.state_dict(), "momentum": momentum}
     tensors = {f"{part}.{name}": tensor for part, values in parts.items() for name, tensor in values.items()}
     about = {"step": state.step, "seconds": state.seconds, "losses": state.losses, "starts": state.starts}
     write(path, arrays(tensors), {"run": json.dumps({**about, "identity": identity, "format": FORMAT_VERSION})})
@@ -108,11 +111,6 @@ def load_state(path: Path, config: TrainConfig, device: torch.device) -> RunStat
     return state
 
 
-def _momentum(state: RunState) -> dict[str, torch.Tensor]:
-    buffers = {name: state.optimizer.state.get(p, {}).get("momentum_buffer") for name, p in state.model.named_parameters()}
-    return {name: buffer for name, buffer in buffers.items() if buffer is not None}
-
-
 def _about(path: Path, file: safe_open) -> dict[str, Any]:
     try:
         about = json.loads((file.metadata() or {})["run"])
@@ -123,6 +121,3 @@ def _about(path: Path, file: safe_open) -> dict[str, Any]:
     if about.get("format") != FORMAT_VERSION:
         raise InputError(f"{path}: of an earlier release, whose weights have another order; --init takes the run's checkpoint")
     return about
-
-
-_KINDS = {"step": int, "seconds": float, "losses": dict, "starts": list, "identity": dict}

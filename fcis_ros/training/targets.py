@@ -125,12 +125,9 @@ def roi_targets(proposals: Tensor, item: TrainItem, config: TrainConfig, generat
     if len(positive):
         matched = item.boxes[match[positive]]
         deltas[positive] = boxes.encode(rois[positive], matched) / rois.new_tensor(config.model.box_stds)
-        object_masks = item.masks.cpu().numpy()
-        for index, object_index, box in zip(
-            positive.tolist(), match[positive].tolist(), rois[positive].cpu().numpy(), strict=True
-        ):
-            target = mask_target(object_masks[object_index], item.boxes[object_index].cpu().numpy(), box, grid)
-            masks[index] = torch.from_numpy(target).to(masks)
+        object_masks = item.masks[match[positive]].cpu().numpy()
+        arrays = zip(object_masks, matched.cpu().numpy(), rois[positive].cpu().numpy(), strict=True)
+        masks[positive] = torch.from_numpy(np.stack([mask_target(*each, grid) for each in arrays])).to(masks)
     return RoiTargets(rois, labels, deltas, masks)
 
 

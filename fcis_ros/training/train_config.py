@@ -4,6 +4,7 @@
 
 import dataclasses
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,38 @@ from fcis_ros.errors import InputError
 
 PRECISIONS = ("auto", "fp32", "bf16")
 STAGES = 5  # of a ResNet: conv1 with its normalisation, then layer1 to layer4
+
+
+def _is_number(value: Any, low: float = 0, high: float = math.inf) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high and math.isfinite(value)
+
+
+def _is_count(value: Any) -> bool:
+    return type(value) is int and value > 0
+
+
+def _are(holds: Callable[[Any], bool], values: Any, count: int | None = None) -> bool:
+    return isinstance(values, tuple) and count in (None, len(values)) and all(map(holds, values))
+
+
+# {name of a field: condition after "must", predicate of a value of any type}
+_RULES: dict[str, tuple[str, Callable[[Any], bool]]] = {
+    **dict.fromkeys(("steps", "batch", "accumulate", "ohem", "eval_every"), ("be a whole number above 0", _is_count)),
+    **dict.fromkeys(("seed", "roi_samples"), ("be a whole number from 0", lambda value: type(value) is int and value >= 0)),
+    **dict.fromkeys(("lr", "warmup", "weight_decay", "reduce_lr", "mask_weight"), ("be a number from 0", _is_number)),
+    **dict.fromkeys(
+        ("momentum", "ema", "paste", "synthetic", "background_iou"), ("lie in 0..1", lambda value: _is_number(value, high=1))
+    ),
+    "warmup_rate": ("be null or lie in 0..1", lambda value: value is None or _is_number(value, high=1)),
+    **dict.fromkeys(("decay_norm", "frozen_norm"), ("be true or false", lambda value: isinstance(value, bool))),
+    "frozen_stages": (f"be one of 0 to {STAGES}", lambda value: type(value) is int and 0 <= value <= STAGES),
+    "milestones": ("be fractions of the steps", lambda value: _are(_is_number, value)),
+    "crop": ("be a height and a width in pixels", lambda value: _are(_is_count, value, 2)),
+    "scale_jitter": (
+        "be a minimum and a maximum factor",
+        lambda value: _are(_is_number, value, 2) and 0 < value[0] <= value[1],
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -84,45 +117,11 @@ class TrainConfig:
     eval_every: int = 1000
 
     def __post_init__(self) -> None:
-        def require(ok: bool, problem: str) -> None:
-            if not ok:
-                raise InputError(f"training config: {problem}")
-
-        for field in ("steps", "batch", "accumulate", "ohem", "eval_every"):
-            value = getattr(self, field)
-            require(type(value) is int and value > 0, f"{field} must be a whole number above 0, not {value!r}")
-        for field in ("seed", "roi_samples"):
-            value = getattr(self, field)
-            require(type(value) is int and value >= 0, f"{field} must be a whole number from 0, not {value!r}")
-        for field in ("lr", "warmup", "weight_decay", "reduce_lr", "mask_weight"):
-            value = getattr(self, field)
-            require(_is_number(value) and value >= 0, f"{field} must be a number from 0, not {value!r}")
-        for field in ("momentum", "ema", "paste", "synthetic", "background_iou"):
-            value = getattr(self, field)
-            require(_is_number(value) and 0 <= value <= 1, f"{field} must lie in 0..1, not {value!r}")
-        require(
-            self.warmup_rate is None or (_is_number(self.warmup_rate) and 0 <= self.warmup_rate <= 1),
-            f"warmup_rate must be null or lie in 0..1, not {self.warmup_rate!r}",
-        )
-        for field in ("decay_norm", "frozen_norm"):
-            require(isinstance(getattr(self, field), bool), f"{field} must be true or false, not {getattr(self, field)!r}")
-        require(
-            type(self.frozen_stages) is int and 0 <= self.frozen_stages <= STAGES,
-            f"frozen_stages must be one of 0 to {STAGES}, not {self.frozen_stages!r}",
-        )
-        require(self.precision in PRECISIONS, f"precision {self.precision!r} is not one of {', '.join(PRECISIONS)}")
-        require(
-            _are_numbers(self.milestones) and all(value >= 0 for value in self.milestones),
-            f"milestones must be fractions of the steps, not {self.milestones!r}",
-        )
-        require(
-            _are_numbers(self.crop, 2) and all(type(side) is int and side > 0 for side in self.crop),
-            f"crop must be a height and a width in pixels, not {self.crop!r}",
-        )
-        require(
-            _are_numbers(self.scale_jitter, 2) and 0 < self.scale_jitter[0] <= self.scale_jitter[1],
-            f"scale_jitter must be a minimum and a maximum factor, not {self.scale_jitter!r}",
-        )
+        for name, (says, holds) in _RULES.items():
+            if not holds(value := getattr(self, name)):
+                raise InputError(f"training config: {name} must {says}, not {value!r}")
+        if self.precision not in PRECISIONS:
+            raise InputError(f"training config: precision {self.precision!r} is not one of {', '.join(PRECISIONS)}")
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "TrainConfig":
@@ -156,11 +155,3 @@ class TrainConfig:
     def to_dict(self) -> dict[str, Any]:
         """Returns a dict of JSON types."""
         return dataclasses.asdict(self)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def _are_numbers(values: Any, count: int | None = None) -> bool:
-    return isinstance(values, tuple) and count in (None, len(values)) and all(map(_is_number, values))

@@ -15,9 +15,8 @@ from hypothesis.extra import numpy as arrays
 from pycocotools.coco import COCO
 
 from fcis_ros.cli.main import main
-from fcis_ros.data import voc
 from fcis_ros.data.coco import CocoDataset
-from fcis_ros.data.coco_writer import InstanceMap, Region, to_coco
+from fcis_ros.data.coco_writer import VOC, InstanceMap, Region, read_indices, to_coco, voc_palette
 
 PICTURE = np.zeros((4, 6, 3), np.uint8)
 
@@ -29,7 +28,7 @@ def put(path: Path, pixels: np.ndarray) -> None:
 
 def put_palette(path: Path, values: np.ndarray) -> None:
     """VOC's maps are PNGs with a palette; OpenCV reads one as the same colours as a PNG of colours."""
-    put(path, np.ascontiguousarray(voc.palette()[values][:, :, ::-1]))
+    put(path, np.ascontiguousarray(voc_palette()[values][:, :, ::-1]))
 
 
 def converted(dataset: str, root: Path, split: str = "val") -> CocoDataset:
@@ -53,13 +52,9 @@ def test_to_coco_cityscapes_gives_objects_and_crowd_regions(tmp_path):
     assert len(dataset[0].labels) == 0
     sample = dataset[1]
     objects = zip(sample.labels, sample.crowd, sample.masks, strict=True)
-    objects_read = {(int(label), bool(crowd), mask.tobytes()) for label, crowd, mask in objects}
-    assert objects_read == {
-        (3, False, (values == 26000).tobytes()),
-        (3, False, (values == 26001).tobytes()),
-        (1, False, (values == 24012).tobytes()),
-        (3, True, (values == 26).tobytes()),
-        (8, False, (values == 33000).tobytes()),
+    expected = [(1, False, 24012), (3, False, 26000), (3, False, 26001), (3, True, 26), (8, False, 33000)]
+    assert {(int(label), bool(crowd), mask.tobytes()) for label, crowd, mask in objects} == {
+        (label, crowd, (values == value).tobytes()) for label, crowd, value in expected
     }
 
 
@@ -79,24 +74,24 @@ def voc_root(tmp_path) -> Path:
 
 def test_to_coco_voc_gives_objects_by_palette_index(voc_root):
     sample = converted("voc", voc_root)[0]
-    assert [voc.NAMES[label - 1] for label in sample.labels] == ["person", "car"]
+    assert [VOC[label] for label in sample.labels] == ["person", "car"]
     assert sample.masks.sum(axis=(1, 2)).tolist() == [4, 6] and not sample.masks[:, :, 2].any() and not sample.crowd.any()
     assert sample.masks[0, :2, :2].all() and sample.masks[1, 2:, 3:].all()
 
 
 def test_palette_first_colours_equal_hand_computed():
     # From the VOC development kit: aeroplane, bicycle, tvmonitor, void.
-    assert voc.palette()[[0, 1, 2, 20, 255]].tolist() == [[0, 0, 0], [128, 0, 0], [0, 128, 0], [0, 64, 128], [224, 224, 192]]
-    assert len(np.unique(voc.palette(), axis=0)) == 256
+    assert voc_palette()[[0, 1, 2, 20, 255]].tolist() == [[0, 0, 0], [128, 0, 0], [0, 128, 0], [0, 64, 128], [224, 224, 192]]
+    assert len(np.unique(voc_palette(), axis=0)) == 256
 
 
 @given(arrays.arrays(np.uint8, (5, 7)))
 def test_indices_of_palette_colours_equal_the_palette_index(tmp_path_factory, values):
     path = tmp_path_factory.mktemp("palette") / "map.png"
     put_palette(path, values)
-    np.testing.assert_array_equal(voc.indices(path), values)
+    np.testing.assert_array_equal(read_indices(path), values)
     put(path, values)  # without colours the values are the indices
-    np.testing.assert_array_equal(voc.indices(path), values)
+    np.testing.assert_array_equal(read_indices(path), values)
 
 
 @pytest.fixture
@@ -114,7 +109,7 @@ def sbd_root(tmp_path) -> Path:
 
 def test_to_coco_sbd_gives_objects_of_the_mat_file(sbd_root):
     sample = converted("sbd", sbd_root)[0]
-    assert [voc.NAMES[label - 1] for label in sample.labels] == ["tvmonitor", "bird"]
+    assert [VOC[label] for label in sample.labels] == ["tvmonitor", "bird"]
     assert sample.masks[0, 0].all() and sample.masks[1, 3, 4:].all() and sample.masks.sum(axis=(1, 2)).tolist() == [6, 2]
 
 
@@ -138,52 +133,43 @@ def test_to_coco_result_is_readable_by_pycocotools(values):
         assert (annotation["category_id"], bool(annotation["iscrowd"])) == (regions[value].category_id, regions[value].crowd)
 
 
-def damage_size(root: Path) -> None:
-    put_palette(root / "SegmentationClass/2007_000032.png", np.zeros((3, 6), np.uint8))
-
-
-def damage_colour(root: Path) -> None:
-    put(root / "SegmentationObject/2007_000032.png", np.full((4, 6, 3), 77, np.uint8))
-
-
-def damage_bytes(root: Path) -> None:
-    (root / "SegmentationObject/2007_000032.png").write_bytes(b"garbage")
-
-
-def remove_picture(root: Path) -> None:
-    (root / "JPEGImages/2007_000032.jpg").unlink()
-
-
-def empty_list(root: Path) -> None:
-    (root / "ImageSets/Segmentation/val.txt").write_text("\n")
-
-
 @pytest.mark.parametrize(
-    ("damage", "said"),
+    ("path", "content", "said"),
     [
-        (damage_size, "its size differs"),
-        (damage_colour, "is not in VOC's palette"),
-        (damage_bytes, "not a readable image"),
-        (remove_picture, "2007_000032.jpg: no such image"),
-        (empty_list, "no images are listed"),
+        ("SegmentationClass/2007_000032.png", np.zeros((3, 6), np.uint8), "its size differs"),
+        ("SegmentationObject/2007_000032.png", np.full((4, 6, 3), 77, np.uint8), "is not in VOC's palette"),
+        ("SegmentationObject/2007_000032.png", b"garbage", "not a readable image"),
+        ("JPEGImages/2007_000032.jpg", None, "2007_000032.jpg: no such image"),
+        ("ImageSets/Segmentation/val.txt", b"\n", "no images are listed"),
     ],
 )
-def test_convert_damaged_voc_names_the_fault_and_writes_nothing(voc_root, tmp_path, capsys, damage, said):
-    damage(voc_root)
+def test_convert_damaged_voc_names_the_fault_and_writes_nothing(voc_root, tmp_path, capsys, path, content, said):
+    if content is None:
+        (voc_root / path).unlink()
+    elif isinstance(content, bytes):
+        (voc_root / path).write_bytes(content)
+    else:
+        put(voc_root / path, content)
     assert main(["convert", "voc", str(voc_root), str(tmp_path / "out.json"), "--split", "val"]) == 2
     assert said in capsys.readouterr().err and not list(tmp_path.glob("out*"))
 
 
-@pytest.mark.parametrize("content", [b"", b"garbage", b"MATLAB 5.0 MAT-file" + bytes(500), "other", "range"])
+OUT_OF_RANGE = [  # a third object of two, and a class of 20
+    {"Segmentation": np.full((4, 6), 3), "Categories": np.array([[20], [3]])},
+    {"Segmentation": np.ones((4, 6)), "Categories": np.array([[21]])},
+]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"garbage", b"MATLAB 5.0 MAT-file" + bytes(500), {"GTcls": 1}, *({"GTinst": truth} for truth in OUT_OF_RANGE)],
+)
 def test_convert_damaged_sbd_names_the_fault_and_writes_nothing(sbd_root, tmp_path, capsys, content):
     path = sbd_root / "inst/2008_000001.mat"
-    if content == "other":
-        scipy.io.savemat(path, {"GTcls": 1})
-    elif content == "range":
-        truth = {"Segmentation": np.full((4, 6), 3), "Categories": np.array([[21]])}
-        scipy.io.savemat(path, {"GTinst": truth})
-    else:
+    if isinstance(content, bytes):
         path.write_bytes(content)
+    else:
+        scipy.io.savemat(path, content)
     assert main(["convert", "sbd", str(sbd_root), str(tmp_path / "out.json"), "--split", "val"]) == 2
     error = capsys.readouterr().err
     assert "2008_000001.mat" in error and error.count("\n") == 1 and not list(tmp_path.glob("out*"))

@@ -39,6 +39,11 @@ def test_make_item_same_seed_gives_equal_item():
     assert (a.image == b.image).all() and (a.masks == b.masks).all()
 
 
+def test_make_item_unscaled_and_uncropped_is_the_object_or_its_mirror_image():
+    items = [make_item(sample((40, 30, 70, 70)), CONFIG, (100, 120), (1, 1), generator(seed)) for seed in range(8)]
+    assert {tuple(item.boxes[0].int().tolist()) for item in items} == {(40, 30, 69, 69), (50, 30, 79, 69)}
+
+
 def test_make_item_crowds_and_tiny_objects_are_ignored():
     crowd = make_item(sample((40, 30, 80, 70), crowd=True), CONFIG, (100, 120), (1, 1), generator())
     assert len(crowd.boxes) == 0 and crowd.ignore.sum() == 1600
@@ -87,13 +92,13 @@ def test_paste_objects_small_uncovered_object_stays_an_object():
 def test_paste_objects_without_a_pixel_are_neither_pasted_nor_kept():
     """``segmentation: []`` or a polygon smaller than a pixel: an empty mask."""
     empty = sample((50, 50, 50, 50))
-    target = sample((40, 30, 80, 70))
-    assert paste_objects(target, empty, generator()) is target
     assert len(make_item(empty, CONFIG, (96, 112), (0.8, 1.5), generator()).boxes) == 0
-    assert paste_objects(empty, target, generator()).labels.tolist() == [1]
+    assert paste_objects(empty, sample((40, 30, 80, 70)), generator()).labels.tolist() == [1]
 
 
-def test_paste_objects_other_size_or_no_objects_returns_the_target():
-    target = sample((50, 50, 58, 58))
-    assert paste_objects(target, sample((1, 1, 9, 9), size=(50, 50)), generator()) is target
-    assert paste_objects(target, sample((1, 1, 9, 9), crowd=True), generator()) is target
+@pytest.mark.parametrize(
+    "source", [sample((50, 50, 50, 50)), sample((1, 1, 9, 9), size=(50, 50)), sample((1, 1, 9, 9), crowd=True)]
+)
+def test_paste_objects_from_other_size_or_without_objects_returns_the_target(source):
+    target = sample((40, 30, 80, 70))
+    assert paste_objects(target, source, generator()) is target

@@ -14,7 +14,7 @@ from fcis_ros.model import checkpoint
 from fcis_ros.model.fcis import FCIS
 from fcis_ros.training.batches import Batches
 from fcis_ros.training.init_weights import initialise
-from fcis_ros.training.objective import LOSSES, compute_losses
+from fcis_ros.training.losses import LOSSES, compute_losses
 from fcis_ros.training.optimiser import set_training
 from fcis_ros.training.train_config import TrainConfig
 

@@ -3,13 +3,12 @@
 """Initial weights from a file; all in fp32, seeds 0 (ours) and 1 (theirs)."""
 
 import dataclasses
+import itertools
 import json
 
 import pytest
 import safetensors.torch
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 
 from fcis_ros.config import ModelConfig
 from fcis_ros.errors import InputError
@@ -17,7 +16,6 @@ from fcis_ros.model import checkpoint
 from fcis_ros.model.fcis import FCIS
 from fcis_ros.ops.layout import padded_classes
 from fcis_ros.training.init_weights import initialise
-from fcis_ros.training.provenance import describe_init
 
 MODEL = ModelConfig(
     class_names=("car", "tram"), backbone="resnet18", width=4, reduced_channels=8, rpn_channels=8, bins=3, grid=9,
@@ -43,6 +41,10 @@ def saved(path, seed=1, provenance=None, **changes):
     return path, theirs
 
 
+def write(path, tensors, **metadata):
+    safetensors.torch.save_file(tensors, path, metadata)
+
+
 def unequal(one: FCIS, other: FCIS) -> set[str]:
     """Names of the tensors that are not equal to the bit."""
     others = other.state_dict()
@@ -66,15 +68,12 @@ def test_initialise_classes_are_matched_by_name(tmp_path):
     ours = model(dataclasses.replace(MODEL, class_names=("car", "dog", "tram")))
     fresh = {name: value.clone() for name, value in ours.state_dict().items()}
     lines = initialise(ours, path)
-    for kind in ("weight", "bias"):
-        name = f"score_maps.score.{kind}"
+    for name in ("score_maps.score.weight", "score_maps.score.bias"):
         result, before, source = ours.state_dict()[name], fresh[name], theirs.state_dict()[name]
-        for cell in range(9):
-            for side in range(2):
-                for label, origin in ((0, 0), (1, 4), (2, None), (3, 2)):
-                    channel = (cell * 4 + label) * 2 + side
-                    expected = before[channel] if origin is None else source[(cell * 8 + origin) * 2 + side]
-                    assert torch.equal(result[channel], expected)
+        for cell, side, (label, origin) in itertools.product(range(9), range(2), ((0, 0), (1, 4), (2, None), (3, 2))):
+            channel = (cell * 4 + label) * 2 + side
+            expected = before[channel] if origin is None else source[(cell * 8 + origin) * 2 + side]
+            assert torch.equal(result[channel], expected)
     assert lines[1:] == [
         "  classes taken: background, car, tram",
         "  classes that start fresh: dog",
@@ -84,19 +83,15 @@ def test_initialise_classes_are_matched_by_name(tmp_path):
 
 def test_initialise_version_2_classes_are_matched_by_name(tmp_path):
     """Ordered by side, then class, and unpadded: taken as from the same weights in a new file."""
-    names = ("boat", "tram", "bus", "car")
-    path, theirs = saved(tmp_path / "new.safetensors", class_names=names)
-    tensors = safetensors.torch.load_file(path)
-    for kind in ("weight", "bias"):
-        by_class = tensors[f"score_maps.score.{kind}"].unflatten(0, (9, 8, 2))[:, :5]
-        tensors[f"score_maps.score.{kind}"] = by_class.transpose(1, 2).flatten(0, 2).contiguous()
+    path, theirs = saved(tmp_path / "new.safetensors", class_names=("boat", "tram", "bus", "car"))
+    stored = safetensors.torch.load_file(path)
+    for name in ("score_maps.score.weight", "score_maps.score.bias"):
+        stored[name] = stored[name].unflatten(0, (9, 8, 2))[:, :5].transpose(1, 2).flatten(0, 2).contiguous()
     old = tmp_path / "old.safetensors"
-    about = {"format_version": "2", "config": json.dumps(theirs.config.to_dict())}
-    safetensors.torch.save_file(tensors, old, about)
+    write(old, stored, format_version="2", config=json.dumps(theirs.config.to_dict()))
     ours = [model(dataclasses.replace(MODEL, class_names=("car", "dog", "tram"))) for _ in range(2)]
     lines = [initialise(one, one_path) for one, one_path in zip(ours, (path, old), strict=True)]
     assert unequal(*ours) == set() and lines[0][1:] == lines[1][1:]
-    assert not any("of another shape" in line for line in lines[1])
 
 
 @pytest.mark.parametrize(
@@ -106,11 +101,7 @@ def test_initialise_version_2_classes_are_matched_by_name(tmp_path):
         ({"anchor_ratios": (0.5, 1.0, 3.0)}, ("rpn.score", "rpn.delta"), "the anchors differ"),
         ({"bins": 9}, ("score_maps.score", "score_maps.box"), "start fresh, bins differ: score_maps.score.weight, "),
         ({"box_stds": (0.1, 0.1, 0.2, 0.2)}, ("score_maps.box",), "start fresh, box_stds differ: score_maps.box.weight, "),
-        (
-            {"rpn_channels": 16},
-            ("rpn.",),
-            "start fresh, of another shape: rpn.conv.weight, rpn.conv.bias, rpn.score.weight and 3 more",
-        ),
+        ({"rpn_channels": 16}, ("rpn.",), "of another shape: rpn.conv.weight, rpn.conv.bias, rpn.score.weight and 3 more"),
         ({"reduced_channels": 4}, ("score_maps.",), "of another shape: score_maps.reduce.weight, score_maps.reduce.bias, "),
     ],
 )
@@ -142,9 +133,8 @@ def test_initialise_differing_settings_are_warned_about(tmp_path):
 
 def torchvision_like(path, config, dtype=torch.float32, **metadata):
     """A classifier's file: names without a prefix, a last layer that is not wanted, no counters (as older files)."""
-    backbone = model(config, seed=1).backbone
-    tensors = {n: v.to(dtype) for n, v in backbone.state_dict().items() if "num_batches" not in n}
-    tensors |= {"fc.weight": torch.zeros(10, 4), "fc.bias": torch.zeros(10)}
+    tensors = {n: v.to(dtype) for n, v in model(config, 1).backbone.state_dict().items() if "num_batches" not in n}
+    tensors |= {"fc.weight": torch.zeros(10, 4), "fc.bias": torch.zeros(10), "fc\nbias": torch.zeros(1)}
     safetensors.torch.save_file(tensors, path, {"format": "pt", **metadata})
     return tensors
 
@@ -166,7 +156,7 @@ def test_initialise_torchvision_resnet_becomes_the_backbone(tmp_path, dtype):
     assert lines == [
         f"{path}: 100 of the model's 112 tensors taken",
         "  start fresh, not in the file: rpn.conv.weight, rpn.conv.bias, rpn.score.weight and 9 more",
-        "  not used: fc.bias, fc.weight",
+        "  not used: 'fc\\nbias', fc.bias, fc.weight",
     ]
 
 
@@ -184,68 +174,25 @@ def test_initialise_resnet_with_other_settings_is_warned_about(tmp_path):
     assert "  warning: trained with pool1 pad0_ceil, the model has pad1_floor" in initialise(model(floor), path)
 
 
-def write(path, tensors, **metadata):
-    safetensors.torch.save_file(tensors, path, metadata)
-
-
-def test_initialise_unusable_file_raises_one_line(tmp_path):
-    path = tmp_path / "a.safetensors"
-
-    def says(text):
-        before = {name: value.clone() for name, value in ours.state_dict().items()}
-        with pytest.raises(InputError, match=text) as error:
-            initialise(ours, path)
-        assert str(path) in str(error.value) and "\n" not in str(error.value)
-        assert all(torch.equal(value, before[name]) for name, value in ours.state_dict().items())
-
-    ours = model()
-    says("no such file")
-    path.write_bytes(b"\x80\x02 a pickle")
-    says("not a readable safetensors file")
-    write(path, {"embedding.weight": torch.zeros(3)})
-    says("neither an fcis_ros checkpoint nor a ResNet under torchvision's names")
-    write(path, {"conv1.weight": torch.zeros(64, 3, 7, 7)})
-    says("none of its 1 tensors fits the model")
-    write(path, {"conv1.weight": torch.zeros(4, 3, 7, 7, dtype=torch.int32)})
-    says("conv1.weight is of type I32, not one of F16, BF16, F32, F64")
-    write(path, {"conv1.weight": torch.full((4, 3, 7, 7), float("nan"))})
-    says("conv1.weight holds values that are not finite")
-    saved(path)
-    write(path, safetensors.torch.load_file(path), format_version="1", config="{}")
-    says("format version 1, this release reads versions 2 and 3")
-    write(path, {"rpn.conv.bias": torch.zeros(8)}, format_version="2", config='{"class_names": []}')
-    says("class_names must be")
-
-
-@given(data=st.data())
-def test_initialise_damaged_file_is_refused_or_read(tmp_path_factory, data):
-    folder = tmp_path_factory.getbasetemp()
-    whole = (saved(folder / "whole.safetensors")[0]).read_bytes()
-    header = 8 + int.from_bytes(whole[:8], "little")
-    at = data.draw(st.integers(0, header + 100))
-    damage = data.draw(st.binary(min_size=1, max_size=8))
-    path = folder / "damaged.safetensors"
-    path.write_bytes(whole[:at] + damage + whole[at + data.draw(st.integers(0, 8)) :])
-    try:
-        lines = initialise(model(), path)
-        describe_init(path)
-    except InputError as error:
-        assert "\n" not in str(error)
-    else:
-        assert all(line.isprintable() for line in lines)
-
-
-def test_describe_init_long_history_is_a_flat_chain(tmp_path):
-    """Grandparent, parent, and the limit of the size that is copied."""
-    first, _ = saved(tmp_path / "first.safetensors", provenance={"steps": 1, "init": None})
-    chain = describe_init(first)
-    assert [(link["file"], link["provenance"]) for link in chain] == [("first.safetensors", {"steps": 1})]
-    second, _ = saved(tmp_path / "second.safetensors", provenance={"steps": 2, "init": chain})
-    assert describe_init(second)[1:] == chain and describe_init(second)[0]["provenance"] == {"steps": 2}
-    saved(second, provenance={"steps": [1] * 600_000})
-    with pytest.raises(InputError, match="its provenance has .* bytes, at most 1048576 can be copied"):
-        describe_init(second)
-    deep = json.loads("[" * 30 + "]" * 30)
-    saved(second, provenance={"a": deep})
-    with pytest.raises(InputError, match="nested more than 32 deep"):
-        describe_init(second)
+@pytest.mark.parametrize(
+    ("tensors", "metadata", "says"),
+    [
+        (None, {}, "no such file"),
+        (b"\x80\x02 a pickle", {}, "not a readable safetensors file"),
+        ({"embedding.weight": torch.zeros(3)}, {}, "neither an fcis_ros checkpoint nor a ResNet under torchvision's names"),
+        ({"conv1.weight": torch.zeros(64, 3, 7, 7)}, {}, "none of its 1 tensors fits the model"),
+        ({"conv1.weight": torch.zeros(4, 3, 7, 7, dtype=torch.int32)}, {}, "conv1.weight is of type I32, not one of F16, BF16"),
+        ({"conv1.weight": torch.full((4, 3, 7, 7), float("nan"))}, {}, "conv1.weight holds values that are not finite"),
+        ({"rpn.conv.bias": torch.zeros(8)}, {"format_version": "1", "config": "{}"}, "format version 1, this release reads"),
+        ({"rpn.conv.bias": torch.zeros(8)}, {"format_version": "2", "config": '{"class_names": []}'}, "class_names must be"),
+    ],
+)
+def test_initialise_unusable_file_raises_one_line(tmp_path, tensors, metadata, says):
+    path, ours, before = tmp_path / "a.safetensors", model(), model()
+    if isinstance(tensors, bytes):
+        path.write_bytes(tensors)
+    elif tensors is not None:
+        write(path, tensors, **metadata)
+    with pytest.raises(InputError, match=says) as error:
+        initialise(ours, path)
+    assert str(path) in str(error.value) and "\n" not in str(error.value) and not unequal(ours, before)

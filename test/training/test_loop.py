@@ -11,16 +11,14 @@ import torch
 
 from fcis_ros.config import ModelConfig
 from fcis_ros.errors import InputError
-from fcis_ros.metrics.average_precision import Table, measure
-from fcis_ros.metrics.coco_results import to_annotations, to_results
-from fcis_ros.metrics.matching import match_image
 from fcis_ros.model import checkpoint
-from fcis_ros.model.predictor import Predictor
+from fcis_ros.model.fcis import FCIS
 from fcis_ros.structures import Sample
 from fcis_ros.training import loop, mixed_precision
 from fcis_ros.training.batches import Batches
-from fcis_ros.training.held_out import HeldOut
-from fcis_ros.training.objective import LOSSES
+from fcis_ros.training.distributed import ALONE
+from fcis_ros.training.losses import LOSSES
+from fcis_ros.training.state import new_state
 from fcis_ros.training.train_config import TrainConfig
 
 CPU = torch.device("cpu")
@@ -95,13 +93,6 @@ def start_and_kill(out, settings, step, monkeypatch):
         start(out, settings)
 
 
-def mask_ap50(path) -> float:
-    predictor = Predictor.from_checkpoint(path, device="cpu", precision="fp32")
-    samples = [scene(0), scene(1)]
-    images = [match_image(to_annotations(sample, 1, 1), to_results(predictor(sample.image), 1)) for sample in samples]
-    return measure(Table.of(images), MODEL.class_names)["segm"]["AP50"]
-
-
 @pytest.mark.parametrize(("width", "chosen"), [(8, "fp32"), (16, "bf16")])
 def test_train_on_a_cpu_with_bf16_keeps_narrow_models_in_fp32(tmp_path, monkeypatch, width, chosen):
     """What the run did stands in its provenance; two images of batch 1, so that every convolution sees one image."""
@@ -123,11 +114,11 @@ def test_train_two_images_overfits(tmp_path, precision, assemble):
     first, *_, last = rows(tmp_path / "run")
     falling = LOSSES if assemble == "grid" else ("roi_class",)
     assert sum(last[name] for name in falling) < 0.5 * sum(first[name] for name in falling)
-    assert mask_ap50(path) >= 0.9
+    assert loop.measure_held_out(checkpoint.load(path), [scene(0), scene(1)], CPU, ALONE)["AP50"] >= 0.9
 
 
 def test_train_writes_checkpoint_log_and_curves(tmp_path):
-    path = start(tmp_path / "run", config(), held_out=HeldOut([scene(0), scene(1)], 1), data={"images": 2})
+    path = start(tmp_path / "run", config(), held_out=[scene(0)], data={"images": 2})
     model_config, provenance = checkpoint.read_metadata(path)
     assert model_config == MODEL
     assert provenance["steps"] == 6 and provenance["data"] == {"images": 2} and provenance["train_config"]["lr"] == 0.02
@@ -140,12 +131,9 @@ def test_train_writes_checkpoint_log_and_curves(tmp_path):
 
 def test_train_same_seed_gives_equal_bits_with_and_without_workers(tmp_path):
     torch.rand(3)  # the caller's random numbers change nothing
-    start(tmp_path / "a", config())
-    start(tmp_path / "b", config(), workers=2)
+    paths = [start(tmp_path / name, config(seed=seed), workers=n) for name, seed, n in (("a", 0, 0), ("b", 0, 2), ("c", 1, 1))]
     assert_equal_bits(tmp_path / "a/state.safetensors", tmp_path / "b/state.safetensors")
-    start(tmp_path / "c", config(seed=1))
-    a, c = tensors(tmp_path / "a/model.safetensors"), tensors(tmp_path / "c/model.safetensors")
-    assert not torch.equal(a["backbone.conv1.weight"], c["backbone.conv1.weight"])
+    assert not torch.equal(*(tensors(path)["backbone.conv1.weight"] for path in (paths[0], paths[2])))
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
@@ -188,8 +176,8 @@ def test_train_resumed_repeats_an_interrupted_evaluation(tmp_path):
             raise Killed
 
     with pytest.raises(Killed):
-        start(tmp_path / "run", config(), held_out=HeldOut(Interrupted([scene(0)]), 1))
-    start(tmp_path / "run", config(), held_out=HeldOut([scene(0)], 1), resume=True)
+        start(tmp_path / "run", config(), held_out=Interrupted([scene(0)]))
+    start(tmp_path / "run", config(), held_out=[scene(0)], resume=True)
     assert [row["step"] for row in rows(tmp_path / "run") if "evaluation" in row] == [3, 6]
 
 
@@ -228,39 +216,25 @@ def test_train_with_unusable_init_creates_nothing(tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-def test_train_resumed_with_other_arguments_than_steps_raises(tmp_path):
+def test_train_other_than_the_run_of_the_folder_raises(tmp_path):
+    """Only the number of steps may grow."""
     start(tmp_path / "run", config(steps=3), data={"images_sha256": "aa"})
-    with pytest.raises(InputError, match=r"train_config.lr was 0.02, is 0.5; data.images_sha256 was \"aa\", is \"bb\"$"):
-        start(tmp_path / "run", config(steps=3, lr=0.5), data={"images_sha256": "bb"}, resume=True)
-    other = dataclasses.replace(MODEL, width=32)
-    with pytest.raises(InputError, match="model.width was 16, is 32$"):
-        start(tmp_path / "run", config(steps=3, model=other), data={"images_sha256": "aa"}, resume=True)
-    with pytest.raises(InputError, match="has done 3 steps already, more than the 2 requested"):
-        start(tmp_path / "run", config(steps=2), data={"images_sha256": "aa"}, resume=True)
+    wider = dataclasses.replace(MODEL, width=32)
+    for folder, changes, digest, resume, says in (
+        ("run", {"lr": 0.5}, "bb", True, 'train_config.lr was 0.02, is 0.5; data.images_sha256 was "aa", is "bb"$'),
+        ("run", {"model": wider}, "aa", True, "model.width was 16, is 32$"),
+        ("run", {"steps": 2}, "aa", True, "has done 3 steps already, more than the 2 requested"),
+        ("run", {}, "aa", False, "holds a run already"),
+        ("other", {}, "aa", True, "no run to resume"),
+    ):
+        with pytest.raises(InputError, match=says):
+            start(tmp_path / folder, config(**{"steps": 3, **changes}), data={"images_sha256": digest}, resume=resume)
     path = start(tmp_path / "run", config(steps=5), data={"images_sha256": "aa"}, resume=True)
     assert checkpoint.read_metadata(path)[1]["steps"] == 5
 
 
-def test_train_existing_or_missing_run_raises(tmp_path):
-    start(tmp_path / "run", config(steps=1))
-    with pytest.raises(InputError, match="holds a run already"):
-        start(tmp_path / "run", config())
-    with pytest.raises(InputError, match="no run to resume"):
-        start(tmp_path / "other", config(), resume=True)
-    state = tmp_path / "run/state.safetensors"
-    with checkpoint.open_tensors(state) as file:
-        about = json.loads(file.metadata()["run"])
-    assert about.pop("format") == checkpoint.FORMAT_VERSION
-    safetensors.torch.save_file(tensors(state), state, {"run": json.dumps(about)})  # as before version 3
-    with pytest.raises(InputError, match="state.safetensors: of an earlier release, whose weights have another order; --init"):
-        start(tmp_path / "run", config(), resume=True)
-    (tmp_path / "run/state.safetensors").write_bytes(b"nonsense")
-    with pytest.raises(InputError, match="state.safetensors: not a readable"):
-        start(tmp_path / "run", config(), resume=True)
-
-
-@pytest.mark.parametrize("broken", ["loss", "gradient"])
-def test_train_diverged_names_the_step_and_keeps_the_last_state(tmp_path, monkeypatch, broken):
+@pytest.mark.parametrize("says", ["roi_mask nan", "norm (nan|inf)"])
+def test_train_diverged_names_the_step_and_keeps_the_last_state(tmp_path, monkeypatch, says):
     """Step 4 of 6 is not finite; what was saved after step 3 stays."""
     real = loop.compute_losses
 
@@ -268,13 +242,11 @@ def test_train_diverged_names_the_step_and_keeps_the_last_state(tmp_path, monkey
         losses = real(model, items, settings, precision, seeds)
         if seeds[0] == 3 * settings.batch:
             root = losses["roi_mask"] - losses["roi_mask"].detach()  # 0; its square root has an infinite gradient
-            losses["roi_mask"] = losses["roi_mask"] * float("nan") if broken == "loss" else torch.sqrt(root)
+            losses["roi_mask"] = losses["roi_mask"] * float("nan") if says == "roi_mask nan" else torch.sqrt(root)
         return losses
 
     monkeypatch.setattr(loop, "compute_losses", diverges)
-    with pytest.raises(
-        loop.NonFiniteLoss, match="^step 4: .*roi_mask nan" if broken == "loss" else "^step 4: .*norm (nan|inf)"
-    ):
+    with pytest.raises(loop.NonFiniteLoss, match=f"^step 4: .*{says}"):
         start(tmp_path / "run", config())
     assert all(torch.isfinite(value).all() for value in tensors(tmp_path / "run/state.safetensors").values())
     assert checkpoint.read_metadata(tmp_path / "run/model.safetensors")[1]["steps"] == 3
@@ -285,3 +257,20 @@ def test_train_images_without_objects_succeeds(tmp_path):
     empty = Sample(np.zeros((96, 128, 3), np.uint8), np.zeros((0, 96, 128), bool), nothing.astype(np.int64), nothing, "e")
     settings = config(steps=2)
     assert loop.train(settings, Batches(settings, [empty], scene), tmp_path / "run", CPU).exists()
+
+
+def test_train_step_accumulated_equals_the_step_of_all_images():
+    """Four images, by ones, twos and at once; statistics of BatchNorm fixed."""
+    after = []
+    for accumulate in (1, 2, 4):
+        settings = config(batch=4, accumulate=accumulate, frozen_norm=True, warmup=0)
+        torch.manual_seed(0)
+        state = new_state(FCIS(MODEL), settings, CPU)
+        before = state.model.score_maps.score.weight.detach().clone()
+        loop.train_step(state, Batches(settings, [scene(0), scene(1)], scene)[0], settings, "fp32")
+        assert not torch.equal(state.model.score_maps.score.weight, before)
+        after.append((state.losses, state.model.state_dict()))
+    for losses, weights in after[1:]:
+        assert losses == pytest.approx(after[0][0], rel=1e-5)
+        for name, value in weights.items():
+            assert torch.allclose(value, after[0][1][name], rtol=1e-4, atol=2e-6), name

@@ -17,10 +17,9 @@ import torch
 
 from fcis_ros.config import ModelConfig
 from fcis_ros.model.fcis import FCIS
-from fcis_ros.training import targets
 from fcis_ros.training.augment import TrainItem
 from fcis_ros.training.loop import train_step
-from fcis_ros.training.objective import compute_losses
+from fcis_ros.training.losses import compute_losses
 from fcis_ros.training.state import new_state
 from fcis_ros.training.train_config import TrainConfig
 
@@ -56,9 +55,6 @@ def make_items() -> list[TrainItem]:
             )
         )
     return items
-
-
-# --- boxes -------------------------------------------------------------------------------------------------------------------
 
 
 def anchors(rows: int, columns: int) -> np.ndarray:
@@ -132,9 +128,6 @@ def propose(logits: np.ndarray, deltas: np.ndarray) -> np.ndarray:
     return np.array(kept[: MODEL.rpn_post_nms])
 
 
-# --- the RPN's losses --------------------------------------------------------------------------------------------------------
-
-
 def rpn(logits: np.ndarray, deltas: np.ndarray, truth: np.ndarray):
     """Both losses of one image and their gradients; few enough anchors lie inside the image for all to be used."""
     grid = anchors(*logits.shape[1:])
@@ -159,9 +152,6 @@ def rpn(logits: np.ndarray, deltas: np.ndarray, truth: np.ndarray):
             loss[1] += values.sum() / 256
             grad_deltas[4 * a : 4 * a + 4, y, x] = slopes / 256
     return loss, grad_logits, grad_deltas
-
-
-# --- the ROIs' losses --------------------------------------------------------------------------------------------------------
 
 
 def bins(roi: np.ndarray, rows: int, columns: int) -> list[tuple[int, slice, slice]]:
@@ -246,23 +236,6 @@ def rois(item: TrainItem, logits, deltas, score_maps, box_maps, ohem: int, mask_
     return loss, grad_scores, grad_moves.reshape(box_maps.shape), [row["label"] for _, row in rows]
 
 
-def test_mask_target_equals_the_derivation():
-    """ROIs all over a disc, in and out of the image, against the same crop, resize and threshold in NumPy."""
-    rng = np.random.default_rng(7)
-    mask, truth = make_items()[0].masks[1].numpy(), make_items()[0].boxes[1].numpy()
-    several = 0
-    for _ in range(120):
-        x1, y1 = rng.uniform(-10, 90, 2)
-        roi = np.array([x1, y1, x1 + rng.uniform(1, 60), y1 + rng.uniform(1, 60)])
-        derived = mask_target(mask, truth, roi)
-        assert np.array_equal(targets.mask_target(mask, truth, roi, S), derived)
-        several += 0 < derived.mean() < 1
-    assert several > 30
-
-
-# --- the steps ---------------------------------------------------------------------------------------------------------------
-
-
 def derive(model: FCIS, items: list[TrainItem], ohem: int, mask_weight: float):
     """Losses, each summed over the images, and the gradient of their sum with regard to every parameter."""
     maps = model.dense(torch.stack([item.image for item in items]))
@@ -286,11 +259,6 @@ def is_frozen(name: str) -> bool:
     return name.startswith(("backbone.conv1.", "backbone.bn1.", "backbone.layer1."))
 
 
-def has_decay(name: str) -> bool:
-    """Weights and the scales of normalisation, which are called weights as well."""
-    return name.endswith("weight")
-
-
 @pytest.mark.parametrize("mask_weight", [10.0, 1.0], ids=["released_1_10_1", "patent_equal"])
 def test_train_step_twice_equals_the_derivation(mask_weight):
     """Step one at a tenth of the rate (warm-up), step two after a milestone: momentum, decay, factors, OHEM, all of it."""
@@ -312,7 +280,7 @@ def test_train_step_twice_equals_the_derivation(mask_weight):
                 if is_frozen(name):
                     continue
                 step = grads[name] * min(1, 10 / norm)  # ours alone: the mean gradient is clipped to a norm of 10
-                step = step + DECAY * has_decay(name) * p.double().numpy()
+                step = step + DECAY * name.endswith("weight") * p.double().numpy()  # normalisation's scales, too
                 velocity[name] = MOMENTUM * velocity.get(name, 0) + step
                 p -= torch.tensor(rate * (3 if name.startswith("score_maps.reduce.") else 1) * velocity[name]).float()
         computed = compute_losses(state.model, items, config, "fp32", seeds=[0, 1])

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import subprocess
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -12,8 +13,12 @@ import torch
 from fcis_ros.config import ModelConfig
 from fcis_ros.data.coco import CocoDataset
 from fcis_ros.errors import InputError
+from fcis_ros.model import checkpoint
+from fcis_ros.model.fcis import FCIS
 from fcis_ros.training import provenance
 from fcis_ros.training.train_config import TrainConfig
+
+MODEL = ModelConfig(class_names=("a",), backbone="resnet18", width=4, reduced_channels=8, rpn_channels=8, bins=3, grid=9)
 
 
 def dataset(folder, names=("b.png", "a.png"), colour=0) -> CocoDataset:
@@ -26,11 +31,17 @@ def dataset(folder, names=("b.png", "a.png"), colour=0) -> CocoDataset:
     return CocoDataset(folder / "instances.json", folder)
 
 
+def checkpoint_from(path: Path, about: dict) -> Path:
+    """A checkpoint with this provenance."""
+    checkpoint.save(path, FCIS(MODEL), about)
+    return path
+
+
 def sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def test_describe_data_digests_are_those_of_the_files(tmp_path):
+def test_describe_data_digests_are_those_of_the_files(tmp_path, capfd):
     described = provenance.describe_data(dataset(tmp_path))
     pairs = "".join(f"{name}\0{sha256((tmp_path / name).read_bytes())}\n" for name in ("a.png", "b.png"))
     assert described == {
@@ -39,6 +50,7 @@ def test_describe_data_digests_are_those_of_the_files(tmp_path):
         "images": 2,
         "images_sha256": sha256(pairs.encode()),
     }
+    assert "digest of the images: 100%" in capfd.readouterr().err
 
 
 def test_describe_data_digest_depends_on_names_and_contents_not_order(tmp_path):
@@ -48,16 +60,24 @@ def test_describe_data_digest_depends_on_names_and_contents_not_order(tmp_path):
     assert provenance.describe_data(dataset(tmp_path / "4", ("a.png", "c.png")))["images_sha256"] != first
 
 
-def test_describe_data_shows_progress(tmp_path, capfd):
-    provenance.describe_data(dataset(tmp_path))
-    assert "digest of the images: 100%" in capfd.readouterr().err
-
-
 def test_describe_data_missing_image_raises(tmp_path):
     photos = dataset(tmp_path)
     (tmp_path / "a.png").unlink()
     with pytest.raises(InputError, match=r"a.png: cannot be read \(No such file or directory\)"):
         provenance.describe_data(photos)
+
+
+def test_describe_init_long_history_is_a_flat_chain(tmp_path):
+    """Grandparent, parent, and the limits of what is copied."""
+    chain = provenance.describe_init(checkpoint_from(tmp_path / "first.safetensors", {"steps": 1, "init": None}))
+    assert [(link["file"], link["provenance"]) for link in chain] == [("first.safetensors", {"steps": 1})]
+    second = checkpoint_from(tmp_path / "second.safetensors", {"steps": 2, "init": chain})
+    assert provenance.describe_init(second)[1:] == chain
+    assert provenance.describe_init(second)[0]["provenance"] == {"steps": 2}
+    deep = json.loads("[" * 30 + "]" * 30)
+    for about, says in (({"steps": [1] * 600_000}, "has .* bytes, at most 1048576 can be copied"), ({"a": deep}, "32 deep")):
+        with pytest.raises(InputError, match=says):
+            provenance.describe_init(checkpoint_from(second, about))
 
 
 def test_commit_of_a_repository_marks_changed_files(tmp_path):
@@ -85,9 +105,10 @@ def test_describe_start_has_time_versions_and_hardware():
 
 
 def test_identity_contains_everything_but_the_steps():
-    config = TrainConfig(ModelConfig(class_names=("a",)), steps=5)
+    config = TrainConfig(MODEL, steps=5)
     one = provenance.identity(config, {"images": 2}, None)
     assert one == provenance.identity(TrainConfig(config.model, steps=9), {"images": 2}, None)
     other = provenance.identity(TrainConfig(config.model, steps=9, seed=3), None, None)
+    assert provenance.differences({"data": {}}, {"data": {"images": 2}}) == ["data.images was null, is 2"]
     assert provenance.differences(one, other) == ["train_config.seed was 0, is 3", 'data was {"images": 2}, is null']
     assert provenance.differences(one, json.loads(json.dumps(one))) == []

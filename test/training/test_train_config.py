@@ -61,6 +61,7 @@ def test_train_config_bad_file_names_the_error(tmp_path, text, says):
         ({"background_iou": 2}, "background_iou must lie in 0..1"),
         ({"warmup_rate": 1.5}, "warmup_rate must be null or lie in 0..1"),
         ({"lr": float("nan")}, "lr must be a number from 0"),
+        ({"lr": float("inf")}, "lr must be a number from 0"),
         ({"lr": "fast"}, "lr"),
         ({"ema": 1.5}, "ema must lie in 0..1"),
         ({"frozen_stages": 6}, "frozen_stages must be one of 0 to 5, not 6"),

@@ -18,10 +18,17 @@ SCALE = 2
 NEAR = 0.6
 _SHIFT = 3
 _LIMIT = 8000.0
-_ANGLES = np.arange(10) * (2 * np.pi / 10)
-_CIRCLE = np.stack([np.cos(_ANGLES), np.sin(_ANGLES)], axis=1)
 
 Colour = Sequence[float] | np.ndarray
+
+
+def circle(count: int) -> np.ndarray:
+    """Returns [count, 2] points of the unit circle, evenly spaced."""
+    angles = np.arange(count) * (2 * np.pi / count)
+    return np.stack([np.cos(angles), np.sin(angles)], axis=1)
+
+
+_RIM = circle(10)
 
 
 @dataclass(frozen=True)
@@ -62,15 +69,20 @@ class PinholeCamera:
     def ground_homography(self) -> np.ndarray:
         """Returns the homography [3, 3] from (x, z, 1) on the ground, metres from the camera, to a pixel of the image."""
         cos, sin = np.cos(self.yaw), np.sin(self.yaw)
-        ahead = np.array([sin, cos, 0.0])
-        right = np.array([cos, -sin, 0.0])
-        return np.stack(
-            [
-                self.focal * right + self.width / 2 * ahead,
-                self.horizon * ahead + np.array([0.0, 0.0, self.focal * self.y]),
-                ahead,
-            ]
-        )
+        right, ahead = np.array([cos, -sin, 0.0]), np.array([sin, cos, 0.0])
+        down = np.array([0.0, 0.0, self.focal * self.y])
+        return np.stack([self.focal * right + self.width / 2 * ahead, self.horizon * ahead + down, ahead])
+
+
+def turned(points: np.ndarray, yaw: float, scale: float = 1.0) -> np.ndarray:
+    """Turns points [..., 3] from an object's axes (forward, up, right) to the world's; ``yaw`` 0 is along the road."""
+    cos, sin = np.cos(yaw), np.sin(yaw)
+    return points @ (np.array([[sin, 0, cos], [0, 1, 0], [cos, 0, -sin]]) * scale)
+
+
+def _fixed(pixels: np.ndarray) -> np.ndarray:
+    """Returns positions on the canvas in the fixed-point format of the drawing calls."""
+    return np.rint(pixels * (1 << _SHIFT)).astype(np.int32)
 
 
 def clip_near(viewed: np.ndarray) -> np.ndarray:
@@ -106,11 +118,15 @@ class Canvas:
     def _colour(self, colour: Colour) -> tuple[float, float, float, float]:
         return float(colour[0]), float(colour[1]), float(colour[2]), float(self.owner)
 
-    def fill(self, polygons: Sequence[np.ndarray], colour: Colour) -> None:
-        """Fills polygons [N, 2] given in canvas positions; the polygons of one call must not overlap."""
-        fixed = [np.rint(points * (1 << _SHIFT)).astype(np.int32) for points in polygons if len(points) > 2]
-        if fixed:
-            cv2.fillPoly(self.pixels, fixed, self._colour(colour), cv2.LINE_8, _SHIFT)
+    def _in_front(self, points: np.ndarray) -> np.ndarray:
+        """Returns the polygons of [P, N, 3] that do not reach the near plane, in the camera's axes."""
+        viewed = self.camera.view(points)
+        return viewed[(viewed[..., 2] > NEAR).all(axis=1)]
+
+    def fill(self, outline: np.ndarray, colour: Colour) -> None:
+        """Fills a polygon [N, 2] given in canvas positions; nothing if it has fewer than three corners."""
+        if len(outline) > 2:
+            cv2.fillPoly(self.pixels, [_fixed(outline)], self._colour(colour), cv2.LINE_8, _SHIFT)
 
     def mesh(self, points: np.ndarray, spans: np.ndarray, colours: np.ndarray) -> None:
         """Fills polygons of the world in order, except those smaller than a pixel or outside the frame.
@@ -123,39 +139,32 @@ class Canvas:
         viewed = self.camera.view(points)
         if viewed[:, 2].min() <= NEAR:
             for i, colour in enumerate(colours):
-                self.fill([self.camera.project(clip_near(viewed[spans[i] : spans[i + 1]]))], colour)
+                self.fill(self.camera.project(clip_near(viewed[spans[i] : spans[i + 1]])), colour)
             return
         pixels = self.camera.project(viewed)
         low, high = np.minimum.reduceat(pixels, spans[:-1], axis=0), np.maximum.reduceat(pixels, spans[:-1], axis=0)
         shown = ((high - low).max(axis=1) > SCALE) & (high > 0).all(axis=1) & (low < self.pixels.shape[1::-1]).all(axis=1)
-        fixed = np.rint(pixels * (1 << _SHIFT)).astype(np.int32)
-        owner, spans, colours = float(self.owner), spans.tolist(), colours.tolist()
+        fixed, colours = _fixed(pixels), np.column_stack([colours, np.full(len(colours), self.owner)]).tolist()
         for i in np.flatnonzero(shown).tolist():
-            red, green, blue = colours[i]
-            cv2.fillPoly(self.pixels, [fixed[spans[i] : spans[i + 1]]], (red, green, blue, owner), cv2.LINE_8, _SHIFT)
+            cv2.fillPoly(self.pixels, [fixed[spans[i] : spans[i + 1]]], colours[i], cv2.LINE_8, _SHIFT)
 
     def face(self, points: np.ndarray, colour: Colour) -> None:
         """Fills one planar polygon [N, 3] of the world."""
-        viewed = clip_near(self.camera.view(points))
-        if len(viewed) > 2:
-            self.fill([self.camera.project(viewed)], colour)
+        self.fill(self.camera.project(clip_near(self.camera.view(points))), colour)
 
     def faces(self, points: np.ndarray, colour: Colour) -> None:
         """Fills disjoint polygons [P, N, 3] of the world, except those that reach the near plane."""
-        viewed = self.camera.view(points)
-        viewed = viewed[(viewed[..., 2] > NEAR).all(axis=1)]
-        if len(viewed):
-            fixed = np.rint(self.camera.project(viewed) * (1 << _SHIFT)).astype(np.int32)
-            cv2.fillPoly(self.pixels, list(fixed), self._colour(colour), cv2.LINE_8, _SHIFT)
+        outlines = list(_fixed(self.camera.project(self._in_front(points))))
+        if outlines:
+            cv2.fillPoly(self.pixels, outlines, self._colour(colour), cv2.LINE_8, _SHIFT)
 
     def lines(self, points: np.ndarray, thickness: float, colour: Colour) -> None:
         """Draws segments [P, N, 3] of the world, ``thickness`` metres wide at the first point (at least one pixel)."""
-        viewed = self.camera.view(points)
-        viewed = viewed[(viewed[..., 2] > NEAR).all(axis=1)]
+        viewed = self._in_front(points)
         if len(viewed):
             width = max(1, round(SCALE * self.camera.focal * thickness / float(viewed[0, 0, 2])))
-            fixed = np.rint(self.camera.project(viewed) * (1 << _SHIFT)).astype(np.int32)
-            cv2.polylines(self.pixels, list(fixed), False, self._colour(colour), width, cv2.LINE_8, _SHIFT)
+            segments = list(_fixed(self.camera.project(viewed)))
+            cv2.polylines(self.pixels, segments, False, self._colour(colour), width, cv2.LINE_8, _SHIFT)
 
     def blobs(self, spheres: np.ndarray, groups: Sequence[slice], colours: np.ndarray, glint: np.ndarray | None = None) -> None:
         """Fills the outline of each group of spheres, farthest group first.
@@ -184,25 +193,23 @@ class Canvas:
     def _rims(self, viewed: np.ndarray, radii: np.ndarray) -> np.ndarray:
         """Returns circles [K, 10, 2] around projected spheres, in the fixed-point format of the drawing calls."""
         size = np.maximum(SCALE * self.camera.focal * radii / viewed[:, 2], 0.5)
-        return ((self.camera.project(viewed)[:, None] + size[:, None, None] * _CIRCLE) * (1 << _SHIFT)).astype(np.int32)
+        return ((self.camera.project(viewed)[:, None] + size[:, None, None] * _RIM) * (1 << _SHIFT)).astype(np.int32)
 
     def veil(self, points: np.ndarray, colour: Colour, opacity: float) -> None:
         """Fills a polygon [N, 3] of the world with a translucent colour; all of its pixels belong to ``owner``."""
-        viewed = clip_near(self.camera.view(points))
-        if len(viewed) < 3:
+        outline = self.camera.project(clip_near(self.camera.view(points)))
+        if len(outline) < 3:
             return
-        outline = self.camera.project(viewed)
         height, width = self.pixels.shape[:2]
         x1, y1 = np.maximum(np.floor(outline.min(axis=0)).astype(int) - 1, 0)
         x2, y2 = np.minimum(np.ceil(outline.max(axis=0)).astype(int) + 2, (width, height))
         if x1 >= x2 or y1 >= y2:
             return
-        under = self.pixels[y1:y2, x1:x2, :3].copy()
-        before = self.pixels[y1:y2, x1:x2].copy()
-        self.fill([outline], colour)
-        inside = (before != self.pixels[y1:y2, x1:x2]).any(axis=2)
-        mixed = cv2.addWeighted(under, 1 - opacity, self.pixels[y1:y2, x1:x2, :3], opacity, 0)
-        self.pixels[y1:y2, x1:x2, :3][inside] = mixed[inside]
+        after = self.pixels[y1:y2, x1:x2]
+        before = after.copy()
+        self.fill(outline, colour)
+        inside = (before != after).any(axis=2)
+        after[inside, :3] = cv2.addWeighted(before, 1 - opacity, after, opacity, 0)[inside, :3]
 
     def finish(self) -> tuple[np.ndarray, np.ndarray]:
         """Returns the image [H, W, 3] uint8 and the object number [H, W] uint8 of every pixel."""

@@ -10,11 +10,10 @@ import cv2
 import numpy as np
 
 from fcis_ros.data.synthetic.canvas import NEAR, SCALE, Canvas, PinholeCamera, clip_near
-from fcis_ros.data.synthetic.furniture import Prop, draw_prop
+from fcis_ros.data.synthetic.furniture import TREES, Prop, Tree, draw_prop, draw_tree, make_tree
 from fcis_ros.data.synthetic.people import draw_bicyclist, draw_pedestrian
 from fcis_ros.data.synthetic.street import Street, draw_building, draw_ground, draw_sky, make_street
 from fcis_ros.data.synthetic.traffic import FAR, PEDESTRIAN, Actor, make_traffic
-from fcis_ros.data.synthetic.trees import TREES, Tree, draw_tree, make_tree
 from fcis_ros.data.synthetic.vehicles import Vehicle, shadow_below
 from fcis_ros.image_decoding import decode
 from fcis_ros.structures import Sample
@@ -131,16 +130,8 @@ class SyntheticScenes:
         street = make_street(rng, -near if side > 0 else -far, far if side > 0 else near, length)
         parking = near_parking, far_parking
         actors = make_traffic(rng, self.seed, side, (near, far), parking, street.pavement, length, speed, seconds)
-        camera = PinholeCamera(
-            0.0,
-            rng.uniform(1.15, 1.5),
-            0.0,
-            rng.normal(0, 0.07),
-            rng.uniform(0.85, 1.25) * self.width,
-            self.height * rng.uniform(0.42, 0.56),
-            self.height,
-            self.width,
-        )
+        y, yaw, focal = rng.uniform(1.15, 1.5), rng.normal(0, 0.07), rng.uniform(0.85, 1.25) * self.width
+        camera = PinholeCamera(0.0, y, 0.0, yaw, focal, self.height * rng.uniform(0.42, 0.56), self.height, self.width)
         return Scene(street, tuple(actors), _weather(rng), camera, speed, rng.uniform(0, 0.02))
 
     def _render(self, scene: Scene, seconds: float, rng: np.random.Generator, name: str) -> Sample:
@@ -152,13 +143,11 @@ class SyntheticScenes:
         )
         actors = [actor.after(seconds) for actor in scene.actors]
         image, owner = self._draw(scene, camera, actors).finish()
-        image = self._develop(image, owner, camera, actors, scene, rng)
+        image = self._develop(image, owner, self._ground(camera, actors, scene), scene.weather, rng)
         count = np.bincount(owner.ravel(), minlength=256)
-        shown = [i for i in range(len(actors)) if count[i + 1] >= MIN_PIXELS]
-        masks = owner[None] == np.array([i + 1 for i in shown], np.uint8)[:, None, None]
-        labels = np.array([actors[i].label for i in shown], np.int64)
-        masks = masks.reshape(len(shown), self.height, self.width)
-        return Sample(image, masks, labels, np.zeros(len(shown), bool), name, np.array(shown, np.int64) + 1)
+        ids = 1 + np.flatnonzero(count[1 : len(actors) + 1] >= MIN_PIXELS)
+        labels = np.array([actors[number - 1].label for number in ids], np.int64)
+        return Sample(image, owner == ids.astype(np.uint8)[:, None, None], labels, np.zeros(len(ids), bool), name, ids)
 
     def _draw(self, scene: Scene, camera: PinholeCamera, actors: list[Actor]) -> Canvas:
         """Draws everything from far to near; actor i has the object number i + 1."""
@@ -172,9 +161,8 @@ class SyntheticScenes:
         canvas.owner = _SCENERY
         for house in sorted(street.buildings, key=lambda house: -house.near):
             draw_building(canvas, house, weather.sun, weather.ambient)
-        things: list[tuple[float, int | tuple[float, float, int] | Prop]] = [
-            (float(camera.view(np.array([actor.x, 0.0, actor.z]))[2]), i) for i, actor in enumerate(actors)
-        ]
+        depths = [float(camera.view(np.array([actor.x, 0.0, actor.z]))[2]) for actor in actors]
+        things: list[tuple[float, int | tuple[float, float, int] | Prop]] = list(zip(depths, range(len(actors)), strict=True))
         things += [(tree[1] - camera.z, tree) for tree in street.trees]
         things += [(prop.z - camera.z, prop) for prop in street.props]
         haze = weather.ambient + 0.5 * float(np.linalg.norm(weather.sun))
@@ -191,22 +179,14 @@ class SyntheticScenes:
         return canvas
 
     def _develop(
-        self,
-        image: np.ndarray,
-        owner: np.ndarray,
-        camera: PinholeCamera,
-        actors: list[Actor],
-        scene: Scene,
-        rng: np.random.Generator,
+        self, image: np.ndarray, owner: np.ndarray, ground: np.ndarray, weather: Weather, rng: np.random.Generator
     ) -> np.ndarray:
         """Applies ground texture and shadows, then the effects of lens, sensor and codec."""
-        weather = scene.weather
-        first = min(max(int(camera.horizon) + 1, 0), self.height - 1)
+        first = self.height - len(ground)
         # A little texture on everything, so that no surface is flat; 128 stands for 1 in the factors.
         factor = self._window(self._texture, weather.clouds).copy()
         cv2.copyTo(self._window(self._rough, weather.clouds), (owner == _SCENERY).view(np.uint8), factor)
-        ground = cv2.multiply(factor[first:], self._ground(camera, actors, scene, first), scale=1 / 128)
-        cv2.copyTo(ground, (owner[first:] == 0).view(np.uint8), factor[first:])
+        cv2.copyTo(cv2.multiply(factor[first:], ground, scale=1 / 128), (owner[first:] == 0).view(np.uint8), factor[first:])
         picture = cv2.multiply(image, cv2.merge([factor] * 3), scale=1 / 128)
         if weather.blur > 0.25:
             picture = cv2.GaussianBlur(picture, (0, 0), weather.blur)
@@ -217,8 +197,7 @@ class SyntheticScenes:
         strength = weather.noise / _GRAIN
         picture = cv2.addWeighted(picture, 1, self._window(self._grain, rng.integers(0, _SPARE, 2)), strength, -128 * strength)
         if weather.quality < 96:
-            coded = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, weather.quality])[1]
-            picture = decode(coded, cv2.IMREAD_COLOR)
+            picture = decode(cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, weather.quality])[1], cv2.IMREAD_COLOR)
         return picture
 
     def _window(self, tile: np.ndarray, corner: Sequence[int] | np.ndarray) -> np.ndarray:
@@ -226,58 +205,45 @@ class SyntheticScenes:
         y, x = corner
         return tile[y : y + self.height, x : x + self.width]
 
-    def _ground(self, camera: PinholeCamera, actors: list[Actor], scene: Scene, first: int) -> np.ndarray:
-        """Returns the factors [H - first, W] uint8 (128 is 1) for grain and shadows of the ground."""
+    def _ground(self, camera: PinholeCamera, actors: list[Actor], scene: Scene) -> np.ndarray:
+        """Returns the factors [h, W] uint8 (128 is 1) for grain and shadows of the rows below the horizon."""
         weather = scene.weather
-        to_image = camera.ground_homography()
+        first = min(max(int(camera.horizon) + 1, 0), self.height - 1)
         shift = np.array([[1, 0, 0], [0, 1, -first], [0, 0, 1.0]])
-        tile = np.array(
-            [[1 / 24, 0, -256 / 24 + (-camera.x % (512 / 24))], [0, 1 / 24, -camera.z % (512 / 24) - 512 / 24], [0, 0, 1.0]]
-        )
+        x, z = -256 / 24 + (-camera.x % (512 / 24)), -camera.z % (512 / 24) - 512 / 24
+        to_image = shift @ camera.ground_homography() @ np.array([[1 / 24, 0, x], [0, 1 / 24, z], [0, 0, 1.0]])
         size = (self.width, self.height - first)
-        grain = cv2.warpPerspective(
-            self._soil, shift @ to_image @ tile, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP
-        )
+        grain = cv2.warpPerspective(self._soil, to_image, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
         shade = np.full(size[::-1], 255, np.uint8)
         strength = float(np.linalg.norm(weather.sun))
+        sunny = strength > 0.2
         dark = int(255 * weather.ambient / (weather.ambient + strength * 0.8))
-        outlines = []
+        cast, below = [], []
         for house in scene.street.buildings:
-            if strength > 0.2 and house.side * weather.sun[0] > 0 and camera.z < house.far < camera.z + 90:
-                reach = house.height * -weather.sun[0] / weather.sun[1]
-                outlines.append(
-                    np.array(
-                        [
-                            (house.x, 0, house.near),
-                            (house.x, 0, house.far),
-                            (house.x + reach, 0, house.far),
-                            (house.x + reach, 0, house.near),
-                        ]
-                    )
-                )
-        below = []
+            if sunny and house.side * weather.sun[0] > 0 and camera.z < house.far < camera.z + 90:
+                end = house.x + house.height * -weather.sun[0] / weather.sun[1]
+                corners = [(house.x, 0, house.near), (house.x, 0, house.far), (end, 0, house.far), (end, 0, house.near)]
+                cast.append(np.array(corners))
         for actor in actors:
             if not -2 < actor.z - camera.z < 60:
                 continue
             if isinstance(actor.body, Vehicle):
-                base, *cast = shadow_below(actor.body, actor.x, actor.z, actor.yaw, weather.sun)
+                base, *shadows = shadow_below(actor.body, actor.x, actor.z, actor.yaw, weather.sun)
                 below.append(base)
-                outlines += cast if strength > 0.2 else []
+                cast += shadows if sunny else []
             else:
-                spread = np.array([(-0.28, 0, -0.22), (0.28, 0, -0.22), (0.28, 0, 0.22), (-0.28, 0, 0.22)])
-                below.append(spread + [actor.x, 0, actor.z])
-                if strength > 0.2:
+                foot = np.array([actor.x, 0, actor.z])
+                below.append(np.array([(-0.28, 0, -0.22), (0.28, 0, -0.22), (0.28, 0, 0.22), (-0.28, 0, 0.22)]) + foot)
+                if sunny:
                     away = np.array([-weather.sun[0], 0, -weather.sun[2]]) / max(weather.sun[1], 0.15) * 1.6
                     across = np.array([away[2], 0, -away[0]]) / (np.linalg.norm(away) + 1e-6) * 0.22
-                    foot = np.array([actor.x, 0, actor.z])
-                    outlines.append(np.array([foot + across, foot - across, foot - across + away, foot + across + away]))
-        for polygons, value in ((outlines, dark), (below, int(0.32 * dark))):
+                    cast.append(np.array([foot + across, foot - across, foot - across + away, foot + across + away]))
+        for polygons, value in ((cast, dark), (below, int(0.32 * dark))):
             for polygon in polygons:
-                pixels = _ground_pixels(camera, polygon)
-                if pixels is not None:
-                    cv2.fillConvexPoly(
-                        shade, cv2.convexHull(np.rint((pixels - [0, first]) * 8).astype(np.int32)), value, cv2.LINE_AA, 3
-                    )
+                viewed = clip_near(camera.view(polygon))
+                if len(viewed) > 2:
+                    pixels = np.rint((camera.project(viewed) / SCALE - [0, first]) * 8).astype(np.int32)
+                    cv2.fillConvexPoly(shade, cv2.convexHull(pixels), value, cv2.LINE_AA, 3)
         shade = cv2.GaussianBlur(shade, (0, 0), 1.2)
         coarse = 4 * weather.road_grain
         grain = cv2.convertScaleAbs(grain, alpha=coarse, beta=128 * (1 - coarse))
@@ -297,23 +263,18 @@ def _centred(noise: np.ndarray, deviation: float) -> np.ndarray:
     return np.clip(noise * deviation + 128.5, 0, 255).astype(np.uint8)
 
 
-def _ground_pixels(camera: PinholeCamera, polygon: np.ndarray) -> np.ndarray | None:
-    viewed = clip_near(camera.view(polygon))
-    return camera.project(viewed) / SCALE if len(viewed) > 2 else None
-
-
 def _draw_actor(canvas: Canvas, actor: Actor, depth: float, weather: Weather) -> None:
     camera = canvas.camera
     view = camera.view(np.array([actor.x, 0.0, actor.z]))
     reach = actor.body.length / 2 if isinstance(actor.body, Vehicle) else 0.9
     if depth + reach < NEAR or depth > FAR or abs(view[0]) - reach - 1 > (depth + reach) * camera.width / (2 * camera.focal):
         return
+    pose_and_light = actor.x, actor.z, actor.yaw, weather.sun, weather.ambient
     if isinstance(actor.body, Vehicle):
-        actor.body.draw(canvas, actor.x, actor.z, actor.yaw, weather.sun, weather.ambient)
-    elif actor.label == PEDESTRIAN:
-        draw_pedestrian(canvas, actor.body, actor.phase, actor.x, actor.z, actor.yaw, weather.sun, weather.ambient)
+        actor.body.draw(canvas, *pose_and_light)
     else:
-        draw_bicyclist(canvas, actor.body, actor.phase, actor.x, actor.z, actor.yaw, weather.sun, weather.ambient)
+        draw = draw_pedestrian if actor.label == PEDESTRIAN else draw_bicyclist
+        draw(canvas, actor.body, actor.phase, *pose_and_light)
 
 
 def _weather(rng: np.random.Generator) -> Weather:

@@ -8,8 +8,7 @@ import cv2
 import numpy as np
 
 from fcis_ros.data.synthetic.canvas import NEAR, SCALE, Canvas, Colour
-from fcis_ros.data.synthetic.furniture import Prop, grey, make_prop
-from fcis_ros.data.synthetic.trees import TREES
+from fcis_ros.data.synthetic.furniture import TREES, Prop, grey, make_prop, upright_along
 
 _WALLS = (
     (112, 84, 66), (136, 112, 84), (160, 146, 120), (178, 170, 158), (196, 192, 182), (120, 118, 116), (92, 70, 60),
@@ -84,23 +83,11 @@ def make_street(rng: np.random.Generator, left: float, right: float, length: flo
                 wall = np.clip((0.6 * wall + 0.4 * wall.mean()) * rng.uniform(0.6, 1.1) + rng.normal(0, 4, 3), 10, 235)
                 front = np.clip(np.array(_FRONTS[rng.integers(len(_FRONTS))]) * rng.uniform(0.6, 1.2), 5, 235)
                 floors = int(rng.integers(1, 5))
-                buildings.append(
-                    Building(
-                        row + side * rng.uniform(0, 0.6),
-                        side,
-                        z,
-                        z + size,
-                        3.2 + floors * rng.uniform(2.6, 3.2),
-                        wall,
-                        front,
-                        rng.uniform(0, 3.5) if rng.random() < 0.6 else 0.0,
-                        floors,
-                        rng.uniform(1.6, 3.2),
-                        rng.random() < 0.5,
-                        grey(rng, 20, 80),
-                        _make_clutter(rng, row, side, z, size),
-                    )
-                )
+                x, height = row + side * rng.uniform(0, 0.6), 3.2 + floors * rng.uniform(2.6, 3.2)
+                roof, bay = rng.uniform(0, 3.5) if rng.random() < 0.6 else 0.0, rng.uniform(1.6, 3.2)
+                shop, glass, clutter = rng.random() < 0.5, grey(rng, 20, 80), _make_clutter(rng, row, side, z, size)
+                building = Building(x, side, z, z + size, height, wall, front, roof, floors, bay, shop, glass, clutter)
+                buildings.append(building)
             z += size + (rng.uniform(0, 1) if density > 0.9 else rng.uniform(0, 8))
     trees = []
     for side, kerb in ((-1, left), (1, right)):
@@ -120,26 +107,19 @@ def make_street(rng: np.random.Generator, left: float, right: float, length: flo
     azimuth = np.linspace(-1.2, 1.2, 160)
     hills = np.interp(azimuth, np.linspace(-1.2, 1.2, 24), rng.uniform(0.0, 0.06, 24))
     steps = np.repeat(rng.uniform(0, 0.04, 40), 4)
-    return Street(
-        left,
-        right,
-        pavement,
-        rng.uniform(1.5, 1.9) * (1 if right > -left else -1),
-        int(rng.integers(0, 4)),
-        bool(rng.random() < 0.25),
-        tuple(buildings),
-        tuple(trees),
-        tuple(props),
-        {
-            "road": road,
-            "mark": grey(rng, 170, 225, 3),
-            "pavement": road * rng.uniform(0.95, 1.4),
-            "kerb": road * rng.uniform(1.05, 1.5),
-            "verge": np.array((70, 92, 44)) * rng.uniform(0.7, 1.2),
-            "far": np.array((86, 84, 74)) * rng.uniform(0.5, 1.1),
-        },
-        np.stack([azimuth, hills + steps + rng.uniform(0, 0.012, 160)], axis=1),
-    )
+    lane = rng.uniform(1.5, 1.9) * (1 if right > -left else -1)
+    marks, verge = int(rng.integers(0, 4)), bool(rng.random() < 0.25)
+    colours = {
+        "road": road,
+        "mark": grey(rng, 170, 225, 3),
+        "pavement": road * rng.uniform(0.95, 1.4),
+        "kerb": road * rng.uniform(1.05, 1.5),
+        "verge": np.array((70, 92, 44)) * rng.uniform(0.7, 1.2),
+        "far": np.array((86, 84, 74)) * rng.uniform(0.5, 1.1),
+    }
+    skyline = np.stack([azimuth, hills + steps + rng.uniform(0, 0.012, 160)], axis=1)
+    still = tuple(buildings), tuple(trees), tuple(props)
+    return Street(left, right, pavement, lane, marks, verge, *still, colours, skyline)
 
 
 def _make_clutter(rng: np.random.Generator, x: float, side: int, z: float, size: float) -> tuple[np.ndarray, np.ndarray]:
@@ -147,12 +127,17 @@ def _make_clutter(rng: np.random.Generator, x: float, side: int, z: float, size:
     count = int(rng.integers(4, 22))
     low, wide, tall = rng.uniform(0, 2.4, count), rng.uniform(0.1, 1.4, count), rng.uniform(0.15, 1.8, count)
     start = z + rng.uniform(0, size - 1.4, count)
-    points = np.empty((count, 4, 3))
-    points[..., 0] = x - side * 0.06
-    points[..., 1] = low[:, None] + tall[:, None] * _PANE[:, 0]
-    points[..., 2] = start[:, None] + wide[:, None] * _PANE[:, 1]
     colours = rng.uniform(10, 210, (count, 1)) + rng.normal(0, 14, (count, 3))
-    return points, np.clip(colours, 5, 235)
+    return _panes(x - side * 0.06, start, low, wide[:, None], tall[:, None]), np.clip(colours, 5, 235)
+
+
+def _panes(x: float, z: np.ndarray, y: np.ndarray, wide: np.ndarray | float, tall: np.ndarray | float) -> np.ndarray:
+    """Returns upright rectangles [P, 4, 3] along the road, whose lower near corners are at ``z`` [P] and ``y`` [P]."""
+    corners = np.empty((len(z), 4, 3))
+    corners[..., 0] = x
+    corners[..., 1] = y[:, None] + tall * _PANE[:, 0]
+    corners[..., 2] = z[:, None] + wide * _PANE[:, 1]
+    return corners
 
 
 def draw_sky(canvas: Canvas, top: np.ndarray, bottom: np.ndarray, clouds: np.ndarray) -> None:
@@ -175,15 +160,10 @@ def draw_ground(canvas: Canvas, street: Street, light: float, scenery: int) -> N
         canvas.face(np.array([(x0, 0, near), (x1, 0, near), (x1, 0, far), (x0, 0, far)]), colour)
 
     outline = np.concatenate([street.skyline, [(1.2, -0.02), (-1.2, -0.02)]])
-    pixels = np.stack(
-        [
-            SCALE * (camera.width / 2 + camera.focal * (outline[:, 0] - camera.yaw)),
-            SCALE * (camera.horizon - camera.focal * outline[:, 1]),
-        ],
-        axis=1,
-    )
+    column = camera.width / 2 + camera.focal * (outline[:, 0] - camera.yaw)
+    pixels = SCALE * np.stack([column, camera.horizon - camera.focal * outline[:, 1]], axis=1)
     canvas.owner = scenery
-    canvas.fill([pixels], colours["far"])
+    canvas.fill(pixels, colours["far"])
     canvas.owner = 0
     band(-150, 150, colours["verge"] if street.verge else colours["pavement"] * 0.95)
     for side, kerb in ((-1, street.left), (1, street.right)):
@@ -203,9 +183,8 @@ def draw_ground(canvas: Canvas, street: Street, light: float, scenery: int) -> N
         stripes = np.arange(street.left + 0.4, street.right - 0.8, 1.1)
         corners = np.array([(0, 0, 0), (0.55, 0, 0), (0.55, 0, 2.6), (0, 0, 2.6)])
         for z in (24.0, 90.0):
-            canvas.faces(
-                corners[None] + np.stack([stripes, 0 * stripes, np.full_like(stripes, z)], axis=1)[:, None], colours["mark"]
-            )
+            origins = np.stack([stripes, 0 * stripes, np.full_like(stripes, z)], axis=1)
+            canvas.faces(corners[None] + origins[:, None], colours["mark"])
 
 
 def draw_building(canvas: Canvas, house: Building, sun: np.ndarray, ambient: float) -> None:
@@ -213,28 +192,21 @@ def draw_building(canvas: Canvas, house: Building, sun: np.ndarray, ambient: flo
     camera = canvas.camera
     if house.far < camera.z + 1 or house.near > camera.z + 140:
         return
-    near = max(house.near, camera.z + NEAR)
+    end, near = house.near, max(house.near, camera.z + NEAR)
     light = ambient + max(0.0, -house.side * sun[0])
     end_light = ambient + max(0.0, -sun[2])
     x, side, top, ridge = house.x, house.side, house.height, house.height + house.roof
     front = camera.view(np.array([(x, 0, near), (x, 0, house.far)]))
     shown = np.abs(front[:, 0]) < front[:, 2] * camera.width / (2 * camera.focal)
-
-    def upright(low: float, high: float) -> list[tuple[float, float, float]]:
-        return [(x, low, near), (x, low, house.far), (x, high, house.far), (x, high, near)]
-
     deep, middle, eave = x + side * 12, x + side * 6, x - side * 0.3
     walls = [
-        (
-            [(x, 0, house.near), (deep, 0, house.near), (deep, top, house.near), (x, top, house.near)],
-            house.wall * end_light * 0.85,
-        ),
-        ([(x, top, house.near), (deep, top, house.near), (middle, ridge, house.near)], house.wall * end_light * 0.8),
+        ([(x, 0, end), (deep, 0, end), (deep, top, end), (x, top, end)], house.wall * end_light * 0.85),
+        ([(x, top, end), (deep, top, end), (middle, ridge, end)], house.wall * end_light * 0.8),
         ([(eave, top, near), (eave, top, house.far), (middle, ridge, house.far), (middle, ridge, near)], _SLATE * light),
-        (upright(0, top), house.wall * light),
+        (upright_along(x, near, house.far, 0, top), house.wall * light),
     ]
     if house.shop:
-        walls.append((upright(2.5, 3.1), house.front * light))
+        walls.append((upright_along(x, near, house.far, 2.5, 3.1), house.front * light))
     points, colours = zip(*walls, strict=True)
     canvas.mesh(np.concatenate(points), np.cumsum([0, *map(len, points)]), np.array(colours))
     # Fronts outside the frame, or so oblique that they are a few pixels wide, need no windows.
@@ -248,27 +220,21 @@ def draw_building(canvas: Canvas, house: Building, sun: np.ndarray, ambient: flo
     storey = (top - 3.2) / house.floors
     sills = 3.2 + storey * np.arange(house.floors) + 0.25 * storey
     z, y = (grid.ravel() for grid in np.meshgrid(columns, sills))
-
-    def panes(z: np.ndarray, y: np.ndarray, wide: float, tall: float) -> np.ndarray:
-        corners = np.empty((len(z), 4, 3))
-        corners[..., 0] = x - side * 0.02
-        corners[..., 1] = y[:, None] + tall * _PANE[:, 0]
-        corners[..., 2] = z[:, None] + wide * _PANE[:, 1]
-        return corners
-
+    glazed = x - side * 0.02
     fine = house.near < camera.z + 45
-    if len(z):
-        wide = house.bay * 0.5
-        if fine:
-            canvas.faces(panes(z - 0.08, y - 0.08, wide + 0.16, storey * 0.55 + 0.16), house.wall * light * 1.25)
-        canvas.faces(panes(z, y, wide, storey * 0.55), house.glass * (0.5 + 0.5 * light))
-        if fine:
-            canvas.faces(panes(z, y + storey * 0.26, wide, 0.07), house.wall * light * 1.2)
+    wide = house.bay * 0.5
+    if fine:
+        canvas.faces(_panes(glazed, z - 0.08, y - 0.08, wide + 0.16, storey * 0.55 + 0.16), house.wall * light * 1.25)
+    canvas.faces(_panes(glazed, z, y, wide, storey * 0.55), house.glass * (0.5 + 0.5 * light))
+    if fine:
+        canvas.faces(_panes(glazed, z, y + storey * 0.26, wide, 0.07), house.wall * light * 1.2)
     if house.shop:
-        canvas.faces(panes(columns, np.full_like(columns, 0.5), house.bay * 0.85, 1.9), house.glass * light * 0.8)
-        canvas.faces(panes(columns + 0.3, np.full_like(columns, 0.7), house.bay * 0.3, 0.9), house.front * light * 0.6 + 40)
+        canvas.faces(_panes(glazed, columns, np.full_like(columns, 0.5), house.bay * 0.85, 1.9), house.glass * light * 0.8)
+        canvas.faces(
+            _panes(glazed, columns + 0.3, np.full_like(columns, 0.7), house.bay * 0.3, 0.9), house.front * light * 0.6 + 40
+        )
     else:
-        canvas.faces(panes(columns, np.full_like(columns, 1.0), house.bay * 0.5, 1.4), house.glass * light)
+        canvas.faces(_panes(glazed, columns, np.full_like(columns, 1.0), house.bay * 0.5, 1.4), house.glass * light)
     patches, paints = house.clutter
     if fine:
         canvas.mesh(patches.reshape(-1, 3), np.arange(0, 4 * len(patches) + 1, 4), paints * light)

@@ -75,8 +75,7 @@ def make_traffic(
         seconds: duration of the movement.
     """
     times = np.arange(0, seconds + _TIME_STEP, _TIME_STEP)
-    near, far = kerbs
-    near_parking, far_parking = parking
+    (near, far), (near_parking, far_parking) = kerbs, parking
     actors: list[Actor] = []
     paths: list[tuple[np.ndarray, np.ndarray]] = []  # x and z of the actors at the times
 
@@ -97,8 +96,8 @@ def make_traffic(
 
     def clear(label: int, body: Vehicle | Person, xs: np.ndarray, zs: np.ndarray, yaw: float) -> bool:
         if isinstance(body, Vehicle):
-            along = abs(np.cos(yaw)) * body.length + abs(np.sin(yaw)) * body.width
-            across = abs(np.sin(yaw)) * body.length + abs(np.cos(yaw)) * body.width
+            cos, sin = abs(np.cos(yaw)), abs(np.sin(yaw))
+            along, across = cos * body.length + sin * body.width, sin * body.length + cos * body.width
         else:
             along = across = 0.6 if label == PEDESTRIAN else 1.2
         for other, (other_xs, other_zs) in zip(actors, paths, strict=True):
@@ -114,15 +113,10 @@ def make_traffic(
         full = rng.uniform(0.15, 0.95)
         while lane and z < length * 0.55:
             ahead = 0.0 if rng.random() < (0.85 if way == -side else 0.3) else np.pi
-            yaw = ahead + rng.normal(0, 0.04)
-            depth = 1.0
-            step = rng.uniform(5.0, 7.0)
+            yaw, depth, step = ahead + rng.normal(0, 0.04), 1.0, rng.uniform(5.0, 7.0)
             if lane > 4:
-                yaw, depth, step = (
-                    way * np.pi / 2 * (1 if rng.random() < 0.6 else -1) + rng.normal(0, 0.08),
-                    2.5,
-                    rng.uniform(2.4, 3.2),
-                )
+                yaw, depth = way * np.pi / 2 * (1 if rng.random() < 0.6 else -1) + rng.normal(0, 0.08), 2.5
+                step = rng.uniform(2.4, 3.2)
             if rng.random() < full:
                 add(CAR, way * (kerb - depth) + rng.normal(0, 0.1), z, yaw)
             z += step
@@ -134,13 +128,8 @@ def make_traffic(
         add(CAR, side * rng.uniform(2.9, 3.7), rng.uniform(7, 70 * scale * 1.5), np.pi + rng.normal(0, 0.04), rng.uniform(4, 9))
     for _ in range(rng.poisson(0.6)):
         z = rng.uniform(9, 45) + 3 * speed
-        add(
-            CAR,
-            rng.uniform(-0.5, 0.5) * z,
-            z,
-            rng.uniform(0, 2 * np.pi) if rng.random() < 0.4 else rng.choice((-1, 1)) * np.pi / 2,
-            3.0,
-        )
+        x = rng.uniform(-0.5, 0.5) * z
+        add(CAR, x, z, rng.uniform(0, 2 * np.pi) if rng.random() < 0.4 else rng.choice((-1, 1)) * np.pi / 2, 3.0)
 
     def distance(median: float) -> float:
         reach = float(np.clip(np.exp(rng.normal(np.log(median), 0.5)), 4.0, 75.0))

@@ -13,9 +13,13 @@ from fcis_ros.data.synthetic.traffic import CAR, Actor, make_traffic
 SECONDS, SPEED, LENGTH = 12.0, 6.0, 170.0
 
 
+def made(seed: int, seconds: float = SECONDS) -> list[Actor]:
+    return make_traffic(np.random.default_rng(seed), 0, 1, (4.5, 9.0), (2.3, 2.3), 2.5, LENGTH, SPEED, seconds)
+
+
 @pytest.fixture(scope="module", params=range(6))
 def traffic(request) -> list[Actor]:
-    return make_traffic(np.random.default_rng(request.param), 0, 1, (4.5, 9.0), (2.3, 2.3), 2.5, LENGTH, SPEED, SECONDS)
+    return made(request.param)
 
 
 def outline(actor: Actor) -> tuple:
@@ -45,11 +49,5 @@ def test_make_traffic_actors_never_meet_the_camera(traffic):
 
 def test_make_traffic_moving_scene_keeps_most_actors():
     """Most of those who would meet somebody go straight on instead of staying away."""
-    still, moving = (
-        sum(
-            len(make_traffic(np.random.default_rng(seed), 0, 1, (4.5, 9.0), (2.3, 2.3), 2.5, LENGTH, SPEED, seconds))
-            for seed in range(10)
-        )
-        for seconds in (0.0, SECONDS)
-    )
+    still, moving = (sum(len(made(seed, seconds)) for seed in range(10)) for seconds in (0.0, SECONDS))
     assert moving > 0.85 * still
