@@ -22,7 +22,7 @@ from fcis_ros.evaluation.image_ground_truth import ImageGroundTruth
 from fcis_ros.evaluation.live import ANSWERS, CLIP, NodeSettings, evaluate_answers, messages, play
 from fcis_ros.evaluation.replay import OVERLAY_TOPIC
 from fcis_ros.messages import image_messages
-from fcis_ros.messages.mask_serialization import TRUTH_TOPIC
+from fcis_ros.messages.typestore import TRUTH_TOPIC
 from fcis_ros.results.run_report import write_report
 from fcis_ros.results.video import write_video
 

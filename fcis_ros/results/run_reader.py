@@ -21,9 +21,8 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from fcis_ros.data.segmentation import encode_segmentation
+from fcis_ros.data.segmentation import encode_segmentation, to_instances
 from fcis_ros.errors import InputError
-from fcis_ros.messages.mask_serialization import to_instances
 from fcis_ros.results.frame_record import is_frame_record
 from fcis_ros.results.json_shapes import fits
 from fcis_ros.structures import Instances
@@ -189,12 +188,7 @@ class RunReader:
         ordered = [entries[index] for index in np.argsort(-scores, kind="stable")]
         labelled = [{**entry, "category_id": self._labels[entry["category_id"]]} for entry in ordered]
         class_names = tuple(self.spec["class_names"])
-        decoded, kept = to_instances(labelled, record["height"], record["width"], class_names)
-        kept_scores = np.array([entry.get("score", 1.0) for entry in kept], np.float32)
-        instances = Instances(
-            decoded.height, decoded.width, decoded.boxes, kept_scores, decoded.labels, decoded.runs, class_names
-        )
-        return instances, kept
+        return to_instances(labelled, record["height"], record["width"], class_names)
 
     def live(self) -> dict[str, Any]:
         """Returns the content of live.json.
