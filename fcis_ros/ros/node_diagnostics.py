@@ -51,7 +51,7 @@ class NodeDiagnostics:
                 values["gpu_memory_mb"] = model_loading.gpu_megabytes(worker.predictor.device)
         values |= {"ignored_rois": self._ignored[-1], "segment_requests": requests}
         ignored = max(0, self._ignored[-1] - self._ignored[0])
-        return diagnostics.model_status("model", state, progress, times, ignored, values)
+        return diagnostics.model_status(state, progress, times, ignored, values)
 
     def _message(self, status: diagnostics.Status) -> DiagnosticStatus:
         name = self._node.get_fully_qualified_name()

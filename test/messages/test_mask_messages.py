@@ -122,7 +122,7 @@ def test_to_message_round_trip_is_exact(found):
     from std_msgs.msg import Header
 
     from fcis_ros.msg import InstanceMaskArray
-    from fcis_ros.ros.message_types import MASK_TYPES
+    from fcis_ros.ros.camera import MASK_TYPES
 
     header = Header(frame_id="camera_optical_frame")
     header.stamp.sec, header.stamp.nanosec = 12, 34

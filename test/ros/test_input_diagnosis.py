@@ -1,6 +1,6 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-import os
+import shutil
 from types import SimpleNamespace
 
 import fast_dds
@@ -56,7 +56,7 @@ def environment(monkeypatch, tmp_path):
 
 
 def test_transport_hint_depends_on_middleware(environment):
-    environment.setattr(os, "statvfs", lambda path: SimpleNamespace(f_frsize=4096, f_blocks=2**20))
+    environment.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(total=2**32))
     fast = input_diagnosis.transport_hint("rmw_fastrtps_cpp", "/share/large.xml")
     assert "FASTDDS_DEFAULT_PROFILES_FILE=/share/large.xml for this node and the publisher" in fast and "shm" not in fast
     assert "rmw_zenohd" in input_diagnosis.transport_hint("rmw_zenoh_cpp", "")
@@ -96,7 +96,7 @@ def test_profile_variable_overlay_uses_underlay(monkeypatch, tmp_path):
 
 
 def test_transport_hint_small_shared_memory_is_named(environment):
-    environment.setattr(os, "statvfs", lambda path: SimpleNamespace(f_frsize=4096, f_blocks=16384))
+    environment.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(total=2**26))
     assert "/dev/shm has only 64 MB" in input_diagnosis.transport_hint("rmw_fastrtps_cpp", "/share/large.xml")
 
 
