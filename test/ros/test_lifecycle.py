@@ -2,9 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The life cycle from outside: transitions, a device that fails, and signals at any moment."""
 
-import itertools
 import signal
-import time
 
 import numpy as np
 import pytest
@@ -233,29 +231,3 @@ def test_lifecycle_signal_after_lost_device_ends_silently(client, start, tiny_ch
     wait_for(lambda: process.account, "the end of the node")
     (tmp_path / "go_on").touch()
     assert process.wait() == 0 and "Traceback" not in process.output
-
-
-def catches(pid: int, number: int) -> bool:
-    """Whether the process has a handler for a signal."""
-    with open(f"/proc/{pid}/status") as status:
-        mask = next(line for line in status if line.startswith("SigCgt:")).split()[1]
-    return bool(int(mask, 16) >> (number - 1) & 1)
-
-
-@pytest.mark.parametrize("executable", ["fcis_node", "camera_source"])
-@pytest.mark.parametrize("moment", ["imports", "loading", "active"])
-def test_process_many_signals_end_cleanly(graph, start, tiny_checkpoint, wait_for, executable, moment):
-    process = start(executable, {"model": tiny_checkpoint} if executable == "fcis_node" else {}, new_interpreter=True)
-    topic = "fcis_node/masks" if executable == "fcis_node" else "image_raw"
-    reached = {
-        "imports": lambda: catches(process.pid, signal.SIGTERM),  # Python itself does not
-        "loading": lambda: executable in graph.get_node_names(),
-        "active": lambda: graph.count_publishers(topic),
-    }
-    wait_for(reached[moment], moment)
-    numbers = itertools.cycle((signal.SIGINT, signal.SIGTERM, signal.SIGINT))
-    while process.running:
-        process.send_signal(next(numbers))
-        time.sleep(0.03)
-    assert process.wait() == 0, process.output
-    assert "Traceback" not in process.output and "cannot start" not in process.output
