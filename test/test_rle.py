@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from pycocotools import mask as coco
@@ -42,6 +42,7 @@ def test_decode_inverts_encode_in_the_order_of_coco(mask):
     assert theirs == coco.encode(np.asfortranarray(mask.astype(np.uint8)))
 
 
+@example([7, -1], 2, 3)
 @given(st.lists(st.integers(-3, 2**32 - 1) | st.integers(-2, 9), max_size=8), st.integers(0, 6), st.integers(0, 6))
 def test_decode_any_runs_fill_the_box_or_are_refused(runs, height, width):
     if min(runs, default=0) < 0 or sum(runs) != height * width:

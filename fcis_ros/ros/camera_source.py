@@ -15,7 +15,7 @@ from sensor_msgs.msg import CameraInfo, Image
 
 from fcis_ros.errors import InputError
 from fcis_ros.messages.image_messages import fill_image
-from fcis_ros.ros import calibration, run_node
+from fcis_ros.ros import calibration, qos, run_node
 from fcis_ros.ros.params import Parameter, declare_row
 
 T = TypeVar("T")
@@ -104,14 +104,9 @@ class CameraSource(Node):
         else:
             self._source = open_source(source, rate or None, 2**31 if self._live else None)
         self._images = self.create_publisher(Image, "image_raw", QoSProfile(depth=1))
-        self._infos = self.create_publisher(CameraInfo, self._info_topic(), QoSProfile(depth=1))
-
-    def _info_topic(self) -> str:
-        """Returns camera_info in the namespace of the (remapped) image, unless it is remapped itself."""
-        name = "camera_info"
-        if self.resolve_topic_name(name) != self.resolve_topic_name(name, only_expand=True):
-            return name
-        return f"{self.resolve_topic_name('image_raw').rsplit('/', 1)[0]}/{name}"
+        namespace = self.resolve_topic_name("image_raw").rsplit("/", 1)[0]
+        info_topic = qos.companion_topic(self, "camera_info", f"{namespace}/camera_info")
+        self._infos = self.create_publisher(CameraInfo, info_topic, QoSProfile(depth=1))
 
     def run(self, executor: SingleThreadedExecutor) -> None:
         """Publishes until the source or the context ends.

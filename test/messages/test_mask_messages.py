@@ -61,6 +61,14 @@ def test_from_message_class_without_name_is_refused():
             from_message(message, NAMES)
 
 
+@pytest.mark.parametrize("difference", [-1, 1])
+def test_from_message_wrong_area_is_refused(difference):
+    message = message_of(VECTORS["valid"][0])
+    message.masks[0].area += difference
+    with pytest.raises(InputError, match="mask 0: area"):
+        from_message(message)
+
+
 @st.composite
 def instances(draw) -> Instances:
     """Up to five overlapping masks with holes."""
