@@ -31,7 +31,7 @@ from fcis_ros.data.synthetic.scenes import SyntheticScenes
 from fcis_ros.messages import image_messages, mask_messages
 from fcis_ros.msg import InstanceMaskArray
 from fcis_ros.ros import qos
-from fcis_ros.ros.message_types import MASK_TYPES
+from fcis_ros.ros.camera import MASK_TYPES
 from fcis_ros.structures import Instances
 
 INSTANCES, REPEATS = 20, 200

@@ -46,12 +46,6 @@ def refuse(name: str, text: str, wrong: str) -> None:
     raise RuntimeError(f"argument {name}: {text!r} {wrong}")
 
 
-def existing(name: str, text: str) -> str:
-    if not Path(text.removeprefix("file://")).exists():
-        refuse(name, text, "does not exist")
-    return text
-
-
 def ended(name: str):
     """Returns the action for the end of a process: without it launch would go on, and end with status 0."""
 
@@ -79,13 +73,12 @@ def start(context) -> list:
     source = value["source"]
     if source.startswith("file://"):
         refuse("source", source, "is a file: give its path, without file://")
+    paths = {name: value[name] for name in ("camera_info_url", "params_file", "fastdds_profile")} | {"model": given["model"]}
     if source not in ("none", "synthetic") and not source.isdigit() and "://" not in source:
-        existing("source", source)
-    for name in ("camera_info_url", "params_file", "fastdds_profile"):
-        if value[name]:
-            existing(name, value[name])
-    if given["model"]:
-        existing("model", given["model"])
+        paths["source"] = source
+    for name, path in paths.items():
+        if path and not Path(path.removeprefix("file://")).exists():
+            refuse(name, path, "does not exist")
     if not re.fullmatch(r"[A-Za-z0-9_/~]+", value["image_topic"]):
         refuse("image_topic", value["image_topic"], "is not the name of a topic")
     if value["rviz"] == "true":

@@ -89,10 +89,10 @@ def test_launch_starts_camera_and_node(entities, given, expected):
     assert [node.node_executable for node in named(actions(entities, **given), "Node")] == expected
 
 
-@pytest.mark.parametrize("source", ["0", "/dev/null", "rtsp://host/stream", "http://host/video.mjpg"])
+@pytest.mark.parametrize("source", ["0", "/dev/null", "rtsp://host/stream", "http://host/video.mjpg", str(ROOT)])
 def test_launch_source_is_passed_on(doubles, source):
-    _, started, _ = doubles(source=source)
-    assert started.parameters[0]["source"] == source
+    _, started, _ = doubles(source=source, topic="/left")
+    assert (started.parameters[0]["source"], started.parameters[0]["topic"]) == (source, "/left")
 
 
 def test_launch_choices_are_checked(entities):
@@ -155,8 +155,7 @@ def test_launch_missing_arguments_override_nothing(doubles, tmp_path):
 
 
 def test_launch_misspelt_argument_is_reported(doubles):
-    said = named(doubles(score_treshold="0.3", bag="/drive", my_robot="7"), "LogInfo")
-    (line,) = said
+    (line,) = named(doubles(score_treshold="0.3", bag="/drive", my_robot="7"), "LogInfo")
     assert line.msg == "argument score_treshold is unknown and has no effect; did you mean score_threshold?"
 
 
@@ -215,9 +214,3 @@ def test_replay_includes_camera_launch(monkeypatch):
     assert {name for name in arguments if name != "bag"} | {name for name, _ in included.launch_arguments} <= known.keys()
     for name in ("loop", "rviz"):
         assert arguments[name].choices == known[name].choices
-
-
-def test_launch_recording_is_passed_on(doubles, tmp_path):
-    (tmp_path / "metadata.yaml").touch()
-    camera = next(node for node in named(doubles(source=str(tmp_path), topic="/left"), "Node") if node.node_name is None)
-    assert (camera.parameters[0]["source"], camera.parameters[0]["topic"]) == (str(tmp_path), "/left")

@@ -20,8 +20,16 @@ from fcis_ros.bags.mcap_integrity import add_checksums
 from fcis_ros.data.frame_sources import Frame
 from fcis_ros.errors import InputError
 from fcis_ros.image_checks import check_image
-from fcis_ros.messages.mask_serialization import MASKS, TRUTH_TOPIC, mask_types, serialize_masks
-from fcis_ros.messages.typestore import IMAGE, IMAGE_TOPIC, NAMES_TOPIC, STRING, message_types
+from fcis_ros.messages.typestore import (
+    IMAGE,
+    IMAGE_TOPIC,
+    MASKS,
+    NAMES_TOPIC,
+    STRING,
+    TRUTH_TOPIC,
+    message_types,
+    serialize_masks,
+)
 from fcis_ros.structures import Instances
 
 FRAME_ID = "camera"
@@ -90,7 +98,7 @@ def record(
     with mcap_writer(folder) as writer:
         images = writer.add_connection(IMAGE_TOPIC, IMAGE, typestore=store)
         names = writer.add_connection(NAMES_TOPIC, STRING, typestore=store)
-        masks = writer.add_connection(TRUTH_TOPIC, MASKS, typestore=mask_types()) if truth else None
+        masks = writer.add_connection(TRUTH_TOPIC, MASKS, typestore=store) if truth else None
         for frame in frames:
             _check(frame)
             if not recorded:

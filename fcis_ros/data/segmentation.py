@@ -6,12 +6,15 @@ The C code of pycocotools does not check its input: counts that do not fit the i
 polygon outside the image costs memory for every pixel of its outline. So everything is checked here first.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from pycocotools import mask as coco_mask
 
+from fcis_ros import rle
 from fcis_ros.errors import InputError
+from fcis_ros.structures import Instances
 
 
 def decode_segmentation(segmentation: Any, height: int, width: int) -> np.ndarray:
@@ -46,6 +49,35 @@ def encode_segmentation(segmentation: Any, height: int, width: int) -> dict[str,
     if any(n < 0 for n in counts) or sum(counts) != height * width:
         raise InputError(f"run lengths do not add up to the {height * width} pixels of the image")
     return coco_mask.frPyObjects({"size": size, "counts": counts}, height, width)
+
+
+def to_instances(
+    entries: Sequence[dict[str, Any]], height: int, width: int, class_names: tuple[str, ...]
+) -> tuple[Instances, list[dict[str, Any]]]:
+    """Converts COCO results or annotations of one image to instances.
+
+    Args:
+        entries: entries with compressed masks and labels as category ids; the score is 1 where an entry has none.
+        height: height of the image in pixels.
+        width: width of the image in pixels.
+        class_names: C names of the foreground classes.
+
+    Returns:
+        The instances, and the entry of each; entries with an empty mask are left out.
+    """
+    decoded = ((entry, coco_mask.decode(entry["segmentation"]).astype(bool)) for entry in entries)
+    encoded = [(entry, *rle.encode_tight(mask)) for entry, mask in decoded if mask.any()]
+    kept = [entry for entry, _, _ in encoded]
+    instances = Instances(
+        height,
+        width,
+        np.array([box for _, box, _ in encoded], np.int32).reshape(-1, 4),
+        np.array([entry.get("score", 1.0) for entry in kept], np.float32),
+        np.array([entry["category_id"] for entry in kept], np.int64),
+        tuple(runs for _, _, runs in encoded),
+        class_names,
+    )
+    return instances, kept
 
 
 def _encode_polygons(polygons: list, height: int, width: int) -> dict[str, Any]:

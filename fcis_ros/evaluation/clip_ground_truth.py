@@ -7,9 +7,9 @@ from pathlib import Path
 
 from fcis_ros.data.coco import read_coco
 from fcis_ros.data.frame_sources import Frame
+from fcis_ros.data.segmentation import to_instances
 from fcis_ros.data.synthetic.scenes import CLASS_NAMES
 from fcis_ros.evaluation.image_ground_truth import ImageGroundTruth
-from fcis_ros.messages.mask_serialization import to_instances
 from fcis_ros.metrics.track_scores import true_instances
 from fcis_ros.structures import Instances
 

@@ -23,7 +23,7 @@ from fcis_ros.evaluation.recordings import EvaluationInputs
 from fcis_ros.evaluation.replay import OVERLAY_TOPIC
 from fcis_ros.evaluation.spec import EvaluationSpec, Playback
 from fcis_ros.messages import image_messages
-from fcis_ros.messages.mask_serialization import TRUTH_TOPIC
+from fcis_ros.messages.typestore import TRUTH_TOPIC
 from fcis_ros.model.exported import class_names_of
 from fcis_ros.results.run_report import write_report
 from fcis_ros.results.video import write_video

@@ -24,7 +24,7 @@ from fcis_ros.errors import InputError
 from fcis_ros.evaluation.offline import open_ground_truth
 from fcis_ros.evaluation.pipeline import DecodedFrame, PredictedFrame
 from fcis_ros.evaluation.recordings import EvaluationInputs, evaluate
-from fcis_ros.evaluation.replay import MASKS_TOPIC, Measured, replay, share
+from fcis_ros.evaluation.replay import MASKS_TOPIC, Measured, replay
 from fcis_ros.evaluation.spec import SCORE_FLOOR, EvaluationSpec, Playback, Shard
 from fcis_ros.files import sha256
 from fcis_ros.messages import mask_messages
@@ -201,7 +201,7 @@ def dropped(measured: Measured) -> dict[str, int]:
 
 def messages(bag: Path, topic: str) -> Iterator[tuple[int, Any]]:
     """Yields (stamp, message) of a topic of a bag that ``replay`` recorded."""
-    store = message_types(share() / "msg")
+    store = message_types()
     with Reader(bag) as reader:
         for connection, _, raw in reader.messages([c for c in reader.connections if c.topic == topic]):
             if (stamp := header_stamp(raw)) is not None:

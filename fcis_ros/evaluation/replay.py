@@ -26,13 +26,12 @@ from sensor_msgs.msg import Image
 from fcis_ros.bags.writer import mcap_writer
 from fcis_ros.dds_profile import profile_variable
 from fcis_ros.errors import InputError
-from fcis_ros.messages.typestore import IMAGE, IMAGE_TOPIC, header_stamp, message_types
+from fcis_ros.messages.typestore import IMAGE, IMAGE_TOPIC, MASKS, header_stamp, message_types
 from fcis_ros.msg import InstanceMaskArray
 
 NODE = "fcis_node"
 MASKS_TOPIC = f"/{NODE}/masks"
 OVERLAY_TOPIC = f"/{NODE}/overlay"
-MASKS = "fcis_ros/msg/InstanceMaskArray"
 # Variables of DDS vendors, Zenoh and SROS 2 that also decide which nodes communicate.
 GRAPH_VARIABLES = (
     "ROS_LOCALHOST_ONLY", "ROS_STATIC_PEERS", "ROS_DISCOVERY_SERVER", "ROS_SUPER_CLIENT", "FASTRTPS_DEFAULT_PROFILES_FILE",
@@ -215,7 +214,7 @@ class _Listener:
         self._last_arrival = 0.0
         self._last_facts = 0.0
 
-        store = message_types(share() / "msg")
+        store = message_types()
         masks = writer.add_connection(MASKS_TOPIC, MASKS, typestore=store)
         overlay = writer.add_connection(OVERLAY_TOPIC, IMAGE, typestore=store)
 

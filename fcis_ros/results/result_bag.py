@@ -23,8 +23,7 @@ from fcis_ros import overlay
 from fcis_ros.bags.reader import BagFrame, Recording
 from fcis_ros.bags.writer import mcap_writer
 from fcis_ros.errors import InputError
-from fcis_ros.messages.mask_serialization import MASKS, mask_types, serialize_masks
-from fcis_ros.messages.typestore import COMPRESSED, message_types
+from fcis_ros.messages.typestore import COMPRESSED, MASKS, message_types, serialize_masks
 from fcis_ros.results.run_reader import RunReader
 from fcis_ros.structures import Instances
 
@@ -113,7 +112,7 @@ def write_results(
     store = outline_types()
     count = 0
     with mcap_writer(bag) as writer:
-        masks = writer.add_connection(MASKS_TOPIC, MASKS, typestore=mask_types())
+        masks = writer.add_connection(MASKS_TOPIC, MASKS, typestore=message_types())
         overlays = writer.add_connection(OVERLAY_TOPIC, COMPRESSED, typestore=message_types())
         outlines = writer.add_connection(OUTLINES_TOPIC, OUTLINES, typestore=store)
         for record, instances in _instances(reader, recordings, score):

@@ -15,15 +15,14 @@
 import contextlib
 import json
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 
-from fcis_ros.data.segmentation import encode_segmentation
+from fcis_ros.data.segmentation import encode_segmentation, to_instances
 from fcis_ros.errors import InputError
-from fcis_ros.messages.mask_serialization import to_instances
 from fcis_ros.results.frame_record import is_frame_record
 from fcis_ros.results.json_shapes import fits
 from fcis_ros.structures import Instances
@@ -186,8 +185,8 @@ class RunReader:
         scores = np.array([entry.get("score", 1.0) for entry in entries])
         ordered = [entries[index] for index in np.argsort(-scores, kind="stable")]
         labelled = [{**entry, "category_id": self._labels[entry["category_id"]]} for entry in ordered]
-        instances, kept = to_instances(labelled, record["height"], record["width"], tuple(self.spec["class_names"]))
-        return replace(instances, scores=np.array([entry.get("score", 1.0) for entry in kept], np.float32)), kept
+        class_names = tuple(self.spec["class_names"])
+        return to_instances(labelled, record["height"], record["width"], class_names)
 
     def live(self) -> dict[str, Any]:
         """Returns the content of live.json.

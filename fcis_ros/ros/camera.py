@@ -3,6 +3,7 @@
 """One camera of the node: decodes its images, publishes their results, and keeps what the diagnostics say about it."""
 
 import time
+from array import array
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,22 +13,23 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.clock import Clock
 from rclpy.context import Context
 from rclpy.impl.rcutils_logger import RcutilsLogger
-from sensor_msgs.msg import CompressedImage, Image
+from sensor_msgs.msg import CompressedImage, Image, RegionOfInterest
 
 from fcis_ros.messages.image_messages import BitDepth, compressed_to_rgb, fill_image, to_rgb
-from fcis_ros.messages.mask_messages import to_message
-from fcis_ros.msg import InstanceMaskArray
+from fcis_ros.messages.mask_messages import MaskMessageTypes, to_message
+from fcis_ros.msg import InstanceMask, InstanceMaskArray
 from fcis_ros.ros import diagnostics, header_checks
 from fcis_ros.ros.frame_queue import FrameCounts, NodeEndedError, QueuedFrame, StaleFrameError
-from fcis_ros.ros.frame_sink import ComputedFrame, PublishedFrame, with_total
 from fcis_ros.ros.image_input import ImageInput
-from fcis_ros.ros.message_types import MASK_TYPES
+from fcis_ros.ros.inference_worker import ComputedFrame, PublishedFrame, with_total
 from fcis_ros.ros.params import CurrentSettings
 from fcis_ros.structures import Instances
 from fcis_ros.tracking.tracker import Tracker
 
 LATENCY_LIMIT = 60_000.0  # ms; more is not latency but another clock (a recording that is played without use_sim_time)
 OUTPUTS = {"masks": InstanceMaskArray, "overlay": Image, "labels": Image, "labels_color": Image, "timing": DiagnosticArray}
+# An array.array goes into a generated message as it is; other sequences are checked element by element.
+MASK_TYPES = MaskMessageTypes(InstanceMaskArray, InstanceMask, RegionOfInterest, lambda runs: array("I", runs.tobytes()))
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
-from rcl_interfaces.msg import FloatingPointRange, ParameterDescriptor
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
@@ -16,12 +15,25 @@ from sensor_msgs.msg import CameraInfo, Image
 
 from fcis_ros.errors import InputError
 from fcis_ros.messages.image_messages import fill_image
-from fcis_ros.ros import calibration, run_node
+from fcis_ros.ros import calibration, qos, run_node
+from fcis_ros.ros.params import Parameter, declare_row
 
 T = TypeVar("T")
 OpenBag = Callable[[Path, float | None, str | None, Callable[[str], None]], Any]  # -> data.frame_sources.FrameSource
 RECONNECT_SECONDS = 15.0  # time without a frame after which a camera is lost for good
 RETRY_SECONDS = 1.0
+PARAMETERS = (
+    Parameter("source", "synthetic",
+              "Camera (index, /dev/video2, URL of a stream), recording, video, folder of images, image, or 'synthetic'.",
+              read_only=True, any_type=True),  # a camera index on the command line is a number
+    Parameter("rate", 0.0, "Frames per second; 0 for the source's rate (images 5, synthetic 6) or recorded time.",
+              (0.0, 1000.0), read_only=True),
+    Parameter("topic", "", "Topic of the images in a recording with several image topics.", read_only=True),
+    Parameter("frame_id", "camera_optical_frame", "Optical frame of the camera (REP-103) in the headers.", read_only=True),
+    Parameter("loop", True, "Whether a video, folder or clip starts again at its end.", read_only=True),
+    Parameter("camera_info_url", "", "YAML file with the calibration of the camera; empty for none (K is zero).",
+              read_only=True),
+)  # fmt: skip
 
 
 def reconnecting(
@@ -73,27 +85,8 @@ class CameraSource(Node):
         # The import takes seconds: a node that exists by now ends cleanly at an interrupt.
         from fcis_ros.data.frame_sources import is_bag, is_live, open_source, without_secrets
 
-        def declare(name: str, default, description: str, **details):
-            descriptor = ParameterDescriptor(description=description, read_only=True, **details)
-            try:
-                return self.declare_parameter(name, default, descriptor).value
-            except Exception as error:  # noqa: BLE001 (rclpy has one exception per kind of mistake, differing by distribution)
-                raise InputError(f"parameter {name}: {' '.join(str(error).split())}") from None
-
-        source = declare(
-            "source", "synthetic",
-            "Camera (index, /dev/video2, URL of a stream), recording, video, folder of images, image, or 'synthetic'.",
-            dynamic_typing=True,  # a camera index on the command line is a number
-        )  # fmt: skip
+        source, rate, topic, self._frame_id, self._loop, url = (declare_row(self, row) for row in PARAMETERS)
         source = str(source)
-        rate = declare(
-            "rate", 0.0, "Frames per second; 0 for the source's rate (images 5, synthetic 6) or recorded time.",
-            floating_point_range=[FloatingPointRange(from_value=0.0, to_value=1000.0)],
-        )  # fmt: skip
-        topic = declare("topic", "", "Topic of the images in a recording with several image topics.")
-        self._frame_id = declare("frame_id", "camera_optical_frame", "Optical frame of the camera (REP-103) in the headers.")
-        self._loop = declare("loop", True, "Whether a video, folder or clip starts again at its end.")
-        url = declare("camera_info_url", "", "YAML file with the calibration of the camera; empty for none (K is zero).")
         self._calibration = None
         if url:
             self._calibration = CameraInfo()
@@ -111,14 +104,9 @@ class CameraSource(Node):
         else:
             self._source = open_source(source, rate or None, 2**31 if self._live else None)
         self._images = self.create_publisher(Image, "image_raw", QoSProfile(depth=1))
-        self._infos = self.create_publisher(CameraInfo, self._info_topic(), QoSProfile(depth=1))
-
-    def _info_topic(self) -> str:
-        """Returns camera_info in the namespace of the (remapped) image, unless it is remapped itself."""
-        name = "camera_info"
-        if self.resolve_topic_name(name) != self.resolve_topic_name(name, only_expand=True):
-            return name
-        return f"{self.resolve_topic_name('image_raw').rsplit('/', 1)[0]}/{name}"
+        namespace = self.resolve_topic_name("image_raw").rsplit("/", 1)[0]
+        info_topic = qos.companion_topic(self, "camera_info", f"{namespace}/camera_info")
+        self._infos = self.create_publisher(CameraInfo, info_topic, QoSProfile(depth=1))
 
     def run(self, executor: SingleThreadedExecutor) -> None:
         """Publishes until the source or the context ends.

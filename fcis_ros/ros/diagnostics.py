@@ -122,12 +122,11 @@ def camera_status(
 
 
 def model_status(
-    name: str, state: str, progress: str, times: Mapping[str, Sequence[float]], ignored: int, facts: Mapping[str, object]
+    state: str, progress: str, times: Mapping[str, Sequence[float]], ignored: int, facts: Mapping[str, object]
 ) -> Status:
     """Returns the status of the model and the process.
 
     Args:
-        name: the name of the status.
         state: the state of the life cycle.
         progress: the step of loading; empty while nothing is loaded.
         times: {stage: [median]} in milliseconds, within the window.
@@ -138,8 +137,8 @@ def model_status(
     values |= {"memory_mb": f"{resident_bytes() / 2**20:.0f}"}
     values |= {f"stage_ms.{stage}": f"{p50:.2f}" for stage, (p50,) in times.items()}
     if ignored:
-        return Status(name, WARN, f"{ignored} ROIs were left out because their values are NaN: the model is damaged", values)
-    return Status(name, OK, f"{state}: {progress}" if progress else state, values)
+        return Status("model", WARN, f"{ignored} ROIs were left out because their values are NaN: the model is damaged", values)
+    return Status("model", OK, f"{state}: {progress}" if progress else state, values)
 
 
 def resident_bytes() -> int:

@@ -24,12 +24,10 @@ from fcis_ros.omp import limit_spinning
 from fcis_ros.ros import inference_worker, model_loading, node_diagnostics, params, qos, run_node
 from fcis_ros.ros.camera import OUTPUTS, Camera, CameraContext
 from fcis_ros.ros.diagnostics import Status
-from fcis_ros.ros.executor_waker import ExecutorWaker
 from fcis_ros.ros.frame_queue import FrameQueue
-from fcis_ros.ros.frame_sink import FrameSink
 from fcis_ros.ros.image_input import ImageInput
 from fcis_ros.ros.segment_service import SegmentService
-from fcis_ros.ros.transition_thread import TransitionThread
+from fcis_ros.ros.transition_thread import ExecutorWaker, TransitionThread
 
 ANSWER_SECONDS = 0.5  # until the last answer has left the process: the middleware drops it with its sender
 HANG_SECONDS = 10.0  # after which the device is said to hang if the frames in work have not ended
@@ -139,7 +137,7 @@ class FcisNode(LifecycleNodeMixin, Node):
         for camera in self._cameras:
             prefix = f"~/{camera.name}/" if camera.name else "~/"
             camera.publishers = {name: self._create_output(kind, prefix + name) for name, kind in OUTPUTS.items()}
-        sinks: dict[str, FrameSink] = {camera.name: camera for camera in self._cameras} | {SegmentService.NAME: self._segment}
+        sinks = {**{camera.name: camera for camera in self._cameras}, SegmentService.NAME: self._segment}
         self._worker = inference_worker.InferenceWorker(
             predictor, self._queue, sinks, self._score_floor, value["max_batch"], self.get_logger().error, self._on_lost
         )

@@ -50,7 +50,9 @@ class ImageInput:
         self._policy = node.get_parameter("input_qos").value
         every = node.get_parameter("frame_policy").value == "every"
         self._depth = node.get_parameter("queue_size").value if every else QUEUE
-        self._names = {Image: topic, CompressedImage: self._compressed_topic(topic)}
+        # As image_transport does.
+        compressed = qos.companion_topic(node, f"{topic}/compressed", f"{node.resolve_topic_name(topic)}/compressed")
+        self._names = {Image: topic, CompressedImage: compressed}
         self._topics = {kind: node.resolve_topic_name(name) for kind, name in self._names.items()}
         self._subscription = self._former = None
         self._recent: deque[int] = deque(maxlen=self._depth + REMEMBERED)  # source time stamps of the last messages
@@ -60,13 +62,6 @@ class ImageInput:
         self._logged: str | None = None  # kind of finding that was logged last
         self._unnamed = 0  # how often a finding was not logged because a node's name was unknown
         self._warned_large = False
-
-    def _compressed_topic(self, topic: str) -> str:
-        """Returns ``<image>/compressed`` of the remapped image, as image_transport does, unless it is remapped itself."""
-        name = f"{topic}/compressed"
-        if (remapped := self._node.resolve_topic_name(name)) != self._node.resolve_topic_name(name, only_expand=True):
-            return remapped
-        return f"{self._node.resolve_topic_name(topic)}/compressed"
 
     def refresh(self, wanted: bool, silence: float) -> None:
         """Subscribes, changes the subscription or drops it, as publishers come and go; detects silence.

@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Finds out why no images arrive, and describes it in one sentence with a remedy."""
 
+import contextlib
 import os
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -94,21 +96,13 @@ def transport_hint(middleware: str, profile: str) -> str:
     if "fastrtps" in middleware:
         where = "this node and the publisher" if lacks_profile(middleware) else "the publisher as well (this node has one)"
         hint = f"images over 0.5 MB need a Fast DDS profile with room for them: set {profile_variable()}={profile} for {where}"
-        size = shared_memory_bytes()
-        if size is not None and size < SMALL_SHM:
-            hint += f"; /dev/shm has only {size // 2**20} MB, give a container more with --shm-size=1g or --ipc=host"
+        with contextlib.suppress(OSError):  # without /dev/shm there is nothing to say about it
+            size = shutil.disk_usage("/dev/shm").total
+            if size < SMALL_SHM:
+                hint += f"; /dev/shm has only {size // 2**20} MB, give a container more with --shm-size=1g or --ipc=host"
         return hint
     if "zenoh" in middleware:
         return "is the router running (ros2 run rmw_zenoh_cpp rmw_zenohd), and is shared memory on or off on both sides?"
     if "cyclonedds" in middleware:
         return "large images need a larger receive buffer: sysctl net.core.rmem_max=10485760"
     return ""
-
-
-def shared_memory_bytes() -> int | None:
-    """Returns the size of /dev/shm; None if it does not exist."""
-    try:
-        status = os.statvfs("/dev/shm")
-    except OSError:
-        return None
-    return status.f_frsize * status.f_blocks

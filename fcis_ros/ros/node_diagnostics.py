@@ -24,8 +24,16 @@ class NodeDiagnostics:
         self._ignored: deque[int] = deque([0], maxlen=int(diagnostics.WINDOW / PERIOD))
 
     def publish(self, statuses: Sequence[diagnostics.Status]) -> None:
-        array = DiagnosticArray(status=[self._message(status) for status in statuses])
+        node, array = self._node.get_fully_qualified_name(), DiagnosticArray()
         array.header.stamp = self._node.get_clock().now().to_msg()
+        for status in statuses:
+            values = [KeyValue(key=key, value=str(value)) for key, value in status.values.items()]
+            array.status.append(
+                DiagnosticStatus(
+                    level=bytes([status.level]), name=f"{node}: {status.name}", message=status.message, hardware_id=node,
+                    values=values,
+                )
+            )  # fmt: skip
         self._publisher.publish(array)
 
     def count_ignored_rois(self, total: int) -> None:
@@ -51,14 +59,4 @@ class NodeDiagnostics:
                 values["gpu_memory_mb"] = model_loading.gpu_megabytes(worker.predictor.device)
         values |= {"ignored_rois": self._ignored[-1], "segment_requests": requests}
         ignored = max(0, self._ignored[-1] - self._ignored[0])
-        return diagnostics.model_status("model", state, progress, times, ignored, values)
-
-    def _message(self, status: diagnostics.Status) -> DiagnosticStatus:
-        name = self._node.get_fully_qualified_name()
-        return DiagnosticStatus(
-            level=bytes([status.level]),
-            name=f"{name}: {status.name}",
-            message=status.message,
-            hardware_id=name,
-            values=[KeyValue(key=key, value=str(value)) for key, value in status.values.items()],
-        )
+        return diagnostics.model_status(state, progress, times, ignored, values)

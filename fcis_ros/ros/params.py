@@ -27,6 +27,7 @@ class Parameter:
         choices: the allowed words.
         read_only: whether it can be set at the start only.
         launch: whether ``camera.launch.py`` has an argument of this name.
+        any_type: whether a value of another type is accepted, too.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Parameter:
     choices: tuple[str, ...] = ()
     read_only: bool = False
     launch: bool = False
+    any_type: bool = False
 
     @property
     def constraint(self) -> str:
@@ -152,7 +154,7 @@ RESERVED = {"masks", "overlay", "labels", "labels_color", "segment"}  # ~/masks/
 
 def descriptor(row: Parameter) -> ParameterDescriptor:
     """Returns a row as ``ros2 param describe`` shows it."""
-    described = ParameterDescriptor(description=row.description, read_only=row.read_only)
+    described = ParameterDescriptor(description=row.description, read_only=row.read_only, dynamic_typing=row.any_type)
     if row.choices:
         described.additional_constraints = row.constraint
     elif row.limits and isinstance(row.default, float):
@@ -162,19 +164,24 @@ def descriptor(row: Parameter) -> ParameterDescriptor:
     return described
 
 
-def declare(node: Any) -> Settings:
-    """Declares every parameter on a node and returns the run-time settings.
+def declare_row(node: Any, row: Parameter) -> Any:
+    """Declares a parameter on a node and returns its value.
 
     Raises:
-        InputError: a value given at start has the wrong type or is out of range.
+        InputError: the value given at start has the wrong type or is out of range.
     """
-    for row in PARAMETERS:
-        try:
-            value = node.declare_parameter(row.name, row.default, descriptor(row)).value
-        except Exception as error:  # noqa: BLE001 (rclpy has one exception per kind of mistake, differing by distribution)
-            raise InputError(f"parameter {row.name}: {' '.join(str(error).split())}") from None
-        _check_choice(row, value)
-    settings = Settings(**{name: _value(name, node.get_parameter(name).value) for name in SETTINGS})
+    try:
+        value = node.declare_parameter(row.name, row.default, descriptor(row)).value
+    except Exception as error:  # noqa: BLE001 (rclpy has one exception per kind of mistake, differing by distribution)
+        raise InputError(f"parameter {row.name}: {' '.join(str(error).split())}") from None
+    _check_choice(row, value)
+    return value
+
+
+def declare(node: Any) -> Settings:
+    """Declares the parameters of ``PARAMETERS`` on a node and returns the run-time settings; errors as in ``declare_row``."""
+    values = {row.name: declare_row(node, row) for row in PARAMETERS}
+    settings = Settings(**{name: _value(values[name]) for name in SETTINGS})
     check(settings, None)
     return settings
 
@@ -203,11 +210,10 @@ def cameras(names: list[str]) -> tuple[str, ...]:
 
 def changed(settings: Settings, parameters: list[Any]) -> Settings:
     """Returns the settings after a request to set some parameters; read-only ones are ignored."""
-    values = {p.name: _value(p.name, p.value) for p in parameters if p.name in SETTINGS}
-    return dataclasses.replace(settings, **values)
+    return dataclasses.replace(settings, **{p.name: _value(p.value) for p in parameters if p.name in SETTINGS})
 
 
-def _value(name: str, value: Any) -> Any:
+def _value(value: Any) -> Any:
     return tuple(entry for entry in value if entry) if isinstance(value, (list, tuple)) else value
 
 

@@ -1,9 +1,10 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""Quality of service of the node's publishers and subscriptions."""
+"""Quality of service and names of the nodes' publishers and subscriptions."""
 
 from collections.abc import Sequence
 
+from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSCompatibility, QoSProfile, ReliabilityPolicy, qos_check_compatible
 
 OUTPUT = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=5, reliability=ReliabilityPolicy.RELIABLE)
@@ -29,6 +30,11 @@ def input_profile(policy: str, offered: Sequence[QoSProfile], depth: int) -> QoS
         if all(profile.durability == DurabilityPolicy.TRANSIENT_LOCAL for profile in offered):
             durability = DurabilityPolicy.TRANSIENT_LOCAL
     return QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=depth, reliability=reliability, durability=durability)
+
+
+def companion_topic(node: Node, name: str, default: str) -> str:
+    """Returns the name of a topic that accompanies an image topic: ``name`` if it is remapped itself, otherwise ``default``."""
+    return default if node.resolve_topic_name(name) == node.resolve_topic_name(name, only_expand=True) else name
 
 
 def mismatch(offered: QoSProfile, asked: QoSProfile) -> str:

@@ -10,7 +10,7 @@ from hypothesis.extra import numpy as arrays
 from pycocotools import mask as coco_mask
 
 from fcis_ros import rle
-from fcis_ros.data.segmentation import decode_segmentation, encode_segmentation
+from fcis_ros.data.segmentation import decode_segmentation, encode_segmentation, to_instances
 from fcis_ros.errors import InputError
 
 
@@ -93,3 +93,16 @@ def test_decode_any_value_gives_mask_or_input_error(value):
         assert decode_segmentation(value, 5, 7).shape == (5, 7)
     except InputError as error:
         assert "\n" not in str(error)
+
+
+def test_to_instances_empty_masks_are_left_out():
+    masks = np.zeros((3, 5, 6), np.uint8)
+    masks[0, 1:3, 2:4] = masks[2, 4, 5] = 1
+    entries = [{"category_id": label, "segmentation": coco_mask.encode(np.asfortranarray(mask))}
+               for label, mask in zip((2, 1, 1), masks, strict=True)]  # fmt: skip
+    entries[2]["score"] = 0.25
+    instances, kept = to_instances(entries, 5, 6, ("car", "pedestrian"))
+    assert kept == [entries[0], entries[2]]
+    assert instances.boxes.tolist() == [[2, 1, 4, 3], [5, 4, 6, 5]] and np.array_equal(instances.masks, masks[[0, 2]])
+    assert instances.scores.tolist() == [1.0, 0.25] and instances.labels.tolist() == [2, 1]
+    assert len(to_instances([], 5, 6, ("car",))[0]) == 0

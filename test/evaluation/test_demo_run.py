@@ -3,7 +3,6 @@
 """The demo on short clips: bags, video and report of a real node process."""
 
 import json
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -45,7 +44,7 @@ def nanoseconds(stamp) -> int:
 
 def stamps_of(bag) -> list[int]:
     """Stamps of the images in a bag, in order."""
-    store = message_types(Path(__file__).parents[2] / "msg")
+    store = message_types()
     with Reader(bag) as reader:
         images = reader.messages([c for c in reader.connections if c.msgtype == IMAGE])
         return [nanoseconds(store.deserialize_cdr(raw, IMAGE).header.stamp) for _, _, raw in images]
@@ -53,7 +52,7 @@ def stamps_of(bag) -> list[int]:
 
 def answers_of(out) -> dict[int, list[dict]]:
     """{stamp: COCO results} of the recorded answers, decoded independently of the package."""
-    store = message_types(Path(__file__).parents[2] / "msg")
+    store = message_types()
     answers = {}
     with Reader(out / "output_bag") as reader:
         for connection, _, raw in reader.messages([c for c in reader.connections if c.msgtype.endswith("InstanceMaskArray")]):

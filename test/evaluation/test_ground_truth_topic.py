@@ -12,20 +12,13 @@ from hypothesis import strategies as st
 from fcis_ros.bags.reader import open_recording
 from fcis_ros.bags.writer import record
 from fcis_ros.data.frame_sources import open_source
+from fcis_ros.data.segmentation import to_instances
 from fcis_ros.errors import InputError
 from fcis_ros.evaluation import ground_truth_topic
 from fcis_ros.evaluation.clip_ground_truth import ClipGroundTruth
 from fcis_ros.evaluation.ground_truth_topic import GroundTruthTopic
 from fcis_ros.evaluation.image_ground_truth import ImageGroundTruth
-from fcis_ros.messages.mask_serialization import (
-    MASKS,
-    TRUTH_TOPIC,
-    deserialize_masks,
-    mask_types,
-    serialize_masks,
-    to_instances,
-)
-from fcis_ros.messages.typestore import IMAGE
+from fcis_ros.messages.typestore import IMAGE, MASKS, TRUTH_TOPIC, deserialize_masks, message_types, serialize_masks
 from fcis_ros.metrics.coco_results import encode_mask
 
 NAMES = ("car", "pedestrian")
@@ -99,7 +92,7 @@ def test_topic_any_order_of_messages_is_matched_by_stamp(bags, image):
     entries = [("/truth", MASKS, raw_masks(bags, 30, [object_(1, 2, 2, 5, 5)]), 1)]
     entries += [("/cam", IMAGE, image(stamp), stamp) for stamp in (10, 20, 30, 40)]
     entries += [("/truth", MASKS, raw_masks(bags, stamp, [object_(2, 2, 2, 6, 6)] * 2), 99) for stamp in (10, 77, 10)]
-    first, second, third, fourth = found(open_recording(bags.write(entries, store=mask_types())))
+    first, second, third, fourth = found(open_recording(bags.write(entries, store=message_types())))
     assert len(first.objects) == 2 and first.key == 10 and second is None and fourth is None
     assert [entry["category_id"] for entry in third.objects] == [1]
 
@@ -116,7 +109,7 @@ def test_topic_late_messages_beyond_the_buffer_are_found(bags, image, monkeypatc
             ("/cam", IMAGE, image(stamp), stamp),
         ]
         entries.append(("/truth", MASKS, raw_masks(bags, stamp + 1, [object_(1, 2, 2, 5, 5)]), stamp))  # nobody's
-    annotated = found(open_recording(bags.write(entries, store=mask_types())))
+    annotated = found(open_recording(bags.write(entries, store=message_types())))
     assert all(frame and len(frame.objects) == 3 for frame in annotated)
 
 
@@ -125,7 +118,7 @@ def test_topic_other_classes_or_sizes_are_refused(bags, image):
         ("/cam", IMAGE, image(1), 1),
         ("/truth", MASKS, raw_masks(bags, 1, [object_(1, 2, 2, 5, 5), object_(2, 9, 9, 5, 5)]), 1),
     ]
-    recording = open_recording(bags.write(entries, store=mask_types()))
+    recording = open_recording(bags.write(entries, store=message_types()))
     (annotated,) = found(recording, ("tram", "pedestrian"))
     assert [entry["category_id"] for entry in annotated.objects] == [2]
     with pytest.raises(InputError, match="/truth: the message of frame 000000 is of 32x24 pixels, the frame of 64x48"):

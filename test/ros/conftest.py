@@ -11,10 +11,12 @@ from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import preloaded
 import pytest
 
 LONG = 120.0  # seconds that a loaded machine may take for anything
+IMAGE = np.random.default_rng(0).integers(0, 256, (60, 80, 3), dtype=np.uint8)
 
 
 def wait_for(condition: Callable[[], object], what: str, seconds: float = LONG):
@@ -104,12 +106,16 @@ def _server():
 
 @pytest.fixture
 def start(tmp_path, _server):
-    """Starts executables; whatever still runs at the end is killed. A test that fails shows what they have said."""
+    """Starts executables, files or scripts; whatever still runs at the end is killed. A failed test shows their output."""
     started = []
 
     def run(
         executable: str | Path, parameters: dict | None = None, remappings: dict | None = None, new_interpreter: bool = False
     ) -> Process:
+        if "\n" in str(executable):
+            script = tmp_path / f"script_{len(started)}.py"
+            script.write_text(executable)
+            executable = script
         log = tmp_path / f"{Path(executable).name}_{len(started)}.log"
         process = Process(executable, parameters or {}, remappings or {}, log, new_interpreter)
         started.append(process)
@@ -204,7 +210,7 @@ class Client:
     def count(self, what: str, camera: str = "camera") -> int:
         return int(self.value(f"frames_{what}", camera) or -1)
 
-    def publisher(self, topic: str = "camera/image", kind=None, profile=None):
+    def publisher(self, topic: str = "image", kind=None, profile=None):
         from rclpy.qos import QoSProfile
         from sensor_msgs.msg import Image
 
@@ -212,7 +218,7 @@ class Client:
             self._publishers[topic] = self.node.create_publisher(kind or Image, topic, profile or QoSProfile(depth=5))
         return self._publishers[topic]
 
-    def image(self, pixels, **changes):
+    def image(self, pixels=IMAGE, **changes):
         """A message with a unique stamp and frame."""
         from sensor_msgs.msg import Image
 
@@ -227,12 +233,12 @@ class Client:
             setattr(message, name, value)
         return message
 
-    def send(self, pixels, topic: str = "camera/image", **changes):
+    def send(self, pixels=IMAGE, topic: str = "image", **changes):
         message = self.image(pixels, **changes)
         self.publisher(topic).publish(message)
         return message
 
-    def connected(self, topic: str = "camera/image", masks: str = "fcis_node/masks") -> bool:
+    def connected(self, topic: str = "image", masks: str = "fcis_node/masks") -> bool:
         """Whether the node has all that it needs to answer the next image, over a reliable subscription."""
         from rclpy.qos import ReliabilityPolicy
 
@@ -290,3 +296,21 @@ def client(graph):
     client = Client(graph)
     yield client
     assert not client.wrong
+
+
+@pytest.fixture
+def serve(client, start, tiny_checkpoint):
+    """Starts a node with a small model, and waits until it serves the client's images."""
+
+    def run(executable: str = "fcis_node", **parameters) -> Process:
+        process = start(executable, {"model": tiny_checkpoint, **parameters})
+        wait_for(client.connected, "the node")
+        return process
+
+    return run
+
+
+@pytest.fixture
+def picture() -> np.ndarray:
+    """The pixels that the client sends unless it is told others."""
+    return IMAGE

@@ -57,7 +57,7 @@ def frame():
     from sensor_msgs.msg import Image
 
     from fcis_ros.ros.frame_queue import QueuedFrame
-    from fcis_ros.ros.frame_sink import ComputedFrame
+    from fcis_ros.ros.inference_worker import ComputedFrame
 
     queued, image = QueuedFrame("", Image(), 0.0), np.zeros((6, 8, 3), np.uint8)
     queued.message.header.stamp.sec = 5

@@ -4,6 +4,11 @@ import cv2
 import numpy as np
 import pytest
 from network_camera import BRIGHTNESS, network_camera
+from recordings import Bags
+
+from fcis_ros.errors import InputError
+from fcis_ros.messages.image_messages import to_rgb
+from fcis_ros.messages.typestore import IMAGE
 
 pytestmark = pytest.mark.ros
 
@@ -20,8 +25,6 @@ def camera(graph):
 
 
 def test_camera_source_folder_is_in_natural_order(camera, start, tmp_path, wait_for):
-    from fcis_ros.messages.image_messages import to_rgb
-
     images, infos = camera
     for number in (10, 9, 8):
         cv2.imwrite(str(tmp_path / f"frame{number}.png"), np.full((48, 64, 3), number, np.uint8))
@@ -53,29 +56,25 @@ def test_camera_source_synthetic_has_camera_info(camera, start, wait_for):
 
 
 @pytest.mark.parametrize(
-    ("make", "named"),
+    ("parameters", "named"),
     [
-        (lambda path: path / "nothing.mp4", "no such file or folder"),
-        (lambda path: path, "no images in this folder"),
-        (lambda path: (path / "broken.mp4", (path / "broken.mp4").write_bytes(b"no video"))[0], "not a video"),
-        (lambda path: (path / "broken.png", (path / "broken.png").write_bytes(b"no image"))[0], "not an image"),
-        (lambda path: 97, "camera 97: cannot be opened"),
-        (lambda path: "/dev/video99", "camera /dev/video99: no such device"),
-        (lambda path: f"file://{path}/clip.mp4", "a file is given by its path, without file://"),
-        (lambda path: "rtsp://user:secret@127.0.0.1:1/a?b=secret", "stream rtsp://***@127.0.0.1:1/a...: cannot be opened"),
+        ({"source": "{folder}/nothing.mp4"}, "no such file or folder"),
+        ({"source": "{folder}/broken.png"}, "not an image"),
+        ({"source": 97}, "camera 97: cannot be opened"),
+        ({"source": "rtsp://user:secret@127.0.0.1:1/a?b=secret"}, "stream rtsp://***@127.0.0.1:1/a...: cannot be opened"),
+        ({"topic": "/left"}, "topic /left: synthetic is not a recording"),
+        ({"rate": -1.0}, "parameter rate: "),
     ],
 )
-def test_camera_source_unusable_ends_with_one_line(graph, start, tmp_path, make, named):
-    process = start("camera_source", {"source": make(tmp_path)})
+def test_camera_source_unusable_parameter_ends_with_one_line(graph, start, tmp_path, parameters, named):
+    (tmp_path / "broken.png").write_bytes(b"no image")
+    process = start("camera_source", {name: str(value).format(folder=tmp_path) for name, value in parameters.items()})
     assert process.wait() == 2
-    lines = [line for line in process.output.splitlines() if line.startswith("camera_source:")]
-    assert len(lines) == 1 and named in lines[0] and "Traceback" not in process.output
-    assert "secret" not in process.output
+    (line,) = (line for line in process.output.splitlines() if line.startswith("camera_source:"))
+    assert named in line and "Traceback" not in process.output and "secret" not in process.output
 
 
 def test_camera_source_network_camera_is_reopened(camera, start, wait_for, monkeypatch):
-    from fcis_ros.messages.image_messages import to_rgb
-
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     images, _ = camera
     with network_camera() as url:
@@ -104,7 +103,6 @@ def test_camera_source_calibration_follows_remapped_image(graph, start, tmp_path
 
 
 def test_reconnecting_failed_camera_is_reopened_until_lost():
-    from fcis_ros.errors import InputError
     from fcis_ros.ros.camera_source import RECONNECT_SECONDS, reconnecting
 
     now, warnings, openings = [0.0], [], [iter([1, 2]), InputError("camera 0: cannot be opened"), iter([3]), iter([])]
@@ -135,31 +133,23 @@ def test_reconnecting_failed_camera_is_reopened_until_lost():
         next(reconnecting(nothing, warnings.append))
 
 
-def recording(tmp_path, seconds, topics=("/cam",)):
-    """Frames at these times, each of the brightness of its number."""
-    from rosbags.rosbag2 import StoragePlugin, Writer
+@pytest.fixture
+def recording(tmp_path):
+    """Records frames at these times, each of the brightness of its number."""
 
-    from fcis_ros.bags.writer import image_message
-    from fcis_ros.data.frame_sources import Frame
-    from fcis_ros.messages.typestore import IMAGE, message_types
+    def write(seconds, topics=("/cam",)):
+        bags = Bags(tmp_path)
+        frames = [(bags.START + round(second * 1e9), np.full((48, 64, 3), number, np.uint8))
+                  for number, second in enumerate(seconds)]  # fmt: skip
+        return bags.write([(topic, IMAGE, bags.image(pixels, stamp), stamp) for topic in topics for stamp, pixels in frames])
 
-    store = message_types()
-    with Writer(tmp_path / "bag", version=9, storage_plugin=StoragePlugin.MCAP) as writer:
-        for topic in topics:
-            connection = writer.add_connection(topic, IMAGE, typestore=store)
-            for number, second in enumerate(seconds):
-                stamp = 1_700_000_000_000_000_000 + round(second * 1e9)
-                message = image_message(store, Frame("", stamp, np.full((48, 64, 3), number, np.uint8)))
-                writer.write(connection, stamp, store.serialize_cdr(message, IMAGE))
-    return tmp_path / "bag"
+    return write
 
 
-def test_camera_source_recording_keeps_time(camera, start, tmp_path, wait_for):
+def test_camera_source_recording_keeps_time(camera, start, recording, wait_for):
     """Intervals are the recording's, not those of a rate."""
-    from fcis_ros.messages.image_messages import to_rgb
-
     images, _ = camera
-    bag = recording(tmp_path, [0, 0.2, 0.4, 1.6, 1.8])
+    bag = recording([0, 0.2, 0.4, 1.6, 1.8])
     process = start("camera_source", {"source": bag})
 
     def pairs():
@@ -173,9 +163,9 @@ def test_camera_source_recording_keeps_time(camera, start, tmp_path, wait_for):
     assert process.interrupt() == 0, process.output
 
 
-def test_camera_source_recording_at_rate_of_topic(camera, start, tmp_path, wait_for):
+def test_camera_source_recording_at_rate_of_topic(camera, start, recording, wait_for):
     images, _ = camera
-    bag = recording(tmp_path, [0, 5, 10], ("/left", "/right"))
+    bag = recording([0, 5, 10], ("/left", "/right"))
     process = start("camera_source", {"source": bag, "rate": 10.0, "topic": "/left"})
     wait_for(lambda: len(images) >= 4, "more frames than the recording's ten seconds have")
     assert process.interrupt() == 0, process.output

@@ -65,9 +65,9 @@ def test_camera_status_values_are_complete():
 
 
 def test_model_status_loading_and_damaged_model():
-    loading = diagnostics.model_status("model", "configuring", "2/3 reading the checkpoint", {}, 0, {})
+    loading = diagnostics.model_status("configuring", "2/3 reading the checkpoint", {}, 0, {})
     assert (loading.level, loading.message) == (OK, "configuring: 2/3 reading the checkpoint")
     assert loading.values["loading"] == "2/3 reading the checkpoint" and float(loading.values["memory_mb"]) > 10
-    damaged = diagnostics.model_status("model", "active", "", {"rpn": [1.234]}, 3, {"device": "cpu"})
+    damaged = diagnostics.model_status("active", "", {"rpn": [1.234]}, 3, {"device": "cpu"})
     assert damaged.level == WARN and "3 ROIs" in damaged.message
     assert damaged.values["stage_ms.rpn"] == "1.23" and damaged.values["device"] == "cpu"

@@ -4,6 +4,7 @@
 
 from collections import Counter
 
+import cv2
 import numpy as np
 import pytest
 
@@ -13,12 +14,9 @@ from fcis_ros.model.predictor import Predictor
 
 pytestmark = pytest.mark.ros
 
-IMAGE = np.random.default_rng(0).integers(0, 256, (60, 80, 3), dtype=np.uint8)
-REMAP = {"image": "camera/image"}
-
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])  # bf16 in software where the CPU has no unit for it
-def test_node_outputs_have_header_and_prediction(client, start, tiny_checkpoint, wait_for, precision):
+def test_node_outputs_have_header_and_prediction(client, serve, tiny_checkpoint, wait_for, picture, precision):
     from sensor_msgs.msg import Image
 
     from fcis_ros.messages.mask_messages import from_message
@@ -26,20 +24,19 @@ def test_node_outputs_have_header_and_prediction(client, start, tiny_checkpoint,
     overlays, labels, masks = [], [], client.masks[""]
     client.node.create_subscription(Image, "fcis_node/overlay", overlays.append, 10)
     client.node.create_subscription(Image, "fcis_node/labels", labels.append, 10)
-    process = start("fcis_node", {"model": tiny_checkpoint, "precision": precision, "score_threshold": 0.2}, REMAP)
-    wait_for(client.connected, "the node")
+    process = serve(precision=precision, score_threshold=0.2)
     wait_for(lambda: client.node.count_publishers("fcis_node/overlay"), "the overlay")
-    sent = client.send(IMAGE)
+    sent = client.send()
     wait_for(lambda: masks and overlays and labels, "the answers")
     for answer in (masks[0], overlays[0], labels[0]):
         assert answer.header == sent.header
-    expected = Predictor.from_checkpoint(tiny_checkpoint, "cpu", precision=precision)(IMAGE, 0.2)
+    expected = Predictor.from_checkpoint(tiny_checkpoint, "cpu", precision=precision)(picture, 0.2)
     assert len(expected) > 0
     found = from_message(masks[0])
     assert np.array_equal(found.masks, expected.masks) and np.array_equal(found.scores, expected.scores)
     assert masks[0].model == "tiny" and (masks[0].height, masks[0].width) == (60, 80)
     assert overlays[0].encoding == "rgb8"
-    assert np.array_equal(image_messages.to_rgb(overlays[0]), overlay.draw(IMAGE, expected))
+    assert np.array_equal(image_messages.to_rgb(overlays[0]), overlay.draw(picture, expected))
     assert labels[0].encoding == "mono16"
     assert np.array_equal(np.frombuffer(labels[0].data, np.uint16).reshape(60, 80), overlay.label_map(expected))
     wait_for(lambda: client.count("processed") == 1, "the diagnostics")
@@ -50,33 +47,31 @@ def test_node_outputs_have_header_and_prediction(client, start, tiny_checkpoint,
     assert process.account == {"": dict(zip(client.PARTS, (1, 0, 0, 0, 0, 0), strict=True))}
 
 
-def test_node_bad_frames_are_counted_and_logged_once(client, start, tiny_checkpoint, wait_for):
-    process = start("fcis_node", {"model": tiny_checkpoint}, REMAP)
-    wait_for(client.connected, "the node")
+def test_node_bad_frames_are_counted_and_logged_once(client, serve, wait_for):
+    process = serve()
     bad = [{"encoding": "32FC1"}, {"encoding": "32FC1"}, {"step": 1}, {"height": 0}, {"height": 1000}]
     for number, changes in enumerate(bad, 1):
-        client.send(IMAGE, **changes)
+        client.send(**changes)
         wait_for(lambda number=number: client.count("rejected") == number, f"rejection {number}")
     assert client.status["camera"][0] == 1 and "rejected in the last" in client.status["camera"][1]
     client.send(np.zeros((1, 1, 3), np.uint8))
     wait_for(lambda: client.count("rejected") == 6, "the rejection of one pixel")
-    good = client.send(IMAGE)
+    good = client.send()
     wait_for(lambda: client.masks[""], "the answer to the good frame")
     assert client.masks[""][0].header == good.header and len(client.masks[""]) == 1
     assert process.output.count("32FC1") == 1 and process.output.count("step 1 is too small") == 1
     # Levels forget: with good frames only, the camera is well again.
-    wait_for(lambda: client.send(IMAGE) and client.status["camera"][0] == 0, "the level")
+    wait_for(lambda: client.send() and client.status["camera"][0] == 0, "the level")
     assert process.running and client.value("state") == "active"
     assert process.interrupt() == 0
 
 
-def test_node_overload_drops_and_counts_frames(client, start, tiny_checkpoint, wait_for):
-    process = start("fcis_node", {"model": tiny_checkpoint, "score_threshold": 1.0}, REMAP)
-    wait_for(client.connected, "the node")
+def test_node_overload_drops_and_counts_frames(client, serve, wait_for, picture):
+    process = serve(score_threshold=1.0)
     # A burst may be cut short before it reaches the node (the queues between hold a few): go on until the node says so.
-    large = np.tile(IMAGE, (8, 8, 1))
+    large = np.tile(picture, (8, 8, 1))
     wait_for(lambda: [client.send(large) for _ in range(5)] and client.count("overwritten") > 0, "an overwritten frame")
-    last, masks = client.send(IMAGE), client.masks[""]
+    last, masks = client.send(), client.masks[""]
     wait_for(lambda: masks and masks[-1].header == last.header, "the newest frame's answer")
     wait_for(lambda: client.count("processed") == len(masks), "the counters")
     # Nothing scores 1: an image without objects yields an empty array, never silence.
@@ -85,12 +80,10 @@ def test_node_overload_drops_and_counts_frames(client, start, tiny_checkpoint, w
     assert process.account[""]["processed"] == len(masks) and process.account[""]["overwritten"] > 0
 
 
-def test_node_policy_every_keeps_order_and_tracks(client, start, tiny_checkpoint, wait_for):
-    parameters = {"model": tiny_checkpoint, "frame_policy": "every", "queue_size": 40, "track": True, "score_threshold": 0.2}
-    process = start("fcis_node", parameters, REMAP)
-    wait_for(client.connected, "the node")
+def test_node_policy_every_keeps_order_and_tracks(client, serve, wait_for):
+    process = serve(frame_policy="every", queue_size=40, track=True, score_threshold=0.2)
     wait_for(lambda: "reliable" in client.value("input"), "the subscription that matches the publisher")
-    sent = [client.send(IMAGE).header for _ in range(5)]  # no more than the publisher keeps
+    sent = [client.send().header for _ in range(5)]  # no more than the publisher keeps
     wait_for(lambda: len(client.masks[""]) == 5, "all answers")
     assert [answer.header for answer in client.masks[""]] == sent
     ids = [{mask.id for mask in answer.masks} for answer in client.masks[""]]
@@ -99,17 +92,16 @@ def test_node_policy_every_keeps_order_and_tracks(client, start, tiny_checkpoint
     assert process.account[""]["processed"] == 5 and process.account[""]["overwritten"] == 0
 
 
-def test_node_bad_stamps_are_logged_and_old_frames_stale(client, start, tiny_checkpoint, wait_for):
+def test_node_bad_stamps_are_logged_and_old_frames_stale(client, serve, wait_for):
     from std_msgs.msg import Header
 
-    process = start("fcis_node", {"model": tiny_checkpoint}, REMAP)
-    wait_for(client.connected, "the node")
+    process = serve()
 
     def send(seconds, frame_id="camera"):
         header = Header(frame_id=frame_id)
         header.stamp.sec = seconds
         before = len(client.masks[""])
-        client.send(IMAGE, header=header)
+        client.send(header=header)
         wait_for(lambda: len(client.masks[""]) > before, "the answer")
         assert client.masks[""][-1].header == header
 
@@ -123,27 +115,26 @@ def test_node_bad_stamps_are_logged_and_old_frames_stale(client, start, tiny_che
     for number, stamp in enumerate((-7, 0, 600), 1):
         header = Header(frame_id="camera")
         header.stamp.sec = stamp
-        client.send(IMAGE, header=header)
+        client.send(header=header)
         wait_for(lambda number=number: client.count("stale") == number, "the stale frame")
     # As long as nothing else comes:
-    wait_for(lambda: client.send(IMAGE) and "older than max_age_ms" in client.status["camera"][1], "the warning")
+    wait_for(lambda: client.send() and "older than max_age_ms" in client.status["camera"][1], "the warning")
     assert process.interrupt() == 0
     account = process.account[""]
     assert account["processed"] == 7 and account["stale"] >= 3 and account["rejected"] == account["failed"] == 0
 
 
-def test_node_parameters_change_and_are_validated(client, start, tiny_checkpoint, wait_for):
+def test_node_parameters_change_and_are_validated(client, start, serve, wait_for):
     from rcl_interfaces.srv import DescribeParameters, GetParameters, ListParameters, SetParametersAtomically
     from rclpy.parameter import Parameter
 
     from fcis_ros.ros.params import PARAMETERS
 
-    process = start("fcis_node", {"model": tiny_checkpoint, "score_threshold": 0.2}, REMAP)
-    wait_for(client.connected, "the node")
+    process = serve(score_threshold=0.2)
 
     def served():
         client.masks[""].clear()
-        client.send(IMAGE)
+        client.send()
         return wait_for(lambda: client.masks[""], "an answer")[0].masks
 
     ((usual, count),) = Counter(mask.class_name for mask in served()).most_common(1)
@@ -185,7 +176,7 @@ def test_node_parameters_change_and_are_validated(client, start, tiny_checkpoint
     assert process.interrupt() == 0
     dump = {name: Parameter.from_parameter_msg(message(name, value)).value for name, value in zip(listed, values, strict=True)}
     assert set(names) <= set(dump)
-    again = start("fcis_node", {name: literal(value) for name, value in dump.items()}, REMAP)
+    again = start("fcis_node", {name: literal(value) for name, value in dump.items()})
     client.masks[""].clear()
     wait_for(client.connected, "the node with the dumped parameters")
     assert len(served()) == 2 and again.interrupt() == 0
@@ -206,27 +197,63 @@ def literal(value) -> str:
     return f"'{value}'" if isinstance(value, str) else str(value)
 
 
-def test_node_segment_service_returns_masks(client, start, tiny_checkpoint, wait_for):
+def test_node_segment_service_returns_masks(client, start, tiny_checkpoint, wait_for, picture):
     from lifecycle_msgs.msg import Transition
 
     from fcis_ros.srv import Segment
 
     parameters = {"model": tiny_checkpoint, "precision": "fp32", "score_threshold": 0.2, "autostart": False}
-    process = start("fcis_node", parameters, REMAP)
-    image = client.image(IMAGE)
+    process = start("fcis_node", parameters)
+    image = client.image()
     refused = client.call(Segment, "fcis_node/segment", Segment.Request(image=image))
     assert not refused.success and "configure the node first" in refused.message
     assert client.change_state(Transition.TRANSITION_CONFIGURE)
     answer = client.call(Segment, "fcis_node/segment", Segment.Request(image=image))
-    expected = Predictor.from_checkpoint(tiny_checkpoint, "cpu", precision="fp32")(IMAGE, 0.2)
+    expected = Predictor.from_checkpoint(tiny_checkpoint, "cpu", precision="fp32")(picture, 0.2)
     assert answer.success and answer.masks.header == image.header and answer.masks.model == "tiny"
     assert [mask.score for mask in answer.masks.masks] == pytest.approx(expected.scores.tolist()) and len(expected)
-    bad = client.call(Segment, "fcis_node/segment", Segment.Request(image=client.image(IMAGE, step=1)))
+    bad = client.call(Segment, "fcis_node/segment", Segment.Request(image=client.image(step=1)))
     assert not bad.success and "step 1 is too small" in bad.message and not bad.masks.masks
     assert client.change_state(Transition.TRANSITION_ACTIVATE)
     assert client.call(Segment, "fcis_node/segment", Segment.Request(image=image)).success
     wait_for(lambda: client.value("segment_requests", "model") == "3", "the diagnostics")
     assert process.interrupt() == 0
+
+
+def test_node_several_cameras_take_turns_without_waiting_for_dead_one(client, start, tiny_checkpoint, wait_for, picture):
+    from sensor_msgs.msg import CompressedImage
+
+    for name in ("front", "left", "rear"):
+        client.watch(name)
+    jpegs = client.publisher("left_driver/image_raw/compressed", CompressedImage)
+    parameters = {"model": tiny_checkpoint, "cameras": "[front, left, rear]", "silence_s": 1.0, "max_batch": 2}
+    process = start("fcis_node", parameters, {"left/image": "left_driver/image_raw"})
+    wait_for(lambda: client.connected("front/image", "fcis_node/left/masks"), "the raw camera")
+    wait_for(lambda: jpegs.get_subscription_count() == 1, "the compressed camera")  # auto: the raw topic has no publisher
+    assert "/left_driver/image_raw/compressed (reliable, volatile, depth 10)" in wait_for(
+        lambda: client.value("input", "camera left"), "the input"
+    )
+    answered = client.masks["left"]
+    # One camera floods the node; the other's few frames are all answered.
+    large = np.tile(picture, (4, 4, 1))
+    for number in range(3):
+        jpeg = CompressedImage(format="jpeg", data=cv2.imencode(".jpg", large)[1].tobytes())
+        jpeg.header.frame_id = "left"
+        jpeg.header.stamp.sec = 10 + number
+        jpegs.publish(jpeg)
+        wait_for(lambda: client.send(large, "front/image") and len(answered) > number, "the slow camera's answer")  # noqa: B023
+        assert client.masks["left"][-1].header == jpeg.header
+        assert (client.masks["left"][-1].height, client.masks["left"][-1].width) == large.shape[:2]
+    wait_for(lambda: client.masks["front"], "the fast camera's answer")
+    assert {answer.header.frame_id[:7] for answer in client.masks["front"]} == {"camera_"} and not client.masks["rear"]
+    jpegs.publish(CompressedImage(format="jpeg", data=b"garbage"))
+    wait_for(lambda: client.count("rejected", "camera left") == 1, "the damaged picture")
+    wait_for(lambda: "/rear/image has no publisher; images are" in client.status["camera rear"][1], "the dead camera")
+    assert client.status["camera rear"][0] == 1 and "/front/image" in client.status["camera rear"][1]
+    assert process.interrupt() == 0
+    assert process.account["left"]["processed"] == 3 and process.account["left"]["rejected"] == 1
+    assert process.account["front"]["processed"] == len(client.masks["front"])
+    assert sum(process.account["rear"].values()) == 0
 
 
 @pytest.mark.parametrize(
@@ -245,7 +272,7 @@ def test_node_segment_service_returns_masks(client, start, tiny_checkpoint, wait
     ],
 )
 def test_node_unusable_parameter_ends_with_one_line(graph, start, tiny_checkpoint, parameters, named):
-    process = start("fcis_node", {"model": tiny_checkpoint, **parameters}, REMAP)
+    process = start("fcis_node", {"model": tiny_checkpoint, **parameters})
     assert process.wait() == 2
     lines = [line for line in process.output.splitlines() if "[INFO]" not in line]
     assert len(lines) == 1 and named in lines[0]

@@ -12,8 +12,8 @@ import numpy as np
 from fcis_ros.messages import image_messages
 from fcis_ros.ros import inference_worker
 from fcis_ros.ros.frame_queue import FrameQueue, StaleFrameError
-from fcis_ros.ros.frame_sink import PublishedFrame
 from fcis_ros.ros.header_checks import HeaderCheck, nanoseconds
+from fcis_ros.ros.inference_worker import PublishedFrame
 
 FRAMES = int(os.environ.get("FCIS_FUZZ_FRAMES", "2000"))
 GOOD = np.full((6, 8, 3), 77, np.uint8)

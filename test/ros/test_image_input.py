@@ -29,7 +29,7 @@ while rclpy.ok():
 """
 
 
-def test_image_input_changing_qos_loses_no_image(graph, start, tmp_path, wait_for):
+def test_image_input_changing_qos_loses_no_image(graph, start, wait_for):
     """Best effort before a publisher is there, reliable with the first, best effort with a second, reliable without it."""
     from rclpy.qos import QoSProfile, ReliabilityPolicy
     from sensor_msgs.msg import Image
@@ -54,8 +54,7 @@ def test_image_input_changing_qos_loses_no_image(graph, start, tmp_path, wait_fo
         wait_for(lambda: len(got) >= number + 100, "images")
 
     assert "best effort" in refreshed()
-    (tmp_path / "driver.py").write_text(DRIVER)
-    driver = start(tmp_path / "driver.py")
+    driver = start(DRIVER)
     hundred_more()
     wait_for(lambda: graph.count_publishers("camera/image") == 1, "the driver")
     assert "reliable" in refreshed()
@@ -91,3 +90,29 @@ def test_image_input_unknown_name_delays_log():
     for _ in range(PATIENCE + 3):
         ImageInput._notice(camera, unnamed)
     assert lines[2:] == [unnamed.text]  # the name stayed unknown
+
+
+def test_node_missing_images_logs_each_reason_once(client, start, tiny_checkpoint, wait_for):
+    from rclpy.qos import qos_profile_sensor_data
+    from std_msgs.msg import String
+
+    client.publisher("text/image", String)
+    client.publisher("deaf/image", profile=qos_profile_sensor_data)
+    client.publisher("quiet/image")
+    parameters = {"model": tiny_checkpoint, "cameras": "[none, text, deaf, quiet]", "input_qos": "reliable", "silence_s": 1.0}
+    process = start("fcis_node", {**parameters, "use_sim_time": True})  # without a clock: the diagnostics go on
+    expected = {
+        "none": (1, "/none/image has no publisher"),
+        "text": (2, "/test_client publishes /text/image as std_msgs/msg/String"),
+        "deaf": (2, "the quality of service of /test_client on /deaf/image does not match"),
+        "quiet": (1, "/test_client is connected on /quiet/image, but nothing arrives; images over 0.5 MB need"),
+    }
+    for name, (level, text) in expected.items():
+        wait_for(lambda name=name, text=text: text in client.status[f"camera {name}"][1], f"camera {name}")
+        assert client.status[f"camera {name}"][0] == level
+        assert process.output.count(text) == 1
+    client.send(topic="quiet/image")
+    wait_for(lambda: "images arrive on /quiet/image" in process.output, "the good news")
+    wait_for(lambda: "has stopped publishing" in client.status["camera quiet"][1], "silence again")
+    assert process.output.count("/test_client has stopped publishing") == 1
+    assert process.interrupt() == 0

@@ -10,7 +10,7 @@ import pytest
 from fcis_ros.errors import InputError
 from fcis_ros.ros import inference_worker, model_loading
 from fcis_ros.ros.frame_queue import FrameCounts, FrameQueue, NodeEndedError, StaleFrameError
-from fcis_ros.ros.frame_sink import PublishedFrame
+from fcis_ros.ros.inference_worker import PublishedFrame
 
 
 class Predictor:

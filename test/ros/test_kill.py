@@ -4,13 +4,10 @@
 
 import signal
 
-import numpy as np
 import pytest
 
 pytestmark = pytest.mark.ros
 
-IMAGE = np.random.default_rng(0).integers(0, 256, (60, 80, 3), dtype=np.uint8)
-REMAP = {"image": "camera/image"}
 # Somebody who looks at everything, and is busy: it takes a message now and then.
 VIEWER = """
 import time
@@ -59,16 +56,13 @@ def test_node_killed_source_is_reported_and_new_one_served(client, start, tiny_c
     assert account["failed"] == account["rejected"] == 0
 
 
-def test_node_killed_viewer_does_not_delay_others(client, start, tiny_checkpoint, wait_for, tmp_path):
-    (tmp_path / "viewer.py").write_text(VIEWER)
-    process = start("fcis_node", {"model": tiny_checkpoint}, REMAP)
-    viewer, answers = start(tmp_path / "viewer.py"), client.masks[""]
-    wait_for(client.connected, "the node")
-    wait_for(lambda: client.send(IMAGE) and viewer.output.count("seen") >= 3, "the viewer's pictures")
+def test_node_killed_viewer_does_not_delay_others(client, start, serve, wait_for):
+    viewer, process, answers = start(VIEWER), serve(), client.masks[""]
+    wait_for(lambda: client.send() and viewer.output.count("seen") >= 3, "the viewer's pictures")
     kill(viewer)
     # More frames than any queue between them holds; each is answered though the middleware still knows the dead reader.
     for number in range(30):
-        sent = client.send(IMAGE)
+        sent = client.send()
         wait_for(lambda sent=sent: answers[-1].header == sent.header, f"answer {number} after the end of the viewer")
     wait_for(lambda: client.status["camera"][0] == 0, "the level")
     assert process.interrupt() == 0 and process.account[""]["failed"] == 0
@@ -76,6 +70,6 @@ def test_node_killed_viewer_does_not_delay_others(client, start, tiny_checkpoint
 
 def test_node_killed_can_be_started_again(client, start, tiny_checkpoint, wait_for):
     for _ in range(2):
-        process, answered = start("fcis_node", {"model": tiny_checkpoint}, REMAP), len(client.masks[""])
-        wait_for(lambda answered=answered: client.send(IMAGE) and len(client.masks[""]) > answered, "an answer")
+        process, answered = start("fcis_node", {"model": tiny_checkpoint}), len(client.masks[""])
+        wait_for(lambda answered=answered: client.send() and len(client.masks[""]) > answered, "an answer")
         kill(process)

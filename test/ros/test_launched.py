@@ -103,23 +103,26 @@ def test_launch_arguments_override_params_file(launched, graph, photo, tmp_path,
 
     settings = tmp_path / "mine.yaml"
     settings.write_text("/**:\n  ros__parameters:\n    score_threshold: 0.125\n    max_instances: 7\n")
-    launched(source=photo, rate=2, params_file=settings, score_threshold=0.75)
+    launch = launched(source=photo, rate=2, params_file=settings, score_threshold=0.75, score_treshold=0.3)
     client = graph.create_client(GetParameters, "/fcis_node/get_parameters")
     wait_for(client.service_is_ready, "the node's parameters")
     future = client.call_async(GetParameters.Request(names=["score_threshold", "max_instances"]))
     wait_for(future.done, "an answer")
     first, second = future.result().values
     assert (first.double_value, second.integer_value) == (0.75, 7)
+    hint = "argument score_treshold is unknown and has no effect; did you mean score_threshold?"
+    wait_for(lambda: hint in launch.output, "the hint")
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
-    [({"score_threshold": "1.5"}, "argument score_threshold: '1.5' is not within 0.0 to 1.0"),
-     ({"source": "/nowhere.mp4"}, "argument source: '/nowhere.mp4' does not exist"), ({"loop": "often"}, "loop"),
-     ({"model": "/nowhere.safetensors"}, "argument model: '/nowhere.safetensors' does not exist")],
+    ("file", "arguments", "message"),
+    [("camera.launch.py", {"score_threshold": "1.5"}, "argument score_threshold: '1.5' is not within 0.0 to 1.0"),
+     ("camera.launch.py", {"loop": "often"}, "loop"),
+     ("replay.launch.py", {"rviz": "false", "bag": "/nowhere"}, "argument source: '/nowhere' does not exist"),
+     ("replay.launch.py", {"rviz": "false"}, "'bag'")],
 )  # fmt: skip
-def test_launch_wrong_argument_starts_nothing(launched, arguments, message):
-    launch = launched(**{"source": "synthetic", **arguments})
+def test_launch_wrong_argument_starts_nothing(launched, file, arguments, message):
+    launch = launched(file, **arguments)
     assert launch.process.wait(60) == 1
     assert message in launch.output and "process started" not in launch.output
 
@@ -151,15 +154,3 @@ def test_replay_recording_once_or_in_loop(launched, graph, tmp_path, wait_for):
     wait_for(lambda: len(masks) > 5, "masks of the second round")
     launch.process.send_signal(signal.SIGINT)
     assert launch.process.wait(60) == 0 and not launch.children
-
-
-def test_launch_misspelt_argument_is_reported(launched, photo, wait_for):
-    launch = launched(source=photo, rate=2, score_treshold=0.3)
-    hint = "argument score_treshold is unknown and has no effect; did you mean score_threshold?"
-    wait_for(lambda: hint in launch.output, "the hint")
-
-
-def test_replay_without_recording_is_refused(launched):
-    launch = launched("replay.launch.py", rviz="false")
-    assert launch.process.wait(60) == 1
-    assert "'bag'" in launch.output and "process started" not in launch.output

@@ -2,17 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The life cycle from outside: transitions, a device that fails, and signals at any moment."""
 
-import itertools
 import signal
-import time
 
 import numpy as np
 import pytest
 
 pytestmark = pytest.mark.ros
-
-IMAGE = np.random.default_rng(0).integers(0, 256, (60, 80, 3), dtype=np.uint8)
-REMAP = {"image": "camera/image"}
 
 
 # Reading the checkpoint ends when the test says so, the process not before it.
@@ -43,8 +38,7 @@ def test_lifecycle_manual_transitions_answer_meanwhile(client, start, tiny_check
     from lifecycle_msgs.srv import ChangeState
 
     monkeypatch.setenv("GO_ON", str(tmp_path / "go_on"))
-    (tmp_path / "slow.py").write_text(SLOW_LOADING)
-    process = start(tmp_path / "slow.py", {"model": tiny_checkpoint, "autostart": False}, REMAP)
+    process = start(SLOW_LOADING, {"model": tiny_checkpoint, "autostart": False})
     assert client.state() == "unconfigured" and not client.connected()
     change = client.node.create_client(ChangeState, "fcis_node/change_state")
     wait_for(change.service_is_ready, "the service")
@@ -69,7 +63,7 @@ def test_lifecycle_manual_transitions_answer_meanwhile(client, start, tiny_check
         assert client.change_state(Transition.TRANSITION_ACTIVATE)
         wait_for(client.connected, "the subscription")
         before = len(client.masks[""])
-        client.send(IMAGE)
+        client.send()
         wait_for(lambda before=before: len(client.masks[""]) > before, "an answer")
         assert client.change_state(Transition.TRANSITION_DEACTIVATE)
         wait_for(lambda: client.publisher().get_subscription_count() == 0, "the end of the subscription")
@@ -111,19 +105,17 @@ sys.exit(fcis_node.main())
 """
 
 
-def test_lifecycle_no_memory_fails_frame_and_lost_device_ends_node(client, start, tiny_checkpoint, wait_for, tmp_path):
+def test_lifecycle_no_memory_fails_frame_and_lost_device_ends_node(client, serve, wait_for, picture):
     from lifecycle_msgs.msg import TransitionEvent
 
     events = []
     client.node.create_subscription(TransitionEvent, "fcis_node/transition_event", events.append, 10)
-    (tmp_path / "failing.py").write_text(FAILING_DEVICE)
-    process = start(tmp_path / "failing.py", {"model": tiny_checkpoint}, REMAP)
-    wait_for(client.connected, "the node")
-    no_memory, gone = np.full_like(IMAGE, 1), np.full_like(IMAGE, 2)
+    process = serve(FAILING_DEVICE)
+    no_memory, gone = np.full_like(picture, 1), np.full_like(picture, 2)
     client.send(no_memory)
     wait_for(lambda: client.count("failed") == 1, "the failed frame")
     assert client.status["camera"][:2] == (2, client.status["camera"][1]) and "1 frames failed" in client.status["camera"][1]
-    good = client.send(IMAGE)
+    good = client.send()
     wait_for(lambda: client.masks[""], "the next frame's answer")
     assert client.masks[""][0].header == good.header
     client.send(gone)
@@ -133,37 +125,68 @@ def test_lifecycle_no_memory_fails_frame_and_lost_device_ends_node(client, start
     assert process.account[""]["failed"] == 2 and process.account[""]["processed"] == 1
 
 
-def test_lifecycle_no_memory_at_configure_can_be_repeated(client, start, tiny_checkpoint, wait_for, tmp_path, monkeypatch):
+# Neither does the worker's thread start the first time.
+FAILING_WORKER = FAILING_DEVICE.replace(
+    "sys.exit",
+    """
+class FailingWorker(fcis_node.inference_worker.InferenceWorker):
+    failures = 1
+
+    def __init__(self, *arguments):
+        if FailingWorker.failures:
+            FailingWorker.failures -= 1
+            raise RuntimeError("can't start new thread")
+        super().__init__(*arguments)
+
+fcis_node.inference_worker.InferenceWorker = FailingWorker
+sys.exit""",
+)
+
+
+def test_lifecycle_configure_after_failures_has_everything_once(
+    client, start, tiny_checkpoint, wait_for, tmp_path, monkeypatch
+):
+    """A configuration that fails leaves nothing behind, however far it came."""
     from lifecycle_msgs.msg import Transition
 
-    monkeypatch.setenv("FIRST", "memory memory fine")
-    (tmp_path / "failing.py").write_text(FAILING_DEVICE)
-    process = start(tmp_path / "failing.py", {"model": tiny_checkpoint, "autostart": False}, REMAP)
-    for tries in (1, 2):
+    def outputs() -> int:
+        names = ("front/masks", "front/overlay", "front/labels", "front/labels_color", "front/timing", "rear/masks")
+        return sum(client.node.count_publishers(f"fcis_node/{name}") for name in names)
+
+    monkeypatch.setenv("FIRST", "memory memory fine fine")
+    model = tmp_path / "model.safetensors"
+    model.write_bytes(b"no model")
+    process = start(FAILING_WORKER, {"model": model, "autostart": False, "cameras": "[front, rear]"})
+    no_memory = "cannot start: RuntimeError: CUDA out of memory. Tried to allocate 2.00 GiB\n"
+    reasons = ("not a readable safetensors file", no_memory, no_memory, "cannot start: RuntimeError: can't start new thread")
+    for tries, reason in enumerate(reasons):
         assert not client.change_state(Transition.TRANSITION_CONFIGURE) and client.state() == "unconfigured"
-        assert process.output.count("cannot start: RuntimeError: CUDA out of memory. Tried to allocate 2.00 GiB\n") == tries
+        assert process.output.count(reason) == reasons[: tries + 1].count(reason)
+        model.write_bytes(tiny_checkpoint.read_bytes())
+    wait_for(lambda: outputs() == 0, "the end of the publishers")
     assert client.change_state(Transition.TRANSITION_CONFIGURE) and client.change_state(Transition.TRANSITION_ACTIVATE)
-    wait_for(client.connected, "the node")
-    good = client.send(IMAGE)
-    wait_for(lambda: client.masks[""], "the answer")
-    assert client.masks[""][0].header == good.header and process.interrupt() == 0
+    wait_for(lambda: outputs() == 6, "one publisher of each topic")
+    client.watch("front")
+    wait_for(lambda: client.connected("front/image", "fcis_node/front/masks"), "the node")
+    good = client.send(topic="front/image")
+    wait_for(lambda: client.masks["front"], "an answer")
+    assert client.masks["front"][0].header == good.header
+    assert client.change_state(Transition.TRANSITION_DEACTIVATE) and client.change_state(Transition.TRANSITION_CLEANUP)
+    wait_for(lambda: outputs() == 0, "the end of the publishers")
+    assert process.interrupt() == 0, process.output
 
 
 @pytest.mark.parametrize(("trouble", "status", "line"), [
     ("memory", 2, "cannot start: RuntimeError: CUDA out of memory"),
     ("lost", 3, "failed for good, ending with status 3: CUDA error: an illegal memory access"),
 ])  # fmt: skip
-def test_lifecycle_device_failure_at_start_ends_node(
-    graph, start, tiny_checkpoint, tmp_path, monkeypatch, trouble, status, line
-):
+def test_lifecycle_device_failure_at_start_ends_node(graph, start, tiny_checkpoint, monkeypatch, trouble, status, line):
     monkeypatch.setenv("FIRST", trouble)
-    (tmp_path / "failing.py").write_text(FAILING_DEVICE)
-    process = start(tmp_path / "failing.py", {"model": tiny_checkpoint}, REMAP)
+    process = start(FAILING_DEVICE, {"model": tiny_checkpoint})
     assert process.wait() == status and process.output.count(line) == 1
 
 
-@pytest.mark.parametrize("autostart", [True, False])
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(("autostart", "number"), [(True, signal.SIGINT), (False, signal.SIGTERM)])
 def test_lifecycle_signal_in_transition_ends_silently(
     client, start, tiny_checkpoint, wait_for, tmp_path, monkeypatch, autostart, number
 ):
@@ -172,8 +195,7 @@ def test_lifecycle_signal_in_transition_ends_silently(
     from lifecycle_msgs.srv import ChangeState
 
     monkeypatch.setenv("GO_ON", str(tmp_path / "go_on"))
-    (tmp_path / "slow.py").write_text(SLOW_LOADING)
-    process = start(tmp_path / "slow.py", {"model": tiny_checkpoint, "autostart": autostart}, REMAP)
+    process = start(SLOW_LOADING, {"model": tiny_checkpoint, "autostart": autostart})
     if not autostart:
         change = client.node.create_client(ChangeState, "fcis_node/change_state")
         wait_for(change.service_is_ready, "the service")
@@ -187,18 +209,17 @@ def test_lifecycle_signal_in_transition_ends_silently(
         assert word not in process.output, process.output
 
 
-def test_lifecycle_lost_device_ends_inactive_node(client, start, tiny_checkpoint, wait_for, tmp_path):
+def test_lifecycle_lost_device_ends_inactive_node(client, start, tiny_checkpoint, wait_for, picture):
     """A request may meet it; what is not active cannot be deactivated first."""
     from lifecycle_msgs.msg import Transition
 
     from fcis_ros.srv import Segment
 
-    (tmp_path / "failing.py").write_text(FAILING_DEVICE)
-    process = start(tmp_path / "failing.py", {"model": tiny_checkpoint, "autostart": False}, REMAP)
+    process = start(FAILING_DEVICE, {"model": tiny_checkpoint, "autostart": False})
     assert client.change_state(Transition.TRANSITION_CONFIGURE)
     request = client.node.create_client(Segment, "fcis_node/segment")
     wait_for(request.service_is_ready, "the service")
-    request.call_async(Segment.Request(image=client.image(np.full_like(IMAGE, 2))))
+    request.call_async(Segment.Request(image=client.image(np.full_like(picture, 2))))
     assert process.wait() == 3
 
 
@@ -222,40 +243,12 @@ sys.exit""",
 )
 
 
-def test_lifecycle_signal_after_lost_device_ends_silently(client, start, tiny_checkpoint, wait_for, tmp_path, monkeypatch):
+def test_lifecycle_signal_after_lost_device_ends_silently(client, serve, wait_for, picture, tmp_path, monkeypatch):
     monkeypatch.setenv("GO_ON", str(tmp_path / "go_on"))
-    (tmp_path / "slow.py").write_text(SLOW_END)
-    process = start(tmp_path / "slow.py", {"model": tiny_checkpoint}, REMAP)
-    wait_for(client.connected, "the node")
-    client.send(np.full_like(IMAGE, 2))
+    process = serve(SLOW_END)
+    client.send(np.full_like(picture, 2))
     wait_for(lambda: client.value("state", "model") == "deactivating", "the transition")
     process.send_signal(signal.SIGINT)
     wait_for(lambda: process.account, "the end of the node")
     (tmp_path / "go_on").touch()
     assert process.wait() == 0 and "Traceback" not in process.output
-
-
-def catches(pid: int, number: int) -> bool:
-    """Whether the process has a handler for a signal."""
-    with open(f"/proc/{pid}/status") as status:
-        mask = next(line for line in status if line.startswith("SigCgt:")).split()[1]
-    return bool(int(mask, 16) >> (number - 1) & 1)
-
-
-@pytest.mark.parametrize("executable", ["fcis_node", "camera_source"])
-@pytest.mark.parametrize("moment", ["imports", "loading", "active"])
-def test_process_many_signals_end_cleanly(graph, start, tiny_checkpoint, wait_for, executable, moment):
-    process = start(executable, {"model": tiny_checkpoint} if executable == "fcis_node" else {}, new_interpreter=True)
-    topic = "fcis_node/masks" if executable == "fcis_node" else "image_raw"
-    reached = {
-        "imports": lambda: catches(process.pid, signal.SIGTERM),  # Python itself does not
-        "loading": lambda: executable in graph.get_node_names(),
-        "active": lambda: graph.count_publishers(topic),
-    }
-    wait_for(reached[moment], moment)
-    numbers = itertools.cycle((signal.SIGINT, signal.SIGTERM, signal.SIGINT))
-    while process.running:
-        process.send_signal(next(numbers))
-        time.sleep(0.03)
-    assert process.wait() == 0, process.output
-    assert "Traceback" not in process.output and "cannot start" not in process.output

@@ -26,7 +26,7 @@ def test_device_failure_gpu_without_answer_is_described(monkeypatch):
     assert model_loading.device_failure(torch.device("cuda:0")) == ""
 
 
-def test_load_reports_progress_and_digest(tiny_checkpoint):
+def test_load_reports_progress_and_digest_and_predictor_computes(tiny_checkpoint):
     steps = []
     predictor, digest = model_loading.load(str(tiny_checkpoint), "cpu", 0, "fp32", steps.append)
     assert [step[:3] for step in steps] == ["1/3", "2/3", "3/3"] and predictor.name == "tiny"
@@ -34,10 +34,6 @@ def test_load_reports_progress_and_digest(tiny_checkpoint):
     with pytest.raises(InputError, match="no such file"):
         model_loading.load("nowhere.safetensors", "cpu", 0, "fp32", steps.append)
     model_loading.free()
-
-
-def test_load_predictor_computes_list_of_images(tiny_checkpoint):
-    predictor, _ = model_loading.load(str(tiny_checkpoint), "cpu", 0, "fp32", lambda step: None)
     images = [np.full((40, 60, 3), 90, np.uint8), np.full((50, 50, 3), 30, np.uint8)]
     first, second = predictor.predict(images, 0.1)
     assert (first.instances.height, second.instances.width) == (40, 50)

@@ -10,10 +10,18 @@ import numpy as np
 import pytest
 
 from fcis_ros.errors import InputError
+from fcis_ros.messages.image_messages import ENCODINGS
 from fcis_ros.structures import Instances
 
 pytestmark = pytest.mark.ros
 ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def params():
+    from fcis_ros.ros import params
+
+    return params
 
 
 def test_parameter_tables_are_up_to_date():
@@ -23,12 +31,10 @@ def test_parameter_tables_are_up_to_date():
     assert document == tables["with_table"](document)
 
 
-def test_parameters_every_row_is_complete():
-    from fcis_ros.ros.params import PARAMETERS, SETTINGS
-
-    names = [row.name for row in PARAMETERS]
-    assert len(set(names)) == len(names) and SETTINGS == {row.name for row in PARAMETERS if not row.read_only}
-    for row in PARAMETERS:
+def test_parameters_every_row_is_complete(params):
+    names = [row.name for row in params.PARAMETERS]
+    assert len(set(names)) == len(names) and params.SETTINGS == {row.name for row in params.PARAMETERS if not row.read_only}
+    for row in params.PARAMETERS:
         assert row.description[-1] == "." and len(row.description) > 20, row.name
         if isinstance(row.default, (int, float)) and not isinstance(row.default, bool):
             assert row.limits[0] <= row.default <= row.limits[1], row.name
@@ -37,39 +43,31 @@ def test_parameters_every_row_is_complete():
 
 
 def test_documentation_names_every_encoding():
-    from fcis_ros.messages.image_messages import ENCODINGS
-
     table = (ROOT / "docs" / "node.md").read_text().split("## Encodings")[1].split("\n\n")[0]
     named = [name for line in table.splitlines()[1:] for name in re.findall(r"`(\w+)`", line.split("|")[1])]
     assert sorted(named) == sorted(ENCODINGS)
 
 
 @pytest.mark.parametrize(("given", "names"), [([""], ("",)), ([], ("",)), (["front", "", "left_2"], ("front", "left_2"))])
-def test_cameras_valid_names_are_kept(given, names):
-    from fcis_ros.ros import params
-
+def test_cameras_valid_names_are_kept(params, given, names):
     assert params.cameras(given) == names
 
 
 @pytest.mark.parametrize("given", [["a b"], ["1st"], ["/front"], ["front", "front"], ["overlay"], ["~"]])
-def test_cameras_bad_name_is_refused(given):
-    from fcis_ros.ros import params
-
+def test_cameras_bad_name_is_refused(params, given):
     with pytest.raises(InputError, match="parameter cameras"):
         params.cameras(given)
 
 
-def test_settings_keep_selects_by_score_class_and_number():
-    from fcis_ros.ros.params import PARAMETERS, SETTINGS, Settings
-
+def test_settings_keep_selects_by_score_class_and_number(params):
     found = Instances(
         9, 9, np.tile(np.array([[0, 0, 1, 1]], np.int32), (4, 1)), np.array([0.9, 0.8, 0.6, 0.4], np.float32),
         np.array([1, 2, 1, 1]), tuple(np.array([0, 1], np.uint32) for _ in range(4)), ("car", "pedestrian"),
     )  # fmt: skip
 
     def scores(**changes):
-        values = {row.name: row.default for row in PARAMETERS if row.name in SETTINGS} | {"classes": ()} | changes
-        return [round(float(score), 1) for score in found.scores[Settings(**values).keep(found)]]
+        values = {row.name: row.default for row in params.PARAMETERS if row.name in params.SETTINGS} | {"classes": ()} | changes
+        return [round(float(score), 1) for score in found.scores[params.Settings(**values).keep(found)]]
 
     assert scores() == [0.9, 0.8, 0.6]
     assert scores(score_threshold=0.0, classes=("car",)) == [0.9, 0.6, 0.4]

@@ -1,5 +1,7 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
+from types import SimpleNamespace
+
 import pytest
 
 pytestmark = pytest.mark.ros
@@ -40,3 +42,11 @@ def test_mismatch_is_one_line():
     reason = qos.mismatch(profile("BEST_EFFORT"), profile("RELIABLE"))
     assert "reliable" in reason.lower() and "\n" not in reason
     assert qos.mismatch(profile(), profile()) == ""
+
+
+@pytest.mark.parametrize(("rules", "expected"), [({}, "/front/info"), ({"info": "/mine"}, "info")])
+def test_companion_topic_remapped_itself_is_kept(rules, expected):
+    from fcis_ros.ros import qos
+
+    node = SimpleNamespace(resolve_topic_name=lambda name, only_expand=False: name if only_expand else rules.get(name, name))
+    assert qos.companion_topic(node, "info", "/front/info") == expected

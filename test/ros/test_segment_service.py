@@ -5,12 +5,9 @@
 import signal
 from types import SimpleNamespace
 
-import numpy as np
 import pytest
 
 pytestmark = pytest.mark.ros
-
-IMAGE = np.random.default_rng(0).integers(0, 256, (60, 80, 3), dtype=np.uint8)
 
 
 @pytest.fixture
@@ -109,7 +106,6 @@ sys.exit(fcis_node.main())
 def gate(tmp_path, monkeypatch):
     """The file; it is there while the node computes for the first time."""
     monkeypatch.setenv("GO_ON", str(tmp_path / "go_on"))
-    (tmp_path / "gated.py").write_text(GATED)
     (tmp_path / "go_on").touch()
     return tmp_path / "go_on"
 
@@ -123,38 +119,26 @@ def ask(client, wait_for):
 
     def send():
         wait_for(service.service_is_ready, "the service")
-        return service.call_async(Segment.Request(image=client.image(IMAGE)))
+        return service.call_async(Segment.Request(image=client.image()))
 
     return send
 
 
-def wait_behind_a_frame(client, wait_for, gate, ask):
+@pytest.mark.parametrize("end", ["signal", "shutdown"])
+def test_waiting_request_is_answered_when_the_node_ends(client, serve, wait_for, gate, ask, end):
     """A frame of the camera is in work, a request waits behind it."""
-    wait_for(client.connected, "the node")
+    from lifecycle_msgs.msg import Transition
+
+    process = serve(GATED)
     gate.unlink()
-    client.send(IMAGE)
+    client.send()
     wait_for(lambda: client.count("waiting") == 1, "the frame in work")
     future = ask()
     wait_for(lambda: client.value("segment_requests", "model") == "1", "the request")
-    return future
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_waiting_request_is_answered_when_a_signal_ends_the_node(client, start, tiny_checkpoint, wait_for, gate, ask, number):
-    process = start(gate.with_name("gated.py"), {"model": tiny_checkpoint}, {"image": "camera/image"})
-    future = wait_behind_a_frame(client, wait_for, gate, ask)
-    process.send_signal(number)
-    wait_for(future.done, "the answer")
-    assert not future.result().success and "stopped serving" in future.result().message
-    assert process.wait() == 0, process.output
-
-
-def test_waiting_request_is_answered_when_the_node_is_shut_down(client, start, tiny_checkpoint, wait_for, gate, ask):
-    from lifecycle_msgs.msg import Transition
-
-    process = start(gate.with_name("gated.py"), {"model": tiny_checkpoint}, {"image": "camera/image"})
-    future = wait_behind_a_frame(client, wait_for, gate, ask)
-    client.change_state(Transition.TRANSITION_ACTIVE_SHUTDOWN)
+    if end == "signal":
+        process.send_signal(signal.SIGTERM)
+    else:
+        client.change_state(Transition.TRANSITION_ACTIVE_SHUTDOWN)
     wait_for(future.done, "the answer")
     assert not future.result().success and "stopped serving" in future.result().message
     assert process.interrupt() == 0, process.output
@@ -165,7 +149,7 @@ def test_request_in_work_is_answered_at_cleanup_and_the_next_one_after_configure
 ):
     from lifecycle_msgs.msg import Transition
 
-    process = start(gate.with_name("gated.py"), {"model": tiny_checkpoint, "autostart": False})
+    process = start(GATED, {"model": tiny_checkpoint, "autostart": False})
     assert client.change_state(Transition.TRANSITION_CONFIGURE)
     gate.unlink()
     future = ask()

@@ -58,80 +58,64 @@ class Tree:
 
 @pytest.fixture
 def tree(tmp_path) -> Tree:
-    return Tree(tmp_path)
+    tree = Tree(tmp_path)
+    tree.install_torch("2.4.0")
+    return tree
 
 
-def test_build_auto_without_pytorch_leaves_operators_out_with_one_line(tree):
+@pytest.fixture
+def cache(tree) -> dict[str, str]:
+    return {"FCIS_OPERATOR_CACHE": str(tree.root / "cache")}
+
+
+def test_build_without_pytorch_is_one_line_and_removes_library(tree):
+    """AUTO leaves the operators out, ON fails; PyTorch that comes back is compiled for again."""
+    tree.build()
+    shutil.rmtree(tree.site / "torch")
     done = tree.build()
-    assert done.returncode == 0 and tree.calls == 0 and not tree.out.exists()
+    assert done.returncode == 0 and tree.calls == 1 and not tree.out.exists()
     (line,) = done.stderr.splitlines()
     assert sys.executable in line and "operators are left out" in line and "install PyTorch" in line
-
-
-def test_build_on_without_pytorch_fails_with_one_line(tree):
     done = tree.build("ON")
-    assert done.returncode == 1 and tree.calls == 0
+    assert done.returncode == 1 and tree.calls == 1
     assert done.stderr == f"fcis_ros: FCIS_BUILD_OPS=ON, but there is no PyTorch for {sys.executable}\n"
-
-
-def test_build_pytorch_installed_later_compiles_once(tree):
-    tree.build()
     tree.install_torch("2.4.0")
+    tree.build()
+    assert tree.calls == 2
+
+
+def test_build_changed_inputs_compile_again_once(tree):
     first = tree.build()
-    assert (first.returncode, first.stderr, tree.calls) == (0, "", 1)
+    assert (first.returncode, first.stderr) == (0, "")
     assert tree.library.read_text() == "ON"  # from here on a failure to import it is an error, not an omission
-    assert tree.build().returncode == 0 and tree.calls == 1
+    environment = {"TORCH_CUDA_ARCH_LIST": "8.7", "CUDA_HOME": str(tree.root / "cuda"), "CXX": str(tree.root / "compiler")}
+    compiler, nvcc = tree.root / "compiler", tree.root / "cuda" / "bin" / "nvcc"
+    changes = [
+        lambda: None,
+        lambda: tree.install_torch("2.13.0+cpu"),
+        lambda: (tree.root / "csrc" / "cpu" / "nms.cpp").write_text("// second"),
+        lambda: environment.update(TORCH_CUDA_ARCH_LIST="9.0"),
+        lambda: (nvcc.parent.mkdir(parents=True), nvcc.write_text("")),
+        lambda: (compiler.write_text("#!/bin/sh\necho 99.1\n"), compiler.chmod(0o755)),
+    ]
+    for calls, change in enumerate(changes, 2):  # the first is that of the environment
+        change()
+        for _ in range(2):
+            assert tree.build(**environment).returncode == 0 and tree.calls == calls
 
 
-def test_build_changed_inputs_compile_again(tree):
-    tree.install_torch("2.4.0")
-    tree.build()
-    tree.install_torch("2.13.0+cpu")
-    tree.build()
-    assert tree.calls == 2
-    (tree.root / "csrc" / "cpu" / "nms.cpp").write_text("// second")
-    tree.build()
-    assert tree.calls == 3
-    tree.build(TORCH_CUDA_ARCH_LIST="8.7")
-    assert tree.calls == 4
-
-
-def test_build_nvcc_installed_later_compiles_again(tree):
-    tree.install_torch("2.4.0")
-    home = tree.root / "cuda"
-    tree.build(CUDA_HOME=str(home))
-    (home / "bin").mkdir(parents=True)
-    (home / "bin" / "nvcc").write_text("")
-    tree.build(CUDA_HOME=str(home))
-    assert tree.calls == 2
-
-
-def test_build_other_compiler_compiles_again(tree):
-    tree.install_torch("2.4.0")
-    tree.build()
-    compiler = tree.root / "other"
-    compiler.write_text("#!/bin/sh\necho 99.1\n")
-    compiler.chmod(0o755)
-    tree.build(CXX=str(compiler))
-    assert tree.calls == 2
-
-
-def test_build_cache_serves_all_environments(tree):
+def test_build_cache_serves_all_environments(tree, cache):
     """Another folder stands for another environment with the same PyTorch; another PyTorch is compiled for."""
-    tree.install_torch("2.4.0")
-    cache = {"FCIS_OPERATOR_CACHE": str(tree.root / "cache")}
     tree.build(**cache)
     first, tree.out = tree.library.read_bytes(), tree.root / "other_build"
-    assert tree.build(**cache).returncode == 0 and tree.calls == 1 and tree.library.read_bytes() == first
-    assert tree.build(**cache).returncode == 0 and tree.calls == 1
+    for _ in range(2):
+        assert tree.build(**cache).returncode == 0 and tree.calls == 1 and tree.library.read_bytes() == first
     tree.install_torch("2.13.0")
     assert tree.build(**cache).returncode == 0 and tree.calls == 2
     assert len(list((tree.root / "cache").iterdir())) == 2
 
 
-def test_build_damaged_cache_compiles_anew(tree):
-    tree.install_torch("2.4.0")
-    cache = {"FCIS_OPERATOR_CACHE": str(tree.root / "cache")}
+def test_build_damaged_cache_compiles_anew(tree, cache):
     tree.build(**cache)
     (kept,) = (tree.root / "cache").iterdir()
     kept.write_text("half of")
@@ -141,32 +125,17 @@ def test_build_damaged_cache_compiles_anew(tree):
     assert done.stderr == f"fcis_ros: {kept}: damaged, compiling anew\n" and kept.read_text() == "ON"
 
 
-def test_build_unwritable_cache_is_reported_and_succeeds(tree):
-    tree.install_torch("2.4.0")
-    (tree.root / "file").write_text("")
-    done = tree.build(FCIS_OPERATOR_CACHE=str(tree.root / "file" / "cache"))
+def test_build_unwritable_cache_is_reported_and_succeeds(tree, cache):
+    (tree.root / "cache").write_text("")
+    done = tree.build(**cache)
     assert done.returncode == 0 and tree.library.is_file() and done.stderr.count("\n") == 1
     assert done.stderr.startswith("fcis_ros: the operators are not kept for other environments: ")
 
 
-def test_build_failure_leaves_nothing_in_cache(tree):
-    tree.install_torch("2.4.0")
-    assert tree.build(broken="1", FCIS_OPERATOR_CACHE=str(tree.root / "cache")).returncode == 1
+def test_build_failure_leaves_nothing_in_cache_and_is_tried_again(tree, cache):
+    assert tree.build(broken="1", **cache).returncode == 1
     assert not (tree.root / "cache").exists()
-
-
-def test_build_after_failure_is_tried_again(tree):
-    tree.install_torch("2.4.0")
-    assert tree.build(broken="1").returncode == 1
-    assert tree.build().returncode == 0 and tree.library.exists()
-
-
-def test_build_pytorch_removed_removes_library(tree):
-    tree.install_torch("2.4.0")
-    tree.build()
-    shutil.rmtree(tree.site / "torch")
-    tree.build()
-    assert not tree.library.exists()
+    assert tree.build(**cache).returncode == 0 and tree.library.exists()
 
 
 @pytest.fixture(scope="module")

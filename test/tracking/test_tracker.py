@@ -43,25 +43,20 @@ def test_update_first_frame_counts_from_one_by_score():
     assert ids.dtype == np.uint32 and ids.tolist() == [2, 1]
 
 
-def test_update_equal_masks_keep_ids():
-    found = instances(car(10), car(80), (PEDESTRIAN, 0.8, (150, 20, 160, 60)))
-    assert track((0.1 * frame, found) for frame in range(5)) == [[1, 2, 3]] * 5
-
-
-def test_update_other_class_begins_track():
-    box = (10, 10, 50, 50)
-    assert track([(0.0, instances((CAR, 0.9, box))), (0.1, instances((PEDESTRIAN, 0.9, box)))]) == [[1], [2]]
-
-
-def test_update_low_score_continues_but_does_not_begin():
-    assert track([(0.0, instances(car(10, score=0.4)))]) == [[0]]
-    frames = [(0.0, instances(car(10))), (0.1, instances(car(12, score=0.3), car(100, score=0.3)))]
-    assert track([*frames, (0.2, instances(car(14)))]) == [[1], [1, 0], [1]]
-
-
-def test_update_high_score_is_matched_before_better_low_score():
-    frames = [(0.0, instances(car(10))), (0.1, instances(car(10, score=0.3), car(18, score=0.9)))]
-    assert track(frames) == [[1], [0, 1]]
+@pytest.mark.parametrize(
+    ("frames", "ids"),
+    [
+        ([(car(10), car(80), (PEDESTRIAN, 0.8, (150, 20, 160, 60)))] * 5, [[1, 2, 3]] * 5),
+        ([[(CAR, 0.9, (10, 10, 50, 50))], [(PEDESTRIAN, 0.9, (10, 10, 50, 50))]], [[1], [2]]),
+        ([[car(10, score=0.4)]], [[0]]),
+        ([[car(10)], [car(12, score=0.3), car(100, score=0.3)], [car(14)]], [[1], [1, 0], [1]]),
+        ([[car(10)], [car(10, score=0.3), car(18, score=0.9)]], [[1], [0, 1]]),
+        ([[], [car(1)], [], [car(1)]], [[], [1], [], [1]]),
+    ],
+    ids=["equal masks", "other class", "low score", "low score continues", "high score is matched first", "empty frames"],
+)
+def test_update_frames_give_ids(frames, ids):
+    assert track((0.1 * number, instances(*frame)) for number, frame in enumerate(frames)) == ids
 
 
 def test_update_gap_continues_at_constant_velocity():
@@ -125,11 +120,6 @@ def test_update_earlier_stamp_or_other_size_begins_new_ids():
     assert track([(1.2, larger), (1.2, larger)], tracker) == [[3], [3]]
     tracker.reset()
     assert track([(1.3, larger)], tracker) == [[4]]
-
-
-def test_update_empty_frames_keep_id():
-    empty, one = instances(), instances(car(1))
-    assert track([(0.0, empty), (0.1, one), (0.2, empty), (0.3, one)]) == [[], [1], [], [1]]
 
 
 @st.composite
