@@ -158,7 +158,7 @@ class McapReader:
         Raises:
             InputError: the file is damaged; raised after the messages before the damage.
         """
-        parts = [np.zeros((0, 4), np.uint64)]
+        parts: list[np.ndarray] = [np.zeros((0, 4), np.uint64)]
         for channel, (topic, kind) in sorted(self._channels.items()):
             if kind in kinds.get(topic, ()):
                 rows = np.frombuffer(self._entries.get(channel, b""), np.uint64).reshape(-1, 3)

@@ -10,7 +10,7 @@ import contextlib
 import io
 import itertools
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -123,7 +123,8 @@ class Recording:
         with self.source.errors_with_url():
             for storage in self.storages:
                 with refusing(storage.shown, "damaged"):
-                    for number, (topic, kind, time, raw) in enumerate(storage.messages(kinds)):
+                    messages: Iterator[tuple[str, str, int, bytes | memoryview]] = storage.messages(kinds)
+                    for number, (topic, kind, time, raw) in enumerate(messages):
                         yield topic, kind, time, _decompressed(raw, f"{storage.shown}: message {number} of {topic}")
 
 
@@ -184,12 +185,12 @@ def _decompressed(raw: bytes | memoryview, title: str) -> bytes | memoryview:
 def _text(raw: bytes | memoryview) -> str:
     """The text of a serialized std_msgs/String; empty if damaged, or unfit as a file's name."""
     with contextlib.suppress(Exception):
-        text = message_types().deserialize_cdr(raw, STRING).data
+        text: str = message_types().deserialize_cdr(raw, STRING).data  # type: ignore[attr-defined] # types are made at run time
         return text if text.isprintable() and len(text) < 256 else ""
     return ""
 
 
-def _join(topics) -> str:
+def _join(topics: Iterable[str]) -> str:
     """A list of at most 20 entries for a message."""
     texts = list(itertools.islice(topics, 21))
     return ", ".join(texts[:20]) + (" ..." if len(texts) > 20 else "") or "none"

@@ -61,7 +61,7 @@ def fetch(given: Path | str, recording: bool) -> RemoteFile:
         return RemoteFile(Path(given), Path(given))
     folder = tempfile.TemporaryDirectory(prefix="fcis_fetched_")
     try:
-        return RemoteFile(_download(given, recording, Path(folder.name)), given, folder)
+        return RemoteFile(_download(str(given), recording, Path(folder.name)), given, folder)
     except FileNotFoundError:
         raise InputError(f"{given}: no such {'recording' if recording else 'file'}") from None
     except InputError:

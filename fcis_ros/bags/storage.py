@@ -22,7 +22,7 @@ else:
     try:
         from backports import zstd
     except ImportError:  # rosbags up to 0.11.8 brings this one
-        import zstandard as zstd
+        import zstandard as zstd  # type: ignore[no-redef]
 
 COMPRESSED_SUFFIX, METADATA = ".zstd", "metadata.yaml"
 

@@ -11,6 +11,7 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Final
 
 import numpy as np
 from rosbags.rosbag2 import StoragePlugin, Writer
@@ -33,7 +34,7 @@ from fcis_ros.messages.typestore import (
 from fcis_ros.structures import Instances
 
 FRAME_ID = "camera"
-BAG_VERSION = 9
+BAG_VERSION: Final = 9
 
 
 @contextlib.contextmanager
@@ -45,7 +46,7 @@ def mcap_writer(folder: Path) -> Iterator[Writer]:
         add_checksums(file)
 
 
-def image_message(store: Typestore, frame: Frame):
+def image_message(store: Typestore, frame: Frame) -> Any:
     """Returns a frame as sensor_msgs/Image, rgb8."""
     types = store.types
     height, width = frame.image.shape[:2]
@@ -109,7 +110,7 @@ def record(
             writer.write(names, frame.stamp, store.serialize_cdr(text, STRING))
             message = image_message(store, frame)
             writer.write(images, frame.stamp, store.serialize_cdr(message, IMAGE))
-            if truth and (known := truth(frame)):
+            if truth and masks and (known := truth(frame)):
                 objects, ids = known
                 writer.write(masks, frame.stamp, serialize_masks(objects, message.header, "truth", ids))
             recorded[frame.stamp] = ClipFrame(frame.name, *frame.image.shape[:2])

@@ -60,7 +60,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     import torch
-    from torch.utils.data import Subset
 
     from fcis_ros.data.synthetic.scenes import CLASS_NAMES, SyntheticScenes
     from fcis_ros.model.device import choose_device
@@ -88,9 +87,8 @@ def run(arguments: argparse.Namespace) -> None:
             f"training config {arguments.config}: rendered images have the classes {', '.join(CLASS_NAMES)}, "
             f"the model {', '.join(names)}; use --synthetic 0 and --annotations"
         )
-    held_out = _dataset("eval-", arguments.eval_annotations, arguments.eval_images, names)
-    if held_out is not None:
-        held_out = Subset(held_out, range(min(arguments.eval_limit or EVAL_LIMIT, len(held_out))))
+    limit = arguments.eval_limit or EVAL_LIMIT
+    held_out = _dataset("eval-", arguments.eval_annotations, arguments.eval_images, names, limit)
     device = choose_device(local_device(arguments.device))
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
@@ -120,9 +118,11 @@ def run(arguments: argparse.Namespace) -> None:
         print(path)
 
 
-def _dataset(prefix: str, annotations: str | None, images: str | None, names: tuple[str, ...]) -> "CocoDataset | None":
+def _dataset(
+    prefix: str, annotations: str | None, images: str | None, names: tuple[str, ...], limit: int | None = None
+) -> "CocoDataset | None":
     from fcis_ros.data.coco import CocoDataset
 
     if (annotations is None) != (images is None):
         raise InputError(f"--{prefix}annotations and --{prefix}images must be given together")
-    return None if annotations is None or images is None else CocoDataset(annotations, images, names)
+    return None if annotations is None or images is None else CocoDataset(annotations, images, names, limit)

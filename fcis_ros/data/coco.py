@@ -194,24 +194,32 @@ class CocoDataset(Sequence[Sample]):
         image_dir: folder that ``file_name`` is relative to.
         class_names: names of the classes to read, in the order of their labels; objects of other classes are left out. None
             takes all categories, by ascending id.
+        limit: maximum number of images, the first of the file; None takes all.
 
     Raises:
         InputError: the file cannot be used (see ``read_coco``), or has none of the classes.
     """
 
-    def __init__(self, json_path: str | Path, image_dir: str | Path, class_names: Sequence[str] | None = None):
+    def __init__(
+        self,
+        json_path: str | Path,
+        image_dir: str | Path,
+        class_names: Sequence[str] | None = None,
+        limit: int | None = None,
+    ):
         self.path, self.image_dir = Path(json_path), Path(image_dir)
         self._file = read_coco(json_path)
+        self._images = self._file.images[:limit]
         self.class_names = tuple(self._file.categories.values() if class_names is None else class_names)
         self._labels = self._file.labels(self.class_names)
 
     def __len__(self) -> int:
-        return len(self._file.images)
+        return len(self._images)
 
     @property
     def file_names(self) -> list[str]:
         """Paths of the images relative to ``image_dir``, in the order of the indices."""
-        return [image.file_name for image in self._file.images]
+        return [image.file_name for image in self._images]
 
     def __getitem__(self, index: int) -> Sample:  # type: ignore[override] # a slice would decode them all
         """Returns image ``index`` with its objects; crowd regions have ``crowd`` set.
@@ -220,7 +228,7 @@ class CocoDataset(Sequence[Sample]):
             InputError: the image is missing or unreadable or its size differs from the file's, or a mask is malformed.
             IndexError: no such image.
         """
-        entry = self._file.images[index]
+        entry = self._images[index]
         image = read_image(self.image_dir / entry.file_name)
         height, width = image.shape[:2]
         if (height, width) != (entry.height, entry.width):
