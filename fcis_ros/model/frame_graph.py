@@ -22,6 +22,9 @@ LIMIT = 8  # graphs that are kept: a camera's size, alone and in batches of two 
 KNOWN = 64  # shapes that are remembered to have come once
 
 Replay = Callable[[], None]
+# The instances of every image, on the host, and milliseconds of each stage on the device, for all images together; the latter
+# empty where PyTorch cannot tell.
+Answer = tuple[list[PaddedInstances], dict[str, float]]
 
 
 @dataclass(frozen=True)
@@ -81,19 +84,6 @@ def capture(compute: Compute, device: torch.device) -> tuple[Replay, GraphOutput
     return graph.replay, result
 
 
-@dataclass(frozen=True)
-class Captured:
-    """Answer of a graph.
-
-    Attributes:
-        instances: the instances of every image, on the host.
-        stage_ms: milliseconds of each stage on the device, for all images together; empty where PyTorch cannot tell.
-    """
-
-    instances: list[PaddedInstances]
-    stage_ms: dict[str, float]
-
-
 class FrameGraph:
     """One captured shape with the memory of its images and results."""
 
@@ -117,7 +107,7 @@ class FrameGraph:
             instances = self._model.detect_all(maps, [original] * len(images), self._shape.score_floor)
         return GraphOutputs(pack(instances), instances, clock)
 
-    def __call__(self, images: Sequence[np.ndarray]) -> Captured | None:
+    def __call__(self, images: Sequence[np.ndarray]) -> Answer | None:
         """Returns the instances of images [H, W, 3] uint8; None where one of them has more run lengths than there is room.
 
         Waits for the device once.
@@ -131,9 +121,7 @@ class FrameGraph:
         if packed.is_cuda:
             torch.cuda.current_stream(packed.device).synchronize()
         instances = unpack(self._packed_host.clone(), on_device)
-        if any(image.ends[-1] > len(padded.runs) for image, padded in zip(instances, on_device, strict=True)):
-            return None
-        return Captured(instances, self._outputs.clock.stage_ms())
+        return None if any(image.truncated for image in instances) else (instances, self._outputs.clock.stage_ms())
 
 
 class FrameGraphs:
@@ -152,7 +140,7 @@ class FrameGraphs:
         self.why_not = "" if voting == "released" else f"voting: {voting} waits for the number of votes"
 
     @torch.inference_mode()
-    def find(self, images: Sequence[np.ndarray], score_floor: float) -> Captured | None:
+    def find(self, images: Sequence[np.ndarray], score_floor: float) -> Answer | None:
         """Returns the instances of images of one size; None where they have to be computed without a graph.
 
         That is so when a batch comes for the first time, nothing can be captured, or masks exceed the room for run lengths.

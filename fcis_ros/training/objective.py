@@ -12,7 +12,7 @@ from fcis_ros import boxes
 from fcis_ros.model.backbone import STRIDE
 from fcis_ros.model.fcis import FCIS, with_image_index
 from fcis_ros.model.proposals import propose
-from fcis_ros.model.roi_operators import operators
+from fcis_ros.model.score_maps import operators
 from fcis_ros.training.augment import TrainItem
 from fcis_ros.training.losses import roi_losses, rpn_losses
 from fcis_ros.training.targets import roi_targets, rpn_targets

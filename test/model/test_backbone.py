@@ -73,15 +73,6 @@ def test_resnet_conv5_is_dilated_throughout():
     assert dilations == [(2, 2)] * 3
 
 
-def test_fold_batch_norm_without_running_statistics_changes_nothing():
-    model = nn.Sequential(nn.Conv2d(3, 4, 1, bias=False), nn.BatchNorm2d(4, track_running_stats=False)).eval()
-    images = torch.rand(2, 3, 5, 5)
-    with torch.no_grad():
-        expected = model(images)
-        fold_batch_norm(model)
-        assert torch.equal(model(images), expected)
-
-
 @pytest.mark.parametrize("name", ["resnet18", "resnet50"])
 def test_fold_batch_norm_keeps_the_function(name):
     generator = torch.Generator().manual_seed(0)

@@ -18,7 +18,7 @@ from fcis_ros.data.synthetic.scenes import SyntheticScenes
 from fcis_ros.errors import InputError
 from fcis_ros.model import checkpoint
 from fcis_ros.model.fcis import FCIS
-from fcis_ros.model.fusion import fuse
+from fcis_ros.model.score_maps import fuse
 from fcis_ros.ops.layout import padded_classes
 from fcis_ros.ops.reference import span_edges
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from fcis_ros.config import ModelConfig
-from fcis_ros.model.fusion import fuse
+from fcis_ros.model.score_maps import fuse
 
 ONE_CELL = ModelConfig(class_names=("car", "pedestrian"), bins=1, grid=1)
 

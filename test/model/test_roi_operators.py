@@ -12,7 +12,7 @@ from fcis_ros import Predictor, ops
 from fcis_ros.config import ModelConfig
 from fcis_ros.errors import InputError
 from fcis_ros.model.fcis import FCIS
-from fcis_ros.model.roi_operators import operators
+from fcis_ros.model.score_maps import operators
 from fcis_ros.ops import patent
 
 CONFIG = ModelConfig(class_names=("car", "van"), bins=3, more_bins=(1, 2), grid=6)

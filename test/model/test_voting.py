@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from fcis_ros.config import ModelConfig
-from fcis_ros.model.fusion import FusedRois
 from fcis_ros.model.packing import to_instances
 from fcis_ros.model.preprocess import Original
+from fcis_ros.model.score_maps import FusedRois
 from fcis_ros.model.voting import assign_votes, category_masks, vote
 
 CONFIG = ModelConfig(class_names=("car", "pedestrian"), bins=1, grid=4, rpn_min_size=1)
