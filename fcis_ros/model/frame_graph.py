@@ -22,26 +22,10 @@ LIMIT = 8  # graphs that are kept: a camera's size, alone and in batches of two 
 KNOWN = 64  # shapes that are remembered to have come once
 
 Replay = Callable[[], None]
+Shape = tuple[int, int, int, float]  # what a graph is captured for: number of images, height, width, minimum score
 # The instances of every image, on the host, and milliseconds of each stage on the device, for all images together; the latter
 # empty where PyTorch cannot tell.
 Answer = tuple[list[PaddedInstances], dict[str, float]]
-
-
-@dataclass(frozen=True)
-class Shape:
-    """Input that a graph is captured for.
-
-    Attributes:
-        count: number of images in a batch.
-        height: height of the images in pixels.
-        width: width of the images in pixels.
-        score_floor: minimum score of an instance, 0 to 1.
-    """
-
-    count: int
-    height: int
-    width: int
-    score_floor: float
 
 
 @dataclass(frozen=True)
@@ -88,9 +72,10 @@ class FrameGraph:
     """One captured shape with the memory of its images and results."""
 
     def __init__(self, model: FCIS, precision: str, device: torch.device, shape: Shape, capture: Capture):
-        self._model, self._shape, self._dtype = model, shape, DTYPES[precision]
-        self._original = Original(shape.height, shape.width, resize_scale(shape.height, shape.width, model.config))
-        size = (shape.count, shape.height * shape.width * 3)
+        count, height, width, self._score_floor = shape
+        self._model, self._dtype = model, DTYPES[precision]
+        self._original = Original(height, width, resize_scale(height, width, model.config))
+        size = (count, height * width * 3)
         self._host = torch.zeros(size, dtype=torch.uint8, pin_memory=device.type == "cuda")
         self._bytes = torch.zeros(size, dtype=torch.uint8, device=device)
         with convolving(precision):
@@ -104,7 +89,7 @@ class FrameGraph:
             with stage("preprocess"):
                 images = torch.cat([ops.network_input(data, *layout, self._dtype) for data in self._bytes])
             maps = self._model.dense(images)
-            instances = self._model.detect_all(maps, [original] * len(images), self._shape.score_floor)
+            instances = self._model.detect_all(maps, [original] * len(images), self._score_floor)
         return GraphOutputs(pack(instances), instances, clock)
 
     def __call__(self, images: Sequence[np.ndarray]) -> Answer | None:
@@ -145,8 +130,7 @@ class FrameGraphs:
 
         That is so when a batch comes for the first time, nothing can be captured, or masks exceed the room for run lengths.
         """
-        height, width = images[0].shape[:2]
-        shape = Shape(len(images), height, width, score_floor)
+        shape = (len(images), *images[0].shape[:2], score_floor)
         if (graph := self._graphs.get(shape)) is not None:
             self._graphs.move_to_end(shape)
             return graph(images)

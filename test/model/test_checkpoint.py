@@ -149,6 +149,7 @@ BAD_CONFIGS = {
         ({"format_version": None}, "not an fcis_ros checkpoint"),
         ({"config": None}, "not an fcis_ros checkpoint"),
         ({"format_version": "1"}, "format version 1, this release reads versions 2 and 3"),
+        ({"format_version": "1\n"}, "format version 1\\\\n, this"),
         *(({"config": config}, f"model config: .*{says}") for config, says in BAD_CONFIGS.items()),
         *(({"provenance": provenance}, "provenance: ") for provenance in NOT_JSON_OBJECTS),
     ],
@@ -249,23 +250,10 @@ def content(tmp_path_factory):
     return path, path.read_bytes()
 
 
-def check_damaged(path):
-    """A damaged file is refused in one line, or loaded as what is in it."""
-    try:
-        model = checkpoint.load(path)
-    except InputError as error:
-        assert str(error).startswith(f"checkpoint {path}: ") and str(error).isprintable() and len(str(error)) < 1000
-    else:
-        for name, tensor in load_file(path).items():
-            assert torch.equal(model.state_dict()[name], tensor) and tensor.isfinite().all()
+BYTES = st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), max_size=3)
 
 
-BYTES = st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255))
-
-
-@given(
-    st.lists(BYTES, max_size=3), st.lists(BYTES, max_size=3), st.none() | st.floats(0, 1), st.none() | st.integers(0, 1 << 64)
-)
+@given(BYTES, BYTES, st.none() | st.floats(0, 1), st.none() | st.integers(0, 1 << 64))
 def test_load_damaged_file_is_refused_or_correct(content, in_header, in_weights, keep, length):
     """Bytes of the header and of the weights changed, the end cut off, another length of the header."""
     path, whole = content
@@ -279,31 +267,10 @@ def test_load_damaged_file_is_refused_or_correct(content, in_header, in_weights,
         data[:8] = struct.pack("<Q", min(length, (1 << 64) - 1))
     damaged = path.with_name("damaged.safetensors")
     damaged.write_bytes(data[: None if keep is None else int(keep * len(data))])
-    check_damaged(damaged)
-
-
-TEXT = st.text(max_size=9) | st.sampled_from(["", "2", "{}", "[]", '{"class_names": ["a", "b"]}', json.dumps(TINY.to_dict())])
-
-
-@given(
-    st.dictionaries(st.sampled_from(["format_version", "config", "provenance"]), TEXT),
-    st.dictionaries(
-        st.sampled_from(["rpn.conv.bias", "score_maps.box.weight", "other"]),
-        st.fixed_dictionaries(
-            {
-                "dtype": st.sampled_from(["F32", "F16", "I64", "BOOL", "F8_E4M3", "F4", "X"]),
-                "shape": st.lists(st.integers(0, 1 << 40), max_size=4),
-                "data_offsets": st.lists(st.integers(0, 1 << 40), min_size=2, max_size=2),
-            }
-        ),
-        max_size=2,
-    ),
-)
-def test_load_hostile_header_is_refused_or_correct(content, metadata, tensors):
-    path, whole = content
-    header, data = header_of(path)
-    hostile = path.with_name("hostile.safetensors")
-    for name, wrong in tensors.items():  # right where they were, or wrong in every respect
-        wrong["data_offsets"] = header.get(name, wrong)["data_offsets"]
-    write_raw(hostile, {**header, **tensors, "__metadata__": {**header["__metadata__"], **metadata}}, data)
-    check_damaged(hostile)
+    try:
+        model = checkpoint.load(damaged)
+    except InputError as error:
+        assert str(error).startswith(f"checkpoint {damaged}: ") and str(error).isprintable() and len(str(error)) < 1000
+    else:
+        for name, tensor in load_file(damaged).items():
+            assert torch.equal(model.state_dict()[name], tensor) and tensor.isfinite().all()
