@@ -45,6 +45,7 @@ def test_save_and_load_keep_weights_and_metadata(saved, tmp_path):
         assert torch.equal(loaded.state_dict()[name], value)
     assert checkpoint.read_metadata(path) == (TINY, {"data": "none"})
     assert [p.name for p in tmp_path.iterdir()] == ["tiny.safetensors"]  # no partial file is left
+    assert path.stat().st_mode & 0o777 == 0o644  # others can read it
 
 
 def refused(path, says):

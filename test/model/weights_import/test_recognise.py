@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 from fcis_ros.config import ModelConfig
 from fcis_ros.errors import InputError
 from fcis_ros.model.weights_import import released
-from fcis_ros.model.weights_import.recognise import recognise, released_config
+from fcis_ros.model.weights_import.recognise import imagenet, recognise, released_config
 from fcis_ros.model.weights_import.stored_array import StoredArray
 from fcis_ros.package_data import package_file
 
@@ -60,6 +60,12 @@ def test_recognise_imagenet_classifier(tmp_path):
     names = [name for name, _ in found.tensors]
     assert len(names) == len(set(names)) == found.count == 318
     assert "layer4.2.bn3.num_batches_tracked" in names
+
+
+@pytest.mark.parametrize("backbone", released.BOTTLENECKS)
+def test_imagenet_depth_follows_from_the_names(backbone):
+    stored = {name: StoredArray(one.shape, "float32", None) for name, one in released.backbone_parameters(backbone).items()}
+    assert imagenet("r.params", "x", stored).kind == f"ImageNet {backbone}, x"
 
 
 def legacy(path):
