@@ -35,7 +35,7 @@ def test_released_config_other_sizes_are_refused(classes, anchors):
     with pytest.raises(InputError, match=f"some.params: {classes} classes .* and {anchors} anchors .* --config"):
         released_config("some.params", described(classes, anchors))
     with pytest.raises(InputError, match="0 classes .* and 0 anchors"):  # of channels that are no multiple
-        released_config("x", {"fcis_cls_seg_weight": StoredArray((97,), "float32", None)})
+        released_config("x", {"fcis_cls_seg_weight": StoredArray((98 * 81 + 1,), "float32", None)})
 
 
 def test_recognise_fcis_network(tmp_path):
