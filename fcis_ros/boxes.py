@@ -14,18 +14,13 @@ def area(boxes: Tensor) -> Tensor:
     return (boxes[..., 2] - boxes[..., 0] + 1) * (boxes[..., 3] - boxes[..., 1] + 1)
 
 
-def intersection(a: Tensor, b: Tensor) -> Tensor:
-    """Returns the common area of every pair of boxes [A, 4] and [B, 4] in pixels, [A, B]."""
+def iou(a: Tensor, b: Tensor) -> Tensor:
+    """Returns the intersection over union of every pair of boxes [A, 4] and [B, 4], [A, B]."""
     # One coordinate at a time: with x and y side by side in the last dimension this takes five times as long.
     left, top, right, bottom = a.T.contiguous()[:, :, None]
     other_left, other_top, other_right, other_bottom = b.T.contiguous()[:, None, :]
     width = (torch.minimum(right, other_right) - torch.maximum(left, other_left) + 1).clamp(min=0)
-    return width * (torch.minimum(bottom, other_bottom) - torch.maximum(top, other_top) + 1).clamp(min=0)
-
-
-def iou(a: Tensor, b: Tensor) -> Tensor:
-    """Returns the intersection over union of every pair of boxes [A, 4] and [B, 4], [A, B]."""
-    common = intersection(a, b)
+    common = width * (torch.minimum(bottom, other_bottom) - torch.maximum(top, other_top) + 1).clamp(min=0)
     return common / (area(a)[:, None] + area(b)[None, :] - common)
 
 

@@ -7,7 +7,7 @@ import json
 import math
 import reprlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -48,64 +48,28 @@ def numbers(least: int, most: int, low: float, high: float) -> Rule:
     return _tuple_of(number(low, high), least, most, f"{count} numbers in {low:g}..{high:g}")
 
 
-def wholes(most: int, low: int, high: int) -> Rule:
-    return _tuple_of(whole(low, high), 0, most, f"at most {most} whole numbers in {low}..{high}")
-
-
 def _tuple_of(each: Rule, least: int, most: int, says: str) -> Rule:
     return Rule(says, lambda value: isinstance(value, tuple) and least <= len(value) <= most and all(map(each.holds, value)))
 
 
-def _is_class_names(value: Any) -> bool:
-    if not (isinstance(value, tuple) and 1 <= len(value) <= 4095 and all(isinstance(name, str) for name in value)):
-        return False
-    return len(set(value)) == len(value) and all(1 <= len(name) <= 100 and name.isprintable() for name in value)
+def _are_class_names(value: Any) -> bool:
+    texts = isinstance(value, tuple) and 1 <= len(value) <= 4095 and all(isinstance(name, str) for name in value)
+    return texts and len(set(value)) == len(value) and all(1 <= len(name) <= 100 and name.isprintable() for name in value)
+
+
+def _setting(default: Any, rule: Rule) -> Any:
+    return field(default=default, metadata={"rule": rule})
 
 
 FRACTION = number(0, 1)
-# The bounds lie well outside what is useful, and well inside what would exhaust memory or overflow an operator.
-RULES = {
-    "class_names": Rule("1..4095 different names of 1..100 printable characters", _is_class_names),
-    "backbone": choice(*BACKBONES),
-    "width": whole(1, 512),
-    "stride_in_1x1": Rule("true or false", lambda value: isinstance(value, bool)),
-    "pool1": choice("pad0_ceil", "pad1_floor"),
-    "short_side": whole(3, 4096),  # of 3 pixels the first pooling leaves one
-    "max_side": whole(3, 8192),
-    "mean": numbers(3, 3, -1000, 1000),
-    "std": numbers(3, 3, 0.001, 1000),
-    "reduced_channels": whole(1, 8192),
-    "rpn_channels": whole(1, 8192),
-    "bins": whole(1, 32),
-    "more_bins": wholes(4, 1, 32),
-    "grid": whole(1, 128),
-    "assemble": choice("grid", "native"),
-    "anchor_scales": numbers(1, 32, 0.0625, 512),  # from one pixel to the longest side
-    "anchor_ratios": numbers(1, 32, 0.01, 100),
-    "box_stds": numbers(4, 4, 0.001, 100),
-    "proposals": choice("rpn", "windows"),
-    "window": whole(1, 8192),
-    "window_scales": numbers(1, 32, 0.01, 100),
-    "rpn_min_size": number(0, 8192),
-    "rpn_pre_nms": whole(1, 50000),
-    "rpn_post_nms": whole(1, 5000),
-    "rpn_nms": FRACTION,
-    "rounds": whole(1, 2),
-    "nms": FRACTION,
-    "max_instances": whole(1, 1000),
-    "score_floor": FRACTION,
-    "voting": choice("released", "category"),
-    "vote_iou": FRACTION,
-    "mask_threshold": FRACTION,
-    "mask_output": choice("native", "released"),
-}
+CLASS_NAMES = Rule("1..4095 different names of 1..100 printable characters", _are_class_names)
 
 
 @dataclass(frozen=True)
 class ModelConfig:
     """A complete description of one FCIS model; a checkpoint stores it with the weights.
 
-    ``RULES`` states the allowed values; other values are an InputError. Lists become tuples.
+    Every field has a rule that states the allowed values; other values are an InputError. Lists become tuples.
 
     Attributes:
         class_names: foreground classes; label i is ``class_names[i - 1]``, label 0 is background.
@@ -149,43 +113,44 @@ class ModelConfig:
             grid x grid map of its tight box first, as the released code does.
     """
 
-    class_names: tuple[str, ...]
-    backbone: str = "resnet101"
-    width: int = 64
-    stride_in_1x1: bool = True
-    pool1: str = "pad0_ceil"
-    short_side: int = 600
-    max_side: int = 1000
-    mean: tuple[float, float, float] = (123.15, 115.90, 103.06)
-    std: tuple[float, float, float] = (1.0, 1.0, 1.0)
-    reduced_channels: int = 1024
-    rpn_channels: int = 512
-    bins: int = 7
-    more_bins: tuple[int, ...] = ()
-    grid: int = 21
-    assemble: str = "grid"
-    anchor_scales: tuple[float, ...] = (4.0, 8.0, 16.0, 32.0)
-    anchor_ratios: tuple[float, ...] = (0.5, 1.0, 2.0)
-    box_stds: tuple[float, float, float, float] = (0.2, 0.2, 0.5, 0.5)
-    proposals: str = "rpn"
-    window: int = 224
-    window_scales: tuple[float, ...] = (0.25, 0.5, 1.0, 2.0, 4.0)
-    rpn_min_size: float = 2.0
-    rpn_pre_nms: int = 6000
-    rpn_post_nms: int = 300
-    rpn_nms: float = 0.7
-    rounds: int = 2
-    nms: float = 0.3
-    max_instances: int = 100
-    score_floor: float = 1e-3
-    voting: str = "released"
-    vote_iou: float = 0.5
-    mask_threshold: float = 0.4
-    mask_output: str = "native"
+    # The bounds lie well outside what is useful, and well inside what would exhaust memory or overflow an operator.
+    class_names: tuple[str, ...] = field(metadata={"rule": CLASS_NAMES})
+    backbone: str = _setting("resnet101", choice(*BACKBONES))
+    width: int = _setting(64, whole(1, 512))
+    stride_in_1x1: bool = _setting(True, Rule("true or false", lambda value: isinstance(value, bool)))
+    pool1: str = _setting("pad0_ceil", choice("pad0_ceil", "pad1_floor"))
+    short_side: int = _setting(600, whole(3, 4096))  # of 3 pixels the first pooling leaves one
+    max_side: int = _setting(1000, whole(3, 8192))
+    mean: tuple[float, float, float] = _setting((123.15, 115.90, 103.06), numbers(3, 3, -1000, 1000))
+    std: tuple[float, float, float] = _setting((1.0, 1.0, 1.0), numbers(3, 3, 0.001, 1000))
+    reduced_channels: int = _setting(1024, whole(1, 8192))
+    rpn_channels: int = _setting(512, whole(1, 8192))
+    bins: int = _setting(7, whole(1, 32))
+    more_bins: tuple[int, ...] = _setting((), _tuple_of(whole(1, 32), 0, 4, "at most 4 whole numbers in 1..32"))
+    grid: int = _setting(21, whole(1, 128))
+    assemble: str = _setting("grid", choice("grid", "native"))
+    anchor_scales: tuple[float, ...] = _setting((4.0, 8.0, 16.0, 32.0), numbers(1, 32, 0.0625, 512))  # of 1 to 8192 pixels
+    anchor_ratios: tuple[float, ...] = _setting((0.5, 1.0, 2.0), numbers(1, 32, 0.01, 100))
+    box_stds: tuple[float, float, float, float] = _setting((0.2, 0.2, 0.5, 0.5), numbers(4, 4, 0.001, 100))
+    proposals: str = _setting("rpn", choice("rpn", "windows"))
+    window: int = _setting(224, whole(1, 8192))
+    window_scales: tuple[float, ...] = _setting((0.25, 0.5, 1.0, 2.0, 4.0), numbers(1, 32, 0.01, 100))
+    rpn_min_size: float = _setting(2.0, number(0, 8192))
+    rpn_pre_nms: int = _setting(6000, whole(1, 50000))
+    rpn_post_nms: int = _setting(300, whole(1, 5000))
+    rpn_nms: float = _setting(0.7, FRACTION)
+    rounds: int = _setting(2, whole(1, 2))
+    nms: float = _setting(0.3, FRACTION)
+    max_instances: int = _setting(100, whole(1, 1000))
+    score_floor: float = _setting(1e-3, FRACTION)
+    voting: str = _setting("released", choice("released", "category"))
+    vote_iou: float = _setting(0.5, FRACTION)
+    mask_threshold: float = _setting(0.4, FRACTION)
+    mask_output: str = _setting("native", choice("native", "released"))
 
     def __post_init__(self) -> None:
-        for name, rule in RULES.items():
-            value = getattr(self, name)
+        for setting in dataclasses.fields(self):
+            name, rule, value = setting.name, setting.metadata["rule"], getattr(self, setting.name)
             if isinstance(value, list):
                 value = tuple(value)
                 object.__setattr__(self, name, value)
@@ -234,7 +199,7 @@ class ModelConfig:
         """
         if not isinstance(values, dict):
             raise InputError(f"model config: not a JSON object but {reprlib.repr(values)}")
-        if unknown := sorted(set(values) - set(RULES)):
+        if unknown := sorted(set(values) - {setting.name for setting in dataclasses.fields(cls)}):
             raise InputError(f"model config: unknown key {reprlib.repr(unknown[0])}")
         if "class_names" not in values:
             raise InputError("model config: missing key 'class_names'")
@@ -283,16 +248,14 @@ def json_object(text: str | bytes, what: str) -> dict[str, Any]:
     """
     try:
         values = json.loads(text)
-        if not isinstance(values, dict):
-            raise InputError(f"{what}: not a JSON object")
-        _check_json(values)
+        if isinstance(values, dict):
+            _check_json(values)
+            return values
     except RecursionError:
         raise InputError(f"{what}: JSON that is nested more than {MAX_NESTING} deep") from None
-    except InputError:
-        raise
     except ValueError as error:
         raise InputError(f"{what}: not JSON ({error})") from None
-    return values
+    raise InputError(f"{what}: not a JSON object")
 
 
 def _check_json(value: Any, depth: int = 0) -> None:

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Annotated images and predictions. Arrays are NumPy's: users, files and messages share these types."""
 
+import dataclasses
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -109,15 +110,8 @@ class Instances:
     def select(self, keep: np.ndarray) -> "Instances":
         """Returns the instances of ``keep``, indices or a boolean mask over N, in that order."""
         index = np.arange(len(self))[keep]
-        return Instances(
-            self.height,
-            self.width,
-            self.boxes[index],
-            self.scores[index],
-            self.labels[index],
-            tuple(self.runs[i] for i in index),
-            self.class_names,
-        )
+        boxes, scores, labels = self.boxes[index], self.scores[index], self.labels[index]
+        return dataclasses.replace(self, boxes=boxes, scores=scores, labels=labels, runs=tuple(self.runs[i] for i in index))
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,12 +6,8 @@ from fcis_ros import package_data
 from fcis_ros.errors import InputError
 
 
-def test_package_file_in_the_sources():
-    assert package_data.package_file("config/models", "resnet18_road.json").is_file()
-
-
-@pytest.mark.parametrize("folder", ["fcis_ros/models", "share/fcis_ros/config/models"])
-def test_package_file_installed_by_pip_or_colcon(tmp_path, monkeypatch, folder):
+@pytest.mark.parametrize("folder", ["config/models", "fcis_ros/models", "share/fcis_ros/config/models"])
+def test_package_file_in_the_sources_or_installed_by_pip_or_colcon(tmp_path, monkeypatch, folder):
     module = tmp_path / "fcis_ros" / "shipped.py"
     module.parent.mkdir()
     module.touch()

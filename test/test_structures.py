@@ -24,6 +24,16 @@ def test_from_masks_without_masks_keeps_the_size():
     assert (len(instances), instances.height, instances.width, instances.boxes.shape) == (0, 4, 6, (0, 4))
 
 
+@pytest.mark.parametrize("keep", [[2, 0], np.array([True, False, True])])
+def test_select_by_index_or_mask_keeps_that_order(keep):
+    masks, scores = np.eye(3, dtype=bool).reshape(3, 1, 3), np.array([0.9, 0.8, 0.7])
+    instances = Instances.from_masks(masks, scores, np.arange(1, 4), ("a", "b", "c"))
+    found = instances.select(np.array(keep))
+    labels = [3, 1] if isinstance(keep, list) else [1, 3]
+    assert found.labels.tolist() == labels and found.boxes[:, 0].tolist() == [label - 1 for label in labels]
+    assert np.array_equal(found.masks, instances.masks[keep]) and np.array_equal(found.scores, instances.scores[keep])
+
+
 def test_from_masks_empty_mask_is_refused():
     with pytest.raises(ValueError, match="mask is empty"):
         Instances.from_masks(np.array([[[True, False]], [[False, False]]]), np.ones(2), np.ones(2), ("car",))

@@ -7,8 +7,7 @@ from torch import Tensor
 from experiments.prior_work.network import Answers
 from fcis_ros.config import ModelConfig
 from fcis_ros.model.backbone import STRIDE
-from fcis_ros.model.roi_operators import operators
-from fcis_ros.model.score_maps import ScoreMaps
+from fcis_ros.model.score_maps import ScoreMaps, operators
 from fcis_ros.ops import patent
 
 

@@ -21,7 +21,7 @@ from experiments.prior_work.windows import BINS, CELLS, assemble, mask_targets, 
 from fcis_ros import boxes, ops
 from fcis_ros.config import ModelConfig
 from fcis_ros.model.backbone import STRIDE
-from fcis_ros.model.fusion import FusedRois
+from fcis_ros.model.score_maps import FusedRois
 from fcis_ros.training.augment import TrainItem
 from fcis_ros.training.losses import roi_losses
 from fcis_ros.training.targets import roi_targets

@@ -12,10 +12,10 @@ from fcis_ros import boxes, ops
 from fcis_ros.config import ModelConfig
 from fcis_ros.model.backbone import STRIDE, ResNet
 from fcis_ros.model.fcis import FCIS, with_image_index
-from fcis_ros.model.fusion import FusedRois
 from fcis_ros.model.packing import PaddedInstances, pack, unpack
 from fcis_ros.model.preprocess import Original
 from fcis_ros.model.proposals import RPN, propose
+from fcis_ros.model.score_maps import FusedRois
 from fcis_ros.model.stage_clock import stage
 from fcis_ros.model.voting import assign_votes, vote
 from fcis_ros.training.augment import TrainItem

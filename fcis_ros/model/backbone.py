@@ -138,8 +138,7 @@ def fold_batch_norm(model: nn.Module) -> None:
         for (_, conv), (name, norm) in zip(children, children[1:], strict=False):
             if not (isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d)):
                 continue
-            if norm.running_mean is None or norm.running_var is None:
-                continue
+            assert norm.running_mean is not None and norm.running_var is not None  # every network here tracks them
             factor = norm.weight.data / torch.sqrt(norm.running_var + norm.eps)
             conv.weight.data *= factor[:, None, None, None]
             conv.bias = nn.Parameter(norm.bias.data - norm.running_mean * factor)

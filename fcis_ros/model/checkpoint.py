@@ -20,13 +20,13 @@ from torch.overrides import TorchFunctionMode
 from fcis_ros.config import ModelConfig, json_object
 from fcis_ros.errors import InputError
 from fcis_ros.files import atomic_path
-from fcis_ros.model import checkpoint_v2
 from fcis_ros.model.fcis import FCIS
-from fcis_ros.ops.layout import padding_of
+from fcis_ros.ops.layout import padded_classes, padding_of
 from fcis_ros.package_data import package_file
 
 FORMAT_VERSION = "3"
-SCORE_LAYER = "score_maps.score."  # stored in another order by version 2
+OLDER_VERSION = "2"  # its score maps have no padding and another order: channel ((i*k + j)*2 + side)*(C+1) + class
+SCORE_LAYER = "score_maps.score."
 DEFAULT_NAME = "fcis_road_r18.safetensors"
 MAX_HEADER = 4 << 20  # bytes; 1000 tensors and a configuration take 0.1 MB
 DTYPES = {torch.float32: "F32", torch.int64: "I64"}  # as safetensors calls them; the counters of BatchNorm are int64
@@ -59,11 +59,8 @@ def arrays(tensors: dict[str, Tensor]) -> dict[str, np.ndarray]:
 
 def metadata(config: ModelConfig, provenance: dict[str, Any]) -> dict[str, str]:
     """Returns the metadata of a checkpoint."""
-    return {
-        "format_version": FORMAT_VERSION,
-        "config": json.dumps(config.to_dict()),
-        "provenance": json.dumps(provenance),
-    }
+    config_text, provenance_text = json.dumps(config.to_dict()), json.dumps(provenance)
+    return {"format_version": FORMAT_VERSION, "config": config_text, "provenance": provenance_text}
 
 
 def write(path: str | Path, tensors: dict[str, np.ndarray], about: dict[str, str]) -> None:
@@ -92,7 +89,7 @@ def read_metadata(path: str | Path) -> tuple[ModelConfig, dict[str, Any]]:
         InputError: the file is missing, damaged, of an unknown format version, or not a checkpoint of this project.
     """
     with open_tensors(path) as file:
-        return _parse(path, file.metadata() or {})
+        return _parse(path, file.metadata() or {})[1:]
 
 
 def read_version(path: str | Path) -> str:
@@ -102,23 +99,24 @@ def read_version(path: str | Path) -> str:
         InputError: as for ``read_metadata``.
     """
     with open_tensors(path) as file:
-        about = file.metadata() or {}
-        _parse(path, about)
-        return about["format_version"]
+        return _parse(path, file.metadata() or {})[0]
 
 
 def stored_shape(name: str, shape: Sequence[int], config: ModelConfig, version: str) -> list[int]:
     """Returns the shape in a file of this format version of a tensor that has ``shape`` in the model."""
-    if version == checkpoint_v2.VERSION and name.startswith(SCORE_LAYER):
-        return [checkpoint_v2.score_channels(config), *shape[1:]]
+    if version == OLDER_VERSION and name.startswith(SCORE_LAYER):
+        return [config.bin_count * 2 * config.num_classes, *shape[1:]]
     return list(shape)
 
 
 def in_order(name: str, tensor: Tensor, config: ModelConfig, version: str) -> Tensor:
-    """Returns a tensor of ``stored_shape`` in the order of the model."""
-    if version == checkpoint_v2.VERSION and name.startswith(SCORE_LAYER):
-        return checkpoint_v2.convert(tensor, config)
-    return tensor
+    """Returns a tensor of ``stored_shape`` in the order of the model; the padding is zero."""
+    if version != OLDER_VERSION or not name.startswith(SCORE_LAYER):
+        return tensor
+    ordered = tensor.unflatten(0, (config.bin_count, 2, config.num_classes)).transpose(1, 2)
+    padding = padded_classes(config.num_classes) - config.num_classes
+    zeros = ordered.new_zeros(config.bin_count, padding, *ordered.shape[2:])
+    return torch.cat([ordered, zeros], dim=1).flatten(0, 2)
 
 
 def load(path: str | Path) -> FCIS:
@@ -131,9 +129,7 @@ def load(path: str | Path) -> FCIS:
         InputError: as for ``read_metadata``, or the weights do not fit the configuration, are not float32, or not finite.
     """
     with open_tensors(path) as file:
-        about = file.metadata() or {}
-        config, _ = _parse(path, about)
-        version = about["format_version"]
+        version, config, _ = _parse(path, file.metadata() or {})
         model = blueprint(config)
         expected = model.state_dict()
         names = set(file.keys())
@@ -149,8 +145,8 @@ def load(path: str | Path) -> FCIS:
                     f"checkpoint {path}: {name} has shape {shape}, "
                     f"its {len(config.class_names)} classes and configuration need {wanted}"
                 )
-            if dtype != DTYPES[expected[name].dtype]:
-                raise InputError(f"checkpoint {path}: {name} is of type {dtype}, not {DTYPES[expected[name].dtype]}")
+            if dtype != (needed := DTYPES[expected[name].dtype]):
+                raise InputError(f"checkpoint {path}: {name} is of type {dtype}, not {needed}")
         tensors = {}
         for name in expected:
             tensors[name] = in_order(name, file.get_tensor(name).clone(), config, version)
@@ -202,17 +198,17 @@ def open_tensors(path: str | Path) -> safe_open:
         raise InputError(f"checkpoint {path}: not a readable safetensors file ({error})") from None
 
 
-def _parse(path: str | Path, metadata: dict[str, str]) -> tuple[ModelConfig, dict[str, Any]]:
+def _parse(path: str | Path, metadata: dict[str, str]) -> tuple[str, ModelConfig, dict[str, Any]]:
     version = metadata.get("format_version")
     if version is None or "config" not in metadata:
         raise InputError(f"checkpoint {path}: not an fcis_ros checkpoint (its metadata has no format_version or config)")
-    if version not in (checkpoint_v2.VERSION, FORMAT_VERSION):
+    if version not in (OLDER_VERSION, FORMAT_VERSION):
+        given = reprlib.repr(version)[1:-1]
         raise InputError(
-            f"checkpoint {path}: format version {reprlib.repr(version)[1:-1]}, this release reads versions "
-            f"{checkpoint_v2.VERSION} and {FORMAT_VERSION}"
+            f"checkpoint {path}: format version {given}, this release reads versions {OLDER_VERSION} and {FORMAT_VERSION}"
         )
     provenance = json_object(metadata.get("provenance", "{}"), f"checkpoint {path}: provenance")
     try:
-        return ModelConfig.from_dict(json_object(metadata["config"], "model config")), provenance
+        return version, ModelConfig.from_dict(json_object(metadata["config"], "model config")), provenance
     except InputError as error:
         raise InputError(f"checkpoint {path}: {error}") from None

@@ -33,10 +33,14 @@ def conv_relu(conv: nn.Conv2d, x: Tensor, shortcut: Tensor | None = None) -> Ten
     if may_fuse(conv, x):
         kind = (x.dtype, torch.backends.cudnn.allow_tf32, conv.kernel_size, conv.stride, conv.dilation, shortcut is not None)
         if kind not in _not_fused:
+            geometry: Any = (conv.stride, conv.padding, conv.dilation, conv.groups)  # numbers: no layer here pads to "same"
             try:
-                return _fused(conv, x, shortcut)
+                if shortcut is None:
+                    return torch.cudnn_convolution_relu(x, conv.weight, conv.bias, *geometry)
+                return torch.cudnn_convolution_add_relu(x, conv.weight, shortcut, 1.0, conv.bias, *geometry)
             except RuntimeError as error:
-                if not _is_missing(error):
+                # cuDNN raises one type of error, for a missing algorithm as for lack of memory.
+                if not any(words in str(error) for words in ("unable to find an engine", "NOT_SUPPORTED")):
                     raise
                 _not_fused.add(kind)
                 reason = str(error).splitlines()[0]
@@ -64,16 +68,3 @@ def fits(conv: nn.Conv2d) -> bool:
     """Returns whether a convolution can be fused in the current mode of PyTorch."""
     inference = not torch.is_grad_enabled() and not torch.compiler.is_compiling()
     return inference and conv.bias is not None and conv.in_channels % MULTIPLE == conv.out_channels % MULTIPLE == 0
-
-
-def _fused(conv: nn.Conv2d, x: Tensor, shortcut: Tensor | None) -> Tensor:
-    padding: Any = conv.padding  # numbers: no layer here says "same"
-    geometry = (conv.stride, padding, conv.dilation, conv.groups)
-    if shortcut is None:
-        return torch.cudnn_convolution_relu(x, conv.weight, conv.bias, *geometry)
-    return torch.cudnn_convolution_add_relu(x, conv.weight, shortcut, 1.0, conv.bias, *geometry)
-
-
-def _is_missing(error: RuntimeError) -> bool:
-    """Tells a missing algorithm from other failures of cuDNN, which raises one type of error, also for lack of memory."""
-    return any(words in str(error) for words in ("unable to find an engine", "NOT_SUPPORTED"))

@@ -10,6 +10,7 @@
 | any other CPU                         | fp32      | the others would be emulated                                    |
 """
 
+import re
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,7 +53,9 @@ def look_for_gpus() -> tuple[int, str]:
 
 
 def missing_kernels(device: torch.device) -> str:
-    """Returns why a GPU cannot run the compiled code, empty if it can. Runs a small operator."""
+    """Returns why the operators cannot run on a GPU, empty if they can. Runs a small one."""
+    if not library.has_cuda():
+        return WITHOUT_CUDA
     try:
         ops.nms(torch.zeros(1, 4, device=device), torch.ones(1, device=device), 0.5, 1).cpu()
     except RuntimeError as error:
@@ -70,8 +73,6 @@ def auto_device() -> AutoChoice:
     count, reason = look_for_gpus()
     if not count:
         return AutoChoice("cpu", f"PyTorch sees no CUDA device{reason}")
-    if not library.has_cuda():
-        return AutoChoice("cpu", f"a CUDA device is there but not used: {WITHOUT_CUDA}", gpu_unused=True)
     if problem := missing_kernels(torch.device("cuda")):
         return AutoChoice("cpu", f"a CUDA device is there but not used: {problem}", gpu_unused=True)
     return AutoChoice("cuda", torch.cuda.get_device_name())
@@ -97,7 +98,7 @@ def choose_device(name: str) -> torch.device:
     try:
         device = torch.device(name)
     except RuntimeError:
-        raise InputError(f"device {name!r}: expected auto, cpu, cuda or cuda:N") from None
+        device = torch.device("meta")
     if device.type not in ("cpu", "cuda"):
         raise InputError(f"device {name!r}: expected auto, cpu, cuda or cuda:N")
     if device.type == "cpu":
@@ -105,8 +106,6 @@ def choose_device(name: str) -> torch.device:
     count, reason = look_for_gpus()
     if (device.index or 0) >= count:
         raise InputError(f"device {name!r}: not available, PyTorch sees {count} CUDA devices{reason}")
-    if not library.has_cuda():
-        raise InputError(f"device {name!r}: {WITHOUT_CUDA}")
     if problem := missing_kernels(device):
         raise InputError(f"device {name!r}: {problem}")
     return device
@@ -125,8 +124,7 @@ def auto_precision(device: torch.device) -> AutoChoice:
 def cpu_bf16_unit() -> str | None:
     """Returns Linux' name of the unit with which this CPU multiplies bfloat16 in hardware, or None."""
     try:
-        lines = CPU_FACTS.read_text(errors="replace").splitlines()
+        flags = re.search(r"^flags[^:\n]*:(.*)", CPU_FACTS.read_text(errors="replace"), re.MULTILINE)
     except OSError:
         return None
-    flags = next((line.split(":", 1)[1].split() for line in lines if line.startswith("flags") and ":" in line), [])
-    return next((unit for unit in BF16_UNITS if unit in flags), None)
+    return next((unit for unit in BF16_UNITS if flags and unit in flags[1].split()), None)

@@ -25,7 +25,8 @@ from fcis_ros.files import atomic_path
 from fcis_ros.image_checks import check_image
 from fcis_ros.model import checkpoint
 from fcis_ros.model.device import choose_device
-from fcis_ros.model.packing import PaddedInstances, pack, to_instances, unpack
+from fcis_ros.model.fcis import RUNS_PER_COLUMN
+from fcis_ros.model.packing import PaddedInstances, to_host, to_instances
 from fcis_ros.model.precision import DTYPES, convolving
 from fcis_ros.model.predictor import Predictor
 from fcis_ros.model.preprocess import Original, resize_scale
@@ -34,7 +35,6 @@ from fcis_ros.structures import Instances, Prediction
 
 FORMAT = "1"
 ENDING = ".pt2"
-RUNS_PER_COLUMN = 8  # room for run lengths, per column of the image and instance: four times what smooth masks need
 
 
 @dataclass(frozen=True)
@@ -231,11 +231,10 @@ class ExportedPredictor:
             with stage("frame"):
                 on_device = PaddedInstances(*self._run(torch.from_numpy(np.require(data, requirements="W")).to(self.device)))
             with stage("download"):
-                capacity = len(on_device.runs)
-                (padded,) = unpack(pack([on_device]).cpu(), [on_device])
-                used = int(padded.ends[-1])
-                if used > capacity:
-                    raise InputError(f"image: its masks have {used} run lengths, {self.name} has room for {capacity}")
+                (padded,) = to_host([on_device])
+                if padded.truncated:
+                    room = len(padded.runs)
+                    raise InputError(f"image: its masks have {padded.ends[-1]} run lengths, {self.name} has room for {room}")
                 instances = to_instances(padded, self.frames.height, self.frames.width, self.config.class_names)
         return Prediction(instances.select(instances.scores >= score_floor), clock.stage_ms(), int(padded.ignored))
 

@@ -12,15 +12,15 @@ from torch import Tensor, nn
 from fcis_ros import ops
 from fcis_ros.config import ModelConfig
 from fcis_ros.model.backbone import STRIDE, ResNet
-from fcis_ros.model.fusion import FusedRois, fuse
-from fcis_ros.model.packing import PaddedInstances, pack, unpack
+from fcis_ros.model.packing import PaddedInstances, to_host
 from fcis_ros.model.preprocess import Original
 from fcis_ros.model.proposals import RPN, propose
-from fcis_ros.model.roi_operators import operators
-from fcis_ros.model.score_maps import ScoreMaps
+from fcis_ros.model.score_maps import FusedRois, ScoreMaps, fuse, operators
 from fcis_ros.model.sliding_windows import propose_windows
 from fcis_ros.model.stage_clock import stage
 from fcis_ros.model.voting import assign_votes, category_masks, vote
+
+RUNS_PER_COLUMN = 8  # room for run lengths, per column of the image and instance: four times what smooth masks need
 
 
 @dataclass(frozen=True)
@@ -52,9 +52,9 @@ def with_image_index(box: Tensor, index: int = 0) -> Tensor:
 def run_capacity(device: torch.device, width: int, instances: int) -> int | None:
     """Returns the room for an image's run lengths; None on the CPU, where there are as many as the masks need.
 
-    On a GPU counting them first would make the host wait: room for four times what smooth masks as wide as the image need.
+    On a GPU counting them first would make the host wait.
     """
-    return None if device.type == "cpu" else 8 * width * instances
+    return None if device.type == "cpu" else RUNS_PER_COLUMN * width * instances
 
 
 class FCIS(nn.Module):
@@ -80,12 +80,10 @@ class FCIS(nn.Module):
             The instances of the N images, on the host.
         """
         maps = self.dense(images)  # 4 maps [N, channels, h, w], h = H'/16
-        on_device = self.detect_all(maps, originals, score_floor)  # N x W instances, padded
-        instances = unpack(pack(on_device).cpu(), on_device)  # the same in one copy, for which the host waits
+        instances = to_host(self.detect_all(maps, originals, score_floor))  # N x W instances, padded
         for index, image in enumerate(instances):
-            if image.ends[-1] > len(on_device[index].runs):
-                again = [self.detect(maps, index, originals[index], score_floor, None)]
-                instances[index] = unpack(pack(again).cpu(), again)[0]
+            if image.truncated:
+                (instances[index],) = to_host([self.detect(maps, index, originals[index], score_floor, None)])
         return instances
 
     def dense(self, images: Tensor) -> DenseMaps:

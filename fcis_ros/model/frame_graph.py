@@ -22,23 +22,10 @@ LIMIT = 8  # graphs that are kept: a camera's size, alone and in batches of two 
 KNOWN = 64  # shapes that are remembered to have come once
 
 Replay = Callable[[], None]
-
-
-@dataclass(frozen=True)
-class Shape:
-    """Input that a graph is captured for.
-
-    Attributes:
-        count: number of images in a batch.
-        height: height of the images in pixels.
-        width: width of the images in pixels.
-        score_floor: minimum score of an instance, 0 to 1.
-    """
-
-    count: int
-    height: int
-    width: int
-    score_floor: float
+Shape = tuple[int, int, int, float]  # what a graph is captured for: number of images, height, width, minimum score
+# The instances of every image, on the host, and milliseconds of each stage on the device, for all images together; the latter
+# empty where PyTorch cannot tell.
+Answer = tuple[list[PaddedInstances], dict[str, float]]
 
 
 @dataclass(frozen=True)
@@ -81,26 +68,14 @@ def capture(compute: Compute, device: torch.device) -> tuple[Replay, GraphOutput
     return graph.replay, result
 
 
-@dataclass(frozen=True)
-class Captured:
-    """Answer of a graph.
-
-    Attributes:
-        instances: the instances of every image, on the host.
-        stage_ms: milliseconds of each stage on the device, for all images together; empty where PyTorch cannot tell.
-    """
-
-    instances: list[PaddedInstances]
-    stage_ms: dict[str, float]
-
-
 class FrameGraph:
     """One captured shape with the memory of its images and results."""
 
     def __init__(self, model: FCIS, precision: str, device: torch.device, shape: Shape, capture: Capture):
-        self._model, self._shape, self._dtype = model, shape, DTYPES[precision]
-        self._original = Original(shape.height, shape.width, resize_scale(shape.height, shape.width, model.config))
-        size = (shape.count, shape.height * shape.width * 3)
+        count, height, width, self._score_floor = shape
+        self._model, self._dtype = model, DTYPES[precision]
+        self._original = Original(height, width, resize_scale(height, width, model.config))
+        size = (count, height * width * 3)
         self._host = torch.zeros(size, dtype=torch.uint8, pin_memory=device.type == "cuda")
         self._bytes = torch.zeros(size, dtype=torch.uint8, device=device)
         with convolving(precision):
@@ -114,10 +89,10 @@ class FrameGraph:
             with stage("preprocess"):
                 images = torch.cat([ops.network_input(data, *layout, self._dtype) for data in self._bytes])
             maps = self._model.dense(images)
-            instances = self._model.detect_all(maps, [original] * len(images), self._shape.score_floor)
+            instances = self._model.detect_all(maps, [original] * len(images), self._score_floor)
         return GraphOutputs(pack(instances), instances, clock)
 
-    def __call__(self, images: Sequence[np.ndarray]) -> Captured | None:
+    def __call__(self, images: Sequence[np.ndarray]) -> Answer | None:
         """Returns the instances of images [H, W, 3] uint8; None where one of them has more run lengths than there is room.
 
         Waits for the device once.
@@ -131,9 +106,7 @@ class FrameGraph:
         if packed.is_cuda:
             torch.cuda.current_stream(packed.device).synchronize()
         instances = unpack(self._packed_host.clone(), on_device)
-        if any(image.ends[-1] > len(padded.runs) for image, padded in zip(instances, on_device, strict=True)):
-            return None
-        return Captured(instances, self._outputs.clock.stage_ms())
+        return None if any(image.truncated for image in instances) else (instances, self._outputs.clock.stage_ms())
 
 
 class FrameGraphs:
@@ -152,13 +125,12 @@ class FrameGraphs:
         self.why_not = "" if voting == "released" else f"voting: {voting} waits for the number of votes"
 
     @torch.inference_mode()
-    def find(self, images: Sequence[np.ndarray], score_floor: float) -> Captured | None:
+    def find(self, images: Sequence[np.ndarray], score_floor: float) -> Answer | None:
         """Returns the instances of images of one size; None where they have to be computed without a graph.
 
         That is so when a batch comes for the first time, nothing can be captured, or masks exceed the room for run lengths.
         """
-        height, width = images[0].shape[:2]
-        shape = Shape(len(images), height, width, score_floor)
+        shape = (len(images), *images[0].shape[:2], score_floor)
         if (graph := self._graphs.get(shape)) is not None:
             self._graphs.move_to_end(shape)
             return graph(images)

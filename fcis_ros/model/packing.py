@@ -34,6 +34,11 @@ class PaddedInstances:
     ends: Tensor
     ignored: Tensor
 
+    @property
+    def truncated(self) -> bool:
+        """Whether run lengths did not fit; for instances on the host."""
+        return int(self.ends[-1]) > len(self.runs)
+
 
 def pack(instances: Sequence[PaddedInstances]) -> Tensor:
     """Returns N images' instances as [N, P] int32, to be copied at once; run lengths beyond ``PACKED_RUNS`` are left out."""
@@ -43,6 +48,11 @@ def pack(instances: Sequence[PaddedInstances]) -> Tensor:
         head = image.runs[:PACKED_RUNS]
         rows.append(torch.cat([*small, torch.nn.functional.pad(head, (0, PACKED_RUNS - len(head)))]))
     return torch.stack(rows)
+
+
+def to_host(instances: Sequence[PaddedInstances]) -> list[PaddedInstances]:
+    """Returns the same instances on the host, after one copy, for which it waits."""
+    return unpack(pack(instances).cpu(), instances)
 
 
 def unpack(packed: Tensor, instances: Sequence[PaddedInstances]) -> list[PaddedInstances]:
@@ -74,12 +84,5 @@ def to_instances(padded: PaddedInstances, height: int, width: int, class_names: 
     boxes, ends = padded.boxes.numpy(), padded.ends.numpy()
     runs = np.split(padded.runs.numpy().astype(np.uint32), ends[:-1])
     keep = np.flatnonzero((boxes[:, 2] > boxes[:, 0]) & (padded.labels.numpy() > 0))
-    return Instances(
-        height,
-        width,
-        boxes[keep],
-        padded.scores.numpy()[keep],
-        padded.labels.numpy()[keep].astype(np.int64),
-        tuple(runs[i] for i in keep),
-        class_names,
-    )
+    scores, labels = padded.scores.numpy()[keep], padded.labels.numpy()[keep].astype(np.int64)
+    return Instances(height, width, boxes[keep], scores, labels, tuple(runs[i] for i in keep), class_names)

@@ -128,11 +128,11 @@ class Predictor:
         with timed_stages(self.device) as clock:
             try:
                 if self.graphs is not None:
-                    for batch in _groups([image.shape for image in images]):
-                        if (captured := self.graphs.find([images[index] for index in batch], score_floor)) is not None:
-                            padded |= zip(batch, captured.instances, strict=True)
+                    for batch in _groups({index: image.shape for index, image in enumerate(images)}):
+                        if (answer := self.graphs.find([images[index] for index in batch], score_floor)) is not None:
+                            padded |= zip(batch, answer[0], strict=True)
                             clock.end("frame")
-                            _add(in_graphs, captured.stage_ms)
+                            _add(in_graphs, answer[1])
                 padded |= self._compute({i: image for i, image in enumerate(images) if i not in padded}, score_floor)
             except torch.cuda.OutOfMemoryError:
                 if self.graphs is not None:
@@ -155,10 +155,8 @@ class Predictor:
             return {}
         with stage("preprocess"):
             inputs = {index: preprocess(image, self.config, self.device) for index, image in images.items()}
-        indices = list(inputs)
         padded: dict[int, PaddedInstances] = {}
-        for group in _groups([tensor.shape for tensor, _ in inputs.values()]):
-            batch = [indices[position] for position in group]
+        for batch in _groups({index: tensor.shape for index, (tensor, _) in inputs.items()}):
             tensors = [inputs[index][0].to(DTYPES[self.precision]) for index in batch]
             originals = [inputs[index][1] for index in batch]
             with convolving(self.precision):
@@ -173,9 +171,9 @@ def _add(times: dict[str, float], others: dict[str, float]) -> None:
         times[name] = times.get(name, 0.0) + milliseconds
 
 
-def _groups(shapes: Sequence[Hashable]) -> list[list[int]]:
-    """Returns the indices of equal entries together, in the order of their first ones."""
+def _groups(shapes: dict[int, Hashable]) -> list[list[int]]:
+    """Returns the indices of equal shapes together, in the order of their first ones."""
     groups: dict[Hashable, list[int]] = {}
-    for index, shape in enumerate(shapes):
+    for index, shape in shapes.items():
         groups.setdefault(shape, []).append(index)
     return list(groups.values())

@@ -12,7 +12,7 @@ from torch import Tensor
 from fcis_ros.config import ModelConfig
 from fcis_ros.model.backbone import STRIDE
 from fcis_ros.model.proposals import Proposals, best
-from fcis_ros.model.roi_operators import operators
+from fcis_ros.model.score_maps import operators
 
 
 def slide(height: int, width: int, config: ModelConfig, device: torch.device | None = None) -> Tensor:

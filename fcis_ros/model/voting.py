@@ -11,10 +11,9 @@ from torch import Tensor
 from fcis_ros import ops
 from fcis_ros.config import ModelConfig
 from fcis_ros.model.backbone import STRIDE
-from fcis_ros.model.fusion import FusedRois
 from fcis_ros.model.packing import PaddedInstances
 from fcis_ros.model.preprocess import Original
-from fcis_ros.model.roi_operators import operators
+from fcis_ros.model.score_maps import FusedRois, operators
 
 
 @dataclass(frozen=True)
@@ -91,16 +90,7 @@ def vote(
         config: threshold and voting formulation.
         run_capacity: number of run lengths to make room for; None for as many as there are, for which a GPU is waited for.
     """
-    boxes, runs, ends = ops.vote_masks(
-        votes.boxes,
-        masks,
-        votes.index,
-        votes.weights,
-        original.height,
-        original.width,
-        config.mask_threshold,
-        config.voting == "released",
-        config.grid if config.mask_output == "released" else 0,
-        run_capacity,
-    )
+    resampled = config.grid if config.mask_output == "released" else 0
+    settings = (original.height, original.width, config.mask_threshold, config.voting == "released", resampled, run_capacity)
+    boxes, runs, ends = ops.vote_masks(votes.boxes, masks, votes.index, votes.weights, *settings)
     return PaddedInstances(votes.scores, votes.labels.int(), boxes, runs, ends, votes.ignored)

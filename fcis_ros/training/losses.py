@@ -13,7 +13,7 @@ from fcis_ros import boxes
 from fcis_ros.model.backbone import STRIDE
 from fcis_ros.model.fcis import FCIS, with_image_index
 from fcis_ros.model.proposals import propose
-from fcis_ros.model.roi_operators import operators
+from fcis_ros.model.score_maps import operators
 from fcis_ros.training.augment import TrainItem
 from fcis_ros.training.targets import RPN_SAMPLES, roi_targets, rpn_targets
 from fcis_ros.training.train_config import TrainConfig

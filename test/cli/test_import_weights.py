@@ -1,10 +1,9 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-import importlib.util
 import json
-from pathlib import Path
 
 import numpy as np
+import params_writer
 import pytest
 from safetensors import safe_open
 from safetensors.numpy import load_file
@@ -14,38 +13,29 @@ from fcis_ros.model import checkpoint
 from fcis_ros.model.weights_import import released
 
 
-@pytest.fixture(scope="module")
-def foreign():
-    path = Path(__file__).parents[1] / "model" / "weights_import" / "conftest.py"
-    spec = importlib.util.spec_from_file_location("params_writer", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 @pytest.fixture
-def small(foreign, tmp_path):
-    foreign.write_params(tmp_path / "small.params", foreign.small_released())
-    (tmp_path / "small.json").write_text(json.dumps(foreign.SMALL.to_dict()))
+def small(tmp_path):
+    params_writer.write_params(tmp_path / "small.params", params_writer.small_released())
+    (tmp_path / "small.json").write_text(json.dumps(params_writer.SMALL.to_dict()))
     return tmp_path
 
 
-def test_import_weights_params_become_a_checkpoint(small, foreign, capsys):
+def test_import_weights_params_become_a_checkpoint(small, capsys):
     out = small / "small.safetensors"
     assert main(["import-weights", str(small / "small.params"), str(out), "--config", str(small / "small.json")]) == 0
     assert capsys.readouterr().out.startswith("FCIS, MXNet .params: 2 classes, 6 anchors, 0.0 M numbers -> ")
     model = checkpoint.load(out)
-    assert model.config == foreign.SMALL
-    expected = foreign.small_released()["arg:res5c_branch2b_weight"]
+    assert model.config == params_writer.SMALL
+    expected = params_writer.small_released()["arg:res5c_branch2b_weight"]
     assert np.array_equal(model.state_dict()["backbone.layer4.2.conv2.weight"].numpy(), expected)
     provenance = checkpoint.read_metadata(out)[1]
     assert provenance["imported_from"] == "small.params" and len(provenance["sha256"]) == 64
     assert {path.name for path in small.iterdir()} == {"small.params", "small.json", "small.safetensors"}
 
 
-def test_import_weights_imagenet_classifier_becomes_a_backbone(foreign, tmp_path, capsys):
+def test_import_weights_imagenet_classifier_becomes_a_backbone(tmp_path, capsys):
     expected = released.backbone_parameters("resnet50")
-    foreign.write_params(tmp_path / "r.params", {n: np.ones(one.shape, np.float16) for n, one in expected.items()})
+    params_writer.write_params(tmp_path / "r.params", {n: np.ones(one.shape, np.float16) for n, one in expected.items()})
     assert main(["import-weights", str(tmp_path / "r.params"), str(tmp_path / "r.safetensors")]) == 0
     assert "ImageNet resnet50, MXNet .params: backbone, 23.6 M numbers" in capsys.readouterr().out
     tensors = load_file(tmp_path / "r.safetensors")
@@ -61,7 +51,7 @@ def failure(capsys, *arguments) -> str:
     return line
 
 
-def test_import_weights_error_is_one_line_and_nothing_is_written(small, foreign, capsys):
+def test_import_weights_error_is_one_line_and_nothing_is_written(small, capsys):
     source, config = small / "small.params", ["--config", small / "small.json"]
     assert "has to end with .safetensors" in failure(capsys, source, small / "small.params", *config)
     assert "there is no folder" in failure(capsys, source, small / "nowhere" / "x.safetensors", *config)
@@ -69,17 +59,17 @@ def test_import_weights_error_is_one_line_and_nothing_is_written(small, foreign,
     assert "no such file" in failure(capsys, small / "none.params", small / "x.safetensors")
     source.write_bytes(source.read_bytes()[:-100])
     assert "truncated or damaged" in failure(capsys, source, small / "x.safetensors", *config)
-    arrays = foreign.small_released()
+    arrays = params_writer.small_released()
     arrays["arg:fcis_bbox_bias"][-1] = np.nan
-    foreign.write_params(source, arrays)
+    params_writer.write_params(source, arrays)
     assert "fcis_bbox_bias holds values that are not finite" in failure(capsys, source, small / "x.safetensors", *config)
     (small / "x.safetensors").mkdir()
-    foreign.write_params(source, foreign.small_released())
+    params_writer.write_params(source, params_writer.small_released())
     assert "x.safetensors: cannot be written" in failure(capsys, source, small / "x.safetensors", *config)
     assert {path.name for path in small.iterdir()} == {"small.params", "small.json", "x.safetensors"}
 
 
-def test_import_weights_config_with_an_imagenet_resnet_is_refused(small, foreign, capsys, monkeypatch):
+def test_import_weights_config_with_an_imagenet_resnet_is_refused(small, capsys, monkeypatch):
     """Of which the backbone alone is taken."""
     from fcis_ros.model.weights_import import recognise
 

@@ -42,44 +42,21 @@ def test_resnet_parameters_equal_torchvisions(name, parameters):
     assert sum(p.numel() for p in model.parameters()) == parameters
 
 
-def test_resnet_parameter_names_equal_torchvisions():
-    names = set(resnet(backbone="resnet50").state_dict())
-    some = {"conv1.weight", "bn1.running_var", "layer1.0.downsample.0.weight", "layer3.5.conv3.weight", "layer4.2.bn2.bias"}
-    assert some <= names
-
-
-@pytest.mark.parametrize(("pool1", "size"), [("pad0_ceil", (38, 63)), ("pad1_floor", (38, 63))])
-def test_resnet_conv4_and_conv5_share_stride_16(pool1, size):
-    c4, c5 = resnet(backbone="resnet18", pool1=pool1)(torch.zeros(1, 3, 600, 1000))
-    assert c4.shape == (1, 32, *size) and c5.shape == (1, 64, *size)
-
-
-def test_resnet_pool1_conventions_differ():
-    image = torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+def test_resnet_strides_are_16_and_pool1_conventions_differ():
+    image = torch.randn(1, 3, 600, 1000, generator=torch.Generator().manual_seed(0))
     a, b = resnet(backbone="resnet18", pool1="pad0_ceil"), resnet(backbone="resnet18", pool1="pad1_floor")
     b.load_state_dict(a.state_dict())
-    assert not torch.allclose(a(image)[0], b(image)[0])
-
-
-@pytest.mark.parametrize("first", [True, False])
-def test_resnet_stride_in_1x1_follows_the_configuration(first):
-    block = resnet(backbone="resnet50", stride_in_1x1=first).layer2[0]
-    assert (block.conv1.stride, block.conv2.stride) == (((2, 2), (1, 1)) if first else ((1, 1), (2, 2)))
-
-
-def test_resnet_conv5_is_dilated_throughout():
-    convolutions = [m for m in resnet(backbone="resnet50").layer4.modules() if isinstance(m, nn.Conv2d)]
-    dilations = [m.dilation for m in convolutions if m.kernel_size == (3, 3)]
-    assert dilations == [(2, 2)] * 3
-
-
-def test_fold_batch_norm_without_running_statistics_changes_nothing():
-    model = nn.Sequential(nn.Conv2d(3, 4, 1, bias=False), nn.BatchNorm2d(4, track_running_stats=False)).eval()
-    images = torch.rand(2, 3, 5, 5)
     with torch.no_grad():
-        expected = model(images)
-        fold_batch_norm(model)
-        assert torch.equal(model(images), expected)
+        maps = [model(image) for model in (a, b)]
+    assert [(c4.shape, c5.shape) for c4, c5 in maps] == [((1, 32, 38, 63), (1, 64, 38, 63))] * 2
+    assert not torch.allclose(maps[0][0], maps[1][0])
+
+
+def test_resnet_bottlenecks_have_strides_and_dilations_of_the_configuration():
+    for first, strides in ((True, [(2, 2), (1, 1)]), (False, [(1, 1), (2, 2)])):
+        model = resnet(backbone="resnet50", stride_in_1x1=first)
+        assert [model.layer2[0].conv1.stride, model.layer2[0].conv2.stride] == strides
+        assert [block.conv2.dilation for block in model.layer4] == [(2, 2)] * 3
 
 
 @pytest.mark.parametrize("name", ["resnet18", "resnet50"])

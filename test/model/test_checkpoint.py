@@ -7,6 +7,7 @@ import struct
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -14,13 +15,10 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
 from fcis_ros.config import ModelConfig
-from fcis_ros.data.synthetic.scenes import SyntheticScenes
 from fcis_ros.errors import InputError
 from fcis_ros.model import checkpoint
 from fcis_ros.model.fcis import FCIS
-from fcis_ros.model.fusion import fuse
 from fcis_ros.ops.layout import padded_classes
-from fcis_ros.ops.reference import span_edges
 
 TINY = ModelConfig(class_names=("car", "pedestrian"), backbone="resnet18", width=4, reduced_channels=8, rpn_channels=8)
 
@@ -47,17 +45,33 @@ def test_save_and_load_keep_weights_and_metadata(saved, tmp_path):
         assert torch.equal(loaded.state_dict()[name], value)
     assert checkpoint.read_metadata(path) == (TINY, {"data": "none"})
     assert [p.name for p in tmp_path.iterdir()] == ["tiny.safetensors"]  # no partial file is left
+    assert path.stat().st_mode & 0o777 == 0o644  # others can read it
 
 
-def test_load_missing_file_is_named(tmp_path):
-    refused(tmp_path / "nowhere.safetensors", "nowhere.safetensors: no such file")
+def refused(path, says):
+    with pytest.raises(InputError, match=f"checkpoint .*{path.name[:40]}: .*{says}"):
+        checkpoint.load(path)
 
 
-def test_load_not_a_regular_file_is_refused(tmp_path):
-    refused(tmp_path, f"{tmp_path}: not a file")
-    os.mkfifo(tmp_path / "pipe")  # opening it would wait for a writer
-    refused(tmp_path / "pipe", "pipe: not a file")
-    refused(tmp_path / ("x" * 300), "cannot be read \\(File name too long\\)")
+@pytest.mark.parametrize(
+    ("spoil", "says"),
+    [
+        (lambda path: path.unlink(), "no such file"),
+        (lambda path: path.unlink() or path.mkdir(), "not a file"),
+        (lambda path: path.unlink() or os.mkfifo(path), "not a file"),  # opening it would wait for a writer
+        (lambda path: torch.save({"weights": torch.zeros(3)}, path), "not a readable safetensors file"),
+        *(
+            (lambda path, keep=keep: path.write_bytes(path.read_bytes()[:keep]), "not a readable safetensors file")
+            for keep in (0, 5, 100, -10)
+        ),
+        (lambda path: path.write_bytes(b"\xff" * 1000), "a header of 18446744073709551615 bytes, at most 4194304 are possible"),
+    ],
+)
+def test_load_other_file_is_refused(saved, spoil, says):
+    path, _ = saved
+    spoil(path)
+    refused(path, says)
+    refused(path.with_name("x" * 300), "cannot be read \\(File name too long\\)")
 
 
 def test_load_unreadable_file_is_refused(saved):
@@ -67,44 +81,20 @@ def test_load_unreadable_file_is_refused(saved):
     try:
         if user == 0:  # who may read everything
             os.seteuid(65534)
-        refused(path, "tiny.safetensors: cannot be read \\(Permission denied\\)")
+        refused(path, "cannot be read \\(Permission denied\\)")
     finally:
         os.seteuid(user)
 
 
-def refused(path, *says):
-    """Asserts that loading fails with a message that has each of the given parts."""
-    for part in says:
-        with pytest.raises(InputError, match=part):
-            checkpoint.load(path)
-
-
-@pytest.mark.parametrize("keep", [0, 5, 100, -10])
-def test_load_truncated_file_is_refused(saved, keep):
-    path, _ = saved
-    path.write_bytes(path.read_bytes()[:keep])
-    refused(path, "not a readable safetensors file")
-
-
-def test_load_pickle_is_refused(tmp_path):
-    torch.save({"weights": torch.zeros(3)}, tmp_path / "model.safetensors")
-    refused(tmp_path / "model.safetensors", "not a readable safetensors file")
-
-
 def to_version_2(model: FCIS) -> dict[str, torch.Tensor]:
-    """The model's tensors in the order of version 2, channel by channel."""
+    """The model's tensors in the order of version 2, channel by channel: cell, side, label."""
     tensors = {name: value.clone() for name, value in model.state_dict().items()}
-    classes, bins = model.config.num_classes, model.config.bin_count
+    classes = model.config.num_classes
+    order = list(np.ndindex(model.config.bin_count, 2, classes))
     for part in ("weight", "bias"):
-        name = f"score_maps.score.{part}"
-        tensors[name] = torch.stack(
-            [
-                tensors[name][(cell * padded_classes(classes) + label) * 2 + side]
-                for cell in range(bins)
-                for side in range(2)
-                for label in range(classes)
-            ]
-        )
+        padded = tensors[f"score_maps.score.{part}"]
+        stored = [padded[(cell * padded_classes(classes) + label) * 2 + side] for cell, side, label in order]
+        tensors[f"score_maps.score.{part}"] = torch.stack(stored)
     return tensors
 
 
@@ -135,45 +125,9 @@ def test_load_other_version_number_changes_the_order(saved):
     """Tensors of version 3 are no version 2, and the other way round: their numbers of channels differ."""
     path, model = saved
     rewrite(path, format_version="2")
-    with pytest.raises(InputError, match="score_maps.score.bias has shape \\[392\\], .* need \\[294\\]"):
-        checkpoint.load(path)
+    refused(path, "score_maps.score.bias has shape \\[392\\], .* need \\[294\\]")
     rewrite(path, to_version_2(model))
-    with pytest.raises(InputError, match="score_maps.score.bias has shape \\[294\\], .* need \\[392\\]"):
-        checkpoint.load(path)
-
-
-def test_load_bundled_model_answers_as_in_the_order_of_its_file():
-    """The file's score layer applied as it is stored, its maps read by loops over squares: the same scores and masks."""
-    path = checkpoint.default_checkpoint()
-    stored, model = load_file(path), checkpoint.load(path)
-    config = model.config
-    bins, size, classes = config.bins, config.grid, config.num_classes
-    assert checkpoint.read_version(path) == "2"
-    reduced = []
-    model.score_maps.score.register_forward_pre_hook(lambda _, inputs: reduced.append(inputs[0]))
-    image = torch.from_numpy(SyntheticScenes(0).sample(3).image.copy()).permute(2, 0, 1)[None].float()
-    with torch.inference_mode():
-        maps = model.dense((image - torch.tensor(config.mean)[:, None, None]) / torch.tensor(config.std)[:, None, None])
-        weight, bias = (stored[f"score_maps.score.{part}"] for part in ("weight", "bias"))
-        old = torch.nn.functional.conv2d(reduced[0], weight, bias)[0].unflatten(0, (bins, bins, 2, classes))
-        rois = torch.tensor([[0.0, 30, 40, 200, 150], [0, 100, 20, 130, 220]])
-        fused = fuse(maps.score_maps, rois, config)
-        height, width = old.shape[-2:]
-        rows = span_edges(rois[:, 2], rois[:, 4], size, height, 16)
-        columns = span_edges(rois[:, 1], rois[:, 3], size, width, 16)
-        for r in range(len(rois)):
-            squares = torch.zeros(2, classes, size, size)
-            for p in range(size):
-                for q in range(size):
-                    (top, bottom), (left, right) = (edges[r, p] for edges in rows), (edges[r, q] for edges in columns)
-                    if bottom > top and right > left:
-                        cells = old[p * bins // size, q * bins // size, :, :, top:bottom, left:right]
-                        squares[:, :, p, q] = cells.mean(dim=(2, 3))
-            scores = torch.softmax(squares.amax(dim=0).mean(dim=(1, 2)), dim=0)
-            torch.testing.assert_close(fused.scores[r], scores, atol=1e-5, rtol=1e-4)
-            best = squares[:, 1 + scores[1:].argmax()]
-            torch.testing.assert_close(fused.masks[r], torch.softmax(best, dim=0)[1], atol=1e-4, rtol=1e-3)
-    assert fused.masks.min() < 0.2 and fused.masks.max() > 0.6  # there is something to tell apart
+    refused(path, "score_maps.score.bias has shape \\[294\\], .* need \\[392\\]")
 
 
 NOT_JSON_OBJECTS = ("", "[]", "3", "null", "{", '{"a": Infinity}', '{"a": ' * 100 + "1" + "}" * 100)
@@ -196,6 +150,7 @@ BAD_CONFIGS = {
         ({"format_version": None}, "not an fcis_ros checkpoint"),
         ({"config": None}, "not an fcis_ros checkpoint"),
         ({"format_version": "1"}, "format version 1, this release reads versions 2 and 3"),
+        ({"format_version": "1\n"}, "format version 1\\\\n, this"),
         *(({"config": config}, f"model config: .*{says}") for config, says in BAD_CONFIGS.items()),
         *(({"provenance": provenance}, "provenance: ") for provenance in NOT_JSON_OBJECTS),
     ],
@@ -224,14 +179,9 @@ def test_load_metadata_not_text_or_huge_is_refused(saved):
     header, data = header_of(path)
     for value in (3, None, {}, ["2"]):
         write_raw(path, {**header, "__metadata__": {**header["__metadata__"], "config": value}}, data)
-        with pytest.raises(InputError, match="tiny.safetensors: not a readable safetensors file"):
-            checkpoint.read_metadata(path)
+        refused(path, "not a readable safetensors file")
     write_raw(path, {**header, "__metadata__": {**header["__metadata__"], "provenance": " " * (5 << 20)}}, data)
-    with pytest.raises(InputError, match="a header of 5.* bytes, at most 4194304 are possible"):
-        checkpoint.read_metadata(path)
-    path.write_bytes(b"\xff" * 1000)
-    with pytest.raises(InputError, match="a header of 18446744073709551615 bytes"):
-        checkpoint.read_metadata(path)
+    refused(path, "a header of 5.* bytes, at most 4194304 are possible")
 
 
 def test_load_copies_the_weights(saved):
@@ -266,17 +216,12 @@ except InputError as error:
     assert "tiny.safetensors: backbone.bn1.bias has shape [4]" in message and int(kib) < 2048
 
 
-@pytest.mark.parametrize(
-    ("names", "says"),
-    [
-        (["car", "pedestrian", "bicyclist", "truck"], "score_maps.score.* has shape .* its 4 classes"),
-        (["car"], "score_maps.score.weight is of more than its 1 classes"),  # within the padding the shapes fit all the same
-    ],
-)
-def test_load_wrong_class_count_is_named(saved, names, says):
+def test_load_more_or_fewer_classes_are_named(saved):
     path, _ = saved
-    rewrite(path, config=json.dumps({**TINY.to_dict(), "class_names": names}))
-    refused(path, says)
+    rewrite(path, config=json.dumps({**TINY.to_dict(), "class_names": ["a", "b", "c", "d"]}))
+    refused(path, "score_maps.score.* has shape .* its 4 classes")
+    rewrite(path, config=json.dumps({**TINY.to_dict(), "class_names": ["car"]}))
+    refused(path, "score_maps.score.weight is of more than its 1 classes")  # within the padding the shapes fit all the same
 
 
 NAME = "score_maps.box.bias"
@@ -288,34 +233,28 @@ NAME = "score_maps.box.bias"
         (lambda bias: {}, f"{NAME} is missing"),
         (lambda bias: {NAME: bias, "extra": torch.zeros(1)}, "unexpected tensor 'extra'"),
         (lambda bias: {NAME: bias * float("nan")}, f"{NAME} holds values that are not finite"),
-        (lambda bias: {NAME: bias.half()}, f"tiny.safetensors: {NAME} is of type F16, not F32"),
-        (lambda bias: {NAME: bias.bfloat16()}, f"{NAME} is of type BF16, not F32"),
-        (lambda bias: {NAME: bias.double()}, f"{NAME} is of type F64, not F32"),
+        (lambda bias: {NAME: bias.half()}, f"{NAME} is of type F16, not F32"),
         (lambda bias: {NAME: bias.int()}, f"{NAME} is of type I32, not F32"),
     ],
 )
 def test_load_wrong_tensor_is_named(saved, change, says):
     path, _ = saved
     tensors = {name: tensor.clone() for name, tensor in load_file(path).items()}  # the loaded ones may be maps of the file
-    changed = change(tensors.pop(NAME))
-    rewrite(path, {**tensors, **changed})
+    rewrite(path, change(tensors.pop(NAME)) | tensors)
     refused(path, says)
 
 
 @pytest.fixture(scope="module")
 def content(tmp_path_factory):
     path = tmp_path_factory.mktemp("model") / "whole.safetensors"
-    torch.manual_seed(0)
     checkpoint.save(path, FCIS(TINY), {"data": "none"})
     return path, path.read_bytes()
 
 
-BYTES = st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255))
+BYTES = st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), max_size=3)
 
 
-@given(
-    st.lists(BYTES, max_size=3), st.lists(BYTES, max_size=3), st.none() | st.floats(0, 1), st.none() | st.integers(0, 1 << 64)
-)
+@given(BYTES, BYTES, st.none() | st.floats(0, 1), st.none() | st.integers(0, 1 << 64))
 def test_load_damaged_file_is_refused_or_correct(content, in_header, in_weights, keep, length):
     """Bytes of the header and of the weights changed, the end cut off, another length of the header."""
     path, whole = content
@@ -333,41 +272,6 @@ def test_load_damaged_file_is_refused_or_correct(content, in_header, in_weights,
         model = checkpoint.load(damaged)
     except InputError as error:
         assert str(error).startswith(f"checkpoint {damaged}: ") and str(error).isprintable() and len(str(error)) < 1000
-        return
-    state = model.state_dict()
-    for name, tensor in load_file(damaged).items():
-        assert torch.equal(state[name], tensor) and tensor.isfinite().all()
-
-
-TEXT = st.text(max_size=9) | st.sampled_from(["", "2", "{}", "[]", '{"class_names": ["a", "b"]}', json.dumps(TINY.to_dict())])
-
-
-@given(
-    st.dictionaries(st.sampled_from(["format_version", "config", "provenance"]), TEXT),
-    st.dictionaries(
-        st.sampled_from(["rpn.conv.bias", "score_maps.box.weight", "other"]),
-        st.fixed_dictionaries(
-            {
-                "dtype": st.sampled_from(["F32", "F16", "I64", "BOOL", "F8_E4M3", "F4", "X"]),
-                "shape": st.lists(st.integers(0, 1 << 40), max_size=4),
-                "data_offsets": st.lists(st.integers(0, 1 << 40), min_size=2, max_size=2),
-            }
-        ),
-        max_size=2,
-    ),
-)
-def test_load_hostile_header_is_refused_or_correct(content, metadata, tensors):
-    path, whole = content
-    header, data = header_of(path)
-    hostile = path.with_name("hostile.safetensors")
-    for name, wrong in tensors.items():  # right where they were, or wrong in every respect
-        wrong["data_offsets"] = header.get(name, wrong)["data_offsets"]
-    write_raw(hostile, {**header, **tensors, "__metadata__": {**header["__metadata__"], **metadata}}, data)
-    try:
-        model = checkpoint.load(hostile)
-    except InputError as error:
-        assert str(error).startswith(f"checkpoint {hostile}: ") and str(error).isprintable() and len(str(error)) < 1000
     else:
-        assert model.config == TINY
-        for name, tensor in load_file(path).items():
-            assert torch.equal(model.state_dict()[name], tensor)
+        for name, tensor in load_file(damaged).items():
+            assert torch.equal(model.state_dict()[name], tensor) and tensor.isfinite().all()

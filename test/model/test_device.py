@@ -42,9 +42,13 @@ def test_auto_precision_of_gpus(capability, precision, monkeypatch):
     assert auto_precision(CUDA) == AutoChoice(precision, f"compute capability {capability[0]}.{capability[1]}")
 
 
-@pytest.mark.parametrize("name", ["gpu", "cuda:99", "meta", "cuda:x"])
-def test_choose_device_unknown_or_missing_is_refused(name):
-    with pytest.raises(InputError, match=name):
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [("gpu", "expected auto, cpu, cuda or cuda:N"), ("meta", "expected auto, cpu, cuda or cuda:N"),
+     ("cuda:x", "expected auto, cpu, cuda or cuda:N"), ("cuda:99", "not available, PyTorch sees [0-9]+ CUDA devices")],
+)  # fmt: skip
+def test_choose_device_unknown_or_missing_is_refused(name, says):
+    with pytest.raises(InputError, match=f"^device '{name}': {says}"):
         choose_device(name)
 
 

@@ -20,8 +20,6 @@ TINY = ModelConfig(
     class_names=("car", "pedestrian"), backbone="resnet18", width=8, reduced_channels=16, rpn_channels=16, short_side=96,
     max_side=160, anchor_scales=(1.0, 2.0, 4.0), rpn_post_nms=30,
 )  # fmt: skip
-
-
 ORIGINAL = Original(60, 100, 1.6)
 
 
@@ -118,3 +116,14 @@ def test_forward_non_finite_rois_are_ignored_and_counted():
         model.score_maps.score.bias[0] = torch.nan  # and now the scores of all
     found, ignored = find(model, image)
     assert len(found) == 0 and ignored == 2 * proposals
+
+
+def test_fuse_rounds_second_round_doubles_the_rois():
+    torch.manual_seed(0)
+    model = FCIS(TINY).eval()
+    proposals = torch.tensor([[0.0, 0, 30, 30], [20, 20, 90, 70]])
+    with torch.inference_mode():
+        maps = model.score_maps(torch.randn(1, model.backbone.c5_channels, 6, 10))
+        fused = model.fuse_rounds(proposals, *maps, 96, 160)
+    assert len(fused.boxes) == 4 and torch.equal(fused.boxes[:2], proposals)
+    assert not torch.equal(fused.boxes[2:], proposals)

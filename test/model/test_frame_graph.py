@@ -5,14 +5,15 @@
 import dataclasses
 import itertools
 import time
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
 import torch
 
 from fcis_ros.data.synthetic.scenes import SyntheticScenes
-from fcis_ros.model import fcis, frame_graph, packing
-from fcis_ros.model.frame_graph import FrameGraph, FrameGraphs, Shape
+from fcis_ros.model import fcis, frame_graph
+from fcis_ros.model.frame_graph import FrameGraphs
 from fcis_ros.model.predictor import Predictor
 from fcis_ros.model.stage_clock import EXTERNAL
 
@@ -65,22 +66,29 @@ def pictures(count: int, height: int = 90, width: int = 130) -> list[np.ndarray]
     return [SyntheticScenes(1).sample(n).image[:height, :width] for n in range(count)]
 
 
-def same(found, expected) -> bool:
+def assert_same(found, expected):
     assert found.class_names == expected.class_names and len(expected) > 3
     assert np.array_equal(found.boxes, expected.boxes) and np.array_equal(found.labels, expected.labels)
     np.testing.assert_allclose(found.scores, expected.scores, atol=1e-6)
-    return np.array_equal(found.masks, expected.masks)
+    assert np.array_equal(found.masks, expected.masks)
+
+
+def assert_served(predictor, plain, count=3):
+    """Asserts that some frames have the answers of a predictor without graphs, also once the next ones are computed."""
+    images = pictures(count)
+    found = [predictor(image, 0.1) for image in images]
+    for answer, image in zip(found, images, strict=True):
+        assert_same(answer, plain(image, 0.1))
 
 
 def test_frame_graphs_second_frame_of_a_shape_is_captured(predictor, plain, played):
-    images = pictures(4)
     counts = []
-    for image in images:
+    for image in pictures(4):
         (found,) = predictor.predict([image], 0.1)
-        assert same(found.instances, plain(image, 0.1))
         assert ("frame" in found.stage_ms) == (len(counts) > 0)
         counts.append((played.captured, played.replayed))
     assert counts == [(0, 0), (1, 1), (1, 2), (1, 3)]
+    assert_served(predictor, plain)
 
 
 def test_predict_captured_frame_has_stage_times_and_the_rest_is_frame(predictor, plain, monkeypatch):
@@ -98,22 +106,6 @@ def test_predict_captured_frame_has_stage_times_and_the_rest_is_frame(predictor,
     assert one.stage_ms == other.stage_ms and one.stage_ms["backbone"] == 1000
 
 
-def test_frame_graph_times_are_of_the_captured_call(predictor, monkeypatch):
-    now = itertools.count()
-    monkeypatch.setattr(time, "perf_counter", lambda: next(now))
-
-    def capture(compute, device):
-        outputs = compute()
-        monkeypatch.setattr(time, "perf_counter", lambda: 5 * next(now))
-        compute()
-        return lambda: None, outputs
-
-    with torch.inference_mode():
-        graph = FrameGraph(predictor.model, "fp32", CPU, Shape(1, 90, 130, 0.1), capture)
-        stage_ms = graph(pictures(1)).stage_ms
-    assert len(stage_ms) == 8 and set(stage_ms.values()) == {1000}
-
-
 def test_frame_graphs_one_per_batch_size_and_image_size(predictor, plain, played):
     """Two sizes in one call: each is a separate batch, and answers keep their order."""
     small, large = pictures(3), pictures(2, 120, 160)
@@ -121,14 +113,9 @@ def test_frame_graphs_one_per_batch_size_and_image_size(predictor, plain, played
     expected = plain.predict(given, 0.1)  # in the same batches: others round differently
     for _ in range(3):
         found = predictor.predict(given, 0.1)
-        assert all(same(one.instances, other.instances) for one, other in zip(found, expected, strict=True))
+        for one, other in zip(found, expected, strict=True):
+            assert_same(one.instances, other.instances)
     assert (played.captured, played.replayed) == (2, 4)
-
-
-def test_frame_graphs_answers_survive_the_next_frame(predictor, plain):
-    images = pictures(4)
-    found = [predictor(image, 0.1) for image in images]
-    assert all(same(answer, plain(image, 0.1)) for answer, image in zip(found, images, strict=True))
 
 
 def test_frame_graphs_one_per_score_floor(predictor, plain):
@@ -139,16 +126,9 @@ def test_frame_graphs_one_per_score_floor(predictor, plain):
         assert len(found) == (plain(image).scores >= np.float32(floor)).sum()
 
 
-def test_frame_graphs_runs_beyond_the_packed_ones_are_fetched(predictor, plain, monkeypatch):
-    monkeypatch.setattr(packing, "PACKED_RUNS", 5)
-    for image in pictures(3):
-        assert same(predictor(image, 0.1), plain(image, 0.1))
-
-
 def test_frame_graphs_runs_beyond_the_capacity_are_computed_without_a_graph(predictor, plain, played, monkeypatch):
     monkeypatch.setattr(fcis, "run_capacity", lambda *_: 20)
-    for image in pictures(3):
-        assert same(predictor(image, 0.1), plain(image, 0.1))
+    assert_served(predictor, plain)
     assert played.captured == 1 and played.replayed == 2
 
 
@@ -167,8 +147,7 @@ def test_frame_graphs_above_the_limit_frees_the_least_recently_used(predictor, p
 
 def test_frame_graphs_capture_error_warns_once_and_frames_are_served(predictor, plain, played, recwarn):
     played.error = RuntimeError("operation not permitted when stream is capturing\nmore")
-    for image in pictures(4):
-        assert same(predictor(image, 0.1), plain(image, 0.1))
+    assert_served(predictor, plain, 4)
     (warning,) = [str(entry.message) for entry in recwarn if "CUDA graphs" in str(entry.message)]
     assert warning.endswith("a frame cannot be captured (operation not permitted when stream is capturing)")
 
@@ -179,7 +158,7 @@ def test_frame_graphs_out_of_memory_at_capture_is_served_without(predictor, plai
     played.error = torch.cuda.OutOfMemoryError("CUDA out of memory")
     larger = pictures(1, 120)[0]
     for _ in range(2):
-        assert same(predictor(larger, 0.1), plain(larger, 0.1))
+        assert_same(predictor(larger, 0.1), plain(larger, 0.1))
     assert not predictor.graphs.why_not and not len(recwarn)
     played.error = None
     before = played.captured
@@ -191,24 +170,17 @@ def test_frame_graphs_out_of_memory_at_capture_is_served_without(predictor, plai
 def test_predict_out_of_memory_frees_the_graphs(predictor, monkeypatch, played):
     image, larger = pictures(1)[0], pictures(1, 120)[0]
     predictor(image), predictor(image)
-
-    def no_memory(*_):
-        raise torch.cuda.OutOfMemoryError("CUDA out of memory")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(predictor.model, "dense", no_memory)
-        with pytest.raises(torch.cuda.OutOfMemoryError):
-            predictor(larger)
+    with monkeypatch.context() as patch, pytest.raises(torch.cuda.OutOfMemoryError):
+        patch.setattr(predictor.model, "dense", Mock(side_effect=torch.cuda.OutOfMemoryError("CUDA out of memory")))
+        predictor(larger)
     predictor(image), predictor(image)
     assert played.captured == 2
 
 
-def test_frame_graphs_category_voting_is_not_captured(tiny_checkpoint, played):
-    predictor = Predictor.from_checkpoint(tiny_checkpoint, device="cpu", precision="fp32")
+def test_frame_graphs_category_voting_is_not_captured(predictor, played):
     predictor.model.config = dataclasses.replace(predictor.config, voting="category")
     graphs = FrameGraphs(predictor.model, "fp32", CPU, played)
-    image = pictures(1)[0]
-    assert [graphs.find([image], 0.0) for _ in range(3)] == [None] * 3
+    assert [graphs.find(pictures(1), 0.0) for _ in range(3)] == [None] * 3
     assert graphs.why_not == "voting: category waits for the number of votes" and not played.captured
 
 

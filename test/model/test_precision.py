@@ -1,12 +1,10 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-import numpy as np
 import pytest
 import torch
 from torch import nn
 
 import fcis_ros
-from fcis_ros.data.synthetic.scenes import SyntheticScenes
 from fcis_ros.errors import InputError
 from fcis_ros.model import checkpoint, device
 from fcis_ros.model.backbone import fold_batch_norm
@@ -64,30 +62,3 @@ def test_convolving_sets_tf32_and_restores_the_flag(before, monkeypatch):
             assert torch.backends.cudnn.allow_tf32 == (precision == "tf32")
             raise ZeroDivisionError
         assert torch.backends.cudnn.allow_tf32 == before
-
-
-def test_predictor_convolves_in_its_precision(monkeypatch):
-    """PyTorch's default is to allow TF32: a predictor that says fp32 must not."""
-    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
-    exact, allowed = predictor("fp32"), []
-    exact.model.backbone.register_forward_hook(lambda *_: allowed.append(torch.backends.cudnn.allow_tf32))
-    exact(np.zeros((64, 96, 3), np.uint8))
-    assert allowed == [False]
-
-
-@pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_predictor_second_one_gives_equal_bits(precision):
-    image = SyntheticScenes(0).sample(3).image
-    a, b = predictor(precision)(image), predictor(precision)(image)
-    assert len(a) > 3
-    assert np.array_equal(a.scores, b.scores) and np.array_equal(a.labels, b.labels) and np.array_equal(a.masks, b.masks)
-
-
-def test_predictor_bf16_finds_the_instances_of_fp32():
-    """The default model on a synthetic frame, in software where the CPU has no bfloat16."""
-    image = SyntheticScenes(0).sample(3).image
-    exact, rounded = predictor("fp32")(image, 0.5), predictor("bf16")(image, 0.4)
-    assert len(exact)
-    for box, label, score in zip(exact.boxes, exact.labels, exact.scores, strict=True):
-        near = (np.abs(rounded.boxes - box).max(axis=1) <= 6) & (rounded.labels == label)
-        assert near.any() and np.abs(rounded.scores[near] - score).min() < 0.1

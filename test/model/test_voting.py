@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from fcis_ros.config import ModelConfig
-from fcis_ros.model.fusion import FusedRois
 from fcis_ros.model.packing import to_instances
 from fcis_ros.model.preprocess import Original
+from fcis_ros.model.score_maps import FusedRois
 from fcis_ros.model.voting import assign_votes, category_masks, vote
 
 CONFIG = ModelConfig(class_names=("car", "pedestrian"), bins=1, grid=4, rpn_min_size=1)
@@ -17,23 +17,17 @@ ORIGINAL = Original(20, 20, 1.0)
 BOXES = torch.tensor([[0.0, 0, 3, 3], [0, 0, 3, 2], [10, 10, 13, 13]])
 # Background, car, pedestrian. The second ROI's best class is pedestrian although it overlaps the car.
 SCORES = torch.tensor([[0.1, 0.6, 0.3], [0.2, 0.2, 0.6], [0.05, 0.9, 0.05]])
+LEFT_HALF = torch.tensor([[1.0, 1, 0, 0]] * 4)
 
 
-def left_half() -> torch.Tensor:
-    return torch.tensor([[1.0, 1, 0, 0]] * 4)
+def run(config=CONFIG, masks=None, scale=1.0, floor=0.5, size=(20, 20), boxes=BOXES, scores=SCORES):
+    masks = torch.stack([LEFT_HALF, torch.ones(4, 4), torch.ones(4, 4)]) if masks is None else masks
+    original = Original(*size, scale)
+    return counted(assign_votes(FusedRois(boxes, scores, masks), original, config, floor), masks, original, config)
 
 
-def run(config=CONFIG, masks=None, scale=1.0, floor=0.5, size=(20, 20)):
-    masks = torch.stack([left_half(), torch.ones(4, 4), torch.ones(4, 4)]) if masks is None else masks
-    return found_by(FusedRois(BOXES, SCORES, masks), Original(*size, scale), config, floor)
-
-
-def found_by(fused, original=ORIGINAL, config=CONFIG, floor=0.5):
-    return counted(assign_votes(fused, original, config, floor), fused.masks, original, config)
-
-
-def counted(ballots, masks, original, config):
-    padded = vote(ballots, masks, original, config, None)
+def counted(votes, masks, original, config):
+    padded = vote(votes, masks, original, config, None)
     return to_instances(padded, original.height, original.width, config.class_names)
 
 
@@ -49,19 +43,19 @@ def test_vote_released_by_hand():
 
 
 def test_category_masks_average_probabilities_of_the_voted_class():
-    config = dataclasses.replace(CONFIG, voting="category", mask_threshold=0.5)
-    ballots = assign_votes(FusedRois(BOXES, SCORES, torch.ones(3, 4, 4)), ORIGINAL, config, 0.5)
+    config = dataclasses.replace(CONFIG, voting="category", mask_threshold=0.7)
+    votes = assign_votes(FusedRois(BOXES, SCORES, torch.ones(3, 4, 4)), ORIGINAL, config, 0.5)
     # One cell, outside and inside of background, car, pedestrian and the padding; sigmoid(inside - outside): 0.9 of cars,
     # 0.1 of pedestrians.
     nine, nan = float(np.log(9)), torch.nan
     score_maps = torch.tensor([0, 0, 0, nine, 0, -nine, nan, nan]).reshape(1, 8, 1, 1)
-    ballots, masks = category_masks(ballots, torch.nn.functional.pad(BOXES, (1, 0)), score_maps, config)
+    votes, masks = category_masks(votes, torch.nn.functional.pad(BOXES, (1, 0)), score_maps, config)
     # The voters of the lone car, of the car and of the pedestrian, and which mask each casts.
-    assert ballots.index[:3].tolist() == [[-1, -1, 0], [1, 2, -1], [3, 4, -1]] and (ballots.index[3:] == -1).all()
+    assert votes.index[:3].tolist() == [[-1, -1, 0], [1, 2, -1], [3, 4, -1]] and (votes.index[3:] == -1).all()
     assert torch.allclose(masks, torch.tensor([0.9, 0.9, 0.9, 0.1, 0.1])[:, None, None].expand(-1, 4, 4))
-    found = counted(ballots, masks, ORIGINAL, config)
-    # Cars are foreground everywhere (fourth row 0.75 * 0.9), pedestrians nowhere: they yield no instance.
-    assert found.labels.tolist() == [1, 1] and found.boxes[1].tolist() == [0, 0, 4, 4]
+    found = counted(votes, masks, ORIGINAL, config)
+    # Cars are foreground but for the fourth row (0.75 * 0.9), pedestrians nowhere: they yield no instance.
+    assert found.labels.tolist() == [1, 1] and found.boxes.tolist() == [[10, 10, 14, 14], [0, 0, 4, 3]]
 
 
 def test_vote_boxes_are_in_the_original_image():
@@ -75,6 +69,7 @@ def test_assign_votes_score_floor_changes_nothing_above_it():
     some = run(floor=0.5)
     assert len(everything) > len(some) > 0
     assert np.array_equal(kept.masks, some.masks) and np.array_equal(kept.scores, some.scores)
+    assert len(run(dataclasses.replace(CONFIG, score_floor=0.7), floor=0.0)) == 1
 
 
 def test_assign_votes_max_instances_and_ties_are_ordered():
@@ -96,7 +91,7 @@ def test_vote_mask_output_released_drops_one_pixel_wide_masks_only():
 def test_assign_votes_non_finite_roi_is_left_out(tensor, value):
     boxes, scores = BOXES.clone(), SCORES.clone()
     (scores if tensor is SCORES else boxes)[2] = value
-    found = found_by(FusedRois(boxes, scores, torch.ones(3, 4, 4)))
+    found = run(masks=torch.ones(3, 4, 4), boxes=boxes, scores=scores)
     assert len(found) == 2 and found.boxes[:, 0].max() == 0
 
 

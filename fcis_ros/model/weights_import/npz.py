@@ -33,13 +33,10 @@ def read(path: str | Path) -> dict[str, StoredArray]:
     for member in members:
         name = member.filename.removesuffix(".npy")
         if name == member.filename:
-            raise InputError(f"{path}: {quoted(name)} in it is not an array{_pickle(name)}")
+            advice = "; this is a file of PyTorch, whose pickles are never read: save it as .safetensors"
+            raise InputError(f"{path}: {quoted(name)} in it is not an array{advice if name.endswith('.pkl') else ''}")
         add(arrays, path, name, _array(path, archive, member))
     return arrays
-
-
-def _pickle(name: str) -> str:
-    return "; this is a file of PyTorch, whose pickles are never read: save it as .safetensors" if name.endswith(".pkl") else ""
 
 
 def _array(path: str | Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> StoredArray:

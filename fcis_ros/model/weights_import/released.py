@@ -14,10 +14,11 @@ import numpy as np
 
 from fcis_ros.config import ModelConfig
 from fcis_ros.errors import InputError
+from fcis_ros.model.backbone import BLOCKS
 from fcis_ros.model.weights_import.stored_array import StoredArray, quoted
 from fcis_ros.ops.layout import padded_classes
 
-BOTTLENECKS = {"resnet50": (3, 4, 6, 3), "resnet101": (3, 4, 23, 3), "resnet152": (3, 8, 36, 3)}
+BOTTLENECKS = ("resnet50", "resnet101", "resnet152")
 FLOATS = ("float16", "bfloat16", "float32", "float64")
 NORM = {"gamma": "weight", "beta": "bias", "moving_mean": "running_mean", "moving_var": "running_var"}
 
@@ -42,7 +43,7 @@ def block_names(backbone: str) -> list[list[str]]:
     deep = backbone != "resnet50"
     return [
         ["a", *(f"b{i}" for i in range(1, count))] if deep and stage in (3, 4) else list("abcdef"[:count])
-        for stage, count in enumerate(BOTTLENECKS[backbone], 2)
+        for stage, count in enumerate(BLOCKS[backbone], 2)
     ]
 
 

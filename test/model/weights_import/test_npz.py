@@ -8,8 +8,6 @@ import zipfile
 import numpy as np
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from fcis_ros.errors import InputError
 from fcis_ros.model.weights_import import npz
@@ -90,33 +88,3 @@ def test_read_pytorch_file_is_refused_with_advice(tmp_path):
     torch.save({"conv1.weight": torch.zeros(2)}, path)
     with pytest.raises(InputError, match="whose pickles are never read: save it as .safetensors"):
         npz.read(path)
-
-
-def test_read_duplicate_name_is_refused(tmp_path):
-    buffer = io.BytesIO(archive(a=np.ones(1)))
-    with zipfile.ZipFile(buffer, "a") as file, pytest.warns(UserWarning, match="Duplicate"):
-        file.writestr("a.npy", file.read("a.npy"))
-    with pytest.raises(InputError, match="two arrays are called 'a'"):
-        read(tmp_path, buffer.getvalue())
-
-
-SMALL = archive(np.savez_compressed, a=np.arange(4, dtype=np.float32))
-
-
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(changes=st.dictionaries(st.integers(0, len(SMALL) - 1), st.integers(0, 255), min_size=1, max_size=6))
-def test_read_damaged_file_is_refused_or_gives_arrays(tmp_path, changes):
-    damaged = bytearray(SMALL)
-    for offset, value in changes.items():
-        damaged[offset] = value
-    try:
-        for described, values in read(tmp_path, bytes(damaged)).values():
-            assert described.shape == values.shape
-    except InputError as error:
-        assert str(error).isprintable()
-
-
-def test_read_truncated_anywhere_is_refused(tmp_path):
-    for length in range(len(SMALL)):
-        with pytest.raises(InputError):
-            read(tmp_path, SMALL[:length])

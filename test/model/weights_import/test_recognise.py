@@ -5,13 +5,13 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
+from params_writer import SMALL, small_released, write_params
 from safetensors.torch import save_file
 
 from fcis_ros.config import ModelConfig
 from fcis_ros.errors import InputError
-from fcis_ros.model.backbone import ResNet
 from fcis_ros.model.weights_import import released
-from fcis_ros.model.weights_import.recognise import recognise, released_config
+from fcis_ros.model.weights_import.recognise import imagenet, recognise, released_config
 from fcis_ros.model.weights_import.stored_array import StoredArray
 from fcis_ros.package_data import package_file
 
@@ -34,38 +34,27 @@ def test_released_config_follows_from_the_sizes(classes, anchors, name):
 def test_released_config_other_sizes_are_refused(classes, anchors):
     with pytest.raises(InputError, match=f"some.params: {classes} classes .* and {anchors} anchors .* --config"):
         released_config("some.params", described(classes, anchors))
+    with pytest.raises(InputError, match="0 classes .* and 0 anchors"):  # of channels that are no multiple
+        released_config("x", {"fcis_cls_seg_weight": StoredArray((98 * 81 + 1,), "float32", None)})
 
 
-def test_released_config_impossible_channels_are_refused():
-    with pytest.raises(InputError, match="0 classes .* and 0 anchors"):
-        released_config("x", {"fcis_cls_seg_weight": StoredArray((97,), "float32", None)})
-
-
-def test_recognise_fcis_network(foreign, tmp_path):
+def test_recognise_fcis_network(tmp_path):
     path = tmp_path / "small.params"
-    foreign.write_params(path, foreign.small_released())
-    found = recognise(path, foreign.SMALL)
-    assert found.kind == "FCIS, MXNet .params" and found.config == foreign.SMALL
+    write_params(path, small_released())
+    found = recognise(path, SMALL)
+    assert found.kind == "FCIS, MXNet .params" and found.config == SMALL
     assert len(dict(found.tensors)) == found.count
     with pytest.raises(InputError, match="3 classes .* and 6 anchors"):
         recognise(path)
     with pytest.raises(InputError, match="resnet18 has no released names"):
-        recognise(path, dataclasses.replace(foreign.SMALL, backbone="resnet18"))
+        recognise(path, dataclasses.replace(SMALL, backbone="resnet18"))
 
 
-@pytest.mark.parametrize("backbone", ["resnet50", "resnet101", "resnet152"])
-def test_backbone_parameters_have_the_names_of_torchvision(backbone):
-    with torch.device("meta"):  # whose backbone has them too
-        ours = ResNet(ModelConfig(("car",), backbone=backbone)).state_dict()
-    converted = {one.ours: one.shape for one in released.backbone_parameters(backbone).values()}
-    assert converted == {name: tuple(v.shape) for name, v in ours.items() if not name.endswith("num_batches_tracked")}
-
-
-def test_recognise_imagenet_classifier(foreign, tmp_path):
+def test_recognise_imagenet_classifier(tmp_path):
     path = tmp_path / "resnet.params"
     expected = released.backbone_parameters("resnet50")
     arrays = {name: np.ones(one.shape, np.float16) for name, one in expected.items()}
-    foreign.write_params(path, {**arrays, "arg:fc1000_weight": np.ones((2, 3)), "arg:fc1000_bias": np.ones(2)})
+    write_params(path, {**arrays, "arg:fc1000_weight": np.ones((2, 3)), "arg:fc1000_bias": np.ones(2)})
     found = recognise(path)
     assert found.kind == "ImageNet resnet50, MXNet .params" and found.config is None
     names = [name for name, _ in found.tensors]
@@ -73,22 +62,28 @@ def test_recognise_imagenet_classifier(foreign, tmp_path):
     assert "layer4.2.bn3.num_batches_tracked" in names
 
 
-def test_recognise_other_files_are_refused(foreign, tmp_path):
-    path = tmp_path / "file"
-    with pytest.raises(InputError, match="file: no such file"):
-        recognise(path)
-    path.write_bytes(b"")
-    with pytest.raises(InputError, match="empty"):
-        recognise(path)
-    save_file({"x": torch.zeros(1)}, path)
-    with pytest.raises(InputError, match="a .safetensors file; it needs no import"):
-        recognise(path)
+@pytest.mark.parametrize("backbone", released.BOTTLENECKS)
+def test_imagenet_depth_follows_from_the_names(backbone):
+    stored = {name: StoredArray(one.shape, "float32", None) for name, one in released.backbone_parameters(backbone).items()}
+    assert imagenet("r.params", "x", stored).kind == f"ImageNet {backbone}, x"
+
+
+def legacy(path):
     torch.save({"x": torch.zeros(1)}, path, _use_new_zipfile_serialization=False)
-    with pytest.raises(InputError, match="a Python pickle, which is never read"):
-        recognise(path)
-    foreign.write_params(path, {"arg:stage1_unit1_conv1_weight": np.ones(1)})
-    with pytest.raises(InputError, match="pre-activation ResNet"):
-        recognise(path)
-    foreign.write_params(path, {"arg:fc6_weight": np.ones(1)})
-    with pytest.raises(InputError, match="neither FCIS nor a ResNet-50, 101 or 152"):
-        recognise(path)
+
+
+@pytest.mark.parametrize(
+    ("write", "problem"),
+    [
+        (lambda path: None, "file: no such file"),
+        (lambda path: path.touch(), "empty"),
+        (lambda path: save_file({"x": torch.zeros(1)}, path), "a .safetensors file; it needs no import"),
+        (legacy, "a Python pickle, which is never read"),
+        (lambda path: write_params(path, {"arg:stage1_unit1_conv1_weight": np.ones(1)}), "pre-activation ResNet"),
+        (lambda path: write_params(path, {"arg:fc6_weight": np.ones(1)}), "neither FCIS nor a ResNet-50, 101 or 152"),
+    ],
+)
+def test_recognise_other_files_are_refused(tmp_path, write, problem):
+    write(tmp_path / "file")
+    with pytest.raises(InputError, match=problem):
+        recognise(tmp_path / "file")

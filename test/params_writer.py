@@ -1,17 +1,26 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""A writer of all formats of .params, which shares nothing with the reader, and a small FCIS under released names."""
+"""A writer of all formats of ``.params``, which shares nothing with the reader, and a small FCIS under released names."""
 
 import struct
-import types
 
 import numpy as np
-import pytest
 
 from fcis_ros.config import ModelConfig
 
 FLAGS = {"float32": 0, "float64": 1, "float16": 2, "uint8": 3, "int32": 4, "int8": 5, "int64": 6, "bool": 7}
 SMALL = ModelConfig(("car", "bus"), backbone="resnet50", width=2, reduced_channels=6, rpn_channels=5, anchor_scales=(4.0, 8.0))
+# {"arg:a": [[0, 1, 2], [3, 4, 5]], "aux:b": [1, 2] in float16}, as MXNet 1.9.1 writes it.
+GOLDEN = bytes.fromhex(
+    "1201000000000000 0000000000000000 0200000000000000"  # 0x112, reserved, two arrays
+    "c9fa93f9 00000000 02000000 0200000000000000 0300000000000000"  # V2, dense, two dimensions, 2, 3
+    "01000000 00000000 00000000"  # CPU, number 0, float32
+    "00000000 0000803f 00000040 00004040 00008040 0000a040"
+    "c9fa93f9 00000000 01000000 0200000000000000"
+    "01000000 00000000 02000000"  # float16
+    "003c 0040"
+    "0200000000000000 0500000000000000 6172673a61 0500000000000000 6175783a62"  # two names of five letters
+)
 
 
 def array_bytes(values: np.ndarray, version: int, device: tuple[int, int] = (1, 0)) -> bytes:
@@ -80,14 +89,3 @@ def small_released() -> dict[str, np.ndarray]:
     put("arg:fcis_bbox_weight_test", 392, 6, 1, 1)
     put("arg:fcis_bbox_bias_test", 392)
     return arrays
-
-
-@pytest.fixture(scope="session")
-def foreign() -> types.SimpleNamespace:
-    return types.SimpleNamespace(
-        array_bytes=array_bytes,
-        params_bytes=params_bytes,
-        write_params=write_params,
-        small_released=small_released,
-        SMALL=SMALL,
-    )
