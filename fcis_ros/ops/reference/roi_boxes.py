@@ -60,7 +60,8 @@ def nms(boxes: Tensor, scores: Tensor, threshold: float, limit: int) -> Tensor:
     valid = np.flatnonzero((torch.isfinite(boxes).all(dim=1) & torch.isfinite(scores)).numpy())
     order = valid[np.argsort(-scores.numpy()[valid], kind="stable")]
     overlaps = box_arithmetic.iou(boxes[order], boxes[order]).numpy()
-    alive, kept = np.ones(len(order), dtype=bool), []
+    alive = np.ones(len(order), dtype=bool)
+    kept: list[int] = []
     for i in range(len(order)):
         if alive[i] and len(kept) < limit:
             kept.append(i)
