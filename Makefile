@@ -68,7 +68,7 @@ python_of = $(shell for python in python$(1) $$($(PYTHON) -c "import sys; print(
 # of the node, message conversions and one file suffice.
 OLDEST_PYTHON ?= $(call python_of,3.10)
 OLDEST := $(addprefix test/,data evaluation metrics results messages tracking model training bags cli test_*.py ros/test_fcis_node.py) \
-	$(addprefix test/ops/test_,arguments.py box_operators.py map_operators.py mask_operators.py patent.py network_input.py reference.py)
+	$(filter-out test/ops/test_cuda% test/ops/test_emulator.py test/ops/test_fuzz.py,$(wildcard test/ops/test_*.py)) test/ops/reference
 setup-oldest:
 	@test -n "$(OLDEST_PYTHON)" || { echo "test-oldest: there is no Python 3.10; OLDEST_PYTHON=... says where one is" >&2; exit 1; }
 	@PYTHON=$(OLDEST_PYTHON) tools/setup.sh .venv-oldest constraints-oldest.txt

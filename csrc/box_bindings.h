@@ -10,6 +10,7 @@
 #include <ATen/ops/empty.h>
 #include <torch/library.h>
 
+#include <algorithm>
 #include <tuple>
 
 #include "checks.h"
@@ -22,21 +23,41 @@ void implement_box_operators(torch::Library& m) {
   using at::Tensor;
   m.impl("decode_anchors", [](const Tensor& logits, const Tensor& deltas, const Tensor& anchors_in, int64_t stride,
                               int64_t height, int64_t width, double min_size) {
-    check_anchors(logits, deltas, anchors_in, stride, height, width);
+    check_tensor("anchors", anchors_in, at::kFloat, {-1, 4}, logits.device());
+    const int64_t count = anchors_in.size(0);
+    check_tensor("logits", logits, at::kFloat, {2 * count, -1, -1}, logits.device());
+    check_tensor("deltas", deltas, at::kFloat, {4 * count, logits.size(1), logits.size(2)}, logits.device());
+    check_stride(stride);
+    check_size(height, width);
     const Device device(logits);
     const Tensor anchors = anchors_in.contiguous();
-    const Rpn rpn = view_rpn(logits, deltas, anchors, stride, height, width, min_size);
+    const auto single = [](auto number) { return static_cast<float>(number); };
+    const Rpn rpn{view_strided(logits),
+                  view_strided(deltas),
+                  ptr<const float>(anchors),
+                  count,
+                  logits.size(1),
+                  logits.size(2),
+                  single(stride),
+                  single(height),
+                  single(width),
+                  single(min_size)};
     Tensor boxes = take({rpn.size(), 4}, at::kFloat, anchors), scores = take({rpn.size()}, at::kFloat, anchors);
     device.run(Device::decode_anchors, rpn, ptr<float>(boxes), ptr<float>(scores));
     return std::make_tuple(boxes, scores);
   });
   m.impl("decode_rois",
          [](const Tensor& rois_in, const Tensor& deltas_in, at::ArrayRef<double> stds, int64_t height, int64_t width) {
-           check_deltas(rois_in, deltas_in, stds, height, width);
+           check_tensor("rois", rois_in, at::kFloat, {-1, 5}, rois_in.device());
+           check_tensor("deltas", deltas_in, at::kFloat, {rois_in.size(0), 4}, rois_in.device());
+           TORCH_CHECK_VALUE(stds.size() == 4, "stds: expected 4, got ", stds.size());
+           check_size(height, width);
+           Stds factors;
+           std::copy(stds.begin(), stds.end(), factors.values);
            const Device device(rois_in);
            const Tensor rois = rois_in.contiguous(), deltas = deltas_in.contiguous();
            Tensor moved = take(rois.sizes(), at::kFloat, rois);
-           device.run(Device::decode_rois, ptr<const float>(rois), ptr<const float>(deltas), rois.size(0), view_stds(stds),
+           device.run(Device::decode_rois, ptr<const float>(rois), ptr<const float>(deltas), rois.size(0), factors,
                       static_cast<float>(height), static_cast<float>(width), ptr<float>(moved));
            return moved;
          });
@@ -57,11 +78,18 @@ void implement_box_operators(torch::Library& m) {
   m.impl("vote_weights", [](const Tensor& boxes_in, const Tensor& scores_in, const Tensor& winners_in, const Tensor& labels_in,
                             double threshold) {
     check_scored("boxes", boxes_in, scores_in, true);
-    check_winners(boxes_in, winners_in, labels_in);
+    check_tensor("winners", winners_in, at::kLong, {-1}, boxes_in.device());
+    check_tensor("labels", labels_in, at::kLong, winners_in.sizes(), boxes_in.device());
     const Device device(boxes_in);
     const Tensor boxes = boxes_in.contiguous(), scores = scores_in.contiguous(), winners = winners_in.contiguous(),
                  labels = labels_in.contiguous();
-    const VoteInputs inputs = view_vote_inputs(boxes, scores, winners, labels, threshold);
+    const VoteInputs inputs{ptr<const float>(boxes),
+                            ptr<const float>(scores),
+                            ptr<const int64_t>(winners),
+                            ptr<const int64_t>(labels),
+                            boxes.size(0),
+                            scores.size(1),
+                            threshold};
     const int64_t count = winners.size(0);
     Tensor voters = take({count, inputs.count}, at::kInt, boxes), weights = take({count, inputs.count}, at::kFloat, boxes),
            best = take({count}, at::kFloat, boxes);

@@ -7,11 +7,7 @@
 
 #include <ATen/core/Tensor.h>
 
-#include <cmath>
-#include <optional>
-
 #include "maps.h"
-#include "pixels.h"
 
 namespace fcis {
 
@@ -85,23 +81,6 @@ inline void check_grad(const at::Tensor& grad, const at::Tensor& maps, at::IntAr
   check_tensor("grad", grad, at::kFloat, shape, maps.device());
 }
 
-inline void check_anchors(const at::Tensor& logits, const at::Tensor& deltas, const at::Tensor& anchors, int64_t stride,
-                          int64_t height, int64_t width) {
-  check_tensor("anchors", anchors, at::kFloat, {-1, 4}, logits.device());
-  check_tensor("logits", logits, at::kFloat, {2 * anchors.size(0), -1, -1}, logits.device());
-  check_tensor("deltas", deltas, at::kFloat, {4 * anchors.size(0), logits.size(1), logits.size(2)}, logits.device());
-  check_stride(stride);
-  check_size(height, width);
-}
-
-inline void check_deltas(const at::Tensor& rois, const at::Tensor& deltas, at::ArrayRef<double> stds, int64_t height,
-                         int64_t width) {
-  check_tensor("rois", rois, at::kFloat, {-1, 5}, rois.device());
-  check_tensor("deltas", deltas, at::kFloat, {rois.size(0), 4}, rois.device());
-  TORCH_CHECK_VALUE(stds.size() == 4, "stds: expected 4, got ", stds.size());
-  check_size(height, width);
-}
-
 // Boxes, called `name`, with the scores of one class or, with per_class, of all.
 inline void check_scored(const char* name, const at::Tensor& boxes, const at::Tensor& scores, bool per_class) {
   check_tensor(name, boxes, at::kFloat, {-1, 4}, boxes.device());
@@ -109,67 +88,6 @@ inline void check_scored(const char* name, const at::Tensor& boxes, const at::Te
   check_tensor("scores", scores, at::kFloat, at::IntArrayRef(shape, per_class ? 2 : 1), boxes.device());
 }
 
-inline void check_winners(const at::Tensor& boxes, const at::Tensor& winners, const at::Tensor& labels) {
-  check_tensor("winners", winners, at::kLong, {-1}, boxes.device());
-  check_tensor("labels", labels, at::kLong, winners.sizes(), boxes.device());
-}
-
 inline void check_limit(int64_t limit) { check_range<int64_t>("limit", limit, 0, 1 << 20); }
-
-inline void check_votes(const at::Tensor& boxes, const at::Tensor& masks, const at::Tensor& index, const at::Tensor& weights,
-                        int64_t height, int64_t width, int64_t resample, std::optional<int64_t> capacity) {
-  check_tensor("boxes", boxes, at::kInt, {-1, 4}, boxes.device());
-  check_tensor("masks", masks, at::kFloat, {-1, -1, -1}, boxes.device());
-  TORCH_CHECK_VALUE(masks.size(1) == masks.size(2) && masks.size(1) >= 1 && masks.size(1) <= 512,
-                    "masks: expected [M, S, S], S = 1..512, got ", masks.sizes());
-  check_tensor("index", index, at::kInt, {-1, boxes.size(0)}, boxes.device());
-  check_tensor("weights", weights, at::kFloat, index.sizes(), boxes.device());
-  check_size(height, width);
-  check_range<int64_t>("resample", resample, 0, 512);
-  check_range<int64_t>("capacity", capacity.value_or(0), 0, INT32_MAX);
-}
-
-inline void check_instances(const at::Tensor& boxes, const at::Tensor& runs, const at::Tensor& ends, int64_t height,
-                            int64_t width) {
-  check_tensor("boxes", boxes, at::kInt, {-1, 4}, boxes.device());
-  check_tensor("runs", runs, at::kInt, {-1}, boxes.device());
-  check_tensor("ends", ends, at::kInt, {boxes.size(0)}, boxes.device());
-  TORCH_CHECK_VALUE(boxes.size(0) < 65536, "boxes: ", boxes.size(0), " instances, a label map numbers 65535");
-  check_size(height, width);
-}
-
-inline void check_overlay(const at::Tensor& image, const at::Tensor& labels, const at::Tensor& colours, double alpha,
-                          int64_t thickness) {
-  check_tensor("image", image, at::kByte, {-1, -1, 3}, image.device());
-  check_tensor("labels", labels, at::kUInt16, {image.size(0), image.size(1)}, image.device());
-  check_tensor("colours", colours, at::kByte, {-1, 3}, image.device());
-  check_range("alpha", alpha, 0.0, 1.0);
-  check_range<int64_t>("thickness", thickness, 0, 255);
-}
-
-inline int64_t resized_side(int64_t side, double scale) {
-  return static_cast<int64_t>(std::nearbyint(static_cast<double>(side) * scale));
-}
-
-inline void check_picture(const at::Tensor& data, int64_t layout, int64_t height, int64_t width, int64_t step, double scale,
-                          at::ArrayRef<double> mean, at::ArrayRef<double> std, at::ScalarType dtype) {
-  TORCH_CHECK_VALUE(data.scalar_type() == at::kByte && data.is_contiguous(), "data: expected contiguous uint8, got ",
-                    data.scalar_type(), " ", data.sizes(), " with strides ", data.strides());
-  check_range<int64_t>("layout", layout, 0, kLayouts - 1);
-  check_size(height, width);
-  const Layout kind = static_cast<Layout>(layout);
-  TORCH_CHECK_VALUE(!is_planar(kind) || height % 2 == 0, "height: this layout needs an even one, got ", height);
-  TORCH_CHECK_VALUE(!has_chroma_pairs(kind) || width % 2 == 0, "width: this layout needs an even one, got ", width);
-  TORCH_CHECK_VALUE(!is_bayer(kind) || (height >= 4 && width >= 4), "height, width: this layout needs at least 4, got ", height,
-                    " x ", width);
-  TORCH_CHECK_VALUE(step >= row_bytes(kind, width) && step <= (int64_t{1} << 32), "step: ", step, " is no length of ", width,
-                    " pixels");
-  TORCH_CHECK_VALUE(data.numel() == step * (is_planar(kind) ? height * 3 / 2 : height), "data: ", data.numel(), " bytes are not ",
-                    height, " rows of ", step);
-  TORCH_CHECK_VALUE(scale > 0 && scale <= 1024, "scale: expected 0..1024, got ", scale);
-  check_size(resized_side(height, scale), resized_side(width, scale));  // the result is limited as the image is
-  TORCH_CHECK_VALUE(mean.size() == 3 && std.size() == 3, "mean, std: expected 3 each, got ", mean.size(), " and ", std.size());
-  TORCH_CHECK_VALUE(is_map_type(dtype), "dtype: expected float32, float16 or bfloat16, got ", dtype);
-}
 
 }  // namespace fcis

@@ -20,49 +20,42 @@ void implement_map_operators(torch::Library& m) {
   m.impl("class_logits", [](const Tensor& maps, const Tensor& rois, int64_t classes, int64_t bins, int64_t size, int64_t stride) {
     check_score_maps(maps, rois, bins, size, stride);
     check_classes("classes", classes, maps, bins);
-    const Device device(maps);
-    return device.class_logits(maps, view_rois(rois, bins, size, stride), classes);
+    return Device(maps).class_logits(maps, view_rois(rois, bins, size, stride), classes);
   });
   m.impl("class_logits_backward",
          [](const Tensor& grad, const Tensor& maps, const Tensor& rois, int64_t bins, int64_t size, int64_t stride) {
            check_score_maps(maps, rois, bins, size, stride);
            check_per_class("grad", grad, maps, rois, bins);
-           const Device device(maps);
-           return device.class_logits_backward(grad.contiguous(), maps, view_rois(rois, bins, size, stride));
+           return Device(maps).class_logits_backward(grad.contiguous(), maps, view_rois(rois, bins, size, stride));
          });
   m.impl("mask_logits",
          [](const Tensor& maps, const Tensor& rois, const Tensor& labels, int64_t bins, int64_t size, int64_t stride) {
            check_score_maps(maps, rois, bins, size, stride);
            check_labels(labels, rois);
-           const Device device(maps);
-           return device.mask_logits(maps, view_rois(rois, bins, size, stride), labels.contiguous());
+           return Device(maps).mask_logits(maps, view_rois(rois, bins, size, stride), labels.contiguous());
          });
   m.impl("mask_logits_backward", [](const Tensor& grad, const Tensor& maps, const Tensor& rois, const Tensor& labels,
                                     int64_t bins, int64_t size, int64_t stride) {
     check_score_maps(maps, rois, bins, size, stride);
     check_labels(labels, rois);
     check_grad(grad, maps, {rois.size(0), 2, size, size});
-    const Device device(maps);
-    return device.mask_logits_backward(grad.contiguous(), maps, view_rois(rois, bins, size, stride), labels.contiguous());
+    return Device(maps).mask_logits_backward(grad.contiguous(), maps, view_rois(rois, bins, size, stride), labels.contiguous());
   });
   m.impl("best_class_masks",
          [](const Tensor& maps, const Tensor& rois, const Tensor& scores, int64_t bins, int64_t size, int64_t stride) {
            check_score_maps(maps, rois, bins, size, stride);
            check_per_class("scores", scores, maps, rois, bins);
-           const Device device(maps);
-           return device.best_class_masks(maps, view_rois(rois, bins, size, stride), scores.contiguous());
+           return Device(maps).best_class_masks(maps, view_rois(rois, bins, size, stride), scores.contiguous());
          });
   m.impl("box_deltas", [](const Tensor& maps, const Tensor& rois, int64_t bins, int64_t size, int64_t stride) {
     check_maps(maps, rois, bins, size, stride, 1);
-    const Device device(maps);
-    return device.box_deltas(maps, view_rois(rois, bins, size, stride));
+    return Device(maps).box_deltas(maps, view_rois(rois, bins, size, stride));
   });
   m.impl("box_deltas_backward",
          [](const Tensor& grad, const Tensor& maps, const Tensor& rois, int64_t bins, int64_t size, int64_t stride) {
            check_maps(maps, rois, bins, size, stride, 1);
            check_grad(grad, maps, {rois.size(0), maps.size(1) / (bins * bins)});
-           const Device device(maps);
-           return device.box_deltas_backward(grad.contiguous(), maps, view_rois(rois, bins, size, stride));
+           return Device(maps).box_deltas_backward(grad.contiguous(), maps, view_rois(rois, bins, size, stride));
          });
 }
 

@@ -22,35 +22,30 @@ void implement_patent_operators(torch::Library& m) {
   m.impl("patent_class_logits", [](const Tensor& maps, const Tensor& rois, int64_t classes, int64_t bins, int64_t stride) {
     check_score_maps(maps, rois, bins, bins, stride);
     check_classes("classes", classes, maps, bins);
-    const Device device(maps);
-    return device.means(maps, view_rois(rois, bins, bins, stride), true, classes);
+    return Device(maps).means(maps, view_rois(rois, bins, bins, stride), true, classes);
   });
   m.impl("patent_class_logits_backward",
          [](const Tensor& grad, const Tensor& maps, const Tensor& rois, int64_t bins, int64_t stride) {
            check_score_maps(maps, rois, bins, bins, stride);
            check_per_class("grad", grad, maps, rois, bins);
-           const Device device(maps);
-           return device.means_backward(grad.contiguous(), maps, view_rois(rois, bins, bins, stride), true);
+           return Device(maps).means_backward(grad.contiguous(), maps, view_rois(rois, bins, bins, stride), true);
          });
   m.impl("patent_box_deltas", [](const Tensor& maps, const Tensor& rois, int64_t bins, int64_t stride) {
     check_maps(maps, rois, bins, bins, stride, 1);
-    const Device device(maps);
-    return device.means(maps, view_rois(rois, bins, bins, stride), false, maps.size(1) / (bins * bins));
+    return Device(maps).means(maps, view_rois(rois, bins, bins, stride), false, maps.size(1) / (bins * bins));
   });
   m.impl("patent_box_deltas_backward",
          [](const Tensor& grad, const Tensor& maps, const Tensor& rois, int64_t bins, int64_t stride) {
            check_maps(maps, rois, bins, bins, stride, 1);
            check_grad(grad, maps, {rois.size(0), maps.size(1) / (bins * bins)});
-           const Device device(maps);
-           return device.means_backward(grad.contiguous(), maps, view_rois(rois, bins, bins, stride), false);
+           return Device(maps).means_backward(grad.contiguous(), maps, view_rois(rois, bins, bins, stride), false);
          });
   m.impl("patent_mask_logits",
          [](const Tensor& maps, const Tensor& rois, const Tensor& labels, int64_t bins, int64_t size, int64_t stride) {
            check_score_maps(maps, rois, bins, bins, stride);
            check_range<int64_t>("size", size, 1, 512);
            check_labels(labels, rois);
-           const Device device(maps);
-           return device.mask_logits(maps, view_rois(rois, bins, size, stride), labels.contiguous());
+           return Device(maps).mask_logits(maps, view_rois(rois, bins, size, stride), labels.contiguous());
          });
   m.impl("patent_mask_logits_backward", [](const Tensor& grad, const Tensor& maps, const Tensor& rois, const Tensor& labels,
                                            int64_t bins, int64_t size, int64_t stride) {
@@ -58,8 +53,7 @@ void implement_patent_operators(torch::Library& m) {
     check_range<int64_t>("size", size, 1, 512);
     check_labels(labels, rois);
     check_grad(grad, maps, {rois.size(0), 2, size, size});
-    const Device device(maps);
-    return device.mask_logits_backward(grad.contiguous(), maps, view_rois(rois, bins, size, stride), labels.contiguous());
+    return Device(maps).mask_logits_backward(grad.contiguous(), maps, view_rois(rois, bins, size, stride), labels.contiguous());
   });
 }
 

@@ -1,7 +1,7 @@
 // Copyright 2026 fcis_ros maintainers
 // SPDX-License-Identifier: Apache-2.0
 
-// Every operator of the extension on one page. Shapes and units are described in fcis_ros/ops, one file per operator.
+// Every operator of the extension on one page. Shapes and units are described in fcis_ros/ops.
 //
 // N images, R ROIs, C+1 classes, P as many padded to a multiple of 4, k*k bins of the position-sensitive partition, a grid of S*S
 // squares, h*w feature cells. Channels are bin-major: ((i*k + j)*P + class)*2 + side for score maps, side 0 outside and 1 inside,
@@ -74,8 +74,6 @@ TORCH_LIBRARY(fcis_ros, m) {
       "network_input(Tensor data, int layout, int height, int width, int step, float scale, float[] mean, float[] std, "
       "ScalarType dtype) -> Tensor");
 
-  // The spans themselves, for tests: low [R], high [R] -> [R, S, 2]
-  m.def("span_edges(Tensor low, Tensor high, int size, int length, int stride) -> Tensor");
   // The digest of csrc/ at the time of the build, which fcis_ros/ops/library.py compares with that of the sources now.
   m.def("sources() -> str", [] { return std::string(FCIS_SOURCES); });
 }

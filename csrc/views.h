@@ -13,7 +13,6 @@
 #include "boxes.h"
 #include "checks.h"
 #include "maps.h"
-#include "pixels.h"
 
 namespace fcis {
 
@@ -53,49 +52,6 @@ inline Rois view_rois(const at::Tensor& rois, int64_t bins, int64_t size, int64_
 
 inline Strided view_strided(const at::Tensor& maps) {
   return {ptr<const float>(maps), maps.stride(0), maps.stride(1), maps.stride(2)};
-}
-
-inline Rpn view_rpn(const at::Tensor& logits, const at::Tensor& deltas, const at::Tensor& anchors, int64_t stride, int64_t height,
-                    int64_t width, double min_size) {
-  return {view_strided(logits),
-          view_strided(deltas),
-          ptr<const float>(anchors),
-          anchors.size(0),
-          logits.size(1),
-          logits.size(2),
-          static_cast<float>(stride),
-          static_cast<float>(height),
-          static_cast<float>(width),
-          static_cast<float>(min_size)};
-}
-
-inline Stds view_stds(at::ArrayRef<double> stds) {
-  return {{static_cast<float>(stds[0]), static_cast<float>(stds[1]), static_cast<float>(stds[2]), static_cast<float>(stds[3])}};
-}
-
-inline VoteInputs view_vote_inputs(const at::Tensor& boxes, const at::Tensor& scores, const at::Tensor& winners,
-                                   const at::Tensor& labels, double threshold) {
-  return {ptr<const float>(boxes),
-          ptr<const float>(scores),
-          ptr<const int64_t>(winners),
-          ptr<const int64_t>(labels),
-          boxes.size(0),
-          scores.size(1),
-          threshold};
-}
-
-// The image and the size of the result; the arguments have been checked.
-inline InputOf view_picture(const at::Tensor& data, int64_t layout, int64_t height, int64_t width, int64_t step, double scale,
-                            at::ArrayRef<double> mean, at::ArrayRef<double> std) {
-  const auto single = [](double value) { return static_cast<float>(value); };
-  const int64_t rows = resized_side(height, scale), columns = resized_side(width, scale);
-  const bool copied = rows == height && columns == width;  // by OpenCV, whatever the scale
-  return {{ptr<const uint8_t>(data), static_cast<Layout>(layout), static_cast<int>(height), static_cast<int>(width), step},
-          static_cast<int>(rows),
-          static_cast<int>(columns),
-          copied ? 1.0 : 1.0 / scale,
-          {single(mean[0]), single(mean[1]), single(mean[2])},
-          {single(std[0]), single(std[1]), single(std[2])}};
 }
 
 }  // namespace fcis

@@ -13,11 +13,17 @@
 #include <algorithm>
 
 #include "../maps.h"
+#include "../views.h"
 
 namespace fcis {
 
 // The maps as the kernels read them: CPUs do not compute in float16, so such maps are converted as a whole.
-inline at::Tensor to_readable(const at::Tensor& maps) { return maps.scalar_type() == at::kHalf ? maps.to(at::kFloat) : maps; }
+struct ReadableMaps : Maps {
+  at::Tensor tensor;
+  explicit ReadableMaps(const at::Tensor& maps) : Maps{}, tensor(maps.scalar_type() == at::kHalf ? maps.to(at::kFloat) : maps) {
+    static_cast<Maps&>(*this) = view_maps(tensor);
+  }
+};
 
 inline at::Tensor zeros_like_maps(const at::Tensor& maps) { return at::zeros_like(maps, maps.options().dtype(at::kFloat)); }
 

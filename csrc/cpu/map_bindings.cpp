@@ -5,7 +5,6 @@
 #include "../map_bindings.h"
 
 #include <ATen/ops/constant_pad_nd.h>
-#include <ATen/ops/empty.h>
 #include <ATen/ops/select.h>
 #include <ATen/ops/sigmoid.h>
 #include <ATen/ops/sub.h>
@@ -31,8 +30,7 @@ int64_t find_best_class(const float* scores, int64_t classes) {
 // The pair of class label_of(r) for every ROI r.
 template <class LabelOf>
 at::Tensor assemble_pairs(const at::Tensor& maps_in, const Rois& rois_in, LabelOf label_of) {
-  const at::Tensor readable = to_readable(maps_in);
-  const Maps maps = view_maps(readable);
+  const ReadableMaps maps(maps_in);
   const RoiSpans rois = find_spans(rois_in, maps);
   const int64_t size = rois.size;
   at::Tensor pairs = zeros({rois.count, 2, size, size});
@@ -52,8 +50,7 @@ struct CpuMaps {
 
   static at::Tensor class_logits(const at::Tensor& maps_in, const Rois& rois_in, int64_t classes) {
     const int64_t padded = pad_classes(classes);
-    const at::Tensor readable = to_readable(maps_in);
-    const Maps maps = view_maps(readable);
+    const ReadableMaps maps(maps_in);
     const RoiSpans rois = find_spans(rois_in, maps);
     const auto add = [&](int bin, std::vector<float>& buffer, float* sums) {
       add_class_logits(maps, rois, padded, bin, buffer, sums);
@@ -63,12 +60,11 @@ struct CpuMaps {
   }
 
   static at::Tensor class_logits_backward(const at::Tensor& grad_in, const at::Tensor& maps_in, const Rois& rois_in) {
-    const at::Tensor readable = to_readable(maps_in);
-    const Maps maps = view_maps(readable);
+    const ReadableMaps maps(maps_in);
     const int64_t classes = grad_in.size(1), padded = pad_classes(classes);
     const at::Tensor grad = at::constant_pad_nd(grad_in.div(squares_of(rois_in)), {0, padded - classes}).contiguous();
     const RoiSpans rois = find_spans(rois_in, maps);
-    at::Tensor result = zeros_like_maps(readable);
+    at::Tensor result = zeros_like_maps(maps.tensor);
     float* out = ptr<float>(result);
     struct Buffers {
       std::vector<float> read, written;
@@ -104,8 +100,7 @@ struct CpuMaps {
   }
 
   static at::Tensor box_deltas(const at::Tensor& maps_in, const Rois& rois_in) {
-    const at::Tensor readable = to_readable(maps_in);
-    const Maps maps = view_maps(readable);
+    const ReadableMaps maps(maps_in);
     const int64_t outputs = outputs_of(maps, rois_in);
     const RoiSpans rois = find_spans(rois_in, maps);
     at::Tensor deltas = zeros({rois.count, outputs});
@@ -129,28 +124,8 @@ struct CpuMaps {
   }
 };
 
-at::Tensor span_edges(const at::Tensor& low, const at::Tensor& high, int64_t size, int64_t length, int64_t stride) {
-  TORCH_CHECK_VALUE(low.dim() == 1 && low.sizes() == high.sizes(), "low, high: expected [R], got ", low.sizes(), high.sizes());
-  const at::Tensor from = low.to(at::kFloat).contiguous(), to = high.to(at::kFloat).contiguous();
-  at::Tensor edges = at::empty({low.size(0), size, 2}, low.options().dtype(at::kLong));
-  int64_t* out = ptr<int64_t>(edges);
-  for (int64_t r = 0; r < low.size(0); ++r) {
-    const Axis axis = make_axis(ptr<const float>(from)[r], ptr<const float>(to)[r], static_cast<int>(size),
-                                static_cast<int>(length), static_cast<float>(1.0 / static_cast<double>(stride)));
-    for (int p = 0; p < size; ++p) {
-      const Span span = find_span(axis, p);
-      *out++ = span.begin;
-      *out++ = span.end;
-    }
-  }
-  return edges;
-}
-
 }  // namespace
 
-TORCH_LIBRARY_IMPL(fcis_ros, CPU, m) {
-  implement_map_operators<CpuMaps>(m);
-  m.impl("span_edges", span_edges);
-}
+TORCH_LIBRARY_IMPL(fcis_ros, CPU, m) { implement_map_operators<CpuMaps>(m); }
 
 }  // namespace fcis

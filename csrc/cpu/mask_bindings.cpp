@@ -1,7 +1,7 @@
 // Copyright 2026 fcis_ros maintainers
 // SPDX-License-Identifier: Apache-2.0
 
-// The CPU operators on masks for PyTorch.
+// The CPU operators on masks and images for PyTorch.
 #include "../mask_bindings.h"
 
 #include <ATen/Parallel.h>
@@ -103,6 +103,13 @@ struct CpuMasks {
     uint8_t* out = ptr<uint8_t>(result);
     at::parallel_for(0, image.size(0), 64, [&](int64_t begin, int64_t end) { fcis::paint(overlay, begin, end, out); });
     return result;
+  }
+
+  static at::Tensor network_input(const InputOf& input, const at::Tensor&, at::ScalarType dtype) {
+    at::Tensor result = at::empty({1, input.height, input.width, 3}, at::kFloat);
+    float* const out = ptr<float>(result);
+    at::parallel_for(0, input.height, 16, [&](int64_t begin, int64_t end) { fcis::network_input(input, begin, end, out); });
+    return result.to(dtype);
   }
 };
 

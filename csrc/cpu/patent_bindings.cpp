@@ -17,8 +17,7 @@ struct CpuPatent {
   explicit CpuPatent(const at::Tensor&) {}
 
   static at::Tensor means(const at::Tensor& maps_in, const Rois& rois_in, bool pairs, int64_t groups) {
-    const at::Tensor readable = to_readable(maps_in);
-    const Maps maps = view_maps(readable);
+    const ReadableMaps maps(maps_in);
     const Covers rois = find_covers(rois_in, maps);
     const auto add = [&](int bin, PatentBuffers& buffers, double* sums) {
       add_patent_sums(maps, rois, groups, pairs, bin, buffers, sums);
@@ -32,12 +31,11 @@ struct CpuPatent {
   }
 
   static at::Tensor means_backward(const at::Tensor& grad, const at::Tensor& maps_in, const Rois& rois_in, bool pairs) {
-    const at::Tensor readable = to_readable(maps_in);
-    const Maps maps = view_maps(readable);
+    const ReadableMaps maps(maps_in);
     const Covers rois = find_covers(rois_in, maps);
     std::vector<double> shares(rois.all.size());
     for (size_t r = 0; r < shares.size(); ++r) shares[r] = 1.0 / cells_of(rois.all[r]);
-    at::Tensor result = zeros_like_maps(readable);
+    at::Tensor result = zeros_like_maps(maps.tensor);
     float* const out = ptr<float>(result);
     for_each_bin<PatentBuffers>(rois_in, [&](int bin, PatentBuffers& buffers) {
       patent_means_gradient(ptr<const float>(grad), shares.data(), maps, rois, grad.size(1), pairs, bin, buffers, out);
@@ -46,8 +44,7 @@ struct CpuPatent {
   }
 
   static at::Tensor mask_logits(const at::Tensor& maps_in, const Rois& rois_in, const at::Tensor& labels) {
-    const at::Tensor readable = to_readable(maps_in);
-    const Maps maps = view_maps(readable);
+    const ReadableMaps maps(maps_in);
     const Covers rois = find_covers(rois_in, maps);
     const int64_t size = rois_in.size;
     at::Tensor pairs = zeros({rois_in.count, 2, size, size});

@@ -13,8 +13,8 @@
 
 #include "../geometry.h"
 #include "common.h"
+#include "kernels.h"
 #include "launch.h"
-#include "map_kernels.h"
 
 namespace fcis::cuda {
 

@@ -5,7 +5,7 @@
 #include "../box_bindings.h"
 
 #include "binding.h"
-#include "box_kernels.h"
+#include "kernels.h"
 
 namespace fcis::cuda {
 namespace {

@@ -93,10 +93,9 @@ cudaError_t box_deltas(const Maps& maps, const Rois& rois, float* deltas, cudaSt
   if (rois.count == 0) return cudaSuccess;
   return with_element(maps.element, [&](auto element) {
     using T = decltype(element);
-    FCIS_LAUNCH((sum_patches<T>), static_cast<unsigned>(rois.count * chunks), static_cast<unsigned>(threads),
-                2 * rois.size * sizeof(WeightedSpan) + threads * sizeof(float), stream,
-                access(maps, static_cast<const T*>(maps.data)), rois.data, rois.bins, rois.size, rois.scale(),
-                static_cast<int>(outputs), static_cast<int>(lanes), static_cast<int>(chunks), deltas);
+    FCIS_LAUNCH((sum_patches<T>), rois.count * chunks, threads, 2 * rois.size * sizeof(WeightedSpan) + threads * sizeof(float),
+                stream, access(maps, static_cast<const T*>(maps.data)), rois.data, rois.bins, rois.size, rois.scale(), outputs,
+                lanes, chunks, deltas);
   });
 }
 
@@ -110,8 +109,8 @@ cudaError_t box_deltas_backward(const float* grad, const Maps& maps, const Rois&
   const Table table = open_table(maps, rois, workspace, stream);
   return with_element(maps.element, [&](auto element) {
     using T = decltype(element);
-    FCIS_LAUNCH((gather_patches<T>), dim3(static_cast<unsigned>(pixels), static_cast<unsigned>(units)), kGatherThreads, 0, stream,
-                grad, access(maps, static_cast<T*>(result)), table, static_cast<int>(outputs_of(maps, rois)));
+    FCIS_LAUNCH((gather_patches<T>), dim3(pixels, units), kGatherThreads, 0, stream, grad, access(maps, static_cast<T*>(result)),
+                table, outputs_of(maps, rois));
   });
 }
 

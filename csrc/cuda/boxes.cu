@@ -3,9 +3,8 @@
 
 // Decoding of anchors and ROIs, their boxes in the original image, and the weights of votes; the arithmetic is that of
 // csrc/boxes.h.
-#include "../boxes.h"
-#include "box_kernels.h"
 #include "common.h"
+#include "kernels.h"
 
 namespace fcis::cuda {
 namespace {
@@ -100,7 +99,7 @@ cudaError_t vote_weights(const VoteInputs& inputs, int64_t winners, int32_t* vot
                          cudaStream_t stream) {
   if (winners > INT32_MAX || inputs.count > INT32_MAX) return cudaErrorInvalidValue;
   if (winners == 0) return cudaSuccess;
-  FCIS_LAUNCH(vote_weights_of, static_cast<unsigned>(winners), kWarp, 0, stream, inputs, voters, weights, best);
+  FCIS_LAUNCH(vote_weights_of, winners, kWarp, 0, stream, inputs, voters, weights, best);
   return cudaGetLastError();
 }
 

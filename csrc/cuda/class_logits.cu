@@ -268,9 +268,9 @@ void launch_by_bin(const Maps& maps, const Rois& rois, int64_t classes, float* l
   const int64_t all_bins = rois.bins * rois.bins, chunks = divide_up(classes, kWarp),
                 warps = divide_up(all_bins, divide_up(all_bins, kBinWarps));
   const size_t shared = 2 * rois.size * sizeof(WeightedSpan) + (rois.bins * kRows * PER_BIN + warps * kWarp) * sizeof(float);
-  FCIS_LAUNCH((logits_by_bin<T, PER_BIN>), static_cast<unsigned>(rois.count * chunks), static_cast<unsigned>(warps * kWarp),
-              shared, stream, access(maps, static_cast<const T*>(maps.data)), rois.data, rois.bins, rois.scale(),
-              static_cast<int>(classes), static_cast<int>(padded_of(maps, rois)), static_cast<int>(chunks), logits);
+  FCIS_LAUNCH((logits_by_bin<T, PER_BIN>), rois.count * chunks, warps * kWarp, shared, stream,
+              access(maps, static_cast<const T*>(maps.data)), rois.data, rois.bins, rois.scale(), classes, padded_of(maps, rois),
+              chunks, logits);
 }
 
 template <typename T>
@@ -281,10 +281,8 @@ void launch_by_square(const Maps& maps, const Rois& rois, int64_t classes, float
   int64_t threads = divide_up(divide_up(lanes * rois.size * rois.size, 2), kWarp) * kWarp;  // two squares per thread
   threads = threads < kSquareThreads ? threads : kSquareThreads;
   const size_t shared = 2 * rois.size * sizeof(WeightedSpan) + threads * sizeof(float);
-  FCIS_LAUNCH((logits_by_square<T>), static_cast<unsigned>(rois.count * chunks), static_cast<unsigned>(threads), shared, stream,
-              access(maps, static_cast<const T*>(maps.data)), rois.data, rois.bins, rois.size, rois.scale(),
-              static_cast<int>(classes), static_cast<int>(padded_of(maps, rois)), static_cast<int>(lanes),
-              static_cast<int>(chunks), logits);
+  FCIS_LAUNCH((logits_by_square<T>), rois.count * chunks, threads, shared, stream, access(maps, static_cast<const T*>(maps.data)),
+              rois.data, rois.bins, rois.size, rois.scale(), classes, padded_of(maps, rois), lanes, chunks, logits);
 }
 
 }  // namespace
@@ -324,13 +322,11 @@ cudaError_t class_logits_backward(const float* grad, const Maps& maps, const Roi
   return with_element(maps.element, [&](auto element) {
     using T = decltype(element);
     if (rois.count > 0) {
-      FCIS_LAUNCH((find_winners<T>), static_cast<unsigned>(rois.count * blocks_per_roi), kWinnerThreads, 0, stream,
-                  access(maps, static_cast<const T*>(maps.data)), table, static_cast<int>(classes), static_cast<int>(padded),
-                  static_cast<int>(chunks), static_cast<int>(blocks_per_roi), winners);
+      FCIS_LAUNCH((find_winners<T>), rois.count * blocks_per_roi, kWinnerThreads, 0, stream,
+                  access(maps, static_cast<const T*>(maps.data)), table, classes, padded, chunks, blocks_per_roi, winners);
     }
-    FCIS_LAUNCH((gather_logits<T>), dim3(static_cast<unsigned>(pixels), static_cast<unsigned>(units)),
-                GradientCell::kWarps * kWarp, 0, stream, grad, access(maps, static_cast<T*>(result)), table, winners,
-                static_cast<int>(classes), static_cast<int>(padded), static_cast<int>(chunks));
+    FCIS_LAUNCH((gather_logits<T>), dim3(pixels, units), GradientCell::kWarps * kWarp, 0, stream, grad,
+                access(maps, static_cast<T*>(result)), table, winners, classes, padded, chunks);
   });
 }
 

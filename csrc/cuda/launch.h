@@ -39,11 +39,6 @@ template <typename T>
 __device__ __forceinline__ T shuffle_up(T value, int lanes) {
   return __shfl_up_sync(kAllLanes, value, lanes);
 }
-template <typename T>
-__device__ __forceinline__ T shuffle_down(T value, int lanes) {
-  return __shfl_down_sync(kAllLanes, value, lanes);
-}
 __device__ __forceinline__ unsigned ballot(bool flag) { return __ballot_sync(kAllLanes, flag); }
-__device__ __forceinline__ void sync_warp() { __syncwarp(kAllLanes); }
 
 }  // namespace fcis

@@ -5,7 +5,7 @@
 #include "../map_bindings.h"
 
 #include "binding.h"
-#include "map_kernels.h"
+#include "kernels.h"
 
 namespace fcis::cuda {
 namespace {

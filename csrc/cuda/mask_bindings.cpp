@@ -1,8 +1,8 @@
 // Copyright 2026 fcis_ros maintainers
 // SPDX-License-Identifier: Apache-2.0
 
-// The CUDA operators on masks for PyTorch. Two wait for the device: vote_masks without a capacity, for the number of run lengths,
-// and label_map and paint, for errors in values, unless a graph is being captured.
+// The CUDA operators on masks and images for PyTorch. Some wait for the device: vote_masks without a capacity, for the number of
+// run lengths, and label_map and paint, for errors in values, unless a graph is being captured.
 #include "../mask_bindings.h"
 
 #include <c10/cuda/CUDAGraphsC10Utils.h>
@@ -10,7 +10,7 @@
 #include <tuple>
 
 #include "binding.h"
-#include "mask_kernels.h"
+#include "kernels.h"
 
 namespace fcis::cuda {
 namespace {
@@ -88,6 +88,12 @@ struct CudaMasks : Call {
     C10_CUDA_CHECK(cuda::paint(overlay, workspace.mutable_data_ptr(), ptr<uint8_t>(result), ptr<int32_t>(wrong), stream));
     const int32_t most = read_wrong(wrong);
     TORCH_CHECK_VALUE(most == 0, "labels: instance ", most, ", there are ", colours.size(0), " colours");
+    return result;
+  }
+
+  at::Tensor network_input(const InputOf& input, const at::Tensor& data, at::ScalarType dtype) const {
+    at::Tensor result = take({1, input.height, input.width, 3}, dtype, data);
+    C10_CUDA_CHECK(cuda::network_input(input, element_of(dtype), result.mutable_data_ptr(), stream));
     return result;
   }
 };

@@ -1,7 +1,7 @@
 // Copyright 2026 fcis_ros maintainers
 // SPDX-License-Identifier: Apache-2.0
 
-// The assembled outside/inside pair of one class per ROI.
+// The assembled outside/inside pair of one class per ROI, and the mask probabilities of its best class.
 #include "assemble.h"
 
 namespace fcis::cuda {
@@ -9,31 +9,66 @@ namespace {
 
 constexpr int kMaskThreads = 128;
 
-// A thread is one square. An ROI is spread over several blocks: their reads are scattered, and latency
-// alone counts.
+// Square `at` of an ROI's grid: the mean of the pair of a class, zeros for a class outside 0..classes-1.
+template <typename T>
+__device__ __forceinline__ Pair find_mean(const Access<const T>& maps, int image, const WeightedSpan* rows, int at, int bins,
+                                          int size, int64_t label, int classes, int padded) {
+  const int p = at / size, q = at % size, per_bin = size / bins;
+  const Span row = rows[p].span(), column = rows[size + q].span();
+  if (image < 0 || label < 0 || label >= classes || row.count() <= 0 || column.count() <= 0) return {0.0f, 0.0f};
+  const int64_t bin = p / per_bin * bins + q / per_bin;
+  const Pair sum = sum_square(maps, maps.at(image, 2 * (bin * padded + label), 0, 0), row, column);
+  const float area = static_cast<float>(row.count() * column.count());
+  return {sum.outside / area, sum.inside / area};
+}
+
+// A thread is one square. An ROI is spread over several blocks: their reads are scattered, and latency alone counts.
 template <typename T>
 __global__ void __launch_bounds__(kMaskThreads)
     assemble_masks(Access<const T> maps, const float* __restrict__ rois, const int64_t* __restrict__ labels, int bins, int size,
                    float scale, int padded, int blocks_per_roi, float* __restrict__ pairs) {
   const int roi = blockIdx.x / blocks_per_roi, at = blockIdx.x % blocks_per_roi * kMaskThreads + threadIdx.x;
-  const int p = at / size, q = at % size, per_bin = size / bins;
   FCIS_SHARED(WeightedSpan, rows);  // [size], then columns [size]
   const int image = find_spans(maps, rois + static_cast<int64_t>(roi) * 5, size, scale, rows);
-  if (p >= size) return;
-  const int64_t label = labels[roi];
-  Pair mean{0.0f, 0.0f};
-  if (image >= 0 && label >= 0 && label < padded) {
-    const Span row = rows[p].span(), column = rows[size + q].span();
-    const int64_t bin = p / per_bin * bins + q / per_bin;
-    if (row.count() > 0 && column.count() > 0) {
-      const Pair sum = sum_square(maps, maps.at(image, 2 * (bin * padded + label), 0, 0), row, column);
-      const float area = static_cast<float>(row.count() * column.count());
-      mean = {sum.outside / area, sum.inside / area};
-    }
-  }
+  if (at >= size * size) return;
+  const Pair mean = find_mean(maps, image, rows, at, bins, size, labels[roi], padded, padded);
   float* const out = pairs + static_cast<int64_t>(roi) * 2 * size * size + at;
   out[0] = mean.outside;
   out[size * size] = mean.inside;
+}
+
+// The class other than the background with the highest score, the lower one of equals; a whole warp looks.
+__device__ __forceinline__ int find_winner(const float* scores, int classes) {
+  float best = -INFINITY;
+  int label = 1;
+  for (int c = 1 + static_cast<int>(threadIdx.x) % kWarp; c < classes; c += kWarp) {
+    if (!(scores[c] > best)) continue;
+    best = scores[c];
+    label = c;
+  }
+  for (int lanes = kWarp / 2; lanes > 0; lanes /= 2) {
+    const float other = shuffle_xor(best, lanes);
+    const int its = shuffle_xor(label, lanes);
+    if (!(other > best || (other == best && its < label))) continue;
+    best = other;
+    label = its;
+  }
+  return label;
+}
+
+// The same with probabilities of the best class, in one launch after the scores: what inference needs. Every warp of an ROI finds
+// the winner for itself, which is quicker than to tell the others.
+template <typename T>
+__global__ void __launch_bounds__(kMaskThreads)
+    assemble_winners(Access<const T> maps, const float* __restrict__ rois, const float* __restrict__ scores, int bins, int size,
+                     float scale, int classes, int padded, int blocks_per_roi, float* __restrict__ probabilities) {
+  const int roi = blockIdx.x / blocks_per_roi, at = blockIdx.x % blocks_per_roi * kMaskThreads + threadIdx.x;
+  FCIS_SHARED(WeightedSpan, rows);  // [size], then columns [size]
+  const int image = find_spans(maps, rois + static_cast<int64_t>(roi) * 5, size, scale, rows);
+  const int label = find_winner(scores + static_cast<int64_t>(roi) * classes, classes);
+  if (at >= size * size) return;
+  const Pair mean = find_mean(maps, image, rows, at, bins, size, label, classes, padded);
+  probabilities[static_cast<int64_t>(roi) * size * size + at] = 1.0f / (1.0f + expf(mean.outside - mean.inside));
 }
 
 // grad [R, 2, size, size]; a warp gathers the gradient of one feature cell, one bin and 32 classes of both sides:
@@ -75,10 +110,22 @@ cudaError_t mask_logits(const Maps& maps, const Rois& rois, const int64_t* label
   if (rois.count == 0) return cudaSuccess;
   return with_element(maps.element, [&](auto element) {
     using T = decltype(element);
-    FCIS_LAUNCH((assemble_masks<T>), static_cast<unsigned>(rois.count * blocks_per_roi), kMaskThreads,
-                2 * rois.size * sizeof(WeightedSpan), stream, access(maps, static_cast<const T*>(maps.data)), rois.data, labels,
-                rois.bins, rois.size, rois.scale(), static_cast<int>(padded_of(maps, rois)), static_cast<int>(blocks_per_roi),
-                pairs);
+    FCIS_LAUNCH((assemble_masks<T>), rois.count * blocks_per_roi, kMaskThreads, 2 * rois.size * sizeof(WeightedSpan), stream,
+                access(maps, static_cast<const T*>(maps.data)), rois.data, labels, rois.bins, rois.size, rois.scale(),
+                padded_of(maps, rois), blocks_per_roi, pairs);
+  });
+}
+
+cudaError_t best_class_masks(const Maps& maps, const Rois& rois, const float* scores, int64_t classes, float* probabilities,
+                             cudaStream_t stream) {
+  const int64_t blocks_per_roi = divide_up(rois.size * rois.size, kMaskThreads);
+  if (rois.count * blocks_per_roi > 0x7fffffff) return cudaErrorInvalidValue;
+  if (rois.count == 0) return cudaSuccess;
+  return with_element(maps.element, [&](auto element) {
+    using T = decltype(element);
+    FCIS_LAUNCH((assemble_winners<T>), rois.count * blocks_per_roi, kMaskThreads, 2 * rois.size * sizeof(WeightedSpan), stream,
+                access(maps, static_cast<const T*>(maps.data)), rois.data, scores, rois.bins, rois.size, rois.scale(), classes,
+                padded_of(maps, rois), blocks_per_roi, probabilities);
   });
 }
 
@@ -93,9 +140,8 @@ cudaError_t mask_logits_backward(const float* grad, const Maps& maps, const Rois
   const Table table = open_table(maps, rois, workspace, stream);
   return with_element(maps.element, [&](auto element) {
     using T = decltype(element);
-    FCIS_LAUNCH((gather_masks<T>), dim3(static_cast<unsigned>(pixels), static_cast<unsigned>(units)),
-                GradientCell::kWarps * kWarp, 0, stream, grad, labels, access(maps, static_cast<T*>(result)), table,
-                static_cast<int>(padded), static_cast<int>(chunks));
+    FCIS_LAUNCH((gather_masks<T>), dim3(pixels, units), GradientCell::kWarps * kWarp, 0, stream, grad, labels,
+                access(maps, static_cast<T*>(result)), table, padded, chunks);
   });
 }
 

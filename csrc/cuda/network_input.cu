@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // From the bytes of an image to the network's input in one pass: one thread a pixel of the result, bound by memory.
-#include "network_input.h"
+#include "kernels.h"
 
 #include "assemble.h"
 
@@ -29,7 +29,7 @@ __global__ __launch_bounds__(kThreads) void fill_input(InputOf input, T* result)
 }  // namespace
 
 cudaError_t network_input(const InputOf& input, Element element, void* result, cudaStream_t stream) {
-  const dim3 grid(static_cast<unsigned>(divide_up(input.width, kColumns)), static_cast<unsigned>(divide_up(input.height, kRows)));
+  const dim3 grid(divide_up(input.width, kColumns), divide_up(input.height, kRows));
   return with_element(element, [&](auto like) {
     using T = decltype(like);
     FCIS_LAUNCH(fill_input<T>, grid, kThreads, 0, stream, input, static_cast<T*>(result));

@@ -7,8 +7,8 @@
 // Candidates are ordered by counting, for each, how many come before it. That is n^2 comparisons, but parallel ones, fewer in
 // cost than the n^2 / 2 overlaps which follow, and neither shared memory nor the number of boxes limits it.
 #include "../boxes.h"
-#include "box_kernels.h"
 #include "common.h"
+#include "kernels.h"
 
 namespace fcis::cuda {
 namespace {
@@ -247,8 +247,7 @@ cudaError_t nms(const float* boxes, const float* scores, int64_t count, float th
   FCIS_LAUNCH(sort_boxes, blocks, kThreads, 0, stream, boxes, w.keys, w.ranks, w.counts, w.sorted, w.order);
   FCIS_LAUNCH(find_overlaps, dim3(words, words), kTile, 0, stream, w.sorted, w.counts, boxes_in, words, threshold, true,
               w.matrix);
-  FCIS_LAUNCH(keep_best, 1, kThreads, words * sizeof(uint64_t), stream, w.matrix, w.order, w.counts, words,
-              static_cast<int>(limit), kept);
+  FCIS_LAUNCH(keep_best, 1, kThreads, words * sizeof(uint64_t), stream, w.matrix, w.order, w.counts, words, limit, kept);
   return cudaGetLastError();
 }
 
@@ -270,8 +269,8 @@ cudaError_t class_nms(const float* boxes, const float* scores, int64_t count, in
   const unsigned lists = static_cast<unsigned>(w.lists), blocks = static_cast<unsigned>(divide_up(count, kThreads)),
                  winner_blocks = static_cast<unsigned>(divide_up(w.most, kThreads));
   if (const cudaError_t error = cudaMemsetAsync(workspace, 0, w.zeroed, stream)) return error;
-  FCIS_LAUNCH(list_candidates, static_cast<unsigned>(min(divide_up(count * classes, kThreads), int64_t{1024})), kThreads, 0,
-              stream, boxes, scores, boxes_in, static_cast<int>(classes), 1, floor, w.keys, w.counts);
+  FCIS_LAUNCH(list_candidates, min(divide_up(count * classes, kThreads), int64_t{1024}), kThreads, 0, stream, boxes, scores,
+              boxes_in, classes, 1, floor, w.keys, w.counts);
   FCIS_LAUNCH(count_before, dim3(blocks, shares(count), lists), kThreads, 0, stream, w.keys, w.counts, count, w.ranks);
   FCIS_LAUNCH(sort_keys, dim3(blocks, lists), kThreads, 0, stream, w.keys, w.ranks, w.counts, count, w.sorted);
   FCIS_LAUNCH(find_overlaps, dim3(words, words), kTile, 0, stream, boxes, static_cast<const int*>(nullptr), boxes_in, words,

@@ -4,7 +4,7 @@
 // Pictures of instances: the map of their numbers straight from run lengths, and the overlay. Bound by memory; one thread a
 // pixel.
 #include "common.h"
-#include "mask_kernels.h"
+#include "kernels.h"
 
 namespace fcis::cuda {
 namespace {
@@ -125,9 +125,7 @@ __global__ __launch_bounds__(kThreads) void blend(const uint8_t* image, const ui
   }
 }
 
-dim3 pixel_blocks(int64_t height, int64_t width) {
-  return dim3(static_cast<unsigned>(divide_up(width, kColumns)), static_cast<unsigned>(divide_up(height, kRows)));
-}
+dim3 pixel_blocks(int64_t height, int64_t width) { return dim3(divide_up(width, kColumns), divide_up(height, kRows)); }
 
 }  // namespace
 
@@ -142,8 +140,7 @@ cudaError_t label_map(const int32_t* boxes, const int32_t* runs, const int32_t* 
   const int count = static_cast<int>(instances), runs_in = static_cast<int>(total), rows = static_cast<int>(height),
             columns = static_cast<int>(width);
   if (count > 0) {
-    FCIS_LAUNCH(add_runs, static_cast<unsigned>(count), kThreads, 0, stream, boxes, runs, ends, runs_in, rows, columns, run_ends,
-                wrong);
+    FCIS_LAUNCH(add_runs, count, kThreads, 0, stream, boxes, runs, ends, runs_in, rows, columns, run_ends, wrong);
   }
   FCIS_LAUNCH(find_labels, pixel_blocks(height, width), kThreads, 0, stream, boxes, ends, run_ends, count, runs_in, rows, columns,
               labels);
@@ -161,8 +158,7 @@ cudaError_t paint(const Overlay& overlay, void* workspace, uint8_t* result, int3
   const int rows = static_cast<int>(height), columns = static_cast<int>(width), wide = static_cast<int>(thickness);
   FCIS_LAUNCH(find_cores, pixel_blocks(height, width), kThreads, 0, stream, labels, wide, rows, columns, cores);
   FCIS_LAUNCH(blend, pixel_blocks(height, width), kThreads, 0, stream, image, labels, cores, colours,
-              static_cast<int>(min(instances, int64_t{65535})), static_cast<int>(alpha * 256.0f + 0.5f), wide, rows, columns,
-              result, wrong);
+              min(instances, int64_t{65535}), static_cast<int>(alpha * 256.0f + 0.5f), wide, rows, columns, result, wrong);
   return cudaGetLastError();
 }
 

@@ -6,7 +6,7 @@
 
 #include "../patent.h"
 #include "assemble.h"
-#include "patent_kernels.h"
+#include "kernels.h"
 
 namespace fcis::cuda {
 

@@ -5,7 +5,7 @@
 #include "../patent_bindings.h"
 
 #include "binding.h"
-#include "patent_kernels.h"
+#include "kernels.h"
 
 namespace fcis::cuda {
 namespace {

@@ -50,8 +50,8 @@ CoverTable open_cover_table(const Maps& maps, const Rois& rois, bool points, voi
   Workspace w{workspace};
   const CoverTable table = lay_out(rois, points, w);
   if (rois.count > 0) {
-    FCIS_LAUNCH(fill_covers, static_cast<unsigned>(divide_up(rois.count, kThreads)), kThreads, 0, stream, table, rois.data,
-                rois.stride, static_cast<int>(maps.images), static_cast<int>(maps.height), static_cast<int>(maps.width));
+    FCIS_LAUNCH(fill_covers, divide_up(rois.count, kThreads), kThreads, 0, stream, table, rois.data, rois.stride, maps.images,
+                maps.height, maps.width);
   }
   return table;
 }

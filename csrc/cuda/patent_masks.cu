@@ -77,9 +77,9 @@ cudaError_t patent_masks(const Maps& maps, const Rois& rois, const int64_t* labe
   if (rois.count == 0) return cudaSuccess;
   return with_element(maps.element, [&](auto element) {
     using T = decltype(element);
-    FCIS_LAUNCH((read_points<T>), static_cast<unsigned>(rois.count * blocks_per_roi), kThreads, 2 * rois.size * sizeof(Point),
-                stream, access(maps, static_cast<const T*>(maps.data)), rois.data, labels, rois.bins, rois.size, rois.stride,
-                static_cast<int>(padded_of(maps, rois)), static_cast<int>(blocks_per_roi), pairs);
+    FCIS_LAUNCH((read_points<T>), rois.count * blocks_per_roi, kThreads, 2 * rois.size * sizeof(Point), stream,
+                access(maps, static_cast<const T*>(maps.data)), rois.data, labels, rois.bins, rois.size, rois.stride,
+                padded_of(maps, rois), blocks_per_roi, pairs);
   });
 }
 
@@ -94,9 +94,8 @@ cudaError_t patent_masks_backward(const float* grad, const Maps& maps, const Roi
   const CoverTable table = open_cover_table(maps, rois, true, workspace, stream);
   return with_element(maps.element, [&](auto element) {
     using T = decltype(element);
-    FCIS_LAUNCH((gather_points<T>), dim3(static_cast<unsigned>(pixels), static_cast<unsigned>(units)),
-                GradientCell::kWarps * kWarp, 0, stream, grad, labels, access(maps, static_cast<T*>(result)), table,
-                static_cast<int>(padded), static_cast<int>(chunks));
+    FCIS_LAUNCH((gather_points<T>), dim3(pixels, units), GradientCell::kWarps * kWarp, 0, stream, grad, labels,
+                access(maps, static_cast<T*>(result)), table, padded, chunks);
   });
 }
 

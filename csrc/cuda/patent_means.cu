@@ -114,9 +114,9 @@ __global__ __launch_bounds__(GradientCell::kWarps* kWarp) void gather_means(cons
 template <typename T, bool kPairs>
 void launch_sums(const Maps& maps, const AreaTable& table, int groups, int stored, cudaStream_t stream) {
   const unsigned blocks = static_cast<unsigned>(divide_up(table.channels, kThreads));
-  FCIS_LAUNCH((sum_rows<T, kPairs>), dim3(static_cast<unsigned>(maps.images * maps.height), blocks), kThreads, 0, stream,
+  FCIS_LAUNCH((sum_rows<T, kPairs>), dim3(maps.images * maps.height, blocks), kThreads, 0, stream,
               access(maps, static_cast<const T*>(maps.data)), table, groups, stored);
-  FCIS_LAUNCH(sum_columns, dim3(static_cast<unsigned>(maps.images * (maps.width + 1)), blocks), kThreads, 0, stream, table);
+  FCIS_LAUNCH(sum_columns, dim3(maps.images * (maps.width + 1), blocks), kThreads, 0, stream, table);
 }
 
 }  // namespace
@@ -147,8 +147,8 @@ cudaError_t patent_means(const Maps& maps, const Rois& rois, bool pairs, int64_t
     });
     if (error) return error;
   }
-  FCIS_LAUNCH(read_corners, static_cast<unsigned>(rois.count * chunks), kMeanWarps * kWarp, 0, stream, table, rois.data,
-              rois.bins, rois.stride, static_cast<int>(maps.images), static_cast<int>(groups), static_cast<int>(chunks), means);
+  FCIS_LAUNCH(read_corners, rois.count * chunks, kMeanWarps * kWarp, 0, stream, table, rois.data, rois.bins, rois.stride,
+              maps.images, groups, chunks, means);
   return cudaGetLastError();
 }
 
@@ -161,7 +161,7 @@ cudaError_t patent_means_backward(const float* grad, const Maps& maps, const Roi
   if (rois.count > 0x7fffffff || pixels > 0x7fffffff || units > 65535) return cudaErrorInvalidValue;
   if (pixels == 0) return cudaSuccess;
   const CoverTable table = open_cover_table(maps, rois, false, workspace, stream);
-  const dim3 grid(static_cast<unsigned>(pixels), static_cast<unsigned>(units));
+  const dim3 grid(pixels, units);
   return with_element(maps.element, [&](auto element) {
     using T = decltype(element);
     const Access<const T> read = access(maps, static_cast<const T*>(maps.data));

@@ -107,7 +107,7 @@ cudaError_t count_runs(const Votes& v, void* workspace, int32_t* tight, int32_t*
   const unsigned winners = static_cast<unsigned>(v.winners);
   cast_votes(v, w, report, stream);
   FCIS_LAUNCH(count_changes, winners, kThreads, 0, stream, w.last, w.bits, w.starts, w.totals, tight);
-  FCIS_LAUNCH(find_ends, 1, kThreads, 0, stream, w.totals, static_cast<int>(v.winners), ends, report);
+  FCIS_LAUNCH(find_ends, 1, kThreads, 0, stream, w.totals, v.winners, ends, report);
   return cudaGetLastError();
 }
 
@@ -115,8 +115,7 @@ cudaError_t write_runs(const Votes& v, void* workspace, const int32_t* ends, int
                        cudaStream_t stream) {
   if (v.winners == 0) return cudaSuccess;
   const VotingArrays w(v, workspace);
-  FCIS_LAUNCH(write_runs_of, static_cast<unsigned>(v.winners), kThreads, 0, stream, w.last, w.bits, w.starts, w.totals, ends,
-              runs, capacity);
+  FCIS_LAUNCH(write_runs_of, v.winners, kThreads, 0, stream, w.last, w.bits, w.starts, w.totals, ends, runs, capacity);
   return cudaGetLastError();
 }
 

@@ -27,9 +27,8 @@ Table open_table(const Maps& maps, const Rois& rois, void* workspace, cudaStream
                     reinterpret_cast<int*>(rows + 2 * half)};
   if (rois.count > 0) {
     constexpr int kRois = 64;  // in a block
-    const dim3 grid(static_cast<unsigned>(divide_up(rois.count, kRois)), static_cast<unsigned>(rois.size));
-    FCIS_LAUNCH(fill_table, grid, kRois, 0, stream, table, rois.data, rois.scale(), static_cast<int>(maps.images),
-                static_cast<int>(maps.height), static_cast<int>(maps.width));
+    const dim3 grid(divide_up(rois.count, kRois), rois.size);
+    FCIS_LAUNCH(fill_table, grid, kRois, 0, stream, table, rois.data, rois.scale(), maps.images, maps.height, maps.width);
   }
   return table;
 }

@@ -221,10 +221,9 @@ void cast_votes(const Votes& v, const VotingArrays& w, int64_t* report, cudaStre
   const unsigned winners = static_cast<unsigned>(v.winners);
   // Tiles of the image bound those of a winner's box, which the host does not know: few blocks go over all of them.
   const int64_t tiles = divide_up(v.width, kWarp) * divide_up(v.height, kRows);
-  const dim3 shares(static_cast<unsigned>(min(divide_up(tiles, kWarps), int64_t{32})), winners);
-  if (v.rois > 0) FCIS_LAUNCH(find_positions, static_cast<unsigned>(v.rois), kThreads, 0, stream, w.first);
-  FCIS_LAUNCH(gather_voters, winners, kWarp, 0, stream, w.first, v.index, v.weights, static_cast<int>(v.rois), v.mask_count,
-              report);
+  const dim3 shares(min(divide_up(tiles, kWarps), int64_t{32}), winners);
+  if (v.rois > 0) FCIS_LAUNCH(find_positions, v.rois, kThreads, 0, stream, w.first);
+  FCIS_LAUNCH(gather_voters, winners, kWarp, 0, stream, w.first, v.index, v.weights, v.rois, v.mask_count, report);
   if (v.binarise_first) {
     FCIS_LAUNCH(sum_votes<true>, shares, kThreads, 0, stream, w.first, w.bits);
   } else {
@@ -232,14 +231,13 @@ void cast_votes(const Votes& v, const VotingArrays& w, int64_t* report, cudaStre
   }
   if (v.resample > 0) {
     const int size = static_cast<int>(v.resample);
-    const dim3 grid(static_cast<unsigned>(divide_up(v.resample * v.resample, kThreads)), winners);
+    const dim3 grid(divide_up(v.resample * v.resample, kThreads), winners);
     if (v.binarise_first) {
       FCIS_LAUNCH(sample_votes<true>, grid, kThreads, 0, stream, w.first, size, w.samples);
     } else {
       FCIS_LAUNCH(sample_votes<false>, grid, kThreads, 0, stream, w.first, size, w.samples);
     }
-    FCIS_LAUNCH(open_second_round, static_cast<unsigned>(divide_up(v.winners, kThreads)), kThreads, 0, stream, w.first, w.second,
-                w.boxes, static_cast<int>(v.winners));
+    FCIS_LAUNCH(open_second_round, divide_up(v.winners, kThreads), kThreads, 0, stream, w.first, w.second, w.boxes, v.winners);
     FCIS_LAUNCH(find_positions, winners, kThreads, 0, stream, w.second);
     FCIS_LAUNCH(sum_votes<false>, shares, kThreads, 0, stream, w.second, w.bits);
   }

@@ -8,7 +8,7 @@
 #pragma once
 
 #include "common.h"
-#include "mask_kernels.h"
+#include "kernels.h"
 
 namespace fcis::cuda {
 

@@ -15,11 +15,8 @@ from fcis_ros.ops import library
 
 library.load()  # the modules below register fake kernels and gradients for operators that exist from here on
 
-from fcis_ros.ops.best_class_masks import best_class_masks  # noqa: E402
-from fcis_ros.ops.box_deltas import box_deltas  # noqa: E402
-from fcis_ros.ops.class_logits import class_logits  # noqa: E402
+from fcis_ros.ops.assembly import best_class_masks, box_deltas, class_logits, mask_logits  # noqa: E402
 from fcis_ros.ops.decode import decode_anchors, decode_rois  # noqa: E402
-from fcis_ros.ops.mask_logits import mask_logits  # noqa: E402
 from fcis_ros.ops.network_input import network_input  # noqa: E402
 from fcis_ros.ops.nms import class_nms, nms  # noqa: E402
 from fcis_ros.ops.painting import label_map, paint  # noqa: E402

@@ -12,16 +12,9 @@ from fcis_ros.ops.fake_checks import MAP_DTYPES, check_tensor
 
 
 def network_input(
-    data: Tensor,
-    encoding: str,
-    height: int,
-    width: int,
-    step: int,
-    scale: float,
-    mean: Sequence[float],
-    std: Sequence[float],
-    dtype: torch.dtype = torch.float32,
-) -> Tensor:
+    data: Tensor, encoding: str, height: int, width: int, step: int, scale: float, mean: Sequence[float],
+    std: Sequence[float], dtype: torch.dtype = torch.float32,
+) -> Tensor:  # fmt: skip
     """Computes the network's input: colours to RGB, bilinear resizing, mean and standard deviation.
 
     Equal to the bit to OpenCV's conversion and resizing followed by ``normalise``. Definition: ``reference.network_input``.
@@ -49,16 +42,9 @@ def network_input(
 
 @torch.library.register_fake("fcis_ros::network_input")
 def _(
-    data: Tensor,
-    layout: int,
-    height: int,
-    width: int,
-    step: int,
-    scale: float,
-    mean: Sequence[float],
-    std: Sequence[float],
-    dtype: torch.dtype,
-) -> Tensor:
+    data: Tensor, layout: int, height: int, width: int, step: int, scale: float, mean: Sequence[float],
+    std: Sequence[float], dtype: torch.dtype,
+) -> Tensor:  # fmt: skip
     check_tensor("data", data, (None,) * data.dim(), torch.uint8)
     torch._check_value(dtype in MAP_DTYPES, lambda: f"dtype: expected {' or '.join(map(str, MAP_DTYPES))}, got {dtype}")
     sides = round(height * scale), round(width * scale)

@@ -9,17 +9,9 @@ from fcis_ros.ops.fake_checks import check_tensor
 
 
 def vote_masks(
-    boxes: Tensor,
-    masks: Tensor,
-    index: Tensor,
-    weights: Tensor,
-    height: int,
-    width: int,
-    threshold: float,
-    binarise_first: bool,
-    resample: int,
-    capacity: int | None = None,
-) -> tuple[Tensor, Tensor, Tensor]:
+    boxes: Tensor, masks: Tensor, index: Tensor, weights: Tensor, height: int, width: int, threshold: float,
+    binarise_first: bool, resample: int, capacity: int | None = None,
+) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
     """Computes the mask of every instance: the thresholded weighted mean of its voters' masks, each rendered over its box.
 
     Masks are rendered by half-pixel bilinear sampling, clamped at their edge. Source: section 3.3 of the paper, released
@@ -58,17 +50,9 @@ def vote_masks(
 
 @torch.library.register_fake("fcis_ros::vote_masks")
 def _(
-    boxes: Tensor,
-    masks: Tensor,
-    index: Tensor,
-    weights: Tensor,
-    height: int,
-    width: int,
-    threshold: float,
-    binarise_first: bool,
-    resample: int,
-    capacity: int | None = None,
-) -> tuple[Tensor, Tensor, Tensor]:
+    boxes: Tensor, masks: Tensor, index: Tensor, weights: Tensor, height: int, width: int, threshold: float,
+    binarise_first: bool, resample: int, capacity: int | None = None,
+) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
     check_tensor("boxes", boxes, (None, 4), torch.int32)
     check_tensor("masks", masks, (None, None, None))
     check_tensor("index", index, (None, boxes.shape[0]), torch.int32)

@@ -66,11 +66,15 @@ def test_map_operators_and_gradients_equal_cpu(emulated_operators, name, prefix,
     torch.testing.assert_close(actual, expected, atol=1e-4 if dtype == torch.float32 else 2e-2, rtol=1e-2)
 
 
-def test_label_map_and_paint_equal_cpu(emulated_operators):
+def test_pictures_and_network_input_equal_cpu(emulated_operators):
     labels = emulated_operators.label_map(BOX, RUNS, ENDS, 4, 5)
     assert torch.equal(labels, ops.label_map(BOX, RUNS, ENDS, 4, 5))
     image, colours = torch.arange(60, dtype=torch.uint8).reshape(4, 5, 3), torch.tensor([[255, 0, 9]], dtype=torch.uint8)
     assert torch.equal(emulated_operators.paint(image, labels, colours, 0.4, 1), ops.paint(image, labels, colours, 0.4, 1))
+    arguments = (image.flatten(), 0, 4, 5, 15, 1.3, (9.0,) * 3, (2.0,) * 3, torch.float16)
+    actual = emulated_operators.network_input(*arguments)
+    assert actual.is_contiguous(memory_format=torch.channels_last)
+    assert torch.equal(actual, torch.ops.fcis_ros.network_input(*arguments))
 
 
 MASKS, WEIGHTS, IMAGE = torch.ones(1, 3, 3), torch.ones(1, 1), torch.zeros(1, 1, 3, dtype=torch.uint8)

@@ -1,29 +1,26 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""Every CPU kernel on random input under the sanitizers of the compiler."""
+"""The kernels under the sanitizers of the compiler: what the tests of the operators run must stay inside arrays."""
 
-import subprocess
-from pathlib import Path
-
-import compiled
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+pytestmark = [pytest.mark.slow, pytest.mark.compiler, pytest.mark.timeout(1800)]
+BOXES_AND_MASKS = ("test_nms.py", "test_decode.py", "test_vote_weights.py", "test_vote_masks.py", "test_painting.py")
 
 
-@pytest.mark.slow
-@pytest.mark.compiler
 @pytest.mark.parametrize("width", [2, 4, 8])
-def test_cpu_kernels_random_inputs_under_sanitizer_equal_slow_definition(width):
-    """Every CPU kernel against slow.h on random shapes and boxes, odd and enormous ones too, built with ASan and UBSan.
+def test_cpu_kernels_on_maps_under_sanitizer_stay_inside_arrays(sanitized, monkeypatch, width):
+    """``width`` is that of vectors of pairs: of SSE and NEON, AVX2, AVX-512, whatever this processor has."""
+    monkeypatch.setenv("FCIS_HYPOTHESIS", "thorough")
+    sanitized("not compiler", "test_assembly.py", width=width)
 
-    ``width`` is that of vectors of pairs: of SSE and NEON, AVX2, AVX-512, whatever this processor has.
-    """
-    kernels = [path for path in (ROOT / "csrc" / "cpu").glob("*.cpp") if not path.name.endswith("bindings.cpp")]
-    sources = [ROOT / "test" / "ops" / "fuzz.cpp", *kernels]
-    flags = ["-std=c++17", "-O1", "-g", "-ffp-contract=off", "-Wno-psabi", "-DFCIS_NO_CLONES", f"-DFCIS_WIDTH={width}"]
-    flags += ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", f"-I{ROOT / 'csrc' / 'cpu'}"]
-    program = compiled.build([(source, flags) for source in sources], ["-fsanitize=address,undefined"])
-    done = subprocess.run([program, "400"], capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stderr[-3000:]
-    assert done.stdout == "400 rounds\n"
+
+def test_other_cpu_kernels_under_sanitizer_stay_inside_arrays(sanitized, monkeypatch):
+    monkeypatch.setenv("FCIS_HYPOTHESIS", "thorough")
+    files = *BOXES_AND_MASKS, "test_network_input.py", "../test_column_runs.py"
+    sanitized("not compiler", *files, chosen="not 4k_image and not large_picture")
+
+
+def test_cuda_kernels_under_sanitizer_stay_inside_arrays(sanitized):
+    chosen = "height or edge_sizes or any_count or any_size or wrong or missing_winners or (best_class and float16 and nchw)"
+    sanitized("compiler", "test_assembly.py", *BOXES_AND_MASKS, chosen=chosen)

@@ -1,6 +1,6 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""From an image's bytes to the network's input: the kernels against OpenCV, to the bit."""
+"""From an image's bytes to the network's input: every kernel against OpenCV, to the bit."""
 
 import numpy as np
 import pytest
@@ -37,11 +37,13 @@ def pictures(draw) -> tuple:
     return *arguments, scale, MEAN, STD
 
 
-@given(pictures())
-def test_network_input_any_picture_equals_opencv_to_the_bit(arguments):
-    actual = ops.network_input(*arguments)
+@given(pictures(), st.sampled_from([torch.float32, torch.float32, torch.float16, torch.bfloat16]))
+def test_network_input_any_picture_equals_opencv_to_the_bit(kernels, arguments, dtype):
+    data, encoding, *others = arguments
+    actual = kernels.network_input(data, EIGHT_BIT[encoding].number, *others, dtype)
     assert actual.is_contiguous(memory_format=torch.channels_last)
-    assert torch.equal(actual, reference.network_input(*arguments))
+    expected = reference.network_input(*arguments, dtype)
+    assert actual.dtype == dtype and torch.equal(actual, expected)
 
 
 @pytest.mark.parametrize("encoding", sorted(EIGHT_BIT))
@@ -49,18 +51,6 @@ def test_network_input_large_picture_equals_opencv(encoding):
     """Every colour is near others here, and the result is as large as a camera's."""
     arguments = (*picture(encoding, 480, 640, 7, 1), 0.9375, MEAN, STD)
     assert torch.equal(ops.network_input(*arguments), reference.network_input(*arguments))
-
-
-@pytest.mark.slow
-@pytest.mark.compiler
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
-@pytest.mark.parametrize("encoding", sorted(EIGHT_BIT))
-def test_network_input_emulated_cuda_equals_cpu(emulated_operators, encoding, dtype):
-    data, _, height, width, step = picture(encoding, 38, 46, 3, 2)
-    arguments = (data, EIGHT_BIT[encoding].number, height, width, step, 1.3, MEAN, STD, dtype)
-    actual = emulated_operators.network_input(*arguments)
-    assert actual.dtype == dtype and actual.is_contiguous(memory_format=torch.channels_last)
-    assert torch.equal(actual, torch.ops.fcis_ros.network_input(*arguments))
 
 
 @pytest.mark.cuda

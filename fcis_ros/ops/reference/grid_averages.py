@@ -10,6 +10,12 @@ from fcis_ros.ops.layout import padded_classes
 CHUNK = 64  # ROIs assembled at a time by class_logits, to bound memory
 
 
+def to_pixel(value: Tensor) -> Tensor:
+    """Rounds half away from zero, in float64, where x + 0.5 is exact."""
+    wide = value.double()
+    return torch.sign(wide) * torch.floor(wide.abs() + 0.5)
+
+
 def span_edges(low: Tensor, high: Tensor, size: int, length: int, stride: int) -> tuple[Tensor, Tensor]:
     """Computes the feature cells [start, end) that each of the ``size`` spans of an ROI's grid covers along one axis.
 
@@ -26,14 +32,9 @@ def span_edges(low: Tensor, high: Tensor, size: int, length: int, stride: int) -
     Returns:
         Two [R, S] int64 tensors; start == end marks an empty span.
     """
-
-    def to_pixel(value: Tensor) -> Tensor:  # in float64, where x + 0.5 is exact
-        wide = value.double()
-        return (torch.sign(wide) * torch.floor(wide.abs() + 0.5)).float()
-
     scale = torch.tensor(1 / stride, dtype=torch.float32, device=low.device)
-    start = to_pixel(low) * scale
-    end = (to_pixel(high) + 1) * scale
+    start = to_pixel(low).float() * scale
+    end = (to_pixel(high).float() + 1) * scale
     span = ((end - start).clamp(min=0.1) / size)[:, None]
     index = torch.arange(size, dtype=torch.float32, device=low.device)
     first = torch.floor(index * span + start[:, None])

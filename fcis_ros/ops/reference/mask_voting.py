@@ -11,30 +11,20 @@ from fcis_ros import rle
 
 
 def vote_masks(
-    boxes: Tensor,
-    masks: Tensor,
-    index: Tensor,
-    weights: Tensor,
-    height: int,
-    width: int,
-    threshold: float,
-    binarise_first: bool,
-    resample: int,
-    capacity: int | None = None,
-) -> tuple[Tensor, Tensor, Tensor]:
+    boxes: Tensor, masks: Tensor, index: Tensor, weights: Tensor, height: int, width: int, threshold: float,
+    binarise_first: bool, resample: int, capacity: int | None = None,
+) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
     """Defines ``ops.vote_masks``: masks rendered over their boxes by OpenCV, added up with their weights, thresholded."""
     tight_boxes, runs, ends = [], [], []
     for picks, weight in zip(index.numpy(), weights.numpy(), strict=True):
-        voted = None
-        if (picks >= 0).any():
-            voters = np.flatnonzero(picks >= 0)
+        voters, box, lengths = np.flatnonzero(picks >= 0), (0, 0, 0, 0), np.zeros(0, np.uint32)
+        if len(voters):
             votes, corner = vote_map(
                 boxes.numpy()[voters], masks.numpy()[picks[voters]], weight[voters], height, width, threshold, binarise_first
             )
-            voted = _tight(votes, corner, height, width, threshold, resample)
-        box, mask = voted or ((0, 0, 0, 0), None)
+            box, lengths = _tight(votes, corner, height, width, threshold, resample) or (box, lengths)
         tight_boxes.append(box)
-        runs.append(np.zeros(0, np.int32) if mask is None else rle.encode(mask).astype(np.int32))
+        runs.append(lengths.astype(np.int32))
         ends.append(sum(map(len, runs)))
     if capacity is not None:
         runs = [part for part, end in zip(runs, ends, strict=True) if end <= capacity]
@@ -47,13 +37,7 @@ def vote_masks(
 
 
 def vote_map(
-    boxes: np.ndarray,
-    masks: np.ndarray,
-    weights: np.ndarray,
-    height: int,
-    width: int,
-    threshold: float,
-    binarise_first: bool,
+    boxes: np.ndarray, masks: np.ndarray, weights: np.ndarray, height: int, width: int, threshold: float, binarise_first: bool
 ) -> tuple[np.ndarray, tuple[int, int]]:
     """Computes the vote map of one instance over the union of its voters' boxes.
 
@@ -80,25 +64,21 @@ def vote_map(
 def _tight(
     votes: np.ndarray, corner: tuple[int, int], height: int, width: int, threshold: float, resample: int
 ) -> tuple[tuple[int, int, int, int], np.ndarray] | None:
-    """Returns the vote map as a mask in its tight half-open box; None when no pixel gets enough votes."""
+    """Returns the tight half-open box of the mask and its run lengths; None when no pixel gets enough votes."""
     mask = votes >= np.float32(threshold)
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    if not len(rows):
+    if not mask.any():
         return None
-    y1, y2, x1, x2 = rows[0], rows[-1], columns[0], columns[-1]
-    mask = mask[y1 : y2 + 1, x1 : x2 + 1]
+    (x1, y1, x2, y2), runs = rle.encode_tight(mask)
     if resample:
-        if x2 <= x1 or y2 <= y1:
+        if x2 - x1 < 2 or y2 - y1 < 2:
             return None
-        box = np.array([x1, y1, x2, y2]) + np.tile(corner, 2)
-        small = sample(votes, corner, box, resample, height, width)
-        mask = cv2.resize(small, (int(x2 - x1 + 1), int(y2 - y1 + 1)), interpolation=cv2.INTER_LINEAR) >= np.float32(threshold)
+        small = sample(votes, corner, np.array([x1, y1, x2 - 1, y2 - 1]) + np.tile(corner, 2), resample, height, width)
+        mask = cv2.resize(small, (x2 - x1, y2 - y1), interpolation=cv2.INTER_LINEAR) >= np.float32(threshold)
         if not mask.any():
             return None
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    crop = np.ascontiguousarray(mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1])
-    left, top = int(corner[0] + x1 + columns[0]), int(corner[1] + y1 + rows[0])
-    return (left, top, left + crop.shape[1], top + crop.shape[0]), crop
+        (left, top, right, bottom), runs = rle.encode_tight(mask)
+        x1, y1, x2, y2 = x1 + left, y1 + top, x1 + right, y1 + bottom
+    return (corner[0] + x1, corner[1] + y1, corner[0] + x2, corner[1] + y2), runs
 
 
 def sample(votes: np.ndarray, corner: tuple[int, int], box: np.ndarray, size: int, height: int, width: int) -> np.ndarray:

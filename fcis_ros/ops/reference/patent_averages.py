@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from fcis_ros.ops.layout import padded_classes
+from fcis_ros.ops.reference.grid_averages import to_pixel
 
 
 def class_logits(score_maps: Tensor, rois: Tensor, classes: int, bins: int, size: int, stride: int) -> Tensor:
@@ -78,7 +79,7 @@ def covered(low: Tensor, high: Tensor, length: int, stride: int) -> tuple[Tensor
     Returns:
         Two [R] int64 tensors; equal where the ROI lies outside the map or is reversed.
     """
-    first, last = _whole(low), _whole(high)
+    first, last = to_pixel(low), to_pixel(high)
     begin = torch.floor(first / stride).clamp(0, length)
     end = torch.ceil((last + 1) / stride).clamp(0, length)
     return begin.long(), torch.where(last < first, begin, torch.maximum(begin, end)).long()
@@ -98,17 +99,11 @@ def _points(low: Tensor, high: Tensor, size: int, length: int, bins: int, stride
     """Returns S points along one axis of every ROI: feature cells [R, S], bins [R, S], and whether the ROI covers cells [R]."""
     begin, end = (edge[:, None] for edge in covered(low, high, length, stride))
     step = (torch.arange(size, dtype=torch.float64, device=low.device) + 0.5) / size
-    position = _whole(low)[:, None] + step * (_whole(high) + 1 - _whole(low))[:, None]
+    position = to_pixel(low)[:, None] + step * (to_pixel(high) + 1 - to_pixel(low))[:, None]
     cell = torch.floor(position / stride).clamp(-1, length).long()
     cell = torch.maximum(torch.minimum(cell, end - 1), begin).clamp(max=length - 1)
     bin_index = torch.div((2 * (cell - begin) + 1) * bins, 2 * (end - begin).clamp(min=1), rounding_mode="floor")
     return cell, bin_index.clamp(0, bins - 1), (end > begin)[:, 0]
-
-
-def _whole(value: Tensor) -> Tensor:
-    """Rounds half away from zero, in float64, where x + 0.5 is exact."""
-    wide = value.double()
-    return torch.sign(wide) * torch.floor(wide.abs() + 0.5)
 
 
 def _is_valid(rois: Tensor, images: int) -> Tensor:

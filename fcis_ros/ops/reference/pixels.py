@@ -13,16 +13,9 @@ from fcis_ros.encodings import EIGHT_BIT, data_rows, rows_to_rgb
 
 
 def network_input(
-    data: Tensor,
-    encoding: str,
-    height: int,
-    width: int,
-    step: int,
-    scale: float,
-    mean: Sequence[float],
-    std: Sequence[float],
-    dtype: torch.dtype = torch.float32,
-) -> Tensor:
+    data: Tensor, encoding: str, height: int, width: int, step: int, scale: float, mean: Sequence[float],
+    std: Sequence[float], dtype: torch.dtype = torch.float32,
+) -> Tensor:  # fmt: skip
     """Defines ``ops.network_input`` by OpenCV.
 
     OpenCV gets the factor, not the size, so that it samples at 1/scale as the released code does.

@@ -60,20 +60,15 @@ def nms(boxes: Tensor, scores: Tensor, threshold: float, limit: int) -> Tensor:
     valid = np.flatnonzero((torch.isfinite(boxes).all(dim=1) & torch.isfinite(scores)).numpy())
     order = valid[np.argsort(-scores.numpy()[valid], kind="stable")]
     overlaps = box_arithmetic.iou(boxes[order], boxes[order]).numpy()
-    kept = _greedy(overlaps, threshold, limit)
-    result = torch.full((limit,), -1, dtype=torch.long)
-    result[: len(kept)] = torch.as_tensor(order[kept])
-    return result
-
-
-def _greedy(overlaps: np.ndarray, threshold: float, limit: int) -> list[int]:
-    alive = np.ones(len(overlaps), dtype=bool)
+    alive = np.ones(len(order), dtype=bool)
     kept: list[int] = []
-    for i in range(len(overlaps)):
+    for i in range(len(order)):
         if alive[i] and len(kept) < limit:
             kept.append(i)
             alive &= overlaps[i] <= threshold
-    return kept
+    result = torch.full((limit,), -1, dtype=torch.long)
+    result[: len(kept)] = torch.as_tensor(order[kept])
+    return result
 
 
 def class_nms(boxes: Tensor, scores: Tensor, threshold: float, floor: float, limit: int) -> tuple[Tensor, Tensor]:

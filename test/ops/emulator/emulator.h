@@ -33,15 +33,6 @@
 #define __launch_bounds__(...)
 #define __align__(bytes) __attribute__((aligned(bytes)))
 
-struct __align__(8) float2 {
-  float x, y;
-};
-struct __align__(16) float4 {
-  float x, y, z, w;
-};
-inline float2 make_float2(float x, float y) { return {x, y}; }
-inline float4 make_float4(float x, float y, float z, float w) { return {x, y, z, w}; }
-
 struct dim3 {
   unsigned x, y, z;
   dim3(unsigned x = 1, unsigned y = 1, unsigned z = 1) : x(x), y(y), z(z) {}
@@ -258,7 +249,6 @@ extern "C" __attribute__((used)) inline const char* emulator_message() { return 
 #define FCIS_SHARED(type, name) type* const name = reinterpret_cast<type*>(fcis::emulator::machine.shared)
 
 #define __syncthreads() fcis::emulator::wait(fcis::emulator::State::barrier, "__syncthreads", __LINE__)
-inline void __syncwarp(unsigned mask = ~0u) { fcis::emulator::exchange(mask, 0, "__syncwarp"); }
 template <class T>
 T __shfl_sync(unsigned mask, T value, int source, int width = 32) {
   return fcis::emulator::shuffle(mask, value, source, width, true, "__shfl_sync");
@@ -272,11 +262,6 @@ template <class T>
 T __shfl_up_sync(unsigned mask, T value, unsigned delta, int width = 32) {
   const unsigned lane = fcis::emulator::lane() % width;
   return fcis::emulator::shuffle(mask, value, lane - delta, width, lane >= delta, "__shfl_up_sync");
-}
-template <class T>
-T __shfl_down_sync(unsigned mask, T value, unsigned delta, int width = 32) {
-  const unsigned source = fcis::emulator::lane() % width + delta;
-  return fcis::emulator::shuffle(mask, value, source, width, source < static_cast<unsigned>(width), "__shfl_down_sync");
 }
 inline unsigned __ballot_sync(unsigned mask, int predicate) {
   const uint64_t* votes = fcis::emulator::exchange(mask, predicate != 0, "__ballot_sync");
@@ -295,12 +280,7 @@ FCIS_ATOMIC(atomicOr, old | static_cast<T>(v))
 FCIS_ATOMIC(atomicMin, std::min(old, static_cast<T>(v)))
 FCIS_ATOMIC(atomicMax, std::max(old, static_cast<T>(v)))
 
-template <class T>
-T __ldg(const T* p) {
-  return *p;
-}
 using std::isfinite;
-using std::isnan;
 using std::max;
 using std::min;
 inline int __popc(unsigned v) { return __builtin_popcount(v); }

@@ -1,12 +1,12 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""PyTorch's checks of every operator, and arguments that do not fit, for the kernels and for their fakes."""
+"""PyTorch's checks of every operator, and arguments that do not fit: the kernels and their fakes name them alike."""
 
 import re
 
 import pytest
 import torch
-from operator_inputs import NAMES, boxes_and_scores, random_maps, random_rois, rpn_outputs
+from operator_inputs import NAMES, random_boxes, random_maps, random_rois, rpn_outputs
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from fcis_ros import ops
@@ -16,20 +16,15 @@ from fcis_ros.ops import patent
 def samples() -> dict[str, tuple]:
     """Arguments of every operator, for PyTorch's checks of schema, fake kernel and gradient."""
     rois = random_rois(6)
-    boxes, scores = boxes_and_scores(8)
+    boxes, scores = random_boxes(8), torch.rand(8, 5)
     voted = torch.tensor([[1, 1, 6, 5], [2, 2, 9, 9]], dtype=torch.int32)
     index = torch.tensor([[0, 1], [-1, 1], [-1, -1]], dtype=torch.int32)
     votes = (voted, torch.ones(2, 3, 3), index, torch.full((3, 2), 0.5), 12, 14)
     instances = ops.vote_masks(*votes, 0.4, True, 0)
     labels = ops.label_map(*instances, 12, 14)
     rpn = (tensor.nan_to_num(0, 0, 0) for tensor in rpn_outputs())  # opcheck finds NaN different from NaN
-    score_maps, box_maps, classes, grad = (
-        random_maps("class_logits"),
-        random_maps("box_deltas"),
-        torch.arange(6) % 4,
-        torch.ones(6, 4),
-    )
-    pairs = torch.ones(6, 2, 9, 9)
+    score_maps, box_maps, classes = random_maps("class_logits"), random_maps("box_deltas"), torch.arange(6) % 4
+    grad, pairs = torch.ones(6, 4), torch.ones(6, 2, 9, 9)
     return {
         "class_logits": (score_maps, rois, 4, 3, 9, 16),
         "class_logits_backward": (grad, score_maps, rois, 3, 9, 16),
@@ -139,7 +134,7 @@ def test_sizes_and_classes_that_do_not_fit_are_named(name, arguments, message, f
         call(fake, name, *arguments)
 
 
-BOX, INDEX, WEIGHT = torch.tensor([[0, 0, 4, 3]]).int(), torch.zeros(1, 1).int(), torch.ones(1, 1)
+BOX, INDEX, WEIGHT, MASK = torch.tensor([[0, 0, 4, 3]]).int(), torch.zeros(1, 1).int(), torch.ones(1, 1), torch.ones(1, 3, 3)
 RUNS, ENDS, BLACK = torch.tensor([1, 2]).int(), torch.tensor([2]).int(), torch.zeros(1, 1, 3).byte()
 LOGITS, DELTAS, ANCHORS, SCORES = torch.zeros(6, 2, 2), torch.zeros(12, 2, 2), torch.zeros(3, 4), torch.zeros(2, 3)
 ONE, TWO = torch.tensor([1]), torch.tensor([1, 2])
@@ -155,13 +150,10 @@ ONE, TWO = torch.tensor([1]), torch.tensor([1, 2])
         ("class_logits", (MAPS, ROIS, 2, 3, 9, 0), "stride: expected"),
         ("patent_mask_logits", (MAPS, ROIS, LABELS, 3, 0, 16), "size: expected 1..512, got 0"),
         ("patent_class_logits", (MAPS, ROIS, 4, 3, 0), "stride: expected"),
-        (
-            "vote_masks",
-            (BOX, torch.ones(1, 3, 3), INDEX, WEIGHT, 4, 4, 0.4, True, 0),
-            "boxes: (0, 0, 4, 3) is not inside the 4x4",
-        ),
-        ("vote_masks", (BOX, torch.ones(0, 3, 3), INDEX, WEIGHT, 9, 9, 0.4, True, 0), "index: 0, there are 0 masks"),
-        ("vote_masks", (BOX, torch.ones(1, 3, 2), INDEX, WEIGHT, 9, 9, 0.4, True, 0), "masks: expected [M, S, S]"),
+        ("vote_masks", (BOX, MASK, INDEX, WEIGHT, 4, 4, 0.4, True, 0), "boxes: (0, 0, 4, 3) is not inside the 4x4"),
+        ("vote_masks", (BOX, MASK[:0], INDEX, WEIGHT, 9, 9, 0.4, True, 0), "index: 0, there are 0 masks"),
+        ("vote_masks", (BOX, MASK[..., :2], INDEX, WEIGHT, 9, 9, 0.4, True, 0), "masks: expected [M, S, S]"),
+        ("vote_masks", (BOX, MASK, INDEX, WEIGHT, 9, 9, 0.4, True, 0, -1), "capacity: expected"),
         ("label_map", (torch.tensor([[0, 0, 2, 2]]).int(), RUNS, ENDS, 4, 4), "runs: 3 pixels of instance 0, its box has 4"),
         ("label_map", (BOX, RUNS, ENDS, 2, 9), "boxes: (0, 0, 4, 3) is not inside the 9x2 image"),
         ("paint", (BLACK, torch.full((1, 1), 2).to(torch.uint16), BLACK[0], 0.5, 1), "labels: instance 2, there are 1 colours"),
