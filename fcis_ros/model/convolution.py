@@ -30,21 +30,27 @@ def conv_relu(conv: nn.Conv2d, x: Tensor, shortcut: Tensor | None = None) -> Ten
     Returns:
         [N, C', H', W'].
     """
-    if may_fuse(conv, x):
-        kind = (x.dtype, torch.backends.cudnn.allow_tf32, conv.kernel_size, conv.stride, conv.dilation, shortcut is not None)
-        if kind not in _not_fused:
-            geometry: Any = (conv.stride, conv.padding, conv.dilation, conv.groups)  # numbers: no layer here pads to "same"
-            try:
-                if shortcut is None:
-                    return torch.cudnn_convolution_relu(x, conv.weight, conv.bias, *geometry)
-                return torch.cudnn_convolution_add_relu(x, conv.weight, shortcut, 1.0, conv.bias, *geometry)
-            except RuntimeError as error:
-                # cuDNN raises one type of error, for a missing algorithm as for lack of memory.
-                if not any(words in str(error) for words in ("unable to find an engine", "NOT_SUPPORTED")):
-                    raise
-                _not_fused.add(kind)
-                reason = str(error).splitlines()[0]
-                warnings.warn(f"cuDNN has no fused {conv.kernel_size} convolution of {x.dtype}: {reason}", stacklevel=2)
+    if not may_fuse(conv, x):
+        return _in_parts(conv, x, shortcut)
+    kind = (x.dtype, torch.backends.cudnn.allow_tf32, conv.kernel_size, conv.stride, conv.dilation, shortcut is not None)
+    if kind in _not_fused:
+        return _in_parts(conv, x, shortcut)
+    geometry: Any = (conv.stride, conv.padding, conv.dilation, conv.groups)  # numbers: no layer here pads to "same"
+    try:
+        if shortcut is None:
+            return torch.cudnn_convolution_relu(x, conv.weight, conv.bias, *geometry)
+        return torch.cudnn_convolution_add_relu(x, conv.weight, shortcut, 1.0, conv.bias, *geometry)
+    except torch.cuda.OutOfMemoryError:
+        raise
+    except RuntimeError as error:  # cuDNN has one type of error: if the parts fail, too, it was no missing algorithm
+        result = _in_parts(conv, x, shortcut)
+        _not_fused.add(kind)
+        reason = str(error).splitlines()[0]
+        warnings.warn(f"cuDNN has no fused {conv.kernel_size} convolution of {x.dtype}: {reason}", stacklevel=2)
+        return result
+
+
+def _in_parts(conv: nn.Conv2d, x: Tensor, shortcut: Tensor | None) -> Tensor:
     result = conv(x)
     return F.relu(result if shortcut is None else result + shortcut, inplace=True)
 

@@ -100,22 +100,25 @@ def test_conv_relu_in_export_is_not_fused(played):
 def test_conv_relu_without_fused_algorithm_warns_once_per_kind(played):
     model = network()
     expected = maps(copy.deepcopy(model))
-    for message in ("GET was unable to find an engine to execute this computation", "cuDNN error: CUDNN_STATUS_NOT_SUPPORTED"):
-        convolution._not_fused.clear()
-        played.error = RuntimeError(message + "\nand more")
-        with pytest.warns(UserWarning, match=rf"no fused .* of torch.float32: {message}$") as said:
-            assert all(map(torch.equal, maps(model), expected))
-        assert 2 <= len(said) < 10
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")
-            maps(model)
+    played.error = RuntimeError("GET was unable to find an engine to execute this computation\nand more")
+    with pytest.warns(UserWarning, match="no fused .* of torch.float32: GET was unable .* this computation$") as warned:
+        assert all(map(torch.equal, maps(model), expected))
+    assert 2 <= len(warned) < 10
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        maps(model)
 
 
-@pytest.mark.parametrize("error", [torch.cuda.OutOfMemoryError("CUDA out of memory"), RuntimeError("an illegal memory access")])
-def test_conv_relu_other_errors_are_raised(played, error):
-    played.error = error
-    with pytest.raises(type(error), match=str(error)):
+def test_conv_relu_failing_gpu_is_an_error_and_not_remembered(played, monkeypatch):
+    """Where the parts fail, too, or memory is short, the fused algorithm is not at fault."""
+    played.error = torch.cuda.OutOfMemoryError("CUDA out of memory")
+    with pytest.raises(torch.cuda.OutOfMemoryError):
         maps(network())
+    played.error = RuntimeError("an illegal memory access")
+    monkeypatch.setattr(nn.Conv2d, "forward", lambda conv, x: played.relu(x, conv.weight, conv.bias, 1, 0, 1, 1))
+    with pytest.raises(RuntimeError, match="an illegal memory access"):
+        maps(network())
+    assert not convolution._not_fused
 
 
 @pytest.mark.cuda
