@@ -87,11 +87,11 @@ def record_results(folder: Path, score: float | None) -> None:
 
     from fcis_ros.bags.reader import open_recording
     from fcis_ros.cli.output import finished_bag
-    from fcis_ros.results.result_bag import MASKS_TOPIC, write_results
+    from fcis_ros.results.result_bag import MASKS_TOPIC, write_result_bag
     from fcis_ros.results.run_reader import RunReader
 
     recordings = [open_recording(bag["path"], bag["topic"]) for bag in RunReader(folder).spec["bags"]]
     total = sum(recording.count for recording in recordings)
     with finished_bag(folder / "results", MASKS_TOPIC) as bag, tqdm(desc="results", total=total, unit="frame") as bar:
-        write_results(folder, recordings, bag, score, bar.update)
+        write_result_bag(folder, recordings, bag, score, bar.update)
     print(f"-> {folder / 'results'} (masks, overlay and outlines, rosbag2)")

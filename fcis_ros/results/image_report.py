@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from fcis_ros.metrics.average_precision import RECALLS, Table, curves, mean, measure, recall, sweep
+from fcis_ros.metrics.average_precision import RECALLS, Table, curves, measure, recall, summary, sweep
 from fcis_ros.metrics.matching import OVERLAPS, Matches
 from fcis_ros.results.page import Content, Picture, write_page
-from fcis_ros.results.report_parts import number, write_json
+from fcis_ros.results.report_parts import format_number, write_json
 from fcis_ros.versions import versions
 
 SHOWN = 8  # of the best images, and of the worst
@@ -87,10 +87,7 @@ def report_content(
         "ap": {key: measured[key] for key in ("segm", "bbox", "per_class")},
         "mAPr": measured["mAPr"],
         "recall": recall(table, class_names),
-        "classes": {
-            name: {"AP": mean(masks[:, :, i]), "AP50": mean(masks[0, :, i]), "AP75": mean(masks[5, :, i])}
-            for i, name in enumerate(class_names)
-        },
+        "classes": {name: summary(masks[:, :, i]) for i, name in enumerate(class_names)},
         "curve": {"recall": RECALLS.tolist(), "precision": precision},
         "sweep": sweep(table, class_names),
         "seed": None,
@@ -132,14 +129,14 @@ def page(report: Mapping[str, Any], shown: Sequence[tuple[str, EvaluatedImage, b
         intro=f"{report['model']} on {report['device']}, {report['precision']}.",
         cards=[
             (str(report["frames_in"]), "images", False),
-            (number(ap["AP"]), "mask AP", False),
-            (number(ap["AP50"]), "mask AP50", False),
-            (number(report["mAPr"]["0.5"]), "mAPr at 0.5", False),
+            (format_number(ap["AP"]), "mask AP", False),
+            (format_number(ap["AP50"]), "mask AP50", False),
+            (format_number(report["mAPr"]["0.5"]), "mAPr at 0.5", False),
             (f"{report['latency_ms']['p50']:.0f} ms", "for an image, median", False),
         ],
         facts=[("truth", f"{truth['file']}, sha256 {truth['sha256'][:16]}")],
         pictures=pictures,
-        speed=[("an image took", "ms", [(name, number(value, 1)) for name, value in report["latency_ms"].items()])],
+        speed=[("an image took", "ms", [(name, format_number(value, 1)) for name, value in report["latency_ms"].items()])],
     )
 
 
@@ -151,7 +148,7 @@ def tables(report: Mapping[str, Any]) -> str:
     width = max(14, *(len(name) + 2 for name in report["classes"]))
 
     def row(title: str, *values: float | None) -> None:
-        lines.append(f"{title:<{width}}" + "".join(f"{number(value):>9}" for value in values))
+        lines.append(f"{title:<{width}}" + "".join(f"{format_number(value):>9}" for value in values))
 
     def head(title: str, *names: str) -> None:
         lines.append(f"{title:<{width}}" + "".join(f"{name:>9}" for name in names))
@@ -171,5 +168,5 @@ def tables(report: Mapping[str, Any]) -> str:
     head("class", *kinds)
     for name, values in report["classes"].items():
         row(name, *(values[key] for key in kinds))
-    lines += ["", *(f"{f'mAPr at {overlap}':<{width}}{number(value):>9}" for overlap, value in report["mAPr"].items())]
+    lines += ["", *(f"{f'mAPr at {overlap}':<{width}}{format_number(value):>9}" for overlap, value in report["mAPr"].items())]
     return "\n".join(lines)

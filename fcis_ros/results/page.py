@@ -13,7 +13,7 @@ from typing import Any
 import jinja2
 
 from fcis_ros.files import atomic_path
-from fcis_ros.results.report_parts import number
+from fcis_ros.results.report_parts import format_number
 
 BAR_WIDTH, BAR_HEIGHT = 960, 76
 TIMELINES = 20  # maximum number of recordings with a timeline
@@ -84,7 +84,7 @@ def write_page(report: Mapping[str, Any], content: Content, path: Path) -> None:
         path: file to write.
     """
     environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined)
-    environment.filters["number"] = number
+    environment.filters["number"] = format_number
     environment.filters["base64"] = lambda data: base64.b64encode(data).decode("ascii")
     template = environment.from_string(resources.files(__package__).joinpath("page.html.j2").read_text(encoding="utf-8"))
     report = {"sweep": None, "tracks": None, "comparison": None, "timeline": (), **report}
@@ -141,7 +141,7 @@ def _comparison(comparison: Mapping[str, Any] | None) -> dict[str, Any] | None:
     note = f"Against {comparison['baseline']} ({how}); 95 % intervals of the difference, by a bootstrap over the frames."
     note += f" Differences up to {comparison['tolerance']:g} are ignored."
     rows = [
-        (change["measure"], number(change["before"]), number(change["now"]), interval(change), change["verdict"])
+        (change["measure"], format_number(change["before"]), format_number(change["now"]), interval(change), change["verdict"])
         for change in comparison["changes"]
     ]
     return {"note": note, "rows": rows}

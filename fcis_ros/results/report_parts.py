@@ -13,7 +13,7 @@ import numpy as np
 from fcis_ros.files import atomic_path
 
 
-def number(value: float | None, digits: int = 3) -> str:
+def format_number(value: float | None, digits: int = 3) -> str:
     """Formats a number; None, of a class without ground truth for instance, is a dash."""
     return "–" if value is None else f"{value:.{digits}f}"
 

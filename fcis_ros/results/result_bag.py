@@ -85,7 +85,7 @@ def outline_types() -> Typestore:
     return store
 
 
-def write_results(
+def write_result_bag(
     folder: Path,
     recordings: Sequence[Recording],
     bag: Path,

@@ -9,7 +9,7 @@ from typing import Any
 from fcis_ros.metrics.comparison import WORSE
 from fcis_ros.results.frame_selection import FrameKey, frame_key
 from fcis_ros.results.page import TIMELINES, Content, Picture, interval, picture_id, write_page
-from fcis_ros.results.report_parts import latency_plot, number, write_json
+from fcis_ros.results.report_parts import format_number, latency_plot, write_json
 from fcis_ros.results.run_reader import PICTURES, RunReader, picture_path
 from fcis_ros.results.summary import LATENCIES, summarise
 
@@ -96,9 +96,9 @@ DROPPED = (
 
 
 def _speed(report: Mapping[str, Any]) -> list[tuple[str, str, list[tuple[str, str]]]]:
-    tables = [("latency", "ms", [(name, number(value, 1)) for name, value in report["latency_ms"].items()])]
+    tables = [("latency", "ms", [(name, format_number(value, 1)) for name, value in report["latency_ms"].items()])]
     if report["stage_ms"]:
-        stages = [(name, number(value, 1)) for name, value in report["stage_ms"].items()]
+        stages = [(name, format_number(value, 1)) for name, value in report["stage_ms"].items()]
         tables.append(("stage in the node (median)", "ms", stages))
     if report["frames_dropped"]:
         tables.append(("dropped", "frames", [(reason, str(count)) for reason, count in report["dropped"].items() if count]))
@@ -151,9 +151,9 @@ def _cards(report: Mapping[str, Any]) -> list[tuple[str, str, bool]]:
     return [
         evaluated,
         (str(report["frames_annotated"]), "frames annotated", not report["frames_annotated"]),
-        (number(report["ap"]["segm"]["AP"]), "mask AP", False),
-        (number(report["ap"]["segm"]["AP50"]), "mask AP50", False),
-        (number(report["mAPr"]["0.5"]), "mAPr at 0.5", False),
+        (format_number(report["ap"]["segm"]["AP"]), "mask AP", False),
+        (format_number(report["ap"]["segm"]["AP50"]), "mask AP50", False),
+        (format_number(report["mAPr"]["0.5"]), "mAPr at 0.5", False),
         (f"{_best(report)['score']:g}", "score threshold with the best F1", False),
     ]
 
@@ -201,30 +201,32 @@ def rows(report: Mapping[str, Any]) -> list[tuple[str, str]]:
         return [*lines, ("AP", "no annotated frame")]
     lines.append((f"frames annotated, by {report['matched_by']}", str(report["frames_annotated"])))
     for name, kind in (("mask", "segm"), ("box", "bbox")):
-        lines.append((f"{name} AP / AP50 / AP75", " / ".join(number(ap[kind][key]) for key in ("AP", "AP50", "AP75"))))
+        lines.append((f"{name} AP / AP50 / AP75", " / ".join(format_number(ap[kind][key]) for key in ("AP", "AP50", "AP75"))))
     if report["ap_answered"] and report["frames_dropped"]:
-        values = (number(report["ap_answered"]["segm"][key]) for key in ("AP", "AP50", "AP75"))
+        values = (format_number(report["ap_answered"]["segm"][key]) for key in ("AP", "AP50", "AP75"))
         lines.append(("mask AP / AP50 / AP75, answered frames only", " / ".join(values)))
-    sizes = (number(ap["segm"][f"AP_{size}"]) for size in ("small", "medium", "large"))
+    sizes = (format_number(ap["segm"][f"AP_{size}"]) for size in ("small", "medium", "large"))
     lines.append(("mask AP small / medium / large", " / ".join(sizes)))
-    lines.append(("mAPr at 0.5 / 0.7", " / ".join(number(report["mAPr"][key]) for key in ("0.5", "0.7"))))
-    lines.append(("mask AP50 by class", ", ".join(f"{name} {number(value)}" for name, value in ap["per_class"].items())))
+    lines.append(("mAPr at 0.5 / 0.7", " / ".join(format_number(report["mAPr"][key]) for key in ("0.5", "0.7"))))
+    lines.append(("mask AP50 by class", ", ".join(f"{name} {format_number(value)}" for name, value in ap["per_class"].items())))
     best = _best(report)
-    shares = f"precision {number(best['precision'])}, recall {number(best['recall'])}, F1 {number(best['f1'])}"
+    shares = (
+        f"precision {format_number(best['precision'])}, recall {format_number(best['recall'])}, F1 {format_number(best['f1'])}"
+    )
     if tracks := report["tracks"]:
-        lines.append(("track ids: IDF1, switches", f"{number(tracks['idf1'])}, {tracks['switches']}"))
+        lines.append(("track ids: IDF1, switches", f"{format_number(tracks['idf1'])}, {tracks['switches']}"))
     lines.append(("best score threshold", f"{best['score']:g}: {shares}"))
     for change in (report["comparison"] or {"changes": ()})["changes"]:
-        difference = f"{number(change['before'])} -> {number(change['now'])}, {interval(change)}"
+        difference = f"{format_number(change['before'])} -> {format_number(change['now'])}, {interval(change)}"
         lines.append((f"{change['measure']} is {change['verdict']}", difference))
     return lines
 
 
 def _live_rows(report: Mapping[str, Any]) -> list[tuple[str, str]]:
-    latency = (number(report["latency_ms"][name], 0) for name in LATENCIES)
+    latency = (format_number(report["latency_ms"][name], 0) for name in LATENCIES)
     lines = [
         ("frames in / out / dropped", f"{report['frames_in']} / {report['frames_out']} / {report['frames_dropped']}"),
-        ("frames per second", number(report["fps"], 1)),
+        ("frames per second", format_number(report["fps"], 1)),
         ("latency ms p50 / p95 / p99 / max", " / ".join(latency)),
     ]
     reasons = ", ".join(f"{count} {reason}" for reason, count in report["dropped"].items() if count)

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from fcis_ros.results.report_parts import latency_plot, number, write_json
+from fcis_ros.results.report_parts import format_number, latency_plot, write_json
 
 
 @pytest.mark.parametrize("latencies", [[], [None], [5.0]])
@@ -15,4 +15,4 @@ def test_latency_plot_few_frames_gives_a_png(latencies):
 def test_write_json_report_is_read_back(tmp_path):
     write_json({"frames_in": 5, "ap": None}, tmp_path / "report.json")
     assert json.loads((tmp_path / "report.json").read_text()) == {"frames_in": 5, "ap": None}
-    assert [number(0.1234), number(0, 1), number(None)] == ["0.123", "0.0", "–"]
+    assert [format_number(0.1234), format_number(0, 1), format_number(None)] == ["0.123", "0.0", "–"]

@@ -21,20 +21,20 @@ from fcis_ros.results.result_bag import (
     OVERLAY_TOPIC,
     annotate,
     outline_types,
-    write_results,
+    write_result_bag,
 )
 
 
 @pytest.fixture
 def results(folder, evaluation, tmp_path):
-    assert write_results(folder, [open_recording(evaluation / "bag")], tmp_path / "results") == 12
+    assert write_result_bag(folder, [open_recording(evaluation / "bag")], tmp_path / "results") == 12
     return tmp_path / "results"
 
 
 def test_write_results_begin_at_the_score(folder, evaluation, tmp_path):
     recording, counts = open_recording(evaluation / "bag"), []
     for score in (0.1, 0.4, 0.7):
-        write_results(folder, [recording], tmp_path / str(score), score)
+        write_result_bag(folder, [recording], tmp_path / str(score), score)
         with AnyReader([tmp_path / str(score)]) as reader:
             raws = [raw for connection, _, raw in reader.messages() if connection.topic == MASKS_TOPIC]
         scores = [value for raw in raws for value in deserialize_masks(raw)[0].scores.tolist()]
@@ -46,7 +46,7 @@ def test_write_results_begin_at_the_score(folder, evaluation, tmp_path):
 def test_write_results_of_another_recording_are_refused(folder, bags, scenes, tmp_path):
     shorter = bags.write(scenes[0][:5], name="shorter")
     with pytest.raises(InputError, match=f"{shorter}: has no frame 5, so it is not the recording"):
-        write_results(folder, [open_recording(shorter)], tmp_path / "results")
+        write_result_bag(folder, [open_recording(shorter)], tmp_path / "results")
 
 
 def test_write_results_rosbags_reads_all_topics(results, folder, evaluation):
