@@ -34,6 +34,16 @@ ALLOWED = {
     "__main__": {"cli", "errors"},
     "__init__": ROOT | {"model"},
 }
+TESTED_ELSEWHERE = {
+    "cli/convert.py": "data/test_coco_writer.py",
+    "encodings.py": "messages/test_image_messages.py",
+    "errors.py": "cli/test_main.py",
+    "evaluation/clip_ground_truth.py": "evaluation/test_ground_truth_topic.py",
+    "ops/reference/pixels.py": "ops/reference/test_mask_voting.py",
+    "ops/reference/roi_boxes.py": "ops/test_decode.py",
+    "ros/node_diagnostics.py": "ros/test_fcis_node.py",
+    "ros/transition_thread.py": "ros/test_lifecycle.py",
+}
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 
@@ -88,3 +98,11 @@ def test_package_file_names_are_not_those_of_libraries():
     libraries = {name for path in FILES for name in imports(path)}
     libraries = {name.split(".")[0] for name in libraries if not name.startswith("fcis_ros")}
     assert {"torch", "numpy", "ray", "fsspec"} <= libraries and not libraries & {path.stem for path in FILES}
+
+
+def test_package_module_has_a_test_file_of_its_name():
+    tests = PACKAGE.parent / "test"
+    names = {path.relative_to(PACKAGE).as_posix() for path in FILES if path.name not in ("__init__.py", "__main__.py")}
+    untested = {name for name in names if not (tests / name).with_name(f"test_{Path(name).name}").is_file()}
+    assert untested == set(TESTED_ELSEWHERE)
+    assert all((tests / name).is_file() for name in TESTED_ELSEWHERE.values())

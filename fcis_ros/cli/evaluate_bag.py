@@ -172,7 +172,7 @@ def run_fleet(arguments: argparse.Namespace) -> int:
 
     refuse(arguments, "computes one shard, --engine all of them", "shard")
     with needing("pip install 'ray[client]'"):
-        from fcis_ros.evaluation.fleet import evaluate_shards
+        from fcis_ros.evaluation.ray_executor import evaluate_shards
     folder = Path(arguments.out)
     evaluate_shards(evaluation_spec(arguments), folder, arguments.engine, arguments.parts)
     shards, spec = find_shards([folder])
