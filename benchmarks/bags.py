@@ -29,7 +29,7 @@ from fcis_ros.results.run_writer import RunWriter
 
 FRAMES = int(os.environ.get("BENCH_BAG_FRAMES", "60"))  # of the default clip's size, for evaluation
 READ_GB = float(os.environ.get("BENCH_BAG_GB", "2"))
-SHARDS, DETECTIONS = 1000, 1000
+SHARDS = 1000
 
 
 def write_clip(folder: Path, images: list[np.ndarray], count: int) -> Path:
@@ -142,7 +142,8 @@ def merging(folder: Path) -> dict[str, float]:
                 "objects": [[1, 0, 900.0, 0.5]] * 8, "labels": rng.integers(1, 3, 50).tolist(), "scores": scores,
                 "masks": codes, "boxes": [0] * 50, "voc": [0] * 50,
             }  # fmt: skip
-            entries = [{"image_id": index + 1, "category_id": 1, "segmentation": segmentation, "score": own} for own in scores]
+            shared = {"image_id": index + 1, "category_id": 1, "segmentation": segmentation}
+            entries = [{**shared, "score": score} for score in scores]
             run.add(frame, {"detections": entries})
         with run:
             pass

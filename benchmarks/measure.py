@@ -36,7 +36,7 @@ class Row:
             both launched from Python.
         bytes: number of bytes that must be moved once: maps, ROIs and results.
         ratio_to_bandwidth: ``median_ms`` over the time that copying these bytes takes here.
-        launched_ms: on a GPU, median time of a call launched from Python.
+        launched_ms: median time of a call launched from Python, on a GPU.
     """
 
     operator: str

@@ -1,6 +1,6 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""The one exception that means "your input is wrong", as opposed to "our code is wrong"."""
+"""Exceptions that mean "your input or installation is wrong", as opposed to "our code is wrong"."""
 
 
 class InputError(ValueError):

@@ -28,7 +28,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
     Raises:
         OSError: the file cannot be synchronised or renamed.
     """
-    partial = path.with_name(f"{path.stem}.partial{path.suffix}")
+    partial = path.with_name(f".{path.stem}.partial{path.suffix}")  # hidden, so that it is no file of the user's
     try:
         yield partial
         with open(partial, "rb") as file:
@@ -44,7 +44,7 @@ def writable(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno not in UNWRITABLE | {errno.EACCES, errno.EEXIST, errno.ENOTDIR, errno.ENAMETOOLONG, errno.EPERM}:
+        if error.errno not in UNWRITABLE | {errno.EACCES, errno.EEXIST, errno.EISDIR, errno.ENOTDIR, errno.EPERM}:
             raise
         raise InputError(f"{path}: cannot be written ({error.strerror})") from None
 

@@ -33,7 +33,7 @@ def instances(boxes, scores, labels):
 
 
 class Network:
-    """Finds what ``scenes`` drew, near enough or not, as the picture's own pixels say.
+    """Finds the rectangles of ``scenes`` with errors that follow from the pixels.
 
     It ends with an error at call ``fails_at``, and overlooks a share ``blind`` of what it found.
     """

@@ -14,7 +14,7 @@ from hypothesis import settings
 
 from fcis_ros.omp import limit_spinning
 
-sys.path.append(str(Path(__file__).parent))  # for the modules that tests share: test itself is a package of Python's own
+sys.path.append(str(Path(__file__).parent))  # for the modules that tests share: Python has a package of the name test
 import ros_domains
 import shared_memory
 

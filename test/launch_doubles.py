@@ -1,6 +1,6 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""Doubles of the parts of launch and launch_ros that launch files here use: a description is built and read without ROS's own.
+"""Doubles of the parts of launch and launch_ros that launch files here use: a description is built and read without ROS.
 
 They have the names, keywords and attributes of the real ones in Humble, the oldest, and no more: an import that Humble does not
 have fails here as it fails there. test_launch.py runs against the real ones too where those are installed.

@@ -106,7 +106,7 @@ def evaluation(tmp_path_factory) -> Path:
     bags = Bags(tmp_path_factory.mktemp("evaluation"))
     entries, content = make_scenes(bags)
     images = [{**image, "stamp_ns": START + index} for index, image in enumerate(content["images"][:8])]
-    annotations = [own for own in content["annotations"] if own["image_id"] in {image["id"] for image in images}]
+    annotations = [entry for entry in content["annotations"] if entry["image_id"] in {image["id"] for image in images}]
     truth = written(bags.folder / "truth.json", content, images=images, annotations=annotations)
     run(bags.write(entries), truth, bags.folder / "out")
     written(bags.folder / "out/timing.json", {"frames": 12, "seconds": 1.0})

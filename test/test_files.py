@@ -54,3 +54,10 @@ def test_sha256_unreadable_file_is_refused(tmp_path):
         sha256(tmp_path / "missing")
     with pytest.raises(InputError, match="cannot be read"):
         sha256(str(tmp_path))
+
+
+def test_atomic_path_file_named_partial_is_kept(tmp_path):
+    (tmp_path / "report.partial.json").write_text("a file of the user")
+    with atomic_path(tmp_path / "report.json") as partial:
+        partial.write_text("new")
+    assert (tmp_path / "report.partial.json").read_text() == "a file of the user"

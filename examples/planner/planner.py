@@ -37,9 +37,9 @@ class Limits:
 
     Attributes:
         slow: row, as a share of the height, from which the nearest ground contact means slow.
-        stop: the same for stop.
-        margin: a row must be so much higher than the limit before the command relaxes,
-        calm_frames: and in so many frames in a row.
+        stop: row, as a share of the height, from which it means stop.
+        margin: distance of a row above the limit, share of the height, before the command relaxes.
+        calm_frames: number of successive frames for which it must hold.
     """
 
     slow: float = 0.62
@@ -61,10 +61,10 @@ def nearest_contact(masks: Iterable[Any], height: int, width: int, lane: Lane) -
     """Row of the nearest ground contact in the lane as a share of the image's height; 0 where the lane is free.
 
     Args:
-        masks: checked ones (``fcis_ros.messages.mask_messages.from_message`` says what is wrong with others).
-        height: of the image, pixels.
-        width: of the image, pixels.
-        lane: where the ego lane is.
+        masks: checked messages (``fcis_ros.messages.mask_messages.from_message`` says what is wrong with others).
+        height: height of the image, pixels.
+        width: width of the image, pixels.
+        lane: position of the ego lane.
     """
     nearest = 0.0
     for mask in masks:

@@ -22,12 +22,12 @@ class Scale:
 
     Attributes:
         title: the backbone, for people.
-        config: of the model.
-        widths: of the layers of MNC and InstanceFCN.
-        levels: of InstanceFCN's pyramid.
+        config: configuration of the model.
+        widths: widths of the layers of MNC and InstanceFCN.
+        levels: scales of InstanceFCN's pyramid.
         c5: channels of conv5.
-        height: of the resized image.
-        width: of the resized image.
+        height: height of the resized image.
+        width: width of the resized image.
     """
 
     title: str

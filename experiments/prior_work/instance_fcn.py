@@ -41,8 +41,8 @@ class WindowMaps:
         parts: [k*k, h, w] instance-sensitive logits.
         objectness: [h*w] logits of the windows.
         stride: pixels of the network's input per cell.
-        height: of the network's input.
-        width: of the network's input.
+        height: height of the network's input.
+        width: width of the network's input.
     """
 
     features: Tensor

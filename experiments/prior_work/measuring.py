@@ -32,8 +32,8 @@ class Cost:
 
     Attributes:
         scale: ``road`` or ``coco``.
-        head: of ``NAMES``; ``backbone`` for conv1 to conv5, once.
-        rois: how many; 0: what is computed once per image, given conv5.
+        head: name of the head, one of ``NAMES``; ``backbone`` for conv1 to conv5, once.
+        rois: number of ROIs; 0: what is computed once per image, given conv5.
         milliseconds: median of a call; on a CPU, of one thread's processor time.
         megabytes: most memory beyond weights and inputs.
     """

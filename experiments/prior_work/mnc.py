@@ -22,12 +22,12 @@ WARPED, POOLED = 14, 7  # cells a side: of the features that are warped, and of 
 
 @dataclass(frozen=True)
 class Widths:
-    """Of the layers; MNC in the paper, on VGG-16: 512, 256 and 4096.
+    """Widths of the layers; MNC in the paper, on VGG-16: 512, 256 and 4096.
 
     Attributes:
-        channels: of the features that are warped.
-        mask: of the hidden layer in front of the mask.
-        box: of the two layers of each pathway.
+        channels: number of channels of the features that are warped.
+        mask: width of the hidden layer in front of the mask.
+        box: width of the two layers of each pathway.
     """
 
     channels: int

@@ -53,9 +53,9 @@ class Network(nn.Module):
     """What ``Predictor`` and the package's optimiser ask of a network; ``fuse`` and ``losses`` are those of a kind.
 
     Attributes:
-        config: as of FCIS.
-        backbone: as of FCIS.
-        head: with a ``reduce``, the 1x1 convolution on conv5 that every head begins with.
+        config: configuration, as of FCIS.
+        backbone: backbone, as of FCIS.
+        head: head with a ``reduce``, the 1x1 convolution on conv5 that every head begins with.
     """
 
     def __init__(self, config: ModelConfig, head: nn.Module):
@@ -92,9 +92,9 @@ class Network(nn.Module):
 
         Args:
             images: [N, 3, h, w], those of the items.
-            items: on the device.
-            config: of the run.
-            seeds: of the sampling, one for each item.
+            items: training items, on the device.
+            config: configuration of the run.
+            seeds: seeds of the sampling, one for each item.
 
         Returns:
             [5]: proposals' class and box, ROIs' class, mask and box.

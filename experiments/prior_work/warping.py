@@ -12,10 +12,10 @@ def sample_points(boxes: Tensor, size: int, stride: float, height: int, width: i
 
     Args:
         boxes: [R, 4] first and last pixel; NaN becomes the pixel at the origin.
-        size: parts a side.
+        size: number of parts a side.
         stride: pixels per cell of what is sampled.
-        height: of what is sampled, in cells.
-        width: of what is sampled, in cells.
+        height: height of what is sampled, in cells.
+        width: width of what is sampled, in cells.
     """
     boxes = torch.nan_to_num(boxes)
     middles = (torch.arange(size, device=boxes.device) + 0.5) / size

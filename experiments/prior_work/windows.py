@@ -71,7 +71,7 @@ def window_targets(window: Tensor, stride: float, item: TrainItem, generator: to
         window: [n, 4].
         stride: pixels from one to the next.
         item: the training crop.
-        generator: for the sampling.
+        generator: random numbers for the sampling.
 
     Returns:
         labels [n] int64 (1, 0 or IGNORED) and, meaningful where 1, the object [n].

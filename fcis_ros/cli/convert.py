@@ -28,6 +28,7 @@ def run(arguments: argparse.Namespace) -> None:
     from tqdm import tqdm
 
     from fcis_ros.data.coco_writer import CATEGORIES, instance_maps, to_coco
+    from fcis_ros.files import writable
     from fcis_ros.results.report_parts import write_json
 
     root, out = Path(arguments.root), Path(arguments.out)
@@ -40,5 +41,6 @@ def run(arguments: argparse.Namespace) -> None:
     categories = CATEGORIES[arguments.dataset]
     count, maps = instance_maps(arguments.dataset, root, arguments.split)
     content = to_coco(tqdm(maps, total=count, unit="image", leave=False, disable=None), categories)
-    write_json(content, out)
+    with writable(out):
+        write_json(content, out)
     print(f"{count} images, {len(content['annotations'])} objects of {len(categories)} classes -> {out}")

@@ -3,6 +3,7 @@
 """The parser of ``python -m fcis_ros COMMAND`` (``fcis`` after installation)."""
 
 import argparse
+import errno
 import signal
 import sys
 from collections.abc import Sequence
@@ -73,6 +74,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return COMMANDS[chosen.command].run(chosen) or 0
     except (InputError, OperatorsError) as error:
         print(f"fcis: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:  # which any use of a name from the command line can raise
+            raise
+        print(f"fcis: {error.filename}: {error.strerror}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("fcis: interrupted", file=sys.stderr)

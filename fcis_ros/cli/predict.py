@@ -10,6 +10,8 @@ images.json (which id is which file, and the categories).
 """
 
 import argparse
+import contextlib
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -80,7 +82,7 @@ def predict_to_folder(arguments: argparse.Namespace) -> None:
     stored_score = STORED if arguments.min_score is None else arguments.min_score
     given = [Path(image) for image in arguments.images]
     paths = [path for entry in given for path in (list_images(entry) if entry.is_dir() else [entry])]
-    require_distinct_names(paths)
+    require_usable_names(paths)
     predictor = load_predictor(arguments.checkpoint, arguments.device, arguments.threads, arguments.precision)
     names = predictor.config.class_names
     files = [ImageFile(number, path) for number, path in enumerate(paths, 1)]
@@ -89,17 +91,20 @@ def predict_to_folder(arguments: argparse.Namespace) -> None:
         truth = ImageGroundTruth.load(Path(arguments.annotations), names)
         files, categories = [ImageFile(image_id_of(truth, path), path) for path in paths], truth.category_ids
     with finished_folder(Path(arguments.out), proof="results.json") as folder:
-        predictions = tqdm(predict_images(files, predictor, stored_score), total=len(files), unit="image")
-        stored = write_predictions(predictions, drawn_score, categories, names, folder)
+        predictions = predict_images(files, predictor, stored_score)
+        with contextlib.closing(predictions), tqdm(predictions, total=len(files), unit="image") as bar:
+            stored = write_predictions(bar, drawn_score, categories, names, folder)
     print(f"{stored} instances in {len(paths)} images -> {arguments.out}")
 
 
-def require_distinct_names(paths: list[Path]) -> None:
-    """Refuses equal file names: results, pictures and annotations are matched by them."""
+def require_usable_names(paths: list[Path]) -> None:
+    """Refuses equal file names, by which results, pictures and annotations are matched, and those too long for an overlay's."""
     seen: dict[str, Path] = {}
     for path in paths:
         if seen.setdefault(path.name, path) is not path:
             raise InputError(f"{path}: another image has the same file name ({seen[path.name]}); use separate runs")
+        if len(os.fsencode(f"{path.name}.overlay.jpg")) > 255:  # bytes of a name in usual file systems
+            raise InputError(f"{path}: its name is too long for that of its overlay")
 
 
 def image_id_of(truth: "ImageGroundTruth", path: Path) -> int:

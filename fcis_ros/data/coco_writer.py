@@ -93,9 +93,10 @@ def instance_maps(dataset: str, root: Path, split: str) -> tuple[int, Iterator[I
 
     Args:
         dataset: name of the data set, a key of ``CATEGORIES``.
-        root: for ``cityscapes``, folder with ``gtFine/`` and ``leftImg8bit/``; for ``voc``, ``VOCdevkit/VOC2012`` with
-            ``ImageSets/Segmentation``, ``SegmentationObject``, ``SegmentationClass`` and ``JPEGImages``; for ``sbd``,
-            ``benchmark_RELEASE/dataset`` with ``train.txt``, ``val.txt``, ``inst/*.mat`` and ``img/*.jpg``.
+        root: folder of the data set; for ``cityscapes``, with ``gtFine/`` and ``leftImg8bit/``; for ``voc``,
+            ``VOCdevkit/VOC2012`` with ``ImageSets/Segmentation``, ``SegmentationObject``, ``SegmentationClass`` and
+            ``JPEGImages``; for ``sbd``, ``benchmark_RELEASE/dataset`` with ``train.txt``, ``val.txt``, ``inst/*.mat`` and
+            ``img/*.jpg``.
         split: train, val, ... (of SBD, not of VOC; the published annotations of Cityscapes' test are ignored regions only).
 
     Returns:

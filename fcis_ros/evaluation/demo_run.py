@@ -34,7 +34,7 @@ def run_demo(spec: EvaluationSpec, playback: Playback, folder: Path) -> dict[str
 
     Args:
         spec: specification of the evaluation; its one recording may be any input, see ``bags.playback`` and ``frame_sources``.
-        playback: how the clip is played.
+        playback: rate, ROS domain, length and seed of the clip.
         folder: folder of the run.
 
     Returns:

@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Image files through the pipeline, and into the folder of ``fcis predict``."""
 
+import contextlib
 import functools
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,7 +55,7 @@ class PredictedImage:
     milliseconds: float
 
 
-def predict_images(files: Iterable[ImageFile], network: Network, score_floor: float) -> Iterator[PredictedImage]:
+def predict_images(files: Iterable[ImageFile], network: Network, score_floor: float) -> Generator[PredictedImage, None, None]:
     """Yields images with their predictions, in order.
 
     Args:
@@ -92,10 +93,12 @@ def write_predictions(
         OSError: the disk is full.
     """
     results, images = [], []
-    for predicted in write_behind(iter(predictions), functools.partial(_write_overlay, folder, drawn_score)):
-        file, instances = predicted.file, predicted.instances
-        results += to_results(instances, file.id, category_ids)
-        images.append({"id": file.id, "file_name": file.path.name, "height": instances.height, "width": instances.width})
+    write = functools.partial(_write_overlay, folder, drawn_score)
+    with contextlib.closing(write_behind(iter(predictions), write)) as written:
+        for predicted in written:
+            file, instances = predicted.file, predicted.instances
+            results += to_results(instances, file.id, category_ids)
+            images.append({"id": file.id, "file_name": file.path.name, "height": instances.height, "width": instances.width})
     named = zip(category_ids, class_names, strict=True)
     categories = [{"id": number, "name": name} for number, name in named if number is not None]
     (folder / "images.json").write_text(json.dumps({"images": images, "categories": categories}, indent=1), encoding="utf-8")

@@ -5,13 +5,14 @@
 import queue
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
 LIMIT = 4  # items read ahead, and items not yet written
+STALLED_SECONDS = 2.0  # for which the end waits for a read; one that stalls, on a network for instance, ends with the process
 
 
 @dataclass(frozen=True)
@@ -52,10 +53,10 @@ def read_ahead(items: Iterable[Item]) -> Iterator[Item]:
             raise item.error
     finally:
         stopped.set()
-        thread.join()
+        thread.join(STALLED_SECONDS)
 
 
-def write_behind(items: Iterator[Item], write: Callable[[Item], None]) -> Iterator[Item]:
+def write_behind(items: Iterator[Item], write: Callable[[Item], None]) -> Generator[Item, None, None]:
     """Writes items in a thread, and yields each once it is written.
 
     Items before an error of ``items`` are written and yielded before that is raised. Behind an item that could not be written

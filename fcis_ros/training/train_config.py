@@ -3,7 +3,7 @@
 """Configuration of a training run, read from a JSON file."""
 
 import dataclasses
-import math
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,11 +13,12 @@ from fcis_ros.config import ModelConfig, read_json_object
 from fcis_ros.errors import InputError
 
 PRECISIONS = ("auto", "fp32", "bf16")
+MAX_SIDE = 1 << 15  # of a crop, pixels
 STAGES = 5  # of a ResNet: conv1 with its normalisation, then layer1 to layer4
 
 
-def _is_number(value: Any, low: float = 0, high: float = math.inf) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high and math.isfinite(value)
+def _is_number(value: Any, low: float = 0, high: float = sys.float_info.max) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high
 
 
 def _is_count(value: Any) -> bool:
@@ -40,7 +41,10 @@ _RULES: dict[str, tuple[str, Callable[[Any], bool]]] = {
     **dict.fromkeys(("decay_norm", "frozen_norm"), ("be true or false", lambda value: isinstance(value, bool))),
     "frozen_stages": (f"be one of 0 to {STAGES}", lambda value: type(value) is int and 0 <= value <= STAGES),
     "milestones": ("be fractions of the steps", lambda value: _are(_is_number, value)),
-    "crop": ("be a height and a width in pixels", lambda value: _are(_is_count, value, 2)),
+    "crop": (
+        f"be a height and a width of 1 to {MAX_SIDE} pixels",
+        lambda value: _are(lambda side: _is_count(side) and side <= MAX_SIDE, value, 2),
+    ),
     "scale_jitter": (
         "be a minimum and a maximum factor",
         lambda value: _are(_is_number, value, 2) and 0 < value[0] <= value[1],

@@ -81,3 +81,27 @@ def test_commands_unfitting_annotations_are_named(command, changes, says, model,
     rest = ["--images", images] if command == "evaluate" else [images, "--out", tmp_path / "out"]
     refused(capfd, [command, *rest, "--annotations", path, "--checkpoint", model], "other.json", says)
     assert not list(tmp_path.glob("out*"))
+
+
+LONG = "n" * 244  # bytes of a file's name; with an ending of twelve it is too long
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["predict", f"{LONG}.png", "--out", "out", "--checkpoint", "{model}"], "its name is too long for that of its overlay"),
+        (["record", "synthetic", "--frames", "1", "--out", 2 * LONG], "File name too long"),
+        (["convert", "cityscapes", "data", f"{2 * LONG}.json"], "File name too long"),
+        (["convert", "cityscapes", "data", "read_only.json"], "read_only.json: cannot be written"),
+        (["report", "out", "--baseline", 2 * LONG], f"{2 * LONG}: File name too long"),
+    ],
+)
+def test_commands_unusable_output_name_is_one_line(arguments, says, model, tmp_path, capfd, monkeypatch):
+    for name in ("gtFine/train/city/a_gtFine_instanceIds.png", "leftImg8bit/train/city/a_leftImg8bit.png"):
+        (tmp_path / "data" / name).parent.mkdir(parents=True)
+        cv2.imwrite(str(tmp_path / "data" / name), np.zeros((4, 6), np.uint16))
+    cv2.imwrite(str(tmp_path / f"{LONG}.png"), np.zeros((48, 64, 3), np.uint8))
+    (tmp_path / "read_only.json").mkdir()
+    monkeypatch.chdir(tmp_path)
+    refused(capfd, [argument.format(model=model) for argument in arguments], says)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["data", f"{LONG}.png", "read_only.json"]

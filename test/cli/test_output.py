@@ -1,6 +1,6 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""A result folder is whole or absent, and nobody's files are deleted."""
+"""A result folder is whole or absent, and other files are never deleted."""
 
 import errno
 from pathlib import Path
@@ -43,7 +43,7 @@ def test_finished_folder_other_content_is_refused(tmp_path):
 
 
 def test_finished_folder_failed_rename_restores_the_earlier_result(tmp_path, monkeypatch):
-    """It is moved aside, not deleted, until the new one is in place."""
+    """It is renamed, not deleted, until the new one has its name."""
     write(tmp_path / "out", "first")
     rename = Path.rename
 
@@ -60,7 +60,7 @@ def test_finished_folder_failed_rename_restores_the_earlier_result(tmp_path, mon
 
 
 def test_finished_folder_killed_at_any_step_leaves_a_whole_result(tmp_path, monkeypatch):
-    """Killed right before the new one takes its place: the next run finds the earlier one again."""
+    """Killed between the two renames: the next run restores the earlier one."""
     write(tmp_path / "out", "first")
     seen = []
     rename = Path.rename

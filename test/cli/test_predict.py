@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """``fcis predict``: pictures, and results as COCO has them."""
 
+import errno
 import json
+from pathlib import Path
 
 import cv2
 from cli_inputs import refused
@@ -44,3 +46,13 @@ def test_predict_unusable_images_or_folder_are_refused(model, images, annotation
     (images / "z.png").write_bytes(b"broken")
     refused(capfd, [*command, tmp_path / "out", images], "z.png")
     assert not list(tmp_path.glob("out*")) and len(list(images.iterdir())) == 3
+
+
+def test_predict_full_disk_ends_in_one_line(model, images, tmp_path, capfd, monkeypatch):
+    def write_bytes(path, content):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", write_bytes)
+    assert main(["predict", str(images), "--out", str(tmp_path / "out"), "--checkpoint", str(model)]) == 2
+    assert capfd.readouterr().err.splitlines()[-1] == f"fcis: {tmp_path / 'out'}: cannot be written (No space left on device)"
+    assert not list(tmp_path.glob("out*"))

@@ -64,6 +64,7 @@ def voc_root(tmp_path) -> Path:
     objects, classes = np.zeros((4, 6), np.uint8), np.zeros((4, 6), np.uint8)
     objects[:2, :2], objects[2:, 3:], objects[:2, 2] = 1, 2, 255
     classes[:2, :2], classes[2:, 3:], classes[:2, 2] = 15, 7, 255
+    classes[2:, 4:] = 255  # most of the car is difficult: its class is that of the other pixels
     put_palette(root / "SegmentationObject/2007_000032.png", objects)
     put_palette(root / "SegmentationClass/2007_000032.png", classes)
     put(root / "JPEGImages/2007_000032.jpg", PICTURE)

@@ -62,6 +62,8 @@ def test_open_source_video_has_its_rate_and_frames(tmp_path):
     assert [frame.name for frame in frames] == [f"{index:06d}" for index in range(6)]
     assert source.rate == pytest.approx(20) and source.count == 6
     assert frames[1].stamp - frames[0].stamp == 50_000_000
+    shorter = open_source(str(tmp_path / "clip.mp4"), frames=4)
+    assert shorter.count == len(list(shorter.frames())) == 4
 
 
 def test_open_source_synthetic_has_truth_and_repeats():

@@ -108,7 +108,7 @@ def test_topic_late_messages_beyond_the_buffer_are_found(bags, image, monkeypatc
             ("/truth", MASKS, raw_masks(bags, stamp, [object_(1, 2, 2, 5, 5)] * 3), stamp),
             ("/cam", IMAGE, image(stamp), stamp),
         ]
-        entries.append(("/truth", MASKS, raw_masks(bags, stamp + 1, [object_(1, 2, 2, 5, 5)]), stamp))  # nobody's
+        entries.append(("/truth", MASKS, raw_masks(bags, stamp + 1, [object_(1, 2, 2, 5, 5)]), stamp))  # of no frame
     annotated = found(open_recording(bags.write(entries, store=message_types())))
     assert all(frame and len(frame.objects) == 3 for frame in annotated)
 

@@ -47,7 +47,8 @@ def test_write_predictions_class_without_category_is_left_out(files, tmp_path):
 
 def test_write_predictions_score_threshold_decides_what_is_drawn(files, tmp_path):
     image, differences = cv2.imread(str(files[0].path)).astype(int), []
-    for threshold in (0.0, 1.0):
+    score = float(Network().predict([cv2.imread(str(files[0].path))], 0)[0].instances.scores.max())
+    for threshold in (score, 1.0):
         write_predictions(predict_images(files[:1], Network(), 0.0), threshold, [1, 2], NAMES, tmp_path)
         differences.append(abs(cv2.imread(str(tmp_path / "0.png.overlay.jpg")) - image).max())
     assert differences[0] > 60 > 20 > differences[1]  # JPEG's errors are small

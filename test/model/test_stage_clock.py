@@ -13,7 +13,7 @@ CPU = torch.device("cpu")
 
 @pytest.fixture
 def pass_time(monkeypatch):
-    """``pass_time(seconds)`` in place of the machine's own clock."""
+    """``pass_time(seconds)`` instead of the machine's clock."""
     now = [100.0]
     monkeypatch.setattr(time, "perf_counter", lambda: now[0])
 

@@ -22,7 +22,7 @@ def look(images=6, seed=3) -> list[EvaluatedImage]:
         return [entry for entry in entries if entry["image_id"] == i]
 
     matches = [match_image(of(annotations, i), of(results, i)) for i in range(1, images + 1)]
-    return [EvaluatedImage(i, f"{i}.jpg", own, 10.0 * i) for i, own in enumerate(matches, 1)]
+    return [EvaluatedImage(i, f"{i}.jpg", matched, 10.0 * i) for i, matched in enumerate(matches, 1)]
 
 
 def image(number: int, right: int, wrong: int, missed: int) -> EvaluatedImage:
@@ -49,21 +49,21 @@ def test_counts_few_detections_equal_hand_count():
 
 
 def test_choose_best_and_worst_images_by_counts():
-    seen = [image(1, 1, 0, 0), image(2, 3, 0, 0), image(3, 2, 2, 2), image(4, 1, 0, 3), image(5, 1, 0, 0)]
-    assert [(group, own.id) for group, own in choose(seen[::-1], 0.5)] == [
-        ("best", 2), ("best", 1), ("best", 5), ("worst", 3), ("worst", 4)
+    seen = [image(1, 1, 0, 0), image(2, 3, 0, 0), image(3, 2, 2, 2), image(4, 1, 0, 3), image(5, 1, 0, 0), image(6, 2, 1, 0)]
+    assert [(group, result.id) for group, result in choose(seen[::-1], 0.5)] == [
+        ("best", 2), ("best", 6), ("best", 1), ("best", 5), ("worst", 3), ("worst", 4)
     ]  # fmt: skip
     many = [image(i, 1, i % 4, 0) for i in range(1, 21)]
     chosen = choose(many, 0.5)
-    assert [own.id for group, own in chosen if group == "best"] == [4, 8, 12, 16, 20, 1, 5, 9]
-    assert [own.id for group, own in chosen if group == "worst"] == [3, 7, 11, 15, 19, 2, 6, 10]
+    assert [result.id for group, result in chosen if group == "best"] == [4, 8, 12, 16, 20, 1, 5, 9]
+    assert [result.id for group, result in chosen if group == "worst"] == [3, 7, 11, 15, 19, 2, 6, 10]
 
 
 def test_summarise_any_order_gives_equal_figures():
     seen = look()
     report = report_content(seen, NAMES, 0.5, ABOUT)
     assert report_content(seen[::-1], NAMES, 0.5, ABOUT) == report
-    expected = measure(Table.of([own.matches for own in seen]), NAMES)
+    expected = measure(Table.of([result.matches for result in seen]), NAMES)
     assert report["ap"] == {key: expected[key] for key in ("segm", "bbox", "per_class")}
     known = [values for values in report["classes"].values() if values["AP"] is not None]
     assert len(known) == 3
@@ -91,12 +91,12 @@ def test_tables_show_every_figure():
 def test_page_contains_the_images_and_no_external_source(tmp_path):
     seen = look()
     report = report_content(seen, NAMES, 0.5, {**ABOUT, "input": "<images>"})
-    shown = [(group, own, b"\xff\xd8jpeg") for group, own in choose(seen, 0.5)]
+    shown = [(group, result, b"\xff\xd8jpeg") for group, result in choose(seen, 0.5)]
     write_page(report, page(report, shown), tmp_path / "report.html")
     text = (tmp_path / "report.html").read_text()
     assert text.count("data:image/jpeg;base64,/9hqcGVn") == len(shown) > 2
-    for _, own, _ in shown:
-        right, wrong, missed = own.counts(0.5)
-        assert f"{own.file_name}: {right} true positives, {wrong} false positives, {missed} false negatives" in text
+    for _, result, _ in shown:
+        right, wrong, missed = result.counts(0.5)
+        assert f"{result.file_name}: {right} true positives, {wrong} false positives, {missed} false negatives" in text
     assert "&lt;images&gt;" in text and "<images>" not in text
     assert not re.search(r'(src|href)="(?!data:|#)', text)

@@ -69,6 +69,8 @@ def test_train_config_bad_file_names_the_error(tmp_path, text, says):
         ({"precision": "fp16"}, "precision 'fp16' is not one of auto, fp32, bf16"),
         ({"milestones": (-0.5,)}, "milestones"),
         ({"crop": (480,)}, "crop must be a height and a width"),
+        ({"crop": (480, 10**400)}, "crop must be a height and a width of 1 to 32768 pixels"),
+        ({"lr": 10**400}, "lr must be a number from 0"),
         ({"crop": 480}, "crop"),
         ({"scale_jitter": (1.4, 0.7)}, "scale_jitter must be a minimum and a maximum factor"),
     ],
