@@ -35,12 +35,13 @@ ALLOWED = {
     "__init__": ROOT | {"model"},
 }
 TESTED_ELSEWHERE = {
-    "cli/convert.py": "data/test_coco_writer.py",
+    "cli/convert.py": "data/test_instance_maps.py",
     "encodings.py": "messages/test_image_messages.py",
     "errors.py": "cli/test_main.py",
     "evaluation/clip_ground_truth.py": "evaluation/test_ground_truth_topic.py",
     "ops/reference/pixels.py": "ops/reference/test_mask_voting.py",
     "ops/reference/roi_boxes.py": "ops/test_decode.py",
+    "ros/executor_waker.py": "ros/test_segment_service.py",
     "ros/node_diagnostics.py": "ros/test_fcis_node.py",
     "ros/transition_thread.py": "ros/test_lifecycle.py",
 }

@@ -21,16 +21,8 @@ from fcis_ros.bags.mcap_integrity import add_checksums
 from fcis_ros.data.frame_sources import Frame
 from fcis_ros.errors import InputError
 from fcis_ros.image_checks import check_image
-from fcis_ros.messages.typestore import (
-    IMAGE,
-    IMAGE_TOPIC,
-    MASKS,
-    NAMES_TOPIC,
-    STRING,
-    TRUTH_TOPIC,
-    message_types,
-    serialize_masks,
-)
+from fcis_ros.messages.mask_serialization import serialize_masks
+from fcis_ros.messages.typestore import IMAGE, IMAGE_TOPIC, MASKS, NAMES_TOPIC, STRING, TRUTH_TOPIC, message_types
 from fcis_ros.structures import Instances
 
 FRAME_ID = "camera"

@@ -27,7 +27,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     from tqdm import tqdm
 
-    from fcis_ros.data.coco_writer import CATEGORIES, instance_maps, to_coco
+    from fcis_ros.data.coco_writer import to_coco
+    from fcis_ros.data.instance_maps import CATEGORIES, instance_maps
     from fcis_ros.files import writable
     from fcis_ros.results.report_parts import write_json
 

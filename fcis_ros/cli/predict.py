@@ -75,7 +75,8 @@ def predict_to_folder(arguments: argparse.Namespace) -> None:
     from fcis_ros.cli.output import finished_folder
     from fcis_ros.data.frame_sources import list_images
     from fcis_ros.evaluation.image_ground_truth import ImageGroundTruth
-    from fcis_ros.evaluation.image_set import ImageFile, predict_images, write_predictions
+    from fcis_ros.evaluation.image_set import ImageFile, predict_images
+    from fcis_ros.evaluation.prediction_folder import write_predictions
     from fcis_ros.model.exported import load_predictor
 
     drawn_score = DRAWN if arguments.score is None else arguments.score

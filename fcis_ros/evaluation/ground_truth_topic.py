@@ -10,7 +10,8 @@ from pycocotools import mask as coco_mask
 from fcis_ros.bags.reader import BagFrame, Recording
 from fcis_ros.errors import InputError
 from fcis_ros.evaluation.ground_truth import FrameGroundTruth
-from fcis_ros.messages.typestore import MASKS, deserialize_masks, header_stamp
+from fcis_ros.messages.mask_serialization import deserialize_masks
+from fcis_ros.messages.typestore import MASKS, header_stamp
 from fcis_ros.metrics.coco_results import to_results
 
 WAITING = 2**28  # bytes of messages

@@ -23,7 +23,8 @@ from fcis_ros import overlay
 from fcis_ros.bags.reader import BagFrame, Recording
 from fcis_ros.bags.writer import mcap_writer
 from fcis_ros.errors import InputError
-from fcis_ros.messages.typestore import COMPRESSED, MASKS, message_types, serialize_masks
+from fcis_ros.messages.mask_serialization import serialize_masks
+from fcis_ros.messages.typestore import COMPRESSED, MASKS, message_types
 from fcis_ros.results.run_reader import RunReader
 from fcis_ros.structures import Instances
 

@@ -8,8 +8,9 @@ from typing import Any
 
 from fcis_ros.metrics.comparison import WORSE
 from fcis_ros.results.frame_selection import FrameKey, frame_key
+from fcis_ros.results.latency_plot import latency_plot
 from fcis_ros.results.page import TIMELINES, Content, Picture, interval, picture_id, write_page
-from fcis_ros.results.report_parts import format_number, latency_plot, write_json
+from fcis_ros.results.report_parts import format_number, write_json
 from fcis_ros.results.run_reader import PICTURES, RunReader, picture_path
 from fcis_ros.results.summary import LATENCIES, summarise
 

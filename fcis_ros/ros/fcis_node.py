@@ -24,10 +24,11 @@ from fcis_ros.omp import limit_spinning
 from fcis_ros.ros import inference_worker, model_loading, node_diagnostics, params, qos, run_node
 from fcis_ros.ros.camera import OUTPUTS, Camera, CameraContext
 from fcis_ros.ros.diagnostics import Status
+from fcis_ros.ros.executor_waker import ExecutorWaker
 from fcis_ros.ros.frame_queue import FrameQueue
 from fcis_ros.ros.image_input import ImageInput
 from fcis_ros.ros.segment_service import SegmentService
-from fcis_ros.ros.transition_thread import ExecutorWaker, TransitionThread
+from fcis_ros.ros.transition_thread import TransitionThread
 
 ANSWER_SECONDS = 0.5  # until the last answer has left the process: the middleware drops it with its sender
 HANG_SECONDS = 10.0  # after which the device is said to hang if the frames in work have not ended

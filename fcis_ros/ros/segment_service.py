@@ -12,10 +12,10 @@ from rclpy.task import Future
 from fcis_ros.messages.image_messages import to_rgb
 from fcis_ros.messages.mask_messages import to_message
 from fcis_ros.ros.camera import MASK_TYPES
+from fcis_ros.ros.executor_waker import ExecutorWaker
 from fcis_ros.ros.frame_queue import FrameQueue, QueuedFrame
 from fcis_ros.ros.inference_worker import ComputedFrame, PublishedFrame, with_total
 from fcis_ros.ros.params import CurrentSettings
-from fcis_ros.ros.transition_thread import ExecutorWaker
 from fcis_ros.srv import Segment
 
 

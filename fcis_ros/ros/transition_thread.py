@@ -1,41 +1,14 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""Wakes the executor from other threads, and runs lifecycle transitions in one: it answers everything else meanwhile."""
+"""A thread for lifecycle transitions, which may take seconds: the executor answers everything else meanwhile."""
 
 import threading
 from collections.abc import Callable, Coroutine
 from typing import Any
 
 from rclpy.impl.rcutils_logger import RcutilsLogger
-from rclpy.node import Node
-from rclpy.task import Future
 
-
-class ExecutorWaker:
-    """Makes the executor of a node look at changes of other threads at once.
-
-    Args:
-        node: the node whose executor is woken.
-        callback: the function that the executor calls then.
-    """
-
-    def __init__(self, node: Node, callback: Callable[[], None]):
-        self._node = node
-        self._condition = node.create_guard_condition(callback)
-
-    def wake(self) -> None:
-        """Makes the executor run the callback soon."""
-        if self._node.context.ok():
-            self._condition.trigger()
-
-    def future(self) -> Future:
-        """Returns a future that a service callback can await."""
-        return Future(executor=self._node.executor)
-
-    def resolve(self, future: Future, result: Any) -> None:
-        """Ends the wait for a future."""
-        future.set_result(result)
-        self.wake()
+from fcis_ros.ros.executor_waker import ExecutorWaker
 
 
 class TransitionThread:

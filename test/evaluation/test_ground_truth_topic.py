@@ -18,7 +18,8 @@ from fcis_ros.evaluation import ground_truth_topic
 from fcis_ros.evaluation.clip_ground_truth import ClipGroundTruth
 from fcis_ros.evaluation.ground_truth_topic import GroundTruthTopic
 from fcis_ros.evaluation.image_ground_truth import ImageGroundTruth
-from fcis_ros.messages.typestore import IMAGE, MASKS, TRUTH_TOPIC, deserialize_masks, message_types, serialize_masks
+from fcis_ros.messages.mask_serialization import deserialize_masks, serialize_masks
+from fcis_ros.messages.typestore import IMAGE, MASKS, TRUTH_TOPIC, message_types
 from fcis_ros.metrics.coco_results import encode_mask
 
 NAMES = ("car", "pedestrian")

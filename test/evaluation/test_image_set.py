@@ -1,26 +1,10 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-import json
-
-import cv2
-import numpy as np
 import pytest
-from bag_evaluations import NAMES, Network
+from bag_evaluations import Network
 
 from fcis_ros.errors import InputError
-from fcis_ros.evaluation.image_set import ImageFile, predict_images, write_predictions
-
-
-@pytest.fixture
-def files(tmp_path):
-    """Three images with bright rectangles, which the network finds."""
-    files = []
-    for number in range(3):
-        pixels = np.full((96, 128, 3), 40 + number, np.uint8)
-        pixels[6:36, 4:44] = 230
-        files.append(ImageFile(10 + number, tmp_path / f"{number}.png"))
-        cv2.imwrite(str(files[-1].path), pixels)
-    return files
+from fcis_ros.evaluation.image_set import predict_images
 
 
 def test_predict_images_damaged_file_is_named_after_the_others(files):
@@ -29,31 +13,3 @@ def test_predict_images_damaged_file_is_named_after_the_others(files):
     assert [next(predicted).file.id for _ in range(2)] == [10, 11]
     with pytest.raises(InputError, match="2.png"):
         next(predicted)
-
-
-def test_write_predictions_class_without_category_is_left_out(files, tmp_path):
-    folder = tmp_path / "out"
-    folder.mkdir()
-    count = write_predictions(predict_images(files, Network(), 0.0), 0.5, [None, 7], NAMES, folder)
-    assert count == 0 == len(json.loads((folder / "results.json").read_text()))  # all are cars
-    count = write_predictions(predict_images(files, Network(), 0.0), 0.5, [5, None], NAMES, folder)
-    results = json.loads((folder / "results.json").read_text())
-    assert count == len(results) > 1 and {result["category_id"] for result in results} == {5}
-    images = json.loads((folder / "images.json").read_text())
-    assert images["categories"] == [{"id": 5, "name": "car"}]
-    assert images["images"][2] == {"id": 12, "file_name": "2.png", "height": 96, "width": 128}
-    assert sorted(path.name for path in folder.glob("*.jpg")) == [f"{number}.png.overlay.jpg" for number in range(3)]
-
-
-def test_write_predictions_score_threshold_decides_what_is_drawn(files, tmp_path):
-    image, differences = cv2.imread(str(files[0].path)).astype(int), []
-    score = float(Network().predict([cv2.imread(str(files[0].path))], 0)[0].instances.scores.max())
-    for threshold in (score, 1.0):
-        write_predictions(predict_images(files[:1], Network(), 0.0), threshold, [1, 2], NAMES, tmp_path)
-        differences.append(abs(cv2.imread(str(tmp_path / "0.png.overlay.jpg")) - image).max())
-    assert differences[0] > 60 > 20 > differences[1]  # JPEG's errors are small
-
-
-def test_write_predictions_unwritable_overlay_is_an_error(files, tmp_path):
-    with pytest.raises(OSError):
-        write_predictions(predict_images(files, Network(), 0.0), 0.5, [1, 2], NAMES, tmp_path / "missing")

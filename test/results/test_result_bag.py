@@ -13,7 +13,7 @@ from rosbags.highlevel import AnyReader
 
 from fcis_ros.bags.reader import open_recording
 from fcis_ros.errors import InputError
-from fcis_ros.messages.typestore import deserialize_masks
+from fcis_ros.messages.mask_serialization import deserialize_masks
 from fcis_ros.results.result_bag import (
     MASKS_TOPIC,
     OUTLINES,
