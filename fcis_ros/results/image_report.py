@@ -134,7 +134,7 @@ def page(report: Mapping[str, Any], shown: Sequence[tuple[str, EvaluatedImage, b
             (format_number(report["mAPr"]["0.5"]), "mAPr at 0.5", False),
             (f"{report['latency_ms']['p50']:.0f} ms", "for an image, median", False),
         ],
-        facts=[("truth", f"{truth['file']}, sha256 {truth['sha256'][:16]}")],
+        facts=[("ground truth", f"{truth['file']}, sha256 {truth['sha256'][:16]}")],
         pictures=pictures,
         speed=[("an image took", "ms", [(name, format_number(value, 1)) for name, value in report["latency_ms"].items()])],
     )
