@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rosbags.rosbag2 import StoragePlugin, Writer
 
+from fcis_ros.bags.mcap_reader import McapReader
 from fcis_ros.bags.reader import BagFrame, open_recording
 from fcis_ros.bags.storage import zstd
 from fcis_ros.errors import InputError
@@ -169,3 +170,15 @@ def test_records_damaged_compressed_message_is_refused(bags, damage):
     packed = zstd.compress(bytes(typestore.message_types().serialize_cdr(bags.image(RED), IMAGE)))
     packed = packed[:-5] if damage == "cut off" else packed[:9] + b"\xff" * 8 + packed[17:]
     assert_refused(bags.write([("/c", IMAGE, packed, 1)]), "damaged")
+
+
+def test_messages_any_error_of_a_storage_names_the_file(bags, monkeypatch):
+    bag = bags.write([("/cam", IMAGE, bags.image(np.zeros((90, 120, 3), np.uint8)), bags.START)])
+    recording = open_recording(bag)
+
+    def messages(reader, kinds):
+        raise KeyError("chunk")
+
+    monkeypatch.setattr(McapReader, "messages", messages)
+    with pytest.raises(InputError, match=r"bag.mcap: damaged \('chunk'\)"):
+        next(recording.frames())
