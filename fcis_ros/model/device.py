@@ -23,8 +23,8 @@ from fcis_ros.ops import library
 
 CPU_FACTS = Path("/proc/cpuinfo")
 BF16_UNITS = ("amx_bf16", "avx512_bf16")  # as Linux names them
-# CUDA's errors for a GPU that nothing was compiled for and for code newer than the driver, which share one exception type.
-NOT_COMPILED = ("no kernel image", "unsupported toolchain", "driver version is insufficient")
+# CUDA's codes for a driver older than the runtime, a GPU that nothing was compiled for, and code newer than the driver.
+NOT_COMPILED = (35, 209, 222)
 WITHOUT_CUDA = f"the operators were built without CUDA; with nvcc installed, build them again: {library.BUILD}"
 
 
@@ -58,10 +58,13 @@ def missing_kernels(device: torch.device) -> str:
         return WITHOUT_CUDA
     try:
         ops.nms(torch.zeros(1, 4, device=device), torch.ones(1, device=device), 0.5, 1).cpu()
+    except torch.cuda.OutOfMemoryError:
+        raise
     except RuntimeError as error:
-        text = str(error).splitlines()[0]
-        if not any(words in text for words in NOT_COMPILED):
+        # PyTorch before 2.8 does not give CUDA's code: there every failure counts.
+        if getattr(error, "error_code", NOT_COMPILED[0]) not in NOT_COMPILED:
             raise
+        text = str(error).splitlines()[0]
         capability = "{}.{}".format(*torch.cuda.get_device_capability(device))
         build = f"to build for it: TORCH_CUDA_ARCH_LIST={capability} and then {library.BUILD}"
         return f"{torch.cuda.get_device_name(device)} (compute capability {capability}): {text}; {build}"
