@@ -33,11 +33,11 @@ class McapReader:
     """Reads one MCAP file.
 
     Attributes:
-        shown: path that error messages name.
+        origin: path that error messages name.
         damage: one line that names the first damaged byte; None if the structure is undamaged.
 
     Args:
-        shown: path that error messages name.
+        origin: path that error messages name.
         path: path of the file, which is a temporary one if the recording's is compressed.
         folder: temporary folder of the file, which has to live as long as the reader.
 
@@ -45,8 +45,8 @@ class McapReader:
         InputError: not an MCAP file.
     """
 
-    def __init__(self, shown: Path, path: Path, folder: TemporaryDirectory | None):
-        self.shown, self._path, self._folder = shown, path, folder
+    def __init__(self, origin: Path, path: Path, folder: TemporaryDirectory | None):
+        self.origin, self._path, self._folder = origin, path, folder
         self.damage: str | None = None
         self._schemas: dict[int, str] = {}
         self._topics: dict[int, tuple[int, str]] = {}  # channel: schema, topic
@@ -55,12 +55,12 @@ class McapReader:
         with path.open("rb") as file:
             size = os.fstat(file.fileno()).st_size
             if size < len(MAGIC) or file.read(len(MAGIC)) != MAGIC:
-                raise InputError(f"{shown}: not an MCAP file")
+                raise InputError(f"{origin}: not an MCAP file")
             file.seek(max(size - len(MAGIC), len(MAGIC)))
             ends = file.read() == MAGIC
             self._walk(file, size - len(MAGIC) if ends else size)
             if not ends and self.damage is None:
-                self.damage = f"{shown}: cut off after {size} bytes, without end and index ('mcap recover' may repair it)"
+                self.damage = f"{origin}: cut off after {size} bytes, without end and index ('mcap recover' may repair it)"
         self._channels: dict[int, tuple[str, str]] = {}  # channel: topic, type; those with messages first
         for channel in dict.fromkeys([*self._entries, *self._topics]):
             if channel in self._topics:
@@ -77,7 +77,7 @@ class McapReader:
             if length is None:
                 self.damage = self._at(offset, "a record that does not end within the file")
                 if end == os.fstat(file.fileno()).st_size:  # no end either: the file was not damaged but cut off
-                    self.damage = f"{self.shown}: cut off at byte {end}, in the record that begins at byte {offset}"
+                    self.damage = f"{self.origin}: cut off at byte {end}, in the record that begins at byte {offset}"
                 break
             if problem := record_problem(file, offset, opcode, length):
                 self.damage = self._at(offset, problem)
@@ -106,7 +106,7 @@ class McapReader:
                 self._scan(file, entries[1], messages=False)
 
     def _at(self, offset: int, problem: str) -> str:
-        return f"{self.shown}: damaged at byte {offset}: {problem}"
+        return f"{self.origin}: damaged at byte {offset}: {problem}"
 
     def _scan(self, file: BinaryIO, chunk: int, messages: bool = True) -> bool:
         """Notes the messages and channels of a chunk without an index; returns False if the chunk is damaged."""
@@ -187,7 +187,7 @@ class McapReader:
         (length,) = struct.unpack("<Q", file.read(8))
         content = file.read(length)
         if len(content) < length:
-            raise InputError(f"{self.shown}: cut off at byte {offset}")
+            raise InputError(f"{self.origin}: cut off at byte {offset}")
         return memoryview(content)[MESSAGE_HEAD:]
 
     def _message_inside(self, content: memoryview, chunk: int, offset: int, channel: int, time: int) -> memoryview:

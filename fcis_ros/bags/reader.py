@@ -122,10 +122,10 @@ class Recording:
         """
         with self.source.errors_with_url():
             for storage in self.storages:
-                with refusing(storage.shown, "damaged"):
+                with refusing(storage.origin, "damaged"):
                     messages: Iterator[tuple[str, str, int, bytes | memoryview]] = storage.messages(kinds)
                     for number, (topic, kind, time, raw) in enumerate(messages):
-                        yield topic, kind, time, _decompressed(raw, f"{storage.shown}: message {number} of {topic}")
+                        yield topic, kind, time, _decompressed(raw, f"{storage.origin}: message {number} of {topic}")
 
 
 def open_recording(path: Path | str, topic: str | None = None) -> Recording:
@@ -165,7 +165,7 @@ def open_recording(path: Path | str, topic: str | None = None) -> Recording:
             choice = _join(listed[name] for name in filled)
             raise InputError(f"{path}: several topics with images, choose one (--topic): {choice}")
     topics = {name: (kinds[name], counts[name]) for name in listed}
-    return Recording(source.shown, filled[0], counts[filled[0]], storages, topics, source)
+    return Recording(source.origin, filled[0], counts[filled[0]], storages, topics, source)
 
 
 def _decompressed(raw: bytes | memoryview, title: str) -> bytes | memoryview:

@@ -23,12 +23,12 @@ class RemoteFile:
 
     Attributes:
         path: local path.
-        shown: path or URL that the user gave; results and messages name it.
+        origin: path or URL that the user gave; results and messages name it.
         folder: temporary folder of the download; None for a path.
     """
 
     path: Path
-    shown: Path | str
+    origin: Path | str
     folder: tempfile.TemporaryDirectory | None = None
 
     @contextlib.contextmanager
@@ -39,7 +39,7 @@ class RemoteFile:
         except InputError as error:
             if not self.folder:
                 raise
-            raise type(error)(str(error).replace(str(self.path), str(self.shown).rstrip("/"))) from None
+            raise type(error)(str(error).replace(str(self.path), str(self.origin).rstrip("/"))) from None
 
 
 def is_url(given: Path | str) -> bool:

@@ -64,8 +64,8 @@ class SqliteReader:
 
     damage = None
 
-    def __init__(self, shown: Path, path: Path, folder: tempfile.TemporaryDirectory | None):
-        self.shown, self._path, self._folder = shown, path, folder
+    def __init__(self, origin: Path, path: Path, folder: tempfile.TemporaryDirectory | None):
+        self.origin, self._path, self._folder = origin, path, folder
         with self._reader() as reader:
             self._topics = [(each.topic, each.msgtype, int(each.msgcount)) for each in reader.connections]
 
@@ -92,7 +92,7 @@ class SqliteReader:
                     yield connection.topic, connection.msgtype, int(time), bytes(raw)
                     number += 1
         except Exception as error:  # noqa: BLE001 (SQLite's, and what rosbags makes of odd values)
-            raise InputError(f"{self.shown}: damaged behind message {number} ({_line(error)})") from None
+            raise InputError(f"{self.origin}: damaged behind message {number} ({_line(error)})") from None
 
 
 Storage = McapReader | SqliteReader

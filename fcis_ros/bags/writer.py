@@ -69,7 +69,7 @@ ObjectsOf = Callable[[Frame], tuple[Instances, Sequence[int]] | None]
 
 
 def record(
-    frames: Iterable[Frame], folder: Path, expected: int | None = None, truth: ObjectsOf | None = None
+    frames: Iterable[Frame], folder: Path, expected: int | None = None, ground_truth: ObjectsOf | None = None
 ) -> dict[int, ClipFrame]:
     """Writes a clip.
 
@@ -77,7 +77,7 @@ def record(
         frames: frames, in order of time.
         folder: rosbag2 folder to create.
         expected: number of frames, if known; a clip too large for the disk is then refused.
-        truth: function from a frame to its objects and track ids (0: none), or to None if unknown; None writes no ground truth.
+        ground_truth: function from a frame to its objects and track ids (0: none), or to None if unknown; None writes none.
 
     Returns:
         {stamp: frame}, in order.
@@ -91,7 +91,7 @@ def record(
     with mcap_writer(folder) as writer:
         images = writer.add_connection(IMAGE_TOPIC, IMAGE, typestore=store)
         names = writer.add_connection(NAMES_TOPIC, STRING, typestore=store)
-        masks = writer.add_connection(TRUTH_TOPIC, MASKS, typestore=store) if truth else None
+        masks = writer.add_connection(TRUTH_TOPIC, MASKS, typestore=store) if ground_truth else None
         for frame in frames:
             _check(frame)
             if not recorded:
@@ -102,8 +102,8 @@ def record(
             writer.write(names, frame.stamp, store.serialize_cdr(text, STRING))
             message = image_message(store, frame)
             writer.write(images, frame.stamp, store.serialize_cdr(message, IMAGE))
-            if truth and masks and (known := truth(frame)):
-                objects, ids = known
+            if ground_truth and masks and (annotated := ground_truth(frame)):
+                objects, ids = annotated
                 writer.write(masks, frame.stamp, serialize_masks(objects, message.header, "truth", ids))
             recorded[frame.stamp] = ClipFrame(frame.name, *frame.image.shape[:2])
             last = frame.stamp

@@ -6,6 +6,8 @@ import argparse
 
 from fcis_ros.errors import InputError
 
+TOLERANCE = 0.01  # of AP
+
 
 def positive(text: str) -> float:
     """Converts text to a finite number above zero."""
@@ -60,3 +62,16 @@ def add_model(parser: argparse.ArgumentParser) -> None:
         default="auto",
         help="precision of the convolutions; auto depends on the hardware, see `fcis info` (default: %(default)s)",
     )
+
+
+def add_baseline(parser: argparse.ArgumentParser) -> None:
+    """Adds ``--baseline`` and ``--tolerance``."""
+    parser.add_argument("--baseline", metavar="JSON", help="report.json in the folder of an earlier evaluation")
+    text = f"with --baseline: differences of AP up to this value are ignored (default: {TOLERANCE})"
+    parser.add_argument("--tolerance", type=unit, help=text)
+
+
+def check_baseline(arguments: argparse.Namespace) -> None:
+    """Refuses ``--tolerance`` without ``--baseline``."""
+    if not arguments.baseline:
+        refuse(arguments, "needs --baseline", "tolerance")

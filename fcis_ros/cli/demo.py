@@ -67,8 +67,8 @@ def run(arguments: argparse.Namespace) -> None:
         recordings=(arguments.input,), topic=arguments.topic, annotations=arguments.annotations, ground_truth_topic=None,
         checkpoint=model, device=str(device), threads=None, precision="auto", score=arguments.score,
     )  # fmt: skip
-    playback = Playback(arguments.rate, arguments.domain, arguments.frames, arguments.seed or 0)
+    playback = Playback(arguments.rate, arguments.domain)
     with finished_folder(Path(arguments.out), proof="report.json", log="node.log") as folder:
-        report = run_demo(spec, playback, folder)
+        report = run_demo(spec, playback, folder, arguments.frames, arguments.seed or 0)
     print(table(report))
     print(f"-> {Path(arguments.out) / 'report.html'} (and report.json, overlay.mp4, input_bag, output_bag)")

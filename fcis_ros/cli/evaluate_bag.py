@@ -26,12 +26,14 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fcis_ros.cli.arguments import add_model, count, positive, refuse, unit
-from fcis_ros.cli.report import add_baseline, check_baseline, print_report, report
+from fcis_ros.cli.arguments import add_baseline, add_model, check_baseline, count, positive, refuse, unit
+from fcis_ros.cli.report import print_report, report
 from fcis_ros.errors import InputError
 
 if TYPE_CHECKING:
     from fcis_ros.evaluation.spec import EvaluationSpec
+
+LISTED = 20  # shards that were not done
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -174,6 +176,9 @@ def run_fleet(arguments: argparse.Namespace) -> int:
     with needing("pip install 'ray[client]'"):
         from fcis_ros.evaluation.ray_executor import evaluate_shards
     folder = Path(arguments.out)
-    evaluate_shards(evaluation_spec(arguments), folder, arguments.engine, arguments.parts)
+    total, problems = evaluate_shards(evaluation_spec(arguments), folder, arguments.engine, arguments.parts)
+    if problems:
+        print(*problems[:LISTED], *([f"and {len(problems) - LISTED} more"] if len(problems) > LISTED else []), sep="\n")
+        raise InputError(f"{folder}: {len(problems)} of {total} shards not done; run the same command again to resume")
     shards, spec = find_shards([folder])
     return write_merged(shards, spec, folder / "merged", arguments.baseline, arguments.tolerance)

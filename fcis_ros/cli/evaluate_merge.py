@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fcis_ros.cli.arguments import refuse
-from fcis_ros.cli.report import add_baseline, check_baseline, report
+from fcis_ros.cli.arguments import add_baseline, check_baseline, refuse
+from fcis_ros.cli.report import report
 from fcis_ros.errors import InputError
 
 if TYPE_CHECKING:

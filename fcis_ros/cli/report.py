@@ -11,9 +11,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from fcis_ros.cli.arguments import refuse, unit
-
-TOLERANCE = 0.01
+from fcis_ros.cli.arguments import TOLERANCE, add_baseline, check_baseline, unit
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,19 +21,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--results", action="store_true", help="also write the detections as a recording, DIR/results")
     parser.add_argument("--parquet", metavar="FILE", help="also write the detections as a table, a row for each instance")
     add_baseline(parser)
-
-
-def add_baseline(parser: argparse.ArgumentParser) -> None:
-    """``--baseline`` and ``--tolerance``."""
-    parser.add_argument("--baseline", metavar="JSON", help="report.json in the folder of an earlier evaluation")
-    text = f"with --baseline: differences of AP up to this value are ignored (default: {TOLERANCE})"
-    parser.add_argument("--tolerance", type=unit, help=text)
-
-
-def check_baseline(arguments: argparse.Namespace) -> None:
-    """Refuses ``--tolerance`` without ``--baseline``."""
-    if not arguments.baseline:
-        refuse(arguments, "needs --baseline", "tolerance")
 
 
 def run(arguments: argparse.Namespace) -> int:

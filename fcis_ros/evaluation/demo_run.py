@@ -29,13 +29,17 @@ from fcis_ros.results.run_report import write_report
 from fcis_ros.results.video import write_video
 
 
-def run_demo(spec: EvaluationSpec, playback: Playback, folder: Path) -> dict[str, Any]:
+def run_demo(
+    spec: EvaluationSpec, playback: Playback, folder: Path, max_frames: int | None = None, seed: int = 0
+) -> dict[str, Any]:
     """Runs the demo.
 
     Args:
         spec: specification of the evaluation; its one recording may be any input, see ``bags.playback`` and ``frame_sources``.
-        playback: rate, ROS domain, length and seed of the clip.
+        playback: rate and ROS domain.
         folder: folder of the run.
+        max_frames: maximum number of frames; None for all.
+        seed: seed of the synthetic clip.
 
     Returns:
         Content of report.json.
@@ -49,9 +53,9 @@ def run_demo(spec: EvaluationSpec, playback: Playback, folder: Path) -> dict[str
     synthetic = name == SYNTHETIC
     unusable: list[str] = []
     if is_bag(Path(name)):
-        source = open_bag(Path(name), playback.rate, playback.frames, spec.topic, unusable.append)
+        source = open_bag(Path(name), playback.rate, max_frames, spec.topic, unusable.append)
     else:
-        source = open_source(name, playback.rate, playback.frames, playback.seed)
+        source = open_source(name, playback.rate, max_frames, seed)
     frames = tqdm(source.frames(), "record", source.count, unit="frame", mininterval=0.5)
     sent = record(frames, folder / CLIP, source.count, synthetic_ground_truth if synthetic else None)
     recording = open_recording(folder / CLIP)
@@ -69,7 +73,7 @@ def run_demo(spec: EvaluationSpec, playback: Playback, folder: Path) -> dict[str
     rate = playback.rate or source.rate
     about = {
         "input": f"{source.description}, {rate:g} frames/s", "truth": described,
-        "seed": playback.seed if synthetic else None, "left_out": unusable,
+        "seed": seed if synthetic else None, "left_out": unusable,
     }  # fmt: skip
     inputs = EvaluationInputs([recording], [ground_truth] if ground_truth else None, class_names)
     evaluate_answers(inputs, answers, spec, playback.rate, about, folder)

@@ -117,7 +117,7 @@ class AnnotationFile:
     def no_match(self, frames: int) -> InputError:
         """See ``GroundTruth``."""
         return InputError(
-            f"{self.file.shown}: annotations of other frames: none of the {frames} frames has a {self.matched_by} in it"
+            f"{self.file.origin}: annotations of other frames: none of the {frames} frames has a {self.matched_by} in it"
         )
 
 

@@ -159,7 +159,7 @@ def timing_content(times: Sequence[tuple[float, Mapping[str, float]]], seconds: 
 def fingerprint(recording: Recording) -> str:
     """Returns what identifies a recording: a digest of the size and both ends of its files."""
     digest = hashlib.sha256()
-    for file in (storage.shown for storage in recording.storages):
+    for file in (storage.origin for storage in recording.storages):
         size = file.stat().st_size
         with file.open("rb") as content:
             digest.update(size.to_bytes(8, "little") + content.read(EDGE))

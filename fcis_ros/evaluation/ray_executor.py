@@ -26,12 +26,11 @@ from fcis_ros.results.run_writer import AlreadyComplete, Busy
 
 PARTS_PER_SLOT = 4  # so that the last shards do not leave much of the cluster idle
 BUSY_SECONDS = 60.0  # for which a killed worker may hold its folder before Ray notices
-LISTED = 20  # shards that were not done
 RETRIES = 3  # for a shard whose worker died
 MAX_REASON = 300  # characters
 
 
-def evaluate_shards(spec: EvaluationSpec, folder: Path, engine: str, count: int | None) -> None:
+def evaluate_shards(spec: EvaluationSpec, folder: Path, engine: str, count: int | None) -> tuple[int, list[str]]:
     """Evaluates all shards, or resumes that.
 
     Args:
@@ -40,8 +39,11 @@ def evaluate_shards(spec: EvaluationSpec, folder: Path, engine: str, count: int 
         engine: address of the cluster, see ``connected``.
         count: number of shards; None for that of the folder, or by the size of the cluster.
 
+    Returns:
+        Number of shards, and a line for each that is not done.
+
     Raises:
-        InputError: there is no cluster, or shards could not be evaluated; their reasons are printed.
+        InputError: there is no cluster, or the folder has another number of shards.
     """
     if spec.device.startswith("cuda:"):
         raise InputError(f"--device {spec.device}: Ray says which GPU a worker has; --device cuda")
@@ -56,10 +58,7 @@ def evaluate_shards(spec: EvaluationSpec, folder: Path, engine: str, count: int 
         spec = replace(spec, threads=cpus, device="cuda" if gpu else spec.device.replace("auto", "cpu"))
         ended = map_shards(functools.partial(evaluate_shard, spec, folder, count), count, cpus, gpu)
         reasons = {number: problem for number, problem in tqdm(ended, total=count, unit="shard") if problem is not None}
-    if reasons:
-        for line in problem_lines(folder, count, reasons):
-            print(line)
-        raise InputError(f"{folder}: {len(reasons)} of {count} shards not done; run the same command again to resume")
+    return count, problem_lines(folder, count, reasons)
 
 
 def evaluate_shard(spec: EvaluationSpec, folder: Path, count: int, number: int) -> None:
@@ -101,7 +100,7 @@ def problem_lines(folder: Path, count: int, reasons: dict[int, str]) -> list[str
         reasons: reason of each shard that is not done, by number from 1.
     """
     lines = []
-    for number, reason in sorted(reasons.items())[:LISTED]:
+    for number, reason in sorted(reasons.items()):
         state = None
         if (shard_path(folder, number, count) / "run.json").is_file():
             state = find_shards([shard_path(folder, number, count)])[0][number - 1]
@@ -109,8 +108,7 @@ def problem_lines(folder: Path, count: int, reasons: dict[int, str]) -> list[str
             lines.append(state.line + ("" if state.problem else f" ({reason})"))
         else:
             lines.append(f"shard {number}: {reason}")
-    more = len(reasons) - LISTED
-    return [*lines, *([f"and {more} more"] if more > 0 else [])]
+    return lines
 
 
 @contextlib.contextmanager

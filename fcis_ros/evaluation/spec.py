@@ -37,14 +37,10 @@ class Playback:
     Attributes:
         rate: frames per second; None keeps the spacing of the clip's stamps.
         domain: ROS domain; None for an unused one.
-        frames: maximum number of frames; None for all.
-        seed: seed of the synthetic clip.
     """
 
     rate: float | None = None
     domain: int | None = None
-    frames: int | None = None
-    seed: int = 0
 
 
 @dataclass(frozen=True)

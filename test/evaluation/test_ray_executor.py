@@ -24,7 +24,7 @@ pytestmark = pytest.mark.fleet
 
 @pytest.fixture
 def command(tmp_path, tiny_checkpoint):
-    record(open_source("synthetic", frames=FRAMES).frames(), tmp_path / "bag", truth=synthetic_ground_truth)
+    record(open_source("synthetic", frames=FRAMES).frames(), tmp_path / "bag", ground_truth=synthetic_ground_truth)
     options = ["--checkpoint", str(tiny_checkpoint), "--truth-topic", "/truth/masks", "--threads", "1", "--device", "cpu"]
     return ["evaluate-bag", str(tmp_path / "bag"), *options]
 
