@@ -10,8 +10,8 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parents[1] / "fcis_ros"
 # Single files that every layer may use.
-ROOT = {"errors", "boxes", "rle", "structures", "config", "omp", "image_checks", "image_decoding", "encodings", "package_data"}
-ROOT |= {"versions", "files", "dds_profile"}
+ROOT = {"errors", "findings", "boxes", "rle", "structures", "config", "omp", "image_checks", "image_decoding", "encodings"}
+ROOT |= {"package_data", "versions", "files", "dds_profile"}
 MODEL = ROOT | {"ops", "overlay", "column_runs", "model"}
 DATA = MODEL | {"data"}
 EVALUATION = DATA | {"messages", "tracking", "bags", "metrics", "results", "evaluation"}

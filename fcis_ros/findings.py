@@ -1,0 +1,72 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""What readers notice about their input: one line each, for the terminal, reports, provenance and ``fcis check``."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+USED, REGRESSION, UNUSABLE = 0, 1, 2  # exit statuses of commands; argparse and InputError end with UNUSABLE, too
+LISTED = 20  # maximum number of names in one line
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing about an input that its user should know.
+
+    Attributes:
+        source: file, folder or recording, without folders of the machine where it goes into a report.
+        text: what was found, with the number of frames, images or objects that it concerns.
+        lost: whether it was asked for and could not be used. A command that leaves it out ends with ``UNUSABLE``. False for a
+            remark: two files hold the same frames, a class of the file is none of the model's.
+    """
+
+    source: str
+    text: str
+    lost: bool = True
+
+    def __str__(self) -> str:
+        return f"{self.source}: {self.text}"
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What ``fcis check`` says about one path.
+
+    Attributes:
+        path: path as it was given.
+        kind: kind of input, such as ``recording``, ``images``, ``annotations``, ``checkpoint``, ``training configuration``.
+        facts: {name: value of a JSON type} in the order of the table: frames, codecs, sizes, classes with counts and so on.
+        uses: {command: what it would do with the input}.
+        findings: what is lost, and remarks.
+    """
+
+    path: str
+    kind: str
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    uses: Mapping[str, str] = field(default_factory=dict)
+    findings: tuple[Finding, ...] = ()
+
+
+def to_json(findings: Iterable[Finding]) -> list[dict[str, Any]]:
+    """Returns findings as JSON objects, for run.json, report.json and provenance."""
+    return [asdict(finding) for finding in findings]
+
+
+def from_json(entries: Iterable[Mapping[str, Any]]) -> tuple[Finding, ...]:
+    """Returns the findings of ``to_json``."""
+    return tuple(Finding(entry["source"], entry["text"], entry["lost"]) for entry in entries)
+
+
+def exit_status(findings: Iterable[Finding], regressed: bool = False) -> int:
+    """Returns the exit status of a command: what could not be used comes before a regression, which it may have caused."""
+    if any(finding.lost for finding in findings):
+        return UNUSABLE
+    return REGRESSION if regressed else USED
+
+
+def listing(names: Iterable[str]) -> str:
+    """Returns names as one text, those behind the first ``LISTED`` as their number."""
+    names = list(names)
+    more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
+    return ", ".join(names[:LISTED]) + more

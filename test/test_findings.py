@@ -1,0 +1,29 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""Tests of findings and of the exit status that follows from them."""
+
+import json
+
+import pytest
+
+from fcis_ros.findings import Finding, exit_status, from_json, listing, to_json
+
+LOST, REMARK = Finding("drive", "2 frames: no image"), Finding("drive.json", "3 objects of class dog", lost=False)
+
+
+@pytest.mark.parametrize(
+    ("findings", "regressed", "status"),
+    [((), False, 0), ((REMARK,), False, 0), ((REMARK,), True, 1), ((LOST,), False, 2), ((REMARK, LOST), True, 2)],
+)
+def test_exit_status_lost_input_comes_before_a_regression(findings, regressed, status):
+    assert exit_status(findings, regressed) == status
+
+
+def test_findings_as_json_are_read_back():
+    assert from_json(json.loads(json.dumps(to_json([LOST, REMARK])))) == (LOST, REMARK)
+    assert str(LOST) == "drive: 2 frames: no image"
+
+
+def test_listing_many_names_ends_with_their_number():
+    assert listing("abc") == "a, b, c"
+    assert listing(map(str, range(22))).endswith("19 and 2 more")
