@@ -88,4 +88,4 @@ def test_evaluate_bag_frames_before_damage_are_reported(bags, scenes, tmp_path, 
         run(storage, None, tmp_path / "out")
     report = json.loads((tmp_path / "out/report.json").read_text())
     assert (report["complete"], report["state"]) == (False, "failed") and "bag.mcap: " in report["problem"]
-    assert 20 < report["frames_out"] < 72 and "Not complete (failed)" in (tmp_path / "out/report.html").read_text()
+    assert 20 < report["frames_out"] < 72 and "not complete (failed)" in (tmp_path / "out/report.html").read_text()
