@@ -70,3 +70,8 @@ def listing(names: Iterable[str]) -> str:
     names = list(names)
     more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
     return ", ".join(names[:LISTED]) + more
+
+
+def counted(number: int, noun: str) -> str:
+    """Returns a number with its noun, in the plural (with s) unless the number is 1."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis.extra import numpy as arrays
 
 from fcis_ros.cli.main import main
-from fcis_ros.data.coco import CocoDataset
+from fcis_ros.data.coco_dataset import CocoDataset
 from fcis_ros.data.instance_maps import VOC, read_indices, voc_palette
 
 PICTURE = np.zeros((4, 6, 3), np.uint8)
