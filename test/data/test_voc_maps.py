@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Folders in the layout of PASCAL VOC become COCO files, with the classes that they bring along."""
 
+import struct
+import zlib
 from pathlib import Path
 
 import cv2
@@ -135,9 +137,6 @@ def test_convert_voc_unusable_annotation_is_named_and_the_others_are_written(voc
 
 def test_read_indices_stored_palette_gives_the_indices(tmp_path):
     """Other tools choose other palettes; the index is what counts. Made by hand, as OpenCV writes none."""
-    import struct
-    import zlib
-
     def chunk(kind, data):
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
