@@ -45,7 +45,6 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def predict_raw(arguments: argparse.Namespace) -> None:
-    import cv2
     import numpy as np
 
     from fcis_ros.data.frame_sources import read_image
@@ -58,7 +57,7 @@ def predict_raw(arguments: argparse.Namespace) -> None:
         raise InputError(f"--raw takes one image, not {len(arguments.images)}")
     if arguments.precision not in ("auto", "fp32"):
         raise InputError(f"--raw computes in fp32, not {arguments.precision}")
-    image = read_image(Path(arguments.images[0]), cv2.IMREAD_IGNORE_ORIENTATION)
+    image = read_image(Path(arguments.images[0]))
     predictor = Predictor.from_checkpoint(arguments.checkpoint, arguments.device, arguments.threads, "fp32")
     outputs = raw_outputs(predictor.model, image, predictor.device)
     try:

@@ -70,24 +70,29 @@ def natural_key(path: Path) -> list:
     return [int(part) if part.isdecimal() else part.lower() for part in re.split(r"(\d+)", path.name)]
 
 
-def read_image(path: Path, flags: int = 0) -> np.ndarray:
-    """Reads an image file as [H, W, 3] uint8 RGB; ``flags`` are additional ``cv2.IMREAD_*`` flags.
+def read_image(path: Path) -> np.ndarray:
+    """Reads an image file as [H, W, 3] uint8 RGB, pixels as stored (see ``image_decoding``).
 
     Raises:
         InputError: the file is missing, not an image, or too small for the network.
     """
+    data = read_file(path)
     try:
-        data = np.fromfile(path, dtype=np.uint8)
+        image = decode(data)
+        check_image(image)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+    return image
+
+
+def read_file(path: Path) -> np.ndarray:
+    """Reads the bytes of an image file as [N] uint8; raises InputError if that is not possible."""
+    try:
+        return np.fromfile(path, dtype=np.uint8)
     except FileNotFoundError:
         raise InputError(f"{path}: no such image file") from None
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from None
-    try:
-        image = decode(data, cv2.IMREAD_COLOR | flags)
-        check_image(image)
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from None
-    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
 
 
 def list_images(folder: Path) -> list[Path]:
