@@ -51,13 +51,13 @@ def run_demo(
     """
     (name,), class_names = spec.recordings, class_names_of(spec.checkpoint)
     synthetic = name == SYNTHETIC
-    unusable: list[str] = []
     if is_bag(Path(name)):
-        source = open_bag(Path(name), playback.rate, max_frames, spec.topic, unusable.append)
+        source = open_bag(Path(name), playback.rate, max_frames, spec.topic)
     else:
         source = open_source(name, playback.rate, max_frames, seed)
     frames = tqdm(source.frames(), "record", source.count, unit="frame", mininterval=0.5)
-    sent = record(frames, folder / CLIP, source.count, synthetic_ground_truth if synthetic else None)
+    clip = record(frames, folder / CLIP, source.count, synthetic_ground_truth if synthetic else None)
+    sent = clip.frames
     recording = open_recording(folder / CLIP)
     ground_truth: GroundTruth | None = None
     described = None
@@ -73,7 +73,7 @@ def run_demo(
     rate = playback.rate or source.rate
     about = {
         "input": f"{source.description}, {rate:g} frames/s", "truth": described,
-        "seed": seed if synthetic else None, "left_out": unusable,
+        "seed": seed if synthetic else None, "left_out": [f"frame {frame.name}: {frame.problem}" for frame in clip.unusable],
     }  # fmt: skip
     inputs = EvaluationInputs([recording], [ground_truth] if ground_truth else None, class_names)
     evaluate_answers(inputs, answers, spec, playback.rate, about, folder)

@@ -97,7 +97,7 @@ def compressed_to_rgb(message: Any) -> np.ndarray:
         return decode(data, codec_input(message.format))
     except InputError as error:
         reason = None if read_header(data).codec else no_picture(message.format, data[:4].tobytes())
-        raise InputError(f"{name}: {reason or error} ({data.size} bytes)") from None
+        raise InputError(f"{name}: {reason or error}") from None
 
 
 def _by_cv_bridge(message: Any) -> np.ndarray:

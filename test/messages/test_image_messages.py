@@ -76,7 +76,7 @@ def test_compressed_to_rgb_decodes_formats():
 @pytest.mark.parametrize(
     ("data", "kind", "named"),
     [
-        (b"", "jpeg", "it is empty. .0 bytes."),
+        (b"", "jpeg", "it is empty"),
         (b"no picture at all", "jpeg", "not an image that can be decoded"),
         (picture("jpg", np.random.default_rng(0).integers(0, 255, (99, 99, 3)).astype(np.uint8))[:4000], "jpeg", "end before"),
         (picture("png", PIXELS), "16UC1; compressedDepth png", "depth is not a picture"),
@@ -85,7 +85,7 @@ def test_compressed_to_rgb_decodes_formats():
         (b"\0\0\0\1\x67\x42\x80\x1e", "", r"video .H.264 or H.265."),
         (bytes(99), "nv12", r"raw pixels .nv12."),
         (b"\x04\0\0\0\x04\0\0\0\0\x0c", "bgr8; zstd", "compressed by zstd_image_transport"),
-        (b"<html>", "jpeg", "not an image that can be decoded .6 bytes."),
+        (b"<html>", "jpeg", "not an image that can be decoded$"),
     ],
 )
 def test_compressed_to_rgb_bad_picture_is_named(data, kind, named):
