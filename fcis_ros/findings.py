@@ -77,9 +77,13 @@ def by_reason(source: str, unit: str, problems: Iterable[tuple[str, str]]) -> tu
     for name, reason in problems:
         reasons.setdefault(reason, []).append(name)
     return tuple(
-        Finding(source, f"{len(names)} {unit}{'s' * (len(names) > 1)}: {reason}: {listing(names)}")
-        for reason, names in reasons.items()
+        Finding(source, f"{counted(len(names), unit)}: {reason}: {listing(names)}") for reason, names in reasons.items()
     )
+
+
+def counted(number: int, unit: str) -> str:
+    """Returns a number with its unit, given in the singular: 1 image, 2 images."""
+    return f"{number} {unit}{'' if number == 1 else 's'}"
 
 
 def listing(names: Iterable[str]) -> str:
