@@ -21,7 +21,7 @@ from fcis_ros.image_headers import UPRIGHT, ImageHeader, read_header
 PIXELS_PER_BYTE = 1024
 SMALL = 2**20  # pixels that may be claimed whatever the size of the data
 DEPTHS = (10, 12, 14, 16)  # bits that the values of cameras and scanners have in 16-bit pictures
-WIDTHS = "only integers of up to 16 bits are read (JPEG: 8)"
+WIDTHS = "only unsigned integers of up to 16 bits are read (JPEG: 8)"
 CUT_OFF = "the data end before the picture does"
 # Suffixes by which OpenCV says whether it was built with a codec, for those that some builds lack.
 OPTIONAL = {"GIF": ".gif", "AVIF": ".avif", "HEIC": ".heic", "JPEG XL": ".jxl", "PSD": ".psd"}
@@ -80,6 +80,8 @@ def decode_stored(data: np.ndarray, header: ImageHeader, colour: int = cv2.IMREA
         raise InputError(f"{data.size} bytes cannot hold the {width}x{height} pixels that their header claims")
     if header.bits and (header.bits > 16 or header.codec == "JPEG" and header.bits != 8):
         raise InputError(f"{header.codec} of {header.bits}-bit values: {WIDTHS}")
+    if not header.unsigned:
+        raise InputError(f"{header.codec} of signed or floating-point values: {WIDTHS}")
     if header.codec == "JPEG" and not _has_end(data, header.scan or 2):  # some versions of OpenCV fill the rest with grey
         raise InputError(CUT_OFF)
     if header.orientation_at is not None and header.orientation != UPRIGHT:

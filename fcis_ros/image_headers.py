@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 UPRIGHT = 1  # EXIF's orientation of a picture that is stored as it is meant to be seen
+UNSIGNED = (None, 1, 4)  # TIFF's SampleFormat of unsigned integers, and of values that nothing is said about
 REDUCED, MASK = 1, 4  # bits of TIFF's NewSubfileType: a smaller version of another picture, a transparency mask
 MOST_PAGES = 100  # directories of a TIFF file that are looked at
 MOST_SEGMENTS = 10_000  # segments of a JPEG and chunks of other files that are looked at; pictures have a few
@@ -49,6 +50,7 @@ class ImageHeader:
         codec: name of the codec, such as ``JPEG``; empty if the data are no picture of a known one.
         size: width and height that a JPEG, PNG or GIF claims, pixels; None for other codecs, and if there is none.
         bits: bits of a value that a JPEG, PNG or TIFF claims; None for other codecs, and if there are none.
+        unsigned: whether values are unsigned integers, as far as a TIFF says so.
         orientation: orientation by EXIF or TIFF, 1 to 8.
         orientation_at: offset of TIFF's two bytes of the orientation; None for other codecs, and if there are none.
         several: whether the data hold several pictures (an animation, pages), which is more than one with a thumbnail.
@@ -58,6 +60,7 @@ class ImageHeader:
     codec: str
     size: tuple[int, int] | None = None
     bits: int | None = None
+    unsigned: bool = True
     orientation: int = UPRIGHT
     orientation_at: int | None = None
     several: bool = False
@@ -102,14 +105,14 @@ def _jpeg(view: memoryview) -> ImageHeader:
             continue
         end = offset + 2 + int.from_bytes(view[offset + 2 : offset + 4], "big")
         if marker == 0xDA:  # start of scan
-            return ImageHeader("JPEG", size, bits, orientation, scan=end)
+            return ImageHeader("JPEG", size, bits, orientation=orientation, scan=end)
         if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC) and offset + 9 <= len(view):  # start of frame
             bits, height, width = struct.unpack_from(">BHH", view, offset + 4)
             size = width, height
         elif marker == 0xE1 and bytes(view[offset + 4 : offset + 10]) == b"Exif\0\0":
             orientation = _tiff(view[offset + 10 : end]).orientation
         offset = end
-    return ImageHeader("JPEG", size, bits, orientation)
+    return ImageHeader("JPEG", size, bits, orientation=orientation)
 
 
 def _png(view: memoryview) -> ImageHeader:
@@ -124,7 +127,7 @@ def _png(view: memoryview) -> ImageHeader:
             orientation = _tiff(view[start:end]).orientation
         elif kind == b"IDAT":
             break
-    return ImageHeader("PNG", size, bits, orientation, several=several)
+    return ImageHeader("PNG", size, bits, orientation=orientation, several=several)
 
 
 def _webp(view: memoryview) -> ImageHeader:
@@ -174,7 +177,7 @@ def _tiff(view: memoryview) -> ImageHeader:
     order = {b"II": "<", b"MM": ">"}.get(bytes(view[:2]))
     if order is None or len(view) < 8:
         return ImageHeader("TIFF")
-    bits, orientation, orientation_at, pictures = None, UPRIGHT, None, 0
+    bits, sample, orientation, orientation_at, pictures = None, None, UPRIGHT, None, 0
     (directory,) = struct.unpack_from(order + "I", view, 4)
     for number in range(MOST_PAGES):
         if not 8 <= directory <= len(view) - 2:
@@ -188,12 +191,19 @@ def _tiff(view: memoryview) -> ImageHeader:
             if tag == 254:  # NewSubfileType
                 (kind,) = struct.unpack_from(order + "I", view, entry + 8)
             elif tag == 258 and field == 3 and number == 0:  # BitsPerSample
-                values, at = struct.unpack_from(order + "II", view, entry + 4)
-                at = entry + 8 if values <= 2 else at
-                bits = struct.unpack_from(order + "H", view, at)[0] if at + 2 <= len(view) else None
+                bits = _first_short(view, entry, order)
+            elif tag == 339 and field == 3 and number == 0:  # SampleFormat
+                sample = _first_short(view, entry, order)
             elif tag == 274 and field == 3 and number == 0:  # Orientation
                 (value,) = struct.unpack_from(order + "H", view, entry + 8)
                 orientation, orientation_at = (value if 1 <= value <= 8 else UPRIGHT), entry + 8
         pictures += not kind & (REDUCED | MASK)
         directory = struct.unpack_from(order + "I", view, end)[0] if end + 4 <= len(view) else 0
-    return ImageHeader("TIFF", None, bits, orientation, orientation_at, several=pictures > 1)
+    return ImageHeader("TIFF", None, bits, sample in UNSIGNED, orientation, orientation_at, pictures > 1)
+
+
+def _first_short(view: memoryview, entry: int, order: str) -> int | None:
+    """Returns the first value of a TIFF entry of 16-bit numbers, which are elsewhere if there are more than two."""
+    count, offset = struct.unpack_from(order + "II", view, entry + 4)
+    offset = entry + 8 if count <= 2 else offset
+    return struct.unpack_from(order + "H", view, offset)[0] if offset + 2 <= len(view) else None

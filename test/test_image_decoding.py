@@ -92,7 +92,9 @@ def test_decode_tiff_with_a_thumbnail_gives_the_picture():
 def test_decode_other_values_than_unsigned_16_bits_are_refused(kind):
     sample = {"f": 3, "i": 2, "u": 1}[np.dtype(kind).kind]
     for pixels in (smooth(), smooth()[..., 0]):
-        with pytest.raises(InputError, match=r"TIFF of (32-bit|64-bit|int16) values: only integers of up to 16 bits"):
+        with pytest.raises(
+            InputError, match=r"TIFF of (32-bit|64-bit|signed or .*) values: only unsigned integers of up to 16"
+        ):
             decode(array(tiff([pixels.astype(kind)], sample=sample)))
 
 
