@@ -52,13 +52,13 @@ def run_demo(
     """
     (name,), class_names = spec.recordings, class_names_of(spec.checkpoint)
     synthetic = name == SYNTHETIC
-    unusable: list[str] = []
     if is_bag(Path(name)):
-        source = open_bag(Path(name), playback.rate, max_frames, spec.topic, unusable.append)
+        source = open_bag(Path(name), playback.rate, max_frames, spec.topic)
     else:
         source = open_source(name, playback.rate, max_frames, seed)
     frames = tqdm(source.frames(), "record", source.count, unit="frame", mininterval=0.5)
-    sent = record(frames, folder / CLIP, source.count, synthetic_ground_truth if synthetic else None)
+    clip = record(frames, folder / CLIP, source.count, synthetic_ground_truth if synthetic else None)
+    sent = clip.frames
     recording = open_recording(folder / CLIP)
     ground_truth: GroundTruth | None = None
     described = None
@@ -72,6 +72,7 @@ def run_demo(
         described = {"topic": TRUTH_TOPIC, "matched_by": ground_truth.matched_by}
     answers = play(spec, playback, class_names, folder, len(sent))
     rate = playback.rate or source.rate
+    unusable = [f"frame {frame.name}: {frame.problem}" for frame in clip.unusable]
     description = source.description if is_live(name) else without_folders(source.description, [str(Path(name))])
     about = {
         "bags": [bag_entry(recording, CLIP, in_folder=True)],

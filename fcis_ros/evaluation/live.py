@@ -153,7 +153,7 @@ def evaluate_recording_live(spec: EvaluationSpec, playback: Playback, folder: Pa
     opened = open_ground_truth([recording], spec.annotations, spec.ground_truth_topic, class_names)
     source = open_bag(path, playback.rate, None, spec.topic)
     frames = tqdm(source.frames(), "record", source.count, unit="frame", mininterval=0.5)
-    sent = record(frames, folder / CLIP, source.count)
+    sent = record(frames, folder / CLIP, source.count).frames
     answers = play(spec, playback, class_names, folder, len(sent))
     inputs = EvaluationInputs([recording], opened.sources if opened else None, class_names)
     about = {"truth": opened.description if opened else None}
