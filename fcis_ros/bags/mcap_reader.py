@@ -51,6 +51,8 @@ class McapReader:
     """Structure of one MCAP file.
 
     Attributes:
+        storage: name of the format.
+        compression: compression of the first chunk; empty for none.
         damage: one line that names the first damaged byte; None if the structure is undamaged. What is lost there, and named by
             no index, is not known.
 
@@ -62,6 +64,7 @@ class McapReader:
     """
 
     def __init__(self, path: Path):
+        self.storage, self.compression = "MCAP", ""
         self.damage: str | None = None
         self._schemas: dict[int, str] = {}
         self._topics: dict[int, tuple[int, str, str]] = {}  # channel: schema, topic, encoding
@@ -76,6 +79,8 @@ class McapReader:
             file.seek(max(size - len(MAGIC), len(MAGIC)))
             ends = file.read() == MAGIC
             self._locate(file, size - len(MAGIC) if ends else size, ends)
+            with contextlib.suppress(struct.error, StopIteration):
+                self.compression = ChunkHeader.read(file, next(iter(self._chunks))).compression
             if not ends and self.damage is None:
                 self.damage = f"cut off after {size} bytes, without end and index ('mcap recover' may repair it)"
         self._channels: dict[int, StoredTopic] = {}  # those with messages first
@@ -275,8 +280,8 @@ class McapReader:
             raise Damage(chunk, "a chunk does not have its checksum")
         return memoryview(content)
 
-    def problems(self, path: Path) -> Iterator[str]:
-        """Compares all checksums, and yields a line for each that differs. Reads the whole file."""
+    def check(self, path: Path) -> Iterator[tuple[int, str | None]]:
+        """Reads the whole file and compares all checksums; yields bytes that were read, and what is wrong with them or None."""
         counts: Counter[int] = Counter()
         for entries in self._entries.values():
             chunks, numbers = np.unique(np.frombuffer(entries, np.uint64)[1::3], return_counts=True)
@@ -284,16 +289,17 @@ class McapReader:
         with path.open("rb") as file:
             for chunk in self._chunks:
                 try:
-                    self._load(file, chunk)
+                    yield len(self._load(file, chunk)), None
                 except Damage as damage:
-                    yield f"{damage.line} ({counts[chunk]} messages)"
+                    yield 0, f"{damage.line} ({counts[chunk]} messages)"
             if self._data_end and self._data_end[1]:
                 checksum, left = 0, self._data_end[0]
                 file.seek(0)
                 while left and (block := file.read(min(BLOCK, left))):
                     checksum, left = crc32(block, checksum), left - len(block)
+                    yield 0, None
                 if checksum != self._data_end[1]:
-                    yield "damaged: the data do not have the checksum at their end"
+                    yield 0, "damaged: the data do not have the checksum at their end"
 
 
 def _index_entries(chunk: int, content: bytes) -> tuple[int, bytes]:

@@ -147,7 +147,7 @@ def open_recording(path: Path | str, topic: str | None = None) -> Recording:
     with source.errors_with_url():
         splits, findings = open_splits(source.path)
         topics = all_topics(splits)
-        chosen, count = _choose(source.path, splits, topics, topic, findings)
+        chosen, count = choose_topic(source.path, splits, topics, topic, findings)
     return Recording(source.origin, chosen, count, splits, topics, findings, source)
 
 
@@ -161,10 +161,21 @@ def all_topics(splits: Sequence[Split]) -> dict[str, tuple[str, int]]:
     return {name: (kinds[name], sum(count for (each, _), count in counts.items() if each == name)) for name in sorted(kinds)}
 
 
-def _choose(
+def choose_topic(
     path: Path, splits: Sequence[Split], topics: Mapping[str, tuple[str, int]], topic: str | None, findings: Sequence[Finding]
 ) -> tuple[str, int]:
-    """Returns the topic of the images, and the number of its messages."""
+    """Returns the topic of the images of a recording, and the number of its messages.
+
+    Args:
+        path: path for messages.
+        splits: files of the recording.
+        topics: topics of ``all_topics``.
+        topic: topic that was asked for; None if only one topic with images has messages.
+        findings: findings of the recording.
+
+    Raises:
+        InputError: no images, or several topics of images and no choice.
+    """
     images: Counter[str] = Counter()
     encodings: dict[str, str] = {}
     for split in splits:

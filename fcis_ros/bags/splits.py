@@ -45,7 +45,8 @@ class Split:
         """
         kind = bag_suffix(file.path.name)
         if not kind:
-            raise InputError(f"its suffix is not {' or '.join(BAG_SUFFIXES)}")
+            ros1 = "; rosbags-convert makes a recording of a ROS 1 bag" if file.path.suffix == ".bag" else ""
+            raise InputError(f"its suffix is not {' or '.join(BAG_SUFFIXES)}{ros1}")
         with one_line(), unpacked(file.path) as (plain, packing):
             if packing and not plain.stat().st_size:
                 raise InputError(packing)
@@ -75,12 +76,11 @@ class Split:
         return f"{problem}; {self.count}{f' of {total}' if total and total >= self.count else ''} messages are known"
 
     @property
-    def start(self) -> float:
-        """Log time of the first message, nanoseconds; infinite without messages."""
-        return min(
-            (self.reader.times(topic.name, [topic.kind])[0] for topic in self.topics if topic.readable and topic.count),
-            default=float("inf"),
-        )
+    def span(self) -> tuple[int, int] | None:
+        """Log times of the first and the last message, nanoseconds; None without messages."""
+        topics = [topic for topic in self.topics if topic.readable and topic.count]
+        spans = [self.reader.times(topic.name, [topic.kind])[[0, -1]].tolist() for topic in topics]
+        return (min(first for first, _ in spans), max(last for _, last in spans)) if spans else None
 
     def messages(self, kinds: Mapping[str, Collection[str]], since: int = 0) -> Iterator[StoredMessage]:
         """Yields the messages of some topics, each of some types, in order of the log times; see ``McapReader.messages``.
@@ -100,10 +100,10 @@ class Split:
         with unpacked(self.file.path) as (plain, _):
             yield from self.reader.messages(plain, kinds, since)
 
-    def problems(self) -> Iterator[str]:
-        """Compares all checksums, and yields a line for each that differs. Reads the whole file."""
+    def check(self) -> Iterator[tuple[int, str | None]]:
+        """Reads the whole file and compares all checksums; yields bytes that were read, and what is wrong with them or None."""
         with unpacked(self.file.path) as (plain, _):
-            yield from self.reader.problems(plain)
+            yield from self.reader.check(plain)
 
     def image_times(self) -> dict[str, np.ndarray]:
         """Returns {topic: log times of its images, ascending}."""
@@ -188,7 +188,7 @@ def _once(path: Path, splits: list[Split]) -> tuple[list[Split], list[Finding]]:
         new = [split for split in kept if not split.file.listed]
         text = "not named by metadata.yaml, but read, too"
         findings += [Finding(title(path, split.file), text, lost=False) for split in new]
-    return sorted(kept, key=lambda each: (each.start, order[each])), findings
+    return sorted(kept, key=lambda each: (each.span is None, each.span or (), order[each])), findings
 
 
 def _holds(path: Path, larger: Split, smaller: Split, many: dict[str, np.ndarray], few: dict[str, np.ndarray]) -> bool:

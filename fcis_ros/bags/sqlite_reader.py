@@ -29,6 +29,8 @@ class SqliteReader:
     """Structure of one SQLite file; has the interface of ``McapReader``.
 
     Attributes:
+        storage: name of the format.
+        compression: empty.
         damage: one line about messages that are lost without being known; None if the structure is undamaged.
 
     Args:
@@ -39,6 +41,7 @@ class SqliteReader:
     """
 
     def __init__(self, path: Path):
+        self.storage, self.compression = "SQLite", ""
         self.damage: str | None = None
         with _connected(path) as connection:
             found = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
@@ -95,15 +98,15 @@ class SqliteReader:
                     problem = f"damaged ({error})"
                 yield StoredMessage(self._topics[number].name, self._topics[number].kind, time, data, problem)
 
-    def problems(self, path: Path) -> Iterator[str]:
-        """Yields what ``McapReader.problems`` yields: what SQLite's check finds."""
+    def check(self, path: Path) -> Iterator[tuple[int, str | None]]:
+        """Yields what ``McapReader.check`` yields; databases have no checksums, but SQLite compares their structure."""
         with _connected(path) as connection:
             try:
                 for (line,) in connection.execute("PRAGMA quick_check"):
                     if line != "ok":
-                        yield " ".join(str(line).split())
+                        yield 0, f"damaged: {' '.join(str(line).split())}"
             except sqlite3.DatabaseError as error:
-                yield str(error)
+                yield 0, f"damaged ({error})"
 
 
 def log_files(path: Path) -> list[Path]:

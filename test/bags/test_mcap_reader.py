@@ -59,6 +59,10 @@ def test_messages_file_cut_off_are_read_up_to_the_end(bags, metadata):
     assert read == list(range(recording.count)) and 1000 < len(read) < 6000
 
 
+def problems(reader, path):
+    return [problem for _, problem in reader.check(path) if problem]
+
+
 def damaged_in_the_middle(bags, change):
     """An MCAP file of 4000 frames, three chunks, with a change in the second; and the offset of this chunk."""
     storage = bags.camera(4000) / "bag.mcap"
@@ -126,15 +130,15 @@ def test_messages_of_a_whole_chunk_beside_damage_are_all_read(bags, change, prob
 
 
 @pytest.mark.parametrize(("change", "counts"), [(None, []), (flip_content, [1])])
-def test_problems_name_each_chunk_with_its_messages(bags, change, counts):
+def test_check_name_each_chunk_with_its_messages(bags, change, counts):
     storage, chunk = damaged_in_the_middle(bags, change or (lambda data, chunk: None))
-    found = list(McapReader(storage).problems(storage))
+    found = problems(McapReader(storage), storage)
     assert len(found) == len(counts)
     for line in found:
         assert re.fullmatch(rf"damaged at byte {chunk}: a chunk does not have its checksum \(\d{{3,4}} messages\)", line)
 
 
-def test_problems_compare_the_checksum_of_the_data(tmp_path, bags):
+def test_check_compare_the_checksum_of_the_data(tmp_path, bags):
     """The mcap library writes that; the flipped byte lies outside of every chunk."""
     path = tmp_path / "a.mcap"
     with path.open("wb") as file:
@@ -144,7 +148,7 @@ def test_problems_compare_the_checksum_of_the_data(tmp_path, bags):
         schema = writer.register_schema(IMAGE, "ros2msg", b"")
         writer.add_message(writer.register_channel("/cam", "cdr", schema), 1, b"\0\1\0\0", 1)
         writer.finish()
-    assert list(McapReader(path).problems(path)) == []
+    assert problems(McapReader(path), path) == []
     data = path.read_bytes()
     path.write_bytes(data.replace(b"n" * 1000, b"m" + b"n" * 999))
-    assert list(McapReader(path).problems(path)) == ["damaged: the data do not have the checksum at their end"]
+    assert problems(McapReader(path), path) == ["damaged: the data do not have the checksum at their end"]

@@ -25,6 +25,10 @@ def database(bags):
     return bags.write(entries, plugin=StoragePlugin.SQLITE3) / "bag.db3"
 
 
+def problems(reader, path):
+    return [problem for _, problem in reader.check(path) if problem]
+
+
 def killed(database, folder, journal, committed):
     """A copy of a database as a recorder leaves it that is killed after ``committed`` messages, beside its log."""
     folder.mkdir()
@@ -120,7 +124,7 @@ def test_messages_with_a_damaged_page_are_problems_and_all_others_are_read(datab
     assert [bool(frame.problem) for frame in frames] == [False, False, False, True, False, False]
     assert frames[3].problem == "bag.db3: damaged (database disk image is malformed)"
     assert [int(frame.image()[0, 0, 0]) for frame in (frames[2], frames[4])] == [2, 4]
-    assert list(SqliteReader(database).problems(database))
+    assert problems(SqliteReader(database), database)
 
 
 def test_messages_behind_a_damaged_leaf_page_are_read(bags):
@@ -166,5 +170,5 @@ def test_topics_old_databases_without_schema_are_read(tmp_path, database):
     assert len(list(open_recording(path).frames())) == COUNT
 
 
-def test_problems_whole_database_has_none(database):
-    assert list(SqliteReader(database).problems(database)) == []
+def test_check_whole_database_has_none(database):
+    assert problems(SqliteReader(database), database) == []
