@@ -4,6 +4,7 @@
 
 import argparse
 import errno
+import functools
 import signal
 import sys
 from collections.abc import Sequence
@@ -22,6 +23,7 @@ from fcis_ros.cli import (
     report,
     train,
 )
+from fcis_ros.cli.standard_output import flushed
 from fcis_ros.errors import InputError, OperatorsError
 from fcis_ros.omp import limit_spinning
 
@@ -65,8 +67,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: arguments without the name of the program; None takes those of the process.
 
     Returns:
-        The exit status: 0, 1 for a result that is worse than a baseline, or 2 for unusable input.
+        The exit status, as docs/cli.md lists them.
     """
+    return flushed(functools.partial(_run, arguments))
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     chosen = parser().parse_args(arguments)
     limit_spinning()  # commands import PyTorch when they run
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # unwinds, so that no partial file and no process remains
