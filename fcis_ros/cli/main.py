@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 
 from fcis_ros.cli import (
+    check,
     convert,
     demo,
     evaluate,
@@ -36,6 +37,7 @@ COMMANDS = {
     "evaluate-bag": evaluate_bag,
     "evaluate-merge": evaluate_merge,
     "train": train,
+    "check": check,
     "convert": convert,
     "export": export,
     "import-weights": import_weights,
