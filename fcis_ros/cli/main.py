@@ -50,7 +50,8 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(
         prog="fcis", description="Instance masks from camera images with FCIS, on ROS 2 and off it.",
         epilog="Options of a command: fcis COMMAND --help. "
-        "Exit status: 0 success, 1 worse than the baseline, 2 unusable input, named in one line.",
+        "Exit status: 0 everything was used, 1 worse than the baseline, 2 something could not be used; the last line names it "
+        "(docs/cli.md).",
     )  # fmt: skip
     commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name, module in COMMANDS.items():
