@@ -54,12 +54,9 @@ def inspect_shards(folder: Path) -> Inspection:
 
 
 def inspect_training_run(folder: Path) -> Inspection:
-    """Tells how far a training run is.
-
-    Raises:
-        InputError: its log cannot be read.
-    """
-    rows = read_log(folder / "log.jsonl") if (folder / "log.jsonl").is_file() else []
+    """Tells how far a training run is."""
+    log = folder / "log.jsonl"
+    rows, findings = read_log(log) if log.is_file() else ([], ())
     evaluations = [row for row in rows if "evaluation" in row]
     facts = {"steps in the log": rows[-1]["step"] if rows else 0, "evaluations": len(evaluations)}
     uses = {}
@@ -67,4 +64,4 @@ def inspect_training_run(folder: Path) -> Inspection:
         uses["predict, evaluate, evaluate-bag, demo, node"] = f"take {folder.name}/model.safetensors"
     if (folder / "state.safetensors").is_file():
         uses["train"] = "continues it by --resume, with the arguments of the run"
-    return Inspection(str(folder), "training run", facts, uses)
+    return Inspection(str(folder), "training run", facts, uses, findings)
