@@ -59,7 +59,7 @@ def run(arguments: argparse.Namespace) -> None:
     if evaluated is None:
         return
     about: dict[str, Any] = {"device": str(predictor.device), "precision": predictor.precision, "model": predictor.name}
-    about["input"] = f"{len(images.entries)} images of {folder}"
+    about["input"] = f"{len(images.entries)} images of {folder.resolve().name}"
     about["truth"] = {"file": annotations.name, "sha256": sha256(annotations)}
     report = report_content(evaluated, predictor.config.class_names, score, about)
     if arguments.out:

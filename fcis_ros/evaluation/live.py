@@ -18,7 +18,7 @@ from rosbags.rosbag2 import Reader
 from tqdm import tqdm
 
 from fcis_ros.bags.playback import open_bag
-from fcis_ros.bags.reader import BagFrame, open_recording
+from fcis_ros.bags.reader import BagFrame, Recording, open_recording
 from fcis_ros.bags.writer import record
 from fcis_ros.errors import InputError
 from fcis_ros.evaluation.offline import open_ground_truth
@@ -91,7 +91,7 @@ def evaluate_answers(
         answers: answers of the node.
         spec: specification of the evaluation.
         rate: frames per second; None for the spacing of the clip's stamps.
-        about: further entries of the run's specification: the ground truth and so on.
+        about: other entries of the run's specification: the ground truth and so on.
         folder: folder of the run.
 
     Returns:
@@ -106,7 +106,7 @@ def evaluate_answers(
     run = RunWriter(folder, {
         "format": 1,
         "mode": "live",
-        "bags": [{"path": str(recording.path), "topic": recording.topic, "messages": recording.count}],
+        "bags": [bag_entry(recording, str(recording.path))],
         "shard": [1, 1],
         "precision": measured.facts.get("precision", "fp32"),
         "device": measured.facts.get("device", spec.device),
@@ -161,6 +161,11 @@ def evaluate_recording_live(spec: EvaluationSpec, playback: Playback, folder: Pa
     if opened and not report["frames_annotated"]:
         raise opened.sources[0].no_match(report["frames_in"])
     return report
+
+
+def bag_entry(recording: Recording, path: str, **facts: bool) -> dict[str, Any]:
+    """Returns the entry of a recording in the run's specification."""
+    return {"path": path, "topic": recording.topic, "messages": recording.count, **facts}
 
 
 def answers_in_order(
