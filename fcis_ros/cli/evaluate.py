@@ -68,7 +68,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise InputError(f"{folder}: {lost[0].text}")
     findings = (*ground_truth.findings_of(images.entries), *lost)
     about: dict[str, Any] = {"device": str(predictor.device), "precision": predictor.precision, "model": predictor.name}
-    about["input"] = f"{len(images.entries)} images of {folder}"
+    about["input"] = f"{len(images.entries)} images of {folder.resolve().name}"
     about["truth"] = {"file": annotations.name, "sha256": sha256(annotations)}
     report = report_content(evaluated, predictor.config.class_names, score, about, findings)
     if arguments.out:

@@ -2,8 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The command line as a whole: help, options, exit status."""
 
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from cli_inputs import refused
@@ -20,6 +22,14 @@ def test_help_of_every_command_is_complete(command, capsys):
     assert done.value.code == 0 and "default: None" not in text and "%(" not in text
     for name in COMMANDS if command is None else ():
         assert name in text
+
+
+def test_main_every_command_is_in_the_tables_of_its_page():
+    page = (Path(__file__).resolve().parents[2] / "docs/cli.md").read_text()
+    tables = page.split("## Exit status")[0], page.split("| command | 1 |")[1].split("\n\n")[0]
+    for table in tables:
+        rows = re.findall(r"^\| (`[^|]*`) \|", table, re.MULTILINE)
+        assert sorted(re.findall("`([^`]*)`", " ".join(rows))) == sorted(COMMANDS)
 
 
 def test_main_as_process_returns_the_status():
