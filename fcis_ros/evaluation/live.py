@@ -27,6 +27,7 @@ from fcis_ros.evaluation.recordings import EvaluationInputs, evaluate
 from fcis_ros.evaluation.replay import MASKS_TOPIC, Measured, replay
 from fcis_ros.evaluation.spec import SCORE_FLOOR, EvaluationSpec, Playback, Shard
 from fcis_ros.files import sha256
+from fcis_ros.findings import to_json
 from fcis_ros.messages import mask_messages
 from fcis_ros.messages.typestore import header_stamp, message_types
 from fcis_ros.model.exported import class_names_of
@@ -115,6 +116,7 @@ def evaluate_answers(
         "score_floor": SCORE_FLOOR,
         "score": spec.score,
         "model": {"name": spec.checkpoint.stem, "sha256": sha256(spec.checkpoint)},
+        "findings": to_json(inputs.findings),
         **about,
     }, allowed=(CLIP, ANSWERS, LOG))  # fmt: skip
     run.write_live({
