@@ -46,17 +46,20 @@ class GroundTruthTopic:
         self.category_ids = list(range(1, len(class_names) + 1))
         self._labels = {name: label for label, name in enumerate(class_names, start=1)}
         self._title = f"{recording.path}: {topic}"
-        self._path, self._messages = recording.path, self._read(recording, topic)
+        self._messages = self._read(recording, topic)
         self._waiting: dict[int, tuple[int, bytes]] = {}  # by stamp: time of recording, message
+        self._unreadable: dict[int, str] = {}  # by stamp: problem of the message
         self._used: set[int] = set()
         self._bytes = 0
         self._reached: float = float("-inf")
 
-    @staticmethod
-    def _read(recording: Recording, topic: str) -> Iterator[tuple[int, int, bytes]]:
-        for _, _, time, raw in recording.messages({topic: (MASKS,)}):
-            stamp = header_stamp(raw)
-            yield time if stamp is None else stamp, time, bytes(raw)
+    def _read(self, recording: Recording, topic: str) -> Iterator[tuple[int, int, bytes]]:
+        for message in recording.messages({topic: (MASKS,)}):
+            stamp = header_stamp(message.raw)
+            stamp = message.time if stamp is None else stamp
+            if message.problem:
+                self._unreadable[stamp] = message.problem
+            yield stamp, message.time, bytes(message.raw)
 
     def find(self, record: BagFrame, height: int, width: int) -> FrameGroundTruth | None:
         """See ``GroundTruth``.
@@ -70,6 +73,8 @@ class GroundTruthTopic:
         if raw is None:
             return None
         title = f"{self._title}: the message of frame {record.name}"
+        if record.stamp in self._unreadable:
+            raise InputError(f"{title} cannot be read ({self._unreadable[record.stamp]})")
         try:
             instances, ids = deserialize_masks(raw)
         except InputError as error:
