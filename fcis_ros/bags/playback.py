@@ -3,11 +3,11 @@
 """A recording as a source of frames, with times at which they can be played."""
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from fcis_ros.bags.reader import open_recording
-from fcis_ros.data.frame_sources import FOLDER_RATE, Frame, FrameSource
+from fcis_ros.data.frame_sources import FOLDER_RATE, Frame, FrameSource, UnusableFrame, some_usable
 from fcis_ros.errors import InputError
 
 MAX_TIME = 2**31 * 1_000_000_000  # ns: a header's stamp has 31 bits of seconds
@@ -20,7 +20,6 @@ def open_bag(
     rate: float | None = None,
     frames: int | None = None,
     topic: str | None = None,
-    unusable: Callable[[str], None] = lambda problem: None,
 ) -> FrameSource:
     """Opens the images of a recording.
 
@@ -32,7 +31,6 @@ def open_bag(
         rate: frames per second; None for the rate of the recording.
         frames: maximum number of messages; None for all.
         topic: topic of the images; None if only one topic has images.
-        unusable: function that is called with the reason for every message that is left out because it has no usable image.
 
     Raises:
         InputError: the recording cannot be used. Its frames raise it too: at damage, and at the end if no message was usable.
@@ -52,21 +50,18 @@ def open_bag(
         raise InputError(f"{path}: {len(times)} frames in {seconds / 3600:.0f} hours; choose a rate (--rate)")
     recorded_rate = min((len(times) - 1) / max(seconds, 1e-3), 1000.0) if len(times) > 1 else FOLDER_RATE
 
-    def read() -> Iterator[Frame]:
-        first, used = None, 0
+    def read() -> Iterator[Frame | UnusableFrame]:
         for record, time in zip(recording.frames(), times, strict=False):
             try:
-                frame = Frame(record.name, time, record.image())
+                frame: Frame | UnusableFrame = Frame(record.name, time, record.image())
             except InputError as error:
-                first = first or str(error)
-                unusable(str(error))
-                continue
-            used += 1
+                frame = UnusableFrame(record.name, str(error).removeprefix(f"frame {record.name} of {record.topic}: "))
             yield frame
-        if not used:
-            raise InputError(f"{path}: none of its {len(times)} frames can be used; the first: {first}")
 
-    return FrameSource(f"bag {path}, topic {recording.topic}", rate or recorded_rate, len(times), read)
+    description = f"bag {path}, topic {recording.topic}"
+    return FrameSource(
+        description, rate or recorded_rate, len(times), lambda: some_usable(read(), description), recording.findings
+    )
 
 
 def playable(stamps: list[int], log_times: list[int]) -> list[int]:

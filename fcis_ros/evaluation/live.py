@@ -27,6 +27,7 @@ from fcis_ros.evaluation.recordings import EvaluationInputs, evaluate
 from fcis_ros.evaluation.replay import MASKS_TOPIC, Measured, replay
 from fcis_ros.evaluation.spec import SCORE_FLOOR, EvaluationSpec, Playback, Shard
 from fcis_ros.files import sha256
+from fcis_ros.findings import to_json
 from fcis_ros.messages import mask_messages
 from fcis_ros.messages.typestore import header_stamp, message_types
 from fcis_ros.model.exported import class_names_of
@@ -107,6 +108,7 @@ def evaluate_answers(
         "format": 1,
         "mode": "live",
         "bags": [bag_entry(recording, str(recording.path))],
+        "findings": to_json(recording.findings),
         "shard": [1, 1],
         "precision": measured.facts.get("precision", "fp32"),
         "device": measured.facts.get("device", spec.device),
@@ -153,7 +155,7 @@ def evaluate_recording_live(spec: EvaluationSpec, playback: Playback, folder: Pa
     opened = open_ground_truth([recording], spec.annotations, spec.ground_truth_topic, class_names)
     source = open_bag(path, playback.rate, None, spec.topic)
     frames = tqdm(source.frames(), "record", source.count, unit="frame", mininterval=0.5)
-    sent = record(frames, folder / CLIP, source.count)
+    sent = record(frames, folder / CLIP, source.count).frames
     answers = play(spec, playback, class_names, folder, len(sent))
     inputs = EvaluationInputs([recording], opened.sources if opened else None, class_names)
     about = {"truth": opened.description if opened else None}
