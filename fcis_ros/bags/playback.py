@@ -59,7 +59,9 @@ def open_bag(
             yield frame
 
     description = f"bag {path}, topic {recording.topic}"
-    return FrameSource(description, rate or recorded_rate, len(times), lambda: some_usable(read(), description))
+    return FrameSource(
+        description, rate or recorded_rate, len(times), lambda: some_usable(read(), description), recording.findings
+    )
 
 
 def playable(stamps: list[int], log_times: list[int]) -> list[int]:

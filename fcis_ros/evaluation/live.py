@@ -27,6 +27,7 @@ from fcis_ros.evaluation.recordings import EvaluationInputs, evaluate
 from fcis_ros.evaluation.replay import MASKS_TOPIC, Measured, replay
 from fcis_ros.evaluation.spec import SCORE_FLOOR, EvaluationSpec, Playback, Shard
 from fcis_ros.files import sha256
+from fcis_ros.findings import to_json
 from fcis_ros.messages import mask_messages
 from fcis_ros.messages.typestore import header_stamp, message_types
 from fcis_ros.model.exported import class_names_of
@@ -107,6 +108,7 @@ def evaluate_answers(
         "format": 1,
         "mode": "live",
         "bags": [bag_entry(recording, str(recording.path))],
+        "findings": to_json(recording.findings),
         "shard": [1, 1],
         "precision": measured.facts.get("precision", "fp32"),
         "device": measured.facts.get("device", spec.device),
