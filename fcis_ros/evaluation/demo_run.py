@@ -22,6 +22,7 @@ from fcis_ros.evaluation.live import ANSWERS, CLIP, evaluate_answers, messages, 
 from fcis_ros.evaluation.recordings import EvaluationInputs
 from fcis_ros.evaluation.replay import OVERLAY_TOPIC
 from fcis_ros.evaluation.spec import EvaluationSpec, Playback
+from fcis_ros.findings import to_json
 from fcis_ros.messages import image_messages
 from fcis_ros.messages.typestore import TRUTH_TOPIC
 from fcis_ros.model.exported import class_names_of
@@ -57,7 +58,7 @@ def run_demo(
         source = open_source(name, playback.rate, max_frames, seed)
     frames = tqdm(source.frames(), "record", source.count, unit="frame", mininterval=0.5)
     clip = record(frames, folder / CLIP, source.count, synthetic_ground_truth if synthetic else None)
-    sent = clip.frames
+    sent, unusable = clip.frames, [f"frame {frame.name}: {frame.problem}" for frame in clip.unusable]
     recording = open_recording(folder / CLIP)
     ground_truth: GroundTruth | None = None
     described = None
@@ -71,10 +72,12 @@ def run_demo(
         described = {"topic": TRUTH_TOPIC, "matched_by": ground_truth.matched_by}
     answers = play(spec, playback, class_names, folder, len(sent))
     rate = playback.rate or source.rate
-    about = {
+    about: dict[str, Any] = {
         "input": f"{source.description}, {rate:g} frames/s", "truth": described,
-        "seed": seed if synthetic else None, "left_out": [f"frame {frame.name}: {frame.problem}" for frame in clip.unusable],
+        "seed": seed if synthetic else None, "left_out": unusable,
     }  # fmt: skip
+    if source.findings:
+        about["findings"] = to_json(source.findings)
     inputs = EvaluationInputs([recording], [ground_truth] if ground_truth else None, class_names)
     evaluate_answers(inputs, answers, spec, playback.rate, about, folder)
     _write_overlays(folder, list(answers.measured.sent), rate)
