@@ -6,14 +6,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from fcis_ros.data.coco import ImageEntry
+from fcis_ros.errors import InputError
 from fcis_ros.evaluation.image_ground_truth import ImageGroundTruth
-from fcis_ros.evaluation.image_set import ImageFile, PredictedImage, predict_images
+from fcis_ros.evaluation.image_set import ImageFile, predict_images
 from fcis_ros.evaluation.pipeline import Network
 from fcis_ros.metrics.coco_results import to_results
 from fcis_ros.metrics.matching import match_image
 from fcis_ros.results.gallery import picture
 from fcis_ros.results.image_report import EvaluatedImage, choose
+from fcis_ros.structures import Instances
 
 
 @dataclass(frozen=True)
@@ -30,16 +34,19 @@ class AnnotatedImages:
     entries: Sequence[ImageEntry]
     folder: Path
 
-    def predict(self, entries: Sequence[ImageEntry], network: Network) -> Iterator[tuple[ImageEntry, PredictedImage]]:
-        """Yields images with their predictions.
+    def predict(self, entries: Sequence[ImageEntry], network: Network) -> Iterator[tuple[np.ndarray, Instances, float]]:
+        """Yields images, [H, W, 3] uint8, RGB, with their instances and the run time of the network in milliseconds.
 
         Raises:
             InputError: an image cannot be read, or has another size than in the annotation file.
         """
         files = (ImageFile(entry.id, self.ground_truth.path_of(entry, self.folder)) for entry in entries)
         for entry, predicted in zip(entries, predict_images(files, network, score_floor=0.0), strict=True):
-            self.ground_truth.require_size(entry, *predicted.image.shape[:2])
-            yield entry, predicted
+            image, instances, milliseconds = predicted.decoded.image, predicted.instances, predicted.milliseconds
+            if image is None or instances is None or milliseconds is None:
+                raise InputError(predicted.decoded.problem)
+            self.ground_truth.require_size(entry, *image.shape[:2])
+            yield image, instances, milliseconds
 
 
 def evaluate_images(images: AnnotatedImages, entries: Sequence[ImageEntry], network: Network) -> Iterator[EvaluatedImage]:
@@ -53,9 +60,9 @@ def evaluate_images(images: AnnotatedImages, entries: Sequence[ImageEntry], netw
     Raises:
         InputError: an image cannot be read or has another size than in the annotation file, or an annotation is malformed.
     """
-    for entry, predicted in images.predict(entries, network):
-        matches = match_image(images.ground_truth.objects(entry), to_results(predicted.instances, entry.id))
-        yield EvaluatedImage(entry.id, entry.file_name, matches, predicted.milliseconds)
+    for entry, (_, instances, milliseconds) in zip(entries, images.predict(entries, network), strict=True):
+        matches = match_image(images.ground_truth.objects(entry), to_results(instances, entry.id))
+        yield EvaluatedImage(entry.id, entry.file_name, matches, milliseconds)
 
 
 def shown_images(
@@ -72,8 +79,8 @@ def shown_images(
     chosen = choose(evaluated, score)
     by_id = {entry.id: entry for entry in images.entries}
     entries = [by_id[result.id] for _, result in chosen]
-    for (group, result), (entry, predicted) in zip(chosen, images.predict(entries, network), strict=True):
+    predictions = images.predict(entries, network)
+    for (group, result), entry, (image, instances, _) in zip(chosen, entries, predictions, strict=True):
         objects = zip(images.ground_truth.objects(entry), result.matches.object_scores, strict=True)
         missed = [annotation for annotation, object_score in objects if not annotation["iscrowd"] and object_score < score]
-        instances = predicted.instances.select(predicted.instances.scores >= score)
-        yield group, result, picture(predicted.image, instances, missed)
+        yield group, result, picture(image, instances.select(instances.scores >= score), missed)

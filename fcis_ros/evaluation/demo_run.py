@@ -22,6 +22,7 @@ from fcis_ros.evaluation.live import ANSWERS, CLIP, bag_entry, evaluate_answers,
 from fcis_ros.evaluation.recordings import EvaluationInputs
 from fcis_ros.evaluation.replay import OVERLAY_TOPIC
 from fcis_ros.evaluation.spec import EvaluationSpec, Playback
+from fcis_ros.findings import to_json
 from fcis_ros.messages import image_messages
 from fcis_ros.messages.typestore import TRUTH_TOPIC
 from fcis_ros.model.exported import class_names_of
@@ -52,13 +53,13 @@ def run_demo(
     """
     (name,), class_names = spec.recordings, class_names_of(spec.checkpoint)
     synthetic = name == SYNTHETIC
-    unusable: list[str] = []
     if is_bag(Path(name)):
-        source = open_bag(Path(name), playback.rate, max_frames, spec.topic, unusable.append)
+        source = open_bag(Path(name), playback.rate, max_frames, spec.topic)
     else:
         source = open_source(name, playback.rate, max_frames, seed)
     frames = tqdm(source.frames(), "record", source.count, unit="frame", mininterval=0.5)
-    sent = record(frames, folder / CLIP, source.count, synthetic_ground_truth if synthetic else None)
+    clip = record(frames, folder / CLIP, source.count, synthetic_ground_truth if synthetic else None)
+    sent, unusable = clip.frames, [f"frame {frame.name}: {frame.problem}" for frame in clip.unusable]
     recording = open_recording(folder / CLIP)
     ground_truth: GroundTruth | None = None
     described = None
@@ -73,11 +74,13 @@ def run_demo(
     answers = play(spec, playback, class_names, folder, len(sent))
     rate = playback.rate or source.rate
     description = source.description if is_live(name) else without_folders(source.description, [str(Path(name))])
-    about = {
+    about: dict[str, Any] = {
         "bags": [bag_entry(recording, CLIP, in_folder=True)],
         "input": f"{description}, {rate:g} frames/s", "truth": described,
         "seed": seed if synthetic else None, "left_out": {short_names([name])[0]: unusable},
     }  # fmt: skip
+    if source.findings:
+        about["findings"] = to_json(source.findings)
     inputs = EvaluationInputs([recording], [ground_truth] if ground_truth else None, class_names)
     evaluate_answers(inputs, answers, spec, playback.rate, about, folder)
     _write_overlays(folder, list(answers.measured.sent), rate)

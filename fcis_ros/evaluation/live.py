@@ -27,6 +27,7 @@ from fcis_ros.evaluation.recordings import EvaluationInputs, evaluate
 from fcis_ros.evaluation.replay import MASKS_TOPIC, Measured, replay
 from fcis_ros.evaluation.spec import SCORE_FLOOR, EvaluationSpec, Playback, Shard
 from fcis_ros.files import sha256
+from fcis_ros.findings import to_json
 from fcis_ros.messages import mask_messages
 from fcis_ros.messages.typestore import header_stamp, message_types
 from fcis_ros.model.exported import class_names_of
@@ -153,10 +154,10 @@ def evaluate_recording_live(spec: EvaluationSpec, playback: Playback, folder: Pa
     opened = open_ground_truth([recording], spec.annotations, spec.ground_truth_topic, class_names)
     source = open_bag(path, playback.rate, None, spec.topic)
     frames = tqdm(source.frames(), "record", source.count, unit="frame", mininterval=0.5)
-    sent = record(frames, folder / CLIP, source.count)
+    sent = record(frames, folder / CLIP, source.count).frames
     answers = play(spec, playback, class_names, folder, len(sent))
     inputs = EvaluationInputs([recording], opened.sources if opened else None, class_names)
-    about = {"truth": opened.description if opened else None}
+    about = {"truth": opened.description if opened else None, "findings": to_json(recording.findings)}
     report = evaluate_answers(inputs, answers, spec, playback.rate, about, folder)
     if opened and not report["frames_annotated"]:
         raise opened.sources[0].no_match(report["frames_in"])

@@ -19,7 +19,7 @@ from fcis_ros.ros import calibration, qos, run_node
 from fcis_ros.ros.params import Parameter, declare_row
 
 T = TypeVar("T")
-OpenBag = Callable[[Path, float | None, str | None, Callable[[str], None]], Any]  # -> data.frame_sources.FrameSource
+OpenBag = Callable[[Path, float | None, str | None], Any]  # -> data.frame_sources.FrameSource
 RECONNECT_SECONDS = 15.0  # time without a frame after which a camera is lost for good
 RETRY_SECONDS = 1.0
 PARAMETERS = (
@@ -75,8 +75,7 @@ class CameraSource(Node):
     """Publishes ``image_raw`` and ``camera_info`` with equal headers.
 
     Args:
-        open_bag: a function that opens a recording (path, rate, topic, function for the reasons why messages are left out);
-            None if the library for it is not installed.
+        open_bag: a function that opens a recording (path, rate, topic); None if the library for it is not installed.
     """
 
     def __init__(self, open_bag: OpenBag | None = None) -> None:
@@ -97,12 +96,14 @@ class CameraSource(Node):
         if not self._live and is_bag(Path(source)):
             if open_bag is None:
                 raise InputError(f"{source}: recordings need rosbags (pip install rosbags)")
-            self._source = open_bag(Path(source), rate or None, topic or None, self.get_logger().warning)
+            self._source = open_bag(Path(source), rate or None, topic or None)
             self._recorded_time = not rate
         elif topic:
             raise InputError(f"topic {topic}: {without_secrets(source)} is not a recording")
         else:
             self._source = open_source(source, rate or None, 2**31 if self._live else None)
+        for finding in self._source.findings:
+            self.get_logger().warning(str(finding))
         self._images = self.create_publisher(Image, "image_raw", QoSProfile(depth=1))
         namespace = self.resolve_topic_name("image_raw").rsplit("/", 1)[0]
         info_topic = qos.companion_topic(self, "camera_info", f"{namespace}/camera_info")
@@ -137,10 +138,15 @@ class CameraSource(Node):
         if self._live:
             frames = reconnecting(self._source.frames, self.get_logger().warning)
             yield from ((frame.image, 0.0) for frame in frames)
+        from fcis_ros.data.frame_sources import UnusableFrame
+
         period = 1 / self._source.rate
         while True:
             last = None
             for frame in self._source.frames():
+                if isinstance(frame, UnusableFrame):
+                    self.get_logger().warning(f"frame {frame.name}: {frame.problem}")
+                    continue
                 yield frame.image, period if last is None or not self._recorded_time else (frame.stamp - last) / 1e9
                 last = frame.stamp
             if not self._loop:

@@ -64,7 +64,7 @@ def test_topic_recorded_annotations_are_read_back(tmp_path, images):
     path = tmp_path / "truth.json"
     path.write_text(json.dumps(content))
     truth = ClipGroundTruth(path)
-    recorded = record(open_source(str(images)).frames(), tmp_path / "bag", ground_truth=truth)
+    recorded = record(open_source(str(images)).frames(), tmp_path / "bag", ground_truth=truth).frames
     assert truth.count_crowds(frame.name for frame in recorded.values()) == 1
     recording = open_recording(tmp_path / "bag")
     topic = GroundTruthTopic(recording, TRUTH_TOPIC, NAMES)
