@@ -3,20 +3,24 @@
 """The node that publishes a camera, a recording, a video, an image folder or the synthetic clip as images."""
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
-from rclpy.executors import SingleThreadedExecutor
+import rclpy.logging
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from sensor_msgs.msg import CameraInfo, Image
 
 from fcis_ros.errors import InputError
+from fcis_ros.findings import listing
 from fcis_ros.messages.image_messages import fill_image
 from fcis_ros.ros import calibration, qos, run_node
+from fcis_ros.ros.header_checks import nanoseconds
 from fcis_ros.ros.params import Parameter, declare_row
+from fcis_ros.ros.played_node import UNANSWERED, PlayedNode
 
 T = TypeVar("T")
 OpenBag = Callable[[Path, float | None, str | None, Callable[[str], None]], Any]  # -> data.frame_sources.FrameSource
@@ -33,6 +37,8 @@ PARAMETERS = (
     Parameter("loop", True, "Whether a video, folder or clip starts again at its end.", read_only=True),
     Parameter("camera_info_url", "", "YAML file with the calibration of the camera; empty for none (K is zero).",
               read_only=True),
+    Parameter("wait_for", "", "Full name of a fcis_node: the source begins when it is active and reads the images, waits for it if "
+              "it computes every frame, and says at the end what became of the frames; empty for none.", read_only=True),
 )  # fmt: skip
 
 
@@ -85,7 +91,7 @@ class CameraSource(Node):
         # The import takes seconds: a node that exists by now ends cleanly at an interrupt.
         from fcis_ros.data.frame_sources import is_bag, is_live, open_source, without_secrets
 
-        source, rate, topic, self._frame_id, self._loop, url = (declare_row(self, row) for row in PARAMETERS)
+        source, rate, topic, self._frame_id, self._loop, url, wait_for = (declare_row(self, row) for row in PARAMETERS)
         source = str(source)
         self._calibration = None
         if url:
@@ -94,43 +100,71 @@ class CameraSource(Node):
         self._live = is_live(source)
         # A live camera has no end: the number of frames is a bound that is never reached.
         self._recorded_time = False
+        self._left_out: Counter[str] = Counter()  # {reason: frames of the recording without a usable image}
         if not self._live and is_bag(Path(source)):
             if open_bag is None:
                 raise InputError(f"{source}: recordings need rosbags (pip install rosbags)")
-            self._source = open_bag(Path(source), rate or None, topic or None, self.get_logger().warning)
+            self._source = open_bag(Path(source), rate or None, topic or None, self._leave_out)
             self._recorded_time = not rate
         elif topic:
             raise InputError(f"topic {topic}: {without_secrets(source)} is not a recording")
         else:
             self._source = open_source(source, rate or None, 2**31 if self._live else None)
-        self._images = self.create_publisher(Image, "image_raw", QoSProfile(depth=1))
+        profile = QoSProfile(depth=UNANSWERED if wait_for else 1)
+        self._images = self.create_publisher(Image, "image_raw", profile)
         namespace = self.resolve_topic_name("image_raw").rsplit("/", 1)[0]
         info_topic = qos.companion_topic(self, "camera_info", f"{namespace}/camera_info")
-        self._infos = self.create_publisher(CameraInfo, info_topic, QoSProfile(depth=1))
+        self._infos = self.create_publisher(CameraInfo, info_topic, profile)
+        self._sent = 0
+        self._played = PlayedNode(self, wait_for, self._spin) if wait_for else None
 
-    def run(self, executor: SingleThreadedExecutor) -> None:
+    def run(self) -> None:
         """Publishes until the source or the context ends.
-
-        Args:
-            executor: the executor of this node; it serves callbacks between frames.
 
         Raises:
             InputError: a frame cannot be read.
+            ExternalShutdownException: the context has ended.
         """
+        played = self._played
+        if played:
+            played.wait_until_ready(self._images)
         how = "in recorded time, about" if self._recorded_time else "at"
         self.get_logger().info(f"{self._source.description} {how} {self._source.rate:g} Hz")
         due = time.monotonic()
         for image, wait in self._frames():
             if not self._live:
                 due = max(due + wait, time.monotonic() - 1.0)
-                time.sleep(max(0.0, due - time.monotonic()))
-            executor.spin_once(timeout_sec=0)
-            if not self.context.ok():
-                return
+            self._spin(0)
+            while (left := due - time.monotonic()) > 0:
+                self._spin(left)
+            if played:
+                played.wait_for_room()
             self._publish(image)
+        if played:
+            played.wait_for_answers()
+        if self._left_out or (played and played.every and played.frames.lost):
+            self.exit_status = run_node.UNUSABLE
 
     def finish(self) -> None:
-        """Does nothing: there is nothing to finish."""
+        """Says what became of the frames, if the source counts them or some were left out."""
+        if not self._sent or not (self._played or self._left_out):
+            return
+        text = str(self._played.frames) if self._played else f"{self._sent} frames sent"
+        if self._left_out:
+            reasons = listing(f"{reason} ({count})" for reason, count in self._left_out.items())
+            text += f"; {self._left_out.total()} frames of the recording left out: {reasons}"
+        # A separate logger: the node's would publish to /rosout, which is gone after a signal.
+        logger = rclpy.logging.get_logger(f"{self.get_name()} account")
+        (logger.warning if self._left_out or (self._played and self._played.frames.lost) else logger.info)(text)
+
+    def _spin(self, seconds: float) -> None:
+        """Serves a callback if there is one within some seconds."""
+        run_node.spin_once(self.executor, seconds)
+
+    def _leave_out(self, reason: str) -> None:
+        if reason not in self._left_out:
+            self.get_logger().warning(reason)
+        self._left_out[reason] += 1
 
     def _frames(self) -> Iterator[tuple[np.ndarray, float]]:
         """Yields images and the seconds between each and the one before."""
@@ -160,6 +194,9 @@ class CameraSource(Node):
         info.header, info.height, info.width = image.header, image.height, image.width
         self._images.publish(image)
         self._infos.publish(info)
+        self._sent += 1
+        if self._played:
+            self._played.frames.add_sent(nanoseconds(image.header.stamp))
 
 
 def main(open_bag: OpenBag | None = None) -> int:
@@ -171,4 +208,4 @@ def main(open_bag: OpenBag | None = None) -> int:
     Returns:
         0 at the end of the source or after an interrupt, 2 if it cannot be used or a camera is lost for good.
     """
-    return run_node.run("camera_source", lambda: CameraSource(open_bag), lambda executor, node: node.run(executor))
+    return run_node.run("camera_source", lambda: CameraSource(open_bag), lambda _executor, node: node.run())

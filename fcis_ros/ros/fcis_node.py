@@ -144,6 +144,7 @@ class FcisNode(LifecycleNodeMixin, Node):
         )
         self._facts = {"model": predictor.name, "checkpoint_sha256": digest}
         self._facts |= {"device": predictor.device, "precision": predictor.precision, "batch": self._worker.batch}
+        self._facts |= {name: value[name] for name in ("frame_policy", "queue_size")}
         self._queue.open(SegmentService.NAME, 1)
         self.get_logger().info(f"model {predictor.name} on {predictor.device}: {', '.join(predictor.config.class_names)}")
 
