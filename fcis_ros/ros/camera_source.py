@@ -10,7 +10,6 @@ from typing import Any, TypeVar
 
 import numpy as np
 import rclpy.logging
-from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from sensor_msgs.msg import CameraInfo, Image
 
@@ -19,7 +18,8 @@ from fcis_ros.findings import listing
 from fcis_ros.messages.image_messages import fill_image
 from fcis_ros.ros import calibration, qos, run_node
 from fcis_ros.ros.header_checks import nanoseconds
-from fcis_ros.ros.params import Parameter, declare_row
+from fcis_ros.ros.parameter_node import ParameterNode
+from fcis_ros.ros.params import Parameter
 from fcis_ros.ros.played_node import UNANSWERED, PlayedNode
 
 T = TypeVar("T")
@@ -37,8 +37,8 @@ PARAMETERS = (
     Parameter("loop", True, "Whether a video, folder or clip starts again at its end.", read_only=True),
     Parameter("camera_info_url", "", "YAML file with the calibration of the camera; empty for none (K is zero).",
               read_only=True),
-    Parameter("wait_for", "", "Full name of a fcis_node: the source begins when it is active and reads the images, waits for it if "
-              "it computes every frame, and says at the end what became of the frames; empty for none.", read_only=True),
+    Parameter("wait_for", "", "Full name of a fcis_node: the source begins when it is active and reads the images, waits for "
+              "it if it computes every frame, and says at the end what became of the frames; empty for none.", read_only=True),
 )  # fmt: skip
 
 
@@ -77,7 +77,7 @@ def reconnecting(
         sleep(RETRY_SECONDS)
 
 
-class CameraSource(Node):
+class CameraSource(ParameterNode):
     """Publishes ``image_raw`` and ``camera_info`` with equal headers.
 
     Args:
@@ -91,7 +91,7 @@ class CameraSource(Node):
         # The import takes seconds: a node that exists by now ends cleanly at an interrupt.
         from fcis_ros.data.frame_sources import is_bag, is_live, open_source, without_secrets
 
-        source, rate, topic, self._frame_id, self._loop, url, wait_for = (declare_row(self, row) for row in PARAMETERS)
+        source, rate, topic, self._frame_id, self._loop, url, wait_for = self.declare(PARAMETERS).values()
         source = str(source)
         self._calibration = None
         if url:

@@ -17,7 +17,6 @@ from rcl_interfaces.msg import SetParametersResult
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNodeMixin, LifecycleState, TransitionCallbackReturn
-from rclpy.node import Node
 
 from fcis_ros.errors import InputError
 from fcis_ros.omp import limit_spinning
@@ -27,6 +26,7 @@ from fcis_ros.ros.diagnostics import Status
 from fcis_ros.ros.executor_waker import ExecutorWaker
 from fcis_ros.ros.frame_queue import FrameQueue
 from fcis_ros.ros.image_input import ImageInput
+from fcis_ros.ros.parameter_node import ParameterNode
 from fcis_ros.ros.segment_service import SegmentService
 from fcis_ros.ros.transition_thread import TransitionThread
 
@@ -35,7 +35,7 @@ HANG_SECONDS = 10.0  # after which the device is said to hang if the frames in w
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 
 
-class FcisNode(LifecycleNodeMixin, Node):
+class FcisNode(LifecycleNodeMixin, ParameterNode):
     """A lifecycle node around one model; see docs/node.md for topics, parameters and behaviour.
 
     Attributes:
@@ -44,11 +44,11 @@ class FcisNode(LifecycleNodeMixin, Node):
     """
 
     def __init__(self) -> None:
-        Node.__init__(self, "fcis_node")
+        ParameterNode.__init__(self, "fcis_node")
         # A separate group: while one service waits for a transition, the others and everything else are answered.
         LifecycleNodeMixin.__init__(self, callback_group=ReentrantCallbackGroup())
         self.ended, self.exit_status = False, run_node.DONE
-        self._settings = params.CurrentSettings(params.declare(self))
+        self._settings = params.CurrentSettings(params.settings_of(self.declare(params.PARAMETERS)))
         self.add_on_set_parameters_callback(self._set_parameters)
         self._waker = ExecutorWaker(self, self._refresh_inputs)
         self._transitions = TransitionThread(self._waker, self.get_logger(), self._is_running)

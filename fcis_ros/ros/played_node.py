@@ -17,7 +17,7 @@ from fcis_ros.ros.header_checks import nanoseconds
 from fcis_ros.ros.played_frames import PlayedFrames
 
 UNANSWERED = 4  # largest number of frames under way with `frame_policy: every`: enough to keep the node busy
-PATIENCE = 4  # statuses in a row with a best-effort subscription, which `input_qos: auto` replaces as soon as it sees the source
+PATIENCE = 4  # statuses in a row with a best-effort subscription, which `input_qos: auto` replaces when it sees the source
 SAY_SECONDS = 5.0  # time between two lines that say what is waited for
 SPIN_SECONDS = 0.2
 
