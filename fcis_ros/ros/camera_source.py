@@ -35,8 +35,8 @@ PARAMETERS = (
     Parameter("topic", "", "Topic of the images in a recording with several image topics.", read_only=True),
     Parameter("frame_id", "camera_optical_frame", "Optical frame of the camera (REP-103) in the headers.", read_only=True),
     Parameter("loop", True, "Whether a video, folder or clip starts again at its end.", read_only=True),
-    Parameter("camera_info_url", "", "YAML file with the calibration of the camera; empty for none (K is zero).",
-              read_only=True),
+    Parameter("camera_info_url", "", "Calibration of the camera: a path, file:///PATH or package://PACKAGE/PATH; empty for "
+              "none (K is zero).", read_only=True),
     Parameter("wait_for", "", "Full name of a fcis_node: the source begins when it is active and reads the images, waits for "
               "it if it computes every frame, and says at the end what became of the frames; empty for none.", read_only=True),
 )  # fmt: skip
@@ -96,7 +96,7 @@ class CameraSource(ParameterNode):
         self._calibration = None
         if url:
             self._calibration = CameraInfo()
-            calibration.fill(self._calibration, url)
+            calibration.fill(self._calibration, url, self.get_name())
         self._live = is_live(source)
         # A live camera has no end: the number of frames is a bound that is never reached.
         self._recorded_time = False

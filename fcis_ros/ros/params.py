@@ -56,7 +56,7 @@ PARAMETERS = (
               read_only=True, launch=True),
     Parameter("precision", "auto",
               "Precision of the convolutions: fp32, tf32, bf16, fp16, or auto, which depends on the hardware only.",
-              read_only=True, launch=True),
+              choices=("auto", "fp32", "tf32", "bf16", "fp16"), read_only=True, launch=True),
     Parameter("threads", 0, "Number of CPU threads of the network; 0 for PyTorch's default.", (0, 1024),
               read_only=True, launch=True),
     Parameter("max_batch", 0, "Maximum number of frames of different cameras computed together; 0 for 8 on a GPU and 1 on a "
