@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The node that publishes a camera, a recording, a video, an image folder or the synthetic clip as images."""
 
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -16,7 +17,7 @@ from sensor_msgs.msg import CameraInfo, Image
 from fcis_ros.errors import InputError
 from fcis_ros.findings import listing
 from fcis_ros.messages.image_messages import fill_image
-from fcis_ros.ros import calibration, qos, run_node
+from fcis_ros.ros import calibration, qos, run_node, usage
 from fcis_ros.ros.header_checks import nanoseconds
 from fcis_ros.ros.parameter_node import ParameterNode
 from fcis_ros.ros.params import Parameter
@@ -24,6 +25,11 @@ from fcis_ros.ros.played_node import UNANSWERED, PlayedNode
 
 T = TypeVar("T")
 OpenBag = Callable[[Path, float | None, str | None, Callable[[str], None]], Any]  # -> data.frame_sources.FrameSource
+TOPICS = """
+image_raw    out: images, rgb8
+camera_info  out: calibration with the same headers
+~/masks of the node in wait_for, /diagnostics: in, with wait_for
+"""
 RECONNECT_SECONDS = 15.0  # time without a frame after which a camera is lost for good
 RETRY_SECONDS = 1.0
 PARAMETERS = (
@@ -206,6 +212,10 @@ def main(open_bag: OpenBag | None = None) -> int:
         open_bag: the argument of ``CameraSource``.
 
     Returns:
-        0 at the end of the source or after an interrupt, 2 if it cannot be used or a camera is lost for good.
+        0 at the end of the source, after an interrupt or ``--help``; 2 if the source or a part of it cannot be used, a camera
+        is lost for good, or a node that computes every frame has not answered all.
     """
+    if usage.asked(sys.argv):
+        print(usage.usage("camera_source", "Publishes a camera, a recording, a video or images.", TOPICS, PARAMETERS))
+        return run_node.DONE
     return run_node.run("camera_source", lambda: CameraSource(open_bag), lambda _executor, node: node.run())

@@ -6,6 +6,7 @@ A frame goes one way: subscription, queue, worker, sink. There are three threads
 services, the worker's computes and publishes, and lifecycle transitions run in a separate one.
 """
 
+import sys
 import time
 from collections.abc import Sequence
 from functools import partial
@@ -20,7 +21,7 @@ from rclpy.lifecycle import LifecycleNodeMixin, LifecycleState, TransitionCallba
 
 from fcis_ros.errors import InputError
 from fcis_ros.omp import limit_spinning
-from fcis_ros.ros import inference_worker, model_loading, node_diagnostics, params, qos, run_node
+from fcis_ros.ros import inference_worker, model_loading, node_diagnostics, params, qos, run_node, usage
 from fcis_ros.ros.camera import OUTPUTS, Camera, CameraContext
 from fcis_ros.ros.diagnostics import Status
 from fcis_ros.ros.executor_waker import ExecutorWaker
@@ -31,6 +32,15 @@ from fcis_ros.ros.segment_service import SegmentService
 from fcis_ros.ros.transition_thread import TransitionThread
 
 ANSWER_SECONDS = 0.5  # until the last answer has left the process: the middleware drops it with its sender
+TOPICS = """
+image, image/compressed  in: images (NAME/image with cameras)
+~/masks                  out: instance masks of every processed frame (~/NAME/masks with cameras; likewise the others)
+~/overlay                out: the frame with masks
+~/labels, ~/labels_color out: instance numbers of all pixels, as numbers and in colours
+~/timing                 out: milliseconds of every stage
+/diagnostics             out: state, rates, outcomes of frames, once per second
+~/segment                service: one image in, its masks out
+"""
 HANG_SECONDS = 10.0  # after which the device is said to hang if the frames in work have not ended
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 
@@ -272,8 +282,11 @@ def main() -> int:
     """Runs the node until it is interrupted.
 
     Returns:
-        0 after an interrupt, 2 if a parameter or the model cannot be used, 3 if the device has failed for good.
+        0 after an interrupt or ``--help``, 2 if a parameter or the model cannot be used, 3 if the device has failed for good.
     """
+    if usage.asked(sys.argv):
+        print(usage.usage("fcis_node", "Images in, instance masks out: a lifecycle node.", TOPICS, params.PARAMETERS))
+        return run_node.DONE
     limit_spinning()
 
     def spin(executor: Any, node: FcisNode) -> None:
