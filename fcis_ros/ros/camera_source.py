@@ -4,7 +4,6 @@
 
 import sys
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,7 +14,6 @@ from rclpy.qos import QoSProfile
 from sensor_msgs.msg import CameraInfo, Image
 
 from fcis_ros.errors import InputError
-from fcis_ros.findings import listing
 from fcis_ros.messages.image_messages import fill_image
 from fcis_ros.ros import calibration, qos, run_node, usage
 from fcis_ros.ros.header_checks import nanoseconds
@@ -106,7 +104,7 @@ class CameraSource(ParameterNode):
         self._live = is_live(source)
         # A live camera has no end: the number of frames is a bound that is never reached.
         self._recorded_time = False
-        self._left_out: Counter[str] = Counter()  # {reason: frames of the recording without a usable image}
+        self._left_out: list[str] = []  # frames of the recording without a usable image, with the reason
         if not self._live and is_bag(Path(source)):
             if open_bag is None:
                 raise InputError(f"{source}: recordings need rosbags (pip install rosbags)")
@@ -136,6 +134,15 @@ class CameraSource(ParameterNode):
             played.wait_until_ready(self._images)
         how = "in recorded time, about" if self._recorded_time else "at"
         self.get_logger().info(f"{self._source.description} {how} {self._source.rate:g} Hz")
+        try:
+            self._play()
+        finally:  # also of a recording that ends with damage
+            if played and self.context.ok():
+                played.wait_for_answers()
+        if self._left_out or (played and played.every and played.frames.lost):
+            self.exit_status = run_node.UNUSABLE
+
+    def _play(self) -> None:
         due = time.monotonic()
         for image, wait in self._frames():
             if not self._live:
@@ -143,13 +150,9 @@ class CameraSource(ParameterNode):
             self._spin(0)
             while (left := due - time.monotonic()) > 0:
                 self._spin(left)
-            if played:
-                played.wait_for_room()
+            if self._played:
+                self._played.wait_for_room()
             self._publish(image)
-        if played:
-            played.wait_for_answers()
-        if self._left_out or (played and played.every and played.frames.lost):
-            self.exit_status = run_node.UNUSABLE
 
     def finish(self) -> None:
         """Says what became of the frames, if the source counts them or some were left out."""
@@ -157,8 +160,7 @@ class CameraSource(ParameterNode):
             return
         text = str(self._played.frames) if self._played else f"{self._sent} frames sent"
         if self._left_out:
-            reasons = listing(f"{reason} ({count})" for reason, count in self._left_out.items())
-            text += f"; {self._left_out.total()} frames of the recording left out: {reasons}"
+            text += f"; {len(self._left_out)} frames of the recording left out, the first: {self._left_out[0]}"
         # A separate logger: the node's would publish to /rosout, which is gone after a signal.
         logger = rclpy.logging.get_logger(f"{self.get_name()} account")
         (logger.warning if self._left_out or (self._played and self._played.frames.lost) else logger.info)(text)
@@ -167,10 +169,10 @@ class CameraSource(ParameterNode):
         """Serves a callback if there is one within some seconds."""
         run_node.spin_once(self.executor, seconds)
 
-    def _leave_out(self, reason: str) -> None:
-        if reason not in self._left_out:
-            self.get_logger().warning(reason)
-        self._left_out[reason] += 1
+    def _leave_out(self, frame: str) -> None:
+        if frame not in self._left_out:  # otherwise of an earlier round
+            self.get_logger().warning(frame)
+            self._left_out.append(frame)
 
     def _frames(self) -> Iterator[tuple[np.ndarray, float]]:
         """Yields images and the seconds between each and the one before."""

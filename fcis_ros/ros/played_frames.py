@@ -68,18 +68,21 @@ class PlayedFrames:
 
     @property
     def lost(self) -> int:
-        """The number of frames without an answer."""
-        return self.sent - self.answered
+        """The number of frames that will not be answered."""
+        return self.sent - self.answered - self.unsettled
 
     @property
     def _missing(self) -> int:
-        return max(0, self.lost - sum(map(self._since, DROPPED)))
+        """The number of frames without masks and without a reason."""
+        return max(0, self.sent - self.answered - sum(map(self._since, DROPPED)))
 
     def _since(self, outcome: str) -> int:
         return self._counts[outcome] - self._base[outcome] if self._counts else 0
 
     def __str__(self) -> str:
         reasons = [f"{count} {name}" for name in DROPPED if (count := self._since(name))]
-        reasons += [f"{self._missing} lost on the way"] if self._missing else []
+        on_the_way = self._missing - self.unsettled
+        reasons += [f"{on_the_way} lost on the way"] if on_the_way else []
         why = f" ({', '.join(reasons)})" if self.lost and reasons else ""
-        return f"{self.sent} frames sent, {self.answered} answered, {self.lost} lost{why}"
+        waiting = f", {self.unsettled} not answered yet" if self.unsettled else ""
+        return f"{self.sent} frames sent, {self.answered} answered, {self.lost} lost{why}{waiting}"

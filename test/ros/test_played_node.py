@@ -60,6 +60,12 @@ def test_played_node_every_lost_frames_end_with_status_2(client, play):
     assert player.wait() == 2 and re.fullmatch(r"50 frames sent, \d+ answered, (\d+) lost \(\1 stale\)", account(player))
 
 
+def test_played_node_interrupted_source_counts_what_it_has_sent(client, play, wait_for):
+    player, _ = play({"loop": True, "rate": 20.0})
+    wait_for(lambda: client.masks[""], "an answer")
+    assert player.interrupt() == 0 and re.match(r"\d+ frames sent, \d+ answered, \d+ lost", account(player))
+
+
 def test_played_node_one_of_several_cameras(client, play):
     client.watch("front")
     player, _ = play({"rate": 50.0}, "front/image", "/driver/image_raw", cameras="[front, left]", frame_policy="every")
