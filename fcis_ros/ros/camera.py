@@ -181,4 +181,4 @@ class Camera:
         facts = {"input": image_input.description, "stamp_jumps": self._jumps}
         times = self._times.percentiles(now, (50, 95))
         name = f"camera {self.name}" if self.name else "camera"
-        return diagnostics.camera_status(name, state, counts, added, seconds, times, image_input.finding, problems, facts)
+        return diagnostics.camera_status(name, state, counts, added, seconds, times, image_input.silence, problems, facts)

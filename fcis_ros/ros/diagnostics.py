@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fcis_ros.ros.frame_queue import OUTCOMES, FrameCounts
-from fcis_ros.ros.input_diagnosis import Finding
+from fcis_ros.ros.input_diagnosis import Silence
 
 OK, WARN, ERROR = 0, 1, 2  # as diagnostic_msgs/DiagnosticStatus has them
 WINDOW = 5.0  # seconds over which rates, times and levels are computed
@@ -80,7 +80,7 @@ def camera_status(
     added: Mapping[str, int],
     seconds: float,
     times: Mapping[str, Sequence[float]],
-    finding: Finding | None,
+    silence: Silence | None,
     problems: Sequence[str],
     facts: Mapping[str, object],
 ) -> Status:
@@ -93,7 +93,7 @@ def camera_status(
         added: {count: growth} within the window.
         seconds: the length of the window.
         times: {name: [median, 95th percentile]} in milliseconds, within the window.
-        finding: the reason why no images arrive; None if they do.
+        silence: the reason why no images arrive; None if they do.
         problems: the problems with headers within the window.
         facts: {key: value} of further values.
     """
@@ -108,8 +108,8 @@ def camera_status(
         level, message = OK, state
     elif added["failed"]:
         level, message = ERROR, f"{added['failed']} frames failed {window}"
-    elif finding:
-        level, message = ERROR if finding.error else WARN, finding.text
+    elif silence:
+        level, message = ERROR if silence.error else WARN, silence.text
     elif added["rejected"]:
         level, message = WARN, f"{added['rejected']} frames rejected {window}"
     elif added["stale"] and not added["processed"]:

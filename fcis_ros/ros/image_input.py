@@ -32,7 +32,7 @@ class ImageInput:
     is lost in between, none arrives twice or in another order.
 
     Attributes:
-        finding: the reason why no images arrive; None if they do.
+        silence: the reason why no images arrive; None if they do.
     """
 
     def __init__(self, node: Node, topic: str, receive: Callable[[Any], Any], profile: str):
@@ -44,7 +44,7 @@ class ImageInput:
             receive: the function that gets every message.
             profile: the path of the package's Fast DDS profile, for a hint.
         """
-        self.finding: input_diagnosis.Finding | None = None
+        self.silence: input_diagnosis.Silence | None = None
         self._node, self._receive, self._profile = node, receive, profile
         self._transport = node.get_parameter("transport").value
         self._policy = node.get_parameter("input_qos").value
@@ -59,8 +59,8 @@ class ImageInput:
         self._asked: tuple[type, QoSProfile] | None = None
         self._received = 0
         self._last = 0.0
-        self._logged: str | None = None  # kind of finding that was logged last
-        self._unnamed = 0  # how often a finding was not logged because a node's name was unknown
+        self._logged: str | None = None  # kind of silence that was logged last
+        self._unnamed = 0  # how often a silence was not logged because a node's name was unknown
         self._warned_large = False
 
     def refresh(self, wanted: bool, silence: float) -> None:
@@ -117,7 +117,7 @@ class ImageInput:
         for subscription in (self._subscription, self._former):
             if subscription is not None:
                 self._node.destroy_subscription(subscription)
-        self._subscription = self._former = self._asked = self.finding = None
+        self._subscription = self._former = self._asked = self.silence = None
         self._logged = None
         self._recent.clear()
 
@@ -141,7 +141,7 @@ class ImageInput:
                 self._node.get_logger().warning(f"{text}; {self._hint()}")
         self._receive(message)
 
-    def _diagnose(self, kind: type, profile: QoSProfile, infos: Sequence[Any], silent: float) -> input_diagnosis.Finding:
+    def _diagnose(self, kind: type, profile: QoSProfile, infos: Sequence[Any], silent: float) -> input_diagnosis.Silence:
         publishers = [
             input_diagnosis.Publisher(
                 input_diagnosis.full_name(info.node_namespace, info.node_name),
@@ -173,18 +173,18 @@ class ImageInput:
     def _hint(self) -> str:
         return input_diagnosis.transport_hint(get_rmw_implementation_identifier(), self._profile)
 
-    def _notice(self, finding: input_diagnosis.Finding | None) -> None:
-        """Keeps a finding for the diagnostics, and logs it if its kind has changed."""
-        self.finding = finding
-        kind = finding.kind if finding else ""
+    def _notice(self, silence: input_diagnosis.Silence | None) -> None:
+        """Keeps a silence for the diagnostics, and logs it if its kind has changed."""
+        self.silence = silence
+        kind = silence.kind if silence else ""
         if kind == self._logged:
             self._unnamed = 0
             return
-        if finding and input_diagnosis.UNNAMED in finding.text and self._unnamed < PATIENCE:
+        if silence and input_diagnosis.UNNAMED in silence.text and self._unnamed < PATIENCE:
             self._unnamed += 1
             return
         self._logged, self._unnamed = kind, 0
-        if finding:
-            self._node.get_logger().warning(finding.text)
+        if silence:
+            self._node.get_logger().warning(silence.text)
         else:
             self._node.get_logger().info(f"images arrive on {self.description}")

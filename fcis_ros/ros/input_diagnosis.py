@@ -31,7 +31,7 @@ class Publisher:
 
 
 @dataclass(frozen=True)
-class Finding:
+class Silence:
     """The reason why no images arrive.
 
     Attributes:
@@ -66,7 +66,7 @@ def remapping(name: str, compressed: bool, topic: str) -> str:
 
 def diagnose(
     topic: str, wanted: str, publishers: Sequence[Publisher], received: int, silent: float, elsewhere: Sequence[str], hint: str
-) -> Finding:
+) -> Silence:
     """Returns the reason why no images arrive.
 
     Args:
@@ -81,18 +81,18 @@ def diagnose(
     right = [publisher for publisher in publishers if publisher.type == wanted]
     if not publishers:
         others = f"; images are published on {', '.join(elsewhere)}" if elsewhere else ""
-        return Finding("no_publisher", f"no image for {silent:.0f} s: {topic} has no publisher{others}")
+        return Silence("no_publisher", f"no image for {silent:.0f} s: {topic} has no publisher{others}")
     if not right:
         other = publishers[0]
         text = f"no image for {silent:.0f} s: {other.node} publishes {topic} as {other.type}, {wanted} is needed"
-        return Finding("wrong_type", text, error=True)
+        return Silence("wrong_type", text, error=True)
     if all(publisher.mismatch for publisher in right):
         text = f"no image for {silent:.0f} s: the quality of service of {right[0].node} on {topic} does not match "
-        return Finding("incompatible_qos", f"{text}({right[0].mismatch}); use input_qos auto", error=True)
+        return Silence("incompatible_qos", f"{text}({right[0].mismatch}); use input_qos auto", error=True)
     if not received:
         text = f"no image for {silent:.0f} s: {right[0].node} is connected on {topic}, but nothing arrives"
-        return Finding("nothing_received", f"{text}; {hint}" if hint else text)
-    return Finding("silent", f"no image for {silent:.0f} s on {topic}: {right[0].node} has stopped publishing")
+        return Silence("nothing_received", f"{text}; {hint}" if hint else text)
+    return Silence("silent", f"no image for {silent:.0f} s on {topic}: {right[0].node} has stopped publishing")
 
 
 def lacks_profile(middleware: str) -> bool:

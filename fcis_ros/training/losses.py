@@ -15,6 +15,7 @@ from fcis_ros.model.fcis import FCIS, with_image_index
 from fcis_ros.model.proposals import propose
 from fcis_ros.model.score_maps import operators
 from fcis_ros.training.augment import TrainItem
+from fcis_ros.training.mixed_precision import autocasting
 from fcis_ros.training.targets import RPN_SAMPLES, roi_targets, rpn_targets
 from fcis_ros.training.train_config import TrainConfig
 
@@ -100,11 +101,14 @@ def compute_losses(
 
     Returns:
         {name: scalar} of ``LOSSES``, each averaged over the images.
+
+    Raises:
+        InputError: ``bf16`` on a CPU, for a model that is too narrow.
     """
     device = next(model.parameters()).device
     items = [TrainItem(*(getattr(item, field.name).to(device) for field in fields(item))) for item in items]
     images = torch.stack([item.image for item in items]).contiguous(memory_format=torch.channels_last)
-    with torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bf16"):
+    with autocasting(precision, device, model.config.width):
         maps = model.dense(images)
     logits, deltas = maps.logits, maps.deltas
     anchors = boxes.grid_anchors(model.rpn.anchors, logits.shape[2], logits.shape[3], STRIDE)

@@ -11,6 +11,9 @@
 Not fp16, which inference prefers on a GPU: its gradients underflow without a loss scale, bfloat16's do not.
 """
 
+import contextlib
+from collections.abc import Iterator
+
 import torch
 
 from fcis_ros.errors import InputError
@@ -39,3 +42,19 @@ def training_precision(name: str, device: torch.device, width: int) -> str:
         return name
     has_bf16 = torch.cuda.get_device_capability(device) >= (8, 0) if device.type == "cuda" else cpu_bf16_unit() is not None
     return "bf16" if has_bf16 and not narrow else "fp32"
+
+
+@contextlib.contextmanager
+def autocasting(name: str, device: torch.device, width: int) -> Iterator[None]:
+    """Convolves in a precision inside the block; the only code that turns bfloat16 on for training.
+
+    Args:
+        name: precision as chosen by ``training_precision``: ``fp32`` or ``bf16``.
+        device: device that computes.
+        width: width of the model.
+
+    Raises:
+        InputError: ``bf16`` on a CPU, for a model that is too narrow.
+    """
+    with torch.autocast(device.type, dtype=torch.bfloat16, enabled=training_precision(name, device, width) == "bf16"):
+        yield

@@ -5,7 +5,7 @@ import pytest
 from fcis_ros.ros import diagnostics
 from fcis_ros.ros.diagnostics import ERROR, OK, WARN
 from fcis_ros.ros.frame_queue import FrameCounts
-from fcis_ros.ros.input_diagnosis import Finding
+from fcis_ros.ros.input_diagnosis import Silence
 
 
 def test_rate_window_counts_growth_within_window():
@@ -31,10 +31,10 @@ def test_recent_old_values_are_left_out():
     assert recent.percentiles(16.0, (50,)) == {}
 
 
-def status(state="active", finding=None, problems=(), **added):
+def status(state="active", silence=None, problems=(), **added):
     added = dict.fromkeys(("received", "processed", "overwritten", "rejected", "stale", "failed"), 0) | added
     counts = FrameCounts(received=100, processed=1, failed=99)  # history must not matter
-    return diagnostics.camera_status("camera", state, counts, added, 5.0, {"latency_ms": [1.0, 2.0]}, finding, problems, {})
+    return diagnostics.camera_status("camera", state, counts, added, 5.0, {"latency_ms": [1.0, 2.0]}, silence, problems, {})
 
 
 @pytest.mark.parametrize(
@@ -45,10 +45,10 @@ def status(state="active", finding=None, problems=(), **added):
         ({"rejected": 5, "processed": 5}, WARN, "5 frames rejected in the last 5 s"),
         ({"stale": 5}, WARN, "all 5 frames in the last 5 s were older than max_age_ms"),
         ({"stale": 5, "processed": 1}, OK, "0.2 of 0.0 frames/s"),
-        ({"finding": Finding("no_publisher", "no camera")}, WARN, "no camera"),
-        ({"finding": Finding("wrong_type", "a string", error=True)}, ERROR, "a string"),
+        ({"silence": Silence("no_publisher", "no camera")}, WARN, "no camera"),
+        ({"silence": Silence("wrong_type", "a string", error=True)}, ERROR, "a string"),
         ({"problems": ["no time stamp"]}, WARN, "no time stamp"),
-        ({"state": "inactive", "finding": Finding("no_publisher", "no camera")}, OK, "inactive"),
+        ({"state": "inactive", "silence": Silence("no_publisher", "no camera")}, OK, "inactive"),
         ({"state": "disabled"}, OK, "disabled"),
     ],
 )

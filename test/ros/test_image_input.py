@@ -97,7 +97,7 @@ def test_image_input_images_elsewhere_are_named_with_remedy(graph, wait_for, tra
 
     def found() -> str:
         reader.refresh(True, 0.0)
-        return reader.finding.text if reader.finding else ""
+        return reader.silence.text if reader.silence else ""
 
     wait_for(lambda: f"has no publisher; images are published on {said}" in found(), "the remedy")
     assert found().endswith(said)
@@ -105,16 +105,16 @@ def test_image_input_images_elsewhere_are_named_with_remedy(graph, wait_for, tra
 
 def test_image_input_unknown_name_delays_log():
     from fcis_ros.ros.image_input import PATIENCE, ImageInput
-    from fcis_ros.ros.input_diagnosis import UNNAMED, Finding
+    from fcis_ros.ros.input_diagnosis import UNNAMED, Silence
 
     lines = []
     logger = SimpleNamespace(warning=lines.append, info=lines.append)
     node = SimpleNamespace(get_logger=lambda: logger)
-    camera = SimpleNamespace(_logged=None, _unnamed=0, _node=node, finding=None, description="image")
-    unnamed, named = (Finding("silent", f"{node} has stopped publishing") for node in (UNNAMED, "/driver"))
+    camera = SimpleNamespace(_logged=None, _unnamed=0, _node=node, silence=None, description="image")
+    unnamed, named = (Silence("silent", f"{node} has stopped publishing") for node in (UNNAMED, "/driver"))
     for found in (unnamed, named, named, unnamed):
         ImageInput._notice(camera, found)
-        assert camera.finding is found  # the diagnostics say what is known now
+        assert camera.silence is found  # the diagnostics say what is known now
     assert lines == [named.text]
     ImageInput._notice(camera, None)
     for _ in range(PATIENCE + 3):

@@ -7,7 +7,7 @@ import fast_dds
 import pytest
 
 from fcis_ros.ros import input_diagnosis
-from fcis_ros.ros.input_diagnosis import UNNAMED, Finding, Publisher, full_name
+from fcis_ros.ros.input_diagnosis import UNNAMED, Publisher, Silence, full_name
 
 IMAGE = "sensor_msgs/msg/Image"
 GOOD = Publisher("/driver", IMAGE, "")
@@ -34,7 +34,7 @@ GOOD = Publisher("/driver", IMAGE, "")
 )  # fmt: skip
 def test_diagnose_reason_is_named(given, kind, error, text):
     given = {"publishers": (), "received": 0, "silent": 3.4, "elsewhere": (), "hint": "", **given}
-    assert input_diagnosis.diagnose("/image", IMAGE, **given) == Finding(kind, text, error)
+    assert input_diagnosis.diagnose("/image", IMAGE, **given) == Silence(kind, text, error)
 
 
 @pytest.mark.parametrize(
