@@ -25,6 +25,7 @@ def print_findings(findings: Iterable[Finding]) -> int:
         The exit status that follows from the findings alone.
     """
     findings = list(findings)
+    print(end="", flush=True)  # so that the lines come last where both outputs go to one file
     for lost, head in ((False, "fcis: remark: "), (True, "fcis: ")):
         lines = [head + printable(str(finding)) for finding in findings if finding.lost == lost]
         if len(lines) > LISTED:

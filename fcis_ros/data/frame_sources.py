@@ -10,7 +10,7 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import cv2
 import numpy as np
@@ -35,6 +35,7 @@ OTHER_SUFFIXES = (
 )  # fmt: skip
 VIDEO_SUFFIXES = (".gif",)  # of a single file: an animation is a clip
 BAG_SUFFIXES = (".mcap", ".db3")
+COMPRESSED_SUFFIXES = (".zstd", ".zst")
 FOLDER_RATE = 5.0  # Hz, for still images
 CLIP_RATE = 6.0  # Hz, for the synthetic clip: about the rate that two CPU cores can process
 CLIP_FRAMES = 150  # for inputs without an end: synthetic clip, camera, stream
@@ -148,8 +149,15 @@ def list_images(folder: Path) -> tuple[list[Path], tuple[Finding, ...]]:
 def is_bag(path: Path) -> bool:
     """Returns whether ``path`` is a rosbag2 folder (with or without its metadata.yaml) or a file of such a folder."""
     if path.is_dir():
-        return any(file.name == "metadata.yaml" or file.suffix in BAG_SUFFIXES for file in path.iterdir())
-    return path.suffix in BAG_SUFFIXES and path.is_file()
+        return any(file.name == "metadata.yaml" or bag_suffix(file.name) for file in path.iterdir())
+    return bool(bag_suffix(path.name)) and path.is_file()
+
+
+def bag_suffix(name: str) -> str:
+    """Returns the suffix of a recording's file, without that of compression; empty for other files, and hidden ones."""
+    plain = PurePath(name)
+    suffix = (plain.with_suffix("") if plain.suffix in COMPRESSED_SUFFIXES else plain).suffix
+    return suffix if suffix in BAG_SUFFIXES and not name.startswith(".") else ""
 
 
 def is_stream(spec: str) -> bool:

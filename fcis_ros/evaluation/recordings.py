@@ -65,18 +65,17 @@ def evaluate(
         score: score threshold of pictures and counts.
 
     Raises:
-        InputError: recordings are damaged (frames before the damage and all other recordings are evaluated), or the ground
-            truth does not fit.
+        InputError: files of recordings cannot be read any more (the frames before and all other recordings are evaluated), or
+            the ground truth does not fit.
         OSError: the disk is full.
     """
     writer = FrameWriter(run, inputs.category_ids, score)
     done = Counter(record["bag"] for record in run.frames())
     damage: list[str] = []
     for index, (recording, (start, stop)) in enumerate(zip(inputs.recordings, inputs.slices(shard), strict=True)):
-        if start + done[index] >= stop and (stop < recording.count or not recording.damage):
+        if start + done[index] >= stop:
             continue
-        end = None if stop == recording.count else stop  # damage shows when the recording is read to its end
-        frames = itertools.islice(recording.frames(), start + done[index], end)
+        frames = itertools.islice(recording.frames(), start + done[index], stop)
         ground_truth = inputs.ground_truth[index] if inputs.ground_truth else None
         write = partial(writer.write, index, recording, ground_truth)
         try:
