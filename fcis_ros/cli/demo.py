@@ -69,7 +69,8 @@ def run(arguments: argparse.Namespace) -> int:
         checkpoint=model, device=str(device), threads=None, precision="auto", score=arguments.score,
     )  # fmt: skip
     playback = Playback(arguments.rate, arguments.domain)
-    with finished_folder(Path(arguments.out), proof="report.json", log="node.log") as folder:
+    # Only a demo has a video: folders of evaluations, which may have taken days, have a report, too.
+    with finished_folder(Path(arguments.out), proof="overlay.mp4", log="node.log") as folder:
         report = run_demo(spec, playback, folder, arguments.frames, arguments.seed or 0)
     print(table(report))
     print(f"-> {Path(arguments.out) / 'report.html'} (and report.json, overlay.mp4, input_bag, output_bag)")

@@ -12,7 +12,7 @@ from tqdm import tqdm
 from fcis_ros.bags.playback import open_bag
 from fcis_ros.bags.reader import open_recording
 from fcis_ros.bags.writer import record
-from fcis_ros.data.frame_sources import SYNTHETIC, is_bag, is_live, open_source
+from fcis_ros.data.frame_sources import SYNTHETIC, is_bag, is_live, open_source, without_secrets
 from fcis_ros.data.synthetic.scenes import CLASS_NAMES
 from fcis_ros.evaluation.clip_ground_truth import synthetic_ground_truth
 from fcis_ros.evaluation.ground_truth import AnnotationFile, GroundTruth
@@ -22,6 +22,7 @@ from fcis_ros.evaluation.live import ANSWERS, CLIP, bag_entry, evaluate_answers,
 from fcis_ros.evaluation.recordings import EvaluationInputs
 from fcis_ros.evaluation.replay import OVERLAY_TOPIC
 from fcis_ros.evaluation.spec import EvaluationSpec, Playback
+from fcis_ros.findings import to_json
 from fcis_ros.messages import image_messages
 from fcis_ros.messages.typestore import TRUTH_TOPIC
 from fcis_ros.model.exported import class_names_of
@@ -72,12 +73,13 @@ def run_demo(
         described = {"topic": TRUTH_TOPIC, "matched_by": ground_truth.matched_by}
     answers = play(spec, playback, class_names, folder, len(sent))
     rate = playback.rate or source.rate
-    unusable = [f"frame {frame.name}: {frame.problem}" for frame in clip.unusable]
+    (short,) = short_names([without_secrets(name)])
     description = source.description if is_live(name) else without_folders(source.description, [str(Path(name))])
     about = {
         "bags": [bag_entry(recording, CLIP, in_folder=True)],
-        "input": f"{description}, {rate:g} frames/s", "truth": described,
-        "seed": seed if synthetic else None, "left_out": {short_names([name])[0]: unusable},
+        "input": f"{description}, {rate:g} frames/s", "truth": described, "seed": seed if synthetic else None,
+        "findings": to_json(source.findings),
+        "left_out": {short: [f"frame {frame.name}: {frame.problem}" for frame in clip.unusable]},
     }  # fmt: skip
     inputs = EvaluationInputs([recording], [ground_truth] if ground_truth else None, class_names)
     evaluate_answers(inputs, answers, spec, playback.rate, about, folder)
