@@ -33,15 +33,18 @@ def open_bag(
         topic: topic of the images; None if only one topic has images.
 
     Raises:
-        InputError: the recording cannot be used. Its frames raise it too: at damage, and at the end if no message was usable.
+        InputError: the recording cannot be used. Its frames raise it too, at the end, if no message was usable.
     """
     recording = open_recording(path, topic)
     stamps, log_times = [], []
+    reason = None
     for record in itertools.islice(recording.frames(), frames):
-        stamps.append(record.stamp)
-        log_times.append(record.log_time)
+        if record.problem is None:
+            stamps.append(record.stamp)
+            log_times.append(record.log_time)
+        reason = reason or record.problem
     if not stamps:
-        raise InputError(f"{path}: no messages on {recording.topic}, though its index counts {recording.count}")
+        raise InputError(f"{path}: none of {recording.count} messages on {recording.topic} can be read ({reason})")
     times = playable(stamps, log_times)
     seconds = (times[-1] - times[0]) / 1e9
     if times[0] < 0 or times[-1] >= MAX_TIME:
@@ -51,16 +54,19 @@ def open_bag(
     recorded_rate = min((len(times) - 1) / max(seconds, 1e-3), 1000.0) if len(times) > 1 else FOLDER_RATE
 
     def read() -> Iterator[Frame | UnusableFrame]:
-        for record, time in zip(recording.frames(), times, strict=False):
+        remaining = iter(times)
+        for record in itertools.islice(recording.frames(), frames):
             try:
+                time = next(remaining) if record.problem is None else 0  # that of an unreadable message is not known
                 frame: Frame | UnusableFrame = Frame(record.name, time, record.image())
             except InputError as error:
                 frame = UnusableFrame(record.name, str(error).removeprefix(f"frame {record.name} of {record.topic}: "))
             yield frame
 
     description = f"bag {path}, topic {recording.topic}"
+    count = min(recording.count, frames or recording.count)
     return FrameSource(
-        description, rate or recorded_rate, len(times), lambda: some_usable(read(), description), recording.findings
+        description, rate or recorded_rate, count, lambda: some_usable(read(), description), recording.findings
     )
 
 

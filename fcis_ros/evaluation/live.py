@@ -117,6 +117,7 @@ def evaluate_answers(
         "score_floor": SCORE_FLOOR,
         "score": spec.score,
         "model": {"name": spec.checkpoint.stem, "sha256": sha256(spec.checkpoint)},
+        "findings": to_json(inputs.findings),
         **about,
     }, allowed=(CLIP, ANSWERS, LOG))  # fmt: skip
     run.write_live({
@@ -158,7 +159,7 @@ def evaluate_recording_live(spec: EvaluationSpec, playback: Playback, folder: Pa
     sent = record(frames, folder / CLIP, source.count).frames
     answers = play(spec, playback, class_names, folder, len(sent))
     inputs = EvaluationInputs([recording], opened.sources if opened else None, class_names)
-    about = {"truth": opened.description if opened else None}
+    about = {"truth": opened.description if opened else None, "findings": to_json(recording.findings)}
     report = evaluate_answers(inputs, answers, spec, playback.rate, about, folder)
     if opened and not report["frames_annotated"]:
         raise opened.sources[0].no_match(report["frames_in"])
