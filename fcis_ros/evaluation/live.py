@@ -158,7 +158,7 @@ def evaluate_recording_live(spec: EvaluationSpec, playback: Playback, folder: Pa
     sent = record(frames, folder / CLIP, source.count).frames
     answers = play(spec, playback, class_names, folder, len(sent))
     inputs = EvaluationInputs([recording], opened.sources if opened else None, class_names)
-    about = {"truth": opened.description if opened else None, "findings": to_json(recording.findings)}
+    about = {"truth": opened.description if opened else None}
     report = evaluate_answers(inputs, answers, spec, playback.rate, about, folder)
     if opened and not report["frames_annotated"]:
         raise opened.sources[0].no_match(report["frames_in"])
