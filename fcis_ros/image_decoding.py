@@ -4,7 +4,7 @@
 
 Files, compressed messages of recordings and of the node all go through ``decode``: the same bytes give the same pixels.
 
-- Pixels are returned as stored, without the rotation of an EXIF tag: annotations of COCO's tools and a camera_info refer to
+- Pixels are returned as stored, without the rotation of an EXIF tag: camera_info and the annotations of most tools refer to
   these, and so do masks.
 - 16-bit values are reduced by the picture alone, see ``eight_bits``.
 - A picture that is cut off is refused. What follows the end of a picture, such as the zeros of a camera's buffer, is ignored.

@@ -2,16 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Starts a camera and the node that predicts instance masks: ``ros2 launch fcis_ros camera.launch.py --show-args``.
 
-All arguments are checked before the first process starts. When the camera or the node ends, the launch ends the others
-and has the same status.
+Arguments are checked before the first process starts; docs/node.md lists what only the nodes can check. When the camera or the
+node ends, the launch ends the others and has the same status.
 """
 
 import atexit
 import difflib
 import os
-import re
 import sys
-from pathlib import Path
 
 from ament_index_python.packages import PackageNotFoundError, get_package_prefix, get_package_share_directory
 from launch.actions import DeclareLaunchArgument, LogInfo, OpaqueFunction, SetEnvironmentVariable, Shutdown
@@ -19,18 +17,24 @@ from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
 from fcis_ros.dds_profile import profile_variable
-from fcis_ros.ros import params
+from fcis_ros.ros import launch_checks, params
 from launch import LaunchDescription
+
+try:
+    from fcis_ros.bags.reader import open_recording
+except ImportError:  # rosbags is not installed
+    open_recording = None
 
 BOOLEAN = ("true", "false")
 # (name, default, description, choices) of the arguments that are not parameters of the node.
 LAUNCH_ARGUMENTS = (
     ("source", "0", "Camera (index, /dev/video2, rtsp://...), recording, video, folder, image, 'synthetic', or 'none'.", ()),
     ("rate", "0.0", "Frames per second of the source; 0.0 for the source's rate.", ()),
+    ("wait", "false", "Whether the source waits until the node reads the images, and counts the answers.", BOOLEAN),
     ("topic", "", "Topic of the images in a recording with several image topics.", ()),
     ("loop", "true", "Whether the source starts again at its end.", BOOLEAN),
     ("frame_id", "camera_optical_frame", "Optical frame in the source's headers (REP-103).", ()),
-    ("camera_info_url", "", "YAML file with the calibration of the source's camera; empty for none.", ()),
+    ("camera_info_url", "", "Calibration of the source's camera: a path, file:// or package:// URL; empty for none.", ()),
     ("image_topic", "image_raw", "Topic of the images from the source to the node.", ()),
     ("namespace", "", "Namespace of all nodes.", ()),
     ("params_file", "", "YAML file with parameters of the node; arguments override it.", ()),
@@ -40,10 +44,6 @@ LAUNCH_ARGUMENTS = (
     ("fastdds_profile", "", "Fast DDS profile; empty for that of the environment, or the package's for large images.", ()),
 )  # fmt: skip
 NODE_PARAMETERS = tuple(row for row in params.PARAMETERS if row.launch)
-
-
-def refuse(name: str, text: str, wrong: str) -> None:
-    raise RuntimeError(f"argument {name}: {text!r} {wrong}")
 
 
 def ended(name: str):
@@ -64,29 +64,27 @@ def start(context) -> list:
     value = {name: LaunchConfiguration(name).perform(context) for name, *_ in LAUNCH_ARGUMENTS}
     given = {row.name: LaunchConfiguration(row.name).perform(context) for row in NODE_PARAMETERS}
     share = get_package_share_directory("fcis_ros")
-    try:
-        rate = float(value["rate"])
-    except ValueError:
-        refuse("rate", value["rate"], "is not a number")
-    if not 0 <= rate <= 1000:
-        refuse("rate", value["rate"], "is not within 0 to 1000")
-    source = value["source"]
-    if source.startswith("file://"):
-        refuse("source", source, "is a file: give its path, without file://")
-    paths = {name: value[name] for name in ("camera_info_url", "params_file", "fastdds_profile")} | {"model": given["model"]}
-    if source not in ("none", "synthetic") and not source.isdigit() and "://" not in source:
-        paths["source"] = source
-    for name, path in paths.items():
-        if path and not Path(path.removeprefix("file://")).exists():
-            refuse(name, path, "does not exist")
-    if not re.fullmatch(r"[A-Za-z0-9_/~]+", value["image_topic"]):
-        refuse("image_topic", value["image_topic"], "is not the name of a topic")
+    source, image = value["source"], value["image_topic"]
+    rate = launch_checks.number("rate", value["rate"], 0, 1000)
+    namespace = launch_checks.full_namespace(value["namespace"])
+    node_name = f"{namespace.rstrip('/')}/fcis_node"
+    launch_checks.topic("image_topic", image, namespace)
+    launch_checks.device(given["device"])
+    typed = {row.name: params.from_text(row, given[row.name]) for row in NODE_PARAMETERS if given[row.name]}
+    if given["model"]:
+        launch_checks.model(given["model"])
+    in_file = launch_checks.parameters(value["params_file"], node_name) if value["params_file"] else {}
+    launch_checks.cameras((in_file | typed).get("cameras", []), source, image, namespace)
+    if value["camera_info_url"]:
+        launch_checks.camera_info_url(value["camera_info_url"])
+    if value["fastdds_profile"]:
+        launch_checks.fastdds_profile(value["fastdds_profile"])
     if value["rviz"] == "true":
         try:
             get_package_prefix("rviz2")
         except PackageNotFoundError:
-            refuse("rviz", "true", "needs the package rviz2, which is not installed")
-    typed = {row.name: params.from_text(row, given[row.name]) for row in NODE_PARAMETERS if given[row.name]}
+            launch_checks.refuse("rviz", "true", "needs the package rviz2, which is not installed")
+    launch_checks.source("source", source, value["topic"], open_recording)
 
     # Launch accepts any name, e.g. arguments of an including launch file; a near miss of a name is reported.
     actions = []
@@ -98,7 +96,6 @@ def start(context) -> list:
     common = {"namespace": value["namespace"], "output": "screen"}
     logging = ["--ros-args", "--log-level", value["log_level"]]
     enclave = "/fcis_ros"  # of config/security; without SROS 2 it has no effect
-    image = value["image_topic"]
     variable = profile_variable()
     if value["fastdds_profile"] or not os.environ.get(variable):
         profile = value["fastdds_profile"] or f"{share}/config/fastdds_large_images.xml"
@@ -106,6 +103,7 @@ def start(context) -> list:
     if source != "none":
         settings = {"source": source, "rate": rate, "loop": value["loop"] == "true", **sim_time}
         settings |= {name: value[name] for name in ("frame_id", "camera_info_url", "topic")}
+        settings["wait_for"] = node_name if value["wait"] == "true" else ""
         actions.append(
             Node(
                 package="fcis_ros",

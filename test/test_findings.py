@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from fcis_ros.findings import Finding, by_reason, exit_status, from_json, listing, to_json
+from fcis_ros.findings import Finding, by_reason, counted, exit_status, from_json, listing, to_json
 
 LOST, REMARK = Finding("drive", "2 frames: no image"), Finding("drive.json", "3 objects of class dog", lost=False)
 
@@ -36,3 +36,7 @@ def test_by_reason_equal_reasons_are_one_finding():
 def test_listing_many_names_ends_with_their_number():
     assert listing("abc") == "a, b, c"
     assert listing(map(str, range(22))).endswith("19 and 2 more")
+
+
+def test_counted_noun_has_the_number_of_its_count():
+    assert [counted(number, "image") for number in (0, 1, 2)] == ["0 images", "1 image", "2 images"]

@@ -10,11 +10,17 @@ import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 from types import SimpleNamespace
 
+import cv2
+import numpy as np
 import pytest
 
 sys.path.append(str(Path(__file__).parent))
 import fast_dds
 import launch_doubles
+from recordings import Bags
+
+from fcis_ros.errors import InputError
+from fcis_ros.messages.typestore import IMAGE
 
 ROOT = Path(__file__).resolve().parents[1]
 LAUNCH = ROOT / "launch" / "camera.launch.py"
@@ -89,10 +95,30 @@ def test_launch_starts_camera_and_node(entities, given, expected):
     assert [node.node_executable for node in named(actions(entities, **given), "Node")] == expected
 
 
-@pytest.mark.parametrize("source", ["0", "/dev/null", "rtsp://host/stream", "http://host/video.mjpg", str(ROOT)])
-def test_launch_source_is_passed_on(doubles, source):
-    _, started, _ = doubles(source=source, topic="/left")
-    assert (started.parameters[0]["source"], started.parameters[0]["topic"]) == (source, "/left")
+@pytest.mark.parametrize("source", ["0", "/dev/null", "rtsp://host/a", "http://host/a.mjpg", "{folder}", "{folder}/a.png"])
+def test_launch_source_is_passed_on(doubles, tmp_path, source):
+    cv2.imwrite(str(tmp_path / "a.png"), np.zeros((48, 64, 3), np.uint8))
+    source = source.format(folder=tmp_path)
+    _, started, _ = doubles(source=source)
+    assert (started.parameters[0]["source"], started.parameters[0]["wait_for"]) == (source, "")
+
+
+def test_launch_recording_is_opened_by_topic(doubles, tmp_path):
+    bags = Bags(tmp_path)
+    bag = str(bags.write([(topic, IMAGE, bags.image(np.zeros((48, 64, 3), np.uint8), 1), 1) for topic in ("/left", "/right")]))
+    with pytest.raises(InputError, match="argument source: .*several topics with images"):
+        doubles(source=bag)
+    _, started, _ = doubles(source=bag, topic="/left", wait="true", namespace="robot")
+    assert (started.parameters[0]["topic"], started.parameters[0]["wait_for"]) == ("/left", "/robot/fcis_node")
+
+
+def test_launch_cameras_of_params_file_read_the_source(doubles, tmp_path):
+    (tmp_path / "two.yaml").write_text("/robot/fcis_node:\n  ros__parameters: {cameras: [front, left]}\n")
+    given = {"params_file": str(tmp_path / "two.yaml"), "namespace": "robot"}
+    with pytest.raises(InputError, match="argument cameras: 'front,left' do not read 'image_raw'"):
+        doubles(**given)
+    assert len(named(doubles(**given, image_topic="left/image"), "Node")) == 2
+    assert len(named(doubles(**given, source="none"), "Node")) == 1
 
 
 def test_launch_choices_are_checked(entities):
@@ -117,6 +143,18 @@ def test_launch_choices_are_checked(entities):
         ({"params_file": "/nowhere.yaml"}, "argument params_file: '/nowhere.yaml' does not exist"),
         ({"fastdds_profile": "/nowhere.xml"}, "argument fastdds_profile: '/nowhere.xml' does not exist"),
         ({"image_topic": "a topic"}, "argument image_topic: 'a topic' is not the name of a topic"),
+        ({"image_topic": "~/img"}, "argument image_topic: '~/img' means another topic in every node"),
+        ({"namespace": "1a"}, "argument namespace: '1a' is not a namespace"),
+        ({"cameras": "front,1st"}, "argument cameras: '1st' is not a name of letters, digits and underscores"),
+        ({"cameras": "front,left"}, "argument cameras: 'front,left' do not read 'image_raw', where the source publishes"),
+        ({"device": "gpu"}, "argument device: 'gpu' is not auto, cpu, cuda or cuda:N"),
+        ({"precision": "half"}, "argument precision: 'half' is not one of auto, fp32, tf32, bf16, fp16"),
+        ({"model": __file__}, "is not a checkpoint (.safetensors) of fcis_ros"),
+        ({"params_file": __file__}, "argument params_file: "),
+        ({"fastdds_profile": __file__}, "is not XML: "),
+        ({"camera_info_url": "/nowhere.yaml"}, "argument camera_info_url /nowhere.yaml: No such file"),
+        ({"source": __file__}, "argument source: "),
+        ({"topic": "/left"}, "argument topic: '/left' is for recordings: 0 is none"),
         ({"rviz": "true"}, "argument rviz: 'true' needs the package rviz2, which is not installed"),
     ],
 )
@@ -136,18 +174,18 @@ def test_launch_wrong_argument_is_named(doubles, monkeypatch, given, message):
 
 
 def test_launch_missing_arguments_override_nothing(doubles, tmp_path):
-    (tmp_path / "mine.yaml").touch()
+    (tmp_path / "mine.yaml").write_text("fcis_node:\n  ros__parameters: {track: true}\n")
     _, source, node = doubles(params_file=str(tmp_path / "mine.yaml"))
     assert node.parameters == [str(tmp_path / "mine.yaml"), {}]
     given = {"score_threshold": "1", "threads": "3", "track": "true", "cameras": "[front, left]", "use_sim_time": "true"}
-    _, source, node = doubles(source="7", rate="12.5", image_topic="/front/image_raw", **given)
+    _, source, node = doubles(source="7", rate="12.5", image_topic="/front/image", **given)
     assert node.parameters == [
         {"score_threshold": 1.0, "threads": 3, "track": True, "cameras": ["front", "left"], "use_sim_time": True}
     ]
     assert type(node.parameters[0]["score_threshold"]) is float
     (settings,) = source.parameters
     assert (settings["source"], settings["rate"], settings["loop"], settings["use_sim_time"]) == ("7", 12.5, True, True)
-    assert source.remappings == [("image_raw", "/front/image_raw")] and node.remappings == [("image", "/front/image_raw")]
+    assert source.remappings == [("image_raw", "/front/image")] and node.remappings == [("image", "/front/image")]
     for started in (source, node):  # in the enclave that the policy has for it
         enclave = f"/fcis_ros/{started.node_executable}"
         assert started.arguments == ["--ros-args", "--log-level", "info", "--enclave", enclave]
@@ -167,7 +205,7 @@ def test_launch_profile_of_environment_is_kept(doubles, monkeypatch, tmp_path, l
     assert Path(setting.value).is_file()
     monkeypatch.setenv(setting.name, "/robots/profile.xml")
     assert not named(doubles(), "SetEnvironmentVariable")
-    (tmp_path / "given.xml").touch()
+    (tmp_path / "given.xml").write_bytes((ROOT / "config" / "fastdds_large_images.xml").read_bytes())
     (setting,) = named(doubles(fastdds_profile=str(tmp_path / "given.xml")), "SetEnvironmentVariable")
     assert setting.value == str(tmp_path / "given.xml")
 
@@ -209,8 +247,22 @@ def test_replay_includes_camera_launch(monkeypatch):
     assert arguments["bag"].default_value is None and arguments["loop"].default_value == "false"
     assert all(argument.description for argument in arguments.values())
     (included,) = named(entities, "IncludeLaunchDescription")
+    assert dict(included.launch_arguments)["wait"] == "true"
     camera = load_launch_file(Path(included.launch_description_source.location)).generate_launch_description().entities
     known = {argument.name: argument for argument in named(camera, "DeclareLaunchArgument")}
     assert {name for name in arguments if name != "bag"} | {name for name, _ in included.launch_arguments} <= known.keys()
     for name in ("loop", "rviz"):
         assert arguments[name].choices == known[name].choices
+
+
+@pytest.mark.parametrize(
+    ("bag", "wrong"), [("/nowhere", "does not exist"), (__file__, "is not a recording"), (str(ROOT), "is not a recording")]
+)
+def test_replay_what_is_no_recording_is_refused(monkeypatch, bag, wrong):
+    launch_doubles.install(monkeypatch)
+    entities = load_launch_file(ROOT / "launch" / "replay.launch.py").generate_launch_description().entities
+    (check,) = named(entities, "OpaqueFunction")
+    context = launch_doubles.LaunchContext()
+    context.launch_configurations["bag"] = bag
+    with pytest.raises(InputError, match=f"argument bag: {bag!r} {wrong}"):
+        check.execute(context)

@@ -5,6 +5,7 @@
 import argparse
 import errno
 import functools
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -44,6 +45,9 @@ COMMANDS = {
     "info": info,
 }
 
+# What OpenCV and FFmpeg print about a damaged image or video; commands name it in one line.
+QUIET = {"OPENCV_LOG_LEVEL": "FATAL", "OPENCV_FFMPEG_LOGLEVEL": "-8"}
+
 
 def parser() -> argparse.ArgumentParser:
     """Returns the parser of the whole command line."""
@@ -77,7 +81,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(arguments: Sequence[str] | None) -> int:
     chosen = parser().parse_args(arguments)
-    limit_spinning()  # commands import PyTorch when they run
+    limit_spinning()  # commands import PyTorch and OpenCV when they run
+    for name, level in QUIET.items():
+        os.environ.setdefault(name, level)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # unwinds, so that no partial file and no process remains
     try:
         return COMMANDS[chosen.command].run(chosen) or 0

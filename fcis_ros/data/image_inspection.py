@@ -63,8 +63,11 @@ def inspect_images(paths: Sequence[Path], title: str) -> Inspection:
     """
     from tqdm import tqdm
 
-    with ThreadPoolExecutor(os.cpu_count()) as threads:  # OpenCV decodes without Python's lock
+    threads = ThreadPoolExecutor(os.cpu_count())  # OpenCV decodes without Python's lock
+    try:
         images = list(tqdm(threads.map(_inspected, paths), "check", len(paths), unit="image", disable=len(paths) < 2))
+    finally:
+        threads.shutdown(cancel_futures=True)  # an interrupt waits for the images in work only
     usable = [image for image in images if image.problem is None]
     facts = {
         "images": len(images),

@@ -12,7 +12,7 @@ from tqdm import tqdm
 from fcis_ros.bags.playback import open_bag
 from fcis_ros.bags.reader import open_recording
 from fcis_ros.bags.writer import record
-from fcis_ros.data.frame_sources import SYNTHETIC, is_bag, is_live, open_source
+from fcis_ros.data.frame_sources import SYNTHETIC, is_bag, is_live, open_source, without_secrets
 from fcis_ros.data.synthetic.scenes import CLASS_NAMES
 from fcis_ros.evaluation.clip_ground_truth import synthetic_ground_truth
 from fcis_ros.evaluation.ground_truth import AnnotationFile, GroundTruth
@@ -59,7 +59,7 @@ def run_demo(
         source = open_source(name, playback.rate, max_frames, seed)
     frames = tqdm(source.frames(), "record", source.count, unit="frame", mininterval=0.5)
     clip = record(frames, folder / CLIP, source.count, synthetic_ground_truth if synthetic else None)
-    sent, unusable = clip.frames, [f"frame {frame.name}: {frame.problem}" for frame in clip.unusable]
+    sent = clip.frames
     recording = open_recording(folder / CLIP)
     ground_truth: GroundTruth | None = None
     described = None
@@ -73,14 +73,14 @@ def run_demo(
         described = {"topic": TRUTH_TOPIC, "matched_by": ground_truth.matched_by}
     answers = play(spec, playback, class_names, folder, len(sent))
     rate = playback.rate or source.rate
+    (short,) = short_names([without_secrets(name)])
     description = source.description if is_live(name) else without_folders(source.description, [str(Path(name))])
-    about: dict[str, Any] = {
+    about = {
         "bags": [bag_entry(recording, CLIP, in_folder=True)],
-        "input": f"{description}, {rate:g} frames/s", "truth": described,
-        "seed": seed if synthetic else None, "left_out": {short_names([name])[0]: unusable},
+        "input": f"{description}, {rate:g} frames/s", "truth": described, "seed": seed if synthetic else None,
+        "findings": to_json(source.findings),
+        "left_out": {short: [f"frame {frame.name}: {frame.problem}" for frame in clip.unusable]},
     }  # fmt: skip
-    if source.findings:
-        about["findings"] = to_json(source.findings)
     inputs = EvaluationInputs([recording], [ground_truth] if ground_truth else None, class_names)
     evaluate_answers(inputs, answers, spec, playback.rate, about, folder)
     _write_overlays(folder, list(answers.measured.sent), rate)

@@ -108,6 +108,7 @@ def evaluate_answers(
         "format": 1,
         "mode": "live",
         "bags": [bag_entry(recording, str(recording.path))],
+        "findings": to_json(recording.findings),
         "shard": [1, 1],
         "precision": measured.facts.get("precision", "fp32"),
         "device": measured.facts.get("device", spec.device),
@@ -116,6 +117,7 @@ def evaluate_answers(
         "score_floor": SCORE_FLOOR,
         "score": spec.score,
         "model": {"name": spec.checkpoint.stem, "sha256": sha256(spec.checkpoint)},
+        "findings": to_json(inputs.findings),
         **about,
     }, allowed=(CLIP, ANSWERS, LOG))  # fmt: skip
     run.write_live({

@@ -2,24 +2,32 @@
 # SPDX-License-Identifier: Apache-2.0
 """The node that publishes a camera, a recording, a video, an image folder or the synthetic clip as images."""
 
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
-from rclpy.executors import SingleThreadedExecutor
-from rclpy.node import Node
+import rclpy.logging
 from rclpy.qos import QoSProfile
 from sensor_msgs.msg import CameraInfo, Image
 
 from fcis_ros.errors import InputError
 from fcis_ros.messages.image_messages import fill_image
-from fcis_ros.ros import calibration, qos, run_node
-from fcis_ros.ros.params import Parameter, declare_row
+from fcis_ros.ros import calibration, qos, run_node, usage
+from fcis_ros.ros.header_checks import nanoseconds
+from fcis_ros.ros.parameter_node import ParameterNode
+from fcis_ros.ros.params import Parameter
+from fcis_ros.ros.played_node import UNANSWERED, PlayedNode
 
 T = TypeVar("T")
 OpenBag = Callable[[Path, float | None, str | None], Any]  # -> data.frame_sources.FrameSource
+TOPICS = """
+image_raw    out: images, rgb8
+camera_info  out: calibration with the same headers
+~/masks of the node in wait_for, /diagnostics: in, with wait_for
+"""
 RECONNECT_SECONDS = 15.0  # time without a frame after which a camera is lost for good
 RETRY_SECONDS = 1.0
 PARAMETERS = (
@@ -31,8 +39,10 @@ PARAMETERS = (
     Parameter("topic", "", "Topic of the images in a recording with several image topics.", read_only=True),
     Parameter("frame_id", "camera_optical_frame", "Optical frame of the camera (REP-103) in the headers.", read_only=True),
     Parameter("loop", True, "Whether a video, folder or clip starts again at its end.", read_only=True),
-    Parameter("camera_info_url", "", "YAML file with the calibration of the camera; empty for none (K is zero).",
-              read_only=True),
+    Parameter("camera_info_url", "", "Calibration of the camera: a path, file:///PATH or package://PACKAGE/PATH; empty for "
+              "none (K is zero).", read_only=True),
+    Parameter("wait_for", "", "Full name of a fcis_node: the source begins when it is active and reads the images, waits for "
+              "it if it computes every frame, and says at the end what became of the frames; empty for none.", read_only=True),
 )  # fmt: skip
 
 
@@ -71,7 +81,7 @@ def reconnecting(
         sleep(RETRY_SECONDS)
 
 
-class CameraSource(Node):
+class CameraSource(ParameterNode):
     """Publishes ``image_raw`` and ``camera_info`` with equal headers.
 
     Args:
@@ -84,15 +94,16 @@ class CameraSource(Node):
         # The import takes seconds: a node that exists by now ends cleanly at an interrupt.
         from fcis_ros.data.frame_sources import is_bag, is_live, open_source, without_secrets
 
-        source, rate, topic, self._frame_id, self._loop, url = (declare_row(self, row) for row in PARAMETERS)
+        source, rate, topic, self._frame_id, self._loop, url, wait_for = self.declare(PARAMETERS).values()
         source = str(source)
         self._calibration = None
         if url:
             self._calibration = CameraInfo()
-            calibration.fill(self._calibration, url)
+            calibration.fill(self._calibration, url, self.get_name())
         self._live = is_live(source)
         # A live camera has no end: the number of frames is a bound that is never reached.
         self._recorded_time = False
+        self._left_out: list[str] = []  # frames and files that cannot be used, with the reason
         if not self._live and is_bag(Path(source)):
             if open_bag is None:
                 raise InputError(f"{source}: recordings need rosbags (pip install rosbags)")
@@ -103,35 +114,69 @@ class CameraSource(Node):
         else:
             self._source = open_source(source, rate or None, 2**31 if self._live else None)
         for finding in self._source.findings:
-            self.get_logger().warning(str(finding))
-        self._images = self.create_publisher(Image, "image_raw", QoSProfile(depth=1))
+            if finding.lost:
+                self._leave_out(str(finding))
+            else:
+                self.get_logger().info(str(finding))
+        profile = QoSProfile(depth=UNANSWERED if wait_for else 1)
+        self._images = self.create_publisher(Image, "image_raw", profile)
         namespace = self.resolve_topic_name("image_raw").rsplit("/", 1)[0]
         info_topic = qos.companion_topic(self, "camera_info", f"{namespace}/camera_info")
-        self._infos = self.create_publisher(CameraInfo, info_topic, QoSProfile(depth=1))
+        self._infos = self.create_publisher(CameraInfo, info_topic, profile)
+        self._sent = 0
+        self._played = PlayedNode(self, wait_for, self._spin) if wait_for else None
 
-    def run(self, executor: SingleThreadedExecutor) -> None:
+    def run(self) -> None:
         """Publishes until the source or the context ends.
-
-        Args:
-            executor: the executor of this node; it serves callbacks between frames.
 
         Raises:
             InputError: a frame cannot be read.
+            ExternalShutdownException: the context has ended.
         """
+        played = self._played
+        if played:
+            played.wait_until_ready(self._images)
         how = "in recorded time, about" if self._recorded_time else "at"
         self.get_logger().info(f"{self._source.description} {how} {self._source.rate:g} Hz")
+        try:
+            self._play()
+        finally:  # also of a recording that ends with damage
+            if played and self.context.ok():
+                played.wait_for_answers()
+        if self._left_out or (played and played.every and played.frames.lost):
+            self.exit_status = run_node.UNUSABLE
+
+    def _play(self) -> None:
         due = time.monotonic()
         for image, wait in self._frames():
             if not self._live:
                 due = max(due + wait, time.monotonic() - 1.0)
-                time.sleep(max(0.0, due - time.monotonic()))
-            executor.spin_once(timeout_sec=0)
-            if not self.context.ok():
-                return
+            self._spin(0)
+            while (left := due - time.monotonic()) > 0:
+                self._spin(left)
+            if self._played:
+                self._played.wait_for_room()
             self._publish(image)
 
     def finish(self) -> None:
-        """Does nothing: there is nothing to finish."""
+        """Says what became of the frames, if the source counts them or some were left out."""
+        if not self._sent or not (self._played or self._left_out):
+            return
+        text = str(self._played.frames) if self._played else f"{self._sent} frames sent"
+        if self._left_out:
+            text += f"; {len(self._left_out)} left out, the first: {self._left_out[0]}"
+        # A separate logger: the node's would publish to /rosout, which is gone after a signal.
+        logger = rclpy.logging.get_logger(f"{self.get_name()} account")
+        (logger.warning if self._left_out or (self._played and self._played.frames.lost) else logger.info)(text)
+
+    def _spin(self, seconds: float) -> None:
+        """Serves a callback if there is one within some seconds."""
+        run_node.spin_once(self.executor, seconds)
+
+    def _leave_out(self, reason: str) -> None:
+        if reason not in self._left_out:  # otherwise of an earlier round
+            self.get_logger().warning(reason)
+            self._left_out.append(reason)
 
     def _frames(self) -> Iterator[tuple[np.ndarray, float]]:
         """Yields images and the seconds between each and the one before."""
@@ -145,7 +190,7 @@ class CameraSource(Node):
             last = None
             for frame in self._source.frames():
                 if isinstance(frame, UnusableFrame):
-                    self.get_logger().warning(f"frame {frame.name}: {frame.problem}")
+                    self._leave_out(f"frame {frame.name}: {frame.problem}")
                     continue
                 yield frame.image, period if last is None or not self._recorded_time else (frame.stamp - last) / 1e9
                 last = frame.stamp
@@ -166,6 +211,9 @@ class CameraSource(Node):
         info.header, info.height, info.width = image.header, image.height, image.width
         self._images.publish(image)
         self._infos.publish(info)
+        self._sent += 1
+        if self._played:
+            self._played.frames.add_sent(nanoseconds(image.header.stamp))
 
 
 def main(open_bag: OpenBag | None = None) -> int:
@@ -175,6 +223,10 @@ def main(open_bag: OpenBag | None = None) -> int:
         open_bag: the argument of ``CameraSource``.
 
     Returns:
-        0 at the end of the source or after an interrupt, 2 if it cannot be used or a camera is lost for good.
+        0 at the end of the source, after an interrupt or ``--help``; 2 if the source or a part of it cannot be used, a camera
+        is lost for good, or a node that computes every frame has not answered all.
     """
-    return run_node.run("camera_source", lambda: CameraSource(open_bag), lambda executor, node: node.run(executor))
+    if usage.asked(sys.argv):
+        print(usage.usage("camera_source", "Publishes a camera, a recording, a video or images.", TOPICS, PARAMETERS))
+        return run_node.DONE
+    return run_node.run("camera_source", lambda: CameraSource(open_bag), lambda _executor, node: node.run())

@@ -6,6 +6,7 @@ A frame goes one way: subscription, queue, worker, sink. There are three threads
 services, the worker's computes and publishes, and lifecycle transitions run in a separate one.
 """
 
+import sys
 import time
 from collections.abc import Sequence
 from functools import partial
@@ -17,25 +18,34 @@ from rcl_interfaces.msg import SetParametersResult
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNodeMixin, LifecycleState, TransitionCallbackReturn
-from rclpy.node import Node
 
 from fcis_ros.errors import InputError
 from fcis_ros.omp import limit_spinning
-from fcis_ros.ros import inference_worker, model_loading, node_diagnostics, params, qos, run_node
+from fcis_ros.ros import inference_worker, model_loading, node_diagnostics, params, qos, run_node, usage
 from fcis_ros.ros.camera import OUTPUTS, Camera, CameraContext
 from fcis_ros.ros.diagnostics import Status
 from fcis_ros.ros.executor_waker import ExecutorWaker
 from fcis_ros.ros.frame_queue import FrameQueue
 from fcis_ros.ros.image_input import ImageInput
+from fcis_ros.ros.parameter_node import ParameterNode
 from fcis_ros.ros.segment_service import SegmentService
 from fcis_ros.ros.transition_thread import TransitionThread
 
 ANSWER_SECONDS = 0.5  # until the last answer has left the process: the middleware drops it with its sender
+TOPICS = """
+image, image/compressed  in: images (NAME/image with cameras)
+~/masks                  out: instance masks of every processed frame (~/NAME/masks with cameras; likewise the others)
+~/overlay                out: the frame with masks
+~/labels, ~/labels_color out: instance numbers of all pixels, as numbers and in colours
+~/timing                 out: milliseconds of every stage
+/diagnostics             out: state, rates, outcomes of frames, once per second
+~/segment                service: one image in, its masks out
+"""
 HANG_SECONDS = 10.0  # after which the device is said to hang if the frames in work have not ended
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 
 
-class FcisNode(LifecycleNodeMixin, Node):
+class FcisNode(LifecycleNodeMixin, ParameterNode):
     """A lifecycle node around one model; see docs/node.md for topics, parameters and behaviour.
 
     Attributes:
@@ -44,11 +54,11 @@ class FcisNode(LifecycleNodeMixin, Node):
     """
 
     def __init__(self) -> None:
-        Node.__init__(self, "fcis_node")
+        ParameterNode.__init__(self, "fcis_node")
         # A separate group: while one service waits for a transition, the others and everything else are answered.
         LifecycleNodeMixin.__init__(self, callback_group=ReentrantCallbackGroup())
         self.ended, self.exit_status = False, run_node.DONE
-        self._settings = params.CurrentSettings(params.declare(self))
+        self._settings = params.CurrentSettings(params.settings_of(self.declare(params.PARAMETERS)))
         self.add_on_set_parameters_callback(self._set_parameters)
         self._waker = ExecutorWaker(self, self._refresh_inputs)
         self._transitions = TransitionThread(self._waker, self.get_logger(), self._is_running)
@@ -144,6 +154,7 @@ class FcisNode(LifecycleNodeMixin, Node):
         )
         self._facts = {"model": predictor.name, "checkpoint_sha256": digest}
         self._facts |= {"device": predictor.device, "precision": predictor.precision, "batch": self._worker.batch}
+        self._facts |= {name: value[name] for name in ("frame_policy", "queue_size")}
         self._queue.open(SegmentService.NAME, 1)
         self.get_logger().info(f"model {predictor.name} on {predictor.device}: {', '.join(predictor.config.class_names)}")
 
@@ -271,8 +282,11 @@ def main() -> int:
     """Runs the node until it is interrupted.
 
     Returns:
-        0 after an interrupt, 2 if a parameter or the model cannot be used, 3 if the device has failed for good.
+        0 after an interrupt or ``--help``, 2 if a parameter or the model cannot be used, 3 if the device has failed for good.
     """
+    if usage.asked(sys.argv):
+        print(usage.usage("fcis_node", "Images in, instance masks out: a lifecycle node.", TOPICS, params.PARAMETERS))
+        return run_node.DONE
     limit_spinning()
 
     def spin(executor: Any, node: FcisNode) -> None:

@@ -150,14 +150,25 @@ class ImageInput:
             )
             for info in infos
         ]
-        prefix = f"{self._node.get_fully_qualified_name()}/"
-        elsewhere = [
-            name
-            for name, types in self._node.get_topic_names_and_types()
-            if TYPES[kind] in types and not name.startswith(prefix) and self._node.count_publishers(name)
-        ]
-        topic = self._topics[kind]
-        return input_diagnosis.diagnose(topic, TYPES[kind], publishers, self._received, silent, elsewhere, self._hint())
+        return input_diagnosis.diagnose(
+            self._topics[kind], TYPES[kind], publishers, self._received, silent, self._elsewhere(), self._hint()
+        )
+
+    def _elsewhere(self) -> list[str]:
+        """Returns where images are published that the node could read, each with a remedy."""
+        found = []
+        for kind, transport in ((Image, "raw"), (CompressedImage, "compressed")):
+            topic = self._topics[kind]
+            if self._transport not in ("auto", transport):
+                if any(info.topic_type == TYPES[kind] for info in self._node.get_publishers_info_by_topic(topic)):
+                    found.append(f"{topic} (transport:={transport})")
+                continue
+            prefix = f"{self._node.get_fully_qualified_name()}/"
+            for topic, types in self._node.get_topic_names_and_types():
+                if TYPES[kind] in types and not topic.startswith(prefix) and self._node.count_publishers(topic):
+                    remapping = input_diagnosis.remapping(self._names[Image], kind is CompressedImage, topic)
+                    found.append(f"{topic} ({remapping})")
+        return found
 
     def _hint(self) -> str:
         return input_diagnosis.transport_hint(get_rmw_implementation_identifier(), self._profile)

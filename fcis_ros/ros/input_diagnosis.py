@@ -50,6 +50,20 @@ def full_name(namespace: str, name: str) -> str:
     return UNNAMED if name == "_NODE_NAME_UNKNOWN_" else f"{namespace.rstrip('/')}/{name}"
 
 
+def remapping(name: str, compressed: bool, topic: str) -> str:
+    """Returns the remapping after which an input reads a topic.
+
+    Args:
+        name: name of the input before remapping, such as ``image``.
+        compressed: whether the topic has compressed images.
+        topic: full name of the topic.
+    """
+    if not compressed:
+        return f"-r {name}:={topic}"
+    image = topic.removesuffix("/compressed")
+    return f"-r {name}:={image}" if image not in ("", topic) else f"-r {name}/compressed:={topic}"
+
+
 def diagnose(
     topic: str, wanted: str, publishers: Sequence[Publisher], received: int, silent: float, elsewhere: Sequence[str], hint: str
 ) -> Silence:
@@ -61,12 +75,12 @@ def diagnose(
         publishers: the publishers of the topic, of any type.
         received: the number of images since the subscription.
         silent: the seconds without an image.
-        elsewhere: other topics on which images are published.
+        elsewhere: where images are published instead, each with a remedy.
         hint: a hint about the middleware, from ``transport_hint``.
     """
     right = [publisher for publisher in publishers if publisher.type == wanted]
     if not publishers:
-        others = f"; images are published on {', '.join(elsewhere)}: remap the input" if elsewhere else ""
+        others = f"; images are published on {', '.join(elsewhere)}" if elsewhere else ""
         return Silence("no_publisher", f"no image for {silent:.0f} s: {topic} has no publisher{others}")
     if not right:
         other = publishers[0]

@@ -5,6 +5,7 @@
 import dataclasses
 import math
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,7 +56,7 @@ PARAMETERS = (
               read_only=True, launch=True),
     Parameter("precision", "auto",
               "Precision of the convolutions: fp32, tf32, bf16, fp16, or auto, which depends on the hardware only.",
-              read_only=True, launch=True),
+              choices=("auto", "fp32", "tf32", "bf16", "fp16"), read_only=True, launch=True),
     Parameter("threads", 0, "Number of CPU threads of the network; 0 for PyTorch's default.", (0, 1024),
               read_only=True, launch=True),
     Parameter("max_batch", 0, "Maximum number of frames of different cameras computed together; 0 for 8 on a GPU and 1 on a "
@@ -164,29 +165,19 @@ def descriptor(row: Parameter) -> ParameterDescriptor:
     return described
 
 
-def declare_row(node: Any, row: Parameter) -> Any:
-    """Declares a parameter on a node and returns its value.
+def settings_of(values: Mapping[str, Any]) -> Settings:
+    """Returns the run-time settings among the values of all parameters.
 
     Raises:
-        InputError: the value given at start has the wrong type or is out of range.
+        InputError: a value cannot be used.
     """
-    try:
-        value = node.declare_parameter(row.name, row.default, descriptor(row)).value
-    except Exception as error:  # noqa: BLE001 (rclpy has one exception per kind of mistake, differing by distribution)
-        raise InputError(f"parameter {row.name}: {' '.join(str(error).split())}") from None
-    _check_choice(row, value)
-    return value
-
-
-def declare(node: Any) -> Settings:
-    """Declares the parameters of ``PARAMETERS`` on a node and returns the run-time settings; errors as in ``declare_row``."""
-    values = {row.name: declare_row(node, row) for row in PARAMETERS}
     settings = Settings(**{name: _value(values[name]) for name in SETTINGS})
     check(settings, None)
     return settings
 
 
-def _check_choice(row: Parameter, value: Any) -> None:
+def check_choice(row: Parameter, value: Any) -> None:
+    """Raises InputError for a word that the parameter does not have."""
     if row.choices and value not in row.choices:
         raise InputError(f"parameter {row.name}: {value!r} is not {row.constraint}")
 
@@ -221,7 +212,7 @@ def check(settings: Settings, class_names: tuple[str, ...] | None) -> None:
     """Raises InputError for values that ranges cannot exclude; class names are checked once a model is loaded."""
     for row in (row for row in PARAMETERS if not row.read_only):
         value = getattr(settings, row.name)
-        _check_choice(row, value)
+        check_choice(row, value)
         if isinstance(value, float) and not math.isfinite(value):  # NaN passes every range
             raise InputError(f"parameter {row.name}: must be a number, {row.constraint}")
     parts = set(settings.overlay_text)

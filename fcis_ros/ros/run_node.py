@@ -97,8 +97,14 @@ def run(name: str, make_node: Callable[[], Any], spin: Callable[[Any, Any], None
     """
     global _initialised
     import rclpy
+    from ament_index_python.packages import get_package_prefix
     from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 
+    try:
+        get_package_prefix("fcis_ros")
+    except (LookupError, OSError):  # it is not among the packages; there are none
+        print(f"{name}: this workspace is not sourced: source install/setup.bash first", file=sys.stderr)
+        return UNUSABLE
     try:
         rclpy.init()
     except Exception as error:  # noqa: BLE001 (rclpy raises undocumented types, all about its arguments)

@@ -1,8 +1,11 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
 import json
+import subprocess
+import sys
 
 from cli_inputs import refused, write_annotations
+from pictures import encoded
 
 from fcis_ros.bags.reader import open_recording
 from fcis_ros.cli.main import main
@@ -44,6 +47,15 @@ def test_record_unusable_images_are_left_out_and_named(images, model, tmp_path, 
         path.write_bytes(b"broken")
     refused(capfd, ["record", images, "--out", tmp_path / "none"], "none of its 3 frames can be used")
     assert not (tmp_path / "none").exists()
+
+
+def test_record_damaged_image_is_one_line(images, tmp_path):
+    """OpenCV's lines about it, which come once more for every file, are left out."""
+    (images / "c.bmp").write_bytes(encoded("bmp")[:-300])
+    command = [sys.executable, "-m", "fcis_ros", "record", str(images), "--out", str(tmp_path / "bag")]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    lines = [line for line in run.stderr.splitlines() if not line.startswith("record: ") and line]
+    assert run.returncode == 2 and len(lines) == 1 and "BMP, damaged or cut off" in lines[0]
 
 
 def test_record_folder_with_another_recording_is_refused(images, tmp_path, capsys):

@@ -12,7 +12,7 @@ from fcis_ros.ros import calibration
 def test_fill_calibration_file_is_read(tmp_path, scheme, calibration_text):
     (tmp_path / "front.yaml").write_text(calibration_text)
     info = SimpleNamespace()
-    calibration.fill(info, f"{scheme}{tmp_path}/front.yaml")
+    calibration.fill(info, f"{scheme}{tmp_path}/front.yaml", "front")
     assert (info.width, info.height, info.distortion_model) == (640, 480, "plumb_bob")
     assert info.k == [500, 0, 320, 0, 501, 240, 0, 0, 1] and info.d == [0.1, -0.2, 0, 0, 0]
     assert info.r[0] == 1 and len(info.p) == 12
@@ -35,5 +35,44 @@ def test_fill_bad_calibration_is_one_line(tmp_path, make, named, calibration_tex
     if (text := make(calibration_text)) is not None:
         path.write_text(text)
     with pytest.raises(InputError, match=named) as error:
-        calibration.fill(SimpleNamespace(), str(path))
+        calibration.fill(SimpleNamespace(), str(path), "front")
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "path"),
+    [
+        ("cal/front.yaml", "cal/front.yaml"),
+        ("/a b/%20.yaml", "/a b/%20.yaml"),
+        ("file:///a%20b/c.yaml", "/a b/c.yaml"),
+        ("file:///cal/${NAME}.yaml", "/cal/front.yaml"),
+        ("file://${ROS_HOME}/camera_info/${NAME}.yaml", "/ros home/camera_info/front.yaml"),
+        ("${ROS_HOME}/x.yaml", "/ros home/x.yaml"),
+        ("package://robot/cal/${NAME}%20left.yaml", "/share/robot/cal/front left.yaml"),
+    ],
+)
+def test_resolve_url_by_rules_of_camera_info_manager(monkeypatch, url, path):
+    monkeypatch.setenv("ROS_HOME", "/ros home")
+    monkeypatch.setattr(calibration, "get_package_share_directory", lambda name: f"/share/{name}")
+    assert str(calibration.resolve(url, "front")) == path
+
+
+def test_resolve_ros_home_is_in_home_folder_by_default(monkeypatch):
+    monkeypatch.delenv("ROS_HOME", raising=False)
+    monkeypatch.setenv("HOME", "/home/robot")
+    assert str(calibration.resolve("file://${ROS_HOME}/a.yaml", "front")) == "/home/robot/.ros/a.yaml"
+
+
+@pytest.mark.parametrize(
+    ("url", "named"),
+    [
+        ("package://no_such_package/a.yaml", "the package 'no_such_package' is not installed"),
+        ("package:///a.yaml", "the package '' is not installed"),
+        ("flash:///a.yaml", "expected file:///PATH, package://PACKAGE/PATH or a path"),
+        ("file://a.yaml", "expected file:///PATH"),
+        ("/cal/${SERIAL}.yaml", r"\$\{SERIAL\} is unknown"),
+    ],
+)
+def test_resolve_unusable_url_is_named(url, named):
+    with pytest.raises(InputError, match=f"camera_info_url .*: {named}"):
+        calibration.resolve(url, "front")

@@ -171,3 +171,18 @@ def test_camera_source_recording_at_rate_of_topic(camera, start, recording, wait
     assert process.interrupt() == 0, process.output
     process = start("camera_source", {"source": bag})
     assert process.wait() == 2 and "several topics with images" in process.output
+
+
+def test_camera_source_frames_left_out_are_counted_and_named(camera, start, tmp_path):
+    """An image without pixels among good ones: the others are played, and the status says that something is missing."""
+    bags = Bags(tmp_path)
+    pixels = [np.zeros((48, 64, 3), np.uint8)] * 5
+    stamps = [bags.START + number * 10_000_000 for number in range(5)]
+    messages = [bags.image(image, stamp) for image, stamp in zip(pixels, stamps, strict=True)]
+    for number in (1, 3):
+        messages[number].step = 1
+    bag = bags.write([("/cam", IMAGE, message, stamp) for message, stamp in zip(messages, stamps, strict=True)])
+    process = start("camera_source", {"source": bag, "loop": False})
+    assert process.wait() == 2
+    assert "account]: 3 frames sent; 2 left out, the first: frame 000001: " in process.output
+    assert process.output.count("frame 000003: image: step 1 is too small") == 1

@@ -125,7 +125,7 @@ def test_node_bad_stamps_are_logged_and_old_frames_stale(client, serve, wait_for
 
 
 def test_node_parameters_change_and_are_validated(client, start, serve, wait_for):
-    from rcl_interfaces.srv import DescribeParameters, GetParameters, ListParameters, SetParametersAtomically
+    from rcl_interfaces.srv import DescribeParameters, GetParameters, ListParameters, SetParameters, SetParametersAtomically
     from rclpy.parameter import Parameter
 
     from fcis_ros.ros.params import PARAMETERS
@@ -173,6 +173,9 @@ def test_node_parameters_change_and_are_validated(client, start, serve, wait_for
     # What `ros2 param dump` writes can be loaded again: every value is accepted by a node that starts with it.
     listed = client.call(ListParameters, "fcis_node/list_parameters", ListParameters.Request()).result.names
     values = client.call(GetParameters, "fcis_node/get_parameters", GetParameters.Request(names=listed)).values
+    present = [message(name, value) for name, value in zip(listed, values, strict=True)]
+    results = client.call(SetParameters, "fcis_node/set_parameters", SetParameters.Request(parameters=present)).results
+    assert all(result.successful for result in results)  # read-only ones have these values
     assert process.interrupt() == 0
     dump = {name: Parameter.from_parameter_msg(message(name, value)).value for name, value in zip(listed, values, strict=True)}
     assert set(names) <= set(dump)

@@ -73,6 +73,36 @@ def test_image_input_changing_qos_loses_no_image(graph, start, wait_for):
     driver.kill()
 
 
+@pytest.mark.parametrize(
+    ("transport", "published", "said"),
+    [
+        ("compressed", {"tello/jpeg": "CompressedImage"}, "/tello/jpeg (-r image/compressed:=/tello/jpeg)"),
+        ("auto", {"cam/image_raw/compressed": "CompressedImage"}, "/cam/image_raw/compressed (-r image:=/cam/image_raw)"),
+        ("auto", {"cam/raw": "Image"}, "/cam/raw (-r image:=/cam/raw)"),
+        ("raw", {"image/compressed": "CompressedImage"}, "/image/compressed (transport:=compressed)"),
+        ("compressed", {"image": "Image"}, "/image (transport:=raw)"),
+    ],
+)
+def test_image_input_images_elsewhere_are_named_with_remedy(graph, wait_for, transport, published, said):
+    import sensor_msgs.msg
+
+    from fcis_ros.ros import params
+    from fcis_ros.ros.image_input import ImageInput
+
+    for row in params.PARAMETERS:
+        graph.declare_parameter(row.name, transport if row.name == "transport" else row.default)
+    for topic, kind in published.items():
+        graph.create_publisher(getattr(sensor_msgs.msg, kind), topic, 1)
+    reader = ImageInput(graph, "image", lambda message: None, "")
+
+    def found() -> str:
+        reader.refresh(True, 0.0)
+        return reader.silence.text if reader.silence else ""
+
+    wait_for(lambda: f"has no publisher; images are published on {said}" in found(), "the remedy")
+    assert found().endswith(said)
+
+
 def test_image_input_unknown_name_delays_log():
     from fcis_ros.ros.image_input import PATIENCE, ImageInput
     from fcis_ros.ros.input_diagnosis import UNNAMED, Silence

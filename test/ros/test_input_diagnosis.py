@@ -17,8 +17,8 @@ GOOD = Publisher("/driver", IMAGE, "")
     ("given", "kind", "error", "text"),
     [
         ({}, "no_publisher", False, "no image for 3 s: /image has no publisher"),
-        ({"elsewhere": ["/front/image_raw", "/rear"]}, "no_publisher", False,
-         "no image for 3 s: /image has no publisher; images are published on /front/image_raw, /rear: remap the input"),
+        ({"elsewhere": ["/front (-r image:=/front)", "/rear"]}, "no_publisher", False,
+         "no image for 3 s: /image has no publisher; images are published on /front (-r image:=/front), /rear"),
         ({"publishers": [Publisher("/talker", "std_msgs/msg/String", "")]}, "wrong_type", True,
          "no image for 3 s: /talker publishes /image as std_msgs/msg/String, sensor_msgs/msg/Image is needed"),
         ({"publishers": [Publisher("/driver", IMAGE, "ERROR: best effort")]}, "incompatible_qos", True,
@@ -35,6 +35,20 @@ GOOD = Publisher("/driver", IMAGE, "")
 def test_diagnose_reason_is_named(given, kind, error, text):
     given = {"publishers": (), "received": 0, "silent": 3.4, "elsewhere": (), "hint": "", **given}
     assert input_diagnosis.diagnose("/image", IMAGE, **given) == Silence(kind, text, error)
+
+
+@pytest.mark.parametrize(
+    ("name", "compressed", "topic", "expected"),
+    [
+        ("image", False, "/tello/raw", "-r image:=/tello/raw"),
+        ("front/image", False, "/cam/compressed", "-r front/image:=/cam/compressed"),
+        ("image", True, "/tello/jpeg", "-r image/compressed:=/tello/jpeg"),
+        ("image", True, "/cam/image_raw/compressed", "-r image:=/cam/image_raw"),
+        ("front/image", True, "/compressed", "-r front/image/compressed:=/compressed"),
+    ],
+)
+def test_remapping_makes_the_input_read_the_topic(name, compressed, topic, expected):
+    assert input_diagnosis.remapping(name, compressed, topic) == expected
 
 
 @pytest.fixture

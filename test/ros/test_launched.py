@@ -3,6 +3,7 @@
 """camera.launch.py and replay.launch.py by the real launch and launch_ros, with real processes."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from fcis_ros.bags.writer import record
 from fcis_ros.data.frame_sources import Frame
@@ -118,7 +120,7 @@ def test_launch_arguments_override_params_file(launched, graph, photo, tmp_path,
     ("file", "arguments", "message"),
     [("camera.launch.py", {"score_threshold": "1.5"}, "argument score_threshold: '1.5' is not within 0.0 to 1.0"),
      ("camera.launch.py", {"loop": "often"}, "loop"),
-     ("replay.launch.py", {"rviz": "false", "bag": "/nowhere"}, "argument source: '/nowhere' does not exist"),
+     ("replay.launch.py", {"rviz": "false", "bag": "/nowhere"}, "argument bag: '/nowhere' does not exist"),
      ("replay.launch.py", {"rviz": "false"}, "'bag'")],
 )  # fmt: skip
 def test_launch_wrong_argument_starts_nothing(launched, file, arguments, message):
@@ -128,10 +130,11 @@ def test_launch_wrong_argument_starts_nothing(launched, file, arguments, message
 
 
 def test_launch_bad_model_ends_with_status_of_node(launched, photo, tmp_path):
-    (tmp_path / "none.safetensors").write_bytes(b"nothing")
+    """A model that is one by its header: only the node finds out that it is not."""
+    save_file({"weight": np.zeros(3, np.float32)}, tmp_path / "none.safetensors", {"format_version": "3", "config": "{}"})
     launch = launched(source=photo, model=tmp_path / "none.safetensors")
     assert launch.process.wait(120) == 2 and not launch.children
-    assert "not a readable safetensors file" in launch.output
+    assert "cannot start: " in launch.output
 
 
 @pytest.mark.parametrize("name", NODES)
@@ -143,14 +146,33 @@ def test_launch_killed_process_ends_the_others(launched, graph, photo, wait_for,
     assert launch.process.wait(60) == 128 + signal.SIGKILL and not launch.children
 
 
-def test_replay_recording_once_or_in_loop(launched, graph, tmp_path, wait_for):
-    """Its end is the end of the launch, without an error, unless it loops."""
+@pytest.fixture
+def recording(tmp_path) -> Path:
+    """Fifty frames in five seconds."""
     bag, pixels = tmp_path / "bag", np.random.default_rng(0).integers(0, 256, (60, 80, 3), dtype=np.uint8)
-    record([Frame(f"{number}.png", (number + 1) * 100_000_000, pixels) for number in range(5)], bag)
-    launch = launched("replay.launch.py", bag=bag, rviz="false")
+    record([Frame(f"{number}.png", (number + 1) * 100_000_000, pixels) for number in range(50)], bag)
+    return bag
+
+
+@pytest.mark.parametrize(("rate", "name"), [(0.0, ""), (100.0, "/robot")])
+def test_replay_every_frame_is_answered(launched, recording, rate, name):
+    """The end of the recording is the end of the launch."""
+    launch = launched("replay.launch.py", bag=recording, rviz="false", frame_policy="every", rate=rate, namespace=name)
     assert launch.process.wait(120) == 0 and not launch.children
+    assert "50 frames sent, 50 answered, 0 lost" in launch.output
+
+
+@pytest.mark.parametrize(("policy", "status"), [("latest", 0), ("every", 2)])
+def test_replay_lost_frames_are_an_error_with_policy_every(launched, recording, policy, status):
+    launch = launched("replay.launch.py", bag=recording, rviz="false", frame_policy=policy, rate=1000.0, max_age_ms=1)
+    assert launch.process.wait(120) == status and not launch.children
+    assert re.search(r"50 frames sent, \d+ answered, [1-9]\d* lost \(", launch.output)
+
+
+def test_replay_in_loop_does_not_end(launched, graph, recording, wait_for):
     masks = heard(graph, "/fcis_node/masks")
-    launch = launched("replay.launch.py", bag=bag, rviz="false", loop="true")
-    wait_for(lambda: len(masks) > 5, "masks of the second round")
+    launch = launched("replay.launch.py", bag=recording, rviz="false", loop="true", rate=100.0)
+    wait_for(lambda: len(masks) > 50, "masks of the second round")
     launch.process.send_signal(signal.SIGINT)
     assert launch.process.wait(60) == 0 and not launch.children
+    assert "frames sent" in launch.output

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """How the process of a node starts, is served and ends: bad arguments, missing libraries, signals at any moment."""
 
+import importlib
 import itertools
 import os
 import signal
@@ -15,12 +16,18 @@ import pytest
 pytestmark = pytest.mark.ros
 
 
-def started(executable: str, arguments: list[str], **environment: str) -> subprocess.CompletedProcess:
+def run(executable: str, arguments: list[str], without=(), **environment: str) -> subprocess.CompletedProcess:
+    """Runs an executable to its end, with some variables removed and others set."""
     from ament_index_python.packages import get_package_prefix
 
     path = f"{get_package_prefix('fcis_ros')}/lib/fcis_ros/{executable}"
-    command = ["env", *(f"{name}={value}" for name, value in environment.items()), path, "--ros-args", *arguments]
+    removed = [word for name in without for word in ("-u", name)]
+    command = ["env", *removed, *(f"{name}={value}" for name, value in environment.items()), path, *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+
+
+def started(executable: str, arguments: list[str], **environment: str) -> subprocess.CompletedProcess:
+    return run(executable, ["--ros-args", *arguments], **environment)
 
 
 @pytest.mark.parametrize(
@@ -42,6 +49,50 @@ def test_process_bad_ros_argument_is_one_line(tmp_path, executable, arguments, m
     assert process.returncode == 2 and process.stdout == ""
     (line,) = (line for line in process.stderr.splitlines() if "[rcl]: Failed to parse" not in line)
     assert line.startswith(f"{executable}: ") and message in line and ".c:" not in line
+
+
+@pytest.mark.parametrize("executable", ["fcis_node", "camera_source"])
+@pytest.mark.parametrize("word", ["-h", "--help"])
+def test_process_help_prints_usage(executable, word):
+    process = run(executable, [word])
+    assert process.returncode == 0 and not process.stderr
+    assert process.stdout.startswith(f"usage: ros2 run fcis_ros {executable} ")
+    module = importlib.import_module(f"fcis_ros.ros.{executable}")
+    for row in (module.params if executable == "fcis_node" else module).PARAMETERS:
+        assert f"\n  {row.name} (" in process.stdout
+
+
+def test_process_argument_of_ros_is_no_question_for_help():
+    process = run("camera_source", ["--ros-args", "-p", "source:=/nowhere", "-r", "--help:=x"])
+    assert process.returncode == 2 and "usage" not in process.stdout
+
+
+@pytest.mark.parametrize("executable", ["fcis_node", "camera_source"])
+@pytest.mark.parametrize("workspace", [None, "{tmp_path}"])
+def test_process_without_workspace_is_one_line(tmp_path, executable, workspace):
+    """With no workspace sourced, and with another one."""
+    variables = {"AMENT_PREFIX_PATH": workspace.format(tmp_path=tmp_path)} if workspace else {}
+    process = run(executable, [], without=() if workspace else ("AMENT_PREFIX_PATH",), **variables)
+    assert process.returncode == 2 and process.stdout == ""
+    assert process.stderr == f"{executable}: this workspace is not sourced: source install/setup.bash first\n"
+
+
+@pytest.mark.parametrize("executable", ["fcis_node", "camera_source"])
+@pytest.mark.parametrize("missing", ["rclpy", "fcis_ros"])
+def test_process_missing_module_is_one_line(tmp_path, executable, missing):
+    (tmp_path / f"{missing}.py").write_text(f'raise ModuleNotFoundError("No module named {missing!r}")')
+    process = run(executable, [], PYTHONPATH=os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")]))
+    assert process.returncode == 2 and process.stdout == ""
+    remedy = "source the workspace first (source install/setup.bash)"
+    assert process.stderr == f"{executable}: No module named {missing!r}; {remedy}\n"
+
+
+@pytest.mark.parametrize("executable", ["fcis_node", "camera_source"])
+def test_process_handles_signals_before_the_first_import(tmp_path, executable):
+    """A module that is imported first, and asks for an interrupt before it has been."""
+    (tmp_path / "fcis_ros.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n")
+    process = run(executable, [], PYTHONPATH=os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")]))
+    assert (process.returncode, process.stderr) == (0, "")
 
 
 def test_process_missing_key_store_is_named(tmp_path):

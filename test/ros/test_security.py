@@ -79,11 +79,13 @@ def test_policy_node_allows_to_read_images_only():
 
 
 @pytest.mark.ros
-def test_policy_camera_source_allows_created_topics(client, start, wait_for):
-    process = start("camera_source")
+def test_policy_camera_source_allows_created_topics(client, start, tiny_checkpoint, wait_for):
+    """With all that it can create: it waits for the node, as in replay.launch.py."""
+    start("fcis_node", {"model": tiny_checkpoint}, {"image": "image_raw"})
+    process = start("camera_source", {"wait_for": "/fcis_node"})
     wait_for(lambda: client.node.count_publishers("camera_info"), "the camera")
     wait_for(lambda: settled(client.node, "camera_source"), "all that is allowed, and no more")
-    assert created(client.node, "camera_source")[1] == allowed("camera_source", "subscribe") == set()
+    wait_for(lambda: created(client.node, "camera_source")[1] == allowed("camera_source", "subscribe"), "what it reads")
     assert process.interrupt() == 0
 
 
