@@ -75,13 +75,13 @@ def run_demo(
     rate = playback.rate or source.rate
     (short,) = short_names([without_secrets(name)])
     description = source.description if is_live(name) else without_folders(source.description, [str(Path(name))])
+    inputs = EvaluationInputs([recording], [ground_truth] if ground_truth else None, class_names)
     about = {
         "bags": [bag_entry(recording, CLIP, in_folder=True)],
         "input": f"{description}, {rate:g} frames/s", "truth": described, "seed": seed if synthetic else None,
-        "findings": to_json(source.findings),
+        "findings": to_json([*source.findings, *inputs.findings]),
         "left_out": {short: [f"frame {frame.name}: {frame.problem}" for frame in clip.unusable]},
     }  # fmt: skip
-    inputs = EvaluationInputs([recording], [ground_truth] if ground_truth else None, class_names)
     evaluate_answers(inputs, answers, spec, playback.rate, about, folder)
     _write_overlays(folder, list(answers.measured.sent), rate)
     return write_report(folder)  # once more, with a link to the video

@@ -108,7 +108,6 @@ def evaluate_answers(
         "format": 1,
         "mode": "live",
         "bags": [bag_entry(recording, str(recording.path))],
-        "findings": to_json(recording.findings),
         "shard": [1, 1],
         "precision": measured.facts.get("precision", "fp32"),
         "device": measured.facts.get("device", spec.device),
@@ -159,7 +158,7 @@ def evaluate_recording_live(spec: EvaluationSpec, playback: Playback, folder: Pa
     sent = record(frames, folder / CLIP, source.count).frames
     answers = play(spec, playback, class_names, folder, len(sent))
     inputs = EvaluationInputs([recording], opened.sources if opened else None, class_names)
-    about = {"truth": opened.description if opened else None, "findings": to_json(recording.findings)}
+    about = {"truth": opened.description if opened else None}
     report = evaluate_answers(inputs, answers, spec, playback.rate, about, folder)
     if opened and not report["frames_annotated"]:
         raise opened.sources[0].no_match(report["frames_in"])
