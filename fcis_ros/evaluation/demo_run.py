@@ -59,7 +59,7 @@ def run_demo(
         source = open_source(name, playback.rate, max_frames, seed)
     frames = tqdm(source.frames(), "record", source.count, unit="frame", mininterval=0.5)
     clip = record(frames, folder / CLIP, source.count, synthetic_ground_truth if synthetic else None)
-    sent, unusable = clip.frames, [f"frame {frame.name}: {frame.problem}" for frame in clip.unusable]
+    sent = clip.frames
     recording = open_recording(folder / CLIP)
     ground_truth: GroundTruth | None = None
     described = None
