@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from fcis_ros.bags.writer import ClipFrame
-from fcis_ros.data.coco import ImageEntry, read_coco
+from fcis_ros.data.coco import read_coco
 from fcis_ros.data.frame_sources import Frame
 from fcis_ros.data.segmentation import to_instances
 from fcis_ros.data.synthetic.scenes import CLASS_NAMES
@@ -47,7 +47,7 @@ class ClipGroundTruth:
         """
         image = self._images.find(frame.name)
         height, width = frame.image.shape[:2]
-        if image is None or self._fault(image, height, width):
+        if image is None or self._images.fault(image, height, width):
             return None
         objects = [entry for entry in self._images.objects(image) if not entry["iscrowd"]]
         instances, kept = to_instances(objects, height, width, self._class_names)
@@ -56,7 +56,7 @@ class ClipGroundTruth:
     def findings(self, frames: Iterable[ClipFrame]) -> tuple[Finding, ...]:
         """Returns what recorded frames lack of their ground truth, and remarks."""
         annotated = [(frame, image) for frame in frames if (image := self._images.find(frame.name))]
-        faults = [(frame.name, self._fault(image, frame.height, frame.width)) for frame, image in annotated]
+        faults = [(frame.name, self._images.fault(image, frame.height, frame.width)) for frame, image in annotated]
         reasons = [f"{name} ({fault})" for name, fault in faults if fault]
         text = f"{len(reasons)} of {len(annotated)} annotated frames are without ground truth: {listing(reasons)}"
         lost = (Finding(self._name, text),) if reasons else ()
@@ -72,8 +72,3 @@ class ClipGroundTruth:
         self._images.require_match(names)
         images = [image for name in names if (image := self._images.find(name)) and image.id not in self._images.unusable]
         return sum(entry["iscrowd"] for image in images for entry in self._images.objects(image))
-
-    def _fault(self, image: ImageEntry, height: int, width: int) -> str | None:
-        if (height, width) != (image.height, image.width):
-            return f"{width}x{height} pixels, but annotated as {image.width}x{image.height}"
-        return self._images.unusable.get(image.id)

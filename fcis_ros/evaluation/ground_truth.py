@@ -124,12 +124,9 @@ class AnnotationFile:
             image = self._images.find(record.name) if self.matched_by == "name" else self._images.images[record.index]
         if image is None:
             return None
-        try:
-            with self.file.errors_with_url():
-                self._images.require_size(image, height, width)
-                return FrameGroundTruth(image.id, image.id, self._images.objects(image))
-        except InputError as error:
-            raise UnusableGroundTruth(str(error)) from None
+        if reason := self._images.fault(image, height, width):
+            raise UnusableGroundTruth(f"{image.file_name}: unusable ground truth ({reason})")
+        return FrameGroundTruth(image.id, image.id, self._images.objects(image))
 
     def no_match(self, frames: int) -> InputError:
         """See ``GroundTruth``."""

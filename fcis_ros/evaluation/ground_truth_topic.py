@@ -49,7 +49,7 @@ class GroundTruthTopic:
             raise InputError(f"{recording.path}: no {MASKS} on topic {topic}; topics with them: {', '.join(topics) or 'none'}")
         self.category_ids = list(range(1, len(class_names) + 1))
         self._class_names = class_names
-        self._title = f"{recording.path}: {topic}"
+        self._title, self._topic = f"{recording.path}: {topic}", topic
         self._messages = self._read(recording, topic)
         self._waiting: dict[int, tuple[int, bytes]] = {}  # by stamp: time of recording, message
         self._unreadable: dict[int, str] = {}  # by stamp: problem of the message
@@ -76,14 +76,14 @@ class GroundTruthTopic:
         raw = self._take(record)
         if raw is None:
             return None
-        title = f"{self._title}: the message of frame {record.name}"
+        title = f"{record.name}: unusable ground truth, the message of {self._topic}"
         if record.stamp in self._unreadable:
-            raise InputError(f"{title} cannot be read ({self._unreadable[record.stamp]})")
+            raise UnusableGroundTruth(f"{title} cannot be read ({self._unreadable[record.stamp]})")
         try:
             instances, ids = deserialize_masks(raw)
             by_class = match_classes(instances.class_names, self._class_names, "ground truth")
         except InputError as error:
-            raise UnusableGroundTruth(f"{title}: {error}") from None
+            raise UnusableGroundTruth(f"{title} ({error})") from None
         if (instances.height, instances.width) != (height, width):
             sizes = f"{instances.width}x{instances.height} pixels, the frame of {width}x{height}"
             raise UnusableGroundTruth(f"{title} is of {sizes}")

@@ -114,12 +114,11 @@ class ImageGroundTruth:
         """
         return [self._entry(annotation, image) for annotation in self._labelled.objects(image)]
 
-    def require_size(self, image: ImageEntry, height: int, width: int) -> None:
-        """Raises InputError if a frame of this size is not the image."""
+    def fault(self, image: ImageEntry, height: int, width: int) -> str | None:
+        """Returns why an image is no ground truth of a frame of this size; None if it is."""
         if (height, width) != (image.height, image.width):
-            raise InputError(
-                f"{self._file.origin}: {image.file_name} is {image.width}x{image.height} in it, the frame {width}x{height}"
-            )
+            return f"annotated as {image.width}x{image.height} pixels, but the frame has {width}x{height}"
+        return self.unusable.get(image.id)
 
     def _entry(self, annotation: Annotation, image: ImageEntry) -> dict[str, Any]:
         """Returns an annotation for pycocotools; missing fields are computed from the mask."""

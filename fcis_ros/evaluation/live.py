@@ -117,6 +117,7 @@ def evaluate_answers(
         "score_floor": SCORE_FLOOR,
         "score": spec.score,
         "model": {"name": spec.checkpoint.stem, "sha256": sha256(spec.checkpoint)},
+        "findings": to_json(inputs.findings),
         **about,
     }, allowed=(CLIP, ANSWERS, LOG))  # fmt: skip
     run.write_live({

@@ -87,7 +87,7 @@ def evaluate_recordings(
         "score_floor": SCORE_FLOOR,
         "score": spec.score,
         "truth": opened.description if opened else None,
-        "findings": to_json(finding for recording in recordings for finding in recording.findings),
+        "findings": to_json(inputs.findings),
     })  # fmt: skip
     total = sum(stop - start for start, stop in inputs.slices(spec.shard))
     times: list[tuple[float, Mapping[str, float]]] = []

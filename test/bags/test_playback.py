@@ -91,3 +91,21 @@ def test_open_bag_no_usable_message_is_refused(bags):
     path = bags.write([("/c", IMAGE, bags.image(np.zeros((1, 1, 3), np.uint8)), i) for i in range(3)])
     with pytest.raises(InputError, match="none of its 3 frames can be used; the first: 000000: .*too small"):
         list(open_bag(path).frames())
+
+
+def test_open_bag_damaged_recording_is_played_as_far_as_it_is_whole(bags):
+    """Unreadable messages, whose stamps are not known, do not disturb the stamps of the others."""
+    frames = bags.frames(4000)
+    late = 5_000_000_000  # ns by which the recorder is late
+    entries = [("/c", IMAGE, bags.image(frame.image, frame.stamp), frame.stamp + late) for frame in frames]
+    storage = bags.write(entries) / "bag.mcap"
+    data = bytearray(storage.read_bytes())
+    data[len(data) // 2] ^= 1
+    storage.write_bytes(data)
+    (bags.folder / "bag/bag_1.mcap").write_bytes(b"")
+    source = open_bag(storage.parent, rate=10)
+    read = list(source.frames())
+    assert source.count == len(read) == 4000 and [finding.lost for finding in source.findings] == [True]
+    used = [(int(frame.name), frame.stamp) for frame in read if isinstance(frame, Frame)]
+    assert 2000 < len(used) < 4000 and all(stamp == frames[index].stamp for index, stamp in used)
+    assert all("a chunk does not have its checksum" in frame.problem for frame in read if isinstance(frame, UnusableFrame))

@@ -51,6 +51,29 @@ def test_evaluate_bag_unusable_frame_gives_status_2_each_time(command, tmp_path,
     assert json.loads((tmp_path / "shards/merged/report.json").read_text())["frames_out"] == 1
 
 
+def test_evaluate_bag_lost_file_gives_status_2_and_is_in_the_report_of_every_shard(command, tmp_path, capsys):
+    (tmp_path / "bag/bag_1.mcap").write_bytes(b"")
+    said = "fcis: bag/bag_1.mcap: cannot be read (an empty file)"
+    shards = [[*command, str(tmp_path / "shards"), "--shard", f"{number}/2"] for number in (1, 2)]
+    for arguments in ([*command, str(tmp_path / "out")], *shards, ["evaluate-merge", str(tmp_path / "shards")]):
+        assert main(arguments) == 2
+        assert capsys.readouterr().err.splitlines()[-1] == said
+    reports = [json.loads((tmp_path / folder / "report.json").read_text()) for folder in ("out", "shards/merged")]
+    assert reports[0] == reports[1] and reports[0]["complete"] and reports[0]["frames_out"] == 2
+    assert reports[0]["findings"] == [{"source": "bag/bag_1.mcap", "text": "cannot be read (an empty file)", "lost": True}]
+
+
+@pytest.mark.parametrize("options", [[], ["--annotations"]])
+def test_evaluate_bag_no_usable_frame_gives_the_reason(command, annotations, tmp_path, capsys, options):
+    (bag := Bags(tmp_path)).write(
+        [("/cam", COMPRESSED, bag.compressed(b"\0\0\0\1gBC", "h264"), bag.START + i) for i in range(2)], name="video"
+    )
+    options = [*options, str(annotations)] if options else []
+    assert main(["evaluate-bag", str(tmp_path / "video"), *command[2:], str(tmp_path / "out"), *options]) == 2
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("fcis:")]
+    assert "none of 2 frames can be used; the first: frame 000000 of /cam: " in line and "h264" in line
+
+
 def test_evaluate_bag_shard_into_folder_of_whole_evaluation_is_refused(command, model, images, annotations, tmp_path, capsys):
     out = tmp_path / "out"
     assert main([*command, str(out)]) == 0

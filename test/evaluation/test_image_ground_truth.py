@@ -100,10 +100,10 @@ def test_require_any_no_matching_frame_is_refused(tmp_path):
         truth.require_match(["b.jpg"])
 
 
-def test_require_size_other_size_is_refused(tmp_path):
+def test_fault_of_an_image_of_another_size_is_named(tmp_path):
     truth = load(tmp_path, annotations())
-    with pytest.raises(InputError, match=r"instances\.json: some/folder/a\.jpg is 80x60 in it, the frame 80x61"):
-        truth.require_size(truth.find("a.jpg"), 61, 80)
+    image = truth.find("a.jpg")
+    assert truth.fault(image, 61, 80) == "annotated as 80x60 pixels, but the frame has 80x61" and not truth.fault(image, 60, 80)
 
 
 @pytest.mark.parametrize("id_", [0, None, "x"])
