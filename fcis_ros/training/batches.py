@@ -144,5 +144,6 @@ class _ErrorsAsItems(Dataset):
                     tensor.share_memory_()
             except (RuntimeError, OSError) as error:
                 reason = str(error).splitlines()[0]
-                return InputError(f"a batch does not fit into shared memory ({reason}); enlarge /dev/shm, or take a smaller batch")
+                advice = "enlarge /dev/shm, or take a smaller batch"
+                return InputError(f"a batch does not fit into shared memory ({reason}); {advice}")
         return items
