@@ -128,8 +128,7 @@ def test_open_recording_cut_compressed_split_gives_what_it_has(bags):
     file.write_bytes(file.read_bytes()[:-20])
     found = read(folder)
     assert found[:FRAMES] == [0, 1, 2, 3] and found[-FRAMES:] == [8, 9, 10, 11]
-    ((source, text),) = lost(folder).items()
-    assert source == "drive/drive_1.mcap.zstd" and "its compressed data end after" in text
+    assert list(lost(folder)) == ["drive/drive_1.mcap.zstd"]
 
 
 def test_open_recording_no_readable_split_is_refused_with_the_reason(bags):

@@ -88,7 +88,7 @@ def test_ray_damaged_recording_is_merged_and_named(command, tmp_path):
     cut = tmp_path / "cut.mcap"
     (file,) = (tmp_path / "bag").glob("*.mcap")
     cut.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
-    command = [*command[:2], str(cut), *command[2:]]
+    command = [command[0], str(cut), *command[2:]]
     assert main([*command, "--out", str(tmp_path / "whole")]) == 2
     shards = tmp_path / "shards"
     with started(command, "--out", str(shards), "--parts", "2") as ray:
