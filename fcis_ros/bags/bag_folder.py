@@ -49,7 +49,10 @@ def bag_files(path: Path) -> tuple[list[BagFile], list[Finding]]:
         raise InputError(f"{path}: no such recording")
     if not path.is_dir():
         return [BagFile(path)], []
-    inside = sorted((file for file in path.iterdir() if bag_suffix(file.name) and file.is_file()), key=natural_key)
+    try:
+        inside = sorted((file for file in path.iterdir() if bag_suffix(file.name) and file.is_file()), key=natural_key)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
     metadata = path / METADATA
     if not metadata.is_file():
         if not inside:

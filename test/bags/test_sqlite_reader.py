@@ -74,8 +74,10 @@ def test_messages_of_a_killed_recorder_are_read_with_its_log(database, tmp_path,
     path = killed(database, tmp_path / "killed", {"wal": "wal", "journal": "delete"}[suffix], committed)
     assert sorted(file.name for file in path.parent.iterdir()) == ["bag.db3", f"bag.db3-{suffix}"]
     path.parent.chmod(0o777 if writable else 0o555)
+    link = tmp_path / "link.db3"
+    link.symlink_to(path)
     before = beside(path)
-    for opened in (path, path.parent):
+    for opened in (path, path.parent, link):
         recording = open_recording(opened)
         assert recording.count == committed and [int(record.image()[0, 0, 0]) for record in recording.frames()] == [
             *range(committed)
