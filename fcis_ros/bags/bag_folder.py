@@ -33,8 +33,8 @@ class BagFile:
 
 def plain_name(name: str) -> str:
     """Returns the name of a recording's file without the suffix of compression."""
-    suffix = next((suffix for suffix in COMPRESSED_SUFFIXES if name.endswith(suffix)), "")
-    return name.removesuffix(suffix)
+    suffix = next((suffix for suffix in COMPRESSED_SUFFIXES if name.lower().endswith(suffix)), "")
+    return name[: len(name) - len(suffix)]
 
 
 def bag_files(path: Path) -> tuple[list[BagFile], list[Finding]]:
