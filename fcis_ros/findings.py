@@ -65,6 +65,27 @@ def exit_status(findings: Iterable[Finding], regressed: bool = False) -> int:
     return REGRESSION if regressed else USED
 
 
+def by_reason(source: str, unit: str, problems: Iterable[tuple[str, str]]) -> tuple[Finding, ...]:
+    """Returns what was left out and why: a finding per reason, with the number of names and the first of them.
+
+    Args:
+        source: folder, file or recording that they belong to.
+        unit: what they are, in the singular: ``image``.
+        problems: name and reason of everything that was left out.
+    """
+    reasons: dict[str, list[str]] = {}
+    for name, reason in problems:
+        reasons.setdefault(reason, []).append(name)
+    return tuple(
+        Finding(source, f"{counted(len(names), unit)}: {reason}: {listing(names)}") for reason, names in reasons.items()
+    )
+
+
+def counted(number: int, unit: str) -> str:
+    """Returns a number with its unit, given in the singular: 1 image, 2 images."""
+    return f"{number} {unit}{'' if number == 1 else 's'}"
+
+
 def listing(names: Iterable[str]) -> str:
     """Returns names as one text, those behind the first ``LISTED`` as their number."""
     names = list(names)

@@ -14,6 +14,7 @@ from fcis_ros.evaluation.ground_truth import AnnotationFile
 from fcis_ros.evaluation.pipeline import network_predictions
 from fcis_ros.evaluation.recordings import EvaluationInputs, evaluate
 from fcis_ros.evaluation.spec import SCORE_FLOOR, Shard
+from fcis_ros.findings import to_json
 from fcis_ros.messages.typestore import IMAGE
 from fcis_ros.metrics.coco_results import encode_mask
 from fcis_ros.results.merge import shard_path
@@ -79,7 +80,7 @@ def make_scenes(bags):
     return entries, {"images": images, "annotations": annotations, "categories": categories}
 
 
-def run(bag, annotations, folder, network=None, score=0.5, shard=None):
+def run(bag, annotations, folder, network=None, score=0.5, shard=None, findings=()):
     shard = shard or Shard()
     recordings = [open_recording(bag)]
     truth = AnnotationFile(annotations, NAMES, recordings[0].named, recordings[0].count) if annotations else None
@@ -91,6 +92,7 @@ def run(bag, annotations, folder, network=None, score=0.5, shard=None):
         "category_ids": inputs.category_ids, "score_floor": 0.02, "score": score, "device": "cpu",
         "precision": "fp32", "model": {"name": "stand-in", "sha256": "0"},
         "truth": truth and {"file": annotations.name, "matched_by": truth.matched_by},
+        "findings": to_json(findings),
     }  # fmt: skip
     writer = RunWriter(folder, spec)
     predict = functools.partial(network_predictions, network or Network(), SCORE_FLOOR)

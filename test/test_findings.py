@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from fcis_ros.findings import Finding, exit_status, from_json, listing, to_json
+from fcis_ros.findings import Finding, by_reason, counted, exit_status, from_json, listing, to_json
 
 LOST, REMARK = Finding("drive", "2 frames: no image"), Finding("drive.json", "3 objects of class dog", lost=False)
 
@@ -24,6 +24,19 @@ def test_findings_as_json_are_read_back():
     assert str(LOST) == "drive: 2 frames: no image"
 
 
+def test_by_reason_equal_reasons_are_one_finding():
+    problems = [("a.png", "cut off"), ("b.heic", "not read"), ("c.png", "cut off")]
+    assert by_reason("frames", "image", problems) == (
+        Finding("frames", "2 images: cut off: a.png, c.png"), Finding("frames", "1 image: not read: b.heic"),
+    )  # fmt: skip
+    (many,) = by_reason("frames", "frame", [(str(number), "cut off") for number in range(25)])
+    assert many.text.startswith("25 frames: cut off: 0, 1") and many.text.endswith("and 5 more")
+
+
 def test_listing_many_names_ends_with_their_number():
     assert listing("abc") == "a, b, c"
     assert listing(map(str, range(22))).endswith("19 and 2 more")
+
+
+def test_counted_noun_has_the_number_of_its_count():
+    assert [counted(number, "image") for number in (0, 1, 2)] == ["0 images", "1 image", "2 images"]

@@ -11,7 +11,7 @@ import pytest
 PACKAGE = Path(__file__).resolve().parents[1] / "fcis_ros"
 # Single files that every layer may use.
 ROOT = {"errors", "findings", "boxes", "rle", "structures", "config", "omp", "image_checks", "image_decoding", "encodings"}
-ROOT |= {"package_data", "versions", "files", "dds_profile"}
+ROOT |= {"image_headers", "package_data", "versions", "files", "dds_profile"}
 MODEL = ROOT | {"ops", "overlay", "column_runs", "model"}
 DATA = MODEL | {"data"}
 EVALUATION = DATA | {"messages", "tracking", "bags", "metrics", "results", "evaluation"}

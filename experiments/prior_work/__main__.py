@@ -16,11 +16,13 @@ import torch
 from experiments.prior_work import measuring, plot, report
 from experiments.prior_work.heads import NAMES, coco, make_network, road
 from experiments.prior_work.training import budget, evaluate, load, train
-from fcis_ros.data.coco import CocoDataset
+from fcis_ros.data.coco_dataset import CocoDataset
 from fcis_ros.files import atomic_path, sha256
 from fcis_ros.model import checkpoint
 from fcis_ros.model.device import choose_device
 from fcis_ros.training import provenance
+from fcis_ros.training.data_check import check_images
+from fcis_ros.training.distributed import ALONE
 
 STEPS = ("train", "speed", "report")
 
@@ -73,7 +75,8 @@ def train_all(args: argparse.Namespace, config, device: torch.device) -> None:
     names = config.model.class_names
     photos, held_out = (CocoDataset(args.data / f"instances_{part}.json", args.data / part, names) for part in ("train", "val"))
     init = None if args.init == "none" else checkpoint.default_checkpoint() if args.init == "default" else Path(args.init)
-    data = {"train": provenance.describe_data(photos), "val": provenance.describe_data(held_out)}
+    parts = {"train": photos, "val": held_out}
+    data = {part: provenance.describe_data(check_images(images, False, ALONE)) for part, images in parts.items()}
     for name in args.heads:
         path = args.out / f"{name}.safetensors"
         torch.manual_seed(config.seed)

@@ -13,12 +13,29 @@ from typing import BinaryIO
 from zlib import crc32
 
 MAGIC = b"\x89MCAP0\r\n"
-FOOTER, MESSAGE, CHUNK = 0x02, 0x05, 0x06
+FOOTER, SCHEMA, CHANNEL, MESSAGE, CHUNK, MESSAGE_INDEX, DATA_END = 0x02, 0x03, 0x04, 0x05, 0x06, 0x07, 0x0F
 HEAD = 9  # bytes of a record before its content: opcode, length
 CHECKSUM = HEAD + 24  # offset of the checksum in a chunk's record
 LARGEST_CHUNK = 2**30  # bytes; recorders write a few MB
 SMALL_CHUNK = 2**26  # bytes that a chunk may decompress to whatever its compressed size
 GROWTH = 1000  # maximum ratio of the decompressed and compressed sizes of a larger chunk
+
+
+class Damage(Exception):
+    """What is wrong with a record.
+
+    Attributes:
+        record: offset of the record in the file.
+    """
+
+    def __init__(self, record: int, problem: str):
+        super().__init__(problem)
+        self.record = record
+
+    @property
+    def line(self) -> str:
+        """The problem and its position, in one line."""
+        return f"damaged at byte {self.record}: {self}"
 
 
 @dataclass(frozen=True)
@@ -54,7 +71,7 @@ class ChunkHeader:
 def add_checksums(path: Path) -> None:
     """Writes the checksums of the uncompressed chunks into a file that rosbags has just written."""
     with path.open("r+b") as file:
-        for offset, opcode, _ in records(file, path.stat().st_size - len(MAGIC)):
+        for offset, opcode, _ in records(file, len(MAGIC), path.stat().st_size - len(MAGIC)):
             if opcode == CHUNK and not (header := ChunkHeader.read(file, offset)).compression:
                 file.seek(header.stored_offset)
                 checksum = crc32(file.read(header.size))
@@ -62,9 +79,8 @@ def add_checksums(path: Path) -> None:
                 file.write(struct.pack("<I", checksum))
 
 
-def records(file: BinaryIO, end: int) -> Iterator[tuple[int, int, int | None]]:
-    """Yields (offset, opcode, length) of each record; length is None for the last one if that exceeds ``end``."""
-    offset = len(MAGIC)
+def records(file: BinaryIO, offset: int, end: int) -> Iterator[tuple[int, int, int | None]]:
+    """Yields (offset, opcode, length) of each record from an offset on; length is None for a last one that exceeds ``end``."""
     while offset < end:
         file.seek(offset)
         head = file.read(HEAD)

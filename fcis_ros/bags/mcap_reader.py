@@ -3,206 +3,271 @@
 """Reads the messages of an MCAP file in order of their log times, checked, as far as the file is undamaged.
 
 One walk over the records, whose contents it skips, locates the messages: files without an end (of a recorder that was killed)
-and without an index are read like others. Then one chunk after another is read, its checksum compared, and its messages handed
-out as views; of chunks that overlap in time a few are kept in memory.
+and without an index are read like others. Behind damage the walk goes on at the next chunk that the summary at the end of the
+file names. Then one chunk after another is read, its checksum compared, and its messages handed out as views; of chunks that
+overlap in time a few are kept in memory. A message that an index names and that cannot be read is yielded with its problem.
 """
 
+import bisect
+import contextlib
 import os
 import struct
 from array import array
-from collections import OrderedDict, defaultdict
+from collections import Counter, OrderedDict, defaultdict
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import BinaryIO
 from zlib import crc32
 
 import numpy as np
 from rosbags.rosbag2.storage_mcap import DECOMPRESSORS
 
-from fcis_ros.bags.mcap_integrity import CHUNK, HEAD, LARGEST_CHUNK, MAGIC, MESSAGE, ChunkHeader, record_problem, records
+from fcis_ros.bags.mcap_integrity import (
+    CHANNEL,
+    CHUNK,
+    DATA_END,
+    HEAD,
+    LARGEST_CHUNK,
+    MAGIC,
+    MESSAGE,
+    MESSAGE_INDEX,
+    SCHEMA,
+    ChunkHeader,
+    Damage,
+    record_problem,
+    records,
+)
+from fcis_ros.bags.mcap_summary import Summary
+from fcis_ros.bags.stored import StoredMessage, StoredTopic
 from fcis_ros.errors import InputError
 
-SCHEMA, CHANNEL, MESSAGE_INDEX = 0x03, 0x04, 0x07
 MESSAGE_HEAD = 22  # bytes of a message record before the message: channel, sequence, log time, publish time
 MAX_KEPT = 2**27  # bytes of chunks in memory, for messages of chunks that overlap in time
 NO_CHUNK = 0  # "offset of the chunk" of a message outside chunks
+BLOCK = 1 << 22  # bytes
 
 
 class McapReader:
-    """Reads one MCAP file.
+    """Structure of one MCAP file.
 
     Attributes:
-        origin: path that error messages name.
-        damage: one line that names the first damaged byte; None if the structure is undamaged.
+        storage: name of the format.
+        compression: compression of the first chunk; empty for none.
+        damage: one line that names the first damaged byte; None if the structure is undamaged. What is lost there, and named by
+            no index, is not known.
 
     Args:
-        origin: path that error messages name.
-        path: path of the file, which is a temporary one if the recording's is compressed.
-        folder: temporary folder of the file, which has to live as long as the reader.
+        path: path of the file.
 
     Raises:
         InputError: not an MCAP file.
     """
 
-    def __init__(self, origin: Path, path: Path, folder: TemporaryDirectory | None):
-        self.origin, self._path, self._folder = origin, path, folder
+    def __init__(self, path: Path):
+        self.storage, self.compression = "MCAP", ""
         self.damage: str | None = None
         self._schemas: dict[int, str] = {}
-        self._topics: dict[int, tuple[int, str]] = {}  # channel: schema, topic
+        self._topics: dict[int, tuple[int, str, str]] = {}  # channel: schema, topic, encoding
         # Three numbers a message of each channel: log time, offset of the chunk, offset in the chunk (or in the file).
         self._entries: dict[int, array] = defaultdict(lambda: array("Q"))
+        self._chunks: dict[int, None] = {}  # offsets, in order
+        self._data_end: tuple[int, int] | None = None  # offset; CRC-32 of the data before it, 0 if unknown
         with path.open("rb") as file:
             size = os.fstat(file.fileno()).st_size
             if size < len(MAGIC) or file.read(len(MAGIC)) != MAGIC:
-                raise InputError(f"{origin}: not an MCAP file")
+                raise InputError("not an MCAP file" if size else "an empty file")
             file.seek(max(size - len(MAGIC), len(MAGIC)))
             ends = file.read() == MAGIC
-            self._walk(file, size - len(MAGIC) if ends else size)
+            self._locate(file, size - len(MAGIC) if ends else size, ends)
+            with contextlib.suppress(struct.error, StopIteration):
+                self.compression = ChunkHeader.read(file, next(iter(self._chunks))).compression
             if not ends and self.damage is None:
-                self.damage = f"{origin}: cut off after {size} bytes, without end and index ('mcap recover' may repair it)"
-        self._channels: dict[int, tuple[str, str]] = {}  # channel: topic, type; those with messages first
+                self.damage = f"cut off after {size} bytes, without end and index ('mcap recover' may repair it)"
+        self._channels: dict[int, StoredTopic] = {}  # those with messages first
         for channel in dict.fromkeys([*self._entries, *self._topics]):
+            count = len(self._entries.get(channel, ())) // 3
             if channel in self._topics:
-                schema, topic = self._topics[channel]
-                self._channels[channel] = topic, self._schemas.get(schema, "")
+                schema, topic, encoding = self._topics[channel]
+                self._channels[channel] = StoredTopic(topic, self._schemas.get(schema, ""), encoding, count)
+            elif count:
+                self.damage = self.damage or f"damaged: {count} messages of a channel that the file does not define"
 
-    def topics(self) -> list[tuple[str, str, int]]:
-        """Returns (topic, type, number of messages) of each channel; a topic with several writers is listed several times."""
-        return [(*names, len(self._entries.get(channel, ())) // 3) for channel, names in self._channels.items()]
+    @property
+    def topics(self) -> list[StoredTopic]:
+        """Topics of the file, one for each writer; those with messages come first."""
+        return list(self._channels.values())
 
-    def _walk(self, file: BinaryIO, end: int) -> None:
-        chunk, indexed = None, False
-        for offset, opcode, length in records(file, end):
-            if length is None:
-                self.damage = self._at(offset, "a record that does not end within the file")
-                if end == os.fstat(file.fileno()).st_size:  # no end either: the file was not damaged but cut off
-                    self.damage = f"{self.origin}: cut off at byte {end}, in the record that begins at byte {offset}"
-                break
-            if problem := record_problem(file, offset, opcode, length):
-                self.damage = self._at(offset, problem)
-                break
-            if opcode == MESSAGE_INDEX and chunk is not None:
-                file.seek(offset + HEAD)
-                self._read_index(chunk, file.read(length))
-                indexed = True
-                continue
-            if chunk is not None and not indexed and not self._scan(file, chunk):
-                return
-            chunk, indexed = (offset, False) if opcode == CHUNK else (None, False)
-            if opcode in (SCHEMA, CHANNEL, MESSAGE):
-                file.seek(offset + HEAD)
-                content = file.read(length if opcode != MESSAGE else MESSAGE_HEAD)
-                if opcode == MESSAGE:
-                    channel, _, time, _ = struct.unpack("<HIQQ", content)
-                    self._entries[channel].extend((time, NO_CHUNK, offset))
-                elif not self._define(opcode, content):
-                    self.damage = self._at(offset, f"a record of {length} bytes, too short for its kind")
-                    return
-        if chunk is not None and not indexed and self.damage is None:
-            self._scan(file, chunk)
+    def times(self, topic: str, kinds: Collection[str]) -> np.ndarray:
+        """Returns the log times of the messages of a topic that have some of the types: [messages] int64, ascending."""
+        channels = [channel for channel in self._wanted({topic: kinds}) if channel in self._entries]
+        times = [np.frombuffer(self._entries[channel], np.uint64)[::3].astype(np.int64) for channel in channels]
+        return np.sort(np.concatenate([np.zeros(0, np.int64), *times]))
+
+    def _wanted(self, kinds: Mapping[str, Collection[str]]) -> list[int]:
+        channels = sorted(self._channels.items())
+        return [number for number, topic in channels if topic.readable and topic.kind in kinds.get(topic.name, ())]
+
+    def _locate(self, file: BinaryIO, end: int, ends: bool) -> None:
+        """Walks over the records, and on behind damage as far as the summary names chunks."""
+        summary = Summary.read(file, end) if ends else Summary()
+        for opcode, content in summary.definitions:
+            self._define(opcode, content)
+        offset: int | None = len(MAGIC)
+        while offset is not None:
+            try:
+                self._walk(file, offset, end, ends)
+                offset = None
+            except Damage as damage:
+                cut = f"cut off at byte {end}, in the record that begins at byte {damage.record}"
+                self.damage = self.damage or (damage.line if str(damage) else cut)
+                offset = self._skip(file, summary, damage.record)
         for channel, entries in list(self._entries.items()):  # an unfinished file defines its channels in the first chunk
             if channel not in self._topics and entries and entries[1] != NO_CHUNK:
-                self._scan(file, entries[1], messages=False)
+                with contextlib.suppress(Damage):
+                    self._scan(file, entries[1], [])
 
-    def _at(self, offset: int, problem: str) -> str:
-        return f"{self.origin}: damaged at byte {offset}: {problem}"
-
-    def _scan(self, file: BinaryIO, chunk: int, messages: bool = True) -> bool:
-        """Notes the messages and channels of a chunk without an index; returns False if the chunk is damaged."""
+    def _walk(self, file: BinaryIO, start: int, end: int, ends: bool) -> None:
+        """Locates the messages from an offset on; raises Damage, without text if the file was cut off there."""
+        chunk: int | None = None
+        index: list[tuple[int, bytes]] = []  # of the chunk
         try:
-            content = self._load(file, chunk)
-        except InputError as error:
-            self.damage = str(error)
-            return False
+            for offset, opcode, length in records(file, start, end):
+                if length is None:
+                    raise Damage(offset, "a record that does not end within the file" if ends else "")
+                if problem := record_problem(file, offset, opcode, length):
+                    raise Damage(offset, problem)
+                if opcode == MESSAGE_INDEX and chunk is not None:
+                    file.seek(offset + HEAD)
+                    index.append(_index_entries(chunk, file.read(length)))
+                    continue
+                if chunk is not None:
+                    self._add(file, chunk, index)
+                chunk, index = (offset, []) if opcode == CHUNK else (None, [])
+                if opcode in (SCHEMA, CHANNEL, MESSAGE, DATA_END):
+                    file.seek(offset + HEAD)
+                    self._note(opcode, offset, file.read(length if opcode != MESSAGE else MESSAGE_HEAD))
+        except Damage:
+            if chunk is not None and chunk not in self._chunks:
+                with contextlib.suppress(Damage):
+                    self._add(file, chunk, [])  # its index may not be whole
+            raise
+        if chunk is not None:
+            self._add(file, chunk, index)
+
+    def _note(self, opcode: int, offset: int, content: bytes) -> None:
+        if opcode == MESSAGE:
+            channel, _, time, _ = struct.unpack("<HIQQ", content)
+            self._entries[channel].extend((time, NO_CHUNK, offset))
+        elif opcode == DATA_END:
+            self._data_end = offset, int.from_bytes(content[:4], "little")
+        elif not self._define(opcode, content):
+            raise Damage(offset, f"a record of {len(content)} bytes, too short for its kind")
+
+    def _add(self, file: BinaryIO, chunk: int, index: list[tuple[int, bytes]]) -> None:
+        """Notes the messages of a chunk; those of one without an index are looked for in it."""
+        try:
+            if not index:
+                self._scan(file, chunk, index)
+            self._chunks[chunk] = None
+        finally:
+            for channel, entries in index:
+                self._chunks[chunk] = None
+                self._entries[channel].frombytes(entries)
+
+    def _skip(self, file: BinaryIO, summary: Summary, record: int) -> int | None:
+        """Notes the messages of the chunk around a damaged record by its index, and returns the offset of the next chunk."""
+        following = bisect.bisect_right(summary.chunks, record, key=lambda entry: entry[0])
+        if following:
+            chunk, size, index_size = summary.chunks[following - 1]
+            if record < chunk + size + index_size and chunk not in self._chunks:
+                with contextlib.suppress(Damage):
+                    self._add(file, chunk, list(_stored_index(file, chunk, chunk + size, index_size)))
+        return summary.chunks[following][0] if following < len(summary.chunks) else None
+
+    def _scan(self, file: BinaryIO, chunk: int, index: list[tuple[int, bytes]]) -> None:
+        """Appends the messages of a chunk to an index, and notes its channels; raises Damage behind those before the damage."""
+        content = self._load(file, chunk)
         offset = 0
         while offset + HEAD <= len(content):
             opcode, length = content[offset], int.from_bytes(content[offset + 1 : offset + HEAD], "little")
             body = content[offset + HEAD : offset + HEAD + length]
             if len(body) < length or (opcode == MESSAGE and length < MESSAGE_HEAD):
-                self.damage = self._at(chunk, "a chunk whose records do not fill it")
-                return False
-            if opcode == MESSAGE and messages:
+                raise Damage(chunk, "a chunk whose records do not fill it")
+            if opcode == MESSAGE:
                 channel, _, time, _ = struct.unpack_from("<HIQQ", body)
-                self._entries[channel].extend((time, chunk, offset))
+                index.append((channel, struct.pack("=QQQ", time, chunk, offset)))
             elif opcode in (SCHEMA, CHANNEL):
                 self._define(opcode, bytes(body))
             offset += HEAD + length
-        return True
 
     def _define(self, opcode: int, content: bytes) -> bool:
         """Notes a schema or channel record; returns False if it is damaged."""
         try:
             if opcode == SCHEMA:
                 (schema,) = struct.unpack_from("<H", content)
-                self._schemas[schema] = _text(content, 2)
+                self._schemas[schema] = _text(content, 2)[0]
             else:
                 channel, schema = struct.unpack_from("<HH", content)
-                self._topics[channel] = (schema, _text(content, 4))
+                topic, end = _text(content, 4)
+                self._topics[channel] = (schema, topic, _text(content, end)[0])
         except (struct.error, ValueError):
             return False
         return True
 
-    def _read_index(self, chunk: int, content: bytes) -> None:
-        channel, size = struct.unpack_from("<HI", content) if len(content) >= 6 else (0, 0)
-        if size != len(content) - 6 or size % 16:
-            self.damage = self.damage or self._at(chunk, "a chunk whose index is not whole")
-            return
-        index = np.frombuffer(content, "<u8", offset=6).reshape(-1, 2)
-        entries = np.column_stack([index[:, 0], np.full(len(index), chunk, np.uint64), index[:, 1]])
-        self._entries[channel].frombytes(entries.astype(np.uint64).tobytes())
+    def messages(self, path: Path, kinds: Mapping[str, Collection[str]], since: int = 0) -> Iterator[StoredMessage]:
+        """Yields the messages of some topics, each of some types, in order of log times.
 
-    def messages(self, kinds: Mapping[str, Collection[str]]) -> Iterator[tuple[str, str, int, memoryview]]:
-        """Yields (topic, type, log time, serialized message) of some topics, each of some types, in order of log times.
-
-        Raises:
-            InputError: the file is damaged; raised after the messages before the damage.
+        Args:
+            path: path of the file.
+            kinds: {topic: types}.
+            since: earliest log time, nanoseconds.
         """
         parts: list[np.ndarray] = [np.zeros((0, 4), np.uint64)]
-        for channel, (topic, kind) in sorted(self._channels.items()):
-            if kind in kinds.get(topic, ()):
-                rows = np.frombuffer(self._entries.get(channel, b""), np.uint64).reshape(-1, 3)
-                parts.append(np.column_stack([rows, np.full(len(rows), channel, np.uint64)]))
+        for channel in self._wanted(kinds):
+            rows = np.frombuffer(self._entries.get(channel, b""), np.uint64).reshape(-1, 3)
+            parts.append(np.column_stack([rows, np.full(len(rows), channel, np.uint64)]))
         entries = np.concatenate(parts)
+        entries = entries[entries[:, 0] >= since] if since else entries
         entries = entries[np.lexsort((entries[:, 2], entries[:, 1], entries[:, 0]))]
-        kept: OrderedDict[int, memoryview] = OrderedDict()
-        with self._path.open("rb") as file:
+        kept: OrderedDict[int, memoryview | Damage] = OrderedDict()
+        with path.open("rb") as file:
             for entry in entries:
                 time, chunk, offset, channel = entry.tolist()
-                if chunk == NO_CHUNK:
-                    yield *self._channels[channel], time, self._message_outside(file, offset)
-                    continue
-                content = kept.get(chunk)
-                if content is None:
-                    kept[chunk] = content = self._load(file, chunk)
-                    while len(kept) > 1 and sum(map(len, kept.values())) > MAX_KEPT:
-                        kept.popitem(last=False)
-                kept.move_to_end(chunk)
-                yield *self._channels[channel], time, self._message_inside(content, chunk, offset, channel, time)
-        if self.damage:
-            raise InputError(self.damage)
+                raw, problem = memoryview(b""), None
+                try:
+                    if chunk == NO_CHUNK:
+                        raw = _message_outside(file, offset)
+                    else:
+                        raw = _message_inside(self._kept(kept, file, chunk), chunk, offset, channel, time)
+                except Damage as damage:
+                    problem = damage.line
+                yield StoredMessage(self._channels[channel].name, self._channels[channel].kind, time, raw, problem)
 
-    def _message_outside(self, file: BinaryIO, offset: int) -> memoryview:
-        file.seek(offset + 1)
-        (length,) = struct.unpack("<Q", file.read(8))
-        content = file.read(length)
-        if len(content) < length:
-            raise InputError(f"{self.origin}: cut off at byte {offset}")
-        return memoryview(content)[MESSAGE_HEAD:]
-
-    def _message_inside(self, content: memoryview, chunk: int, offset: int, channel: int, time: int) -> memoryview:
-        begin = offset + HEAD + MESSAGE_HEAD
-        head = content[offset:begin]
-        if len(head) == HEAD + MESSAGE_HEAD:
-            opcode, length, its_channel, _, its_time, _ = struct.unpack("<BQHIQQ", head)
-            end = offset + HEAD + length
-            if (opcode, its_channel, its_time) == (MESSAGE, channel, time) and begin <= end <= len(content):
-                return content[begin:end]
-        raise InputError(self._at(chunk, "the chunk's index names a message that is not there"))
+    def _kept(self, kept: "OrderedDict[int, memoryview | Damage]", file: BinaryIO, chunk: int) -> memoryview:
+        """Returns the records of a chunk, from those in memory if they are there; raises its damage."""
+        content = kept.get(chunk)
+        if content is None:
+            try:
+                content = self._load(file, chunk)
+            except Damage as damage:
+                content = damage
+            kept[chunk] = content
+            while len(kept) > 1 and sum(len(each) for each in kept.values() if isinstance(each, memoryview)) > MAX_KEPT:
+                kept.popitem(last=False)
+        kept.move_to_end(chunk)
+        if isinstance(content, Damage):
+            raise content
+        return content
 
     def _load(self, file: BinaryIO, chunk: int) -> memoryview:
         """Reads, decompresses and checks the records of a chunk."""
-        header = ChunkHeader.read(file, chunk)
+        try:
+            header = ChunkHeader.read(file, chunk)
+            problem = record_problem(file, chunk, CHUNK, header.length)
+        except struct.error:
+            problem = "cut off"
+        if problem:
+            raise Damage(chunk, problem)
         name = header.compression
         file.seek(header.stored_offset)
         content = file.read(min(header.stored_size, LARGEST_CHUNK))
@@ -210,15 +275,76 @@ class McapReader:
             try:
                 content = DECOMPRESSORS[name](content, header.size)
             except Exception as error:  # noqa: BLE001 (each library has different ones)
-                problem = f"a chunk that cannot be decompressed ({name!r}, {type(error).__name__})"
-                raise InputError(self._at(chunk, problem)) from None
+                raise Damage(chunk, f"a chunk that cannot be decompressed ({name!r}, {type(error).__name__})") from None
         if len(content) != header.size or (header.checksum and crc32(content) != header.checksum):
-            raise InputError(self._at(chunk, "a chunk does not have its checksum"))
+            raise Damage(chunk, "a chunk does not have its checksum")
         return memoryview(content)
 
+    def check(self, path: Path) -> Iterator[tuple[int, str | None]]:
+        """Reads the whole file and compares all checksums; yields bytes that were read, and what is wrong with them or None."""
+        counts: Counter[int] = Counter()
+        for entries in self._entries.values():
+            chunks, numbers = np.unique(np.frombuffer(entries, np.uint64)[1::3], return_counts=True)
+            counts.update(dict(zip(chunks.tolist(), numbers.tolist(), strict=True)))
+        with path.open("rb") as file:
+            for chunk in self._chunks:
+                try:
+                    yield len(self._load(file, chunk)), None
+                except Damage as damage:
+                    yield 0, f"{damage.line} ({counts[chunk]} messages)"
+            if self._data_end and self._data_end[1]:
+                checksum, left = 0, self._data_end[0]
+                file.seek(0)
+                while left and (block := file.read(min(BLOCK, left))):
+                    checksum, left = crc32(block, checksum), left - len(block)
+                    yield 0, None
+                if checksum != self._data_end[1]:
+                    yield 0, "damaged: the data do not have the checksum at their end"
 
-def _text(content: bytes, offset: int) -> str:
+
+def _index_entries(chunk: int, content: bytes) -> tuple[int, bytes]:
+    """Returns the channel of an index record, and three numbers for each message, as ``McapReader`` keeps them."""
+    channel, size = struct.unpack_from("<HI", content) if len(content) >= 6 else (0, 0)
+    if size != len(content) - 6 or size % 16:
+        raise Damage(chunk, "a chunk whose index is not whole")
+    index = np.frombuffer(content, "<u8", offset=6).reshape(-1, 2)
+    entries = np.column_stack([index[:, 0], np.full(len(index), chunk, np.uint64), index[:, 1]])
+    return channel, entries.astype(np.uint64).tobytes()
+
+
+def _stored_index(file: BinaryIO, chunk: int, start: int, size: int) -> Iterator[tuple[int, bytes]]:
+    """Yields the entries of the index records behind a chunk."""
+    for offset, opcode, length in records(file, start, start + size):
+        if opcode != MESSAGE_INDEX or length is None:
+            raise Damage(chunk, "a chunk whose index is not whole")
+        file.seek(offset + HEAD)
+        yield _index_entries(chunk, file.read(length))
+
+
+def _message_outside(file: BinaryIO, offset: int) -> memoryview:
+    file.seek(offset + 1)
+    (length,) = struct.unpack("<Q", file.read(8))
+    content = file.read(length)
+    if len(content) < length:
+        raise Damage(offset, "cut off")
+    return memoryview(content)[MESSAGE_HEAD:]
+
+
+def _message_inside(content: memoryview, chunk: int, offset: int, channel: int, time: int) -> memoryview:
+    begin = offset + HEAD + MESSAGE_HEAD
+    head = content[offset:begin]
+    if len(head) == HEAD + MESSAGE_HEAD:
+        opcode, length, its_channel, _, its_time, _ = struct.unpack("<BQHIQQ", head)
+        end = offset + HEAD + length
+        if (opcode, its_channel, its_time) == (MESSAGE, channel, time) and begin <= end <= len(content):
+            return content[begin:end]
+    raise Damage(chunk, "the chunk's index names a message that is not there")
+
+
+def _text(content: bytes, offset: int) -> tuple[str, int]:
+    """Returns the text at an offset, and the offset behind it."""
     (length,) = struct.unpack_from("<I", content, offset)
-    if offset + 4 + length > len(content):
+    end = offset + 4 + length
+    if end > len(content):
         raise ValueError("cut off")
-    return content[offset + 4 : offset + 4 + length].decode()
+    return content[offset + 4 : end].decode(), end

@@ -3,11 +3,11 @@
 """A recording as a source of frames, with times at which they can be played."""
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from fcis_ros.bags.reader import open_recording
-from fcis_ros.data.frame_sources import FOLDER_RATE, Frame, FrameSource
+from fcis_ros.data.frame_sources import FOLDER_RATE, Frame, FrameSource, UnusableFrame, some_usable
 from fcis_ros.errors import InputError
 
 MAX_TIME = 2**31 * 1_000_000_000  # ns: a header's stamp has 31 bits of seconds
@@ -20,7 +20,6 @@ def open_bag(
     rate: float | None = None,
     frames: int | None = None,
     topic: str | None = None,
-    unusable: Callable[[str], None] = lambda problem: None,
 ) -> FrameSource:
     """Opens the images of a recording.
 
@@ -32,18 +31,20 @@ def open_bag(
         rate: frames per second; None for the rate of the recording.
         frames: maximum number of messages; None for all.
         topic: topic of the images; None if only one topic has images.
-        unusable: function that is called with the reason for every message that is left out because it has no usable image.
 
     Raises:
-        InputError: the recording cannot be used. Its frames raise it too: at damage, and at the end if no message was usable.
+        InputError: the recording cannot be used. Its frames raise it too, at the end, if no message was usable.
     """
     recording = open_recording(path, topic)
     stamps, log_times = [], []
+    reason = None
     for record in itertools.islice(recording.frames(), frames):
-        stamps.append(record.stamp)
-        log_times.append(record.log_time)
+        if record.problem is None:
+            stamps.append(record.stamp)
+            log_times.append(record.log_time)
+        reason = reason or record.problem
     if not stamps:
-        raise InputError(f"{path}: no messages on {recording.topic}, though its index counts {recording.count}")
+        raise InputError(f"{path}: none of {recording.count} messages on {recording.topic} can be read ({reason})")
     times = playable(stamps, log_times)
     seconds = (times[-1] - times[0]) / 1e9
     if times[0] < 0 or times[-1] >= MAX_TIME:
@@ -52,21 +53,21 @@ def open_bag(
         raise InputError(f"{path}: {len(times)} frames in {seconds / 3600:.0f} hours; choose a rate (--rate)")
     recorded_rate = min((len(times) - 1) / max(seconds, 1e-3), 1000.0) if len(times) > 1 else FOLDER_RATE
 
-    def read() -> Iterator[Frame]:
-        first, used = None, 0
-        for record, time in zip(recording.frames(), times, strict=False):
+    def read() -> Iterator[Frame | UnusableFrame]:
+        remaining = iter(times)
+        for record in itertools.islice(recording.frames(), frames):
             try:
-                frame = Frame(record.name, time, record.image())
+                time = next(remaining) if record.problem is None else 0  # that of an unreadable message is not known
+                frame: Frame | UnusableFrame = Frame(record.name, time, record.image())
             except InputError as error:
-                first = first or str(error)
-                unusable(str(error))
-                continue
-            used += 1
+                frame = UnusableFrame(record.name, str(error).removeprefix(f"frame {record.name} of {record.topic}: "))
             yield frame
-        if not used:
-            raise InputError(f"{path}: none of its {len(times)} frames can be used; the first: {first}")
 
-    return FrameSource(f"bag {path}, topic {recording.topic}", rate or recorded_rate, len(times), read)
+    description = f"bag {path}, topic {recording.topic}"
+    count = min(recording.count, frames or recording.count)
+    return FrameSource(
+        description, rate or recorded_rate, count, lambda: some_usable(read(), description), recording.findings
+    )
 
 
 def playable(stamps: list[int], log_times: list[int]) -> list[int]:

@@ -3,29 +3,30 @@
 """Reads the image messages of a recording (rosbag2: a folder, or a bare .mcap or .db3 file), in pure Python, without ROS.
 
 A message that cannot be used (cut off, an unknown encoding, a broken JPEG) is an error of ``BagFrame.image``, so the caller may
-skip it. A recording that cannot be used (damaged, no images, several cameras and no choice) is refused as a whole.
+skip it. What is lost of a recording is among its findings; one that cannot be used at all (no images, several cameras and no
+choice) is refused.
 """
 
 import contextlib
-import io
 import itertools
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from fcis_ros.bags.packed_files import decompressed
 from fcis_ros.bags.remote import RemoteFile, fetch
-from fcis_ros.bags.storage import Storage, open_storage, refusing, storage_files, zstd
+from fcis_ros.bags.splits import IMAGES, Split, one_line, open_splits
+from fcis_ros.bags.stored import CDR, StoredMessage
 from fcis_ros.errors import InputError
+from fcis_ros.findings import Finding
 from fcis_ros.image_checks import check_image
 from fcis_ros.messages import image_messages
-from fcis_ros.messages.typestore import COMPRESSED, IMAGE, NAMES_TOPIC, STRING, header_stamp, message_types
+from fcis_ros.messages.typestore import IMAGE, NAMES_TOPIC, STRING, header_stamp, message_types
 
 WAITING_NAMES = 100  # names kept until their image comes, which follows directly
-ZSTD = b"\x28\xb5\x2f\xfd"
-LARGEST_MESSAGE = 2**30  # bytes that a compressed message may grow to
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +40,8 @@ class BagFrame:
         log_time: time of recording, nanoseconds since the epoch; does not decrease from frame to frame.
         stamp: stamp of the header, nanoseconds since the epoch, unchecked; the log time if there is no header.
         kind: message type, ``IMAGE`` or ``COMPRESSED``.
-        raw: serialized message.
+        raw: serialized message; empty if it cannot be read.
+        problem: reason why it cannot be read, although the recording's index names it.
     """
 
     topic: str
@@ -49,6 +51,7 @@ class BagFrame:
     stamp: int
     kind: str
     raw: bytes | memoryview
+    problem: str | None = None
 
     def image(self) -> np.ndarray:
         """Decodes the image to [H, W, 3] uint8, RGB.
@@ -57,7 +60,9 @@ class BagFrame:
             InputError: the message is damaged, or not an image that the network can use.
         """
         try:
-            with refusing("message", "damaged"):
+            if self.problem:
+                raise InputError(self.problem)
+            with one_line("message: "):
                 message = message_types().deserialize_cdr(self.raw, self.kind)
             image = image_messages.to_rgb(message) if self.kind == IMAGE else image_messages.compressed_to_rgb(message)
             check_image(image)
@@ -73,17 +78,20 @@ class Recording:
     Attributes:
         path: folder or file, or the URL of one.
         topic: topic of the images.
-        count: number of messages on the topic, as far as the recording is undamaged.
-        storages: files, in order of time.
+        count: number of messages on the topic that are known, readable or not.
+        splits: files that can be read, in order of time.
         topics: {topic: (message type, number of messages)} of all topics.
+        findings: what is lost of the recording, and remarks. A message that is known and cannot be read is no finding but a
+            frame with a problem.
         source: local path, downloaded for a URL.
     """
 
     path: Path | str
     topic: str
     count: int
-    storages: tuple[Storage, ...]
+    splits: tuple[Split, ...]
     topics: Mapping[str, tuple[str, int]]
+    findings: tuple[Finding, ...]
     source: RemoteFile
 
     @property
@@ -91,19 +99,14 @@ class Recording:
         """Whether the recording names its frames."""
         return self.topics.get(NAMES_TOPIC, ("", 0))[0] == STRING
 
-    @property
-    def damage(self) -> str | None:
-        """Damage that is known without reading messages, in one line; None without any."""
-        return next((storage.damage for storage in self.storages if storage.damage), None)
-
     def frames(self) -> Iterator[BagFrame]:
-        """Yields the images in order of their log times; holds one of them, and some chunks of an MCAP file, in memory.
+        """Yields ``count`` images in order of their log times; holds one of them, and some chunks of an MCAP file, in memory.
 
         Raises:
-            InputError: the recording is damaged; raised after the frames before the damage.
+            InputError: a file cannot be opened any more, or has changed.
         """
         index, names = 0, {}
-        for topic, kind, time, raw in self.messages({self.topic: (IMAGE, COMPRESSED), NAMES_TOPIC: (STRING,)}):
+        for topic, kind, time, raw, problem in self.messages({self.topic: IMAGES, NAMES_TOPIC: (STRING,)}):
             if topic == NAMES_TOPIC:
                 names[time] = raw
                 if len(names) > WAITING_NAMES:
@@ -111,21 +114,22 @@ class Recording:
                 continue
             stamp = header_stamp(raw)
             name = _text(names.pop(time, b"")) or f"{index:06d}"
-            yield BagFrame(self.topic, index, name, time, time if stamp is None else stamp, kind, raw)
+            yield BagFrame(self.topic, index, name, time, time if stamp is None else stamp, kind, raw, problem)
             index += 1
 
-    def messages(self, kinds: Mapping[str, Collection[str]]) -> Iterator[tuple[str, str, int, bytes | memoryview]]:
-        """Yields (topic, type, log time, serialized message) of some topics, each of some types, in order of the log times.
+    def messages(self, kinds: Mapping[str, Collection[str]]) -> Iterator[StoredMessage]:
+        """Yields the messages of some topics, each of some types, decompressed, in order of the log times of each file.
 
         Raises:
-            InputError: as for ``records``.
+            InputError: as for ``frames``.
         """
         with self.source.errors_with_url():
-            for storage in self.storages:
-                with refusing(storage.origin, "damaged"):
-                    messages: Iterator[tuple[str, str, int, bytes | memoryview]] = storage.messages(kinds)
-                    for number, (topic, kind, time, raw) in enumerate(messages):
-                        yield topic, kind, time, _decompressed(raw, f"{storage.origin}: message {number} of {topic}")
+            for split in self.splits:
+                for message in split.messages(kinds):
+                    try:
+                        yield message._replace(raw=decompressed(message.raw))
+                    except InputError as error:
+                        yield message._replace(raw=b"", problem=f"{split.file.path.name}: a compressed message is {error}")
 
 
 def open_recording(path: Path | str, topic: str | None = None) -> Recording:
@@ -133,53 +137,76 @@ def open_recording(path: Path | str, topic: str | None = None) -> Recording:
 
     Args:
         path: rosbag2 folder, with or without its metadata.yaml, or a bare ``.mcap`` or ``.db3`` file, or one compressed as a
-            whole (``.mcap.zstd``), which is unpacked to a temporary file; or the URL of such a folder or file.
+            whole (``.mcap.zstd``), which is unpacked to a temporary file while it is read; or the URL of such a folder or file.
         topic: topic of the images (``sensor_msgs/Image`` or ``CompressedImage``); None if only one such topic has messages.
 
     Raises:
-        InputError: not a recording, too damaged to read an image, no images, or several topics of images and no choice.
+        InputError: not a recording, no file of it readable, no images, or several topics of images and no choice.
     """
     source = fetch(path, recording=True)
     with source.errors_with_url():
-        path = source.path
-        storages = tuple(open_storage(file) for file in storage_files(path))
-        counts: Counter[str] = Counter()
-        kinds: dict[str, str] = {}
-        for storage in storages:
-            for name, kind, count in storage.topics():
-                counts[name] += count
-                kinds[name] = kind
-        listed = {name: f"{name} ({kinds[name]}, {counts[name]} messages)" for name in sorted(kinds)}
-        images = [name for name in listed if kinds[name] in (IMAGE, COMPRESSED)]
-        filled = [name for name in images if counts[name] > 0 and topic in (None, name)]
-        if not filled and (damage := next((storage.damage for storage in storages if storage.damage), None)):
-            raise InputError(damage)
-        if topic is not None and topic not in images:
-            others = _join(listed[name] for name in images)
-            raise InputError(f"{path}: no images on topic {topic}; topics with images: {others}")
-        if not images:
-            raise InputError(f"{path}: no topic with {IMAGE} or {COMPRESSED}; its topics: {_join(listed.values())}")
-        if not filled:
-            raise InputError(f"{path}: no messages on {_join([topic] if topic else images)}")
+        splits, findings = open_splits(source.path)
+        topics = all_topics(splits)
+        chosen, count = choose_topic(source.path, splits, topics, topic, findings)
+    return Recording(source.origin, chosen, count, splits, topics, findings, source)
+
+
+def all_topics(splits: Sequence[Split]) -> dict[str, tuple[str, int]]:
+    """Returns {topic: (message type, number of messages)}, sorted; of several types the one with most messages."""
+    counts: Counter[tuple[str, str]] = Counter()
+    for split in splits:
+        for topic in split.topics:
+            counts[topic.name, topic.kind] += topic.count
+    kinds = {name: kind for (name, kind), _ in reversed(counts.most_common())}
+    return {name: (kinds[name], sum(count for (each, _), count in counts.items() if each == name)) for name in sorted(kinds)}
+
+
+def choose_topic(
+    path: Path, splits: Sequence[Split], topics: Mapping[str, tuple[str, int]], topic: str | None, findings: Sequence[Finding]
+) -> tuple[str, int]:
+    """Returns the topic of the images of a recording, and the number of its messages.
+
+    Args:
+        path: path for messages.
+        splits: files of the recording.
+        topics: topics of ``all_topics``.
+        topic: topic that was asked for; None if only one topic with images has messages.
+        findings: findings of the recording.
+
+    Raises:
+        InputError: no images, or several topics of images and no choice.
+    """
+    images: Counter[str] = Counter()
+    encodings: dict[str, str] = {}
+    for split in splits:
+        for each in split.topics:
+            if each.kind in IMAGES and each.readable:
+                images[each.name] += each.count
+            elif not each.readable:
+                encodings[each.name] = each.encoding
+    listed = {}
+    for name, (kind, count) in topics.items():
+        encoded = f", encoded as {encodings[name]}" if name in encodings else ""
+        listed[name] = f"{name} ({kind}, {count} messages{encoded})"
+    wanted = sorted(images) if topic is None else [topic]
+    filled = [name for name in wanted if images[name]]
+    if filled:
         if len(filled) > 1:
             choice = _join(listed[name] for name in filled)
             raise InputError(f"{path}: several topics with images, choose one (--topic): {choice}")
-    topics = {name: (kinds[name], counts[name]) for name in listed}
-    return Recording(source.origin, filled[0], counts[filled[0]], storages, topics, source)
-
-
-def _decompressed(raw: bytes | memoryview, title: str) -> bytes | memoryview:
-    """Decompresses a message that rosbag2 compressed; an uncompressed one begins with its byte order, 0 or 1."""
-    if raw[:4] != ZSTD:
-        return raw
-    try:
-        with zstd.open(io.BytesIO(raw), "rb") as unpacking:
-            content = unpacking.read(LARGEST_MESSAGE + 1)
-        if len(content) > LARGEST_MESSAGE:
-            raise ValueError("larger than a message may be")
-    except (zstd.ZstdError, EOFError, ValueError) as error:
-        raise InputError(f"{title}: damaged ({error})") from None
-    return content
+        return filled[0], images[filled[0]]
+    foreign = [name for name in (sorted(encodings) if topic is None else [topic]) if name in encodings and topics[name][1]]
+    if foreign and not images.keys() & {topic}:
+        text = _join(listed[name] for name in foreign)
+        raise InputError(f"{path}: no images; messages must be encoded as {CDR}, as ROS 2 does: {text}")
+    if lost := next((finding for finding in findings if finding.lost), None):
+        raise InputError(f"{path}: no images can be read ({lost})")
+    if topic is not None and topic not in images:
+        others = _join(listed[name] for name in sorted(images))
+        raise InputError(f"{path}: no images on topic {topic}; topics with images: {others}")
+    if not images:
+        raise InputError(f"{path}: no topic with {' or '.join(IMAGES)}; its topics: {_join(listed.values())}")
+    raise InputError(f"{path}: no messages on {_join(wanted)}")
 
 
 def _text(raw: bytes | memoryview) -> str:

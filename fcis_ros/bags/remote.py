@@ -13,7 +13,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from fcis_ros.bags.storage import METADATA, bag_suffix
+from fcis_ros.bags.bag_folder import METADATA
+from fcis_ros.bags.sqlite_reader import LOG_SUFFIXES
+from fcis_ros.data.frame_sources import bag_suffix
 from fcis_ros.errors import InputError
 
 
@@ -79,10 +81,13 @@ def _download(url: str, recording: bool, folder: Path) -> Path:
     target = folder / (PurePosixPath(root.rstrip("/")).name or "fetched")
     if not recording or (bag_suffix(root) and system.isfile(root)):
         system.get_file(root, str(target))
+        for suffix in LOG_SUFFIXES:
+            if target.suffix == ".db3" and system.exists(root + suffix):
+                system.get_file(root + suffix, f"{target}{suffix}")
         return target
     target.mkdir()
     for file in system.ls(root, detail=False):
         name = file.rpartition("/")[2]
-        if name == METADATA or bag_suffix(name):
+        if name == METADATA or bag_suffix(name) or name.endswith(tuple(f".db3{suffix}" for suffix in LOG_SUFFIXES)):
             system.get_file(file, str(target / name))
     return target

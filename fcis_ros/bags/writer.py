@@ -18,7 +18,7 @@ from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys.store import Typestore
 
 from fcis_ros.bags.mcap_integrity import add_checksums
-from fcis_ros.data.frame_sources import Frame
+from fcis_ros.data.frame_sources import Frame, UnusableFrame
 from fcis_ros.errors import InputError
 from fcis_ros.image_checks import check_image
 from fcis_ros.messages.mask_serialization import serialize_masks
@@ -65,35 +65,48 @@ class ClipFrame:
     width: int
 
 
+@dataclass(frozen=True)
+class RecordedClip:
+    """What was recorded.
+
+    Attributes:
+        frames: {stamp: frame}, in order.
+        unusable: frames of the input that were left out.
+    """
+
+    frames: dict[int, ClipFrame]
+    unusable: tuple[UnusableFrame, ...]
+
+
 ObjectsOf = Callable[[Frame], tuple[Instances, Sequence[int]] | None]
 
 
 def record(
-    frames: Iterable[Frame], folder: Path, expected: int | None = None, ground_truth: ObjectsOf | None = None
-) -> dict[int, ClipFrame]:
+    frames: Iterable[Frame | UnusableFrame], folder: Path, expected: int | None = None, ground_truth: ObjectsOf | None = None
+) -> RecordedClip:
     """Writes a clip.
 
     Args:
-        frames: frames, in order of time.
+        frames: frames, in order of time; those that cannot be used, also by the network, are left out.
         folder: rosbag2 folder to create.
         expected: number of frames, if known; a clip too large for the disk is then refused.
         ground_truth: function from a frame to its objects and track ids (0: none), or to None if unknown; None writes none.
 
-    Returns:
-        {stamp: frame}, in order.
-
     Raises:
-        InputError: no frames, a frame that the network cannot use, stamps that do not increase, or a full disk.
+        InputError: no frames that can be used, stamps that do not increase, or a full disk.
     """
     store = message_types()
     recorded: dict[int, ClipFrame] = {}
+    unusable: list[UnusableFrame] = []
     last = 0
     with mcap_writer(folder) as writer:
         images = writer.add_connection(IMAGE_TOPIC, IMAGE, typestore=store)
         names = writer.add_connection(NAMES_TOPIC, STRING, typestore=store)
         masks = writer.add_connection(TRUTH_TOPIC, MASKS, typestore=store) if ground_truth else None
-        for frame in frames:
-            _check(frame)
+        for frame in map(_checked, frames):
+            if isinstance(frame, UnusableFrame):
+                unusable.append(frame)
+                continue
             if not recorded:
                 _require_room(folder, frame.image.nbytes * (expected or 1))
             elif frame.stamp <= last:
@@ -108,15 +121,19 @@ def record(
             recorded[frame.stamp] = ClipFrame(frame.name, *frame.image.shape[:2])
             last = frame.stamp
     if not recorded:
-        raise InputError("the input holds no frames")
-    return recorded
+        reason = f" that can be used; the first, {unusable[0].name}: {unusable[0].problem}" if unusable else ""
+        raise InputError(f"the input holds no frames{reason}")
+    return RecordedClip(recorded, tuple(unusable))
 
 
-def _check(frame: Frame) -> None:
-    try:
-        check_image(frame.image)
-    except InputError as error:
-        raise InputError(f"frame {frame.name}: {error}") from None
+def _checked(frame: Frame | UnusableFrame) -> Frame | UnusableFrame:
+    """Returns the frame, as one that cannot be used if the network cannot use it."""
+    if isinstance(frame, Frame):
+        try:
+            check_image(frame.image)
+        except InputError as error:
+            return UnusableFrame(frame.name, str(error))
+    return frame
 
 
 def _require_room(folder: Path, clip: int) -> None:

@@ -6,7 +6,7 @@ INPUT is recorded as a rosbag2 (MCAP) and played to fcis_node in a separate proc
 another bag. DIR gets input_bag, output_bag, overlay.mp4, report.json and report.html. AP is measured where annotations are
 given (by file name; frames of videos and bags are named 000000, 000001 ...) and always for the synthetic clip, whose
 annotations.json is written too. It is over all frames that were sent: a dropped frame counts as one without detections.
-Messages of a bag that are damaged or contain no usable image are left out, counted and reported.
+Messages of a bag that are damaged or contain no usable image are left out, counted and reported; the exit status is then 2.
 
 Everything runs in a private ROS domain on localhost, whatever the environment says. If it fails, the node's log is kept as
 DIR.node.log.
@@ -38,11 +38,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: %(default)s)")
 
 
-def run(arguments: argparse.Namespace) -> None:
+def run(arguments: argparse.Namespace) -> int:
     from fcis_ros.cli.needing import needing
     from fcis_ros.cli.output import finished_folder
-    from fcis_ros.data.coco import read_coco
+    from fcis_ros.cli.report import conclude
     from fcis_ros.data.frame_sources import SYNTHETIC, is_bag, without_secrets
+    from fcis_ros.evaluation.image_ground_truth import ImageGroundTruth
     from fcis_ros.model.checkpoint import default_checkpoint
     from fcis_ros.model.device import choose_device
     from fcis_ros.model.exported import class_names_of
@@ -53,7 +54,7 @@ def run(arguments: argparse.Namespace) -> None:
     names = class_names_of(model)  # a damaged file is refused before anything is recorded
     device = choose_device(arguments.device)
     if arguments.annotations:
-        read_coco(Path(arguments.annotations)).labels(names)  # likewise
+        ImageGroundTruth.load(Path(arguments.annotations), names)  # likewise
     if is_bag(Path(arguments.input)):
         with needing("pip install rosbags"):
             import rosbags  # noqa: F401
@@ -68,7 +69,9 @@ def run(arguments: argparse.Namespace) -> None:
         checkpoint=model, device=str(device), threads=None, precision="auto", score=arguments.score,
     )  # fmt: skip
     playback = Playback(arguments.rate, arguments.domain)
-    with finished_folder(Path(arguments.out), proof="report.json", log="node.log") as folder:
+    # Only a demo has a video: folders of evaluations, which may have taken days, have a report, too.
+    with finished_folder(Path(arguments.out), proof="overlay.mp4", log="node.log") as folder:
         report = run_demo(spec, playback, folder, arguments.frames, arguments.seed or 0)
     print(table(report))
     print(f"-> {Path(arguments.out) / 'report.html'} (and report.json, overlay.mp4, input_bag, output_bag)")
+    return conclude(report)

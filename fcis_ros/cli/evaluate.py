@@ -3,7 +3,9 @@
 """Measure mask and box AP of a model on annotated images (COCO instance JSON).
 
 Prints COCO's table, by size and by class, and mAP^r of the paper. DIR gets report.json and report.html, which shows the best
-and the worst images. Under torchrun the processes share the images, and the figures are the same to the last digit.
+and the worst images. Images that cannot be used (file missing or damaged, another size than in JSON, broken annotations) are
+left out and named, and the exit status is 2. Under torchrun the processes share the images, and the figures are the same to the
+last digit.
 """
 
 import argparse
@@ -25,11 +27,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_model(parser)
 
 
-def run(arguments: argparse.Namespace) -> None:
+def run(arguments: argparse.Namespace) -> int:
     from tqdm import tqdm
 
-    from fcis_ros.cli.output import finished_folder
-    from fcis_ros.evaluation.annotated_images import AnnotatedImages, evaluate_images, shown_images
+    from fcis_ros.cli.output import finished_folder, print_findings
+    from fcis_ros.data.labelled_images import left_out
+    from fcis_ros.evaluation.annotated_images import AnnotatedImages, UnusableImage, evaluate_images, shown_images
     from fcis_ros.evaluation.image_ground_truth import ImageGroundTruth
     from fcis_ros.files import sha256
     from fcis_ros.model.device import choose_device
@@ -53,15 +56,21 @@ def run(arguments: argparse.Namespace) -> None:
     try:
         entries = processes.share(images.entries)
         evaluations = evaluate_images(images, entries, predictor)
-        evaluated = processes.merge(list(tqdm(evaluations, total=len(entries), unit="image", disable=not processes.first)))
+        results = processes.merge(list(tqdm(evaluations, total=len(entries), unit="image", disable=not processes.first)))
     finally:
         processes.leave()
-    if evaluated is None:
-        return
+    if results is None:
+        return 0
+    unusable = {result.file_name: result.reason for result in results if isinstance(result, UnusableImage)}
+    evaluated = [result for result in results if not isinstance(result, UnusableImage)]
+    lost = left_out(folder.name, unusable, len(results))
+    if not evaluated:
+        raise InputError(f"{folder}: {lost[0].text}")
+    findings = (*ground_truth.findings_of(images.entries), *lost)
     about: dict[str, Any] = {"device": str(predictor.device), "precision": predictor.precision, "model": predictor.name}
-    about["input"] = f"{len(images.entries)} images of {folder}"
+    about["input"] = f"{len(images.entries)} images of {folder.resolve().name}"
     about["truth"] = {"file": annotations.name, "sha256": sha256(annotations)}
-    report = report_content(evaluated, predictor.config.class_names, score, about)
+    report = report_content(evaluated, predictor.config.class_names, score, about, findings)
     if arguments.out:
         if (Path(arguments.out) / "run.json").exists():
             raise InputError(f"{arguments.out}: holds an evaluation of recordings; choose another folder")
@@ -70,3 +79,4 @@ def run(arguments: argparse.Namespace) -> None:
     print(tables(report))
     if arguments.out:
         print(f"-> {Path(arguments.out) / 'report.html'}")
+    return print_findings(findings)

@@ -14,8 +14,8 @@ writes, matches by the headers' stamps. Without ground truth nothing is measured
 With --live the recording is played to a node process over ROS 2, in real time: the report has drops, latency, and AP over all
 frames and over the answered ones, as in `fcis demo`.
 
-An interrupted offline evaluation leaves a report of the frames so far. Run the same command again to resume. With --shard,
-processes on any number of machines share the work; a shard that is complete is not computed again:
+An interrupted offline evaluation leaves a report of the frames so far. Run the same command again to resume; what is complete
+is reported again, not computed. With --shard, processes on any number of machines share the work:
     seq 7 | xargs -P 2 -I{} fcis evaluate-bag drive/ --annotations drive.json --out drive.eval --shard {}/7
     fcis evaluate-merge drive.eval
 With --engine the workers of a Ray cluster compute all shards, which are merged into DIR/merged; run the same command again to
@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fcis_ros.cli.arguments import add_baseline, add_model, check_baseline, count, positive, refuse, unit
-from fcis_ros.cli.report import print_report, report
+from fcis_ros.cli.report import conclude, print_report, report
 from fcis_ros.errors import InputError
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ def run_live(arguments: argparse.Namespace) -> int:
     spec = replace(spec, device=str(choose_device(spec.device)))
     with finished_folder(folder, proof="run.json", log="node.log") as partial:
         evaluate_recording_live(spec, Playback(arguments.rate, arguments.domain), partial)
-    return report(folder, None, arguments.baseline, arguments.tolerance)
+    return conclude(report(folder, None, arguments.baseline, arguments.tolerance))
 
 
 def run_offline(arguments: argparse.Namespace) -> int:
@@ -152,19 +152,17 @@ def run_offline(arguments: argparse.Namespace) -> int:
         if (folder / RUN).is_file():
             raise InputError(f"{folder}: holds an evaluation without shards; choose another folder")
         folder = shard_path(folder, shard.number, shard.count)
-    try:
-        with writable(folder):
+    with writable(folder):
+        try:
             written = evaluate_recordings(replace(evaluation_spec(arguments), shard=shard), folder)
-        if not arguments.baseline:
+        except AlreadyComplete:
+            print(f"{folder}: complete already")
+            return conclude(report(folder, None, arguments.baseline, arguments.tolerance))
+        if arguments.baseline:
+            written = report(folder, None, arguments.baseline, arguments.tolerance)
+        else:
             print_report(written, folder)
-            return 0
-    except AlreadyComplete:
-        if shard.count == 1:
-            raise
-        print(f"{folder}: complete already")
-        if not arguments.baseline:
-            return 0
-    return report(folder, None, arguments.baseline, arguments.tolerance)
+    return conclude(written)
 
 
 def run_fleet(arguments: argparse.Namespace) -> int:

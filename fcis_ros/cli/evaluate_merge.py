@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fcis_ros.cli.arguments import add_baseline, check_baseline, refuse
-from fcis_ros.cli.report import report
+from fcis_ros.cli.report import conclude, report
 from fcis_ros.errors import InputError
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def write_merged(
     """Merges the shards of ``merge.find_shards`` into a folder, which may hold an earlier result, and reports.
 
     Returns:
-        The exit status: 1 if the result is worse than the baseline.
+        The exit status, 1 if the result is worse than the baseline, 2 if shards are missing or could not use something.
     """
     from fcis_ros.cli.output import finished_folder
     from fcis_ros.files import writable
@@ -69,4 +69,5 @@ def write_merged(
         (folder / "merge.json").write_text(json.dumps({"parts": len(shards), "merged": merged}) + "\n")
     print("\n".join(progress(shards)))
     with writable(out):
-        return report(out, None, baseline, tolerance)
+        written = report(out, None, baseline, tolerance)
+    return conclude(written)

@@ -15,6 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     import torch
 
+    from fcis_ros.cli.output import printable
     from fcis_ros.model.checkpoint import default_checkpoint, read_metadata, read_version
     from fcis_ros.model.device import auto_device, auto_precision
     from fcis_ros.versions import versions
@@ -39,7 +40,7 @@ def run(arguments: argparse.Namespace) -> None:
         if isinstance(content, dict):
             print(f"{title}:")
             for key, value in content.items():
-                print(_printable(f"  {key:<24} {_text(value)}"))
+                print(printable(f"  {key:<24} {_text(value)}"))
         else:
             print(f"{title}: {content} ({why[title]})")
 
@@ -48,8 +49,3 @@ def _text(value: object) -> str:
     if isinstance(value, list | tuple):
         return ", ".join(str(entry) for entry in value)
     return json.dumps(value) if isinstance(value, dict) else str(value)
-
-
-def _printable(line: str) -> str:
-    """Escapes what would move the cursor, add lines or cannot be printed: anyone may have written the checkpoint."""
-    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in line)

@@ -4,11 +4,14 @@
 
 import argparse
 import errno
+import functools
+import os
 import signal
 import sys
 from collections.abc import Sequence
 
 from fcis_ros.cli import (
+    check,
     convert,
     demo,
     evaluate,
@@ -22,6 +25,7 @@ from fcis_ros.cli import (
     report,
     train,
 )
+from fcis_ros.cli.standard_output import flushed
 from fcis_ros.errors import InputError, OperatorsError
 from fcis_ros.omp import limit_spinning
 
@@ -34,11 +38,15 @@ COMMANDS = {
     "evaluate-bag": evaluate_bag,
     "evaluate-merge": evaluate_merge,
     "train": train,
+    "check": check,
     "convert": convert,
     "export": export,
     "import-weights": import_weights,
     "info": info,
 }
+
+# What OpenCV and FFmpeg print about a damaged image or video; commands name it in one line.
+QUIET = {"OPENCV_LOG_LEVEL": "FATAL", "OPENCV_FFMPEG_LOGLEVEL": "-8"}
 
 
 def parser() -> argparse.ArgumentParser:
@@ -46,7 +54,8 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(
         prog="fcis", description="Instance masks from camera images with FCIS, on ROS 2 and off it.",
         epilog="Options of a command: fcis COMMAND --help. "
-        "Exit status: 0 success, 1 worse than the baseline, 2 unusable input, named in one line.",
+        "Exit status: 0 everything was used, 1 worse than the baseline, 2 something could not be used; the last line names it "
+        "(docs/cli.md).",
     )  # fmt: skip
     commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name, module in COMMANDS.items():
@@ -65,10 +74,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: arguments without the name of the program; None takes those of the process.
 
     Returns:
-        The exit status: 0, 1 for a result that is worse than a baseline, or 2 for unusable input.
+        The exit status, as docs/cli.md lists them.
     """
+    return flushed(functools.partial(_run, arguments))
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     chosen = parser().parse_args(arguments)
-    limit_spinning()  # commands import PyTorch when they run
+    limit_spinning()  # commands import PyTorch and OpenCV when they run
+    for name, level in QUIET.items():
+        os.environ.setdefault(name, level)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # unwinds, so that no partial file and no process remains
     try:
         return COMMANDS[chosen.command].run(chosen) or 0

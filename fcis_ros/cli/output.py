@@ -1,14 +1,43 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""Result folders that are replaced as a whole."""
+"""Output of commands: findings on the terminal, and result folders that are replaced as a whole."""
 
 import contextlib
 import shutil
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from fcis_ros.errors import InputError
 from fcis_ros.files import UNWRITABLE
+from fcis_ros.findings import LISTED, Finding, exit_status
+
+
+def print_findings(findings: Iterable[Finding]) -> int:
+    """Prints findings to the standard error, a line each; the remarks come first, so that the last line explains the status.
+
+    Of more than ``LISTED`` remarks, or things that are lost, the others are only counted.
+
+    Args:
+        findings: findings of everything that the command has read.
+
+    Returns:
+        The exit status that follows from the findings alone.
+    """
+    findings = list(findings)
+    print(end="", flush=True)  # so that the lines come last where both outputs go to one file
+    for lost, head in ((False, "fcis: remark: "), (True, "fcis: ")):
+        lines = [head + printable(str(finding)) for finding in findings if finding.lost == lost]
+        if len(lines) > LISTED:
+            lines[LISTED:] = [f"{head}and {len(lines) - LISTED} more"]
+        for line in lines:
+            print(line, file=sys.stderr)
+    return exit_status(findings)
+
+
+def printable(line: str) -> str:
+    """Escapes what would move the cursor, add lines or cannot be printed: anyone may have written the input."""
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in line)
 
 
 @contextlib.contextmanager

@@ -3,7 +3,8 @@
 """Find instances in image files; write pictures with masks and a COCO result file.
 
 DIR gets one overlay picture per image (NAME.overlay.jpg), results.json (the list that pycocotools' loadRes reads) and
-images.json (which id is which file, and the categories).
+images.json (which id is which file, and the categories). Boxes and masks refer to the images as they are stored, whatever an
+EXIF orientation says. Images that cannot be used are left out and named, and the exit status is 2.
 
 --raw writes the intermediate outputs of the network for one image instead, in the released FCIS's orders
 (docs/official-weights.md).
@@ -22,6 +23,7 @@ from fcis_ros.files import atomic_path
 
 if TYPE_CHECKING:
     from fcis_ros.evaluation.image_ground_truth import ImageGroundTruth
+    from fcis_ros.evaluation.image_set import ImageFile
 
 DRAWN, STORED = 0.5, 0.001  # scores from which instances are drawn, and stored
 
@@ -37,15 +39,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_model(parser)
 
 
-def run(arguments: argparse.Namespace) -> None:
+def run(arguments: argparse.Namespace) -> int:
     if arguments.raw:
         predict_raw(arguments)
-    else:
-        predict_to_folder(arguments)
+        return 0
+    return predict_to_folder(arguments)
 
 
 def predict_raw(arguments: argparse.Namespace) -> None:
-    import cv2
     import numpy as np
 
     from fcis_ros.data.frame_sources import read_image
@@ -58,7 +59,7 @@ def predict_raw(arguments: argparse.Namespace) -> None:
         raise InputError(f"--raw takes one image, not {len(arguments.images)}")
     if arguments.precision not in ("auto", "fp32"):
         raise InputError(f"--raw computes in fp32, not {arguments.precision}")
-    image = read_image(Path(arguments.images[0]), cv2.IMREAD_IGNORE_ORIENTATION)
+    image = read_image(Path(arguments.images[0]))
     predictor = Predictor.from_checkpoint(arguments.checkpoint, arguments.device, arguments.threads, "fp32")
     outputs = raw_outputs(predictor.model, image, predictor.device)
     try:
@@ -69,33 +70,44 @@ def predict_raw(arguments: argparse.Namespace) -> None:
     print(f"{len(outputs['rois'])} ROIs, {len(outputs['scores'])} instances -> {out}")
 
 
-def predict_to_folder(arguments: argparse.Namespace) -> None:
+def predict_to_folder(arguments: argparse.Namespace) -> int:
     from tqdm import tqdm
 
-    from fcis_ros.cli.output import finished_folder
+    from fcis_ros.cli.output import finished_folder, print_findings
     from fcis_ros.data.frame_sources import list_images
     from fcis_ros.evaluation.image_ground_truth import ImageGroundTruth
     from fcis_ros.evaluation.image_set import ImageFile, predict_images
     from fcis_ros.evaluation.prediction_folder import write_predictions
+    from fcis_ros.findings import Finding, by_reason
     from fcis_ros.model.exported import load_predictor
 
     drawn_score = DRAWN if arguments.score is None else arguments.score
     stored_score = STORED if arguments.min_score is None else arguments.min_score
     given = [Path(image) for image in arguments.images]
-    paths = [path for entry in given for path in (list_images(entry) if entry.is_dir() else [entry])]
+    paths: list[Path] = []
+    findings: tuple[Finding, ...] = ()
+    for entry in given:
+        listed, found = list_images(entry) if entry.is_dir() else ([entry], ())
+        paths += listed
+        findings += found
     require_usable_names(paths)
     predictor = load_predictor(arguments.checkpoint, arguments.device, arguments.threads, arguments.precision)
     names = predictor.config.class_names
     files = [ImageFile(number, path) for number, path in enumerate(paths, 1)]
+    unusable: list[tuple[str, str]] = []
     categories: Sequence[int | None] = range(1, len(names) + 1)
     if arguments.annotations:
         truth = ImageGroundTruth.load(Path(arguments.annotations), names)
-        files, categories = [ImageFile(image_id_of(truth, path), path) for path in paths], truth.category_ids
+        files, unusable = identified(truth, paths)
+        categories = truth.category_ids
     with finished_folder(Path(arguments.out), proof="results.json") as folder:
         predictions = predict_images(files, predictor, stored_score)
         with contextlib.closing(predictions), tqdm(predictions, total=len(files), unit="image") as bar:
-            stored = write_predictions(bar, drawn_score, categories, names, folder)
-    print(f"{stored} instances in {len(paths)} images -> {arguments.out}")
+            written = write_predictions(bar, drawn_score, categories, names, folder)
+    total = "" if written.images == len(paths) else f" of {len(paths)}"
+    print(f"{written.instances} instances in {written.images}{total} images -> {arguments.out}")
+    source = given[0].name if len(given) == 1 else "images"
+    return print_findings(findings + by_reason(source, "image", (*unusable, *written.unusable)))
 
 
 def require_usable_names(paths: list[Path]) -> None:
@@ -108,8 +120,30 @@ def require_usable_names(paths: list[Path]) -> None:
             raise InputError(f"{path}: its name is too long for that of its overlay")
 
 
-def image_id_of(truth: "ImageGroundTruth", path: Path) -> int:
-    image = truth.find(path.as_posix())
-    if image is None:
-        raise InputError(f"{path}: not among the images of the annotations")
-    return image.id
+def identified(truth: "ImageGroundTruth", paths: Sequence[Path]) -> tuple[list["ImageFile"], list[tuple[str, str]]]:
+    """Returns the images with their ids in the annotations, and name and reason of those that have none there.
+
+    Raises:
+        InputError: none of the images is in the annotations.
+    """
+    from fcis_ros.evaluation.image_set import ImageFile
+
+    files: dict[int, ImageFile] = {}
+    unknown = []
+    for path in paths:
+        try:
+            image = truth.find(path.as_posix())
+        except InputError as error:  # it may be any of several
+            unknown.append((path.name, str(error)))
+            continue
+        if image is None:
+            unknown.append((path.name, "not among the images of the annotations"))
+        elif image.id in files:
+            unknown.append((path.name, f"the same image of the annotations as {files[image.id].path.name}"))
+        else:
+            files[image.id] = ImageFile(image.id, path)
+    if not files:
+        raise InputError(
+            f"{paths[0]}: {unknown[0][1]}" + (f"; none of the {len(paths)} images can be used" if len(paths) > 1 else "")
+        )
+    return list(files.values()), unknown

@@ -5,6 +5,9 @@
 BAG gets /image_raw, /frame_names and, with ground truth, /truth/masks (fcis_ros/InstanceMaskArray with the images' headers):
 `fcis evaluate-bag BAG --truth-topic /truth/masks` measures against it. Annotations match by file name; crowd regions do not fit
 into a message and are left out. The synthetic clip has ground truth with track ids.
+
+Pixels are recorded as they are stored, whatever an EXIF orientation says. Frames that cannot be used are left out and named,
+and the exit status is 2.
 """
 
 import argparse
@@ -23,12 +26,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, help="seed of the synthetic clip (default: 0)")
 
 
-def run(arguments: argparse.Namespace) -> None:
+def run(arguments: argparse.Namespace) -> int:
     from tqdm import tqdm
 
     from fcis_ros.cli.needing import needing
-    from fcis_ros.cli.output import finished_bag
+    from fcis_ros.cli.output import finished_bag, print_findings
     from fcis_ros.data.frame_sources import SYNTHETIC, is_live, open_source, without_secrets
+    from fcis_ros.findings import Finding, by_reason
 
     with needing("pip install rosbags"):
         from fcis_ros.bags.writer import record
@@ -44,10 +48,14 @@ def run(arguments: argparse.Namespace) -> None:
     annotated = ClipGroundTruth(Path(arguments.annotations)) if arguments.annotations else None
     source = open_source(arguments.input, arguments.rate, arguments.frames, arguments.seed or 0)
     crowds = 0
+    findings: tuple[Finding, ...] = ()
     with finished_bag(Path(arguments.out), NAMES_TOPIC) as bag:
         frames = tqdm(source.frames(), "record", source.count, unit="frame", mininterval=0.5)
-        recorded = record(frames, bag, source.count, synthetic_ground_truth if synthetic else annotated)
+        clip = record(frames, bag, source.count, synthetic_ground_truth if synthetic else annotated)
         if annotated:
-            crowds = annotated.count_crowds(frame.name for frame in recorded.values())
-    text = f"{len(recorded)} frames{' with ground truth' if synthetic or annotated else ''}"
+            crowds = annotated.count_crowds(frame.name for frame in clip.frames.values())
+            findings = annotated.findings(clip.frames.values())
+    text = f"{len(clip.frames)} frames{' with ground truth' if synthetic or annotated else ''}"
     print(f"{text}{f', {crowds} crowd regions left out' if crowds else ''} -> {arguments.out}")
+    unusable = by_reason(Path(arguments.input).name, "frame", ((frame.name, frame.problem) for frame in clip.unusable))
+    return print_findings(source.findings + findings + unusable)

@@ -3,6 +3,10 @@
 """Train a model on COCO instance annotations, rendered driving scenes, or both.
 
 Writes model.safetensors (averaged weights), log.jsonl, curves.png and state.safetensors, from which --resume continues, to DIR.
+
+All images and annotations are checked before the first step. Damaged ones (missing or truncated files, another size than in
+JSON, broken polygons, objects without mask) are refused; with --skip-damaged their images are left out whole, and named in the
+provenance of the model.
 """
 
 import argparse
@@ -13,9 +17,10 @@ from typing import TYPE_CHECKING
 
 from fcis_ros.cli.arguments import count, refuse, unit
 from fcis_ros.errors import InputError
+from fcis_ros.findings import Finding
 
 if TYPE_CHECKING:
-    from fcis_ros.data.coco import CocoDataset
+    from fcis_ros.data.coco_dataset import CocoDataset
 
 EVAL_LIMIT = 100
 
@@ -53,6 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=["always", "auto"],
         help="continue the run in DIR, with the same arguments except --steps; auto: start a run if DIR has none",
     )
+    parser.add_argument("--skip-damaged", action="store_true", help="leave out images that, or whose annotations, are damaged")
     parser.add_argument("--device", default="auto", help="device: auto, cpu, cuda or cuda:N (default: %(default)s)")
     parser.add_argument("--threads", type=count, help="number of CPU threads (default: PyTorch's choice)")
     parser.add_argument("--workers", type=count, default=1, help="processes that make the batches (default: %(default)s)")
@@ -61,11 +67,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     import torch
 
+    from fcis_ros.cli.output import print_findings
     from fcis_ros.data.synthetic.scenes import CLASS_NAMES, SyntheticScenes
     from fcis_ros.model.device import choose_device
     from fcis_ros.training.batches import Batches
+    from fcis_ros.training.data_check import check_images
     from fcis_ros.training.distributed import join, local_device
-    from fcis_ros.training.loop import NonFiniteLoss, train
+    from fcis_ros.training.loop import STATE, NonFiniteLoss, check_folder, excluded_images, train
     from fcis_ros.training.provenance import describe_data
     from fcis_ros.training.train_config import TrainConfig
 
@@ -87,23 +95,35 @@ def run(arguments: argparse.Namespace) -> None:
             f"training config {arguments.config}: rendered images have the classes {', '.join(CLASS_NAMES)}, "
             f"the model {', '.join(names)}; use --synthetic 0 and --annotations"
         )
+    findings: tuple[Finding, ...] = ()
     limit = arguments.eval_limit or EVAL_LIMIT
     held_out = _dataset("eval-", arguments.eval_annotations, arguments.eval_images, names, limit)
     device = choose_device(local_device(arguments.device))
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
     out = Path(arguments.out)
-    resume = arguments.resume == "always" or (arguments.resume == "auto" and (out / "state.safetensors").exists())
+    resume = arguments.resume == "always" or (arguments.resume == "auto" and (out / STATE).exists())
+    check_folder(out, resume)
     processes = join(device)
-    scenes = SyntheticScenes(config.seed).sample
-    batches = Batches(config, images if images is not None else (), scenes, processes.rank, processes.count)
     try:
+        data = None
+        if images is not None:
+            excluded = excluded_images(out) if resume else ()
+            checked = check_images(images, arguments.skip_damaged, processes, excluded)
+            images, data, findings = checked.images, describe_data(checked), checked.findings
+        if held_out is not None:
+            checked = check_images(held_out, arguments.skip_damaged, processes)
+            held_out, findings = checked.images, (*findings, *checked.findings)
+        if processes.first:
+            print_findings(findings)
+        scenes = SyntheticScenes(config.seed).sample
+        batches = Batches(config, images if images is not None else (), scenes, processes.rank, processes.count)
         path = train(
             config,
             batches,
             out,
             device,
-            data=None if images is None else processes.from_first(lambda: describe_data(images)),
+            data=data,
             init=Path(arguments.init) if arguments.init else None,
             held_out=held_out,
             resume=resume,
@@ -121,7 +141,7 @@ def run(arguments: argparse.Namespace) -> None:
 def _dataset(
     prefix: str, annotations: str | None, images: str | None, names: tuple[str, ...], limit: int | None = None
 ) -> "CocoDataset | None":
-    from fcis_ros.data.coco import CocoDataset
+    from fcis_ros.data.coco_dataset import CocoDataset
 
     if (annotations is None) != (images is None):
         raise InputError(f"--{prefix}annotations and --{prefix}images must be given together")

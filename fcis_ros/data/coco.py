@@ -1,39 +1,36 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""Reader of COCO instance files for training, evaluation, prediction and the demo."""
+"""Reader of COCO instance files: the one place that answers what an annotation file holds, for every command."""
 
 import json
-import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from fcis_ros.data.frame_sources import read_image
-from fcis_ros.data.segmentation import decode_segmentation
+from fcis_ros.data.class_names import class_key
+from fcis_ros.data.coco_entries import read_entries, whole
+from fcis_ros.data.coordinate_units import relative_units
+from fcis_ros.data.image_names import name_parts
+from fcis_ros.data.segmentation import check_segmentation
 from fcis_ros.errors import InputError
-from fcis_ros.structures import Sample
-
-_KEYS = {
-    "images": ("id", "file_name", "height", "width"),
-    "annotations": ("image_id", "category_id", "segmentation"),
-    "categories": ("id", "name"),
-}
+from fcis_ros.findings import Finding, counted, listing
 
 
 @dataclass(frozen=True)
 class ImageEntry:
-    """An entry of the file's images.
+    """An image of the file, which may have several entries for it.
 
     Attributes:
-        id: id of the image in the file.
+        id: id of its first entry.
         file_name: path of the image as recorded in the file.
         height: height in pixels.
         width: width in pixels.
         stamp_ns: acquisition time in nanoseconds since the epoch; None if the file has none.
+        fault: reason why the image cannot be used; None without.
     """
 
     id: int
@@ -41,6 +38,7 @@ class ImageEntry:
     height: int
     width: int
     stamp_ns: int | None = None
+    fault: str | None = None
 
 
 @dataclass(frozen=True)
@@ -48,14 +46,15 @@ class Annotation:
     """An entry of the file's annotations: a ground-truth object or a crowd region.
 
     Attributes:
-        title: name of the file and id or index of the annotation, for messages. Ids have no other use: they may be missing,
-            zero or duplicated.
+        title: id or index of the annotation, for messages. Ids have no other use: they may be missing, zero or duplicated.
         category_id: category id of its class.
-        segmentation: segmentation as recorded in the file; see ``segmentation.decode_segmentation``.
+        segmentation: segmentation as recorded in the file, see ``segmentation.decode_segmentation``; an empty list where the
+            file has no mask.
         crowd: whether this is a crowd region.
         bbox: x, y, width, height in pixels; None if the file has none.
         area: area in pixels; None if the file has none.
         track_id: id of the object in all images of a clip; None if the file has none.
+        fault: reason why the annotation cannot be used; None without.
     """
 
     title: str
@@ -65,183 +64,198 @@ class Annotation:
     bbox: tuple[float, float, float, float] | None
     area: float | None
     track_id: int | None = None
+    fault: str | None = None
 
 
 @dataclass(frozen=True)
 class CocoFile:
-    """The content of a COCO instance file, masks not yet decoded.
+    """The content of a COCO instance file, masks checked but not yet decoded.
 
     Attributes:
-        origin: name of the file, for messages.
-        images: entries of the images in the file's order.
-        categories: {category id: name}, by ascending id.
+        origin: path of the file, for messages.
+        images: images in the file's order, each once.
+        categories: {category id: name}, by ascending id; several may have the same name.
         annotations: {image id: its annotations}.
+        findings: what is lost, and remarks, whatever the classes of the model.
     """
 
     origin: str
     images: tuple[ImageEntry, ...]
     categories: Mapping[int, str]
     annotations: Mapping[int, Sequence[Annotation]]
+    findings: tuple[Finding, ...] = ()
 
-    @cached_property
-    def category_ids(self) -> dict[str, int]:
-        """{name: category id}."""
-        return {name: category_id for category_id, name in self.categories.items()}
+    @property
+    def name(self) -> str:
+        """Name of the file without its folder."""
+        return Path(self.origin).name
 
-    def labels(self, class_names: Sequence[str]) -> dict[int, int]:
-        """Returns {category id: label 1..C} of the classes that the file has, matched by name.
-
-        Raises:
-            InputError: the file has none of the classes.
-        """
-        ids = self.category_ids
-        labels = {ids[name]: label for label, name in enumerate(class_names, start=1) if name in ids}
-        if not labels:
-            names = ", ".join(self.categories.values()) or "it has none"
-            raise InputError(f"{self.origin}: none of its categories ({names[:300]}) is one of {', '.join(class_names)}"[:800])
-        return labels
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Names of the classes by ascending category id, each once."""
+        return tuple(group[0][1] for group in _same_names(self.categories))
 
 
 def read_coco(path: str | Path) -> CocoFile:
-    """Reads and checks a COCO instance file.
+    """Reads a COCO instance file and checks all of it, masks included.
+
+    An image that is listed several times is one image with the objects of all its entries; an object that occurs in it twice
+    (same class, same segmentation) is counted once. Entries with different stamps are different frames.
 
     Raises:
-        InputError: the file is missing or not JSON, a key is missing or has a value of the wrong type, two images or categories
-            have the same id, two categories have the same name, or an annotation names an image or category that is not listed.
+        InputError: the file is missing or not JSON, a key is missing or has a value of the wrong type, an id stands for two
+            different images or classes, no image of an annotation is listed, or there are objects, but no masks in pixels.
     """
     path = Path(path)
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such annotation file") from None
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{path}: not JSON ({error})") from None
-    for section, keys in _KEYS.items():
-        entries = content.get(section) if isinstance(content, dict) else None
-        if not isinstance(entries, list):
-            raise InputError(f"{path}: not a COCO instance file, it has no list '{section}'")
-        for i, entry in enumerate(entries):
-            _check_entry(f"{path}: {section}[{i}]", entry, keys)
-    images = tuple(ImageEntry(*(entry.get(key) for key in (*_KEYS["images"], "stamp_ns"))) for entry in content["images"])
-    categories = {entry["id"]: entry["name"] for entry in sorted(content["categories"], key=lambda entry: entry["id"])}
-    annotations: dict[int, list[Annotation]] = {image.id: [] for image in images}
-    for section, unique in (("images", annotations), ("categories", categories)):
-        if len(unique) != len(content[section]):
-            raise InputError(f"{path}: two entries of '{section}' have the same id")
-    if len(set(categories.values())) != len(categories):
-        raise InputError(f"{path}: two categories have the same name")
+    content = read_entries(path)
+    categories = _categories(path, content["categories"])
+    by_id, repeated = _images(path, content["images"])
+    annotations: dict[int, list[Annotation]] = {image.id: [] for image in by_id.values()}
+    orphans: Counter[int] = Counter()
     for i, entry in enumerate(content["annotations"]):
-        title = f"{path}: annotation {entry['id']}" if _whole(entry.get("id")) else f"{path}: annotations[{i}]"
-        image, category = entry["image_id"], entry["category_id"]
-        if image not in annotations:
-            raise InputError(f"{title} names image {image}, which is not listed")
-        if category not in categories:
-            raise InputError(f"{title} names category {category}, which is not listed")
-        box = tuple(entry["bbox"]) if entry.get("bbox") else None
-        crowd, area, track_id = bool(entry.get("iscrowd")), entry.get("area"), entry.get("track_id")
-        annotations[image].append(Annotation(title, category, entry["segmentation"], crowd, box, area, track_id))
-    return CocoFile(str(path), images, categories, annotations)
+        if (image := by_id.get(entry["image_id"])) is None:
+            orphans[entry["image_id"]] += 1
+        else:
+            annotations[image.id].append(_annotation(i, entry, image, categories))
+    if orphans and not any(annotations.values()):
+        raise InputError(f"{path}: {counted(orphans.total(), 'annotation')} of images that are not listed, and no others")
+    listed = sum(len(annotations[image.id]) for image in repeated)
+    for image in repeated:
+        annotations[image.id] = _each_once(annotations[image.id])
+    twice = listed - sum(len(annotations[image.id]) for image in repeated)
+    images = tuple(dict.fromkeys(by_id.values()))
+    _require_masks(path, annotations)
+    checked = _check_units(path, images, annotations)
+    findings = _findings(path.name, categories, repeated, twice, orphans)
+    return CocoFile(str(path), images, categories, checked, findings)
 
 
-def _check_entry(title: str, entry: Any, keys: Sequence[str]) -> None:
-    if not isinstance(entry, dict):
-        raise InputError(f"{title} has no '{keys[0]}'")
-    for key in keys:
-        if key not in entry:
-            raise InputError(f"{title} has no '{key}'")
-    for key in (*keys, *(key for key in ("iscrowd", "bbox", "area", "stamp_ns", "track_id") if entry.get(key) is not None)):
-        if not _plausible(key, entry[key]):
-            raise InputError(f"{title} has the wrong type of '{key}': {repr(entry[key])[:80]}")
+def _categories(path: Path, entries: list[dict[str, Any]]) -> dict[int, str]:
+    categories: dict[int, str] = {}
+    for entry in sorted(entries, key=lambda entry: entry["id"]):
+        name = categories.setdefault(entry["id"], entry["name"])
+        if class_key(name) != class_key(entry["name"]):
+            raise InputError(f"{path}: two entries of 'categories' have the same id {entry['id']}: {name} and {entry['name']}")
+    return categories
 
 
-def _plausible(key: str, value: Any) -> bool:
-    if key == "segmentation":
-        return True  # checked when it is decoded, against the image's size
-    if key in ("file_name", "name"):  # a file system takes 255 bytes between slashes
-        text = isinstance(value, str) and 0 < len(value) < 1000 and value.isprintable()
-        return text and (key == "name" or max(len(part.encode()) for part in value.split("/")) <= 255)
-    if key == "iscrowd":
-        return value in (0, 1)
-    if key == "area":
-        return _finite(value) and value >= 0
-    if key == "bbox":
-        return isinstance(value, list) and len(value) in (0, 4) and all(map(_finite, value))
-    return _whole(value) and (0 < value < 2**31 or key not in ("height", "width"))
+def _images(path: Path, entries: list[dict[str, Any]]) -> tuple[dict[int, ImageEntry], list[ImageEntry]]:
+    """Returns {id in the file: image}, and the images that have several entries."""
+    stamps = defaultdict(set)
+    for entry in entries:
+        if entry.get("stamp_ns") is not None:
+            stamps[name_parts(entry["file_name"])].add(entry["stamp_ns"])
+    groups: dict[tuple, list[dict[str, Any]]] = {}
+    for entry in entries:
+        parts = name_parts(entry["file_name"])
+        groups.setdefault((parts, entry.get("stamp_ns") if len(stamps[parts]) > 1 else None), []).append(entry)
+    by_id: dict[int, ImageEntry] = {}
+    repeated = []
+    for group in groups.values():
+        id_, name, height, width = (group[0][key] for key in ("id", "file_name", "height", "width"))
+        sizes = dict.fromkeys(f"{entry['width']}x{entry['height']}" for entry in group)
+        fault = f"listed with {' and with '.join(sizes)} pixels" if len(sizes) > 1 else None
+        stamp = next((entry["stamp_ns"] for entry in group if entry.get("stamp_ns") is not None), None)
+        image = ImageEntry(id_, name, height, width, stamp, fault)
+        repeated += [image] if len(group) > 1 else []
+        for entry in group:
+            if (other := by_id.setdefault(entry["id"], image)) is not image:
+                names = f"{other.file_name} and {entry['file_name']}"
+                raise InputError(f"{path}: two entries of 'images' have the same id {entry['id']}: {names}")
+    return by_id, repeated
 
 
-def _whole(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**63
+def _annotation(index: int, entry: Mapping[str, Any], image: ImageEntry, categories: Mapping[int, str]) -> Annotation:
+    title = f"annotation {entry['id']}" if whole(entry.get("id")) else f"annotations[{index}]"
+    segmentation = entry.get("segmentation")
+    if segmentation is None or (isinstance(segmentation, list) and all(polygon == [] for polygon in segmentation)):
+        segmentation = []
+    fault = None
+    try:
+        if image.fault is None:
+            check_segmentation(segmentation, image.height, image.width)
+    except InputError as error:
+        fault = str(error)
+    if entry["category_id"] not in categories:
+        fault = f"names category {entry['category_id']}, which is not listed"
+    box = tuple(entry["bbox"]) if entry.get("bbox") else None
+    crowd, area, track_id = bool(entry.get("iscrowd")), entry.get("area"), entry.get("track_id")
+    return Annotation(title, entry["category_id"], segmentation, crowd, box, area, track_id, fault)
 
 
-def _finite(value: Any) -> bool:
-    return _whole(value) or (isinstance(value, float) and math.isfinite(value))
+def _each_once(annotations: Iterable[Annotation]) -> list[Annotation]:
+    """Leaves out what merged exports say twice about an image."""
+    first: dict[tuple, Annotation] = {}
+    for annotation in annotations:
+        shape = json.dumps(annotation.segmentation) if annotation.segmentation else annotation.bbox
+        first.setdefault((annotation.category_id, annotation.crowd, shape), annotation)
+    return list(first.values())
 
 
-class CocoDataset(Sequence[Sample]):
-    """The images of a COCO instance file with their objects; images and masks are decoded on access.
+def _require_masks(path: Path, annotations: Mapping[int, Sequence[Annotation]]) -> None:
+    """Refuses an export for box detectors."""
+    entries = [annotation for group in annotations.values() for annotation in group]
+    if entries and not any(annotation.segmentation for annotation in entries):
+        boxes = sum(annotation.bbox is not None for annotation in entries)
+        raise InputError(f"{path}: no masks: all {len(entries)} objects lack a 'segmentation', {boxes} have a box")
 
-    Objects without a single pixel (``segmentation: []``, polygons thinner than a pixel) are left out.
 
-    Attributes:
-        path: path of the annotation file.
-        image_dir: folder of the images.
-        class_names: names of the classes; label i is ``class_names[i - 1]``.
+def _check_units(
+    path: Path, images: Iterable[ImageEntry], annotations: Mapping[int, Sequence[Annotation]]
+) -> Mapping[int, Sequence[Annotation]]:
+    """Returns the annotations; those whose polygons are not in pixels have that as fault."""
+    entries = [(image, annotation) for image in images for annotation in annotations[image.id] if annotation.fault is None]
+    drawn = [(image, entry) for image, entry in entries if entry.segmentation and isinstance(entry.segmentation, list)]
+    extents = np.array([_extent(entry.segmentation) for _, entry in drawn], np.float64).reshape(-1, 4)
+    sides = np.array([entry.bbox or 4 * (np.nan,) for _, entry in drawn], np.float64).reshape(-1, 4)
+    boxes = np.concatenate([sides[:, :2], sides[:, :2] + sides[:, 2:]], axis=1)
+    sizes = np.array([(image.width, image.height) for image, _ in drawn], np.float64).reshape(-1, 2)
+    unit, units = relative_units(extents, boxes, sizes)
+    if unit and len(drawn) == sum(bool(entry.segmentation) for _, entry in entries):
+        raise InputError(
+            f"{path}: no masks in pixels: its polygons are {unit} (largest coordinate {extents.max():g} in images of up to "
+            f"{sizes[:, 0].max():.0f}x{sizes[:, 1].max():.0f})"
+        )
+    wrong = {id(entry): found for (_, entry), found in zip(drawn, units, strict=True) if found}
 
-    Args:
-        json_path: path of the annotation file.
-        image_dir: folder that ``file_name`` is relative to.
-        class_names: names of the classes to read, in the order of their labels; objects of other classes are left out. None
-            takes all categories, by ascending id.
-        limit: maximum number of images, the first of the file; None takes all.
+    def checked(entry: Annotation) -> Annotation:
+        found = wrong.get(id(entry))
+        return replace(entry, fault=f"its polygons are {found}, not in pixels") if found else entry
 
-    Raises:
-        InputError: the file cannot be used (see ``read_coco``), or has none of the classes.
-    """
+    return {image_id: list(map(checked, group)) for image_id, group in annotations.items()}
 
-    def __init__(
-        self,
-        json_path: str | Path,
-        image_dir: str | Path,
-        class_names: Sequence[str] | None = None,
-        limit: int | None = None,
-    ):
-        self.path, self.image_dir = Path(json_path), Path(image_dir)
-        self._file = read_coco(json_path)
-        self._images = self._file.images[:limit]
-        self.class_names = tuple(self._file.categories.values() if class_names is None else class_names)
-        self._labels = self._file.labels(self.class_names)
 
-    def __len__(self) -> int:
-        return len(self._images)
+def _extent(polygons: Sequence[Sequence[float]]) -> tuple[float, float, float, float]:
+    """Returns least x and y, and largest x and y."""
+    xs, ys = [polygon[0::2] for polygon in polygons], [polygon[1::2] for polygon in polygons]
+    return min(map(min, xs)), min(map(min, ys)), max(map(max, xs)), max(map(max, ys))
 
-    @property
-    def file_names(self) -> list[str]:
-        """Paths of the images relative to ``image_dir``, in the order of the indices."""
-        return [image.file_name for image in self._images]
 
-    def __getitem__(self, index: int) -> Sample:  # type: ignore[override] # a slice would decode them all
-        """Returns image ``index`` with its objects; crowd regions have ``crowd`` set.
+def _same_names(categories: Mapping[int, str]) -> list[list[tuple[int, str]]]:
+    """Returns (category id, name) in groups with equal names."""
+    groups: dict[str, list[tuple[int, str]]] = defaultdict(list)
+    for category in categories.items():
+        groups[class_key(category[1])].append(category)
+    return list(groups.values())
 
-        Raises:
-            InputError: the image is missing or unreadable or its size differs from the file's, or a mask is malformed.
-            IndexError: no such image.
-        """
-        entry = self._images[index]
-        image = read_image(self.image_dir / entry.file_name)
-        height, width = image.shape[:2]
-        if (height, width) != (entry.height, entry.width):
-            says = f"but {self._file.origin} says {entry.width}x{entry.height}"
-            raise InputError(f"{self.image_dir / entry.file_name}: {width}x{height} pixels, {says}")
-        annotations = [a for a in self._file.annotations[entry.id] if a.category_id in self._labels]
-        masks = np.zeros((len(annotations), height, width), bool)
-        for mask, annotation in zip(masks, annotations, strict=True):
-            try:
-                mask[:] = decode_segmentation(annotation.segmentation, height, width)
-            except InputError as error:
-                raise InputError(f"{annotation.title}: {error}") from None
-        labels = np.array([self._labels[annotation.category_id] for annotation in annotations], np.int64)
-        crowd = np.array([annotation.crowd for annotation in annotations], bool)
-        seen = masks.any(axis=(1, 2))
-        return Sample(image, masks[seen], labels[seen], crowd[seen], Path(entry.file_name).name)
+
+def _findings(
+    name: str, categories: Mapping[int, str], repeated: Sequence[ImageEntry], twice: int, orphans: Counter[int]
+) -> tuple[Finding, ...]:
+    findings = []
+    for group in _same_names(categories):
+        if len(group) > 1:
+            ids = ", ".join(str(category_id) for category_id, _ in group)
+            text = f"{len(group)} categories are called {group[0][1]} (ids {ids}) and taken as one class"
+            findings.append(Finding(name, text, lost=False))
+    merged = [image.file_name for image in repeated if image.fault is None]
+    if merged:
+        once = f", without {counted(twice, 'repetition')}" if twice else ""
+        images = "1 image is" if len(merged) == 1 else f"{len(merged)} images are"
+        text = f"{images} listed several times: {listing(merged)}; the objects of the entries are taken together{once}"
+        findings.append(Finding(name, text, lost=False))
+    if orphans:
+        ids = listing(map(str, sorted(orphans)))
+        text = f"{counted(orphans.total(), 'annotation')} of {counted(len(orphans), 'image')} not listed (ids {ids})"
+        findings.append(Finding(name, text))
+    return tuple(findings)

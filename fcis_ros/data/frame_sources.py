@@ -10,20 +10,32 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import cv2
 import numpy as np
 
 from fcis_ros.data.synthetic.scenes import SyntheticScenes
 from fcis_ros.errors import InputError
+from fcis_ros.findings import Finding, by_reason
 from fcis_ros.image_checks import check_image
 from fcis_ros.image_decoding import decode
 from fcis_ros.structures import Sample
 
 SYNTHETIC = "synthetic"
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
+# What OpenCV reads; what an old one does not (AVIF, GIF) is found out, and named, when it is decoded.
+IMAGE_SUFFIXES = (
+    ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".bmp", ".dib", ".tif", ".tiff", ".webp", ".avif", ".gif",
+    ".jp2", ".j2k", ".ppm", ".pgm", ".pbm", ".pnm",
+)  # fmt: skip
+# Pictures that are not read. Files of cameras' sensors are TIFF by their content, which has a preview only.
+OTHER_SUFFIXES = (
+    ".heic", ".heif", ".jxl", ".raw", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".raf", ".pef", ".srw", ".svg",
+    ".psd", ".tga", ".pcx", ".ico", ".exr", ".hdr", ".pfm", ".jxr",
+)  # fmt: skip
+VIDEO_SUFFIXES = (".gif",)  # of a single file: an animation is a clip
 BAG_SUFFIXES = (".mcap", ".db3")
+COMPRESSED_SUFFIXES = (".zstd", ".zst")
 FOLDER_RATE = 5.0  # Hz, for still images
 CLIP_RATE = 6.0  # Hz, for the synthetic clip: about the rate that two CPU cores can process
 CLIP_FRAMES = 150  # for inputs without an end: synthetic clip, camera, stream
@@ -48,6 +60,14 @@ class Frame:
     truth: Sample | None = None
 
 
+@dataclass(frozen=True)
+class UnusableFrame:
+    """A frame of a clip that cannot be used: its name, see ``Frame``, and the reason."""
+
+    name: str
+    problem: str
+
+
 @dataclass(frozen=True, eq=False)
 class FrameSource:
     """A sequence of frames that can be read repeatedly.
@@ -56,13 +76,16 @@ class FrameSource:
         description: short description of the input, for reports.
         rate: frame rate in Hz.
         count: number of frames; None if it is not known before the end.
-        frames: function that opens the input and yields its frames in order; raises InputError if one cannot be read.
+        frames: function that opens the input and yields its frames in order, those that cannot be used included; raises
+            InputError at the end if none can be, and where the input cannot be read any further.
+        findings: what of the input is not among the frames.
     """
 
     description: str
     rate: float
     count: int | None
-    frames: Callable[[], Iterator[Frame]]
+    frames: Callable[[], Iterator[Frame | UnusableFrame]]
+    findings: tuple[Finding, ...] = ()
 
 
 def natural_key(path: Path) -> list:
@@ -70,45 +93,71 @@ def natural_key(path: Path) -> list:
     return [int(part) if part.isdecimal() else part.lower() for part in re.split(r"(\d+)", path.name)]
 
 
-def read_image(path: Path, flags: int = 0) -> np.ndarray:
-    """Reads an image file as [H, W, 3] uint8 RGB; ``flags`` are additional ``cv2.IMREAD_*`` flags.
+def read_image(path: Path) -> np.ndarray:
+    """Reads an image file as [H, W, 3] uint8 RGB, pixels as stored (see ``image_decoding``).
 
     Raises:
         InputError: the file is missing, not an image, or too small for the network.
     """
+    data = read_file(path)
     try:
-        data = np.fromfile(path, dtype=np.uint8)
+        image = decode(data)
+        check_image(image)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+    return image
+
+
+def read_file(path: Path) -> np.ndarray:
+    """Reads the bytes of an image file as [N] uint8; raises InputError if that is not possible."""
+    if path.suffix.lower() in OTHER_SUFFIXES:
+        raise InputError(f"{path}: {path.suffix} is not read: convert it to PNG or JPEG")
+    try:
+        return np.fromfile(path, dtype=np.uint8)
     except FileNotFoundError:
         raise InputError(f"{path}: no such image file") from None
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from None
-    try:
-        image = decode(data, cv2.IMREAD_COLOR | flags)
-        check_image(image)
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from None
-    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
 
 
-def list_images(folder: Path) -> list[Path]:
-    """Lists the image files directly inside ``folder``, in natural order.
+def list_images(folder: Path) -> tuple[list[Path], tuple[Finding, ...]]:
+    """Lists the image files directly inside a folder.
+
+    Hidden files are no part of a data set and are skipped, such as the ``._NAME.jpg`` that macOS leaves beside every NAME.jpg.
+
+    Returns:
+        The files whose suffix is one of ``IMAGE_SUFFIXES``, in natural order, and findings about pictures of other formats.
 
     Raises:
-        InputError: the folder does not exist or contains no image.
+        InputError: the folder does not exist, cannot be read, or contains no image.
     """
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder")
-    paths = sorted((path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES), key=natural_key)
+    try:
+        files = sorted((path for path in folder.iterdir() if not path.name.startswith(".")), key=natural_key)
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be read ({error.strerror})") from None
+    paths = [path for path in files if path.suffix.lower() in IMAGE_SUFFIXES]
+    others = [path for path in files if path.suffix.lower() in OTHER_SUFFIXES]
+    findings = by_reason(folder.name, "image", ((path.name, f"{path.suffix.lower()} is not read") for path in others))
     if not paths:
-        raise InputError(f"{folder}: no images in this folder (looked for {' '.join(IMAGE_SUFFIXES)})")
-    return paths
+        seen = "".join(f"; {finding.text}" for finding in findings)
+        raise InputError(f"{folder}: no images in this folder (looked for {' '.join(IMAGE_SUFFIXES)}{seen})")
+    return paths, findings
 
 
 def is_bag(path: Path) -> bool:
     """Returns whether ``path`` is a rosbag2 folder (with or without its metadata.yaml) or a file of such a folder."""
     if path.is_dir():
-        return any(file.name == "metadata.yaml" or file.suffix in BAG_SUFFIXES for file in path.iterdir())
-    return path.suffix in BAG_SUFFIXES and path.is_file()
+        return any(file.name == "metadata.yaml" or bag_suffix(file.name) for file in path.iterdir())
+    return bool(bag_suffix(path.name)) and path.is_file()
+
+
+def bag_suffix(name: str) -> str:
+    """Returns the suffix of a recording's file, without that of compression; empty for other files, and hidden ones."""
+    plain = PurePath(name)
+    suffix = (plain.with_suffix("") if plain.suffix in COMPRESSED_SUFFIXES else plain).suffix
+    return suffix if suffix in BAG_SUFFIXES and not name.startswith(".") else ""
 
 
 def is_stream(spec: str) -> bool:
@@ -157,10 +206,11 @@ def open_source(spec: str, rate: float | None = None, frames: int | None = None,
         return _live(spec, rate, frames or CLIP_FRAMES)
     path = Path(spec)
     if path.is_dir():
-        return _images(f"images in {path}", list_images(path)[:frames], rate or FOLDER_RATE)
+        paths, findings = list_images(path)
+        return _images(f"images in {path}", paths[:frames], rate or FOLDER_RATE, findings)
     if not path.is_file():
         raise InputError(f"{spec}: no such file or folder, and neither a camera nor the URL of a stream")
-    if path.suffix.lower() in IMAGE_SUFFIXES:
+    if path.suffix.lower() in {*IMAGE_SUFFIXES, *OTHER_SUFFIXES} - {*VIDEO_SUFFIXES}:
         return _images(f"image {path}", [path], rate or FOLDER_RATE)
     return _video(path, rate, frames)
 
@@ -180,12 +230,33 @@ def _synthetic(seed: int, rate: float, count: int) -> FrameSource:
     return FrameSource(f"synthetic clip (seed {seed})", rate, count, read)
 
 
-def _images(description: str, paths: list[Path], rate: float) -> FrameSource:
-    def read() -> Iterator[Frame]:
+def _images(description: str, paths: list[Path], rate: float, findings: tuple[Finding, ...] = ()) -> FrameSource:
+    def read() -> Iterator[Frame | UnusableFrame]:
         for path, stamp in zip(paths, _stamps(rate), strict=False):
-            yield Frame(path.name, stamp, read_image(path))
+            try:
+                frame: Frame | UnusableFrame = Frame(path.name, stamp, read_image(path))
+            except InputError as error:
+                frame = UnusableFrame(path.name, str(error).removeprefix(f"{path}: "))
+            yield frame
 
-    return FrameSource(description, rate, len(paths), read)
+    return FrameSource(description, rate, len(paths), lambda: some_usable(read(), description), findings)
+
+
+def some_usable(frames: Iterator[Frame | UnusableFrame], origin: str) -> Iterator[Frame | UnusableFrame]:
+    """Yields frames; raises InputError at the end if none of them can be used."""
+    first, count = None, 0
+    for frame in frames:
+        count += 1
+        if isinstance(frame, Frame):
+            yield frame
+            break
+        first = first or frame
+        yield frame
+    else:
+        if first:
+            what = f"none of its {count} frames can be used; the first: {first.name}: " if count > 1 else ""
+            raise InputError(f"{origin}: {what}{first.problem}")
+    yield from frames
 
 
 def _video(path: Path, rate: float | None, frames: int | None) -> FrameSource:

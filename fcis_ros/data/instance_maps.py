@@ -3,10 +3,11 @@
 """Reads the instance maps of other data sets, for ``fcis convert``.
 
 Cityscapes (https://www.cityscapes-dataset.com: gtFine_trainvaltest.zip with fine annotations, leftImg8bit_trainvaltest.zip),
-PASCAL VOC 2012, and the Semantic Boundaries Dataset (SBD), on which the paper trains and evaluates.
+and the Semantic Boundaries Dataset (SBD), on which the paper trains and evaluates. ``voc_maps`` reads PASCAL VOC.
 """
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,8 +26,6 @@ VOC_NAMES = (
     "motorbike", "person", "pottedplant", "sheep", "sofa", "train", "tvmonitor",
 )  # fmt: skip
 VOC = dict(enumerate(VOC_NAMES, start=1))
-VOC_VOID = 255  # outlines and difficult regions: neither object nor background
-CATEGORIES = {"cityscapes": CITYSCAPES, "voc": VOC, "sbd": VOC}  # {name: {category id: name of the class}}
 
 
 @dataclass(frozen=True)
@@ -52,47 +51,76 @@ class InstanceMap:
     regions: Mapping[int, Region]
 
 
-def instance_maps(dataset: str, root: Path, split: str) -> tuple[int, Iterator[InstanceMap]]:
-    """Reads one split of a data set, as its archives unpack.
+@dataclass(frozen=True)
+class UnusableMap:
+    """An annotation that cannot be read, or is without its image: its name, and the reason."""
 
-    Args:
-        dataset: name of the data set, a key of ``CATEGORIES``.
-        root: folder of the data set; for ``cityscapes``, with ``gtFine/`` and ``leftImg8bit/``; for ``voc``,
-            ``VOCdevkit/VOC2012`` with ``ImageSets/Segmentation``, ``SegmentationObject``, ``SegmentationClass`` and
-            ``JPEGImages``; for ``sbd``, ``benchmark_RELEASE/dataset`` with ``train.txt``, ``val.txt``, ``inst/*.mat`` and
-            ``img/*.jpg``.
-        split: train, val, ... (of SBD, not of VOC; the published annotations of Cityscapes' test are ignored regions only).
+    name: str
+    reason: str
 
-    Returns:
-        Number of images, and their annotations in the order of the split's list, or of Cityscapes' cities and names.
+
+@dataclass(frozen=True)
+class MapFolder:
+    """The annotations of one split of a data set.
+
+    Attributes:
+        root: folder of the data set.
+        categories: {category id: name of the class}.
+        names: names of the annotations, in the order of the split's list, or of Cityscapes' cities and names.
+        read: function from a name to the annotation; raises InputError if it cannot be read.
+    """
+
+    root: Path
+    categories: Mapping[int, str]
+    names: Sequence[str]
+    read: Callable[[str], InstanceMap]
+
+    def maps(self) -> Iterator[InstanceMap | UnusableMap]:
+        """Yields the annotations, those that cannot be used with the reason."""
+        for name in self.names:
+            try:
+                annotation = self.read(name)
+                image = self.root / annotation.file_name
+                if not image.is_file():
+                    raise InputError(f"{image}: no such image, although it is annotated")
+                yield annotation
+            except InputError as error:
+                yield UnusableMap(name, str(error).replace(f"{self.root}/", ""))
+
+
+def cityscapes(root: Path, split: str) -> MapFolder:
+    """Opens a split of Cityscapes: a folder with ``gtFine/`` and ``leftImg8bit/``.
 
     Raises:
-        InputError: no annotation exists, or a file is missing or unreadable.
+        InputError: there are no annotations.
     """
-    if dataset == "cityscapes":
-        paths = sorted((root / "gtFine" / split).glob(f"*/*{CITYSCAPES_ENDING}"))
-        if not paths:
-            raise InputError(f"{root / 'gtFine' / split}: no CITY/*{CITYSCAPES_ENDING} in this folder")
-        read = _read_cityscapes
-    elif dataset == "voc":
-        names = _read_split(root / "ImageSets" / "Segmentation" / f"{split}.txt")
-        paths, read = [root / "SegmentationObject" / f"{name}.png" for name in names], _read_voc
-    else:
-        paths, read = [root / "inst" / f"{name}.mat" for name in _read_split(root / f"{split}.txt")], _read_sbd
+    folder = root / "gtFine" / split
+    paths = sorted(path for path in folder.glob(f"*/*{CITYSCAPES_ENDING}") if not path.name.startswith("."))
+    if not paths:
+        raise InputError(f"{folder}: no CITY/*{CITYSCAPES_ENDING} in this folder")
 
-    def maps() -> Iterator[InstanceMap]:
-        for path in paths:
-            image = read(path)
-            if not (root / image.file_name).is_file():
-                raise InputError(f"{root / image.file_name}: no such image, although it is annotated")
-            yield image
+    def read(name: str) -> InstanceMap:
+        return _read_cityscapes(folder / name)
 
-    return len(paths), maps()
+    return MapFolder(root, CITYSCAPES, [path.relative_to(folder).as_posix() for path in paths], read)
+
+
+def sbd(root: Path, split: str) -> MapFolder:
+    """Opens a split of SBD: ``benchmark_RELEASE/dataset`` with ``train.txt``, ``val.txt``, ``inst/*.mat`` and ``img/*.jpg``.
+
+    Raises:
+        InputError: there is no such split.
+    """
+
+    def read(name: str) -> InstanceMap:
+        return _read_sbd(root / "inst" / f"{name}.mat", name)
+
+    return MapFolder(root, VOC, read_split(root / f"{split}.txt", lambda name: (root / "inst" / f"{name}.mat").is_file()), read)
 
 
 def _read_cityscapes(path: Path) -> InstanceMap:
     """A pixel is 1000 times the label id plus the instance's number, or the label id alone for a group: a crowd region."""
-    values = _read_map(path)
+    values = read_map(path)
     if values.ndim != 2:
         raise InputError(f"{path}: not a map of instance numbers but a colour image")
     split, city, name = path.parts[-3:]
@@ -105,19 +133,7 @@ def _read_cityscapes(path: Path) -> InstanceMap:
     return InstanceMap(picture, values, regions)
 
 
-def _read_voc(path: Path) -> InstanceMap:
-    objects, classes = read_indices(path), read_indices(path.parent.parent / "SegmentationClass" / path.name)
-    if objects.shape != classes.shape:
-        raise InputError(f"{path}: its size differs from that of the class map of this image")
-    regions = {}
-    for value in np.unique(objects).tolist():
-        labels = classes[(objects == value) & (classes != VOC_VOID)]
-        if value not in (0, VOC_VOID) and labels.size and (label := int(np.bincount(labels).argmax())) in VOC:
-            regions[value] = Region(label)
-    return InstanceMap(f"JPEGImages/{path.stem}.jpg", objects, regions)
-
-
-def _read_sbd(path: Path) -> InstanceMap:
+def _read_sbd(path: Path, name: str) -> InstanceMap:
     from scipy.io import loadmat
 
     if not path.is_file():
@@ -131,11 +147,15 @@ def _read_sbd(path: Path) -> InstanceMap:
     known = values.ndim == 2 and set(np.unique(values).tolist()) <= set(range(len(labels) + 1))
     if not known or not set(labels) <= set(VOC):
         raise InputError(f"{path}: its numbers of objects or classes are out of range")
-    return InstanceMap(f"img/{path.stem}.jpg", values, {value: Region(label) for value, label in enumerate(labels, start=1)})
+    return InstanceMap(f"img/{name}.jpg", values, {value: Region(label) for value, label in enumerate(labels, start=1)})
 
 
-def _read_map(path: Path) -> np.ndarray:
-    """Reads a PNG with unchanged values: [H, W], or [H, W, 3] RGB for a colour image; 8 or 16 bits."""
+def read_map(path: Path) -> np.ndarray:
+    """Reads a PNG with unchanged values: [H, W], or [H, W, 3] RGB for a colour image or one with a palette; 8 or 16 bits.
+
+    Raises:
+        InputError: the file is missing or unreadable.
+    """
     if not path.is_file():
         raise InputError(f"{path}: no such file")
     if (values := cv2.imread(str(path), cv2.IMREAD_UNCHANGED)) is None:
@@ -143,38 +163,24 @@ def _read_map(path: Path) -> np.ndarray:
     return values[:, :, 2::-1] if values.ndim == 3 else values
 
 
-def _read_split(path: Path) -> list[str]:
-    """Reads the image names from a split's text file, one per line."""
+def read_split(path: Path, exists: Callable[[str], bool]) -> list[str]:
+    """Reads the image names from a split's text file, one per line; names may have blanks in them.
+
+    Args:
+        path: path of the file.
+        exists: function that tells whether there is an annotation of this name. A line that is none loses its last word if
+            that is a flag of VOC's lists (-1, 0, 1).
+
+    Raises:
+        InputError: the file is missing, unreadable or empty.
+    """
     if not path.is_file():
         splits = ", ".join(sorted(file.stem for file in path.parent.glob("*.txt"))) or "none"
         raise InputError(f"{path}: no such split (available: {splits})")
     try:
-        names = [line.split()[0] for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+        lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
     except (OSError, UnicodeDecodeError):
         raise InputError(f"{path}: not a readable text file") from None
-    if not names:
+    if not lines:
         raise InputError(f"{path}: no images are listed")
-    return names
-
-
-def read_indices(path: Path) -> np.ndarray:
-    """Reads the palette indices [H, W] of a PNG, which OpenCV returns as the colours of VOC's palette.
-
-    Raises:
-        InputError: the file is missing or unreadable, or a colour is not in the palette.
-    """
-    image = _read_map(path)
-    if image.ndim == 2:
-        return image
-    codes, colours = (values.astype(np.int64) @ (1 << 16, 1 << 8, 1) for values in (image, voc_palette()))
-    order = np.argsort(colours)
-    index = order[np.searchsorted(colours, codes, sorter=order).clip(max=255)]
-    if (colours[index] != codes).any():
-        raise InputError(f"{path}: a colour is not in VOC's palette")
-    return index
-
-
-def voc_palette() -> np.ndarray:
-    """Makes VOC's palette [256, 3] uint8 RGB: the index's bits, three at a time, over the high bits of red, green and blue."""
-    bits = np.arange(256)[:, None, None] >> np.arange(24).reshape(8, 3) & 1
-    return np.packbits(bits, axis=1)[:, 0]
+    return [line if exists(line) else re.sub(r"\s+(-1|0|1)$", "", line) for line in lines]

@@ -6,6 +6,7 @@ The C code of pycocotools does not check its input: counts that do not fit the i
 polygon outside the image costs memory for every pixel of its outline. So everything is checked here first.
 """
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -35,20 +36,36 @@ def encode_segmentation(segmentation: Any, height: int, width: int) -> dict[str,
     Raises:
         InputError: the segmentation is none of these, or made for an image of another size.
     """
+    check_segmentation(segmentation, height, width)
+    if isinstance(segmentation, dict):
+        counts = segmentation["counts"]
+        counts = _decompress(counts).tolist() if isinstance(counts, str) else counts
+        return coco_mask.frPyObjects({"size": [height, width], "counts": counts}, height, width)
+    if not segmentation:
+        return coco_mask.frPyObjects({"size": [height, width], "counts": [height * width]}, height, width)
+    return coco_mask.merge(coco_mask.frPyObjects(segmentation, height, width))
+
+
+def check_segmentation(segmentation: Any, height: int, width: int) -> None:
+    """Checks a segmentation without drawing it; arguments and errors as in ``encode_segmentation``."""
     if isinstance(segmentation, list):
-        return _encode_polygons(segmentation, height, width)
+        _check_polygons(segmentation, height, width)
+        return
     if not isinstance(segmentation, dict) or "counts" not in segmentation or "size" not in segmentation:
         raise InputError("segmentation is neither polygons nor run lengths with 'size' and 'counts'")
     size, counts = segmentation["size"], segmentation["counts"]
     if size != [height, width]:
         raise InputError(f"mask size {str(size)[:60]} disagrees with the image's height and width [{height}, {width}]")
     if isinstance(counts, str):
-        counts = _decompress(counts)
-    elif not isinstance(counts, list) or not all(isinstance(n, int) and not isinstance(n, bool) for n in counts):
+        lengths = _decompress(counts)
+        # Larger ones are wrong by themselves, and their sum might overflow.
+        wrong = bool(((lengths < 0) | (lengths > height * width)).any()) or int(lengths.sum()) != height * width
+    elif isinstance(counts, list) and set(map(type, counts)) <= {int}:
+        wrong = min(counts, default=0) < 0 or sum(counts) != height * width
+    else:
         raise InputError("run lengths are neither a string nor a list of whole numbers")
-    if any(n < 0 for n in counts) or sum(counts) != height * width:
+    if wrong:
         raise InputError(f"run lengths do not add up to the {height * width} pixels of the image")
-    return coco_mask.frPyObjects({"size": size, "counts": counts}, height, width)
 
 
 def to_instances(
@@ -80,20 +97,21 @@ def to_instances(
     return instances, kept
 
 
-def _encode_polygons(polygons: list, height: int, width: int) -> dict[str, Any]:
+def _check_polygons(polygons: list, height: int, width: int) -> None:
+    outline = 0.0
     # pycocotools takes a polygon of two points for a box; COCO's tools write three points or more.
     for polygon in polygons:
         if not isinstance(polygon, list) or len(polygon) < 6 or len(polygon) % 2:
             raise InputError("a polygon is not a list of at least three x, y pairs")
-        if not all(isinstance(c, (int, float)) and not isinstance(c, bool) and abs(c) < 1e6 for c in polygon):
+        numbers = set(map(type, polygon)) <= {int, float}
+        # NaN may hide from minimum and maximum, but not from the sum.
+        if not numbers or not -1e6 < min(polygon) <= max(polygon) < 1e6 or math.isnan(sum(polygon)):
             raise InputError("a polygon has a coordinate that is not a number of pixels")
-    if not polygons:
-        return coco_mask.frPyObjects({"size": [height, width], "counts": [height * width]}, height, width)
+        outline += len(polygon) * (max(polygon) - min(polygon))  # more than the length in steps from pixel to pixel
     # Memory is proportional to the length of the outline. No real outline visits every pixel of its image.
     longest = height * width + 100 * (height + width)
-    if sum(map(_outline, polygons)) > longest:
+    if outline > longest and sum(map(_outline, polygons)) > longest:
         raise InputError(f"polygons whose outline is longer than {longest} pixels, in an image of {width}x{height}")
-    return coco_mask.merge(coco_mask.frPyObjects(polygons, height, width))
 
 
 def _outline(polygon: list) -> float:
@@ -102,25 +120,32 @@ def _outline(polygon: list) -> float:
     return float(np.abs(points - np.roll(points, 1, axis=0)).max(axis=1).sum())
 
 
-def _decompress(text: str) -> list[int]:
-    """Decodes COCO's compressed counts.
+def _decompress(text: str) -> np.ndarray:
+    """Decodes COCO's compressed counts to int64.
 
     Digits in base 32 with 48 added, low digits first, bit 5 set if more follow, signed; from the fourth count on each is the
     difference to the second last one.
     """
-    counts: list[int] = []
-    value = shift = 0
-    for character in text:
-        digit = ord(character) - 48
-        if not 0 <= digit < 64 or shift > 60:
-            raise InputError("the compressed run lengths contain a character or number that no COCO tool writes")
-        value |= (digit & 31) << shift
-        shift += 5
-        if not digit & 32:
-            if digit & 16:
-                value -= 1 << shift
-            counts.append(value + counts[-2] if len(counts) > 2 else value)
-            value = shift = 0
-    if shift:
+    if not text:
+        return np.zeros(0, np.int64)
+    digits = np.frombuffer(text.encode("latin-1", "replace"), np.uint8) - np.uint8(48)  # which wraps below 48
+    ends = np.flatnonzero(digits < 32)
+    foreign = "the compressed run lengths contain a character or number that no COCO tool writes"
+    if not text.isascii() or digits.max() >= 64:
+        raise InputError(foreign)
+    if not len(ends) or ends[-1] != len(digits) - 1:
         raise InputError("the compressed run lengths end in the middle of a number")
+    starts = np.zeros_like(ends)
+    starts[1:] = ends[:-1] + 1
+    lengths = ends - starts + 1
+    if lengths.max() > 12:  # 60 bits
+        raise InputError(foreign)
+    counts = (digits[starts] & 31).astype(np.int64)
+    for digit in range(1, lengths.max()):
+        longer = np.flatnonzero(lengths > digit)
+        counts[longer] += (digits[starts[longer] + digit] & 31).astype(np.int64) << 5 * digit
+    negative = np.flatnonzero(digits[ends] & 16)
+    counts[negative] -= 1 << 5 * lengths[negative]
+    counts[1::2].cumsum(out=counts[1::2])
+    counts[2::2].cumsum(out=counts[2::2])
     return counts

@@ -2,14 +2,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """Evaluation on annotated images: each goes through the pipeline and is matched with its ground truth."""
 
+import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from fcis_ros.data.coco import ImageEntry
+from fcis_ros.errors import InputError
 from fcis_ros.evaluation.image_ground_truth import ImageGroundTruth
-from fcis_ros.evaluation.image_set import ImageFile, PredictedImage, predict_images
-from fcis_ros.evaluation.pipeline import Network
+from fcis_ros.evaluation.pipeline import Network, PredictedFrame, network_predictions, predicted_frames
 from fcis_ros.metrics.coco_results import to_results
 from fcis_ros.metrics.matching import match_image
 from fcis_ros.results.gallery import picture
@@ -17,43 +20,74 @@ from fcis_ros.results.image_report import EvaluatedImage, choose
 
 
 @dataclass(frozen=True)
+class AnnotatedImage:
+    """An annotated image as a frame of the pipeline.
+
+    Attributes:
+        entry: entry in the annotation file.
+        path: path of the image file.
+        ground_truth: annotation file.
+    """
+
+    entry: ImageEntry
+    path: Path
+    ground_truth: ImageGroundTruth
+
+    def image(self) -> np.ndarray:
+        """Reads the image as [H, W, 3] uint8, RGB; raises InputError if it or its annotations cannot be used."""
+        if reason := self.ground_truth.unusable.get(self.entry.id):
+            raise InputError(reason)
+        return self.ground_truth.read(self.entry, self.path)
+
+
+@dataclass(frozen=True)
+class UnusableImage:
+    """An image that cannot be evaluated: its file name in the annotation file, and the reason."""
+
+    file_name: str
+    reason: str
+
+
 class AnnotatedImages:
     """Images of a folder with their ground truth.
 
     Attributes:
         ground_truth: annotation file.
         entries: images to evaluate.
+
+    Args:
+        ground_truth: annotation file.
+        entries: images to evaluate.
         folder: folder of the image files.
     """
 
-    ground_truth: ImageGroundTruth
-    entries: Sequence[ImageEntry]
-    folder: Path
+    def __init__(self, ground_truth: ImageGroundTruth, entries: Sequence[ImageEntry], folder: Path):
+        self.ground_truth, self.entries = ground_truth, entries
+        self._folder = ground_truth.folder(folder)
 
-    def predict(self, entries: Sequence[ImageEntry], network: Network) -> Iterator[tuple[ImageEntry, PredictedImage]]:
-        """Yields images with their predictions.
-
-        Raises:
-            InputError: an image cannot be read, or has another size than in the annotation file.
-        """
-        files = (ImageFile(entry.id, self.ground_truth.path_of(entry, self.folder)) for entry in entries)
-        for entry, predicted in zip(entries, predict_images(files, network, score_floor=0.0), strict=True):
-            self.ground_truth.require_size(entry, *predicted.image.shape[:2])
-            yield entry, predicted
+    def predict(self, entries: Sequence[ImageEntry], network: Network) -> Iterator[PredictedFrame[AnnotatedImage]]:
+        """Yields images with their predictions, in order."""
+        images = (AnnotatedImage(entry, self._folder.path_of(entry.file_name), self.ground_truth) for entry in entries)
+        return predicted_frames(images, functools.partial(network_predictions, network, 0.0))
 
 
-def evaluate_images(images: AnnotatedImages, entries: Sequence[ImageEntry], network: Network) -> Iterator[EvaluatedImage]:
-    """Evaluates images one by one.
+def evaluate_images(
+    images: AnnotatedImages, entries: Sequence[ImageEntry], network: Network
+) -> Iterator[EvaluatedImage | UnusableImage]:
+    """Evaluates images one by one; those that cannot be used are left out whole: without some of its
+    objects, right detections in an image would count as errors.
 
     Args:
         images: images with ground truth.
         entries: images to evaluate of these.
         network: network to run.
-
-    Raises:
-        InputError: an image cannot be read or has another size than in the annotation file, or an annotation is malformed.
     """
-    for entry, predicted in images.predict(entries, network):
+    for predicted in images.predict(entries, network):
+        entry = predicted.decoded.frame.entry
+        if predicted.instances is None or predicted.milliseconds is None:
+            reason = predicted.decoded.problem or "no prediction"
+            yield UnusableImage(entry.file_name, reason.removeprefix(f"{predicted.decoded.frame.path}: "))
+            continue
         matches = match_image(images.ground_truth.objects(entry), to_results(predicted.instances, entry.id))
         yield EvaluatedImage(entry.id, entry.file_name, matches, predicted.milliseconds)
 
@@ -72,8 +106,10 @@ def shown_images(
     chosen = choose(evaluated, score)
     by_id = {entry.id: entry for entry in images.entries}
     entries = [by_id[result.id] for _, result in chosen]
-    for (group, result), (entry, predicted) in zip(chosen, images.predict(entries, network), strict=True):
-        objects = zip(images.ground_truth.objects(entry), result.matches.object_scores, strict=True)
+    for (group, result), predicted in zip(chosen, images.predict(entries, network), strict=True):
+        image, instances = predicted.decoded.image, predicted.instances
+        if image is None or instances is None:
+            continue  # the file has vanished since
+        objects = zip(images.ground_truth.objects(by_id[result.id]), result.matches.object_scores, strict=True)
         missed = [annotation for annotation, object_score in objects if not annotation["iscrowd"] and object_score < score]
-        instances = predicted.instances.select(predicted.instances.scores >= score)
-        yield group, result, picture(predicted.image, instances, missed)
+        yield group, result, picture(image, instances.select(instances.scores >= score), missed)

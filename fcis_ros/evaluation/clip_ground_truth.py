@@ -5,11 +5,13 @@
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from fcis_ros.bags.writer import ClipFrame
 from fcis_ros.data.coco import read_coco
 from fcis_ros.data.frame_sources import Frame
 from fcis_ros.data.segmentation import to_instances
 from fcis_ros.data.synthetic.scenes import CLASS_NAMES
 from fcis_ros.evaluation.image_ground_truth import ImageGroundTruth
+from fcis_ros.findings import Finding, listing
 from fcis_ros.metrics.track_scores import true_instances
 from fcis_ros.structures import Instances
 
@@ -28,26 +30,37 @@ class ClipGroundTruth:
 
     Args:
         path: COCO instance file.
+
+    Raises:
+        InputError: the file cannot be used.
     """
 
     def __init__(self, path: Path):
         file = read_coco(path)
-        self._class_names = tuple(file.categories.values())
+        self._name, self._class_names = file.name, file.class_names
         self._images = ImageGroundTruth(file, self._class_names)
 
     def __call__(self, frame: Frame) -> tuple[Instances, Sequence[int]] | None:
-        """Returns objects and track ids (0 without) of a frame; None if it is not annotated. Crowd regions are left out.
+        """Returns objects and track ids (0 without) of a frame; None if it is not annotated, or its annotations cannot be used.
 
-        Raises:
-            InputError: the frame has another size than in the file, or a mask is malformed.
+        Crowd regions are left out.
         """
-        if (image := self._images.find(frame.name)) is None:
-            return None
+        image = self._images.find(frame.name)
         height, width = frame.image.shape[:2]
-        self._images.require_size(image, height, width)
+        if image is None or self._images.fault(image, height, width):
+            return None
         objects = [entry for entry in self._images.objects(image) if not entry["iscrowd"]]
         instances, kept = to_instances(objects, height, width, self._class_names)
         return instances, [entry.get("track_id", 0) for entry in kept]
+
+    def findings(self, frames: Iterable[ClipFrame]) -> tuple[Finding, ...]:
+        """Returns what recorded frames lack of their ground truth, and remarks."""
+        annotated = [(frame, image) for frame in frames if (image := self._images.find(frame.name))]
+        faults = [(frame.name, self._images.fault(image, frame.height, frame.width)) for frame, image in annotated]
+        reasons = [f"{name} ({fault})" for name, fault in faults if fault]
+        text = f"{len(reasons)} of {len(annotated)} annotated frames are without ground truth: {listing(reasons)}"
+        lost = (Finding(self._name, text),) if reasons else ()
+        return self._images.findings_of([image for _, image in annotated]) + lost
 
     def count_crowds(self, names: Iterable[str]) -> int:
         """Returns the number of crowd regions in frames, which a message cannot hold.
@@ -57,5 +70,5 @@ class ClipGroundTruth:
         """
         names = list(names)
         self._images.require_match(names)
-        images = [image for name in names if (image := self._images.find(name))]
+        images = [image for name in names if (image := self._images.find(name)) and image.id not in self._images.unusable]
         return sum(entry["iscrowd"] for image in images for entry in self._images.objects(image))

@@ -12,20 +12,22 @@ from tqdm import tqdm
 from fcis_ros.bags.playback import open_bag
 from fcis_ros.bags.reader import open_recording
 from fcis_ros.bags.writer import record
-from fcis_ros.data.frame_sources import SYNTHETIC, is_bag, open_source
+from fcis_ros.data.frame_sources import SYNTHETIC, is_bag, is_live, open_source, without_secrets
 from fcis_ros.data.synthetic.scenes import CLASS_NAMES
 from fcis_ros.evaluation.clip_ground_truth import synthetic_ground_truth
 from fcis_ros.evaluation.ground_truth import AnnotationFile, GroundTruth
 from fcis_ros.evaluation.ground_truth_topic import GroundTruthTopic
 from fcis_ros.evaluation.image_ground_truth import ImageGroundTruth
-from fcis_ros.evaluation.live import ANSWERS, CLIP, evaluate_answers, messages, play
+from fcis_ros.evaluation.live import ANSWERS, CLIP, bag_entry, evaluate_answers, messages, play
 from fcis_ros.evaluation.recordings import EvaluationInputs
 from fcis_ros.evaluation.replay import OVERLAY_TOPIC
 from fcis_ros.evaluation.spec import EvaluationSpec, Playback
+from fcis_ros.findings import to_json
 from fcis_ros.messages import image_messages
 from fcis_ros.messages.typestore import TRUTH_TOPIC
 from fcis_ros.model.exported import class_names_of
 from fcis_ros.results.run_report import write_report
+from fcis_ros.results.short_names import short_names, without_folders
 from fcis_ros.results.video import write_video
 
 
@@ -51,13 +53,13 @@ def run_demo(
     """
     (name,), class_names = spec.recordings, class_names_of(spec.checkpoint)
     synthetic = name == SYNTHETIC
-    unusable: list[str] = []
     if is_bag(Path(name)):
-        source = open_bag(Path(name), playback.rate, max_frames, spec.topic, unusable.append)
+        source = open_bag(Path(name), playback.rate, max_frames, spec.topic)
     else:
         source = open_source(name, playback.rate, max_frames, seed)
     frames = tqdm(source.frames(), "record", source.count, unit="frame", mininterval=0.5)
-    sent = record(frames, folder / CLIP, source.count, synthetic_ground_truth if synthetic else None)
+    clip = record(frames, folder / CLIP, source.count, synthetic_ground_truth if synthetic else None)
+    sent = clip.frames
     recording = open_recording(folder / CLIP)
     ground_truth: GroundTruth | None = None
     described = None
@@ -71,9 +73,13 @@ def run_demo(
         described = {"topic": TRUTH_TOPIC, "matched_by": ground_truth.matched_by}
     answers = play(spec, playback, class_names, folder, len(sent))
     rate = playback.rate or source.rate
+    (short,) = short_names([without_secrets(name)])
+    description = source.description if is_live(name) else without_folders(source.description, [str(Path(name))])
     about = {
-        "input": f"{source.description}, {rate:g} frames/s", "truth": described,
-        "seed": seed if synthetic else None, "left_out": unusable,
+        "bags": [bag_entry(recording, CLIP, in_folder=True)],
+        "input": f"{description}, {rate:g} frames/s", "truth": described, "seed": seed if synthetic else None,
+        "findings": to_json(source.findings),
+        "left_out": {short: [f"frame {frame.name}: {frame.problem}" for frame in clip.unusable]},
     }  # fmt: skip
     inputs = EvaluationInputs([recording], [ground_truth] if ground_truth else None, class_names)
     evaluate_answers(inputs, answers, spec, playback.rate, about, folder)

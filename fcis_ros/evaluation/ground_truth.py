@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Ground truth of the frames of a recording, from a COCO instance file."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,11 @@ from fcis_ros.bags.remote import fetch
 from fcis_ros.data.coco import ImageEntry, read_coco
 from fcis_ros.errors import InputError
 from fcis_ros.evaluation.image_ground_truth import ImageGroundTruth
+from fcis_ros.findings import Finding
+
+
+class UnusableGroundTruth(InputError):
+    """The ground truth of one frame cannot be used."""
 
 
 @dataclass(frozen=True)
@@ -35,16 +41,24 @@ class GroundTruth(Protocol):
     Attributes:
         matched_by: rule that matches frames: ``stamp``, ``name``, ``order`` or ``topic``.
         category_ids: category id of each class in the files of the run.
+        findings: what is lost of the ground truth, and remarks.
     """
 
     @property
     def matched_by(self) -> str: ...
 
     @property
+    def findings(self) -> tuple[Finding, ...]: ...
+
+    @property
     def category_ids(self) -> Sequence[int]: ...
 
     def find(self, record: BagFrame, height: int, width: int) -> FrameGroundTruth | None:
-        """Returns the ground truth of a frame of this size; None without."""
+        """Returns the ground truth of a frame of this size; None without.
+
+        Raises:
+            UnusableGroundTruth: the frame has another size than its annotations, or they are broken.
+        """
 
     def no_match(self, frames: int) -> InputError:
         """Returns the error for a run in which none of so many frames has ground truth."""
@@ -59,6 +73,7 @@ class AnnotationFile:
     Attributes:
         matched_by: ``stamp``, ``name`` or ``order``.
         file: annotation file.
+        findings: what is lost of the file, and remarks.
 
     Args:
         path: path or URL of the file.
@@ -78,6 +93,7 @@ class AnnotationFile:
     def _read(self, path: Path, class_names: tuple[str, ...], named: bool, count: int | None) -> None:
         file = read_coco(path)
         self._images = ImageGroundTruth(file, class_names)
+        self.findings = self._images.findings
         stamped = [(image.stamp_ns, image) for image in file.images if image.stamp_ns is not None]
         self._by_stamp: Mapping[int, ImageEntry] = dict(stamped)
         self.category_ids = _complete(self._images.category_ids)
@@ -86,7 +102,9 @@ class AnnotationFile:
             if len(stamped) < len(file.images):
                 raise InputError(f"{path}: {len(stamped)} of {len(file.images)} images have a stamp_ns; all must, or none")
             if len(self._by_stamp) < len(stamped):
-                raise InputError(f"{path}: two images have the same stamp_ns")
+                pairs = Counter(stamp for stamp, _ in stamped)
+                names = ", ".join(image.file_name for stamp, image in stamped if pairs[stamp] > 1)
+                raise InputError(f"{path}: two images have the same stamp_ns ({names[:200]})")
             return
         self.matched_by = "name" if named else "order"
         if self.matched_by == "order":
@@ -99,20 +117,16 @@ class AnnotationFile:
                 )
 
     def find(self, record: BagFrame, height: int, width: int) -> FrameGroundTruth | None:
-        """See ``GroundTruth``.
-
-        Raises:
-            InputError: the image has another size, or a mask is malformed.
-        """
+        """See ``GroundTruth``."""
         if self.matched_by == "stamp":
             image = self._by_stamp.get(record.stamp)
         else:
             image = self._images.find(record.name) if self.matched_by == "name" else self._images.images[record.index]
         if image is None:
             return None
-        with self.file.errors_with_url():
-            self._images.require_size(image, height, width)
-            return FrameGroundTruth(image.id, image.id, self._images.objects(image))
+        if reason := self._images.fault(image, height, width):
+            raise UnusableGroundTruth(f"{image.file_name}: unusable ground truth ({reason})")
+        return FrameGroundTruth(image.id, image.id, self._images.objects(image))
 
     def no_match(self, frames: int) -> InputError:
         """See ``GroundTruth``."""

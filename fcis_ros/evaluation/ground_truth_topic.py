@@ -8,8 +8,10 @@ import numpy as np
 from pycocotools import mask as coco_mask
 
 from fcis_ros.bags.reader import BagFrame, Recording
+from fcis_ros.data.class_names import match_classes
 from fcis_ros.errors import InputError
-from fcis_ros.evaluation.ground_truth import FrameGroundTruth
+from fcis_ros.evaluation.ground_truth import FrameGroundTruth, UnusableGroundTruth
+from fcis_ros.findings import Finding
 from fcis_ros.messages.mask_serialization import deserialize_masks
 from fcis_ros.messages.typestore import MASKS, header_stamp
 from fcis_ros.metrics.coco_results import to_results
@@ -27,6 +29,7 @@ class GroundTruthTopic:
     Attributes:
         matched_by: ``topic``.
         category_ids: labels, from 1.
+        findings: none; what messages hold is known when they are read.
 
     Args:
         recording: recording with the topic.
@@ -38,52 +41,59 @@ class GroundTruthTopic:
     """
 
     matched_by = "topic"
+    findings: tuple[Finding, ...] = ()
 
     def __init__(self, recording: Recording, topic: str, class_names: tuple[str, ...]):
         topics = sorted(name for name, (kind, _) in recording.topics.items() if kind == MASKS)
         if topic not in topics:
             raise InputError(f"{recording.path}: no {MASKS} on topic {topic}; topics with them: {', '.join(topics) or 'none'}")
         self.category_ids = list(range(1, len(class_names) + 1))
-        self._labels = {name: label for label, name in enumerate(class_names, start=1)}
-        self._title = f"{recording.path}: {topic}"
-        self._path, self._messages = recording.path, self._read(recording, topic)
+        self._class_names = class_names
+        self._title, self._topic = f"{recording.path}: {topic}", topic
+        self._messages = self._read(recording, topic)
         self._waiting: dict[int, tuple[int, bytes]] = {}  # by stamp: time of recording, message
+        self._unreadable: dict[int, str] = {}  # by stamp: problem of the message
         self._used: set[int] = set()
         self._bytes = 0
         self._reached: float = float("-inf")
 
-    @staticmethod
-    def _read(recording: Recording, topic: str) -> Iterator[tuple[int, int, bytes]]:
-        for _, _, time, raw in recording.messages({topic: (MASKS,)}):
-            stamp = header_stamp(raw)
-            yield time if stamp is None else stamp, time, bytes(raw)
+    def _read(self, recording: Recording, topic: str) -> Iterator[tuple[int, int, bytes]]:
+        for message in recording.messages({topic: (MASKS,)}):
+            stamp = header_stamp(message.raw)
+            stamp = message.time if stamp is None else stamp
+            if message.problem:
+                self._unreadable[stamp] = message.problem
+            yield stamp, message.time, bytes(message.raw)
 
     def find(self, record: BagFrame, height: int, width: int) -> FrameGroundTruth | None:
         """See ``GroundTruth``.
 
         Raises:
-            InputError: the message is damaged, or made for an image of another size.
+            UnusableGroundTruth: the message is damaged, or made for an image of another size.
         """
         if record.stamp in self._used:
             return FrameGroundTruth(record.stamp, None, [])
         raw = self._take(record)
         if raw is None:
             return None
-        title = f"{self._title}: the message of frame {record.name}"
+        title = f"{record.name}: unusable ground truth, the message of {self._topic}"
+        if record.stamp in self._unreadable:
+            raise UnusableGroundTruth(f"{title} cannot be read ({self._unreadable[record.stamp]})")
         try:
             instances, ids = deserialize_masks(raw)
+            by_class = match_classes(instances.class_names, self._class_names, "ground truth")
         except InputError as error:
-            raise InputError(f"{title}: {error}") from None
+            raise UnusableGroundTruth(f"{title} ({error})") from None
         if (instances.height, instances.width) != (height, width):
-            raise InputError(f"{title} is of {instances.width}x{instances.height} pixels, the frame of {width}x{height}")
-        names = [instances.class_names[label - 1] for label in instances.labels]
-        known = np.array([index for index, name in enumerate(names) if name in self._labels], int)
+            sizes = f"{instances.width}x{instances.height} pixels, the frame of {width}x{height}"
+            raise UnusableGroundTruth(f"{title} is of {sizes}")
+        labels = [by_class[label - 1] for label in instances.labels]
+        known = np.array([index for index, label in enumerate(labels) if label is not None], int)
         objects = []
         for index, entry in zip(known, to_results(instances.select(known), 0), strict=True):
             area = float(coco_mask.area(entry["segmentation"]))
-            label = self._labels[names[index]]
-            annotation = {"category_id": label, "segmentation": entry["segmentation"], "bbox": entry["bbox"], "area": area}
-            objects.append({**annotation, "iscrowd": 0, **({"track_id": ids[index]} if ids[index] else {})})
+            annotation = {"category_id": labels[index], "segmentation": entry["segmentation"], "bbox": entry["bbox"]}
+            objects.append({**annotation, "area": area, "iscrowd": 0, **({"track_id": ids[index]} if ids[index] else {})})
         return FrameGroundTruth(record.stamp, None, objects)
 
     def _take(self, record: BagFrame) -> bytes | None:

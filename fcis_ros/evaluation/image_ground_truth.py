@@ -3,15 +3,19 @@
 """Ground truth of named images: COCO annotations found by file name."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+import numpy as np
 from pycocotools import mask as coco_mask
 
 from fcis_ros.data.coco import Annotation, CocoFile, ImageEntry, read_coco
+from fcis_ros.data.image_names import ImageFolder, Parts, variants
+from fcis_ros.data.labelled_images import LabelledImages, read_annotated
 from fcis_ros.data.segmentation import encode_segmentation
 from fcis_ros.errors import InputError
+from fcis_ros.findings import Finding
 
 
 class ImageGroundTruth:
@@ -20,31 +24,46 @@ class ImageGroundTruth:
     Attributes:
         images: annotated images, in the order of the file.
         category_ids: category id of each class of the model in the annotation file, None where the file has no such class.
+        unusable: {image id: reason} of the images whose annotations are broken.
 
     Args:
         file: content of the annotation file.
         class_names: classes of the model, matched by name.
 
     Raises:
-        InputError: none of the file's categories is a class of the model.
+        InputError: none of the file's categories is a class of the model, or no image can be used.
     """
 
     def __init__(self, file: CocoFile, class_names: tuple[str, ...]):
-        self._file, self._class_names = file, class_names
-        self._labels = file.labels(class_names)
+        self._file, self._labelled = file, LabelledImages(file, class_names)
         self.images = file.images
-        self.category_ids = [file.category_ids.get(name) for name in class_names]
-        self._paths = {str(PurePosixPath(image.file_name)): image for image in file.images}
+        self.category_ids = self._labelled.category_ids
+        self.unusable: Mapping[int, str] = self._labelled.unusable
+        self._paths: dict[Parts, list[ImageEntry]] = defaultdict(list)
         self._names: dict[str, list[ImageEntry]] = defaultdict(list)
         self._stems: dict[str, list[ImageEntry]] = defaultdict(list)
         for image in file.images:
-            self._names[PurePosixPath(image.file_name).name].append(image)
-            self._stems[PurePosixPath(image.file_name).stem].append(image)
+            paths = variants(image.file_name)
+            for path in paths:
+                self._paths[path].append(image)
+            for name in {path[-1] for path in paths}:
+                self._names[name].append(image)
+            for stem in {PurePosixPath(path[-1]).stem for path in paths}:
+                self._stems[stem].append(image)
 
     @classmethod
     def load(cls, path: Path, class_names: tuple[str, ...]) -> "ImageGroundTruth":
         """Reads a COCO instance file; see ``read_coco``."""
         return cls(read_coco(path), class_names)
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What is lost of the annotation file, and remarks; images that are ``unusable`` are not among them."""
+        return self.findings_of(self.images)
+
+    def findings_of(self, images: Iterable[ImageEntry]) -> tuple[Finding, ...]:
+        """Returns the findings for some of the images."""
+        return self._labelled.findings(images)
 
     def find(self, frame_name: str) -> ImageEntry | None:
         """Returns the annotated image of a frame, None if the frame is not annotated.
@@ -56,24 +75,26 @@ class ImageGroundTruth:
         Raises:
             InputError: several images have the name.
         """
-        parts = PurePosixPath(frame_name).parts
-        for start in range(len(parts)):
-            if image := self._paths.get(str(PurePosixPath(*parts[start:]))):
-                return image
-        name = PurePosixPath(frame_name)
-        # A bare name such as 000012, or one with another suffix; "a.b" may be a stem itself.
-        matches = self._names.get(name.name) or self._stems.get(name.name) or self._stems.get(name.stem) or []
+        matches: list[ImageEntry] = []
+        for parts in variants(frame_name):
+            ends = [self._paths[end] for start in range(len(parts)) if (end := parts[start:]) in self._paths]
+            name = PurePosixPath(parts[-1])
+            # A bare name such as 000012, or one with another suffix; "a.b" may be a stem itself.
+            by_name = self._names.get(name.name) or self._stems.get(name.name) or self._stems.get(name.stem) or []
+            if matches := ends[0] if ends else by_name:
+                break
         if len(matches) > 1:
             examples = ", ".join(image.file_name for image in matches[:2])
             raise InputError(f"{self._file.origin}: frame {frame_name} may be any of {len(matches)} images ({examples} ...)")
         return matches[0] if matches else None
 
-    def path_of(self, image: ImageEntry, folder: Path) -> Path:
-        """Returns the path of an image: as in the file, relative to ``folder``; else directly in it, if its name is unique."""
-        path = folder / image.file_name
-        name = PurePosixPath(image.file_name).name
-        flat = folder / name
-        return flat if len(self._names[name]) == 1 and not path.is_file() and flat.is_file() else path
+    def folder(self, path: Path) -> ImageFolder:
+        """Returns the image files in a folder."""
+        return ImageFolder(path, (image.file_name for image in self.images))
+
+    def read(self, image: ImageEntry, path: Path) -> np.ndarray:
+        """Reads the file of an image, see ``read_annotated``."""
+        return read_annotated(path, image, self._file)
 
     def require_match(self, frame_names: Iterable[str]) -> None:
         """Raises InputError if no frame is annotated."""
@@ -89,30 +110,22 @@ class ImageGroundTruth:
         """Returns the objects of an image as COCO annotations, with labels as category ids and masks as compressed run lengths.
 
         Raises:
-            InputError: a mask is malformed.
+            InputError: the image is ``unusable``.
         """
-        return [
-            self._entry(annotation, image)
-            for annotation in self._file.annotations[image.id]
-            if annotation.category_id in self._labels
-        ]
+        return [self._entry(annotation, image) for annotation in self._labelled.objects(image)]
 
-    def require_size(self, image: ImageEntry, height: int, width: int) -> None:
-        """Raises InputError if a frame of this size is not the image."""
+    def fault(self, image: ImageEntry, height: int, width: int) -> str | None:
+        """Returns why an image is no ground truth of a frame of this size; None if it is."""
         if (height, width) != (image.height, image.width):
-            raise InputError(
-                f"{self._file.origin}: {image.file_name} is {image.width}x{image.height} in it, the frame {width}x{height}"
-            )
+            return f"annotated as {image.width}x{image.height} pixels, but the frame has {width}x{height}"
+        return self.unusable.get(image.id)
 
     def _entry(self, annotation: Annotation, image: ImageEntry) -> dict[str, Any]:
         """Returns an annotation for pycocotools; missing fields are computed from the mask."""
-        try:
-            segmentation = encode_segmentation(annotation.segmentation, image.height, image.width)
-        except InputError as error:
-            raise InputError(f"{annotation.title}: {error}") from None
+        segmentation = encode_segmentation(annotation.segmentation, image.height, image.width)
         return {
             "image_id": image.id,
-            "category_id": self._labels[annotation.category_id],
+            "category_id": self._labelled.labels[annotation.category_id],
             "segmentation": segmentation,
             "bbox": list(annotation.bbox or coco_mask.toBbox(segmentation).tolist()),
             "area": float(coco_mask.area(segmentation)) if annotation.area is None else annotation.area,

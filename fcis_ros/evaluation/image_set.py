@@ -10,9 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from fcis_ros.data.frame_sources import read_image
-from fcis_ros.errors import InputError
-from fcis_ros.evaluation.pipeline import Network, network_predictions, predicted_frames
-from fcis_ros.structures import Instances
+from fcis_ros.evaluation.pipeline import Network, PredictedFrame, network_predictions, predicted_frames
 
 
 @dataclass(frozen=True)
@@ -32,36 +30,14 @@ class ImageFile:
         return read_image(self.path)
 
 
-@dataclass(frozen=True, eq=False)
-class PredictedImage:
-    """An image file with its predicted instances.
-
-    Attributes:
-        file: image file.
-        image: [H, W, 3] uint8, RGB.
-        instances: predicted instances.
-        milliseconds: run time of the network, from the array to the instances.
-    """
-
-    file: ImageFile
-    image: np.ndarray
-    instances: Instances
-    milliseconds: float
-
-
-def predict_images(files: Iterable[ImageFile], network: Network, score_floor: float) -> Generator[PredictedImage, None, None]:
-    """Yields images with their predictions, in order.
+def predict_images(
+    files: Iterable[ImageFile], network: Network, score_floor: float
+) -> Generator[PredictedFrame[ImageFile], None, None]:
+    """Yields images with their predictions, in order; those that cannot be read with the reason.
 
     Args:
         files: image files.
         network: network to run.
         score_floor: lowest score of predicted instances, 0 to 1.
-
-    Raises:
-        InputError: a file cannot be read.
     """
-    for predicted in predicted_frames(files, functools.partial(network_predictions, network, score_floor)):
-        image, instances, milliseconds = predicted.decoded.image, predicted.instances, predicted.milliseconds
-        if image is None or instances is None or milliseconds is None:
-            raise InputError(predicted.decoded.problem)
-        yield PredictedImage(predicted.decoded.frame, image, instances, milliseconds)
+    yield from predicted_frames(files, functools.partial(network_predictions, network, score_floor))

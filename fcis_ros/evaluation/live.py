@@ -18,7 +18,7 @@ from rosbags.rosbag2 import Reader
 from tqdm import tqdm
 
 from fcis_ros.bags.playback import open_bag
-from fcis_ros.bags.reader import BagFrame, open_recording
+from fcis_ros.bags.reader import BagFrame, Recording, open_recording
 from fcis_ros.bags.writer import record
 from fcis_ros.errors import InputError
 from fcis_ros.evaluation.offline import open_ground_truth
@@ -27,6 +27,7 @@ from fcis_ros.evaluation.recordings import EvaluationInputs, evaluate
 from fcis_ros.evaluation.replay import MASKS_TOPIC, Measured, replay
 from fcis_ros.evaluation.spec import SCORE_FLOOR, EvaluationSpec, Playback, Shard
 from fcis_ros.files import sha256
+from fcis_ros.findings import to_json
 from fcis_ros.messages import mask_messages
 from fcis_ros.messages.typestore import header_stamp, message_types
 from fcis_ros.model.exported import class_names_of
@@ -91,7 +92,7 @@ def evaluate_answers(
         answers: answers of the node.
         spec: specification of the evaluation.
         rate: frames per second; None for the spacing of the clip's stamps.
-        about: further entries of the run's specification: the ground truth and so on.
+        about: other entries of the run's specification: the ground truth and so on.
         folder: folder of the run.
 
     Returns:
@@ -106,7 +107,8 @@ def evaluate_answers(
     run = RunWriter(folder, {
         "format": 1,
         "mode": "live",
-        "bags": [{"path": str(recording.path), "topic": recording.topic, "messages": recording.count}],
+        "bags": [bag_entry(recording, str(recording.path))],
+        "findings": to_json(recording.findings),
         "shard": [1, 1],
         "precision": measured.facts.get("precision", "fp32"),
         "device": measured.facts.get("device", spec.device),
@@ -115,6 +117,7 @@ def evaluate_answers(
         "score_floor": SCORE_FLOOR,
         "score": spec.score,
         "model": {"name": spec.checkpoint.stem, "sha256": sha256(spec.checkpoint)},
+        "findings": to_json(inputs.findings),
         **about,
     }, allowed=(CLIP, ANSWERS, LOG))  # fmt: skip
     run.write_live({
@@ -153,14 +156,19 @@ def evaluate_recording_live(spec: EvaluationSpec, playback: Playback, folder: Pa
     opened = open_ground_truth([recording], spec.annotations, spec.ground_truth_topic, class_names)
     source = open_bag(path, playback.rate, None, spec.topic)
     frames = tqdm(source.frames(), "record", source.count, unit="frame", mininterval=0.5)
-    sent = record(frames, folder / CLIP, source.count)
+    sent = record(frames, folder / CLIP, source.count).frames
     answers = play(spec, playback, class_names, folder, len(sent))
     inputs = EvaluationInputs([recording], opened.sources if opened else None, class_names)
-    about = {"truth": opened.description if opened else None}
+    about = {"truth": opened.description if opened else None, "findings": to_json(recording.findings)}
     report = evaluate_answers(inputs, answers, spec, playback.rate, about, folder)
     if opened and not report["frames_annotated"]:
         raise opened.sources[0].no_match(report["frames_in"])
     return report
+
+
+def bag_entry(recording: Recording, path: str, **facts: bool) -> dict[str, Any]:
+    """Returns the entry of a recording in the run's specification."""
+    return {"path": path, "topic": recording.topic, "messages": recording.count, **facts}
 
 
 def answers_in_order(

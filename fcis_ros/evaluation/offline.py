@@ -16,12 +16,14 @@ import numpy as np
 from tqdm import tqdm
 
 from fcis_ros.bags.reader import Recording, open_recording
+from fcis_ros.errors import InputError
 from fcis_ros.evaluation.ground_truth import AnnotationFile, GroundTruth
 from fcis_ros.evaluation.ground_truth_topic import GroundTruthTopic
 from fcis_ros.evaluation.pipeline import network_predictions
 from fcis_ros.evaluation.recordings import EvaluationInputs, evaluate
 from fcis_ros.evaluation.spec import SCORE_FLOOR, EvaluationSpec
 from fcis_ros.files import sha256
+from fcis_ros.findings import to_json
 from fcis_ros.model.exported import load_predictor
 from fcis_ros.model.predictor import Predictor
 from fcis_ros.results.run_report import write_report
@@ -59,7 +61,7 @@ def evaluate_recordings(
         Content of report.json.
 
     Raises:
-        InputError: an input cannot be used. If a recording is damaged, the folder has the frames before the damage.
+        InputError: an input cannot be used, or no frame of it.
         OSError: the disk is full.
     """
     model = predictor or load_predictor(spec.checkpoint, spec.device, spec.threads, spec.precision)
@@ -85,6 +87,7 @@ def evaluate_recordings(
         "score_floor": SCORE_FLOOR,
         "score": spec.score,
         "truth": opened.description if opened else None,
+        "findings": to_json(inputs.findings),
     })  # fmt: skip
     total = sum(stop - start for start, stop in inputs.slices(spec.shard))
     times: list[tuple[float, Mapping[str, float]]] = []
@@ -100,9 +103,25 @@ def evaluate_recordings(
     finally:
         run.write_timing(timing_content(times, time.monotonic() - start))
         report = write_report(folder)
-    if opened and not report["frames_annotated"] and spec.shard.count == 1:
-        raise opened.sources[0].no_match(report["frames_in"])
+    if spec.shard.count == 1:  # else another shard may have such frames
+        require_usable(report)
+        if opened and not report["frames_annotated"]:
+            raise opened.sources[0].no_match(report["frames_in"])
     return report
+
+
+def require_usable(report: Mapping[str, Any]) -> None:
+    """Refuses a run of which no frame can be used.
+
+    Args:
+        report: content of report.json.
+
+    Raises:
+        InputError: its text has the reason of the first frame.
+    """
+    if report["frames_in"] and report["frames_unusable"] == report["frames_in"]:
+        count = report["frames_in"]
+        raise InputError(f"{report['input']}: none of {count} frames can be used; the first: {report['unusable']}")
 
 
 def open_ground_truth(
@@ -159,7 +178,7 @@ def timing_content(times: Sequence[tuple[float, Mapping[str, float]]], seconds: 
 def fingerprint(recording: Recording) -> str:
     """Returns what identifies a recording: a digest of the size and both ends of its files."""
     digest = hashlib.sha256()
-    for file in (storage.origin for storage in recording.storages):
+    for file in (file for split in recording.splits for file in split.files):
         size = file.stat().st_size
         with file.open("rb") as content:
             digest.update(size.to_bytes(8, "little") + content.read(EDGE))

@@ -6,21 +6,41 @@ import contextlib
 import functools
 import json
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 
 from fcis_ros import overlay
-from fcis_ros.evaluation.image_set import PredictedImage
+from fcis_ros.errors import InputError
+from fcis_ros.evaluation.image_set import ImageFile
+from fcis_ros.evaluation.pipeline import PredictedFrame
 from fcis_ros.evaluation.threads import write_behind
 from fcis_ros.metrics.coco_results import to_results
 
 
+@dataclass(frozen=True)
+class WrittenPredictions:
+    """What was written.
+
+    Attributes:
+        instances: number of instances in results.json.
+        images: number of images in images.json.
+        unusable: file name and reason of each image that was left out.
+    """
+
+    instances: int
+    images: int
+    unusable: tuple[tuple[str, str], ...]
+
+
 def write_predictions(
-    predictions: Iterable[PredictedImage], drawn_score: float, category_ids: Sequence[int | None],
+    predictions: Iterable[PredictedFrame[ImageFile]], drawn_score: float, category_ids: Sequence[int | None],
     class_names: Sequence[str], folder: Path,
-) -> int:  # fmt: skip
+) -> WrittenPredictions:  # fmt: skip
     """Writes an overlay of each image (NAME.overlay.jpg), results.json and images.json.
+
+    Images without a prediction are left out.
 
     Args:
         predictions: images with their predictions; their file names differ.
@@ -29,28 +49,33 @@ def write_predictions(
         class_names: classes of the model.
         folder: existing folder of the files.
 
-    Returns:
-        Number of instances in results.json.
-
     Raises:
+        InputError: no image can be used.
         OSError: the disk is full.
     """
-    results, images = [], []
+    results, images, unusable = [], [], []
     write = functools.partial(_write_overlay, folder, drawn_score)
     with contextlib.closing(write_behind(iter(predictions), write)) as written:
         for predicted in written:
-            file, instances = predicted.file, predicted.instances
+            file, instances = predicted.decoded.frame, predicted.instances
+            if instances is None:
+                unusable.append((file.path.name, str(predicted.decoded.problem).removeprefix(f"{file.path}: ")))
+                continue
             results += to_results(instances, file.id, category_ids)
             images.append({"id": file.id, "file_name": file.path.name, "height": instances.height, "width": instances.width})
+    if unusable and not images:
+        raise InputError(f"none of {len(unusable)} images can be used; the first: {': '.join(unusable[0])}")
     named = zip(category_ids, class_names, strict=True)
     categories = [{"id": number, "name": name} for number, name in named if number is not None]
     (folder / "images.json").write_text(json.dumps({"images": images, "categories": categories}, indent=1), encoding="utf-8")
     (folder / "results.json").write_text(json.dumps(results), encoding="utf-8")
-    return len(results)
+    return WrittenPredictions(len(results), len(images), tuple(unusable))
 
 
-def _write_overlay(folder: Path, drawn_score: float, predicted: PredictedImage) -> None:
-    instances = predicted.instances
-    drawn = overlay.draw(predicted.image, instances.select(instances.scores >= drawn_score))
+def _write_overlay(folder: Path, drawn_score: float, predicted: PredictedFrame[ImageFile]) -> None:
+    instances, image = predicted.instances, predicted.decoded.image
+    if instances is None or image is None:
+        return
+    drawn = overlay.draw(image, instances.select(instances.scores >= drawn_score))
     jpeg = cv2.imencode(".jpg", cv2.cvtColor(drawn, cv2.COLOR_RGB2BGR))[1]
-    (folder / f"{predicted.file.path.name}.overlay.jpg").write_bytes(jpeg.tobytes())
+    (folder / f"{predicted.decoded.frame.path.name}.overlay.jpg").write_bytes(jpeg.tobytes())

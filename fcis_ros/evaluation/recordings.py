@@ -11,10 +11,11 @@ from typing import Any
 
 from fcis_ros.bags.reader import BagFrame, Recording
 from fcis_ros.errors import InputError
-from fcis_ros.evaluation.ground_truth import GroundTruth
+from fcis_ros.evaluation.ground_truth import GroundTruth, UnusableGroundTruth
 from fcis_ros.evaluation.pipeline import DamagedRecording, Predict, PredictedFrame, predicted_frames
 from fcis_ros.evaluation.spec import Shard
 from fcis_ros.evaluation.threads import write_behind
+from fcis_ros.findings import Finding
 from fcis_ros.metrics.average_precision import NO_MATCHES
 from fcis_ros.metrics.coco_results import to_results, with_text
 from fcis_ros.metrics.matching import match_image
@@ -46,6 +47,12 @@ class EvaluationInputs:
         """Category id of each class in the files of the run."""
         return list(self.ground_truth[0].category_ids if self.ground_truth else range(1, len(self.class_names) + 1))
 
+    @property
+    def findings(self) -> list[Finding]:
+        """What is lost of the recordings and of the ground truth, and remarks; each once."""
+        inputs: list[Recording | GroundTruth] = [*self.recordings, *(self.ground_truth or ())]
+        return list(dict.fromkeys(finding for source in inputs for finding in source.findings))
+
     def slices(self, shard: Shard) -> list[tuple[int, int]]:
         """Returns the range [start, stop) of frames of each recording that belongs to a shard."""
         count = len(self.recordings)
@@ -65,18 +72,17 @@ def evaluate(
         score: score threshold of pictures and counts.
 
     Raises:
-        InputError: recordings are damaged (frames before the damage and all other recordings are evaluated), or the ground
-            truth does not fit.
+        InputError: files of recordings cannot be read any more (the frames before and all other recordings are evaluated), or
+            the ground truth does not fit.
         OSError: the disk is full.
     """
     writer = FrameWriter(run, inputs.category_ids, score)
     done = Counter(record["bag"] for record in run.frames())
     damage: list[str] = []
     for index, (recording, (start, stop)) in enumerate(zip(inputs.recordings, inputs.slices(shard), strict=True)):
-        if start + done[index] >= stop and (stop < recording.count or not recording.damage):
+        if start + done[index] >= stop:
             continue
-        end = None if stop == recording.count else stop  # damage shows when the recording is read to its end
-        frames = itertools.islice(recording.frames(), start + done[index], end)
+        frames = itertools.islice(recording.frames(), start + done[index], stop)
         ground_truth = inputs.ground_truth[index] if inputs.ground_truth else None
         write = partial(writer.write, index, recording, ground_truth)
         try:
@@ -106,23 +112,30 @@ class FrameWriter:
             ground_truth: ground truth of the recording; None without.
             predicted: frame to write.
 
+        A frame whose ground truth is broken cannot be used: with some of its objects missing, right detections would be errors.
+
         Raises:
             InputError: the ground truth does not fit.
             OSError: the disk is full.
         """
         frame, instances, image = predicted.decoded.frame, predicted.instances, predicted.decoded.image
+        problem, annotated = predicted.decoded.problem, None
+        try:
+            if ground_truth and instances is not None:
+                annotated = ground_truth.find(frame, instances.height, instances.width)
+        except UnusableGroundTruth as error:
+            problem = str(error)
         unique_id = BAG_IDS * index + frame.index + 1
         record: dict[str, Any] = {
             "bag": index, "index": frame.index, "name": frame.name, "stamp": frame.stamp, "log_time": frame.log_time,
-            "problem": predicted.decoded.problem, "moment": frame.index * TIME_BINS // max(recording.count, 1),
+            "problem": problem, "moment": frame.index * TIME_BINS // max(recording.count, 1),
             "height": 0, "width": 0, "truth": None, "listed": False, "tracked": False, "repeated": False,
             "own_id": unique_id, "image_id": unique_id,
         }  # fmt: skip
-        if instances is None or image is None:
+        if instances is None or image is None or problem:
             self._run.add(with_matches(record, NO_MATCHES, self._score), {})
             return
         record |= {"height": instances.height, "width": instances.width, "listed": ground_truth is None}
-        annotated = ground_truth.find(frame, instances.height, instances.width) if ground_truth else None
         objects: list[dict[str, Any]] = []
         if annotated:
             record["repeated"] = annotated.key in self._known

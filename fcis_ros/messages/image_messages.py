@@ -7,14 +7,15 @@ import importlib
 import sys
 from typing import Any
 
-import cv2
 import numpy as np
 
-from fcis_ros.encodings import EIGHT_BIT, check_sides, convert, data_rows, rows_to_rgb
+from fcis_ros.encodings import EIGHT_BIT, check_sides, data_rows, rows_to_rgb
 from fcis_ros.errors import InputError
-from fcis_ros.image_decoding import decode
+from fcis_ros.image_decoding import decode, eight_bits
+from fcis_ros.image_headers import read_header
+from fcis_ros.messages.compressed_formats import codec_input, no_picture
 
-# 16-bit encodings are reduced to eight bits (see BitDepth), then converted as the 8-bit one.
+# 16-bit encodings are reduced to eight bits (see ``eight_bits``), then converted as the 8-bit one.
 _SIXTEEN = {
     "mono16": "mono8",
     "16UC1": "8UC1",
@@ -28,29 +29,10 @@ _SIXTEEN = {
     "bayer_gbrg16": "bayer_gbrg8",
     "bayer_grbg16": "bayer_grbg8",
 }
-_AS_STORED = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH | cv2.IMREAD_IGNORE_ORIENTATION
-
 ENCODINGS = tuple(EIGHT_BIT) + tuple(_SIXTEEN)
 
 
-class BitDepth:
-    """The bits that the 16-bit images of one camera use: the fewest of 10, 12, 14 and 16 that hold every value so far.
-
-    A twelve-bit camera fills the lower bits of a 16-bit message: by the upper eight alone its images would be nearly black. The
-    number is kept between images and only grows; otherwise a video would flicker with its brightest pixel.
-    """
-
-    def __init__(self) -> None:
-        self._bits = 10
-
-    def eight_bits(self, values: np.ndarray) -> np.ndarray:
-        """Returns the upper eight of the bits in use; ``values`` is uint16 and not empty."""
-        largest = int(values.max())
-        self._bits = max(self._bits, next(bits for bits in (10, 12, 14, 16) if largest < 2**bits))
-        return (values >> (self._bits - 8)).astype(np.uint8)
-
-
-def to_rgb(message: Any, depth: BitDepth | None = None) -> np.ndarray:
+def to_rgb(message: Any) -> np.ndarray:
     """Returns the pixels of an image message; rgb8 is a view of its data, other encodings are converted.
 
     Honours ``step`` (padded rows) and ``is_bigendian``. Encodings outside ``ENCODINGS`` are converted by cv_bridge if it can be
@@ -58,7 +40,6 @@ def to_rgb(message: Any, depth: BitDepth | None = None) -> np.ndarray:
 
     Args:
         message: the ``sensor_msgs/Image``.
-        depth: the bit depth of its camera; None for a single image.
 
     Returns:
         [H, W, 3] uint8, RGB; read-only if it is a view.
@@ -78,7 +59,7 @@ def to_rgb(message: Any, depth: BitDepth | None = None) -> np.ndarray:
     rows = _rows(message, data_rows(encoding, height), used * 2 if wide else used)
     if wide:
         values = np.ascontiguousarray(rows).view(">u2" if message.is_bigendian else "<u2")
-        rows = (depth or BitDepth()).eight_bits(values)
+        rows = eight_bits(values)
     return rows_to_rgb(rows, encoding)
 
 
@@ -94,15 +75,13 @@ def _rows(message: Any, rows: int, used: int) -> np.ndarray:
     return data.reshape(rows, message.step)[:, :used]
 
 
-def compressed_to_rgb(message: Any, depth: BitDepth | None = None) -> np.ndarray:
-    """Decodes a compressed image: jpeg, png and the other formats of OpenCV.
+def compressed_to_rgb(message: Any) -> np.ndarray:
+    """Decodes a compressed image: jpeg, png and the other formats of OpenCV, see ``image_decoding``.
 
-    The data decide, not the message's ``format``. Pixels are returned as stored, without the rotation of an EXIF tag, because
-    camera_info and masks refer to them.
+    The data decide the codec, the message's ``format`` what the codec was given (``compressed_formats``).
 
     Args:
         message: the ``sensor_msgs/CompressedImage``.
-        depth: the bit depth of its camera; None for a single image.
 
     Returns:
         [H, W, 3] uint8, RGB.
@@ -114,18 +93,11 @@ def compressed_to_rgb(message: Any, depth: BitDepth | None = None) -> np.ndarray
     if "compressedDepth" in message.format:
         raise InputError(f"{name}: depth is not a picture")
     data = np.frombuffer(message.data, dtype=np.uint8)
-    # OpenCV fills the missing part of a JPEG with grey; a marker ends a complete one, some cameras add padding.
-    if data[:2].tobytes() == b"\xff\xd8" and b"\xff\xd9" not in data[-1024:].tobytes():
-        raise InputError(f"{name}: the data end before the picture does")
     try:
-        pixels = decode(data, _AS_STORED)
+        return decode(data, codec_input(message.format))
     except InputError as error:
-        raise InputError(f"{name}: {error} ({data.size} bytes)") from None
-    if pixels.dtype not in (np.uint8, np.uint16):
-        raise InputError(f"{name}: pixels of type {pixels.dtype}")
-    if pixels.dtype == np.uint16:
-        pixels = (depth or BitDepth()).eight_bits(pixels)
-    return convert(pixels, cv2.COLOR_BGR2RGB)
+        reason = None if read_header(data).codec else no_picture(message.format, data[:4].tobytes())
+        raise InputError(f"{name}: {reason or error}") from None
 
 
 def _by_cv_bridge(message: Any) -> np.ndarray:

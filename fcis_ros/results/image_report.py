@@ -2,17 +2,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """Report of an evaluation on annotated images: report.json, report.html, and tables for the terminal."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from fcis_ros.findings import Finding, to_json
 from fcis_ros.metrics.average_precision import RECALLS, Table, curves, measure, recall, summary, sweep
 from fcis_ros.metrics.matching import OVERLAPS, Matches
 from fcis_ros.results.page import Content, Picture, write_page
-from fcis_ros.results.report_parts import format_number, write_json
+from fcis_ros.results.report_parts import format_number, lost_row, write_json
 from fcis_ros.versions import versions
 
 SHOWN = 8  # of the best images, and of the worst
@@ -57,7 +58,11 @@ def write_image_report(report: Mapping[str, Any], shown: Sequence[tuple[str, Eva
 
 
 def report_content(
-    evaluated: Sequence[EvaluatedImage], class_names: Sequence[str], score: float, about: Mapping[str, Any]
+    evaluated: Sequence[EvaluatedImage],
+    class_names: Sequence[str],
+    score: float,
+    about: Mapping[str, Any],
+    findings: Iterable[Finding] = (),
 ) -> dict[str, Any]:
     """Returns the content of report.json.
 
@@ -66,6 +71,7 @@ def report_content(
         class_names: classes of the model.
         score: score threshold of counts.
         about: entries ``device``, ``precision``, ``model``, ``input`` and ``truth``.
+        findings: what the readers of images and annotations noticed.
     """
     table = Table.of([result.matches for result in sorted(evaluated, key=lambda result: result.id)])
     measured = measure(table, class_names)
@@ -82,6 +88,7 @@ def report_content(
         "stage_ms": {},
         "fps": round(1000 * len(times) / sum(times), 2),
         **about,
+        "findings": to_json(findings),
         "score_floor": 0.0,
         "score": score,
         "ap": {key: measured[key] for key in ("segm", "bbox", "per_class")},
@@ -145,6 +152,8 @@ def tables(report: Mapping[str, Any]) -> str:
     ap, recalls = report["ap"], report["recall"]
     seconds = 1 / report["fps"]
     lines = [f"{report['model']} on {report['device']}, {report['frames_in']} images, {seconds:.3f} s a frame", ""]
+    if lost := lost_row(report["findings"]):
+        lines[1:1] = ["  ".join(lost)]
     width = max(14, *(len(name) + 2 for name in report["classes"]))
 
     def row(title: str, *values: float | None) -> None:

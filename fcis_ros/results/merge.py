@@ -20,7 +20,8 @@ from fcis_ros.results.frame_selection import FrameSelection
 from fcis_ros.results.run_reader import COMPLETE, RUN, RawFrame, RunReader, picture_path
 from fcis_ros.results.run_writer import RunWriter
 
-MAY_DIFFER = ("shard", "device", "bags")  # between the shards of one evaluation; of the recordings only their paths
+# Between the shards of one evaluation; of the recordings only their paths. Findings of all shards are merged.
+MAY_DIFFER = ("shard", "device", "bags", "findings")
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,10 @@ def find_shards(paths: Sequence[Path]) -> tuple[list[ShardState], dict[str, Any]
     not_begun: dict[str, Any] = {"state": "not begun", "problem": None}
     found = [(number, *runs.get(number, (None, not_begun))) for number in range(1, count + 1)]
     shards = [ShardState(path, number, run["state"], run["problem"]) for number, path, run in found]
-    return shards, {**first["what"], "device": ", ".join(sorted({run["what"]["device"] for _, run in runs.values()}))}
+    specs = [runs[number][1]["what"] for number in sorted(runs)]
+    device = ", ".join(sorted({spec["device"] for spec in specs}))
+    findings = {json.dumps(entry): entry for spec in specs for entry in spec.get("findings", ())}
+    return shards, {**first["what"], "device": device, **({"findings": [*findings.values()]} if findings else {})}
 
 
 def _difference(first: dict[str, Any], second: dict[str, Any]) -> str | None:

@@ -13,7 +13,9 @@ from typing import Any
 import jinja2
 
 from fcis_ros.files import atomic_path
+from fcis_ros.findings import LISTED, from_json
 from fcis_ros.results.report_parts import format_number
+from fcis_ros.results.short_names import short_names
 
 BAR_WIDTH, BAR_HEIGHT = 960, 76
 TIMELINES = 20  # maximum number of recordings with a timeline
@@ -78,8 +80,9 @@ def write_page(report: Mapping[str, Any], content: Content, path: Path) -> None:
     """Writes the page; after an error the file is as it was before.
 
     Args:
-        report: contents of report.json: ``input``, ``ap``, ``mAPr``, ``versions``, and where they are known ``ap_answered``,
-            ``sweep``, ``curve``, ``score``, ``score_floor``, ``tracks``, ``comparison``, ``bags`` and ``timeline``.
+        report: contents of report.json: ``input``, ``findings``, ``ap``, ``mAPr``, ``versions``, and where they are known
+            ``ap_answered``, ``sweep``, ``curve``, ``score``, ``score_floor``, ``tracks``, ``comparison``, ``bags`` and
+            ``timeline``.
         content: other contents of the page.
         path: file to write.
     """
@@ -91,6 +94,8 @@ def write_page(report: Mapping[str, Any], content: Content, path: Path) -> None:
     page = template.render(
         report=report,
         content=content,
+        lost=_lines(report["findings"], lost=True),
+        remarks=_lines(report["findings"], lost=False),
         accuracy=_accuracy(report),
         classes=_classes(report),
         kinds=KINDS[:3],
@@ -102,6 +107,11 @@ def write_page(report: Mapping[str, Any], content: Content, path: Path) -> None:
     )
     with atomic_path(path) as partial:
         partial.write_text(page, encoding="utf-8")
+
+
+def _lines(findings: Sequence[Mapping[str, Any]], lost: bool) -> list[str]:
+    lines = [str(finding) for finding in from_json(findings) if finding.lost == lost]
+    return lines if len(lines) <= LISTED else [*lines[:LISTED], f"and {len(lines) - LISTED} more, in report.json"]
 
 
 def _accuracy(report: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
@@ -138,7 +148,8 @@ def _comparison(comparison: Mapping[str, Any] | None) -> dict[str, Any] | None:
     if comparison is None:
         return None
     how = "the same frames" if comparison["paired"] else "other frames"
-    note = f"Against {comparison['baseline']} ({how}); 95 % intervals of the difference, by a bootstrap over the frames."
+    baseline = "/".join(comparison["baseline"].split("/")[-2:])  # folder and report.json
+    note = f"Against {baseline} ({how}); 95 % intervals of the difference, by a bootstrap over the frames."
     note += f" Differences up to {comparison['tolerance']:g} are ignored."
     rows = [
         (change["measure"], format_number(change["before"]), format_number(change["now"]), interval(change), change["verdict"])
@@ -161,7 +172,8 @@ def _timelines(report: Mapping[str, Any], pictures: Collection[str]) -> list[dic
         bins.setdefault(time_bin["bag"], []).append(time_bin)
     kinds = KINDS[:3] if report["ap"] else KINDS[3:]
     shown = list(bins.items())[:TIMELINES]
-    return [_timeline(report["bags"][bag]["path"], of_bag, kinds, pictures) for bag, of_bag in shown]
+    names = short_names([bag["path"] for bag in report.get("bags", ())])
+    return [_timeline(names[bag], of_bag, kinds, pictures) for bag, of_bag in shown]
 
 
 def _timeline(

@@ -3,7 +3,7 @@
 """Formatted numbers of reports, and report.json."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,16 @@ from fcis_ros.files import atomic_path
 def format_number(value: float | None, digits: int = 3) -> str:
     """Formats a number; None, of a class without ground truth for instance, is a dash."""
     return "–" if value is None else f"{value:.{digits}f}"
+
+
+def lost_row(findings: Sequence[Mapping[str, Any]]) -> tuple[str, str] | None:
+    """Returns the row of a table that says that something could not be used; None if nothing is lost.
+
+    Args:
+        findings: findings of report.json.
+    """
+    lost = sum(finding["lost"] for finding in findings)
+    return ("NOT ALL USED", f"{lost} finding{'s' * (lost != 1)}, below and in report.json") if lost else None
 
 
 def write_json(report: Mapping[str, Any], path: Path) -> None:

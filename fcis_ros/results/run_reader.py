@@ -40,6 +40,7 @@ RUN_SHAPE = {
     },
     "state": str, "problem": (str, None), "frames": int,
 }  # fmt: skip
+FINDINGS_SHAPE = [{"source": str, "text": str, "lost": bool}]
 LIVE_SHAPE = {
     "rate": (float, None), "seconds": float, "sent": [float], "latency_ms": [(float, None)], "stage_ms": dict, "dropped": dict
 }  # fmt: skip
@@ -105,9 +106,16 @@ class RunReader:
         self.state: str = self.run["state"]
         shard, names, ids = self.spec["shard"], self.spec["class_names"], self.spec["category_ids"]
         valid = len(shard) == 2 and 1 <= shard[0] <= shard[1] <= MAX_SHARDS
-        if not valid or len(names) != len(ids) or not fits(self.spec.get("left_out", []), [str]):
+        left_out = self.spec.get("left_out", {})
+        valid &= isinstance(left_out, dict) and fits([*left_out.values()], [[str]])
+        valid &= fits(self.spec.get("findings", []), FINDINGS_SHAPE)
+        if not valid or len(names) != len(ids):
             raise _other_version(path / RUN)
         self._labels = {category_id: label for label, category_id in enumerate(ids, start=1)}
+
+    def recordings(self) -> list[tuple[Path | str, str]]:
+        """Returns path or URL, and topic, of the evaluated recordings; that of a demo lies in its folder, wherever this is."""
+        return [(self.path / bag["path"] if bag.get("in_folder") else bag["path"], bag["topic"]) for bag in self.spec["bags"]]
 
     def frames(self) -> Iterator[dict[str, Any]]:
         """Yields the records of the frames that were written whole, in order.

@@ -10,8 +10,9 @@ from fcis_ros.metrics.comparison import WORSE
 from fcis_ros.results.frame_selection import FrameKey, frame_key
 from fcis_ros.results.latency_plot import latency_plot
 from fcis_ros.results.page import TIMELINES, Content, Picture, interval, picture_id, write_page
-from fcis_ros.results.report_parts import format_number, write_json
+from fcis_ros.results.report_parts import format_number, lost_row, write_json
 from fcis_ros.results.run_reader import PICTURES, RunReader, picture_path
+from fcis_ros.results.short_names import short_names
 from fcis_ros.results.summary import LATENCIES, summarise
 
 PAGE_PICTURES = 120  # maximum for the timelines, so that the page stays small
@@ -59,12 +60,8 @@ def write_report(folder: Path, score: float | None = None, comparison: Mapping[s
 def content(report: Mapping[str, Any], folder: Path, pictures: list[Picture]) -> Content:
     """Returns the contents of the page that are not in the report."""
     warnings = []
-    if not report["complete"]:
-        warnings.append(f"Not complete ({report['state']}): {report['problem'] or 'run the same command again to resume'}")
     if report["shard"][1] > 1:
         warnings.append(f"This is only shard {report['shard'][0]} of {report['shard'][1]}.")
-    if report["frames_unusable"]:
-        warnings.append(f"{report['frames_unusable']} of {report['frames_in']} frames are unusable.")
     if report["comparison"] and report["comparison"]["regressed"]:
         worse = (change["measure"] for change in report["comparison"]["changes"] if change["verdict"] == WORSE)
         warnings.append(f"Worse than the baseline: {', '.join(worse)}.")
@@ -166,7 +163,11 @@ def _best(report: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _facts(report: Mapping[str, Any]) -> list[tuple[str, str]]:
     truth, first = report["truth"], report["bags"][:TIMELINES]
-    facts = [("recording", f"{bag['path']}, topic {bag['topic']}, {bag['messages']} messages") for bag in first]
+    names = short_names([bag["path"] for bag in report["bags"]])
+    facts = [
+        ("recording", f"{name}, topic {bag['topic']}, {bag['messages']} messages")
+        for name, bag in zip(names, first, strict=False)
+    ]
     if len(report["bags"]) > TIMELINES:
         facts.append(("", f"and {len(report['bags']) - TIMELINES} more, without a timeline"))
     facts.append(("model", f"{report['model']}, sha256 {report['model_sha256'][:16]}"))
@@ -178,22 +179,22 @@ def _facts(report: Mapping[str, Any]) -> list[tuple[str, str]]:
         facts.append(("pictures", f"of the {PAGE_PICTURES} time bins with the most errors, of {len(report['timeline'])}"))
     if report["frames_repeated"]:
         facts.append(("of these with the ground truth of an earlier frame", str(report["frames_repeated"])))
-    return [*facts, *(("unusable", f"{count} frames: {reason}") for reason, count in report["unusable_reasons"].items())]
+    return facts
 
 
 def rows(report: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Returns the report as (name, value) rows of text."""
     lines = [("input", report["input"]), ("model", f"{report['model']} on {report['device']}, {report['precision']}")]
     if not report["complete"]:
-        lines.append(("NOT COMPLETE", f"{report['state']}: {report['problem'] or 'run the same command again to resume'}"))
+        lines.append(("NOT COMPLETE", report["state"]))
+    if lost := lost_row(report["findings"]):
+        lines.append(lost)
     if report["mode"] == "live":
         lines += _live_rows(report)
     else:
         lines.append(("frames evaluated / in the shard", f"{report['frames_out']} / {report['frames_in']}"))
     if missing := _missing(report):
         lines.append(("missing pictures", missing))
-    for reason, count in report["unusable_reasons"].items():
-        lines.append(("unusable frames", f"{count}: {reason}"))
     if report["frames_repeated"]:
         lines.append(("frames with the annotation of another frame", f"{report['frames_repeated']} (not measured)"))
     lines.append(("detections", f"{report['detections']} from score {report['score_floor']:g}"))

@@ -3,16 +3,18 @@
 """Computes the contents of report.json from the folder of an evaluation, without the network."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from fcis_ros.findings import LISTED, Finding, from_json, to_json
 from fcis_ros.metrics.average_precision import RECALLS, curves, measure, sweep
 from fcis_ros.results.frame_record import DetectionCounts, FrameRecord, count_detections, to_table
 from fcis_ros.results.frame_selection import FrameSelection, frame_key
 from fcis_ros.results.run_reader import COMPLETE, RunReader
+from fcis_ros.results.short_names import short_names, without_folders
 from fcis_ros.results.track_measures import measure_tracks
 from fcis_ros.versions import versions
 
@@ -25,14 +27,16 @@ class ObjectCounts:
 
     Args:
         score: score threshold.
+        bag_names: names of the recordings.
     """
 
-    def __init__(self, score: float):
+    def __init__(self, score: float, bag_names: Sequence[str]):
         self._score = score
+        self._bag_names = bag_names
         self._first: dict[int, int] = {}  # log time of each recording's first frame
         self._shown: dict[tuple[int, int], dict[str, Any]] = {}  # of the frames to show
         self._bins: dict[tuple[int, int], dict[str, Any]] = {}
-        self._problems: Counter[str] = Counter()
+        self._problems: Counter[tuple[str, str]] = Counter()  # unusable frames by source and reason
         self._selection = FrameSelection(score)
         self.frames = self.annotated = self.repeated = self.tracked = self.detections = 0
         self.unusable: str | None = None
@@ -52,7 +56,7 @@ class ObjectCounts:
         self.tracked += frame["tracked"]
         second = (frame["log_time"] - self._first.setdefault(frame["bag"], frame["log_time"])) / 1e9
         if frame["problem"]:
-            self.leave_out([frame["problem"]])
+            self.leave_out(self._bag_names[frame["bag"]], [frame["problem"]])
             return
         counts, annotated = count_detections(frame, self._score), frame["truth"] is not None
         if not annotated:  # only the number of detections is known
@@ -68,16 +72,31 @@ class ObjectCounts:
             for other in self._shown.keys() - self._selection.keys():
                 del self._shown[other]
 
-    def leave_out(self, problems: Iterable[str]) -> None:
-        """Counts unusable frames by their problems."""
+    def leave_out(self, source: str, problems: Iterable[str]) -> None:
+        """Counts unusable frames of a source, such as a recording, by their problems."""
         for problem in problems:
             self.unusable = self.unusable or problem
-            self._problems[problem.split(": ", 1)[-1]] += 1
+            self._problems[source, problem.split(": ", 1)[-1]] += 1
 
     @property
     def reasons(self) -> dict[str, int]:
-        """{problem: number of frames that are unusable because of it}."""
-        return dict(sorted(self._problems.items()))
+        """{reason: number of frames that are unusable because of it}."""
+        reasons: Counter[str] = Counter()
+        for (_, reason), count in self._problems.items():
+            reasons[reason] += count
+        return dict(sorted(reasons.items()))
+
+    def findings(self) -> Iterator[Finding]:
+        """Yields a finding for every reason of unusable frames, the most frequent first; rare ones are counted together."""
+        by_source: dict[str, list[tuple[int, str]]] = {}
+        for (source, reason), count in self._problems.items():
+            by_source.setdefault(source, []).append((-count, reason))
+        for source, reasons in by_source.items():
+            ordered = sorted(reasons)
+            for count, reason in ordered[:LISTED]:
+                yield Finding(source, f"{counted(-count)}: {reason}")
+            if rare := ordered[LISTED:]:
+                yield Finding(source, f"{counted(-sum(count for count, _ in rare))}: {len(rare)} other reasons")
 
     def gallery(self) -> dict[str, list[dict[str, Any]]]:
         """Returns the frames to show: best, worst and missed, highest rank first."""
@@ -109,11 +128,14 @@ def summarise(folder: Path, score: float | None = None) -> dict[str, Any]:
     run, what = reader.run, reader.spec
     names = what["class_names"]
     score = what["score"] if score is None else score
-    counts = ObjectCounts(score)
+    bag_names = short_names([bag["path"] for bag in what["bags"]])
+    counts = ObjectCounts(score, bag_names)
     joined = to_table(counts.annotated_frames(reader.frames()))
     measured = measure(joined, names) if counts.annotated else None
-    counts.leave_out(what.get("left_out", ()))
+    for source, problems in what.get("left_out", {}).items():
+        counts.leave_out(source, problems)
     unusable = sum(counts.reasons.values())
+    findings = [*from_json(what.get("findings", ())), *counts.findings(), *unfinished(run, bag_names)]
     return {
         "mode": what["mode"],
         "complete": run["state"] == COMPLETE,
@@ -123,6 +145,7 @@ def summarise(folder: Path, score: float | None = None) -> dict[str, Any]:
         "bags": what["bags"],
         "shard": what["shard"],
         "truth": what["truth"],
+        "findings": to_json(findings),
         "frames_unusable": unusable,
         "unusable": counts.unusable,
         "unusable_reasons": counts.reasons,
@@ -189,10 +212,33 @@ def live_figures(reader: RunReader, names: list[str]) -> dict[str, Any]:
     }
 
 
+def unfinished(run: Mapping[str, Any], names: Sequence[str]) -> Iterator[Finding]:
+    """Yields what an evaluation that is not complete lacks.
+
+    Args:
+        run: content of run.json.
+        names: names of the recordings.
+    """
+    if run["state"] != COMPLETE:
+        reason = run["problem"] or "run the same command again to resume"
+        text = without_folders(reason, [bag["path"] for bag in run["what"]["bags"]])
+        yield Finding(_first(names), f"not complete ({run['state']}): {text}")
+
+
+def counted(frames: int) -> str:
+    """Returns a number of frames as text."""
+    return f"{frames} frame{'s' * (frames != 1)}"
+
+
 def describe(bags: list[Mapping[str, Any]]) -> str:
-    """Returns the paths and topics of the first recordings as text."""
-    text = ", ".join(f"bag {bag['path']}, topic {bag['topic']}" for bag in bags[:NAMED_BAGS])
-    return text + (f" and {len(bags) - NAMED_BAGS} more" if len(bags) > NAMED_BAGS else "")
+    """Returns the names and topics of the first recordings as text."""
+    names = short_names([bag["path"] for bag in bags])
+    return _first([f"bag {name}, topic {bag['topic']}" for name, bag in zip(names, bags, strict=True)])
+
+
+def _first(texts: Sequence[str]) -> str:
+    more = f" and {len(texts) - NAMED_BAGS} more" if len(texts) > NAMED_BAGS else ""
+    return ", ".join(texts[:NAMED_BAGS]) + more
 
 
 def curve(joined: Any, names: list[str]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from rclpy.context import Context
 from rclpy.impl.rcutils_logger import RcutilsLogger
 from sensor_msgs.msg import CompressedImage, Image, RegionOfInterest
 
-from fcis_ros.messages.image_messages import BitDepth, compressed_to_rgb, fill_image, to_rgb
+from fcis_ros.messages.image_messages import compressed_to_rgb, fill_image, to_rgb
 from fcis_ros.messages.mask_messages import MaskMessageTypes, to_message
 from fcis_ros.msg import InstanceMask, InstanceMaskArray
 from fcis_ros.ros import diagnostics, header_checks
@@ -67,7 +67,6 @@ class Camera:
         self._context = context
         self._tracker = Tracker() if context.track else None
         self._headers = header_checks.HeaderCheck()
-        self._depth = BitDepth()
         self._times = diagnostics.Recent()
         self._rates = diagnostics.RateWindow(time.monotonic())
         self._problems: dict[str, float] = {}  # {problem: time of its last occurrence}
@@ -80,7 +79,6 @@ class Camera:
         if verdict.jumped_back:
             self._jumps += 1
             self._problem("time stamps jump back (a recording that loops?): tracks start anew", frame.arrived)
-            self._depth = BitDepth()
             if self._tracker:
                 self._tracker.reset()
         for problem in verdict.problems:
@@ -88,7 +86,7 @@ class Camera:
         limit = self._context.settings.value.max_age_ms
         if limit and self._age_ms(header) > limit:
             raise StaleFrameError
-        return (compressed_to_rgb if isinstance(frame.message, CompressedImage) else to_rgb)(frame.message, self._depth)
+        return (compressed_to_rgb if isinstance(frame.message, CompressedImage) else to_rgb)(frame.message)
 
     def publish(self, frame: ComputedFrame) -> PublishedFrame:
         """Publishes the masks that pass the settings, and pictures and timing to their subscribers."""

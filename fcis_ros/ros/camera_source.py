@@ -22,7 +22,7 @@ from fcis_ros.ros.params import Parameter
 from fcis_ros.ros.played_node import UNANSWERED, PlayedNode
 
 T = TypeVar("T")
-OpenBag = Callable[[Path, float | None, str | None, Callable[[str], None]], Any]  # -> data.frame_sources.FrameSource
+OpenBag = Callable[[Path, float | None, str | None], Any]  # -> data.frame_sources.FrameSource
 TOPICS = """
 image_raw    out: images, rgb8
 camera_info  out: calibration with the same headers
@@ -85,8 +85,7 @@ class CameraSource(ParameterNode):
     """Publishes ``image_raw`` and ``camera_info`` with equal headers.
 
     Args:
-        open_bag: a function that opens a recording (path, rate, topic, function for the reasons why messages are left out);
-            None if the library for it is not installed.
+        open_bag: a function that opens a recording (path, rate, topic); None if the library for it is not installed.
     """
 
     def __init__(self, open_bag: OpenBag | None = None) -> None:
@@ -104,16 +103,21 @@ class CameraSource(ParameterNode):
         self._live = is_live(source)
         # A live camera has no end: the number of frames is a bound that is never reached.
         self._recorded_time = False
-        self._left_out: list[str] = []  # frames of the recording without a usable image, with the reason
+        self._left_out: list[str] = []  # frames and files that cannot be used, with the reason
         if not self._live and is_bag(Path(source)):
             if open_bag is None:
                 raise InputError(f"{source}: recordings need rosbags (pip install rosbags)")
-            self._source = open_bag(Path(source), rate or None, topic or None, self._leave_out)
+            self._source = open_bag(Path(source), rate or None, topic or None)
             self._recorded_time = not rate
         elif topic:
             raise InputError(f"topic {topic}: {without_secrets(source)} is not a recording")
         else:
             self._source = open_source(source, rate or None, 2**31 if self._live else None)
+        for finding in self._source.findings:
+            if finding.lost:
+                self._leave_out(str(finding))
+            else:
+                self.get_logger().info(str(finding))
         profile = QoSProfile(depth=UNANSWERED if wait_for else 1)
         self._images = self.create_publisher(Image, "image_raw", profile)
         namespace = self.resolve_topic_name("image_raw").rsplit("/", 1)[0]
@@ -160,7 +164,7 @@ class CameraSource(ParameterNode):
             return
         text = str(self._played.frames) if self._played else f"{self._sent} frames sent"
         if self._left_out:
-            text += f"; {len(self._left_out)} frames of the recording left out, the first: {self._left_out[0]}"
+            text += f"; {len(self._left_out)} left out, the first: {self._left_out[0]}"
         # A separate logger: the node's would publish to /rosout, which is gone after a signal.
         logger = rclpy.logging.get_logger(f"{self.get_name()} account")
         (logger.warning if self._left_out or (self._played and self._played.frames.lost) else logger.info)(text)
@@ -169,20 +173,25 @@ class CameraSource(ParameterNode):
         """Serves a callback if there is one within some seconds."""
         run_node.spin_once(self.executor, seconds)
 
-    def _leave_out(self, frame: str) -> None:
-        if frame not in self._left_out:  # otherwise of an earlier round
-            self.get_logger().warning(frame)
-            self._left_out.append(frame)
+    def _leave_out(self, reason: str) -> None:
+        if reason not in self._left_out:  # otherwise of an earlier round
+            self.get_logger().warning(reason)
+            self._left_out.append(reason)
 
     def _frames(self) -> Iterator[tuple[np.ndarray, float]]:
         """Yields images and the seconds between each and the one before."""
         if self._live:
             frames = reconnecting(self._source.frames, self.get_logger().warning)
             yield from ((frame.image, 0.0) for frame in frames)
+        from fcis_ros.data.frame_sources import UnusableFrame
+
         period = 1 / self._source.rate
         while True:
             last = None
             for frame in self._source.frames():
+                if isinstance(frame, UnusableFrame):
+                    self._leave_out(f"frame {frame.name}: {frame.problem}")
+                    continue
                 yield frame.image, period if last is None or not self._recorded_time else (frame.stamp - last) / 1e9
                 last = frame.stamp
             if not self._loop:

@@ -33,6 +33,7 @@ from fcis_ros.training.run_log import RunLog, plot_log
 from fcis_ros.training.state import RunState, load_state, new_state, read_identity, save_state
 from fcis_ros.training.train_config import TrainConfig
 
+STATE = "state.safetensors"  # in the folder of a run
 LOG_EVERY = 20  # steps
 SMOOTHING = 0.98  # decay per step of the moving averages in the log
 
@@ -77,6 +78,7 @@ def train(
             cannot be read or used; the images of a step cannot be shared equally.
         NonFiniteLoss: training diverged; the last state and checkpoint stay as they are.
     """
+    check_folder(out, resume)
     check_share(config.batch, config.accumulate, processes)
     precision = training_precision(config.precision, device, config.model.width)
     origin = processes.from_first(lambda: provenance.describe_init(init)) if init else None
@@ -104,7 +106,7 @@ def train(
                     done = {"steps": state.step, "seconds": round(state.seconds, 1), "starts": state.starts}
                     about = {**identity, **done, "train_config": config.to_dict()}
                     checkpoint.save(out / "model.safetensors", state.average.module, about)
-                    save_state(out / "state.safetensors", state, identity)
+                    save_state(out / STATE, state, identity)
                 _evaluate(state, held_out, log, device, processes)
     return out / "model.safetensors"
 
@@ -182,9 +184,25 @@ def train_step(
     state.step += 1
 
 
-def _begin(config: TrainConfig, out: Path, device: torch.device, init: Path | None, processes: Processes) -> RunState:
-    if any((out / name).exists() for name in ("state.safetensors", "model.safetensors")):
+def check_folder(out: Path, resume: bool) -> None:
+    """Raises InputError if a folder holds a run already, or none to resume."""
+    if resume and not (out / STATE).exists():
+        raise InputError(f"{out}: no run to resume in this folder")
+    if not resume and any((out / name).exists() for name in (STATE, "model.safetensors")):
         raise InputError(f"{out}: holds a run already; use --resume or another folder")
+
+
+def excluded_images(out: Path) -> list[str]:
+    """Returns the file names of the images that the run in a folder has left out.
+
+    Raises:
+        InputError: no run in the folder, or a damaged one.
+    """
+    excluded = (read_identity(out / STATE).get("data") or {}).get("excluded", [])
+    return [name for name in excluded if isinstance(name, str)]
+
+
+def _begin(config: TrainConfig, out: Path, device: torch.device, init: Path | None, processes: Processes) -> RunState:
     torch.manual_seed(config.seed)
     model = FCIS(config.model)
     if init:
@@ -199,11 +217,10 @@ def _begin(config: TrainConfig, out: Path, device: torch.device, init: Path | No
 
 
 def _resume(config: TrainConfig, out: Path, device: torch.device, identity: dict[str, Any]) -> RunState:
-    path = out / "state.safetensors"
-    if not path.exists():
-        raise InputError(f"{out}: no run to resume in this folder")
-    if differ := provenance.differences(read_identity(path), identity):
-        raise InputError(f"{out}: --resume continues the same run, but {'; '.join(differ)}")
+    path = out / STATE
+    if differ := provenance.changes(read_identity(path), identity):
+        advice = f"another --out with --init {out / 'model.safetensors'} starts a run from what was learnt"
+        raise InputError(f"{out}: --resume continues the same run, but {'; '.join(differ)}; {advice}")
     state = load_state(path, config, device)
     if state.step > config.steps:
         raise InputError(f"{out}: the run has done {state.step} steps already, more than the {config.steps} requested")

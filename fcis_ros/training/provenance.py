@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from tqdm import tqdm
 
 from fcis_ros.config import json_object
-from fcis_ros.data.coco import CocoDataset
 from fcis_ros.errors import InputError
 from fcis_ros.files import sha256
+from fcis_ros.findings import to_json
 from fcis_ros.model.checkpoint import open_tensors, read_metadata
+from fcis_ros.training.data_check import CheckedImages
 from fcis_ros.training.train_config import TrainConfig
 from fcis_ros.versions import versions
 
@@ -27,23 +27,26 @@ PROJECT = Path(__file__).resolve().parents[2]
 MAX_INHERITED = 1 << 20  # bytes of JSON; a run with fifty starts has 50 kB
 
 
-def describe_data(dataset: CocoDataset) -> dict[str, Any]:
-    """Returns name and digest of an annotation file, number and digest of its images.
+def describe_data(checked: CheckedImages) -> dict[str, Any]:
+    """Returns name and digest of an annotation file, and number and digests of what is used of it: images and objects.
 
-    The digest of the images covers their names and contents, in the order of the names: the same files listed in another order
-    are the same data. All images are read, with a progress bar.
-
-    Raises:
-        InputError: an image cannot be read.
+    The digests of images and objects cover names and contents in the order of the names: the same data listed in another order,
+    or beside other data that is left out, has the same digests. ``excluded`` has the names of the images that are left out.
     """
-    names = sorted(dataset.file_names)
-    with tqdm(names, "digest of the images", unit="image", mininterval=0.5) as bar:
-        contents = "".join(f"{name}\0{sha256(dataset.image_dir / name)}\n" for name in bar)
+    images = checked.images
+    names = sorted(checked.digests)
+    contents = "".join(f"{name}\0{checked.digests[name]}\n" for name in names)
+    objects = hashlib.sha256()
+    for index in sorted(range(len(images)), key=images.file_names.__getitem__):
+        objects.update(json.dumps([images.file_names[index], images.objects(index)], sort_keys=True).encode())
     return {
-        "annotations": dataset.path.name,
-        "annotations_sha256": sha256(dataset.path),
+        "annotations": images.path.name,
+        "annotations_sha256": sha256(images.path),
         "images": len(names),
         "images_sha256": hashlib.sha256(contents.encode()).hexdigest(),
+        "objects_sha256": objects.hexdigest(),
+        "excluded": list(checked.excluded),
+        "findings": to_json(checked.findings),
     }
 
 
@@ -100,6 +103,21 @@ def identity(config: TrainConfig, data: dict[str, Any] | None, init: list[dict[s
     """Returns everything that two starts of one run must share: everything but the number of steps."""
     settings = {name: value for name, value in config.to_dict().items() if name != "steps"}
     return json.loads(json.dumps({"train_config": settings, "data": data, "init": init}))
+
+
+def changes(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
+    """Returns the differences between two identities in what a run uses, as ``differences`` does.
+
+    A file of annotations that was repaired, or written anew, describes the same run if the images that are used, and their
+    objects, are the same.
+    """
+    old, new = ({**part, "data": _used(part.get("data"))} for part in (before, now))
+    return differences(old, new)
+
+
+def _used(data: Any) -> Any:
+    described = ("annotations", "annotations_sha256", "excluded", "findings")
+    return {key: value for key, value in data.items() if key not in described} if isinstance(data, dict) else data
 
 
 def differences(before: Any, now: Any, name: str = "") -> list[str]:

@@ -3,12 +3,15 @@
 """``log.jsonl`` of a run, and its curves: a row of losses every few steps and one for every evaluation, by the steps done."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
 from matplotlib.figure import Figure
+from tqdm import tqdm
 
 from fcis_ros.files import atomic_path
+from fcis_ros.findings import Finding, listing
 
 
 class RunLog:
@@ -17,7 +20,7 @@ class RunLog:
     Args:
         path: file of the log.
         step: number of steps of the state from which the run continues. Rows of later steps, which were lost and will be
-            repeated, are removed, and so is a row that was cut short.
+            repeated, are removed, and so are lines that are no rows: damaged ones are named on the standard error.
         writes: whether this process writes; False: it only reads which evaluations exist.
 
     Attributes:
@@ -26,11 +29,14 @@ class RunLog:
     """
 
     def __init__(self, path: Path, step: int, writes: bool = True):
-        rows = [row for row in read_log(path) if row["step"] <= step] if path.exists() else []
+        rows, damage = read_log(path) if path.exists() else ([], ())
+        rows = [row for row in rows if row["step"] <= step]
         self.evaluated = {row["step"] for row in rows if "evaluation" in row}
         self.path = path
         self._file = None
         if writes:
+            for finding in damage:
+                tqdm.write(f"fcis: {finding}", file=sys.stderr)
             with atomic_path(path) as partial:
                 partial.write_text("".join(json.dumps(row) + "\n" for row in rows))
             self._file = open(path, "a")
@@ -48,22 +54,31 @@ class RunLog:
             print(json.dumps(row), file=self._file, flush=True)
 
 
-def read_log(path: Path) -> list[dict[str, Any]]:
-    """Returns the rows of a log; lines that are no rows are skipped."""
-    rows = []
-    for line in path.read_text(errors="replace").splitlines():
+def read_log(path: Path) -> tuple[list[dict[str, Any]], tuple[Finding, ...]]:
+    """Reads a log.
+
+    Returns:
+        The rows, and a finding about lines that are none. A last line without its line break was cut short when the run was
+        killed, which is no damage.
+    """
+    rows, damaged = [], []
+    lines = path.read_bytes().split(b"\n")
+    for number, line in enumerate(lines, start=1):
         try:
             row = json.loads(line)
-        except ValueError:
-            continue
+        except (ValueError, RecursionError):
+            row = None
         if isinstance(row, dict) and isinstance(row.get("step"), int):
             rows.append(row)
-    return rows
+        elif number < len(lines):
+            damaged.append(str(number))
+    text = f"{len(damaged)} damaged line{'s' * (len(damaged) != 1)}, left out: {listing(damaged)}"
+    return rows, (Finding(path.name, text),) if damaged else ()
 
 
 def plot_log(log_file: Path, picture: Path) -> None:
     """Draws losses and evaluations of a ``log.jsonl`` over the steps."""
-    rows = read_log(log_file)
+    rows, _ = read_log(log_file)
     losses = [row for row in rows if "evaluation" not in row]
     evaluations = [row for row in rows if "evaluation" in row]
     figure = Figure(figsize=(11, 4), layout="constrained")

@@ -7,7 +7,7 @@ import struct
 import pytest
 
 from fcis_ros.bags.mcap_integrity import CHECKSUM, HEAD, MAGIC, add_checksums
-from fcis_ros.bags.storage import open_storage
+from fcis_ros.bags.mcap_reader import McapReader
 
 
 def first_chunk(data: bytes) -> int:
@@ -22,7 +22,7 @@ def test_add_checksums_fills_in_those_of_chunks_only(bags):
     changed = [i for i, (a, b) in enumerate(zip(before, storage.read_bytes(), strict=True)) if a != b]
     offset = first_chunk(before) + CHECKSUM
     assert changed and set(changed) <= set(range(offset, offset + 4))
-    assert open_storage(storage).damage is None
+    assert McapReader(storage).damage is None
 
 
 FOOTER = -len(MAGIC) - HEAD - 20  # from the end of the file
@@ -46,4 +46,4 @@ def test_damage_overwritten_record_is_located(bags, offset, value, problem):
     start = record + offset if offset >= 0 else len(data) + offset
     data[start : start + len(value)] = value
     storage.write_bytes(data)
-    assert open_storage(storage).damage == f"{storage}: damaged at byte {record}: {problem}"
+    assert McapReader(storage).damage == f"damaged at byte {record}: {problem}"

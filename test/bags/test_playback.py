@@ -9,7 +9,7 @@ import pytest
 
 from fcis_ros.bags import writer
 from fcis_ros.bags.playback import open_bag, playable
-from fcis_ros.data.frame_sources import Frame
+from fcis_ros.data.frame_sources import Frame, UnusableFrame
 from fcis_ros.errors import InputError
 from fcis_ros.messages.typestore import IMAGE
 
@@ -18,8 +18,8 @@ DAY = 86_400 * 1_000_000_000
 
 def test_open_bag_recorded_clip_gives_the_frames(bags, tmp_path):
     recorded = bags.frames(5)
-    sent = writer.record(recorded, tmp_path / "bag", 5)
-    assert sent == {frame.stamp: writer.ClipFrame(frame.name, 12, 18) for frame in recorded}
+    clip = writer.record(recorded, tmp_path / "bag", 5)
+    assert clip.unusable == () and clip.frames == {frame.stamp: writer.ClipFrame(frame.name, 12, 18) for frame in recorded}
     source = open_bag(tmp_path / "bag")
     assert source.count == 5 and source.rate == pytest.approx(10)
     for _ in range(2):
@@ -76,18 +76,36 @@ def test_open_bag_recorded_in_2500_is_refused(bags):
         open_bag(path)
 
 
-def test_open_bag_unusable_messages_are_left_out_and_reported(bags):
+def test_open_bag_unusable_messages_are_among_the_frames(bags):
     small, wrong = bags.image(np.zeros((1, 1, 3), np.uint8)), bags.image(np.zeros((9, 9, 3), np.uint8))
     wrong.encoding = "no such"
     good = bags.image(np.zeros((9, 9, 3), np.uint8))
     path = bags.write([("/c", IMAGE, message, i) for i, message in enumerate([good, wrong, small, good])])
-    problems = []
-    frames = list(open_bag(path, unusable=problems.append).frames())
-    assert [frame.name for frame in frames] == ["000000", "000003"]
-    assert len(problems) == 2 and "000001" in problems[0] and "no such" in problems[0] and "1x1 is too small" in problems[1]
+    frames = list(open_bag(path).frames())
+    assert [frame.name for frame in frames] == ["000000", "000001", "000002", "000003"]
+    assert [isinstance(frame, UnusableFrame) for frame in frames] == [False, True, True, False]
+    assert "no such" in frames[1].problem and frames[2].problem == "image: 1x1 is too small, each side needs at least 2 pixels"
 
 
 def test_open_bag_no_usable_message_is_refused(bags):
     path = bags.write([("/c", IMAGE, bags.image(np.zeros((1, 1, 3), np.uint8)), i) for i in range(3)])
-    with pytest.raises(InputError, match="none of its 3 frames can be used; the first: frame 000000 of /c: .*too small"):
+    with pytest.raises(InputError, match="none of its 3 frames can be used; the first: 000000: .*too small"):
         list(open_bag(path).frames())
+
+
+def test_open_bag_damaged_recording_is_played_as_far_as_it_is_whole(bags):
+    """Unreadable messages, whose stamps are not known, do not disturb the stamps of the others."""
+    frames = bags.frames(4000)
+    late = 5_000_000_000  # ns by which the recorder is late
+    entries = [("/c", IMAGE, bags.image(frame.image, frame.stamp), frame.stamp + late) for frame in frames]
+    storage = bags.write(entries) / "bag.mcap"
+    data = bytearray(storage.read_bytes())
+    data[len(data) // 2] ^= 1
+    storage.write_bytes(data)
+    (bags.folder / "bag/bag_1.mcap").write_bytes(b"")
+    source = open_bag(storage.parent, rate=10)
+    read = list(source.frames())
+    assert source.count == len(read) == 4000 and [finding.lost for finding in source.findings] == [True]
+    used = [(int(frame.name), frame.stamp) for frame in read if isinstance(frame, Frame)]
+    assert 2000 < len(used) < 4000 and all(stamp == frames[index].stamp for index, stamp in used)
+    assert all("a chunk does not have its checksum" in frame.problem for frame in read if isinstance(frame, UnusableFrame))

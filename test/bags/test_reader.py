@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from rosbags.rosbag2 import StoragePlugin, Writer
 
 from fcis_ros.bags.mcap_reader import McapReader
+from fcis_ros.bags.packed_files import zstd
 from fcis_ros.bags.reader import BagFrame, open_recording
-from fcis_ros.bags.storage import zstd
 from fcis_ros.errors import InputError
 from fcis_ros.messages import typestore
 from fcis_ros.messages.typestore import COMPRESSED, IMAGE, STRING
@@ -166,17 +166,20 @@ def test_image_any_damage_to_a_message_gives_one_line(bags, kind):
 
 
 @pytest.mark.parametrize("damage", ["cut off", "overwritten"])
-def test_records_damaged_compressed_message_is_refused(bags, damage):
-    packed = zstd.compress(bytes(typestore.message_types().serialize_cdr(bags.image(RED), IMAGE)))
-    packed = packed[:-5] if damage == "cut off" else packed[:9] + b"\xff" * 8 + packed[17:]
-    assert_refused(bags.write([("/c", IMAGE, packed, 1)]), "damaged")
+def test_image_damaged_compressed_message_leaves_the_others_readable(bags, damage):
+    whole = zstd.compress(bytes(typestore.message_types().serialize_cdr(bags.image(RED), IMAGE)))
+    packed = whole[:-5] if damage == "cut off" else whole[:9] + b"\xff" * 8 + whole[17:]
+    records = list(open_recording(bags.write([("/c", IMAGE, raw, i) for i, raw in enumerate([whole, packed, whole])])).frames())
+    assert [record.image().shape for record in (records[0], records[2])] == [RED.shape] * 2
+    with pytest.raises(InputError, match=r"^frame 000001 of /c: bag.mcap: a compressed message is damaged"):
+        records[1].image()
 
 
 def test_messages_any_error_of_a_storage_names_the_file(bags, monkeypatch):
     bag = bags.write([("/cam", IMAGE, bags.image(np.zeros((90, 120, 3), np.uint8)), bags.START)])
     recording = open_recording(bag)
 
-    def messages(reader, kinds):
+    def messages(reader, path, kinds, since):
         raise KeyError("chunk")
 
     monkeypatch.setattr(McapReader, "messages", messages)

@@ -52,5 +52,20 @@ def test_evaluate_unusable_folder_or_image_is_refused(model, images, annotations
     command = ["evaluate", "--images", images, "--annotations", annotations, "--checkpoint", model]
     refused(capfd, [*command, "--out", images], "not an earlier result")
     assert len(list(images.iterdir())) == 2
-    (images / "b.png").unlink()
-    refused(capfd, command, "b.png", "no such image")
+    for name in ("a.png", "b.png"):
+        (images / name).unlink()
+    refused(capfd, command, "2 of 2 images cannot be used", "b.png (no such image file)")
+
+
+def test_evaluate_unusable_image_is_named_and_the_others_are_measured(model, images, annotations, tmp_path, capfd):
+    out = tmp_path / "out"
+    command = ["evaluate", "--images", images, "--annotations", annotations, "--checkpoint", model, "--out", out]
+    assert main(list(map(str, command))) == 0
+    (images / "b.png").write_bytes(b"cut")
+    capfd.readouterr()
+    assert main(list(map(str, command))) == 2
+    captured = capfd.readouterr()
+    assert captured.err.splitlines()[-1].startswith("fcis: images: 1 of 2 images cannot be used: b.png (not an image")
+    assert f"-> {out / 'report.html'}" in captured.out
+    report = json.loads((out / "report.json").read_text())
+    assert report["frames_in"] == 1 and [finding["lost"] for finding in report["findings"]][-1]

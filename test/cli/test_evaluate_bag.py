@@ -4,10 +4,13 @@
 
 import json
 
+import numpy as np
 import pytest
 from cli_inputs import refused, write_annotations
+from recordings import Bags
 
 from fcis_ros.cli.main import main
+from fcis_ros.messages.typestore import COMPRESSED
 
 
 @pytest.fixture
@@ -22,13 +25,53 @@ def test_evaluate_bag_recording_writes_the_report(command, annotations, tmp_path
     report = json.loads((tmp_path / "out/report.json").read_text())
     assert (report["frames_in"], report["frames_annotated"], report["matched_by"]) == (2, 2, "name")
     assert "mask AP / AP50 / AP75" in capsys.readouterr().out
-    assert main([*command, str(tmp_path / "out"), "--annotations", str(annotations)]) == 2
-    assert "holds this evaluation already" in capsys.readouterr().err
+    assert main([*command, str(tmp_path / "out"), "--annotations", str(annotations)]) == 0
+    assert "out: complete already\n" in capsys.readouterr().out
     others = write_annotations(tmp_path / "others.json", images=[], annotations=[])
     assert main([*command, str(tmp_path / "none"), "--annotations", str(others)]) == 2
     assert "annotations of other frames" in capsys.readouterr().err
     assert main([*command, str(tmp_path / "none"), "--topic", "/up"]) == 2
     assert "no images on topic /up" in capsys.readouterr().err
+
+
+def test_evaluate_bag_unusable_frame_gives_status_2_each_time(command, tmp_path, capsys):
+    """Also in shards, once these are merged, and when it is only reported; the whole frame is measured."""
+    (bag := Bags(tmp_path)).write(
+        [("/cam", COMPRESSED, bag.compressed(bag.encoded(np.zeros((48, 64, 3), np.uint8), "png"), "png"), bag.START),
+         ("/cam", COMPRESSED, bag.compressed(b"no picture", "png"), bag.START + 1)], name="odd"
+    )  # fmt: skip
+    command, out = ["evaluate-bag", str(tmp_path / "odd"), *command[2:]], str(tmp_path / "out")
+    shards = str(tmp_path / "shards")
+    for again in (*[[*command, out]] * 2, ["report", out], *([*command, shards, "--shard", f"{i}/2"] for i in (2, 2)),
+                  ["evaluate-merge", shards, "--partial"]):  # fmt: skip
+        assert main(again) == 2
+        assert capsys.readouterr().err.splitlines()[-1].startswith("fcis: odd: ")
+    assert main([*command, shards, "--shard", "1/2"]) == 0 and main(["evaluate-merge", shards]) == 2
+    assert "\nfcis: odd: 1 frame: " in capsys.readouterr().err
+    assert json.loads((tmp_path / "shards/merged/report.json").read_text())["frames_out"] == 1
+
+
+def test_evaluate_bag_lost_file_gives_status_2_and_is_in_the_report_of_every_shard(command, tmp_path, capsys):
+    (tmp_path / "bag/bag_1.mcap").write_bytes(b"")
+    said = "fcis: bag/bag_1.mcap: cannot be read (an empty file)"
+    shards = [[*command, str(tmp_path / "shards"), "--shard", f"{number}/2"] for number in (1, 2)]
+    for arguments in ([*command, str(tmp_path / "out")], *shards, ["evaluate-merge", str(tmp_path / "shards")]):
+        assert main(arguments) == 2
+        assert capsys.readouterr().err.splitlines()[-1] == said
+    reports = [json.loads((tmp_path / folder / "report.json").read_text()) for folder in ("out", "shards/merged")]
+    assert reports[0] == reports[1] and reports[0]["complete"] and reports[0]["frames_out"] == 2
+    assert reports[0]["findings"] == [{"source": "bag/bag_1.mcap", "text": "cannot be read (an empty file)", "lost": True}]
+
+
+@pytest.mark.parametrize("options", [[], ["--annotations"]])
+def test_evaluate_bag_no_usable_frame_gives_the_reason(command, annotations, tmp_path, capsys, options):
+    (bag := Bags(tmp_path)).write(
+        [("/cam", COMPRESSED, bag.compressed(b"\0\0\0\1gBC", "h264"), bag.START + i) for i in range(2)], name="video"
+    )
+    options = [*options, str(annotations)] if options else []
+    assert main(["evaluate-bag", str(tmp_path / "video"), *command[2:], str(tmp_path / "out"), *options]) == 2
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("fcis:")]
+    assert "none of 2 frames can be used; the first: frame 000000 of /cam: " in line and "h264" in line
 
 
 def test_evaluate_bag_shard_into_folder_of_whole_evaluation_is_refused(command, model, images, annotations, tmp_path, capsys):

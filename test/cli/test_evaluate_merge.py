@@ -21,7 +21,9 @@ def test_evaluate_merge_incomplete_shards_are_reported(bag, annotations, tmp_pat
     assert capsys.readouterr().out == expected
     assert main(["evaluate-merge", str(folder)]) == 2 and not (folder / "merged").exists()
     assert "shard 2: interrupted, 2 frames; shard 4: not begun" in capsys.readouterr().err
-    assert main(["evaluate-merge", str(folder), "--partial"]) == 0
+    assert main(["evaluate-merge", str(folder), "--partial"]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert lines == ["fcis: bag: not complete (partial): shard 2: interrupted, 2 frames; shard 4: not begun"]
     report = json.loads((folder / "merged/report.json").read_text())
     assert (report["complete"], report["state"], report["frames_in"]) == (False, "partial", 8)
     run_shards(bag, annotations, folder, 4, [2, 4])  # resumed

@@ -1,14 +1,30 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""A result folder is whole or absent, and other files are never deleted."""
+"""Findings are a line each; a result folder is whole or absent, and other files are never deleted."""
 
 import errno
 from pathlib import Path
 
 import pytest
 
-from fcis_ros.cli.output import finished_folder
+from fcis_ros.cli.output import finished_folder, print_findings
 from fcis_ros.errors import InputError
+from fcis_ros.findings import LISTED, Finding
+
+
+def test_print_findings_last_line_explains_the_status(capfd):
+    lost, remark = Finding("drive/a.mcap", "damaged\n\x1b[2J"), Finding("a.json", "12 objects of class dog", lost=False)
+    assert (print_findings([]), print_findings([remark]), print_findings([lost, remark])) == (0, 0, 2)
+    captured = capfd.readouterr()
+    said = "fcis: remark: a.json: 12 objects of class dog"
+    assert captured.err.splitlines() == [said, said, r"fcis: drive/a.mcap: damaged\n\x1b[2J"] and captured.out == ""
+
+
+def test_print_findings_long_list_is_counted(capfd):
+    findings = [Finding(f"{number}.png", "cut off", lost) for lost in (True, False) for number in range(LISTED + 3)]
+    assert print_findings(findings) == 2
+    lines = capfd.readouterr().err.splitlines()
+    assert len(lines) == 2 * LISTED + 2 and (lines[LISTED], lines[-1]) == ("fcis: remark: and 3 more", "fcis: and 3 more")
 
 
 def write(path, text="new"):

@@ -41,11 +41,56 @@ def test_predict_unusable_images_or_folder_are_refused(model, images, annotation
     command = ["predict", "--checkpoint", model, "--out"]
     refused(capfd, [*command, images, images], "not an earlier result")
     refused(capfd, [*command, tmp_path / "out", images, images / "a.png"], "a.png", "same file name")
-    (images / "z.png").write_bytes((images / "a.png").read_bytes())
-    refused(capfd, [*command, tmp_path / "out", images, "--annotations", annotations], "z.png", "annotations")
-    (images / "z.png").write_bytes(b"broken")
-    refused(capfd, [*command, tmp_path / "out", images], "z.png")
-    assert not list(tmp_path.glob("out*")) and len(list(images.iterdir())) == 3
+    others = tmp_path / "others"
+    others.mkdir()
+    for name in ("y.png", "z.png"):
+        (others / name).write_bytes((images / "a.png").read_bytes())
+    refused(capfd, [*command, tmp_path / "out", others, "--annotations", annotations], "y.png", "annotations", "none of the 2")
+    for path in others.iterdir():
+        path.write_bytes(b"broken")
+    refused(capfd, [*command, tmp_path / "out", others], "none of 2 images", "y.png")
+    refused(capfd, [*command, tmp_path / "out", tmp_path / "missing.png"], "missing.png: no such image file")
+    assert not list(tmp_path.glob("out*")) and len(list(images.iterdir())) == 2
+
+
+def test_predict_some_unusable_images_are_left_out_and_named(model, images, tmp_path, capfd):
+    (images / "c.png").write_bytes(b"broken")
+    (images / "d.heic").write_bytes(b"-")
+    (images / "._a.png").write_bytes(b"AppleDouble")
+    out = tmp_path / "out"
+    assert main(["predict", str(images), "--out", str(out), "--checkpoint", str(model)]) == 2
+    said = capfd.readouterr()
+    assert [line for line in said.err.splitlines() if line.startswith("fcis: ")] == [
+        "fcis: images: 1 image: .heic is not read: d.heic",
+        "fcis: images: 1 image: not an image that can be decoded: c.png",
+    ]
+    assert "instances in 2 of 3 images" in said.out
+    assert [image["file_name"] for image in json.loads((out / "images.json").read_text())["images"]] == ["a.png", "b.png"]
+
+
+def test_predict_images_without_annotations_are_left_out_and_named(model, images, annotations, tmp_path, capfd):
+    """One that is listed nowhere, and one that is taken for an image which is there."""
+    for name in ("a.jpg", "z.png"):
+        cv2.imwrite(str(images / name), cv2.imread(str(images / "a.png")))
+    command = [
+        "predict",
+        images / "a.png",
+        images,
+        "--annotations",
+        annotations,
+        "--out",
+        tmp_path / "out",
+        "--checkpoint",
+        model,
+    ]
+    refused(capfd, command, "another image has the same file name")
+    del command[1]
+    assert main([str(argument) for argument in command]) == 2
+    lines = [line for line in capfd.readouterr().err.splitlines() if line.startswith("fcis: ")]
+    assert lines[1:] == ["fcis: images: 1 image: not among the images of the annotations: z.png"]
+    assert "the same image of the annotations as a." in lines[0]
+    listed = json.loads((tmp_path / "out/images.json").read_text())["images"]
+    assert sorted(image["id"] for image in listed) == [3, 7]
 
 
 def test_predict_full_disk_ends_in_one_line(model, images, tmp_path, capfd, monkeypatch):

@@ -1,9 +1,13 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
 import json
+import subprocess
+import sys
 
 from cli_inputs import refused, write_annotations
+from pictures import encoded
 
+from fcis_ros.bags.reader import open_recording
 from fcis_ros.cli.main import main
 
 
@@ -24,6 +28,34 @@ def test_record_images_writes_a_recording(images, annotations, model, tmp_path, 
     assert main(["record", str(images), "--annotations", str(others), "--out", str(tmp_path / "other")]) == 2
     assert "none of the 0 file names in it" in capsys.readouterr().err and not (tmp_path / "other").exists()
     assert main(["record", "synthetic", "--frames", "2", "--out", str(tmp_path / "clip")]) == 0
+
+
+def test_record_unusable_images_are_left_out_and_named(images, model, tmp_path, capfd):
+    (images / "a2.png").write_bytes(b"broken")
+    (images / "c.heic").write_bytes(b"-")
+    (images / "._a.png").write_bytes(b"AppleDouble")
+    bag = tmp_path / "bag"
+    assert main(["record", str(images), "--out", str(bag)]) == 2
+    said = capfd.readouterr()
+    assert [line for line in said.err.splitlines() if line.startswith("fcis: ")] == [
+        "fcis: images: 1 image: .heic is not read: c.heic",
+        "fcis: images: 1 frame: not an image that can be decoded: a2.png",
+    ]
+    assert said.out.startswith("2 frames -> ")
+    assert [frame.name for frame in open_recording(bag).frames()] == ["a.png", "b.png"]
+    for path in images.iterdir():
+        path.write_bytes(b"broken")
+    refused(capfd, ["record", images, "--out", tmp_path / "none"], "none of its 3 frames can be used")
+    assert not (tmp_path / "none").exists()
+
+
+def test_record_damaged_image_is_one_line(images, tmp_path):
+    """OpenCV's lines about it, which come once more for every file, are left out."""
+    (images / "c.bmp").write_bytes(encoded("bmp")[:-300])
+    command = [sys.executable, "-m", "fcis_ros", "record", str(images), "--out", str(tmp_path / "bag")]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    lines = [line for line in run.stderr.splitlines() if not line.startswith("record: ") and line]
+    assert run.returncode == 2 and len(lines) == 1 and "BMP, damaged or cut off" in lines[0]
 
 
 def test_record_folder_with_another_recording_is_refused(images, tmp_path, capsys):

@@ -10,6 +10,7 @@ from cli_inputs import refused
 from recordings import annotations, bag, bags, scenes  # noqa: F401 (fixtures)
 
 from fcis_ros.cli.main import main
+from fcis_ros.findings import Finding
 
 
 @pytest.fixture
@@ -27,6 +28,18 @@ def test_report_baseline_regression_gives_status_1(folder, bag, annotations, tmp
     page = (tmp_path / "bad/report.html").read_text()
     assert "Worse than the baseline: mask AP" in page and '<tr class="worse"><td>mask AP50</td>' in page
     assert main([*command, "--tolerance", "1"]) == 0
+    assert main(["report", str(folder), "--baseline", str(tmp_path / "bad")]) == 0
+
+
+def test_report_what_is_lost_comes_before_a_regression(folder, bag, annotations, tmp_path, capfd):  # noqa: F811
+    """What could not be used may be the cause of the regression."""
+    lost = [Finding("bag", "3 frames: no image"), Finding("truth.json", "2 objects of class tram", lost=False)]
+    run(bag, annotations, tmp_path / "bad", Network(blind=0.6), findings=lost)
+    capfd.readouterr()
+    assert main(["report", str(tmp_path / "bad"), "--baseline", str(folder)]) == 2
+    captured = capfd.readouterr()
+    assert captured.err.splitlines() == ["fcis: remark: truth.json: 2 objects of class tram", "fcis: bag: 3 frames: no image"]
+    assert "mask AP50 is worse" in captured.out
     assert main(["report", str(folder), "--baseline", str(tmp_path / "bad")]) == 0
 
 

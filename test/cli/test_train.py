@@ -35,6 +35,20 @@ def test_train_rendered_scenes_then_resume_succeeds(tmp_path, capsys):
     assert read_metadata(tmp_path / "run" / "model.safetensors")[1]["steps"] == 3
 
 
+@pytest.fixture
+def photos(tmp_path) -> list[str]:
+    """Four photographs with a box each; the arguments of a short run on them."""
+    images, annotations = [], []
+    for i, name in enumerate(("a.png", "b.png", "c.png", "d.png")):
+        cv2.imwrite(str(tmp_path / name), np.full((90, 120, 3), 60 + i, np.uint8))
+        images.append({"id": i, "file_name": name, "height": 90, "width": 120})
+        annotations.append({"image_id": i, "category_id": 1, "segmentation": [[30, 20, 80, 20, 80, 60, 30, 60]]})
+    content = {"images": images, "annotations": annotations, "categories": [{"id": 1, "name": "car"}]}
+    (tmp_path / "instances.json").write_text(json.dumps(content))
+    arguments = ["train", "--config", config(tmp_path / "run.json"), "--out", str(tmp_path / "run"), "--device", "cpu"]
+    return [*arguments, "--synthetic", "0", "--annotations", str(tmp_path / "instances.json"), "--images", str(tmp_path)]
+
+
 def test_train_annotated_images_records_their_digest(tmp_path, capsys):
     """Two photographs with a box each; the run refuses to go on with other images."""
     images, annotations = [], []
@@ -60,7 +74,41 @@ def test_train_annotated_images_records_their_digest(tmp_path, capsys):
     cv2.imwrite(str(tmp_path / "b.png"), np.full((90, 120, 3), 9, np.uint8))
     capsys.readouterr()
     assert main([*arguments, "--resume", "--steps", "3"]) == 2
-    assert "data.images_sha256 was" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "data.images_sha256 was" in said and "--init" in said
+
+
+def test_train_damaged_data_is_refused_before_the_first_step(tmp_path, photos, capsys):
+    """A stray polygon, a truncated image and a missing one; left out, the run resumes after a repair, too."""
+    content = json.loads((tmp_path / "instances.json").read_text())
+    content["annotations"].append({"image_id": 1, "category_id": 1, "segmentation": [[5, 5]]})
+    (tmp_path / "instances.json").write_text(json.dumps(content))
+    whole = (tmp_path / "c.png").read_bytes()
+    (tmp_path / "c.png").write_bytes(whole[:40])
+    (tmp_path / "d.png").rename(tmp_path / "moved.png")
+    assert main(photos) == 2
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert "3 of 4 images cannot be used: b.png (annotations[4]: a polygon is not" in last and "d.png (no such image" in last
+    assert "--skip-damaged" in last and not (tmp_path / "run").exists()
+    assert main([*photos, "--skip-damaged"]) == 0
+    data = read_metadata(tmp_path / "run/model.safetensors")[1]["data"]
+    assert data["images"] == 1 and data["excluded"] == ["b.png", "c.png", "d.png"]
+    assert "3 of 4 images cannot be used: b.png" in data["findings"][-1]["text"]
+    (tmp_path / "c.png").write_bytes(whole)
+    assert main([*photos, "--skip-damaged", "--resume", "--steps", "3"]) == 0
+    content["annotations"].pop()
+    (tmp_path / "instances.json").write_text(json.dumps(content))
+    assert main([*photos, "--resume", "--steps", "4"]) == 0
+
+
+def test_train_classes_of_other_case_are_trained(tmp_path, photos, capsys):
+    content = json.loads((tmp_path / "instances.json").read_text())
+    content["categories"] = [{"id": 1, "name": " Car"}, {"id": 2, "name": "dog"}]
+    content["annotations"][0]["category_id"] = 2
+    (tmp_path / "instances.json").write_text(json.dumps(content))
+    assert main(photos) == 0
+    said = capsys.readouterr().err
+    assert "fcis: remark: instances.json: 1 object of class dog, which the model does not have" in said
 
 
 def test_train_with_init_lists_the_taken_classes(tmp_path, capsys):

@@ -9,9 +9,10 @@ import cv2
 import numpy as np
 import pytest
 from network_camera import BRIGHTNESS, network_camera
+from pictures import encoded, gif, smooth, tiff, turned_jpeg
 
 from fcis_ros.data import frame_sources
-from fcis_ros.data.frame_sources import is_live, list_images, open_source, without_secrets
+from fcis_ros.data.frame_sources import UnusableFrame, is_live, list_images, open_source, read_image, without_secrets
 from fcis_ros.errors import InputError
 
 
@@ -224,6 +225,59 @@ def test_open_source_network_camera_yields_its_frames(monkeypatch):
             assert [frame.image.mean() for frame in frames] == pytest.approx(BRIGHTNESS[:4], abs=3)
             assert frames[0].image.shape == (48, 64, 3)
         assert len(list(open_source(url).frames())) == len(BRIGHTNESS)
+
+
+def test_open_source_folder_with_unusable_images_yields_the_others(folder):
+    (folder / "f2.jpg").write_bytes(encoded("jpg")[:-300])
+    (folder / "f11.gif").write_bytes(gif(2))
+    (folder / "._f1.png").write_bytes(b"AppleDouble")
+    source = open_source(str(folder))
+    frames = list(source.frames())
+    assert [frame.name for frame in frames] == ["f1.png", "f2.jpg", "f9.png", "f10.png", "f11.gif"] and source.count == 5
+    assert frames[1] == UnusableFrame("f2.jpg", "the data end before the picture does")
+    assert "GIF" in frames[4].problem and frames[3].stamp - frames[0].stamp == 600_000_000
+
+
+def test_open_source_folder_without_a_usable_image_is_refused(tmp_path):
+    for name in ("a.png", "b.png"):
+        (tmp_path / name).write_bytes(b"nothing")
+    with pytest.raises(InputError, match=r"none of its 2 frames can be used; the first: a.png: not an image"):
+        list(open_source(str(tmp_path)).frames())
+
+
+def test_list_images_suffix_of_any_case_that_opencv_reads_is_listed(tmp_path):
+    names = ["a.JPG", "b.jfif", "c.JPEG", "d.avif", "e.gif", "f.jp2", "g.Tif", "h.webp", "i.PNM", "j.bmp", "k.jpe"]
+    for name in (*names, "._a.JPG", ".hidden.png", "Thumbs.db", ".DS_Store", "notes.txt", "a.json", "clip.mp4"):
+        (tmp_path / name).write_bytes(b"-")
+    paths, findings = list_images(tmp_path)
+    assert [path.name for path in paths] == names and findings == ()
+
+
+def test_list_images_pictures_of_other_formats_are_findings(tmp_path):
+    for name in ("a.png", "b.HEIC", "c.heic", "d.CR2", "._e.heic"):
+        (tmp_path / name).write_bytes(b"-")
+    paths, findings = list_images(tmp_path)
+    assert [path.name for path in paths] == ["a.png"] and all(finding.lost for finding in findings)
+    assert [finding.text for finding in findings] == [
+        "2 images: .heic is not read: b.HEIC, c.heic",
+        "1 image: .cr2 is not read: d.CR2",
+    ]
+    (tmp_path / "a.png").unlink()
+    with pytest.raises(InputError, match=r"no images in this folder.*; 2 images: .heic is not read"):
+        list_images(tmp_path)
+
+
+def test_read_image_of_a_camera_sensor_is_refused(tmp_path):
+    """It is a TIFF whose first picture is a preview."""
+    (tmp_path / "a.dng").write_bytes(tiff([smooth()]))
+    with pytest.raises(InputError, match=r"a.dng: .dng is not read"):
+        read_image(tmp_path / "a.dng")
+
+
+def test_read_image_is_as_stored(tmp_path):
+    (tmp_path / "a.jpg").write_bytes(turned_jpeg(6))
+    (tmp_path / "b.jpg").write_bytes(encoded("jpg"))
+    assert np.array_equal(read_image(tmp_path / "a.jpg"), read_image(tmp_path / "b.jpg"))
 
 
 def test_list_images_of_a_missing_folder_raises(tmp_path):

@@ -24,8 +24,8 @@ KEYS |= {"ap", "ap_answered", "mAPr", "seed", "versions", "frames_unusable"}
 STAGES = {"preprocess", "backbone", "rpn", "score_maps", "proposals", "rois", "nms", "voting", "download"}
 
 
-def demo(out, *arguments) -> dict:
-    assert main(["demo", *map(str, arguments), "--out", str(out)]) == 0
+def demo(out, *arguments, status=0) -> dict:
+    assert main(["demo", *map(str, arguments), "--out", str(out)]) == status
     assert {path.name for path in out.iterdir()} >= FILES
     assert not out.with_name(out.name + ".partial").exists()
     report = json.loads((out / "report.json").read_text())
@@ -134,8 +134,18 @@ def test_demo_recording_with_compressed_images_is_played(tmp_path, bags, tiny_ch
     bag = bags.write(entries)
     assert main(["demo", str(bag), "--out", str(tmp_path / "out"), "--checkpoint", str(tiny_checkpoint)]) == 2
     assert "several topics with images, choose one (--topic): /front/compressed" in capfd.readouterr().err
-    report = demo(tmp_path / "out", bag, "--topic", "/front/compressed", "--checkpoint", tiny_checkpoint)
+    report = demo(tmp_path / "out", bag, "--topic", "/front/compressed", "--checkpoint", tiny_checkpoint, status=2)
     assert (report["frames_in"], report["frames_unusable"]) == (3, 1) and "frame 000001" in report["unusable"]
+    assert capfd.readouterr().err.splitlines()[-1].startswith("fcis: bag: 1 frame: compressed image")
+    page = (tmp_path / "out/report.html").read_text()
+    assert "Not everything could be used" in page and "input_bag, topic /image_raw, 3 messages" in page
+
+    moved = (tmp_path / "out").rename(tmp_path / "moved")  # its recording is found where the folder is
+    assert main(["report", str(moved), "--results"]) == 2
+    assert len(stamps_of(moved / "input_bag")) == 3 and (moved / "results/metadata.yaml").is_file()
+    for text in (page, (moved / "report.html").read_text(), (moved / "run.json").read_text()):
+        assert ".partial" not in text and str(tmp_path) not in text
+    assert json.loads((moved / "report.json").read_text())["input"].startswith("bag bag, topic /front/compressed, ")
 
 
 def test_demo_folder_with_annotations_is_evaluated(tmp_path, tiny_checkpoint):

@@ -5,9 +5,13 @@
 import json
 
 import pytest
-from bag_evaluations import run, written
+from bag_evaluations import NAMES, run, written
 
+from fcis_ros.bags.reader import open_recording
 from fcis_ros.errors import InputError
+from fcis_ros.evaluation.ground_truth import AnnotationFile
+from fcis_ros.evaluation.recordings import EvaluationInputs
+from fcis_ros.findings import Finding
 
 
 def test_annotation_file_with_stamps_matches_any_order(bags, scenes, tmp_path):
@@ -56,7 +60,6 @@ def test_annotation_file_backward_stamps_match_by_order(bags, scenes, tmp_path):
         (lambda images: images[:5], "5 images, but 12 frames in the recording"),
         (lambda images: [{**image, "stamp_ns": 7} for image in images], "two images have the same stamp_ns"),
         (lambda images: [{**images[0], "stamp_ns": 7}, *images[1:]], "1 of 12 images have a stamp_ns"),
-        (lambda images: [{**image, "height": 50} for image in images], "is 128x50 in it, the frame 128x96"),
     ],
 )
 def test_annotation_file_of_other_frames_is_refused(bag, scenes, tmp_path, change, says):
@@ -66,3 +69,27 @@ def test_annotation_file_of_other_frames_is_refused(bag, scenes, tmp_path, chang
     truth = written(tmp_path / "truth.json", scenes[1], images=images, annotations=annotations)
     with pytest.raises(InputError, match=says):
         run(bag, truth, tmp_path / "out")
+
+
+def test_annotation_file_broken_ground_truth_makes_its_frames_unusable(bags, scenes, tmp_path):
+    """One image with a stray point, one of another size: the other frames are measured."""
+    entries, content = scenes
+    images = [{**image, "height": 50} if index == 1 else image for index, image in enumerate(content["images"])]
+    stray = {"image_id": images[0]["id"], "category_id": content["categories"][0]["id"], "segmentation": [[3, 3]]}
+    kept = [entry for entry in content["annotations"] if entry["image_id"] != images[1]["id"]]
+    truth = written(tmp_path / "truth.json", content, images=images, annotations=[*kept, stray])
+    report = run(bags.write(entries), truth, tmp_path / "out")
+    assert (report["frames_in"], report["frames_unusable"], report["frames_annotated"]) == (12, 2, 10)
+    texts = [finding["text"] for finding in report["findings"] if finding["lost"]]
+    said = ("annotated as 128x50 pixels, but the frame has 128x96", "annotations[20]: a polygon is not a list of at least")
+    for text, reason in zip(texts, said, strict=True):
+        assert text.startswith(f"1 frame: unusable ground truth ({reason}")
+
+
+def test_annotation_file_findings_are_those_of_the_inputs_once(bags, scenes, tmp_path):
+    entries, content = scenes
+    orphan = {**content["annotations"][0], "image_id": 999_999}
+    truth = written(tmp_path / "truth.json", content, annotations=[*content["annotations"], orphan])
+    source, recording = AnnotationFile(truth, NAMES, False, 12), open_recording(bags.write(entries))
+    inputs = EvaluationInputs([recording, recording], [source, source], NAMES)
+    assert inputs.findings == [Finding("truth.json", "1 annotation of 1 image not listed (ids 999999)")]

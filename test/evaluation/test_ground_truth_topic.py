@@ -16,6 +16,7 @@ from fcis_ros.data.segmentation import to_instances
 from fcis_ros.errors import InputError
 from fcis_ros.evaluation import ground_truth_topic
 from fcis_ros.evaluation.clip_ground_truth import ClipGroundTruth
+from fcis_ros.evaluation.ground_truth import UnusableGroundTruth
 from fcis_ros.evaluation.ground_truth_topic import GroundTruthTopic
 from fcis_ros.evaluation.image_ground_truth import ImageGroundTruth
 from fcis_ros.messages.mask_serialization import deserialize_masks, serialize_masks
@@ -64,7 +65,7 @@ def test_topic_recorded_annotations_are_read_back(tmp_path, images):
     path = tmp_path / "truth.json"
     path.write_text(json.dumps(content))
     truth = ClipGroundTruth(path)
-    recorded = record(open_source(str(images)).frames(), tmp_path / "bag", ground_truth=truth)
+    recorded = record(open_source(str(images)).frames(), tmp_path / "bag", ground_truth=truth).frames
     assert truth.count_crowds(frame.name for frame in recorded.values()) == 1
     recording = open_recording(tmp_path / "bag")
     topic = GroundTruthTopic(recording, TRUTH_TOPIC, NAMES)
@@ -120,9 +121,10 @@ def test_topic_other_classes_or_sizes_are_refused(bags, image):
         ("/truth", MASKS, raw_masks(bags, 1, [object_(1, 2, 2, 5, 5), object_(2, 9, 9, 5, 5)]), 1),
     ]
     recording = open_recording(bags.write(entries, store=message_types()))
-    (annotated,) = found(recording, ("tram", "pedestrian"))
+    (annotated,) = found(recording, ("tram", "Pedestrian "))
     assert [entry["category_id"] for entry in annotated.objects] == [2]
-    with pytest.raises(InputError, match="/truth: the message of frame 000000 is of 32x24 pixels, the frame of 64x48"):
+    said = "000000: unusable ground truth, the message of /truth is of 32x24 pixels, the frame of 64x48"
+    with pytest.raises(UnusableGroundTruth, match=said):
         GroundTruthTopic(recording, "/truth", NAMES).find(next(recording.frames()), 48, 64)
     with pytest.raises(InputError, match="no fcis_ros/msg/InstanceMaskArray on topic /cam; topics with them: /truth"):
         GroundTruthTopic(recording, "/cam", NAMES)

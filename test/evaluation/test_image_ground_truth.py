@@ -77,8 +77,8 @@ def test_objects_unannotated_image_has_none(tmp_path):
         ("[]", "not a COCO instance file"),
         ({"images": []}, "no list 'annotations'"),
         (annotations(images=[{"id": "x"}]), r"images\[0\] has no 'file_name'"),
-        (annotations(annotations=[{"image_id": 5, "category_id": 4}]), r"annotations\[0\] has no 'segmentation'"),
-        (annotations(images=[]), "image 5, which is not listed"),
+        (annotations(annotations=[{"image_id": 5, "category_id": 4}]), "no masks: all 1 objects lack a 'segmentation'"),
+        (annotations(images=[]), "images that are not listed"),
         (annotations(categories=[{"id": 4, "name": "boat"}], annotations=[]), "none of its categories .boat. is one of car"),
     ],
 )
@@ -100,10 +100,10 @@ def test_require_any_no_matching_frame_is_refused(tmp_path):
         truth.require_match(["b.jpg"])
 
 
-def test_require_size_other_size_is_refused(tmp_path):
+def test_fault_of_an_image_of_another_size_is_named(tmp_path):
     truth = load(tmp_path, annotations())
-    with pytest.raises(InputError, match=r"instances\.json: some/folder/a\.jpg is 80x60 in it, the frame 80x61"):
-        truth.require_size(truth.find("a.jpg"), 61, 80)
+    image = truth.find("a.jpg")
+    assert truth.fault(image, 61, 80) == "annotated as 80x60 pixels, but the frame has 80x61" and not truth.fault(image, 60, 80)
 
 
 @pytest.mark.parametrize("id_", [0, None, "x"])
@@ -140,15 +140,38 @@ def test_find_absolute_path_matches_relative_name(tmp_path):
     """As the file says, or flat in the folder where only one image has that name."""
     (truth, several) = load(tmp_path, annotations()), load(tmp_path, two_folders())
     (tmp_path / "a.jpg").write_bytes(b"")
-    assert truth.path_of(truth.images[0], tmp_path) == tmp_path / "a.jpg"
-    assert several.path_of(several.images[1], tmp_path) == tmp_path / "y/a.jpg"
+    assert truth.folder(tmp_path).path_of("some/folder/a.jpg") == tmp_path / "a.jpg"
+    assert several.folder(tmp_path).path_of("y/a.jpg") == tmp_path / "y/a.jpg"
+
+
+@pytest.mark.parametrize("frame", ["some\\folder\\a.jpg", "/other/folder/a.jpg", "a.png"])
+@pytest.mark.parametrize("name", ["some\\folder\\a.jpg", "/data/folder/a.jpg", "https://host/folder/a.jpg"])
+def test_find_paths_of_other_tools_match(tmp_path, name, frame):
+    content = annotations(images=[{"id": 5, "file_name": name, "height": 60, "width": 80}])
+    assert load(tmp_path, content).find(frame).id == 5
+
+
+def test_find_other_unicode_form_matches(tmp_path):
+    content = annotations(images=[{"id": 5, "file_name": "ho\u0308he.jpg", "height": 60, "width": 80}])
+    assert load(tmp_path, content).find("h\u00f6he.jpg").id == 5
+
+
+def test_objects_listed_twice_give_the_ap_of_one_entry(tmp_path):
+    """Half of the objects in each of two entries, as merged exports have it, and one of them in both."""
+    other = {**annotations()["annotations"][0], "id": 3, "segmentation": [[50, 40, 70, 40, 70, 50, 50, 50]]}
+    whole = annotations(annotations=[annotations()["annotations"][0], other])
+    image = whole["images"][0]
+    halves = {**whole, "images": [image, {**image, "id": 6}]}
+    halves["annotations"] = [whole["annotations"][0], {**whole["annotations"][0], "image_id": 6}, {**other, "image_id": 6}]
+    expected = measured(load(tmp_path, whole), ("a.jpg", found()))
+    assert measured(load(tmp_path, halves), ("a.jpg", found())) == expected and expected["segm"]["AP"] < 0.6
 
 
 @pytest.mark.parametrize("counts", [[5, 1_000_000_000], "oo", [4800, 1.5]])
 def test_objects_malformed_run_lengths_are_refused(tmp_path, counts):
     content = annotations()
     content["annotations"][0]["segmentation"] = {"size": [60, 80], "counts": counts}
-    with pytest.raises(InputError, match=r"instances\.json: annotation 1: "):
+    with pytest.raises(InputError, match=r"instances\.json: .*annotation 1: "):
         truth = load(tmp_path, content)
         truth.objects(truth.images[0])
 

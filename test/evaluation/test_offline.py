@@ -24,7 +24,7 @@ def test_timing_content_without_frames_has_no_times():
 def test_fingerprint_changed_size_or_ends_differ(tmp_path):
     """The middle of a file, which is not read, makes no difference."""
     size, path = 3 * EDGE, tmp_path / "a.mcap"
-    recording = SimpleNamespace(storages=[SimpleNamespace(origin=path)])
+    recording = SimpleNamespace(splits=[SimpleNamespace(files=[path])])
 
     def with_change(offset, length=size):
         data = bytearray(length)

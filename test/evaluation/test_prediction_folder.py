@@ -6,6 +6,7 @@ import cv2
 import pytest
 from bag_evaluations import NAMES, Network
 
+from fcis_ros.errors import InputError
 from fcis_ros.evaluation.image_set import predict_images
 from fcis_ros.evaluation.prediction_folder import write_predictions
 
@@ -13,11 +14,11 @@ from fcis_ros.evaluation.prediction_folder import write_predictions
 def test_write_predictions_class_without_category_is_left_out(files, tmp_path):
     folder = tmp_path / "out"
     folder.mkdir()
-    count = write_predictions(predict_images(files, Network(), 0.0), 0.5, [None, 7], NAMES, folder)
-    assert count == 0 == len(json.loads((folder / "results.json").read_text()))  # all are cars
-    count = write_predictions(predict_images(files, Network(), 0.0), 0.5, [5, None], NAMES, folder)
+    written = write_predictions(predict_images(files, Network(), 0.0), 0.5, [None, 7], NAMES, folder)
+    assert written.instances == 0 == len(json.loads((folder / "results.json").read_text()))  # all are cars
+    written = write_predictions(predict_images(files, Network(), 0.0), 0.5, [5, None], NAMES, folder)
     results = json.loads((folder / "results.json").read_text())
-    assert count == len(results) > 1 and {result["category_id"] for result in results} == {5}
+    assert written.instances == len(results) > 1 and {result["category_id"] for result in results} == {5}
     images = json.loads((folder / "images.json").read_text())
     assert images["categories"] == [{"id": 5, "name": "car"}]
     assert images["images"][2] == {"id": 12, "file_name": "2.png", "height": 96, "width": 128}
@@ -36,3 +37,17 @@ def test_write_predictions_score_threshold_decides_what_is_drawn(files, tmp_path
 def test_write_predictions_unwritable_overlay_is_an_error(files, tmp_path):
     with pytest.raises(OSError):
         write_predictions(predict_images(files, Network(), 0.0), 0.5, [1, 2], NAMES, tmp_path / "missing")
+
+
+def test_write_predictions_unusable_images_are_left_out_and_named(files, tmp_path):
+    files[0].path.write_bytes(b"no image")
+    (tmp_path / "out").mkdir()
+    written = write_predictions(predict_images(files, Network(), 0.0), 0.5, [1, 2], NAMES, tmp_path / "out")
+    assert (written.images, written.unusable) == (2, (("0.png", "not an image that can be decoded"),))
+    assert [image["id"] for image in json.loads((tmp_path / "out/images.json").read_text())["images"]] == [11, 12]
+    assert {result["image_id"] for result in json.loads((tmp_path / "out/results.json").read_text())} == {11, 12}
+    assert not (tmp_path / "out/0.png.overlay.jpg").exists()
+    for file in files:
+        file.path.write_bytes(b"")
+    with pytest.raises(InputError, match="none of 3 images can be used; the first: 0.png: .*empty"):
+        write_predictions(predict_images(files, Network(), 0.0), 0.5, [1, 2], NAMES, tmp_path / "out")

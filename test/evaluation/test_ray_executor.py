@@ -84,16 +84,31 @@ def test_ray_killed_worker_is_repeated_with_equal_bytes(command, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_ray_failing_part_is_listed_with_its_reason(command, tmp_path):
+def test_ray_damaged_recording_is_merged_and_named(command, tmp_path):
     cut = tmp_path / "cut.mcap"
     (file,) = (tmp_path / "bag").glob("*.mcap")
     cut.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+    command = [*command[:2], str(cut), *command[2:]]
+    assert main([*command, "--out", str(tmp_path / "whole")]) == 2
     shards = tmp_path / "shards"
-    with started([*command[:2], str(cut), *command[2:]], "--out", str(shards), "--parts", "2") as ray:
+    with started(command, "--out", str(shards), "--parts", "2") as ray:
+        said, errors = ray.communicate()
+    assert ray.returncode == 2 and "2 of 2 shards complete" in said, errors
+    assert errors.splitlines()[-1].startswith("fcis: cut.mcap: cut off at byte ")
+    assert results(shards / "merged") == results(tmp_path / "whole")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_ray_failing_part_is_listed_with_its_reason(command, tmp_path):
+    shards = tmp_path / "shards"
+    (shards / "part-2-of-2").mkdir(parents=True)
+    (shards / "part-2-of-2/notes.txt").touch()
+    with started(command, "--out", str(shards), "--parts", "2") as ray:
         said, errors = ray.communicate()
     assert ray.returncode == 2, errors
     (line,) = said.splitlines()
-    assert line.startswith("shard 2: failed, ") and f"{cut}: " in line
+    assert line.startswith("shard 2: ") and "exists and is no evaluation" in line
     assert errors.splitlines()[-1] == f"fcis: {shards}: 1 of 2 shards not done; run the same command again to resume"
     assert (shards / "part-1-of-2/report.html").is_file() and not (shards / "merged").exists()
 

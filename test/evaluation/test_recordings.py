@@ -8,12 +8,13 @@ import json
 
 import numpy as np
 import pytest
-from bag_evaluations import Network, contents, run, written
+from bag_evaluations import Network, contents, run, run_shards, written
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from fcis_ros.errors import InputError
+from fcis_ros.results.merge import find_shards, merge
 from fcis_ros.results.run_reader import RunReader
+from fcis_ros.results.run_report import write_report
 
 
 def test_evaluate_bag_figures_equal_pycocotools(bag, annotations, tmp_path):
@@ -74,18 +75,37 @@ def test_evaluate_bag_without_annotations_writes_detections(bag, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("damage", "says"),
+    ("damage", "known"),
     [
-        (lambda data: data[: len(data) * 3 // 4], r"cut off at byte \d+, in the record that begins at byte \d+"),
-        (lambda data: data[:-900_000] + bytes([data[-900_000] ^ 1]) + data[-899_999:], r"damaged at byte \d+: a chunk"),
+        (lambda data: data[: len(data) * 3 // 4], False),
+        (lambda data: data[:-900_000] + bytes([data[-900_000] ^ 1]) + data[-899_999:], True),
     ],
 )
-def test_evaluate_bag_frames_before_damage_are_reported(bags, scenes, tmp_path, damage, says):
+def test_evaluate_bag_damaged_file_is_evaluated_as_far_as_it_is_whole(bags, scenes, tmp_path, damage, known):
+    """Messages that the index names are unusable frames; those behind the end of a file are not known."""
     entries = [(topic, kind, message, bags.START + i) for i, (topic, kind, message, _) in enumerate(scenes[0] * 6)]
     storage = bags.write(entries) / "bag.mcap"
     storage.write_bytes(damage(storage.read_bytes()))
-    with pytest.raises(InputError, match=f"bag.mcap: {says}"):
-        run(storage, None, tmp_path / "out")
-    report = json.loads((tmp_path / "out/report.json").read_text())
-    assert (report["complete"], report["state"]) == (False, "failed") and "bag.mcap: " in report["problem"]
-    assert 20 < report["frames_out"] < 72 and "Not complete (failed)" in (tmp_path / "out/report.html").read_text()
+    report = run(storage, None, tmp_path / "out")
+    assert report["complete"] and 20 < report["frames_out"] < 72
+    assert report["frames_in"] == (72 if known else report["frames_out"])
+    assert report["frames_unusable"] == report["frames_in"] - report["frames_out"]
+    assert all("bag.mcap: damaged at byte" in reason for reason in report["unusable_reasons"])
+
+
+@pytest.mark.parametrize("count", [1, 2, 5])
+def test_evaluate_bag_damaged_recording_in_shards_gives_equal_bytes(bags, scenes, tmp_path, count):
+    """The frames have the same indices in every shard, whichever of them reads the damaged chunk."""
+    entries = [(topic, kind, message, bags.START + i) for i, (topic, kind, message, _) in enumerate(scenes[0] * 4)]
+    storage = bags.write(entries) / "bag.mcap"
+    data = bytearray(storage.read_bytes())
+    data[100_000] ^= 1
+    storage.write_bytes(data)
+    run(storage, None, tmp_path / "whole")
+    run_shards(storage, None, tmp_path / "shards", count)
+    merge(*find_shards([tmp_path / "shards"]), tmp_path / "merged")
+    names = ("frames.jsonl", "detections.json", "annotations.json")
+    for name in names:
+        assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "merged" / name).read_bytes()
+    report = write_report(tmp_path / "merged")
+    assert report["complete"] and report["frames_in"] == 48 and 20 < report["frames_unusable"] < 40

@@ -41,18 +41,15 @@ def test_to_rgb_fewer_bits_are_not_dark(largest, bits, big):
     assert result[1, 2, 0] == largest * 256 // 2**bits and result[0, 0, 0] == largest // 2 * 256 // 2**bits
 
 
-def test_bit_depth_grows_only():
-    depth, values = image_messages.BitDepth(), np.full((4, 4), 800, "<u2")
+def test_to_rgb_depth_is_of_the_image_alone():
+    """In any order, and beside brighter images, equal messages give equal pixels."""
+    values = np.full((4, 4), 800, "<u2")
 
     def shown(largest):
         values[0, 0] = largest
-        return image_messages.to_rgb(message(values.view(np.uint8), "mono16", 4, 4), depth)[3, 3, 0]
+        return image_messages.to_rgb(message(values.view(np.uint8), "mono16", 4, 4))[3, 3, 0]
 
-    assert shown(1000) == 800 // 4  # ten bits, judged by this image
-    assert [shown(largest) for largest in (4000, 1000, 4095, 0)] == [800 // 16] * 4  # it is a camera of twelve
-    ten_of_sixteen = compressed(picture("png", np.full((4, 4), 800, np.uint16)))
-    assert image_messages.compressed_to_rgb(ten_of_sixteen, depth)[0, 0, 0] == 800 // 16
-    assert image_messages.compressed_to_rgb(ten_of_sixteen)[0, 0, 0] == 800 // 4  # alone
+    assert [shown(largest) for largest in (1000, 4000, 1000)] == [800 // 4, 800 // 16, 800 // 4]
 
 
 def compressed(data: bytes, kind: str = "jpeg"):
@@ -79,15 +76,74 @@ def test_compressed_to_rgb_decodes_formats():
 @pytest.mark.parametrize(
     ("data", "kind", "named"),
     [
-        (b"", "jpeg", "not an image that can be decoded .0 bytes."),
+        (b"", "jpeg", "it is empty"),
         (b"no picture at all", "jpeg", "not an image that can be decoded"),
         (picture("jpg", np.random.default_rng(0).integers(0, 255, (99, 99, 3)).astype(np.uint8))[:4000], "jpeg", "end before"),
         (picture("png", PIXELS), "16UC1; compressedDepth png", "depth is not a picture"),
+        (b"\0\0\0\1\x67\x42\x80\x1e", "h264", r"'h264'.: video .H.264., of which single messages are no pictures"),
+        (b"\x12\0\x0a\x0a", "rgb8; hevc", r"video .H.265."),
+        (b"\0\0\0\1\x67\x42\x80\x1e", "", r"video .H.264 or H.265."),
+        (bytes(99), "nv12", r"raw pixels .nv12."),
+        (b"\x04\0\0\0\x04\0\0\0\0\x0c", "bgr8; zstd", "compressed by zstd_image_transport"),
+        (b"<html>", "jpeg", "not an image that can be decoded$"),
     ],
 )
 def test_compressed_to_rgb_bad_picture_is_named(data, kind, named):
     with pytest.raises(InputError, match=named):
         image_messages.compressed_to_rgb(compressed(data, kind))
+
+
+@pytest.mark.parametrize("sixteen", [False, True])
+@pytest.mark.parametrize("kind", ["png", "tiff"])
+@pytest.mark.parametrize(
+    "encoding", ["rgb", "bgr", "rgba", "bgra", "mono", *(f"bayer_{name}" for name in ("rggb", "bggr", "gbrg", "grbg"))]
+)
+def test_compressed_to_rgb_lossless_message_of_image_transport_equals_the_raw_image(encoding, kind, sixteen):
+    """compressed_image_transport converts colours to BGR for PNG, and nothing for TIFF, before it calls OpenCV's encoder."""
+    encoding += "16" if sixteen else "8"
+    rows, _, _ = sent_and_expected(encoding, np.random.default_rng(3), False)
+    channels = rows.shape[1] // 8 // (2 if sixteen else 1)
+    pixels = np.ascontiguousarray(rows).view(np.uint16 if sixteen else np.uint8).reshape(6, 8, channels)
+    target = ""
+    if kind == "png" and channels > 1:
+        target = "bgr16" if sixteen else "bgr8"
+        pixels = pixels[..., :3] if encoding.startswith("bgr") else pixels[..., 2::-1]
+    sent = compressed(picture(kind, pixels), f"{encoding}; {kind} compressed {target}")
+    assert np.array_equal(image_messages.compressed_to_rgb(sent), image_messages.to_rgb(message(rows, encoding, 8, 6)))
+
+
+@pytest.mark.parametrize(
+    "format_", ["jpeg", "rgb8; jpeg compressed bgr8", "rgb8;jpeg compressed rgb8", "rgb8; jpeg compressed", "png", ""]
+)
+@pytest.mark.parametrize("kind", ["jpg", "png"])
+def test_compressed_to_rgb_colours_are_those_of_the_file(format_, kind):
+    """Writers without OpenCV name RGB, whose pixels they gave to their encoder in its order."""
+    smooth = np.full((32, 32, 3), (10, 80, 200), np.uint8)
+    shown = image_messages.compressed_to_rgb(compressed(picture(kind, smooth[..., ::-1]), format_))
+    assert np.abs(shown.astype(int) - smooth).max() <= 3
+
+
+def test_compressed_to_rgb_jpeg_of_a_mosaic_is_demosaiced():
+    """As Humble sends it; later distributions send a grey picture, "mono8", or a coloured one, which stay what they are."""
+    mosaic = np.zeros((32, 32), np.uint8)
+    mosaic[::2, ::2] = 200  # red only
+    grey = picture("jpg", mosaic)
+    red = image_messages.compressed_to_rgb(compressed(grey, "bayer_rggb8; jpeg compressed "))[4:-4, 4:-4]
+    assert red[..., 0].mean() > 150 and red[..., 1:].mean() < 50
+    stays = image_messages.compressed_to_rgb(compressed(grey, "bayer_rggb8; jpeg compressed mono8"))
+    assert np.array_equal(stays[..., 0], stays[..., 2])
+    coloured = picture("png", np.tile(PIXELS, (4, 4, 1)))
+    kept = image_messages.compressed_to_rgb(compressed(coloured, "bayer_rggb8; png compressed "))
+    assert np.array_equal(kept[..., ::-1], np.tile(PIXELS, (4, 4, 1)))
+
+
+def test_compressed_to_rgb_zeros_behind_the_picture_are_padding():
+    """Buffers of USB cameras are as large as the largest frame."""
+    jpeg = picture("jpg", np.tile(PIXELS, (8, 8, 1)))
+    whole = image_messages.compressed_to_rgb(compressed(jpeg))
+    assert np.array_equal(image_messages.compressed_to_rgb(compressed(jpeg + bytes(500_000))), whole)
+    with pytest.raises(InputError, match="end before"):
+        image_messages.compressed_to_rgb(compressed(jpeg[:-30] + bytes(500_000)))
 
 
 @given(st.data(), st.sampled_from(["jpg", "png"]))

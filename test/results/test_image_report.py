@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from coco_scenes import NAMES, rectangle, scene
 
+from fcis_ros.findings import Finding, from_json
 from fcis_ros.metrics.average_precision import Table, measure
 from fcis_ros.metrics.matching import match_image
 from fcis_ros.results.image_report import EvaluatedImage, choose, page, report_content, tables
@@ -88,6 +89,16 @@ def test_tables_show_every_figure():
     assert ["mAPr", "at", "0.5", f"{report['mAPr']['0.5']:.3f}"] in cells
 
 
+def test_report_content_findings_are_shown(tmp_path):
+    findings = [Finding("7.jpg", "cut off"), Finding("truth.json", "12 objects of class dog", lost=False)]
+    report = report_content(look(), NAMES, 0.5, {**ABOUT, "input": "images"}, findings)
+    assert from_json(report["findings"]) == tuple(findings)
+    assert tables(report).splitlines()[1] == "NOT ALL USED  1 finding, below and in report.json"
+    write_page(report, page(report, ()), tmp_path / "report.html")
+    text = (tmp_path / "report.html").read_text()
+    assert "<li>7.jpg: cut off</li>" in text and "<td>remark</td><td>truth.json: 12 objects of class dog</td>" in text
+
+
 def test_page_contains_the_images_and_no_external_source(tmp_path):
     seen = look()
     report = report_content(seen, NAMES, 0.5, {**ABOUT, "input": "<images>"})
@@ -98,5 +109,5 @@ def test_page_contains_the_images_and_no_external_source(tmp_path):
     for _, result, _ in shown:
         right, wrong, missed = result.counts(0.5)
         assert f"{result.file_name}: {right} true positives, {wrong} false positives, {missed} false negatives" in text
-    assert "&lt;images&gt;" in text and "<images>" not in text
+    assert "Not everything could be used" not in text and "&lt;images&gt;" in text and "<images>" not in text
     assert not re.search(r'(src|href)="(?!data:|#)', text)

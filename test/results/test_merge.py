@@ -10,6 +10,7 @@ from bag_evaluations import contents, run, run_shards, written
 
 from fcis_ros.errors import InputError
 from fcis_ros.evaluation.spec import Shard
+from fcis_ros.findings import Finding, from_json
 from fcis_ros.results.merge import find_shards, merge
 from fcis_ros.results.run_report import write_report
 
@@ -55,6 +56,14 @@ def test_merge_annotation_of_several_shards_counts_once(bags, scenes, tmp_path):
     files = contents(tmp_path / "whole"), merged([tmp_path / "shards"], tmp_path / "merged")
     whole, joined = ({path: data for path, data in of.items() if path.suffix not in (".jpg", ".html")} for of in files)
     assert joined == whole
+
+
+def test_find_shards_findings_of_all_are_merged(bag, tmp_path):
+    """Two machines may notice different things, such as a second copy of a file."""
+    common, copy = Finding("bag", "cut off"), Finding("bag", "two files with the same frames", lost=False)
+    for number, findings in ((1, [common]), (2, [common, copy]), (3, [])):
+        run(bag, None, tmp_path / f"shards/part-{number}-of-3", shard=Shard(number, 3), findings=findings)
+    assert from_json(find_shards([tmp_path / "shards"])[1]["findings"]) == (common, copy)
 
 
 def test_find_shards_of_different_evaluations_are_refused(bag, annotations, bags, scenes, tmp_path):

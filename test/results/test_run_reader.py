@@ -74,7 +74,8 @@ def test_live_damaged_file_is_named_in_one_line(folder, capfd, kind):
         lambda what: what.update(model={"name": 3, "sha256": "0"}),
         lambda what: what["bags"].clear(),
         lambda what: what["bags"][0].pop("topic"),
-        lambda what: what.update(left_out=[3]),
+        lambda what: what.update(left_out={"drive": [3]}),
+        lambda what: what.update(findings=[{"source": "a", "text": "b"}]),
     ],
 )
 @pytest.mark.parametrize("command", ["report", "evaluate-merge"])

@@ -9,6 +9,8 @@ import pytest
 from bag_evaluations import Network, change_json, run
 
 from fcis_ros.cli.main import main
+from fcis_ros.errors import InputError
+from fcis_ros.findings import Finding
 from fcis_ros.results import run_report
 
 
@@ -60,6 +62,28 @@ def test_report_killed_evaluation_is_marked_incomplete(bag, annotations, tmp_pat
     change_json(tmp_path / "out/run.json", lambda content: content.update(state="running"))
     with (tmp_path / "out/frames.jsonl").open("ab") as file:
         file.write(b'{"bag"')
-    assert main(["report", str(tmp_path / "out")]) == 0
-    assert "NOT COMPLETE" in capsys.readouterr().out
-    assert "Not complete (running)" in (tmp_path / "out/report.html").read_text()
+    assert main(["report", str(tmp_path / "out")]) == 2
+    captured, said = capsys.readouterr(), "bag: not complete (running): run the same command again to resume"
+    assert "NOT COMPLETE" in captured.out and captured.err == f"fcis: {said}\n"
+    assert said in (tmp_path / "out/report.html").read_text()
+
+
+def test_write_report_findings_are_at_the_top_of_page_and_table(bag, annotations, tmp_path):
+    findings = [Finding("bag/1.mcap", "damaged, 7 frames"), Finding("truth.json", "3 objects of class tram", lost=False)]
+    report = run(bag, annotations, tmp_path / "out", findings=findings)
+    page = (tmp_path / "out/report.html").read_text()
+    banner = page.index("<li>bag/1.mcap: damaged, 7 frames</li>")
+    assert page.index('<div class="banner" role="alert">') < banner < page.index('<div class="cards">')
+    assert "<tr><td>remark</td><td>truth.json: 3 objects of class tram</td></tr>" in page
+    assert ("NOT ALL USED", "1 finding, below and in report.json") in run_report.rows(report)[:4]
+
+
+def test_write_report_page_names_no_folder_of_the_machine(bag, annotations, tmp_path):
+    """Recordings of the same name are told apart; report.json keeps the paths, for commands that read them again."""
+    with pytest.raises(InputError):
+        run(bag, annotations, tmp_path / "out", Network(fails_at=3, error=InputError(f"{bag}/bag.mcap: cut off")))
+    report = run_report.write_report(tmp_path / "out")
+    page = (tmp_path / "out/report.html").read_text()
+    assert str(tmp_path) not in page and "bag: not complete (failed): bag/bag.mcap: cut off" in page
+    assert report["bags"][0]["path"] == str(bag) and report["input"] == "bag bag, topic /cam"
+    assert str(tmp_path) not in run_report.table(report)

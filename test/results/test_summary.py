@@ -4,9 +4,12 @@
 
 import json
 
-from bag_evaluations import change_json, run, written
+import pytest
+from bag_evaluations import Network, change_json, run, written
 
-from fcis_ros.results.summary import summarise
+from fcis_ros.findings import LISTED, Finding, from_json
+from fcis_ros.results import summary
+from fcis_ros.results.summary import ObjectCounts, summarise
 
 
 def test_summarise_gallery_and_timeline_equal_the_sweep(bag, scenes, tmp_path):
@@ -21,6 +24,41 @@ def test_summarise_gallery_and_timeline_equal_the_sweep(bag, scenes, tmp_path):
     for values in (worst, areas):
         assert values == sorted(values, reverse=True) and values[0] > 0
     assert all((tmp_path / f"out/pictures/00000-{frame['index']:08d}.jpg").is_file() for frame in report["gallery"]["best"])
+
+
+def test_summarise_findings_are_those_of_readers_frames_and_the_run(bags, scenes, tmp_path):
+    """In this order: what readers noticed, unusable frames by reason, and what an evaluation that was interrupted lacks."""
+    entries, _ = scenes
+    for index, encoding in ((3, "strange"), (5, "odd"), (7, "odd")):
+        entries[index][2].encoding = encoding
+    noticed = Finding("bag", "another file has the same frames", lost=False)
+    bag = bags.write(entries)
+    report = run(bag, None, tmp_path / "out", findings=[noticed])
+    first, *frames = from_json(report["findings"])
+    assert first == noticed and all(finding.source == "bag" and finding.lost for finding in frames)
+    assert [finding.text.split("'")[:2] for finding in frames] == [
+        ["2 frames: image: encoding ", "odd"], ["1 frame: image: encoding ", "strange"]
+    ]  # fmt: skip
+    assert report["frames_unusable"] == 3 and len(report["unusable_reasons"]) == 2
+    with pytest.raises(KeyboardInterrupt):
+        run(bag, None, tmp_path / "parts", Network(fails_at=2), findings=[noticed])
+    assert from_json(summarise(tmp_path / "parts")["findings"]) == (
+        noticed, Finding("bag", "not complete (interrupted): run the same command again to resume")
+    )  # fmt: skip
+
+
+def test_object_counts_rare_reasons_are_counted_together():
+    counts = ObjectCounts(0.5, ["a", "b"])
+    counts.leave_out("b", ["x: common", "y: common", *(f"x: {number}" for number in range(LISTED + 4))])
+    findings = list(counts.findings())
+    assert findings[0] == Finding("b", "2 frames: common") and len(findings) == LISTED + 1
+    assert findings[-1] == Finding("b", "5 frames: 5 other reasons") and sum(counts.reasons.values()) == LISTED + 6
+
+
+def test_describe_recordings_are_named_without_their_folders():
+    bags = [{"path": f"/home/me/{day}/drive", "topic": "/cam"} for day in ("mon", "tue", "wed", "thu")]
+    named = ", ".join(f"bag {day}/drive, topic /cam" for day in ("mon", "tue", "wed"))
+    assert summary.describe(bags) == f"{named} and 1 more"
 
 
 def test_summarise_live_evaluation_counts_dropped_frames(folder):

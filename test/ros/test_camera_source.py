@@ -184,5 +184,5 @@ def test_camera_source_frames_left_out_are_counted_and_named(camera, start, tmp_
     bag = bags.write([("/cam", IMAGE, message, stamp) for message, stamp in zip(messages, stamps, strict=True)])
     process = start("camera_source", {"source": bag, "loop": False})
     assert process.wait() == 2
-    assert "account]: 3 frames sent; 2 frames of the recording left out, the first: frame 000001 of /cam: " in process.output
-    assert process.output.count("frame 000003 of /cam: image: step 1 is too small") == 1
+    assert "account]: 3 frames sent; 2 left out, the first: frame 000001: " in process.output
+    assert process.output.count("frame 000003: image: step 1 is too small") == 1

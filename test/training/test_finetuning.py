@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from fcis_ros.cli.main import main
-from fcis_ros.data.coco import CocoDataset
+from fcis_ros.data.coco_dataset import CocoDataset
 from fcis_ros.model import checkpoint
 from fcis_ros.model.fcis import FCIS
 from fcis_ros.training.batches import Batches

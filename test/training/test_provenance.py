@@ -11,11 +11,13 @@ import pytest
 import torch
 
 from fcis_ros.config import ModelConfig
-from fcis_ros.data.coco import CocoDataset
+from fcis_ros.data.coco_dataset import CocoDataset
 from fcis_ros.errors import InputError
 from fcis_ros.model import checkpoint
 from fcis_ros.model.fcis import FCIS
 from fcis_ros.training import provenance
+from fcis_ros.training.data_check import check_images
+from fcis_ros.training.distributed import ALONE
 from fcis_ros.training.train_config import TrainConfig
 
 MODEL = ModelConfig(class_names=("a",), backbone="resnet18", width=4, reduced_channels=8, rpn_channels=8, bins=3, grid=9)
@@ -41,30 +43,51 @@ def sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def test_describe_data_digests_are_those_of_the_files(tmp_path, capfd):
-    described = provenance.describe_data(dataset(tmp_path))
+def described(photos: CocoDataset, skip_damaged: bool = False) -> dict:
+    return provenance.describe_data(check_images(photos, skip_damaged, ALONE))
+
+
+def test_describe_data_digests_are_those_of_the_files(tmp_path):
+    about = described(dataset(tmp_path))
     pairs = "".join(f"{name}\0{sha256((tmp_path / name).read_bytes())}\n" for name in ("a.png", "b.png"))
-    assert described == {
+    assert about == {
         "annotations": "instances.json",
         "annotations_sha256": sha256((tmp_path / "instances.json").read_bytes()),
         "images": 2,
         "images_sha256": sha256(pairs.encode()),
+        "objects_sha256": sha256(b'["a.png", []]["b.png", []]'),
+        "excluded": [],
+        "findings": [],
     }
-    assert "digest of the images: 100%" in capfd.readouterr().err
 
 
 def test_describe_data_digest_depends_on_names_and_contents_not_order(tmp_path):
-    first = provenance.describe_data(dataset(tmp_path / "1"))["images_sha256"]
-    assert provenance.describe_data(dataset(tmp_path / "2", ("a.png", "b.png")))["images_sha256"] == first
-    assert provenance.describe_data(dataset(tmp_path / "3", colour=9))["images_sha256"] != first
-    assert provenance.describe_data(dataset(tmp_path / "4", ("a.png", "c.png")))["images_sha256"] != first
+    first = described(dataset(tmp_path / "1"))["images_sha256"]
+    assert described(dataset(tmp_path / "2", ("a.png", "b.png")))["images_sha256"] == first
+    assert described(dataset(tmp_path / "3", colour=9))["images_sha256"] != first
+    assert described(dataset(tmp_path / "4", ("a.png", "c.png")))["images_sha256"] != first
 
 
-def test_describe_data_missing_image_raises(tmp_path):
-    photos = dataset(tmp_path)
-    (tmp_path / "a.png").unlink()
-    with pytest.raises(InputError, match=r"a.png: cannot be read \(No such file or directory\)"):
-        provenance.describe_data(photos)
+def test_changes_same_images_and_objects_are_the_same_run(tmp_path):
+    """The annotation file may be written anew; beside an image that is left out the others are the same data."""
+    config = TrainConfig(MODEL, steps=5)
+
+    def identity(folder, names, skip_damaged=False, **changed):
+        photos = dataset(tmp_path / folder, names)
+        path = tmp_path / folder / "instances.json"
+        content = {**json.loads(path.read_text()), **changed}
+        path.write_text(json.dumps(content, indent=4))
+        if skip_damaged:
+            (tmp_path / folder / names[0]).write_bytes(b"")
+        return provenance.identity(config, described(CocoDataset(path, photos.image_dir), skip_damaged), None)
+
+    whole, damaged = identity("1", ("a.png",)), identity("2", ("b.png", "a.png"), skip_damaged=True)
+    assert whole["data"] != damaged["data"] and provenance.changes(whole, damaged) == []
+    assert damaged["data"]["excluded"] == ["b.png"] and "b.png" in damaged["data"]["findings"][0]["text"]
+    polygon = {"image_id": 0, "category_id": 1, "segmentation": [[0, 0, 4, 0, 4, 4]]}
+    (difference,) = provenance.changes(whole, identity("3", ("a.png",), annotations=[polygon]))
+    assert difference.startswith("data.objects_sha256 was")
+    assert provenance.changes(whole, provenance.identity(config, None, None))
 
 
 def test_describe_init_long_history_is_a_flat_chain(tmp_path):

@@ -197,7 +197,8 @@ class SyntheticScenes:
         strength = weather.noise / _GRAIN
         picture = cv2.addWeighted(picture, 1, self._window(self._grain, rng.integers(0, _SPARE, 2)), strength, -128 * strength)
         if weather.quality < 96:
-            picture = decode(cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, weather.quality])[1], cv2.IMREAD_COLOR)
+            jpeg = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, weather.quality])[1]
+            picture = decode(jpeg, "rgb8")  # the encoder was given RGB, as BGR
         return picture
 
     def _window(self, tile: np.ndarray, corner: Sequence[int] | np.ndarray) -> np.ndarray:

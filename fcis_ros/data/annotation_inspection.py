@@ -1,0 +1,91 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""What an annotation file holds, for ``fcis check``: the findings of the reader that all commands use."""
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from fcis_ros.data.coco import CocoFile, read_coco
+from fcis_ros.data.image_names import ImageFolder
+from fcis_ros.data.labelled_images import LabelledImages, left_out, read_annotated
+from fcis_ros.errors import InputError
+from fcis_ros.findings import Inspection, counted
+
+
+def inspect_annotations(path: Path, images: Path | None, class_names: Sequence[str] | None) -> Inspection:
+    """Inspects a COCO instance file.
+
+    Args:
+        path: path of the file.
+        images: folder of its images, which are then decoded; None: they are not looked at.
+        class_names: classes of a model; None: those of the file.
+
+    Raises:
+        InputError: nothing of the file can be used.
+    """
+    file = read_coco(path)
+    labelled = LabelledImages(file, file.class_names if class_names is None else class_names)
+    unusable = {image.file_name: labelled.unusable[image.id] for image in file.images if image.id in labelled.unusable}
+    findings = labelled.findings(file.images) + left_out(path.name, unusable, len(file.images))
+    missing: dict[str, str] = {}
+    if images is not None:
+        missing = _unreadable(file, images)
+        findings += left_out(images.name, missing, len(file.images))
+    usable = sum(image.file_name not in unusable and image.file_name not in missing for image in file.images)
+    damaged = any(finding.lost for finding in findings)
+    return Inspection(str(path), "annotations", _facts(labelled), _uses(labelled, usable, damaged), findings)
+
+
+def _unreadable(file: CocoFile, folder: Path) -> dict[str, str]:
+    """Returns {file name: reason} of the images that are missing, cannot be decoded, or have another size than in the file."""
+    from tqdm import tqdm
+
+    files = ImageFolder(folder, (image.file_name for image in file.images))
+    reasons = {}
+    for image in tqdm(file.images, "check", unit="image", disable=len(file.images) < 2):
+        path = files.path_of(image.file_name)
+        try:
+            read_annotated(path, image, file)
+        except InputError as error:
+            reasons[image.file_name] = str(error).removeprefix(f"{path}: ")
+    return reasons
+
+
+def _facts(labelled: LabelledImages) -> dict[str, Any]:
+    file = labelled.file
+    annotations = [annotation for group in file.annotations.values() for annotation in group]
+    names = Counter(file.categories.get(annotation.category_id, "not listed") for annotation in annotations)
+    sizes = Counter(f"{image.width}x{image.height}" for image in file.images)
+    return {
+        "images": len(file.images),
+        "sizes": dict(sizes.most_common(20)),
+        "objects": sum(not annotation.crowd for annotation in annotations),
+        "crowd regions": sum(annotation.crowd for annotation in annotations),
+        "classes": {name: names[name] for name in dict.fromkeys([*file.categories.values(), *names])},
+        "polygons": sum(
+            isinstance(annotation.segmentation, list) and annotation.segmentation != [] for annotation in annotations
+        ),
+        "run lengths": sum(isinstance(annotation.segmentation, dict) for annotation in annotations),
+        "objects without mask": sum(not annotation.segmentation for annotation in annotations),
+        "broken annotations": sum(annotation.fault is not None for annotation in annotations),
+        "images without objects": sum(not group for group in file.annotations.values()),
+        "objects with track id": sum(annotation.track_id is not None for annotation in annotations),
+        "images with stamp_ns": sum(image.stamp_ns is not None for image in file.images),
+    }
+
+
+def _uses(labelled: LabelledImages, usable: int, damaged: bool) -> dict[str, str]:
+    file, share = labelled.file, f"{usable} of {counted(len(labelled.file.images), 'image')}"
+    stamped = sum(image.stamp_ns is not None for image in file.images)
+    if 0 < stamped < len(file.images):
+        matched = "refuses it: some images have a stamp_ns, others not"
+    else:
+        matched = "matches frames by stamp_ns" if stamped else "matches frames by name, or by order where they have none"
+    return {
+        "train": f"refuses it; with --skip-damaged takes {share}" if damaged else f"takes {share}",
+        "evaluate": f"measures {share}",
+        "evaluate-bag": matched,
+        "record": "matches frames by name",
+    }

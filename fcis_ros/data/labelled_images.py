@@ -1,0 +1,136 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""The images of an annotation file as a model sees them: labels of its classes, what can be used, what is left out."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from fcis_ros.data.class_names import match_classes, similar_name
+from fcis_ros.data.coco import Annotation, CocoFile, ImageEntry
+from fcis_ros.data.frame_sources import read_image
+from fcis_ros.errors import InputError
+from fcis_ros.findings import Finding, counted, listing
+
+
+class LabelledImages:
+    """Annotated images with the objects of a model's classes.
+
+    Attributes:
+        file: content of the annotation file.
+        class_names: classes of the model.
+        labels: {category id: label 1..C} of the classes that the file has; several ids may have one label.
+        category_ids: category id of each class of the model in the annotation file; None where the file has no such class.
+        unusable: {image id: reason} of the images whose annotations are broken.
+
+    Args:
+        file: content of the annotation file.
+        class_names: classes of the model, matched by name (``class_names.match_classes``).
+
+    Raises:
+        InputError: none of the file's categories is a class of the model, or no image can be used.
+    """
+
+    def __init__(self, file: CocoFile, class_names: Sequence[str]):
+        self.file, self.class_names = file, tuple(class_names)
+        matched = match_classes(list(file.categories.values()), self.class_names, file.origin)
+        self.labels = {id_: label for id_, label in zip(file.categories, matched, strict=True) if label is not None}
+        if not self.labels:
+            names = ", ".join(file.categories.values()) or "it has none"
+            raise InputError(f"{file.origin}: none of its categories ({names[:300]}) is one of {', '.join(class_names)}"[:800])
+        self._used = Counter(annotation.category_id for group in file.annotations.values() for annotation in group)
+        self.category_ids = [self._category_id(label, name) for label, name in enumerate(self.class_names, start=1)]
+        self.unusable = {image.id: reason for image in file.images if (reason := self._fault(image))}
+        if file.images and len(self.unusable) == len(file.images):
+            (image, *_), (reason, *_) = file.images, self.unusable.values()
+            raise InputError(f"{file.origin}: none of its {len(file.images)} images can be used ({image.file_name}: {reason})")
+
+    def objects(self, image: ImageEntry) -> list[Annotation]:
+        """Returns the objects and crowd regions of the model's classes in an image.
+
+        Raises:
+            InputError: the image is ``unusable``.
+        """
+        if image.id in self.unusable:
+            raise InputError(f"{self.file.origin}: {image.file_name}: {self.unusable[image.id]}")
+        return [annotation for annotation in self.file.annotations[image.id] if annotation.category_id in self.labels]
+
+    def without_mask(self, image: ImageEntry) -> int:
+        """Returns the number of objects of the model's classes that have no mask in the file."""
+        return sum(not entry.segmentation for entry in self.file.annotations[image.id] if entry.category_id in self.labels)
+
+    def findings(self, images: Iterable[ImageEntry]) -> tuple[Finding, ...]:
+        """Returns what is lost of the file, and remarks; images that are left out have their own finding, see ``left_out``.
+
+        Args:
+            images: images that are asked for.
+        """
+        return self.file.findings + self._class_remarks() + self._missing_masks(images)
+
+    def _category_id(self, label: int, name: str) -> int | None:
+        ids = [category_id for category_id, matched in self.labels.items() if matched == label]
+        return max(ids, key=lambda id_: (self._used[id_] > 0, self.file.categories[id_] == name, -id_), default=None)
+
+    def _fault(self, image: ImageEntry) -> str | None:
+        if image.fault:
+            return image.fault
+        for annotation in self.file.annotations[image.id]:
+            of_other_class = annotation.category_id in self.file.categories and annotation.category_id not in self.labels
+            if annotation.fault and not of_other_class:
+                return f"{annotation.title}: {annotation.fault}"
+        return None
+
+    def _missing_masks(self, images: Iterable[ImageEntry]) -> tuple[Finding, ...]:
+        counts = [count for image in images if (count := self.without_mask(image))]
+        text = f"{counted(sum(counts), 'object')} without a mask in {counted(len(counts), 'image')}, which cannot be found"
+        return (Finding(self.file.name, text),) if counts else ()
+
+    def _class_remarks(self) -> tuple[Finding, ...]:
+        others: Counter[str] = Counter()
+        for category_id, count in self._used.items():
+            if category_id in self.file.categories and category_id not in self.labels:
+                others[self.file.categories[category_id]] += count
+        texts = []
+        if len(others) == 1:
+            ((name, count),) = others.items()
+            texts.append(f"{counted(count, 'object')} of class {name}, which the model does not have")
+        elif others:
+            names = listing(f"{name} ({count})" for name, count in others.most_common())
+            texts.append(f"{others.total()} objects of {len(others)} classes that the model does not have: {names}")
+        unmatched = [name for category_id, name in self.file.categories.items() if category_id not in self.labels]
+        lacking: list[str] = []
+        for name, known in zip(self.class_names, self.category_ids, strict=True):
+            if known is None:
+                similar = similar_name(name, unmatched)
+                lacking.append(f"{name} (did you mean its category {similar}?)" if similar else name)
+        if lacking:
+            classes = "1 class of the model is" if len(lacking) == 1 else f"{len(lacking)} classes of the model are"
+            texts.append(f"{classes} not in it: {listing(lacking)}")
+        return tuple(Finding(self.file.name, text, lost=False) for text in texts)
+
+
+def read_annotated(path: Path, image: ImageEntry, file: CocoFile) -> np.ndarray:
+    """Reads the file of an annotated image as [H, W, 3] uint8, RGB.
+
+    Raises:
+        InputError: it cannot be read, or has another size than in the annotation file.
+    """
+    pixels = read_image(path)
+    height, width = pixels.shape[:2]
+    if (height, width) != (image.height, image.width):
+        raise InputError(f"{path}: {width}x{height} pixels, but {file.origin} says {image.width}x{image.height}")
+    return pixels
+
+
+def left_out(source: str, reasons: Mapping[str, str], total: int) -> tuple[Finding, ...]:
+    """Returns the finding for images that cannot be used.
+
+    Args:
+        source: folder or file of the images.
+        reasons: {file name: reason}.
+        total: number of images that are asked for.
+    """
+    names = listing(f"{name} ({reason})" for name, reason in reasons.items())
+    return (Finding(source, f"{len(reasons)} of {total} images cannot be used: {names}"),) if reasons else ()
