@@ -33,8 +33,8 @@ class BagFile:
 
 def plain_name(name: str) -> str:
     """Returns the name of a recording's file without the suffix of compression."""
-    suffix = next((suffix for suffix in COMPRESSED_SUFFIXES if name.endswith(suffix)), "")
-    return name.removesuffix(suffix)
+    suffix = next((suffix for suffix in COMPRESSED_SUFFIXES if name.lower().endswith(suffix)), "")
+    return name[: len(name) - len(suffix)]
 
 
 def bag_files(path: Path) -> tuple[list[BagFile], list[Finding]]:
@@ -49,7 +49,10 @@ def bag_files(path: Path) -> tuple[list[BagFile], list[Finding]]:
         raise InputError(f"{path}: no such recording")
     if not path.is_dir():
         return [BagFile(path)], []
-    inside = sorted((file for file in path.iterdir() if bag_suffix(file.name) and file.is_file()), key=natural_key)
+    try:
+        inside = sorted((file for file in path.iterdir() if bag_suffix(file.name) and file.is_file()), key=natural_key)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
     metadata = path / METADATA
     if not metadata.is_file():
         if not inside:

@@ -27,7 +27,7 @@ LARGEST_MESSAGE = 2**30  # bytes that a compressed message may grow to
 
 def is_packed(path: Path) -> bool:
     """Returns whether a file of a recording is compressed as a whole, by its name."""
-    return path.suffix in COMPRESSED_SUFFIXES
+    return path.suffix.lower() in COMPRESSED_SUFFIXES
 
 
 @contextlib.contextmanager

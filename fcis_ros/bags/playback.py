@@ -65,9 +65,7 @@ def open_bag(
 
     description = f"bag {path}, topic {recording.topic}"
     count = min(recording.count, frames or recording.count)
-    return FrameSource(
-        description, rate or recorded_rate, count, lambda: some_usable(read(), description), recording.findings
-    )
+    return FrameSource(description, rate or recorded_rate, count, lambda: some_usable(read(), description), recording.findings)
 
 
 def playable(stamps: list[int], log_times: list[int]) -> list[int]:

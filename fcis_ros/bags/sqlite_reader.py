@@ -111,7 +111,8 @@ class SqliteReader:
 
 def log_files(path: Path) -> list[Path]:
     """Returns the logs that a killed recorder left beside a database, if they hold anything."""
-    logs = [path.with_name(path.name + suffix) for suffix in LOG_SUFFIXES]
+    database = path.resolve()  # SQLite, too, follows links
+    logs = [database.with_name(database.name + suffix) for suffix in LOG_SUFFIXES]
     return [log for log in logs if log.is_file() and log.stat().st_size]
 
 
@@ -125,10 +126,11 @@ def _connected(path: Path) -> Iterator[sqlite3.Connection]:
     with contextlib.ExitStack() as stack:
         if logs := log_files(path):
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="fcis_bag_"))
-            copy, files = Path(folder, "copy.db3"), [*logs, path]
+            database, copy = path.resolve(), Path(folder, "copy.db3")
+            files = [*logs, database]
             before = [file.stat().st_mtime_ns for file in files]
             for file in files:
-                shutil.copyfile(file, copy.with_name(copy.name + file.name.removeprefix(path.name)))
+                shutil.copyfile(file, copy.with_name(copy.name + file.name.removeprefix(database.name)))
             if [file.stat().st_mtime_ns for file in files] != before:
                 raise InputError("is being recorded; wait for its end")
             uri = copy.as_uri()

@@ -159,8 +159,8 @@ def is_bag(path: Path) -> bool:
 
 
 def bag_suffix(name: str) -> str:
-    """Returns the suffix of a recording's file, without that of compression; empty for other files, and hidden ones."""
-    plain = PurePath(name)
+    """Returns the suffix of a recording's file in lower case, without that of compression; empty for other and hidden files."""
+    plain = PurePath(name.lower())
     suffix = (plain.with_suffix("") if plain.suffix in COMPRESSED_SUFFIXES else plain).suffix
     return suffix if suffix in BAG_SUFFIXES and not name.startswith(".") else ""
 

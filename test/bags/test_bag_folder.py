@@ -47,6 +47,15 @@ def test_bag_files_unusable_metadata_is_one_line(tmp_path, content):
     assert finding.source == f"{tmp_path.name}/metadata.yaml" and "\n" not in finding.text
 
 
+def test_bag_files_folder_that_cannot_be_listed_is_refused(tmp_path, monkeypatch):
+    def iterdir(path):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(type(tmp_path), "iterdir", iterdir)
+    with pytest.raises(InputError, match=r"cannot be read \(Permission denied\)$"):
+        bag_files(tmp_path)
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
 def test_bag_files_metadata_of_other_systems_is_read(tmp_path, encoding):
     """A byte order mark, and paths of Windows."""

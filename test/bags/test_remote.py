@@ -3,6 +3,7 @@
 """Recordings and annotations by URL: results equal those of the same files by path, and errors name the URL."""
 
 import json
+import sqlite3
 import sys
 import tempfile
 
@@ -77,6 +78,19 @@ def test_evaluate_bag_url_writes_the_same_files_as_path(bag, annotations, tmp_pa
         files.append({each: data.replace(recording.encode(), b"given") for each, data in written.items()})
     assert files[0].keys() == files[1].keys()
     assert {each for each in files[0] if files[0][each] != files[1][each]} <= {"report.html", "timing.json"}
+
+
+def test_open_recording_url_brings_the_log_of_a_killed_recorder(bags, memory, temporary):
+    path = bags.camera(3, plugin=StoragePlugin.SQLITE3)
+    database = path / "bag.db3"
+    connection = sqlite3.connect(database, isolation_level=None)
+    connection.execute("PRAGMA journal_mode = wal")
+    connection.execute("DELETE FROM messages WHERE id = 2")
+    recordings = [open_recording(url) for url in (memory(path), f"{memory(path)}/bag.db3")]
+    connection.close()
+    for recording in recordings:
+        assert recording.count == len(list(recording.frames())) == 2
+        assert "read with its log bag.db3-wal" in recording.findings[0].text
 
 
 def test_records_damaged_download_names_the_url(bags, memory, temporary):

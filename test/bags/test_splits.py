@@ -66,7 +66,7 @@ def remarks(path):
     ("plugin", "mode"),
     [*itertools.product(StoragePlugin, list(CompressionMode)[:3]), (StoragePlugin.MCAP, CompressionMode.STORAGE)],
 )
-@pytest.mark.parametrize("form", ["folder", "without metadata", "file", "zst"])
+@pytest.mark.parametrize("form", ["folder", "without metadata", "file", "upper case", "zst"])
 def test_open_recording_every_form_and_compression_gives_the_frames(bags, plugin, mode, form):
     path = bags.camera(5, plugin=plugin, compression=mode)
     file = next(file for file in path.iterdir() if file.name != "metadata.yaml")
@@ -74,6 +74,8 @@ def test_open_recording_every_form_and_compression_gives_the_frames(bags, plugin
         (path / "metadata.yaml").unlink()
     elif form == "file":
         path = file
+    elif form == "upper case":
+        path = file.rename(file.with_name(file.name.upper()))
     elif form == "zst" and file.suffix == ".zstd":
         path = file.rename(file.with_suffix(".zst"))
     recording = open_recording(path)

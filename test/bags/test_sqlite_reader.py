@@ -7,6 +7,8 @@ import sqlite3
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from rosbags.rosbag2 import StoragePlugin
 
 from fcis_ros.bags.reader import open_recording
@@ -72,9 +74,11 @@ def test_messages_of_a_killed_recorder_are_read_with_its_log(database, tmp_path,
     path = killed(database, tmp_path / "killed", {"wal": "wal", "journal": "delete"}[suffix], committed)
     assert sorted(file.name for file in path.parent.iterdir()) == ["bag.db3", f"bag.db3-{suffix}"]
     path.parent.chmod(0o777 if writable else 0o555)
+    link = tmp_path / "link.db3"
+    link.symlink_to(path)
     before = beside(path)
-    for given in (path, path.parent):
-        recording = open_recording(given)
+    for opened in (path, path.parent, link):
+        recording = open_recording(opened)
         assert recording.count == committed and [int(record.image()[0, 0, 0]) for record in recording.frames()] == [
             *range(committed)
         ]
@@ -172,3 +176,25 @@ def test_topics_old_databases_without_schema_are_read(tmp_path, database):
 
 def test_check_whole_database_has_none(database):
     assert problems(SqliteReader(database), database) == []
+
+
+@pytest.mark.parametrize("suffix", ["wal", "journal"])
+def test_messages_any_damage_to_a_log_gives_frames_or_one_line(database, tmp_path, suffix):
+    path = killed(database, tmp_path / "killed", {"wal": "wal", "journal": "delete"}[suffix], 4)
+    log = path.with_name(f"bag.db3-{suffix}")
+    whole = log.read_bytes()
+
+    @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @given(st.integers(0, len(whole) - 1), st.integers(0, 255), st.booleans())
+    def check(at, value, cut):
+        log.write_bytes(whole[:at] if cut else whole[:at] + bytes([value]) + whole[at + 1 :])
+        before = beside(path)
+        try:
+            recording = open_recording(path)
+            frames = list(recording.frames())
+            assert len(frames) == recording.count <= COUNT
+        except InputError as error:
+            assert "\n" not in str(error)
+        assert beside(path) == before
+
+    check()

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """``fcis check``: every path is described, whatever is wrong with the others; pairs, JSON, statuses.
 
-Stand-ins take the place of the domains' inspections, which have tests of their kind; the last test has the real ones.
+Most tests have stand-ins for the inspections of the domains, which are tested beside them; the last has the real ones.
 """
 
 import json
