@@ -56,7 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
                 yield entry
 
     content = to_coco(usable(), folder.categories)
-    lost = left_out(root.name, unusable, len(folder.names))
+    lost = left_out(root.absolute().name, unusable, len(folder.names))
     if not content["images"]:
         raise InputError(f"{root}: {lost[0].text}")
     with writable(out):

@@ -63,7 +63,7 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     unusable = {result.file_name: result.reason for result in results if isinstance(result, UnusableImage)}
     evaluated = [result for result in results if not isinstance(result, UnusableImage)]
-    lost = left_out(folder.name, unusable, len(results))
+    lost = left_out(folder.absolute().name, unusable, len(results))
     if not evaluated:
         raise InputError(f"{folder}: {lost[0].text}")
     findings = (*ground_truth.findings_of(images.entries), *lost)

@@ -28,11 +28,18 @@ def kind_of(path: str) -> str:
         path: path, or URL of a recording.
 
     Raises:
-        InputError: there is nothing at the path, or nothing that a command reads.
+        InputError: there is nothing at the path, or nothing that a command reads, or it cannot be read.
     """
-    file = Path(path)
     if "://" in path:
         return RECORDING
+    try:
+        return _kind_of_path(path)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+
+
+def _kind_of_path(path: str) -> str:
+    file = Path(path)
     if file.is_dir():
         return _kind_of_folder(file)
     if not file.is_file():
@@ -79,11 +86,8 @@ def _kind_of_folder(folder: Path) -> str:
 
 
 def _kind_of_json(file: Path) -> str:
-    try:
-        with file.open("rb") as opened:
-            head = opened.read(CONFIGURATION_BYTES + 1).removeprefix(BOM)
-    except OSError as error:
-        raise InputError(f"{file}: cannot be read ({error.strerror})") from None
+    with file.open("rb") as opened:
+        head = opened.read(CONFIGURATION_BYTES + 1).removeprefix(BOM)
     if head.lstrip().startswith(b"["):
         raise InputError(f"{file}: a list, such as results of `fcis predict`; no command reads it")
     if len(head) > CONFIGURATION_BYTES:

@@ -53,7 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
         frames = tqdm(source.frames(), "record", source.count, unit="frame", mininterval=0.5)
         clip = record(frames, bag, source.count, synthetic_ground_truth if synthetic else annotated)
         if annotated:
-            crowds = annotated.count_crowds(frame.name for frame in clip.frames.values())
+            crowds = annotated.count_crowds(clip.frames.values())
             findings = annotated.findings(clip.frames.values())
     text = f"{len(clip.frames)} frames{' with ground truth' if synthetic or annotated else ''}"
     print(f"{text}{f', {crowds} crowd regions left out' if crowds else ''} -> {arguments.out}")

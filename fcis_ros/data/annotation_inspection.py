@@ -32,7 +32,7 @@ def inspect_annotations(path: Path, images: Path | None, class_names: Sequence[s
     missing: dict[str, str] = {}
     if images is not None:
         missing = _unreadable(file, images)
-        findings += left_out(images.name, missing, len(file.images))
+        findings += left_out(images.absolute().name, missing, len(file.images))
     usable = sum(image.file_name not in unusable and image.file_name not in missing for image in file.images)
     damaged = any(finding.lost for finding in findings)
     return Inspection(str(path), "annotations", _facts(labelled), _uses(labelled, usable, damaged), findings)

@@ -15,7 +15,7 @@ from fcis_ros.data.class_names import class_key
 from fcis_ros.data.coco_entries import read_entries, whole
 from fcis_ros.data.coordinate_units import relative_units
 from fcis_ros.data.image_names import name_parts
-from fcis_ros.data.segmentation import check_segmentation
+from fcis_ros.data.segmentation import segmentation_faults
 from fcis_ros.errors import InputError
 from fcis_ros.findings import Finding, counted, listing
 
@@ -116,7 +116,7 @@ def read_coco(path: str | Path) -> CocoFile:
         if (image := by_id.get(entry["image_id"])) is None:
             orphans[entry["image_id"]] += 1
         else:
-            annotations[image.id].append(_annotation(i, entry, image, categories))
+            annotations[image.id].append(_annotation(i, entry, categories))
     if orphans and not any(annotations.values()):
         raise InputError(f"{path}: {counted(orphans.total(), 'annotation')} of images that are not listed, and no others")
     listed = sum(len(annotations[image.id]) for image in repeated)
@@ -125,7 +125,7 @@ def read_coco(path: str | Path) -> CocoFile:
     twice = listed - sum(len(annotations[image.id]) for image in repeated)
     images = tuple(dict.fromkeys(by_id.values()))
     _require_masks(path, annotations)
-    checked = _check_units(path, images, annotations)
+    checked = _checked(path, images, annotations)
     findings = _findings(path.name, categories, repeated, twice, orphans)
     return CocoFile(str(path), images, categories, checked, findings)
 
@@ -165,19 +165,13 @@ def _images(path: Path, entries: list[dict[str, Any]]) -> tuple[dict[int, ImageE
     return by_id, repeated
 
 
-def _annotation(index: int, entry: Mapping[str, Any], image: ImageEntry, categories: Mapping[int, str]) -> Annotation:
+def _annotation(index: int, entry: Mapping[str, Any], categories: Mapping[int, str]) -> Annotation:
     title = f"annotation {entry['id']}" if whole(entry.get("id")) else f"annotations[{index}]"
     segmentation = entry.get("segmentation")
     if segmentation is None or (isinstance(segmentation, list) and all(polygon == [] for polygon in segmentation)):
         segmentation = []
-    fault = None
-    try:
-        if image.fault is None:
-            check_segmentation(segmentation, image.height, image.width)
-    except InputError as error:
-        fault = str(error)
-    if entry["category_id"] not in categories:
-        fault = f"names category {entry['category_id']}, which is not listed"
+    listed = entry["category_id"] in categories
+    fault = None if listed else f"names category {entry['category_id']}, which is not listed"
     box = tuple(entry["bbox"]) if entry.get("bbox") else None
     crowd, area, track_id = bool(entry.get("iscrowd")), entry.get("area"), entry.get("track_id")
     return Annotation(title, entry["category_id"], segmentation, crowd, box, area, track_id, fault)
@@ -200,29 +194,35 @@ def _require_masks(path: Path, annotations: Mapping[int, Sequence[Annotation]]) 
         raise InputError(f"{path}: no masks: all {len(entries)} objects lack a 'segmentation', {boxes} have a box")
 
 
-def _check_units(
+def _checked(
     path: Path, images: Iterable[ImageEntry], annotations: Mapping[int, Sequence[Annotation]]
 ) -> Mapping[int, Sequence[Annotation]]:
-    """Returns the annotations; those whose polygons are not in pixels have that as fault."""
-    entries = [(image, annotation) for image in images for annotation in annotations[image.id] if annotation.fault is None]
-    drawn = [(image, entry) for image, entry in entries if entry.segmentation and isinstance(entry.segmentation, list)]
+    """Returns the annotations; those with broken masks, or polygons that are not in pixels, have that as fault."""
+    entries = [(image, entry) for image in images if not image.fault for entry in annotations[image.id] if not entry.fault]
+    found = segmentation_faults(
+        [entry.segmentation for _, entry in entries], [(image.height, image.width) for image, _ in entries]
+    )
+    faults = {id(entry): fault for (_, entry), fault in zip(entries, found, strict=True) if fault}
+    masks = [(image, entry) for image, entry in entries if entry.segmentation and id(entry) not in faults]
+    drawn = [(image, entry) for image, entry in masks if isinstance(entry.segmentation, list)]
     extents = np.array([_extent(entry.segmentation) for _, entry in drawn], np.float64).reshape(-1, 4)
     sides = np.array([entry.bbox or 4 * (np.nan,) for _, entry in drawn], np.float64).reshape(-1, 4)
     boxes = np.concatenate([sides[:, :2], sides[:, :2] + sides[:, 2:]], axis=1)
     sizes = np.array([(image.width, image.height) for image, _ in drawn], np.float64).reshape(-1, 2)
     unit, units = relative_units(extents, boxes, sizes)
-    if unit and len(drawn) == sum(bool(entry.segmentation) for _, entry in entries):
+    if unit and len(drawn) == len(masks):
         raise InputError(
             f"{path}: no masks in pixels: its polygons are {unit} (largest coordinate {extents.max():g} in images of up to "
             f"{sizes[:, 0].max():.0f}x{sizes[:, 1].max():.0f})"
         )
-    wrong = {id(entry): found for (_, entry), found in zip(drawn, units, strict=True) if found}
-
-    def checked(entry: Annotation) -> Annotation:
-        found = wrong.get(id(entry))
-        return replace(entry, fault=f"its polygons are {found}, not in pixels") if found else entry
-
-    return {image_id: list(map(checked, group)) for image_id, group in annotations.items()}
+    scaled = zip(drawn, units, strict=True)
+    faults |= {id(entry): f"its polygons are {known}, not in pixels" for (_, entry), known in scaled if known}
+    if not faults:
+        return annotations
+    return {
+        image_id: [replace(entry, fault=faults.get(id(entry), entry.fault)) for entry in group]
+        for image_id, group in annotations.items()
+    }
 
 
 def _extent(polygons: Sequence[Sequence[float]]) -> tuple[float, float, float, float]:

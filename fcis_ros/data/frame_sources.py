@@ -17,7 +17,7 @@ import numpy as np
 
 from fcis_ros.data.synthetic.scenes import SyntheticScenes
 from fcis_ros.errors import InputError
-from fcis_ros.findings import Finding, by_reason
+from fcis_ros.findings import Finding, by_reason, counted, listing
 from fcis_ros.image_checks import check_image
 from fcis_ros.image_decoding import decode
 from fcis_ros.structures import Sample
@@ -126,7 +126,8 @@ def list_images(folder: Path) -> tuple[list[Path], tuple[Finding, ...]]:
     Hidden files are no part of a data set and are skipped, such as the ``._NAME.jpg`` that macOS leaves beside every NAME.jpg.
 
     Returns:
-        The files whose suffix is one of ``IMAGE_SUFFIXES``, in natural order, and findings about pictures of other formats.
+        The files whose suffix is one of ``IMAGE_SUFFIXES``, in natural order, and findings about pictures of other formats and
+        about folders inside the folder.
 
     Raises:
         InputError: the folder does not exist, cannot be read, or contains no image.
@@ -139,7 +140,11 @@ def list_images(folder: Path) -> tuple[list[Path], tuple[Finding, ...]]:
         raise InputError(f"{folder}: cannot be read ({error.strerror})") from None
     paths = [path for path in files if path.suffix.lower() in IMAGE_SUFFIXES]
     others = [path for path in files if path.suffix.lower() in OTHER_SUFFIXES]
+    folders = [path.name for path in files if path.suffix.lower() not in IMAGE_SUFFIXES and path.is_dir()]
     findings = by_reason(folder.name, "image", ((path.name, f"{path.suffix.lower()} is not read") for path in others))
+    if folders:
+        text = f"{counted(len(folders), 'folder')} inside, of which no image is read: {listing(folders)}"
+        findings += (Finding(folder.name, text, lost=False),)
     if not paths:
         seen = "".join(f"; {finding.text}" for finding in findings)
         raise InputError(f"{folder}: no images in this folder (looked for {' '.join(IMAGE_SUFFIXES)}{seen})")

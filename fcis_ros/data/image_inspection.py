@@ -30,7 +30,7 @@ class InspectedImage:
         path: path of the file.
         codec: name of its codec; empty if that is unknown.
         size: width x height in pixels; empty if it cannot be decoded.
-        bits: bits of its values, and of how many they are stored in; empty if it cannot be decoded.
+        bits: bits of its values, and those in which they are stored; empty if it cannot be decoded.
         orientation: EXIF orientation, 1 to 8.
         problem: reason why it cannot be used; None if it can.
     """
@@ -75,7 +75,7 @@ def inspect_images(paths: Sequence[Path], title: str) -> Inspection:
         "codecs": _counts(image.codec or "unknown" for image in images),
         "sizes": _counts(image.size for image in usable),
         "bits": _counts(image.bits for image in usable),
-        "orientations": _counts(str(image.orientation) for image in usable),
+        "orientations": _counts("upright" if image.orientation == UPRIGHT else f"EXIF {image.orientation}" for image in usable),
     }
     share = f"{len(usable)} of {len(images)} images"
     uses = {
@@ -96,7 +96,9 @@ def _inspected(path: Path) -> InspectedImage:
         image = replace(image, codec=header.codec, orientation=header.orientation)
         pixels = decode_stored(data, header)
         deep = pixels.dtype == np.uint16
-        image = replace(image, size=f"{pixels.shape[1]}x{pixels.shape[0]}", bits=f"{used_bits(pixels)} of 16" if deep else "8")
+        image = replace(
+            image, size=f"{pixels.shape[1]}x{pixels.shape[0]}", bits=f"{used_bits(pixels)} of 16 bits" if deep else "8 bits"
+        )
         check_image(eight_bits(pixels) if deep else pixels)
     except InputError as error:
         return replace(image, problem=str(error).removeprefix(f"{path}: "))
@@ -106,7 +108,7 @@ def _inspected(path: Path) -> InspectedImage:
 def _remarks(source: str, images: Sequence[InspectedImage]) -> list[Finding]:
     """Returns what users may not expect of images that can be used."""
     turned = [image.path.name for image in images if image.orientation != UPRIGHT]
-    deep = Counter(image.bits for image in images if image.bits.endswith("of 16"))
+    deep = Counter(image.bits for image in images if image.bits.endswith("of 16 bits"))
     names: dict[str, list[str]] = {}
     for image in images:
         names.setdefault(unicodedata.normalize("NFC", image.path.stem).casefold(), []).append(image.path.name)
@@ -116,7 +118,7 @@ def _remarks(source: str, images: Sequence[InspectedImage]) -> list[Finding]:
         text = "used as stored, without the rotation by EXIF that viewers show"
         remarks.append(f"{counted(len(turned), 'image')}: {text}: {listing(turned)}")
     if len(deep) > 1:
-        bits = ", ".join(f"{text} bits in {counted(count, 'image')}" for text, count in sorted(deep.items()))
+        bits = ", ".join(f"{text} in {counted(count, 'image')}" for text, count in sorted(deep.items()))
         remarks.append(f"{deep.total()} images: each reduced to 8 bits by its largest value: {bits}")
     if alike:
         text = "names that differ by folder, suffix, case or Unicode form only, so that annotations may mean either"

@@ -6,12 +6,13 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from fcis_ros.bags.writer import ClipFrame
-from fcis_ros.data.coco import read_coco
+from fcis_ros.data.coco import ImageEntry, read_coco
 from fcis_ros.data.frame_sources import Frame
 from fcis_ros.data.segmentation import to_instances
 from fcis_ros.data.synthetic.scenes import CLASS_NAMES
+from fcis_ros.errors import InputError
 from fcis_ros.evaluation.image_ground_truth import ImageGroundTruth
-from fcis_ros.findings import Finding, listing
+from fcis_ros.findings import Finding, counted, listing
 from fcis_ros.metrics.track_scores import true_instances
 from fcis_ros.structures import Instances
 
@@ -45,9 +46,9 @@ class ClipGroundTruth:
 
         Crowd regions are left out.
         """
-        image = self._images.find(frame.name)
         height, width = frame.image.shape[:2]
-        if image is None or self._images.fault(image, height, width):
+        image, fault = self._find(frame.name, height, width)
+        if image is None or fault:
             return None
         objects = [entry for entry in self._images.objects(image) if not entry["iscrowd"]]
         instances, kept = to_instances(objects, height, width, self._class_names)
@@ -55,20 +56,28 @@ class ClipGroundTruth:
 
     def findings(self, frames: Iterable[ClipFrame]) -> tuple[Finding, ...]:
         """Returns what recorded frames lack of their ground truth, and remarks."""
-        annotated = [(frame, image) for frame in frames if (image := self._images.find(frame.name))]
-        faults = [(frame.name, self._images.fault(image, frame.height, frame.width)) for frame, image in annotated]
-        reasons = [f"{name} ({fault})" for name, fault in faults if fault]
-        text = f"{len(reasons)} of {len(annotated)} annotated frames are without ground truth: {listing(reasons)}"
-        lost = (Finding(self._name, text),) if reasons else ()
-        return self._images.findings_of([image for _, image in annotated]) + lost
+        found = [(frame.name, *self._find(frame.name, frame.height, frame.width)) for frame in frames]
+        annotated = [image for _, image, _ in found if image]
+        reasons = [f"{name} ({fault})" for name, _, fault in found if fault]
+        text = f"{counted(len(reasons), 'annotated frame')} recorded without ground truth: {listing(reasons)}"
+        return self._images.findings_of(annotated) + ((Finding(self._name, text),) if reasons else ())
 
-    def count_crowds(self, names: Iterable[str]) -> int:
+    def count_crowds(self, frames: Iterable[ClipFrame]) -> int:
         """Returns the number of crowd regions in frames, which a message cannot hold.
 
         Raises:
             InputError: none of the frames is annotated.
         """
-        names = list(names)
-        self._images.require_match(names)
-        images = [image for name in names if (image := self._images.find(name)) and image.id not in self._images.unusable]
+        frames = list(frames)
+        self._images.require_match(frame.name for frame in frames)
+        found = [self._find(frame.name, frame.height, frame.width) for frame in frames]
+        images = [image for image, fault in found if image and not fault]
         return sum(entry["iscrowd"] for image in images for entry in self._images.objects(image))
+
+    def _find(self, name: str, height: int, width: int) -> tuple[ImageEntry | None, str | None]:
+        """Returns the annotated image of a frame, if there is one, and why it cannot be used."""
+        try:
+            image = self._images.find(name)
+        except InputError as error:  # the name may be that of several images
+            return None, str(error)
+        return image, self._images.fault(image, height, width) if image else None

@@ -71,15 +71,15 @@ def run_demo(
     elif synthetic and set(CLASS_NAMES) & set(class_names):
         ground_truth = GroundTruthTopic(recording, TRUTH_TOPIC, class_names)
         described = {"topic": TRUTH_TOPIC, "matched_by": ground_truth.matched_by}
+    inputs = EvaluationInputs([recording], [ground_truth] if ground_truth else None, class_names)
     answers = play(spec, playback, class_names, folder, len(sent))
     rate = playback.rate or source.rate
     (short,) = short_names([without_secrets(name)])
     description = source.description if is_live(name) else without_folders(source.description, [str(Path(name))])
-    inputs = EvaluationInputs([recording], [ground_truth] if ground_truth else None, class_names)
     about = {
         "bags": [bag_entry(recording, CLIP, in_folder=True)],
         "input": f"{description}, {rate:g} frames/s", "truth": described, "seed": seed if synthetic else None,
-        "findings": to_json([*source.findings, *inputs.findings]),
+        "findings": to_json((*source.findings, *inputs.findings)),
         "left_out": {short: [f"frame {frame.name}: {frame.problem}" for frame in clip.unusable]},
     }  # fmt: skip
     evaluate_answers(inputs, answers, spec, playback.rate, about, folder)

@@ -118,15 +118,20 @@ class AnnotationFile:
 
     def find(self, record: BagFrame, height: int, width: int) -> FrameGroundTruth | None:
         """See ``GroundTruth``."""
-        if self.matched_by == "stamp":
-            image = self._by_stamp.get(record.stamp)
-        else:
-            image = self._images.find(record.name) if self.matched_by == "name" else self._images.images[record.index]
+        try:
+            image = self._image(record)
+        except InputError as error:  # the name may be that of several images
+            raise UnusableGroundTruth(f"{record.name}: unusable ground truth ({error})") from None
         if image is None:
             return None
         if reason := self._images.fault(image, height, width):
             raise UnusableGroundTruth(f"{image.file_name}: unusable ground truth ({reason})")
         return FrameGroundTruth(image.id, image.id, self._images.objects(image))
+
+    def _image(self, record: BagFrame) -> ImageEntry | None:
+        if self.matched_by == "stamp":
+            return self._by_stamp.get(record.stamp)
+        return self._images.find(record.name) if self.matched_by == "name" else self._images.images[record.index]
 
     def no_match(self, frames: int) -> InputError:
         """See ``GroundTruth``."""

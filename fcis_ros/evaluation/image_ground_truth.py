@@ -3,7 +3,7 @@
 """Ground truth of named images: COCO annotations found by file name."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -75,18 +75,22 @@ class ImageGroundTruth:
         Raises:
             InputError: several images have the name.
         """
-        matches: list[ImageEntry] = []
+        matches = self.candidates(frame_name)
+        if len(matches) > 1:
+            examples = ", ".join(image.file_name for image in matches[:2])
+            raise InputError(f"{self._file.origin}: frame {frame_name} may be any of {len(matches)} images ({examples} ...)")
+        return matches[0] if matches else None
+
+    def candidates(self, frame_name: str) -> Sequence[ImageEntry]:
+        """Returns the images that a frame may be, see ``find``."""
         for parts in variants(frame_name):
             ends = [self._paths[end] for start in range(len(parts)) if (end := parts[start:]) in self._paths]
             name = PurePosixPath(parts[-1])
             # A bare name such as 000012, or one with another suffix; "a.b" may be a stem itself.
             by_name = self._names.get(name.name) or self._stems.get(name.name) or self._stems.get(name.stem) or []
             if matches := ends[0] if ends else by_name:
-                break
-        if len(matches) > 1:
-            examples = ", ".join(image.file_name for image in matches[:2])
-            raise InputError(f"{self._file.origin}: frame {frame_name} may be any of {len(matches)} images ({examples} ...)")
-        return matches[0] if matches else None
+                return matches
+        return []
 
     def folder(self, path: Path) -> ImageFolder:
         """Returns the image files in a folder."""
@@ -99,7 +103,7 @@ class ImageGroundTruth:
     def require_match(self, frame_names: Iterable[str]) -> None:
         """Raises InputError if no frame is annotated."""
         names = list(frame_names)
-        if not any(self.find(name) for name in names):
+        if not any(self.candidates(name) for name in names):
             example = next((image.file_name for image in self.images), "none")
             raise InputError(
                 f"{self._file.origin}: none of the {len(self.images)} file names in it (such as {example}) "

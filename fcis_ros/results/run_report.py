@@ -68,7 +68,7 @@ def content(report: Mapping[str, Any], folder: Path, pictures: list[Picture]) ->
     if missing := _missing(report):
         warnings.append(f"Missing pictures: {missing}.")
     model = f"{report['model']} on {report['device']}, {report['precision']}"
-    intro = f"{model}. Every frame of the recording was evaluated, offline."
+    intro = f"{model}. Every usable frame was evaluated, offline."
     live = RunReader(folder).live() if report["mode"] == "live" else None
     if live:
         pace = f"at {live['rate']:g} frames per second" if live["rate"] else "at the recorded times"

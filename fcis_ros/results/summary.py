@@ -136,6 +136,7 @@ def summarise(folder: Path, score: float | None = None) -> dict[str, Any]:
         counts.leave_out(source, problems)
     unusable = sum(counts.reasons.values())
     findings = [*from_json(what.get("findings", ())), *counts.findings(), *unfinished(run, bag_names)]
+    findings += unmatched(run, counts.annotated, counts.frames - unusable)
     return {
         "mode": what["mode"],
         "complete": run["state"] == COMPLETE,
@@ -223,6 +224,20 @@ def unfinished(run: Mapping[str, Any], names: Sequence[str]) -> Iterator[Finding
         reason = run["problem"] or "run the same command again to resume"
         text = without_folders(reason, [bag["path"] for bag in run["what"]["bags"]])
         yield Finding(_first(names), f"not complete ({run['state']}): {text}")
+
+
+def unmatched(run: Mapping[str, Any], annotated: int, usable: int) -> Iterator[Finding]:
+    """Yields that ground truth belongs to none of the frames of a whole evaluation; one shard may have none of them.
+
+    Args:
+        run: content of run.json.
+        annotated: number of frames with ground truth.
+        usable: number of usable frames.
+    """
+    truth = run["what"]["truth"]
+    if truth and usable and not annotated and run["state"] == COMPLETE and run["what"]["shard"][1] == 1:
+        name = truth.get("file") or truth.get("topic") or "ground truth"
+        yield Finding(name, f"of none of {counted(usable)}, matched by {truth['matched_by']}")
 
 
 def counted(frames: int) -> str:

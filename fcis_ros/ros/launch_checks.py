@@ -117,6 +117,8 @@ def source(name: str, text: str, topic_in_it: str, open_recording: Callable[[str
         topic_in_it: topic of the images in a recording; empty for the only one.
         open_recording: function that opens a recording (path, topic); None if the library for it is not installed.
     """
+    if text == "none" and not topic_in_it:
+        return
     from fcis_ros.data.frame_sources import is_bag, is_live, is_missing_device, is_stream, open_source, without_secrets
 
     shown = without_secrets(text)

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The node that a source plays to: waits until it reads the images, paces them, and waits for the last answer."""
 
+import math
 import time
 from collections.abc import Callable
 from typing import Any
@@ -48,7 +49,7 @@ class PlayedNode:
         self._camera: str | None = None  # name of the status of the camera that reads the images
         self._input = ""  # what the camera reads, and with which quality of service
         self._same = 0  # statuses in a row with this input
-        self._status = "it is not running yet"
+        self._status, self._heard = "", -math.inf  # what the node has said last, and when
         self._limit: int | None = None  # largest number of frames under way; None for no limit
         node.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, 10)
 
@@ -67,7 +68,8 @@ class PlayedNode:
         while not (self._settled() and images.get_subscription_count()):
             if time.monotonic() - said > SAY_SECONDS:
                 said = time.monotonic()
-                self._node.get_logger().info(f"waiting for {self._name}: {self._status}")
+                running = said - self._heard < SAY_SECONDS
+                self._node.get_logger().info(f"waiting for {self._name}: {self._status if running else 'it is not running'}")
             self._spin(SPIN_SECONDS)
 
     def wait_for_room(self) -> None:
@@ -86,6 +88,7 @@ class PlayedNode:
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
         for status in message.status:
             if status.hardware_id == self._name:
+                self._heard = time.monotonic()
                 values = {entry.key: entry.value for entry in status.values}
                 if "frames_received" in values:
                     self._on_camera(status.name, values)
@@ -107,7 +110,7 @@ class PlayedNode:
             self._status = f"it reads {topic}, not {self._topic}"
 
     def _on_model(self, message: str, values: dict[str, str]) -> None:
-        if message != "active":
+        if message != "active" or not self._status:
             self._status = f"it is {message}"
         if "frame_policy" in values:
             self._limit = min(UNANSWERED, int(values["queue_size"])) if values["frame_policy"] == "every" else None

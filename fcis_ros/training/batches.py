@@ -9,7 +9,7 @@ from functools import lru_cache
 import cv2
 import numpy as np
 import torch
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, get_worker_info
 
 from fcis_ros.errors import InputError
 from fcis_ros.structures import Sample
@@ -85,7 +85,7 @@ class Batches:
             workers: number of processes that make the batches; 0: this process makes them. The batches do not depend on it.
 
         Raises:
-            InputError: an image cannot be read.
+            InputError: an image cannot be read, a batch does not fit into shared memory, or a process was killed.
         """
         loader = DataLoader(
             _ErrorsAsItems(self),
@@ -95,9 +95,18 @@ class Batches:
             prefetch_factor=4 if workers else None,
             generator=torch.Generator(),  # else it would draw from the global one
         )
-        for items in loader:
+        batches = iter(loader)
+        while True:
+            try:
+                items = next(batches, None)
+            except RuntimeError as error:
+                if not str(error).startswith("DataLoader worker"):
+                    raise
+                raise InputError(f"a process that makes batches has ended: {str(error).splitlines()[0]}") from None
             if isinstance(items, InputError):
                 raise items
+            if items is None:
+                return
             yield items
 
     def _item(self, number: int) -> TrainItem:
@@ -114,7 +123,11 @@ class Batches:
 
 
 class _ErrorsAsItems(Dataset):
-    """Hands an InputError to the main process as an item: raised in a worker, its message would become a traceback."""
+    """Hands an InputError to the main process as an item: raised in a worker, its message would become a traceback.
+
+    A worker puts its tensors into shared memory here. Left to the thread that sends them, a lack of shared memory would only be
+    printed by it, and the main process would wait for ever.
+    """
 
     def __init__(self, batches: Batches):
         self.batches = batches
@@ -122,6 +135,15 @@ class _ErrorsAsItems(Dataset):
     def __getitem__(self, step: int) -> list[TrainItem] | InputError:
         cv2.setNumThreads(0)  # one process of several
         try:
-            return self.batches[step]
+            items = self.batches[step]
         except InputError as error:
             return error
+        if get_worker_info() is not None:
+            try:
+                for tensor in (value for item in items for value in vars(item).values()):
+                    tensor.share_memory_()
+            except (RuntimeError, OSError) as error:
+                reason = str(error).splitlines()[0]
+                advice = "enlarge /dev/shm, or take a smaller batch"
+                return InputError(f"a batch does not fit into shared memory ({reason}); {advice}")
+        return items

@@ -63,7 +63,7 @@ def check_images(
     if lost and not skip_damaged:
         advice = "`fcis check` lists everything; --skip-damaged leaves it out"
         raise InputError(f"{images.path}: {'; '.join(lost)} ({advice})")
-    findings = images.findings + left_out(images.image_dir.name, faults, len(images))
+    findings = images.findings + left_out(images.image_dir.absolute().name, faults, len(images))
     return CheckedImages(images.without(faults), digests, (*sorted({*excluded, *faults}),), findings)
 
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """``fcis check``: every path is described, whatever is wrong with the others; pairs, JSON, statuses.
 
-The domains' inspections stand in here; their tests are beside them.
+Most tests have stand-ins for the inspections of the domains, which are tested beside them; the last has the real ones.
 """
 
 import json
@@ -10,7 +10,8 @@ import sys
 import types
 
 import pytest
-from cli_inputs import CONFIG
+from cli_inputs import CONFIG, write_annotations
+from recordings import Bags
 
 from fcis_ros.cli.main import main
 from fcis_ros.errors import InputError
@@ -120,3 +121,26 @@ def test_check_checkpoint_and_results_are_described(tmp_path, model, capfd):
     assert ["classes", "car,", "pedestrian,", "bicyclist"] in rows and ["steps", "in", "the", "log", "20"] in rows
     assert main(["check", str(tmp_path / "clip.mp4")]) == 2
     assert "clip.mp4: not a video" in capfd.readouterr().out
+
+
+def test_check_says_what_the_commands_say(tmp_path, images, model, capfd):
+    """A file of the recording is empty, an image is cut off, and an object is of no class of the model."""
+    whole = Bags(tmp_path).camera(3, name="drive")
+    (whole / "drive_1.mcap").touch()
+    (whole / "metadata.yaml").unlink()
+    (images / "b.png").write_bytes((images / "b.png").read_bytes()[:200])
+    truth = write_annotations(tmp_path / "truth.json", categories=[{"id": 5, "name": "car"}, {"id": 2, "name": "forklift"}])
+    assert main(["check", *map(str, (whole, images, truth, model)), "--json"]) == 2
+    captured = capfd.readouterr()
+    recording, folder, annotations, checkpoint = json.loads(captured.out)["inspections"]
+    assert [each["status"] for each in (recording, folder, annotations, checkpoint)] == [2, 2, 2, 0]
+    assert captured.err.splitlines()[-1] == "fcis: 3 of 4 inputs cannot be used, or not as a whole"
+
+    options = ["--checkpoint", str(model), "--device", "cpu", "--out"]
+    assert main(["evaluate-bag", str(whole), *options, str(tmp_path / "bag")]) == 2
+    assert json.loads((tmp_path / "bag/report.json").read_text())["findings"] == recording["findings"] != []
+    assert main(["predict", str(images), *options, str(tmp_path / "predicted")]) == 2
+    said = [line for line in capfd.readouterr().err.splitlines() if line.startswith("fcis: ")]
+    assert said[-1] == "fcis: {source}: {text}".format(**folder["findings"][0])
+    assert main(["evaluate", "--annotations", str(truth), "--images", str(images), *options, str(tmp_path / "images.out")]) == 2
+    assert json.loads((tmp_path / "images.out/report.json").read_text())["findings"] == annotations["findings"] != []

@@ -30,6 +30,8 @@ def test_evaluate_bag_recording_writes_the_report(command, annotations, tmp_path
     others = write_annotations(tmp_path / "others.json", images=[], annotations=[])
     assert main([*command, str(tmp_path / "none"), "--annotations", str(others)]) == 2
     assert "annotations of other frames" in capsys.readouterr().err
+    assert main([*command, str(tmp_path / "none"), "--annotations", str(others)]) == 2  # complete, and reported again
+    assert capsys.readouterr().err.endswith("fcis: others.json: of none of 2 frames, matched by name\n")
     assert main([*command, str(tmp_path / "none"), "--topic", "/up"]) == 2
     assert "no images on topic /up" in capsys.readouterr().err
 

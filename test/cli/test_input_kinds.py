@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What ``fcis check`` takes a path for."""
 
+import errno
 import json
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -83,6 +85,18 @@ def test_kind_of_other_file_is_refused(tmp_path, name, content, says):
     path = tmp_path / ("nowhere" if name == "folder/.hidden" else name)
     with pytest.raises(InputError, match=says):
         kind_of(str(path))
+
+
+def test_kind_of_unreadable_path_is_refused(tmp_path, monkeypatch):
+    with pytest.raises(InputError, match="cannot be read \\(File name too long\\)"):
+        kind_of("a" * 300)
+
+    def denied(folder):
+        raise PermissionError(errno.EACCES, "Permission denied", str(folder))
+
+    monkeypatch.setattr(Path, "iterdir", denied)
+    with pytest.raises(InputError, match=f"{tmp_path}: cannot be read"):
+        kind_of(str(tmp_path))
 
 
 def test_kind_of_other_folder_says_what_it_holds(tmp_path):

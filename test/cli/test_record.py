@@ -9,6 +9,7 @@ from pictures import encoded
 
 from fcis_ros.bags.reader import open_recording
 from fcis_ros.cli.main import main
+from fcis_ros.messages.typestore import MASKS
 
 
 def test_record_images_writes_a_recording(images, annotations, model, tmp_path, capsys):
@@ -74,3 +75,17 @@ def test_record_folder_with_another_recording_is_refused(images, tmp_path, capsy
 
 def test_record_camera_is_refused_without_secrets(tmp_path, capfd):
     refused(capfd, ["record", "rtsp://user:secret@host/live", "--out", tmp_path / "bag"], "rtsp://***@host/live: a camera is")
+
+
+def test_record_frame_with_broken_annotations_is_recorded_without_ground_truth(images, tmp_path, capfd):
+    """A stray point in one image; the other image keeps its ground truth."""
+    objects = [
+        {"image_id": 7, "category_id": 5, "segmentation": [[8, 8, 24, 8, 24, 24, 8, 24]]},
+        {"image_id": 3, "category_id": 5, "segmentation": [[8, 8]]},
+    ]
+    annotations = write_annotations(tmp_path / "a.json", annotations=objects)
+    assert main(["record", str(images), "--annotations", str(annotations), "--out", str(tmp_path / "bag")]) == 2
+    last = capfd.readouterr().err.splitlines()[-1]
+    assert last.startswith("fcis: a.json: 1 annotated frame recorded without ground truth: b.png (annotations[1]: a polygon")
+    recording = open_recording(tmp_path / "bag")
+    assert recording.count == 2 and len(list(recording.messages({"/truth/masks": (MASKS,)}))) == 1

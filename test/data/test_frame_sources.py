@@ -267,6 +267,14 @@ def test_list_images_pictures_of_other_formats_are_findings(tmp_path):
         list_images(tmp_path)
 
 
+def test_list_images_folders_inside_are_a_remark(tmp_path):
+    (tmp_path / "a.png").write_bytes(b"-")
+    for name in ("left", "v1.0", ".thumbnails"):
+        (tmp_path / name).mkdir()
+    _, (finding,) = list_images(tmp_path)
+    assert finding.text == "2 folders inside, of which no image is read: left, v1.0" and not finding.lost
+
+
 def test_read_image_of_a_camera_sensor_is_refused(tmp_path):
     """It is a TIFF whose first picture is a preview."""
     (tmp_path / "a.dng").write_bytes(tiff([smooth()]))

@@ -20,8 +20,8 @@ def test_inspect_folder_counts_what_is_there(tmp_path):
     found = inspect_folder(tmp_path)
     assert (found.path, found.kind, found.findings) == (str(tmp_path), "images", ())
     assert found.facts == {
-        "images": 4, "usable": 4, "codecs": {"JPEG": 3, "PNG": 1}, "sizes": {"48x36": 3, "20x10": 1}, "bits": {"8": 4},
-        "orientations": {"1": 4},
+        "images": 4, "usable": 4, "codecs": {"JPEG": 3, "PNG": 1}, "sizes": {"48x36": 3, "20x10": 1}, "bits": {"8 bits": 4},
+        "orientations": {"upright": 4},
     }  # fmt: skip
     assert found.uses["predict"] == "finds instances in 4 of 4 images"
     json.dumps(found.facts)
@@ -52,10 +52,11 @@ def test_inspect_images_orientation_depth_and_equal_names_are_remarks(tmp_path):
     (tmp_path / "\u00e9.png").write_bytes(encoded("png", np.full((9, 9), 4000, np.uint16)))
     found = inspect_images(sorted(tmp_path.iterdir()), "4 images")
     assert exit_status(found.findings) == 0 and len(found.findings) == 3
+    assert found.facts["orientations"] == {"upright": 3, "EXIF 6": 1}
     turned, deep, alike = (finding.text for finding in found.findings)
     assert turned == "1 image: used as stored, without the rotation by EXIF that viewers show: a.jpg"
     assert deep.endswith("10 of 16 bits in 1 image, 12 of 16 bits in 1 image")
-    assert found.facts["bits"] == {"8": 2, "10 of 16": 1, "12 of 16": 1}
+    assert found.facts["bits"] == {"8 bits": 2, "10 of 16 bits": 1, "12 of 16 bits": 1}
     assert alike.startswith("4 images: names that differ") and "A.png, a.jpg" in alike
 
 

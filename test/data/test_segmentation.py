@@ -10,7 +10,7 @@ from hypothesis.extra import numpy as arrays
 from pycocotools import mask as coco_mask
 
 from fcis_ros import rle
-from fcis_ros.data.segmentation import decode_segmentation, encode_segmentation, to_instances
+from fcis_ros.data.segmentation import decode_segmentation, encode_segmentation, segmentation_faults, to_instances
 from fcis_ros.errors import InputError
 
 
@@ -33,6 +33,27 @@ def test_decode_of_encoded_mask_gives_the_mask(mask):
         np.testing.assert_array_equal(decode_segmentation({"size": size, "counts": counts}, *size), mask)
 
 
+@given(st.lists(arrays.arrays(bool, st.tuples(st.integers(1, 20), st.integers(1, 20))), max_size=5), st.data())
+def test_segmentation_faults_of_many_are_those_of_each(masks, data):
+    """Sound ones of all kinds, and some whose image has another number of pixels."""
+    segmentations, sizes = [], []
+    for mask in masks:
+        height, width = mask.shape
+        compressed = coco_mask.encode(np.asfortranarray(mask, np.uint8))["counts"].decode()
+        counts = data.draw(st.sampled_from([compressed, compressed[:-1] + "0", "0", rle.encode(mask).tolist(), "x", [1]]))
+        run_lengths = {"size": [height, width], "counts": counts}
+        segmentations.append(data.draw(st.sampled_from([run_lengths, [[0, 0, 3, 0, 3, 3]], [[1]]])))
+        sizes.append((height, width))
+    faults = segmentation_faults(segmentations, sizes)
+    for segmentation, size, fault in zip(segmentations, sizes, faults, strict=True):
+        if fault is None:
+            encode_segmentation(segmentation, *size)
+        else:
+            with pytest.raises(InputError) as error:
+                encode_segmentation(segmentation, *size)
+            assert str(error.value) == fault
+
+
 def test_decode_empty_list_gives_empty_mask():
     assert decode_segmentation([], 4, 6).shape == (4, 6) and not decode_segmentation([], 4, 6).any()
 
@@ -46,9 +67,9 @@ def test_decode_empty_list_gives_empty_mask():
         ({"size": [6, 8], "counts": [5, 1_000_000_000]}, "do not add up"),  # stalls pycocotools
         ({"size": [6, 8], "counts": [1.5]}, "neither a string nor a list of whole numbers"),
         ({"size": [6, 8], "counts": None}, "neither a string nor a list of whole numbers"),
-        ({"size": [6, 8], "counts": "é"}, "that no COCO tool writes"),
-        ({"size": [6, 8], "counts": "o" * 13 + "1"}, "that no COCO tool writes"),
-        ({"size": [6, 8], "counts": "oo"}, "middle of a number"),
+        ({"size": [6, 8], "counts": "é"}, "not what COCO's tools write"),
+        ({"size": [6, 8], "counts": "o" * 13 + "1"}, "not what COCO's tools write"),
+        ({"size": [6, 8], "counts": "oo"}, "not what COCO's tools write"),
         ({"counts": [1]}, "neither polygons nor run lengths"),
         ("text", "neither polygons nor run lengths"),
         ([[1, 2, 3, 4]], "three x, y pairs"),

@@ -2,6 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which image comes when; seed 0 throughout."""
 
+import os
+import resource
+import signal
+
 import numpy as np
 import pytest
 
@@ -104,3 +108,26 @@ def test_load_of_an_unreadable_photo_raises_its_one_line_message(workers):
 
     with pytest.raises(InputError, match=r"^a\.png: no such image file$"):
         next(Batches(config(), Unreadable([0]), None).load(0, workers))
+
+
+def test_load_without_shared_memory_raises_in_one_line():
+    """A limit of the worker's files stands for a full /dev/shm: the process that waits for the batch must not wait for ever."""
+
+    class Limited(list):
+        def __getitem__(self, index):
+            resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+            return Sample(np.zeros((32, 32, 3), np.uint8), np.zeros((0, 32, 32), bool), NOTHING, NOTHING.astype(bool), "a.png")
+
+    with pytest.raises(InputError, match=r"^a batch does not fit into shared memory \(.*; enlarge /dev/shm") as error:
+        next(Batches(config(), Limited([0]), None).load(0, 1))
+    assert "\n" not in str(error.value)
+
+
+def test_load_of_a_killed_worker_raises_in_one_line():
+    class Killing(list):
+        def __getitem__(self, index):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    with pytest.raises(InputError, match="^a process that makes batches has ended: DataLoader worker") as error:
+        next(Batches(config(), Killing([0]), None).load(0, 1))
+    assert "\n" not in str(error.value)

@@ -193,3 +193,34 @@ def test_train_killed_and_restarted_process_gives_the_same_bits(tmp_path, photos
     assert len(starts) == 2 and starts[1]["step"] >= 4 and [start["processes"] for start in starts] == [2, 2]
     straight, killed = tensors(tmp_path / "straight"), tensors(out)
     assert straight.keys() == killed.keys() and all(torch.equal(straight[name], killed[name]) for name in straight)
+
+
+@pytest.mark.slow
+def test_train_two_processes_agree_on_damaged_images(tmp_path, photos):
+    """Refused by both, without a traceback; or left out by both, which train on the same images as one process."""
+    (tmp_path / "2.png").write_bytes(b"cut")
+    arguments = ["train", "--config", write_config(tmp_path / "run.json"), *photos, "--device", "cpu", "--out"]
+    refused = subprocess.run(
+        command(2, *arguments, tmp_path / "refused"), env=ENVIRONMENT, capture_output=True, text=True, timeout=240
+    )
+    said = [line for line in refused.stderr.splitlines() if line.startswith("fcis: ")]
+    assert refused.returncode != 0 and len(said) == 2 and said[0] == said[1]
+    assert "1 of 4 images cannot be used: 2.png" in said[0]
+    for processes in (1, 2):
+        run(processes, *arguments, tmp_path / str(processes), "--skip-damaged")
+    data = [checkpoint.read_metadata(tmp_path / f"{count}/model.safetensors")[1]["data"] for count in (1, 2)]
+    assert data[0] == data[1] and data[0]["excluded"] == ["2.png"]
+
+
+@pytest.mark.slow
+def test_evaluate_two_processes_leave_out_the_same_images(tmp_path, photos, tiny_checkpoint):
+    (tmp_path / "2.png").write_bytes(b"cut")
+    reports = []
+    for processes in (1, 2):
+        out = tmp_path / str(processes)
+        options = ["--checkpoint", tiny_checkpoint, "--device", "cpu", "--precision", "fp32"]
+        arguments = ["evaluate", *photos, *options, "--out", out]
+        done = subprocess.run(command(processes, *arguments), env=ENVIRONMENT, capture_output=True, text=True, timeout=240)
+        assert done.returncode != 0 and "1 of 4 images cannot be used: 2.png" in done.stderr
+        reports.append(json.loads((out / "report.json").read_text()))
+    assert reports[0]["ap"] == reports[1]["ap"] and reports[0]["findings"] == reports[1]["findings"]
