@@ -31,6 +31,7 @@ def run(arguments: argparse.Namespace) -> int:
     from tqdm import tqdm
 
     from fcis_ros.cli.output import finished_folder, print_findings
+    from fcis_ros.data.image_inspection import turned_images
     from fcis_ros.data.labelled_images import left_out
     from fcis_ros.evaluation.annotated_images import AnnotatedImages, UnusableImage, evaluate_images, shown_images
     from fcis_ros.evaluation.image_ground_truth import ImageGroundTruth
@@ -66,7 +67,8 @@ def run(arguments: argparse.Namespace) -> int:
     lost = left_out(folder.absolute().name, unusable, len(results))
     if not evaluated:
         raise InputError(f"{folder}: {lost[0].text}")
-    findings = (*ground_truth.findings_of(images.entries), *lost)
+    turned = turned_images(folder.absolute().name, map(images.path_of, images.entries))
+    findings = (*ground_truth.findings_of(images.entries), *turned, *lost)
     about: dict[str, Any] = {"device": str(predictor.device), "precision": predictor.precision, "model": predictor.name}
     about["input"] = f"{len(images.entries)} images of {folder.resolve().name}"
     about["truth"] = {"file": annotations.name, "sha256": sha256(annotations)}

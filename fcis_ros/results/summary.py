@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from fcis_ros.findings import LISTED, Finding, from_json, to_json
+from fcis_ros.findings import LISTED, Finding, counted, from_json, to_json
 from fcis_ros.metrics.average_precision import RECALLS, curves, measure, sweep
 from fcis_ros.results.frame_record import DetectionCounts, FrameRecord, count_detections, to_table
 from fcis_ros.results.frame_selection import FrameSelection, frame_key
@@ -37,6 +37,7 @@ class ObjectCounts:
         self._shown: dict[tuple[int, int], dict[str, Any]] = {}  # of the frames to show
         self._bins: dict[tuple[int, int], dict[str, Any]] = {}
         self._problems: Counter[tuple[str, str]] = Counter()  # unusable frames by source and reason
+        self._other_classes: Counter[tuple[str, str]] = Counter()  # objects by source and class that the model lacks
         self._selection = FrameSelection(score)
         self.frames = self.annotated = self.repeated = self.tracked = self.detections = 0
         self.unusable: str | None = None
@@ -58,6 +59,8 @@ class ObjectCounts:
         if frame["problem"]:
             self.leave_out(self._bag_names[frame["bag"]], [frame["problem"]])
             return
+        for name, count in frame.get("other_classes", {}).items():
+            self._other_classes[self._bag_names[frame["bag"]], name] += count
         counts, annotated = count_detections(frame, self._score), frame["truth"] is not None
         if not annotated:  # only the number of detections is known
             counts = DetectionCounts(counts.score, 0, 0, 0, 0.0, counts.detections)
@@ -87,16 +90,19 @@ class ObjectCounts:
         return dict(sorted(reasons.items()))
 
     def findings(self) -> Iterator[Finding]:
-        """Yields a finding for every reason of unusable frames, the most frequent first; rare ones are counted together."""
+        """Yields a finding for every reason of unusable frames, the most frequent first (rare ones are counted together), and a
+        remark for every class of the frames' ground truth that the model lacks."""
         by_source: dict[str, list[tuple[int, str]]] = {}
         for (source, reason), count in self._problems.items():
             by_source.setdefault(source, []).append((-count, reason))
         for source, reasons in by_source.items():
             ordered = sorted(reasons)
             for count, reason in ordered[:LISTED]:
-                yield Finding(source, f"{counted(-count)}: {reason}")
+                yield Finding(source, f"{counted(-count, 'frame')}: {reason}")
             if rare := ordered[LISTED:]:
-                yield Finding(source, f"{counted(-sum(count for count, _ in rare))}: {len(rare)} other reasons")
+                yield Finding(source, f"{counted(-sum(count for count, _ in rare), 'frame')}: {len(rare)} other reasons")
+        for (source, name), count in sorted(self._other_classes.items()):
+            yield Finding(source, f"{counted(count, 'object')} of class {name}, which the model does not have", lost=False)
 
     def gallery(self) -> dict[str, list[dict[str, Any]]]:
         """Returns the frames to show: best, worst and missed, highest rank first."""
@@ -237,12 +243,7 @@ def unmatched(run: Mapping[str, Any], annotated: int, usable: int) -> Iterator[F
     truth = run["what"]["truth"]
     if truth and usable and not annotated and run["state"] == COMPLETE and run["what"]["shard"][1] == 1:
         name = truth.get("file") or truth.get("topic") or "ground truth"
-        yield Finding(name, f"of none of {counted(usable)}, matched by {truth['matched_by']}")
-
-
-def counted(frames: int) -> str:
-    """Returns a number of frames as text."""
-    return f"{frames} frame{'s' * (frames != 1)}"
+        yield Finding(name, f"of none of {counted(usable, 'frame')}, matched by {truth['matched_by']}")
 
 
 def describe(bags: list[Mapping[str, Any]]) -> str:

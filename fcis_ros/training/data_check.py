@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from tqdm import tqdm
 
 from fcis_ros.data.coco_dataset import CocoDataset
+from fcis_ros.data.image_inspection import turned_images
 from fcis_ros.data.labelled_images import left_out
 from fcis_ros.errors import InputError
 from fcis_ros.files import sha256
@@ -63,7 +64,8 @@ def check_images(
     if lost and not skip_damaged:
         advice = "`fcis check` lists everything; --skip-damaged leaves it out"
         raise InputError(f"{images.path}: {'; '.join(lost)} ({advice})")
-    findings = images.findings + left_out(images.image_dir.absolute().name, faults, len(images))
+    folder = images.image_dir.absolute().name
+    findings = images.findings + turned_images(folder, images.paths) + left_out(folder, faults, len(images))
     return CheckedImages(images.without(faults), digests, (*sorted({*excluded, *faults}),), findings)
 
 
