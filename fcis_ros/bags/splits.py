@@ -149,6 +149,9 @@ def open_splits(path: Path) -> tuple[tuple[Split, ...], tuple[Finding, ...]]:
     for split in splits:
         if split.damage:
             findings.append(Finding(title(path, split.file), split.damage))
+        elif split.file.messages and split.file.messages > split.count:  # repaired since, or the recorder has dropped some
+            text = f"{split.count} messages; metadata.yaml counts {split.file.messages}"
+            findings.append(Finding(title(path, split.file), text, lost=False))
         if logs := split.files[1:]:
             size = sum(log.stat().st_size for log in logs)
             text = f"read with its log {logs[0].name} ({size} bytes): the recorder was killed"

@@ -291,6 +291,15 @@ def test_open_recording_any_damage_to_a_split_leaves_the_others(bags, packed, pl
     check()
 
 
+def test_open_recording_split_with_fewer_messages_than_its_metadata_is_remarked(bags):
+    """As after a repair of a file that was cut off."""
+    folder = write_splits(bags)
+    metadata = folder / "metadata.yaml"
+    metadata.write_text(metadata.read_text().replace(f"message_count: {FRAMES}", f"message_count: {FRAMES + 3}", 1))
+    (finding,) = open_recording(folder).findings
+    assert str(finding) == "drive/drive_0.mcap: 4 messages; metadata.yaml counts 7" and not finding.lost
+
+
 def test_open_recording_names_without_frames_are_no_images(bags):
     path = bags.write([("/frame_names", STRING, bags.text("a"), 1)])
     with pytest.raises(InputError, match="no topic with sensor_msgs/msg/Image"):
