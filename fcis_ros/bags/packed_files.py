@@ -3,6 +3,7 @@
 """Files and messages of recordings that are compressed as a whole (Zstandard)."""
 
 import contextlib
+import errno
 import io
 import sys
 import tempfile
@@ -31,6 +32,23 @@ def is_packed(path: Path) -> bool:
 
 
 @contextlib.contextmanager
+def temporary_folder() -> Iterator[Path]:
+    """Makes a folder for copies of a recording's files, which is removed at the end.
+
+    Raises:
+        InputError: it has no room for them.
+    """
+    with tempfile.TemporaryDirectory(prefix="fcis_bag_") as folder:
+        try:
+            yield Path(folder)
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            text = f"no room for a copy in the temporary folder {Path(folder).parent}; TMPDIR chooses another one"
+            raise InputError(text) from None
+
+
+@contextlib.contextmanager
 def unpacked(path: Path) -> Iterator[tuple[Path, str | None]]:
     """Yields the path of a file, or of its decompressed content in a temporary folder, and what is wrong with the compression.
 
@@ -39,8 +57,8 @@ def unpacked(path: Path) -> Iterator[tuple[Path, str | None]]:
     if not is_packed(path):
         yield path, None
         return
-    with tempfile.TemporaryDirectory(prefix="fcis_bag_") as folder:
-        plain = Path(folder, path.name.removesuffix(path.suffix))
+    with temporary_folder() as folder:
+        plain = folder / path.name.removesuffix(path.suffix)
         yield plain, _unpack(path, plain)
 
 

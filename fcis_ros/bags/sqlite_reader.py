@@ -9,13 +9,13 @@ has a write-ahead log or a rollback journal, which SQLite applies while it opens
 import contextlib
 import shutil
 import sqlite3
-import tempfile
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from fcis_ros.bags.packed_files import temporary_folder
 from fcis_ros.bags.stored import StoredMessage, StoredTopic
 from fcis_ros.errors import InputError
 
@@ -125,8 +125,8 @@ def _connected(path: Path) -> Iterator[sqlite3.Connection]:
     """
     with contextlib.ExitStack() as stack:
         if logs := log_files(path):
-            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="fcis_bag_"))
-            database, copy = path.resolve(), Path(folder, "copy.db3")
+            folder = stack.enter_context(temporary_folder())
+            database, copy = path.resolve(), folder / "copy.db3"
             files = [*logs, database]
             before = [file.stat().st_mtime_ns for file in files]
             for file in files:

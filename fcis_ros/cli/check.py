@@ -54,21 +54,29 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def kinds_of(paths: Sequence[str]) -> list[tuple[str, str | InputError]]:
-    """Returns each path with its kind, or with the reason why it has none; a folder of recordings as its recordings."""
-    from fcis_ros.cli.input_kinds import RECORDING, RECORDINGS, kind_of, recordings_in
+    """Returns each path with its kind, or with the reason why it has none; a folder of recordings as the folders in it."""
+    from fcis_ros.cli.input_kinds import RECORDINGS, folders_in
 
     found: list[tuple[str, str | InputError]] = []
     for path in paths:
-        try:
-            kind = kind_of(path)
-        except InputError as error:
-            found.append((path, error))
-            continue
-        if kind == RECORDINGS:
-            found += [(str(recording), RECORDING) for recording in recordings_in(Path(path))]
-        else:
+        kind = _kind(path)
+        if kind != RECORDINGS:
             found.append((path, kind))
+            continue
+        for folder in map(str, folders_in(Path(path))):  # also those that are none, such as the empty one of a killed recorder
+            kind = _kind(folder)
+            deeper = InputError(f"{folder}: a folder of recordings inside another one; check it by itself")
+            found.append((folder, deeper if kind == RECORDINGS else kind))
     return found
+
+
+def _kind(path: str) -> str | InputError:
+    from fcis_ros.cli.input_kinds import kind_of
+
+    try:
+        return kind_of(path)
+    except InputError as error:
+        return error
 
 
 def inspect(kinds: Sequence[tuple[str, str | InputError]], images: str | None, full: bool) -> list[Inspection]:

@@ -62,9 +62,9 @@ def is_image(file: Path) -> bool:
     return file.suffix.lower() in IMAGE_SUFFIXES or guess.startswith("image/")
 
 
-def recordings_in(folder: Path) -> list[Path]:
-    """Returns the folders in a folder that are recordings, by name."""
-    return [path for path in sorted(folder.iterdir()) if path.is_dir() and is_bag(path)]
+def folders_in(folder: Path) -> list[Path]:
+    """Returns the folders in a folder, by name, without hidden ones."""
+    return [path for path in sorted(folder.iterdir()) if path.is_dir() and not path.name.startswith(".")]
 
 
 def _kind_of_folder(folder: Path) -> str:
@@ -79,7 +79,7 @@ def _kind_of_folder(folder: Path) -> str:
         return RECORDING
     if any(is_image(folder / name) for name in names):
         return IMAGES
-    if recordings_in(folder):
+    if any(map(is_bag, folders_in(folder))):
         return RECORDINGS
     inside = listing(sorted(name for name in names if not name.startswith("."))) or "nothing"
     raise InputError(f"{folder}: neither a recording nor a folder of images, recordings or results; it holds {inside}")

@@ -34,8 +34,12 @@ def inspect_annotations(path: Path, images: Path | None, class_names: Sequence[s
         missing = _unreadable(file, images)
         findings += left_out(images.absolute().name, missing, len(file.images))
     usable = sum(image.file_name not in unusable and image.file_name not in missing for image in file.images)
+    trainable = sum(
+        image.file_name not in unusable and image.file_name not in missing and not labelled.without_mask(image)
+        for image in file.images
+    )
     damaged = any(finding.lost for finding in findings)
-    return Inspection(str(path), "annotations", _facts(labelled), _uses(labelled, usable, damaged), findings)
+    return Inspection(str(path), "annotations", _facts(labelled), _uses(labelled, usable, trainable, damaged), findings)
 
 
 def _unreadable(file: CocoFile, folder: Path) -> dict[str, str]:
@@ -76,16 +80,23 @@ def _facts(labelled: LabelledImages) -> dict[str, Any]:
     }
 
 
-def _uses(labelled: LabelledImages, usable: int, damaged: bool) -> dict[str, str]:
-    file, share = labelled.file, f"{usable} of {counted(len(labelled.file.images), 'image')}"
+def _uses(labelled: LabelledImages, usable: int, trainable: int, damaged: bool) -> dict[str, str]:
+    """Returns what commands would do; ``train`` also leaves out images that have objects without a mask."""
+    file, images = labelled.file, counted(len(labelled.file.images), "image")
+    if trainable == 0:
+        train = "refuses it: no image can be used"
+    elif damaged:
+        train = f"refuses it; with --skip-damaged takes {trainable} of {images}"
+    else:
+        train = f"takes {trainable} of {images}"
     stamped = sum(image.stamp_ns is not None for image in file.images)
     if 0 < stamped < len(file.images):
         matched = "refuses it: some images have a stamp_ns, others not"
     else:
         matched = "matches frames by stamp_ns" if stamped else "matches frames by name, or by order where they have none"
     return {
-        "train": f"refuses it; with --skip-damaged takes {share}" if damaged else f"takes {share}",
-        "evaluate": f"measures {share}",
+        "train": train,
+        "evaluate": f"measures {usable} of {images}" if usable else "refuses it: no image can be used",
         "evaluate-bag": matched,
         "record": "matches frames by name",
     }

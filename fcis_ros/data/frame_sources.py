@@ -7,6 +7,7 @@ Recordings (rosbag2) need message conversion and are read by ``fcis_ros.bags.pla
 
 import itertools
 import re
+import stat
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -113,6 +114,9 @@ def read_file(path: Path) -> np.ndarray:
     if path.suffix.lower() in OTHER_SUFFIXES:
         raise InputError(f"{path}: {path.suffix} is not read: convert it to PNG or JPEG")
     try:
+        mode = path.stat().st_mode
+        if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):  # opening a pipe waits for somebody who writes into it
+            raise InputError(f"{path}: cannot be read (a pipe, socket or device, not a file)")
         return np.fromfile(path, dtype=np.uint8)
     except FileNotFoundError:
         raise InputError(f"{path}: no such image file") from None

@@ -84,6 +84,8 @@ def inspect_images(paths: Sequence[Path], title: str) -> Inspection:
         "record": f"writes {share} as frames of a recording",
         "evaluate, train": f"can use {share}, with annotations that name them",
     }
+    if not usable:
+        uses = {"predict, record, evaluate, train": "refuse it: no image can be used"}
     source = Path(title).name if len(paths) != 1 else paths[0].name
     unusable = by_reason(source, "image", ((image.path.name, image.problem) for image in images if image.problem is not None))
     return Inspection(title, "images", facts, uses, (*_remarks(source, usable), *unusable))

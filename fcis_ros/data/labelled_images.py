@@ -67,7 +67,7 @@ class LabelledImages:
         Args:
             images: images that are asked for.
         """
-        return self.file.findings + self._class_remarks() + self._missing_masks(images)
+        return self.file.findings + self._class_remarks() + self._no_objects() + self._missing_masks(images)
 
     def _category_id(self, label: int, name: str) -> int | None:
         ids = [category_id for category_id, matched in self.labels.items() if matched == label]
@@ -81,6 +81,13 @@ class LabelledImages:
             if annotation.fault and not of_other_class:
                 return f"{annotation.title}: {annotation.fault}"
         return None
+
+    def _no_objects(self) -> tuple[Finding, ...]:
+        """Returns a remark if there is nothing to learn or to measure; images of background alone may be part of a data set."""
+        entries = (entry for group in self.file.annotations.values() for entry in group)
+        if any(entry.category_id in self.labels and not entry.crowd for entry in entries):
+            return ()
+        return (Finding(self.file.name, "no objects of the model's classes, apart from crowd regions", lost=False),)
 
     def _missing_masks(self, images: Iterable[ImageEntry]) -> tuple[Finding, ...]:
         counts = [count for image in images if (count := self.without_mask(image))]

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Compressed files are unpacked for a while, as far as they are whole."""
 
+import errno
 import tempfile
 from pathlib import Path
 
@@ -32,6 +33,19 @@ def test_unpacked_cut_file_gives_what_it_has(tmp_path):
     with unpacked(packed) as (plain, problem):
         assert CONTENT.startswith(plain.read_bytes())
         assert not NAMED or problem.startswith("damaged: its compressed data end after ")
+
+
+def test_unpacked_without_room_names_the_temporary_folder(tmp_path, monkeypatch):
+    """The recording is whole; the reason is another folder."""
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr("fcis_ros.bags.packed_files._unpack", full)
+    with pytest.raises(InputError, match=f"temporary folder {tmp_path}; TMPDIR"), unpacked(tmp_path / "a.mcap.zstd"):
+        pass
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_unpacked_plain_file_is_the_file_itself():

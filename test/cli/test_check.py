@@ -8,6 +8,7 @@ Most tests have stand-ins for the inspections of the domains, which are tested b
 import json
 import sys
 import types
+from pathlib import Path
 
 import pytest
 from cli_inputs import CONFIG, write_annotations
@@ -108,6 +109,19 @@ def test_check_folder_of_recordings_is_each_of_them(asked, tmp_path, capfd):
         recording(tmp_path / "bags" / name)
     assert main(["check", str(tmp_path / "bags")]) == 0
     assert [path for _, path, _ in asked] == [str(tmp_path / "bags" / name) for name in ("monday", "tuesday")]
+
+
+def test_check_folder_of_recordings_names_folders_that_are_none(asked, tmp_path, capfd):
+    """The empty folder of a recorder that was killed, and a folder of recordings deeper down."""
+    recording(tmp_path / "bags/monday")
+    recording(tmp_path / "bags/week/friday")
+    (tmp_path / "bags/tuesday").mkdir()
+    (tmp_path / "bags/.hidden").mkdir()
+    assert main(["check", str(tmp_path / "bags"), "--json"]) == 2
+    content = json.loads(capfd.readouterr().out)
+    said = {Path(each["path"]).name: [finding["text"] for finding in each["findings"]] for each in content["inspections"]}
+    assert list(said) == ["monday", "tuesday", "week"] and said["monday"] == []
+    assert "it holds nothing" in said["tuesday"][0] and "check it by itself" in said["week"][0]
 
 
 def test_check_checkpoint_and_results_are_described(tmp_path, model, capfd):

@@ -58,3 +58,17 @@ def test_inspect_annotations_file_without_masks_is_refused(tmp_path):
     boxes = {**content(), "annotations": [{"image_id": 7, "category_id": 2, "bbox": [1, 2, 3, 4]}]}
     with pytest.raises(InputError, match="no masks"):
         inspect_annotations(written(tmp_path / "a.json", boxes), None, None)
+
+
+def test_inspect_annotations_object_without_a_mask_is_measured_but_not_trained_on(folder, tmp_path):
+    changed = content()
+    changed["annotations"].append({"image_id": 3, "category_id": 2, "segmentation": []})
+    uses = inspect_annotations(written(tmp_path / "a.json", changed), folder, None).uses
+    assert uses["train"] == "refuses it; with --skip-damaged takes 1 of 2 images"
+    assert uses["evaluate"] == "measures 2 of 2 images"
+
+
+def test_inspect_annotations_without_a_usable_image_says_that_they_are_refused(tmp_path):
+    (tmp_path / "images").mkdir()
+    uses = inspect_annotations(written(tmp_path / "a.json", content()), tmp_path / "images", None).uses
+    assert uses["train"] == uses["evaluate"] == "refuses it: no image can be used"

@@ -3,6 +3,7 @@
 """Every kind of input that needs no ROS, and how each can be wrong."""
 
 import itertools
+import os
 import socket
 
 import cv2
@@ -286,6 +287,12 @@ def test_read_image_is_as_stored(tmp_path):
     (tmp_path / "a.jpg").write_bytes(turned_jpeg(6))
     (tmp_path / "b.jpg").write_bytes(encoded("jpg"))
     assert np.array_equal(read_image(tmp_path / "a.jpg"), read_image(tmp_path / "b.jpg"))
+
+
+def test_read_image_of_a_pipe_is_refused_without_waiting(tmp_path):
+    os.mkfifo(tmp_path / "a.jpg")
+    with pytest.raises(InputError, match=r"a.jpg: cannot be read \(a pipe"):
+        read_image(tmp_path / "a.jpg")
 
 
 def test_list_images_of_a_missing_folder_raises(tmp_path):

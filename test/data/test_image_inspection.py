@@ -45,6 +45,13 @@ def test_inspect_folder_unusable_images_are_lost(tmp_path):
     ]
 
 
+def test_inspect_images_none_usable_says_that_they_are_refused(tmp_path):
+    (tmp_path / "a.jpg").write_bytes(encoded("jpg")[:-300])
+    assert inspect_images([tmp_path / "a.jpg"], "a.jpg").uses == {
+        "predict, record, evaluate, train": "refuse it: no image can be used"
+    }
+
+
 def test_inspect_images_orientation_depth_and_equal_names_are_remarks(tmp_path):
     (tmp_path / "a.jpg").write_bytes(turned_jpeg(6))
     (tmp_path / "A.png").write_bytes(encoded("png"))

@@ -94,6 +94,14 @@ def test_labelled_images_objects_without_mask_are_counted(labelled):
     assert all(not lost for lost, _ in texts(labelled(some, ("car",))))
 
 
+def test_labelled_images_without_objects_are_remarked(labelled):
+    crowd = content()
+    crowd["annotations"] = crowd["annotations"][:2]
+    said = [(False, "no objects of the model's classes, apart from crowd regions")]
+    assert texts(labelled({**content(), "annotations": []}, ("dog", "car"))) == said
+    assert said[0] in texts(labelled(crowd, ("car",))) and said[0] not in texts(labelled(crowd, ("dog", "car")))
+
+
 def test_read_annotated_other_size_is_refused(labelled, tmp_path):
     images = labelled(content(), ("car",))
     cv2.imwrite(str(tmp_path / "a.png"), np.zeros((HEIGHT, WIDTH + 1, 3), np.uint8))
