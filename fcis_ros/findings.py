@@ -86,8 +86,8 @@ def counted(number: int, unit: str) -> str:
     return f"{number} {unit}{'' if number == 1 else 's'}"
 
 
-def listing(names: Iterable[str]) -> str:
-    """Returns names as one text, those behind the first ``LISTED`` as their number."""
+def listing(names: Iterable[str], most: int = LISTED) -> str:
+    """Returns names as one text, those behind the first ``most`` as their number."""
     names = list(names)
-    more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
-    return ", ".join(names[:LISTED]) + more
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more

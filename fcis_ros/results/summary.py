@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from fcis_ros.findings import LISTED, Finding, from_json, to_json
+from fcis_ros.findings import LISTED, Finding, counted, from_json, listing, to_json
 from fcis_ros.metrics.average_precision import RECALLS, curves, measure, sweep
 from fcis_ros.results.frame_record import DetectionCounts, FrameRecord, count_detections, to_table
 from fcis_ros.results.frame_selection import FrameSelection, frame_key
@@ -94,9 +94,10 @@ class ObjectCounts:
         for source, reasons in by_source.items():
             ordered = sorted(reasons)
             for count, reason in ordered[:LISTED]:
-                yield Finding(source, f"{counted(-count)}: {reason}")
+                yield Finding(source, f"{counted(-count, 'frame')}: {reason}")
             if rare := ordered[LISTED:]:
-                yield Finding(source, f"{counted(-sum(count for count, _ in rare))}: {len(rare)} other reasons")
+                frames = counted(-sum(count for count, _ in rare), "frame")
+                yield Finding(source, f"{frames}: {len(rare)} other reasons")
 
     def gallery(self) -> dict[str, list[dict[str, Any]]]:
         """Returns the frames to show: best, worst and missed, highest rank first."""
@@ -223,7 +224,7 @@ def unfinished(run: Mapping[str, Any], names: Sequence[str]) -> Iterator[Finding
     if run["state"] != COMPLETE:
         reason = run["problem"] or "run the same command again to resume"
         text = without_folders(reason, [bag["path"] for bag in run["what"]["bags"]])
-        yield Finding(_first(names), f"not complete ({run['state']}): {text}")
+        yield Finding(listing(names, NAMED_BAGS), f"not complete ({run['state']}): {text}")
 
 
 def unmatched(run: Mapping[str, Any], annotated: int, usable: int) -> Iterator[Finding]:
@@ -237,23 +238,13 @@ def unmatched(run: Mapping[str, Any], annotated: int, usable: int) -> Iterator[F
     truth = run["what"]["truth"]
     if truth and usable and not annotated and run["state"] == COMPLETE and run["what"]["shard"][1] == 1:
         name = truth.get("file") or truth.get("topic") or "ground truth"
-        yield Finding(name, f"of none of {counted(usable)}, matched by {truth['matched_by']}")
-
-
-def counted(frames: int) -> str:
-    """Returns a number of frames as text."""
-    return f"{frames} frame{'s' * (frames != 1)}"
+        yield Finding(name, f"of none of {counted(usable, 'frame')}, matched by {truth['matched_by']}")
 
 
 def describe(bags: list[Mapping[str, Any]]) -> str:
     """Returns the names and topics of the first recordings as text."""
     names = short_names([bag["path"] for bag in bags])
-    return _first([f"bag {name}, topic {bag['topic']}" for name, bag in zip(names, bags, strict=True)])
-
-
-def _first(texts: Sequence[str]) -> str:
-    more = f" and {len(texts) - NAMED_BAGS} more" if len(texts) > NAMED_BAGS else ""
-    return ", ".join(texts[:NAMED_BAGS]) + more
+    return listing((f"bag {name}, topic {bag['topic']}" for name, bag in zip(names, bags, strict=True)), NAMED_BAGS)
 
 
 def curve(joined: Any, names: list[str]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from fcis_ros.data.coco_dataset import CocoDataset
 from fcis_ros.data.labelled_images import left_out
 from fcis_ros.errors import InputError
 from fcis_ros.files import sha256
-from fcis_ros.findings import Finding
+from fcis_ros.findings import Finding, listing
 from fcis_ros.training.distributed import Processes
 
 MOST_THREADS = 16
@@ -55,9 +55,8 @@ def check_images(
     digests, faults = processes.from_first(lambda: _read(images))
     lost = [str(finding) for finding in images.findings if finding.lost]
     if faults:
-        names = [f"{name} ({fault})" for name, fault in faults.items()]
-        more = f" and {len(names) - EXAMPLES} more" if len(names) > EXAMPLES else ""
-        lost.append(f"{len(faults)} of {len(images)} images cannot be used: {', '.join(names[:EXAMPLES])}{more}")
+        names = listing((f"{name} ({fault})" for name, fault in faults.items()), EXAMPLES)
+        lost.append(f"{len(faults)} of {len(images)} images cannot be used: {names}")
     if len(faults) == len(images):
         raise InputError(f"{images.path}: no image can be used: {'; '.join(lost) or 'it lists none'}")
     if lost and not skip_damaged:
