@@ -10,7 +10,7 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from fcis_ros.data.frame_sources import BAG_SUFFIXES, COMPRESSED_SUFFIXES, bag_suffix, natural_key
-from fcis_ros.errors import InputError
+from fcis_ros.errors import InputError, reason_of
 from fcis_ros.findings import Finding, listing
 
 METADATA = "metadata.yaml"
@@ -61,7 +61,7 @@ def bag_files(path: Path) -> tuple[list[BagFile], list[Finding]]:
     try:
         listed = _listed(metadata)
     except Exception as error:  # noqa: BLE001 (YAML's, and what odd values make of the rest)
-        reason = " ".join(str(error).split())[:300] or type(error).__name__
+        reason = reason_of(error)
         if not inside:
             raise InputError(f"{path}: not a readable rosbag2 folder ({METADATA}: {reason})") from None
         text = f"cannot be read ({reason}); the {len(inside)} files of the folder are read without it"
