@@ -4,7 +4,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 USED, REGRESSION, UNUSABLE = 0, 1, 2  # exit statuses of commands; argparse and InputError end with UNUSABLE, too
 LISTED = 20  # maximum number of names in one line
@@ -27,6 +27,13 @@ class Finding:
 
     def __str__(self) -> str:
         return f"{self.source}: {self.text}"
+
+
+class Unusable(NamedTuple):
+    """The name of an image, frame or annotation that cannot be used, and the reason."""
+
+    name: str
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -65,16 +72,16 @@ def exit_status(findings: Iterable[Finding], regressed: bool = False) -> int:
     return REGRESSION if regressed else USED
 
 
-def by_reason(source: str, unit: str, problems: Iterable[tuple[str, str]]) -> tuple[Finding, ...]:
+def by_reason(source: str, unit: str, unusable: Iterable[tuple[str, str]]) -> tuple[Finding, ...]:
     """Returns what was left out and why: a finding per reason, with the number of names and the first of them.
 
     Args:
         source: folder, file or recording that they belong to.
         unit: what they are, in the singular: ``image``.
-        problems: name and reason of everything that was left out.
+        unusable: name and reason of everything that was left out.
     """
     reasons: dict[str, list[str]] = {}
-    for name, reason in problems:
+    for name, reason in unusable:
         reasons.setdefault(reason, []).append(name)
     return tuple(
         Finding(source, f"{counted(len(names), unit)}: {reason}: {listing(names)}") for reason, names in reasons.items()

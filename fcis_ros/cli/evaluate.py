@@ -32,9 +32,10 @@ def run(arguments: argparse.Namespace) -> int:
 
     from fcis_ros.cli.output import finished_folder, print_findings
     from fcis_ros.data.labelled_images import left_out
-    from fcis_ros.evaluation.annotated_images import AnnotatedImages, UnusableImage, evaluate_images, shown_images
+    from fcis_ros.evaluation.annotated_images import AnnotatedImages, evaluate_images, shown_images
     from fcis_ros.evaluation.image_ground_truth import ImageGroundTruth
     from fcis_ros.files import sha256
+    from fcis_ros.findings import Unusable
     from fcis_ros.model.device import choose_device
     from fcis_ros.model.exported import load_predictor
     from fcis_ros.results.image_report import report_content, tables, write_image_report
@@ -61,8 +62,8 @@ def run(arguments: argparse.Namespace) -> int:
         processes.leave()
     if results is None:
         return 0
-    unusable = {result.file_name: result.reason for result in results if isinstance(result, UnusableImage)}
-    evaluated = [result for result in results if not isinstance(result, UnusableImage)]
+    unusable = [result for result in results if isinstance(result, Unusable)]
+    evaluated = [result for result in results if not isinstance(result, Unusable)]
     lost = left_out(folder.absolute().name, unusable, len(results))
     if not evaluated:
         raise InputError(f"{folder}: {lost[0].text}")

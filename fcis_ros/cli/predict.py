@@ -24,6 +24,7 @@ from fcis_ros.files import atomic_path
 if TYPE_CHECKING:
     from fcis_ros.evaluation.image_ground_truth import ImageGroundTruth
     from fcis_ros.evaluation.image_set import ImageFile
+    from fcis_ros.findings import Unusable
 
 DRAWN, STORED = 0.5, 0.001  # scores from which instances are drawn, and stored
 
@@ -78,7 +79,7 @@ def predict_to_folder(arguments: argparse.Namespace) -> int:
     from fcis_ros.evaluation.image_ground_truth import ImageGroundTruth
     from fcis_ros.evaluation.image_set import ImageFile, predict_images
     from fcis_ros.evaluation.prediction_folder import write_predictions
-    from fcis_ros.findings import Finding, by_reason
+    from fcis_ros.findings import Finding, Unusable, by_reason
     from fcis_ros.model.exported import load_predictor
 
     drawn_score = DRAWN if arguments.score is None else arguments.score
@@ -94,7 +95,7 @@ def predict_to_folder(arguments: argparse.Namespace) -> int:
     predictor = load_predictor(arguments.checkpoint, arguments.device, arguments.threads, arguments.precision)
     names = predictor.config.class_names
     files = [ImageFile(number, path) for number, path in enumerate(paths, 1)]
-    unusable: list[tuple[str, str]] = []
+    unusable: list[Unusable] = []
     categories: Sequence[int | None] = range(1, len(names) + 1)
     if arguments.annotations:
         truth = ImageGroundTruth.load(Path(arguments.annotations), names)
@@ -120,13 +121,14 @@ def require_usable_names(paths: list[Path]) -> None:
             raise InputError(f"{path}: its name is too long for that of its overlay")
 
 
-def identified(truth: "ImageGroundTruth", paths: Sequence[Path]) -> tuple[list["ImageFile"], list[tuple[str, str]]]:
-    """Returns the images with their ids in the annotations, and name and reason of those that have none there.
+def identified(truth: "ImageGroundTruth", paths: Sequence[Path]) -> tuple[list["ImageFile"], list["Unusable"]]:
+    """Returns the images with their ids in the annotations, and those that have none there.
 
     Raises:
         InputError: none of the images is in the annotations.
     """
     from fcis_ros.evaluation.image_set import ImageFile
+    from fcis_ros.findings import Unusable
 
     files: dict[int, ImageFile] = {}
     unknown = []
@@ -134,16 +136,16 @@ def identified(truth: "ImageGroundTruth", paths: Sequence[Path]) -> tuple[list["
         try:
             image = truth.find(path.as_posix())
         except InputError as error:  # it may be any of several
-            unknown.append((path.name, str(error)))
+            unknown.append(Unusable(path.name, str(error)))
             continue
         if image is None:
-            unknown.append((path.name, "not among the images of the annotations"))
+            unknown.append(Unusable(path.name, "not among the images of the annotations"))
         elif image.id in files:
-            unknown.append((path.name, f"the same image of the annotations as {files[image.id].path.name}"))
+            unknown.append(Unusable(path.name, f"the same image of the annotations as {files[image.id].path.name}"))
         else:
             files[image.id] = ImageFile(image.id, path)
     if not files:
         raise InputError(
-            f"{paths[0]}: {unknown[0][1]}" + (f"; none of the {len(paths)} images can be used" if len(paths) > 1 else "")
+            f"{paths[0]}: {unknown[0].reason}" + (f"; none of the {len(paths)} images can be used" if len(paths) > 1 else "")
         )
     return list(files.values()), unknown

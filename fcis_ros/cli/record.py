@@ -57,5 +57,5 @@ def run(arguments: argparse.Namespace) -> int:
             findings = annotated.findings(clip.frames.values())
     text = f"{len(clip.frames)} frames{' with ground truth' if synthetic or annotated else ''}"
     print(f"{text}{f', {crowds} crowd regions left out' if crowds else ''} -> {arguments.out}")
-    unusable = by_reason(Path(arguments.input).name, "frame", ((frame.name, frame.problem) for frame in clip.unusable))
+    unusable = by_reason(Path(arguments.input).name, "frame", clip.unusable)
     return print_findings(source.findings + findings + unusable)

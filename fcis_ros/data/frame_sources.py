@@ -17,7 +17,7 @@ import numpy as np
 
 from fcis_ros.data.synthetic.scenes import SyntheticScenes
 from fcis_ros.errors import InputError
-from fcis_ros.findings import Finding, by_reason, counted, listing
+from fcis_ros.findings import Finding, Unusable, by_reason, counted, listing
 from fcis_ros.image_checks import check_image
 from fcis_ros.image_decoding import decode
 from fcis_ros.structures import Sample
@@ -60,14 +60,6 @@ class Frame:
     truth: Sample | None = None
 
 
-@dataclass(frozen=True)
-class UnusableFrame:
-    """A frame of a clip that cannot be used: its name, see ``Frame``, and the reason."""
-
-    name: str
-    problem: str
-
-
 @dataclass(frozen=True, eq=False)
 class FrameSource:
     """A sequence of frames that can be read repeatedly.
@@ -84,7 +76,7 @@ class FrameSource:
     description: str
     rate: float
     count: int | None
-    frames: Callable[[], Iterator[Frame | UnusableFrame]]
+    frames: Callable[[], Iterator[Frame | Unusable]]
     findings: tuple[Finding, ...] = ()
 
 
@@ -236,18 +228,18 @@ def _synthetic(seed: int, rate: float, count: int) -> FrameSource:
 
 
 def _images(description: str, paths: list[Path], rate: float, findings: tuple[Finding, ...] = ()) -> FrameSource:
-    def read() -> Iterator[Frame | UnusableFrame]:
+    def read() -> Iterator[Frame | Unusable]:
         for path, stamp in zip(paths, _stamps(rate), strict=False):
             try:
-                frame: Frame | UnusableFrame = Frame(path.name, stamp, read_image(path))
+                frame: Frame | Unusable = Frame(path.name, stamp, read_image(path))
             except InputError as error:
-                frame = UnusableFrame(path.name, str(error).removeprefix(f"{path}: "))
+                frame = Unusable(path.name, str(error).removeprefix(f"{path}: "))
             yield frame
 
     return FrameSource(description, rate, len(paths), lambda: some_usable(read(), description), findings)
 
 
-def some_usable(frames: Iterator[Frame | UnusableFrame], origin: str) -> Iterator[Frame | UnusableFrame]:
+def some_usable(frames: Iterator[Frame | Unusable], origin: str) -> Iterator[Frame | Unusable]:
     """Yields frames; raises InputError at the end if none of them can be used."""
     first, count = None, 0
     for frame in frames:
@@ -260,7 +252,7 @@ def some_usable(frames: Iterator[Frame | UnusableFrame], origin: str) -> Iterato
     else:
         if first:
             what = f"none of its {count} frames can be used; the first: {first.name}: " if count > 1 else ""
-            raise InputError(f"{origin}: {what}{first.problem}")
+            raise InputError(f"{origin}: {what}{first.reason}")
     yield from frames
 
 

@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 
 from fcis_ros.errors import InputError
+from fcis_ros.findings import Unusable
 
 # The classes whose instances Cityscapes evaluates, by Cityscapes' label ids.
 CITYSCAPES = {
@@ -52,14 +53,6 @@ class InstanceMap:
 
 
 @dataclass(frozen=True)
-class UnusableMap:
-    """An annotation that cannot be read, or is without its image: its name, and the reason."""
-
-    name: str
-    reason: str
-
-
-@dataclass(frozen=True)
 class MapFolder:
     """The annotations of one split of a data set.
 
@@ -75,8 +68,8 @@ class MapFolder:
     names: Sequence[str]
     read: Callable[[str], InstanceMap]
 
-    def maps(self) -> Iterator[InstanceMap | UnusableMap]:
-        """Yields the annotations, those that cannot be used with the reason."""
+    def maps(self) -> Iterator[InstanceMap | Unusable]:
+        """Yields the annotations, and those that cannot be read or are without their image."""
         for name in self.names:
             try:
                 annotation = self.read(name)
@@ -85,7 +78,7 @@ class MapFolder:
                     raise InputError(f"{image}: no such image, although it is annotated")
                 yield annotation
             except InputError as error:
-                yield UnusableMap(name, str(error).replace(f"{self.root}/", ""))
+                yield Unusable(name, str(error).replace(f"{self.root}/", ""))
 
 
 def cityscapes(root: Path, split: str) -> MapFolder:

@@ -3,7 +3,7 @@
 """The images of an annotation file as a model sees them: labels of its classes, what can be used, what is left out."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -124,13 +124,13 @@ def read_annotated(path: Path, image: ImageEntry, file: CocoFile) -> np.ndarray:
     return pixels
 
 
-def left_out(source: str, reasons: Mapping[str, str], total: int) -> tuple[Finding, ...]:
+def left_out(source: str, unusable: Collection[tuple[str, str]], total: int) -> tuple[Finding, ...]:
     """Returns the finding for images that cannot be used.
 
     Args:
         source: folder or file of the images.
-        reasons: {file name: reason}.
+        unusable: file name and reason of each.
         total: number of images that are asked for.
     """
-    names = listing(f"{name} ({reason})" for name, reason in reasons.items())
-    return (Finding(source, f"{len(reasons)} of {total} images cannot be used: {names}"),) if reasons else ()
+    names = listing(f"{name} ({reason})" for name, reason in unusable)
+    return (Finding(source, f"{len(unusable)} of {total} images cannot be used: {names}"),) if unusable else ()

@@ -16,6 +16,7 @@ from fcis_ros.errors import InputError
 from fcis_ros.evaluation.image_set import ImageFile
 from fcis_ros.evaluation.pipeline import PredictedFrame
 from fcis_ros.evaluation.threads import write_behind
+from fcis_ros.findings import Unusable
 from fcis_ros.metrics.coco_results import to_results
 
 
@@ -26,12 +27,12 @@ class WrittenPredictions:
     Attributes:
         instances: number of instances in results.json.
         images: number of images in images.json.
-        unusable: file name and reason of each image that was left out.
+        unusable: images that were left out.
     """
 
     instances: int
     images: int
-    unusable: tuple[tuple[str, str], ...]
+    unusable: tuple[Unusable, ...]
 
 
 def write_predictions(
@@ -59,7 +60,7 @@ def write_predictions(
         for predicted in written:
             file, instances = predicted.decoded.frame, predicted.instances
             if instances is None:
-                unusable.append((file.path.name, str(predicted.decoded.problem).removeprefix(f"{file.path}: ")))
+                unusable.append(Unusable(file.path.name, str(predicted.decoded.problem).removeprefix(f"{file.path}: ")))
                 continue
             results += to_results(instances, file.id, category_ids)
             images.append({"id": file.id, "file_name": file.path.name, "height": instances.height, "width": instances.width})

@@ -2,21 +2,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reads all annotated images once before the first step: whether they can be used, and what identifies them."""
 
-import os
 from collections.abc import Collection
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from tqdm import tqdm
-
 from fcis_ros.data.coco_dataset import CocoDataset
+from fcis_ros.data.decoding_threads import in_threads
 from fcis_ros.data.labelled_images import left_out
 from fcis_ros.errors import InputError
 from fcis_ros.files import sha256
 from fcis_ros.findings import Finding, listing
 from fcis_ros.training.distributed import Processes
 
-MOST_THREADS = 16
 EXAMPLES = 3  # images that a refusal names
 
 
@@ -62,7 +58,7 @@ def check_images(
     if lost and not skip_damaged:
         advice = "`fcis check` lists everything; --skip-damaged leaves it out"
         raise InputError(f"{images.path}: {'; '.join(lost)} ({advice})")
-    findings = images.findings + left_out(images.image_dir.absolute().name, faults, len(images))
+    findings = images.findings + left_out(images.image_dir.absolute().name, faults.items(), len(images))
     return CheckedImages(images.without(faults), digests, (*sorted({*excluded, *faults}),), findings)
 
 
@@ -70,17 +66,14 @@ def _read(images: CocoDataset) -> tuple[dict[str, str], dict[str, str]]:
     """Returns {file name: digest} of the images that can be used, and {file name: fault} of the others."""
     digests, faults = {}, {}
 
-    def check(index: int) -> tuple[str | None, str | None]:
-        fault = images.fault(index)
-        return fault, None if fault else sha256(images.paths[index])
+    def check(index: int) -> tuple[str, str]:
+        fault = images.fault(index) or ""
+        return "" if fault else sha256(images.paths[index]), fault
 
-    threads = min(MOST_THREADS, len(os.sched_getaffinity(0)))
-    with ThreadPoolExecutor(threads) as pool:
-        results = pool.map(check, range(len(images)))
-        bar = tqdm(results, "checking the images", len(images), unit="image", mininterval=0.5)
-        for name, (fault, digest) in zip(images.file_names, bar, strict=True):
-            if fault is None and digest is not None:
-                digests[name] = digest
-            else:
-                faults[name] = fault or "unreadable"
+    results = in_threads(check, range(len(images)), "checking the images")
+    for name, (digest, fault) in zip(images.file_names, results, strict=True):
+        if fault:
+            faults[name] = fault
+        else:
+            digests[name] = digest
     return digests, faults

@@ -103,6 +103,6 @@ def test_read_annotated_other_size_is_refused(labelled, tmp_path):
 
 def test_left_out_long_list_is_counted():
     reasons = {f"{i}.png": "cut off" for i in range(30)}
-    (finding,) = left_out("images", reasons, 40)
+    (finding,) = left_out("images", reasons.items(), 40)
     assert finding.lost and finding.text.startswith("30 of 40 images cannot be used: 0.png (cut off), ")
     assert finding.text.endswith("and 10 more") and listing(reasons) and left_out("images", {}, 4) == ()
