@@ -122,3 +122,12 @@ def _chunk_problem(file: BinaryIO, offset: int) -> str | None:
     if size > min(LARGEST_CHUNK, max(SMALL_CHUNK, GROWTH * stored)):
         return f"a chunk that would grow from {stored} to {size} bytes"
     return None
+
+
+def text_at(content: bytes, offset: int) -> tuple[str, int]:
+    """Returns the text at an offset, and the offset behind it."""
+    (length,) = struct.unpack_from("<I", content, offset)
+    end = offset + 4 + length
+    if end > len(content):
+        raise ValueError("cut off")
+    return content[offset + 4 : end].decode(), end

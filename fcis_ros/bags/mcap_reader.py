@@ -36,6 +36,7 @@ from fcis_ros.bags.mcap_integrity import (
     Damage,
     record_problem,
     records,
+    text_at,
 )
 from fcis_ros.bags.mcap_summary import Summary
 from fcis_ros.bags.stored import StoredMessage, StoredTopic
@@ -205,11 +206,11 @@ class McapReader:
         try:
             if opcode == SCHEMA:
                 (schema,) = struct.unpack_from("<H", content)
-                self._schemas[schema] = _text(content, 2)[0]
+                self._schemas[schema] = text_at(content, 2)[0]
             else:
                 channel, schema = struct.unpack_from("<HH", content)
-                topic, end = _text(content, 4)
-                self._topics[channel] = (schema, topic, _text(content, end)[0])
+                topic, end = text_at(content, 4)
+                self._topics[channel] = (schema, topic, text_at(content, end)[0])
         except (struct.error, ValueError):
             return False
         return True
@@ -339,12 +340,3 @@ def _message_inside(content: memoryview, chunk: int, offset: int, channel: int, 
         if (opcode, its_channel, its_time) == (MESSAGE, channel, time) and begin <= end <= len(content):
             return content[begin:end]
     raise Damage(chunk, "the chunk's index names a message that is not there")
-
-
-def _text(content: bytes, offset: int) -> tuple[str, int]:
-    """Returns the text at an offset, and the offset behind it."""
-    (length,) = struct.unpack_from("<I", content, offset)
-    end = offset + 4 + length
-    if end > len(content):
-        raise ValueError("cut off")
-    return content[offset + 4 : end].decode(), end

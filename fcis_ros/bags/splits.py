@@ -149,6 +149,9 @@ def open_splits(path: Path) -> tuple[tuple[Split, ...], tuple[Finding, ...]]:
     for split in splits:
         if split.damage:
             findings.append(Finding(title(path, split.file), split.damage))
+        elif split.count < (split.file.messages or 0):  # a log was not copied, or a recorder counted too many
+            text = f"holds {split.count} messages, of {split.file.messages} by metadata.yaml"
+            findings.append(Finding(title(path, split.file), text, lost=False))
         if logs := split.files[1:]:
             size = sum(log.stat().st_size for log in logs)
             text = f"read with its log {logs[0].name} ({size} bytes): the recorder was killed"

@@ -70,7 +70,7 @@ def run(arguments: argparse.Namespace) -> None:
     from fcis_ros.cli.output import print_findings
     from fcis_ros.data.synthetic.scenes import CLASS_NAMES, SyntheticScenes
     from fcis_ros.model.device import choose_device
-    from fcis_ros.training.batches import Batches
+    from fcis_ros.training.batches import Batches, is_lost_worker
     from fcis_ros.training.data_check import check_images
     from fcis_ros.training.distributed import join, local_device
     from fcis_ros.training.loop import STATE, NonFiniteLoss, check_folder, excluded_images, train
@@ -132,6 +132,10 @@ def run(arguments: argparse.Namespace) -> None:
         )
     except NonFiniteLoss as error:
         sys.exit(f"fcis: training diverged at {error}; {arguments.out} has the last saved state" if processes.first else 1)
+    except RuntimeError as error:
+        if not is_lost_worker(error):
+            raise
+        raise InputError(f"a process that makes batches has ended: {str(error).splitlines()[0]}") from None
     finally:
         processes.leave()
     if processes.first:

@@ -1,6 +1,6 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""Reader of COCO instance files: the one place that answers what an annotation file holds, for every command."""
+"""Reader of COCO instance files for every command: what a file holds, and what is wrong with it."""
 
 import json
 from collections import Counter, defaultdict

@@ -62,7 +62,7 @@ class LabelledImages:
         return sum(not entry.segmentation for entry in self.file.annotations[image.id] if entry.category_id in self.labels)
 
     def findings(self, images: Iterable[ImageEntry]) -> tuple[Finding, ...]:
-        """Returns what is lost of the file, and remarks; images that are left out have their own finding, see ``left_out``.
+        """Returns what is lost of the file, and remarks; images that are left out are another finding, see ``left_out``.
 
         Args:
             images: images that are asked for.

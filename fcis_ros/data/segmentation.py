@@ -119,11 +119,11 @@ def _check_polygons(polygons: list, height: int, width: int) -> None:
     for polygon in polygons:
         if not isinstance(polygon, list) or len(polygon) < 6 or len(polygon) % 2:
             raise InputError("a polygon is not a list of at least three x, y pairs")
-        numbers = set(map(type, polygon)) <= {int, float}
+        least, most = (min(polygon), max(polygon)) if set(map(type, polygon)) <= {int, float} else (math.nan, math.nan)
         # NaN may hide from minimum and maximum, but not from the sum.
-        if not numbers or not -1e6 < min(polygon) <= max(polygon) < 1e6 or math.isnan(sum(polygon)):
+        if not -1e6 < least <= most < 1e6 or math.isnan(sum(polygon)):
             raise InputError("a polygon has a coordinate that is not a number of pixels")
-        outline += len(polygon) * (max(polygon) - min(polygon))  # more than the length in steps from pixel to pixel
+        outline += len(polygon) * (most - least)  # more than the length in steps from pixel to pixel
     # Memory is proportional to the length of the outline. No real outline visits every pixel of its image.
     longest = height * width + 100 * (height + width)
     if outline > longest and sum(map(_outline, polygons)) > longest:

@@ -85,7 +85,8 @@ class Batches:
             workers: number of processes that make the batches; 0: this process makes them. The batches do not depend on it.
 
         Raises:
-            InputError: an image cannot be read, a batch does not fit into shared memory, or a process was killed.
+            InputError: an image cannot be read, or a batch does not fit into shared memory.
+            RuntimeError: a process was killed (``is_lost_worker``); PyTorch raises it wherever this process is at that moment.
         """
         loader = DataLoader(
             _ErrorsAsItems(self),
@@ -95,18 +96,9 @@ class Batches:
             prefetch_factor=4 if workers else None,
             generator=torch.Generator(),  # else it would draw from the global one
         )
-        batches = iter(loader)
-        while True:
-            try:
-                items = next(batches, None)
-            except RuntimeError as error:
-                if not str(error).startswith("DataLoader worker"):
-                    raise
-                raise InputError(f"a process that makes batches has ended: {str(error).splitlines()[0]}") from None
+        for items in loader:
             if isinstance(items, InputError):
                 raise items
-            if items is None:
-                return
             yield items
 
     def _item(self, number: int) -> TrainItem:
@@ -120,6 +112,11 @@ class Batches:
             if rng.random() < config.paste:
                 sample = paste_objects(sample, self.photos[int(rng.integers(len(self.photos)))], rng)
         return make_item(sample, config.model, config.crop, config.scale_jitter, rng)
+
+
+def is_lost_worker(error: RuntimeError) -> bool:
+    """Returns whether an error says that a process that makes batches was killed, for want of memory for instance."""
+    return str(error).startswith("DataLoader worker")
 
 
 class _ErrorsAsItems(Dataset):

@@ -253,6 +253,13 @@ def test_messages_unordered_come_by_log_time(bags, plugin):
     assert [(record.log_time, record.stamp) for record in records] == [(1, 4), (3, 1), (3, 3), (5, 0), (7, 5), (9, 2)]
 
 
+def test_open_recording_whole_file_with_fewer_messages_than_metadata_names_is_remarked(bags):
+    folder = write_splits(bags)
+    shutil.copy(bags.camera(3, topic="/cam", name="short") / "short.mcap", folder / "drive_2.mcap")
+    assert lost(folder) == {}
+    assert remarks(folder) == {"drive/drive_2.mcap": "holds 3 messages, of 4 by metadata.yaml"}
+
+
 @pytest.mark.parametrize("packed", [False, True])
 @pytest.mark.parametrize("plugin", StoragePlugin)
 @pytest.mark.parametrize("metadata", [True, False])

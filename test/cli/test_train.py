@@ -3,12 +3,15 @@
 """The train command: a run from nothing but rendered scenes, its resumption, and what it refuses."""
 
 import json
+import os
+import signal
 
 import cv2
 import numpy as np
 import pytest
 
 from fcis_ros.cli.main import main
+from fcis_ros.data.coco_dataset import CocoDataset
 from fcis_ros.model.checkpoint import read_metadata
 
 MODEL = {
@@ -99,6 +102,13 @@ def test_train_damaged_data_is_refused_before_the_first_step(tmp_path, photos, c
     content["annotations"].pop()
     (tmp_path / "instances.json").write_text(json.dumps(content))
     assert main([*photos, "--resume", "--steps", "4"]) == 0
+
+
+def test_train_killed_worker_ends_in_one_line(photos, capsys, monkeypatch):
+    monkeypatch.setattr(CocoDataset, "__getitem__", lambda self, index: os.kill(os.getpid(), signal.SIGKILL))
+    assert main(photos) == 2
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("fcis: ") and "remark" not in line]
+    assert line.startswith("fcis: a process that makes batches has ended: DataLoader worker")
 
 
 def test_train_classes_of_other_case_are_trained(tmp_path, photos, capsys):

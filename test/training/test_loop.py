@@ -221,8 +221,8 @@ def test_train_other_than_the_run_of_the_folder_raises(tmp_path):
     start(tmp_path / "run", config(steps=3), data={"images_sha256": "aa"})
     wider = dataclasses.replace(MODEL, width=32)
     for folder, changes, digest, resume, says in (
-        ("run", {"lr": 0.5}, "bb", True, 'train_config.lr was 0.02, is 0.5; data.images_sha256 was "aa", is "bb"$'),
-        ("run", {"model": wider}, "aa", True, "model.width was 16, is 32$"),
+        ("run", {"lr": 0.5}, "bb", True, 'train_config.lr was 0.02, is 0.5; data.images_sha256 was "aa", is "bb"; another'),
+        ("run", {"model": wider}, "aa", True, "model.width was 16, is 32; another"),
         ("run", {"steps": 2}, "aa", True, "has done 3 steps already, more than the 2 requested"),
         ("run", {}, "aa", False, "holds a run already"),
         ("other", {}, "aa", True, "no run to resume"),
