@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What readers notice about their input: one line each, for the terminal, reports, provenance and ``fcis check``."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
 
@@ -98,3 +98,9 @@ def listing(names: Iterable[str], most: int = LISTED) -> str:
     names = list(names)
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(names[:most]) + more
+
+
+def shortened(lines: Sequence[str], rest: str = "") -> list[str]:
+    """Returns lines, those behind the first ``LISTED`` as one with their number, and where the ``rest`` is."""
+    more = [f"and {len(lines) - LISTED} more{rest}"] if len(lines) > LISTED else []
+    return [*lines[:LISTED], *more]

@@ -3,11 +3,10 @@
 """What a path is: recording, pictures, annotations and so on. Folders by what they hold, files by suffix; JSON by its keys."""
 
 import json
-import mimetypes
 from pathlib import Path
 
 from fcis_ros.config import MAX_NESTING
-from fcis_ros.data.frame_sources import IMAGE_SUFFIXES, is_bag
+from fcis_ros.data.frame_sources import PICTURE_SUFFIXES, is_bag
 from fcis_ros.errors import InputError
 from fcis_ros.findings import listing
 
@@ -58,8 +57,7 @@ def _kind_of_path(path: str) -> str:
 
 def is_image(file: Path) -> bool:
     """Returns whether a name is that of an image, be it of a format that cannot be read."""
-    guess = mimetypes.guess_type(file.name)[0] or ""
-    return file.suffix.lower() in IMAGE_SUFFIXES or guess.startswith("image/")
+    return file.suffix.lower() in PICTURE_SUFFIXES
 
 
 def recordings_in(folder: Path) -> list[Path]:

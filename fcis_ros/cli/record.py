@@ -53,8 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
         frames = tqdm(source.frames(), "record", source.count, unit="frame", mininterval=0.5)
         clip = record(frames, bag, source.count, synthetic_ground_truth if synthetic else annotated)
         if annotated:
-            crowds = annotated.count_crowds(clip.frames.values())
-            findings = annotated.findings(clip.frames.values())
+            crowds, findings = annotated.left_out(clip.frames.values())
     text = f"{len(clip.frames)} frames{' with ground truth' if synthetic or annotated else ''}"
     print(f"{text}{f', {crowds} crowd regions left out' if crowds else ''} -> {arguments.out}")
     unusable = by_reason(Path(arguments.input).name, "frame", clip.unusable)

@@ -7,11 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from fcis_ros.data.coco import CocoFile, ImageEntry, read_coco
+from fcis_ros.data.coco import CocoFile, read_coco
 from fcis_ros.data.decoding_threads import in_threads
 from fcis_ros.data.image_names import ImageFolder
-from fcis_ros.data.labelled_images import LabelledImages, left_out, read_annotated
-from fcis_ros.errors import InputError
+from fcis_ros.data.labelled_images import LabelledImages, image_fault, left_out
 from fcis_ros.findings import Inspection, counted
 
 
@@ -43,16 +42,8 @@ def _unreadable(file: CocoFile, folder: Path) -> dict[str, str]:
     """Returns {file name: reason} of the images that are missing, cannot be decoded, or have another size than in the file."""
     files = ImageFolder(folder, (image.file_name for image in file.images))
 
-    def fault(image: ImageEntry) -> str | None:
-        path = files.path_of(image.file_name)
-        try:
-            read_annotated(path, image, file)
-        except InputError as error:
-            return str(error).removeprefix(f"{path}: ")
-        return None
-
-    faults = zip(file.images, in_threads(fault, file.images, "check"), strict=True)
-    return {image.file_name: reason for image, reason in faults if reason}
+    faults = in_threads(lambda image: image_fault(files.path_of(image.file_name), image, file), file.images, "check")
+    return {image.file_name: reason for image, reason in zip(file.images, faults, strict=True) if reason}
 
 
 def _facts(labelled: LabelledImages) -> dict[str, Any]:

@@ -33,6 +33,7 @@ OTHER_SUFFIXES = (
     ".heic", ".heif", ".jxl", ".raw", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".raf", ".pef", ".srw", ".svg",
     ".psd", ".tga", ".pcx", ".ico", ".exr", ".hdr", ".pfm", ".jxr",
 )  # fmt: skip
+PICTURE_SUFFIXES = {*IMAGE_SUFFIXES, *OTHER_SUFFIXES}
 VIDEO_SUFFIXES = (".gif",)  # of a single file: an animation is a clip
 BAG_SUFFIXES = (".mcap", ".db3")
 COMPRESSED_SUFFIXES = (".zstd", ".zst")
@@ -207,7 +208,7 @@ def open_source(spec: str, rate: float | None = None, frames: int | None = None,
         return _images(f"images in {path}", paths[:frames], rate or FOLDER_RATE, findings)
     if not path.is_file():
         raise InputError(f"{spec}: no such file or folder, and neither a camera nor the URL of a stream")
-    if path.suffix.lower() in {*IMAGE_SUFFIXES, *OTHER_SUFFIXES} - {*VIDEO_SUFFIXES}:
+    if path.suffix.lower() in PICTURE_SUFFIXES - {*VIDEO_SUFFIXES}:
         return _images(f"image {path}", [path], rate or FOLDER_RATE)
     return _video(path, rate, frames)
 
@@ -241,19 +242,18 @@ def _images(description: str, paths: list[Path], rate: float, findings: tuple[Fi
 
 def some_usable(frames: Iterator[Frame | Unusable], origin: str) -> Iterator[Frame | Unusable]:
     """Yields frames; raises InputError at the end if none of them can be used."""
-    first, count = None, 0
+    unusable: list[Unusable] = []
+    usable = 0
     for frame in frames:
-        count += 1
-        if isinstance(frame, Frame):
-            yield frame
-            break
-        first = first or frame
+        if isinstance(frame, Unusable):
+            unusable.append(frame)
+        else:
+            usable += 1
         yield frame
-    else:
-        if first:
-            what = f"none of its {count} frames can be used; the first: {first.name}: " if count > 1 else ""
-            raise InputError(f"{origin}: {what}{first.reason}")
-    yield from frames
+    if unusable and not usable:
+        first, count = unusable[0], len(unusable)
+        what = f"none of its {count} frames can be used; the first: {first.name}: " if count > 1 else ""
+        raise InputError(f"{origin}: {what}{first.reason}")
 
 
 def _video(path: Path, rate: float | None, frames: int | None) -> FrameSource:

@@ -124,6 +124,15 @@ def read_annotated(path: Path, image: ImageEntry, file: CocoFile) -> np.ndarray:
     return pixels
 
 
+def image_fault(path: Path, image: ImageEntry, file: CocoFile) -> str | None:
+    """Returns why ``read_annotated`` refuses an image; None if it does not."""
+    try:
+        read_annotated(path, image, file)
+    except InputError as error:
+        return str(error).removeprefix(f"{path}: ")
+    return None
+
+
 def left_out(source: str, unusable: Collection[tuple[str, str]], total: int) -> tuple[Finding, ...]:
     """Returns the finding for images that cannot be used.
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fcis_ros.data.instance_maps import VOC, InstanceMap, MapFolder, Region, read_map, read_split
+from fcis_ros.data.instance_maps import VOC, InstanceMap, MapFolder, Region, read_lines, read_map, read_split
 from fcis_ros.errors import InputError
 
 VOID = 255  # outlines and difficult regions: neither object nor background
@@ -88,11 +88,7 @@ def _labelmap(path: Path) -> Classes:
 
 
 def _lines(path: Path) -> list[str]:
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError):
-        raise InputError(f"{path}: not a readable text file") from None
-    return [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("#")]
+    return [line for line in read_lines(path) if not line.startswith("#")]
 
 
 def _read(root: Path, name: str, classes: Classes) -> InstanceMap:
