@@ -4,6 +4,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any, NamedTuple
 
 USED, REGRESSION, UNUSABLE = 0, 1, 2  # exit statuses of commands; argparse and InputError end with UNUSABLE, too
@@ -86,6 +87,12 @@ def by_reason(source: str, unit: str, unusable: Iterable[tuple[str, str]]) -> tu
     return tuple(
         Finding(source, f"{counted(len(names), unit)}: {reason}: {listing(names)}") for reason, names in reasons.items()
     )
+
+
+def source_of(path: Path) -> str:
+    """Returns the name of a file or folder as the source of a finding, also for ``.`` and ``..``: without folders around it."""
+    name = path.resolve().name if path.name in ("", "..") else path.name
+    return name or str(path)
 
 
 def counted(number: int, unit: str) -> str:

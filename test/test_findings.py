@@ -3,10 +3,11 @@
 """Tests of findings and of the exit status that follows from them."""
 
 import json
+from pathlib import Path
 
 import pytest
 
-from fcis_ros.findings import Finding, by_reason, counted, exit_status, from_json, listing, to_json
+from fcis_ros.findings import Finding, by_reason, counted, exit_status, from_json, listing, shortened, source_of, to_json
 
 LOST, REMARK = Finding("drive", "2 frames: no image"), Finding("drive.json", "3 objects of class dog", lost=False)
 
@@ -40,3 +41,15 @@ def test_listing_many_names_ends_with_their_number():
 
 def test_counted_noun_has_the_number_of_its_count():
     assert [counted(number, "image") for number in (0, 1, 2)] == ["0 images", "1 image", "2 images"]
+
+
+def test_shortened_many_lines_end_with_their_number():
+    lines = [str(number) for number in range(21)]
+    assert shortened(lines, ", in report.json") == [*lines[:20], "and 1 more, in report.json"] and shortened(lines[:20]) == lines[:20]
+
+
+def test_source_of_any_path_is_a_name_without_folders(tmp_path, monkeypatch):
+    (tmp_path / "a").mkdir()
+    monkeypatch.chdir(tmp_path / "a")
+    paths = {".": "a", "..": tmp_path.name, "../a": "a", "/x/b.json": "b.json", "/": "/"}
+    assert {path: source_of(Path(path)) for path in paths} == paths

@@ -16,7 +16,7 @@ from fcis_ros.bags.sqlite_reader import SqliteReader, log_files
 from fcis_ros.bags.stored import StoredMessage, StoredTopic
 from fcis_ros.data.frame_sources import BAG_SUFFIXES, bag_suffix
 from fcis_ros.errors import InputError, reason_of
-from fcis_ros.findings import Finding
+from fcis_ros.findings import Finding, source_of
 from fcis_ros.messages.typestore import COMPRESSED, IMAGE
 
 IMAGES = (IMAGE, COMPRESSED)
@@ -161,7 +161,7 @@ def open_splits(path: Path) -> tuple[tuple[Split, ...], tuple[Finding, ...]]:
 
 def title(path: Path, file: BagFile) -> str:
     """Returns the name of a recording's file for findings: with its folder, if that was given."""
-    return file.path.name if file.path == path else f"{path.resolve().name}/{file.path.name}"
+    return file.path.name if file.path == path else f"{source_of(path)}/{file.path.name}"
 
 
 def _unreadable(path: Path, file: BagFile, reason: str, splits: Sequence[Split]) -> Finding:

@@ -36,7 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
     from fcis_ros.data.labelled_images import left_out
     from fcis_ros.data.voc_maps import voc
     from fcis_ros.files import writable
-    from fcis_ros.findings import Unusable
+    from fcis_ros.findings import Unusable, source_of
     from fcis_ros.results.report_parts import write_json
 
     root, out = Path(arguments.root), Path(arguments.out)
@@ -57,7 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
                 yield entry
 
     content = to_coco(usable(), folder.categories)
-    lost = left_out(root.absolute().name, unusable, len(folder.names))
+    lost = left_out(source_of(root), unusable, len(folder.names))
     if not content["images"]:
         raise InputError(f"{root}: {lost[0].text}")
     with writable(out):

@@ -35,7 +35,7 @@ def run(arguments: argparse.Namespace) -> int:
     from fcis_ros.evaluation.annotated_images import AnnotatedImages, evaluate_images, shown_images
     from fcis_ros.evaluation.image_ground_truth import ImageGroundTruth
     from fcis_ros.files import sha256
-    from fcis_ros.findings import Unusable
+    from fcis_ros.findings import Unusable, source_of
     from fcis_ros.model.device import choose_device
     from fcis_ros.model.exported import load_predictor
     from fcis_ros.results.image_report import report_content, tables, write_image_report
@@ -64,12 +64,12 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     unusable = [result for result in results if isinstance(result, Unusable)]
     evaluated = [result for result in results if not isinstance(result, Unusable)]
-    lost = left_out(folder.absolute().name, unusable, len(results))
+    lost = left_out(source_of(folder), unusable, len(results))
     if not evaluated:
         raise InputError(f"{folder}: {lost[0].text}")
     findings = (*ground_truth.findings_of(images.entries), *lost)
     about: dict[str, Any] = {"device": str(predictor.device), "precision": predictor.precision, "model": predictor.name}
-    about["input"] = f"{len(images.entries)} images of {folder.resolve().name}"
+    about["input"] = f"{len(images.entries)} images of {source_of(folder)}"
     about["truth"] = {"file": annotations.name, "sha256": sha256(annotations)}
     report = report_content(evaluated, predictor.config.class_names, score, about, findings)
     if arguments.out:

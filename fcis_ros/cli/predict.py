@@ -23,7 +23,7 @@ from fcis_ros.files import atomic_path
 
 if TYPE_CHECKING:
     from fcis_ros.evaluation.image_ground_truth import ImageGroundTruth
-    from fcis_ros.evaluation.image_set import ImageFile
+    from fcis_ros.evaluation.prediction_folder import ImageFile
     from fcis_ros.findings import Unusable
 
 DRAWN, STORED = 0.5, 0.001  # scores from which instances are drawn, and stored
@@ -77,9 +77,8 @@ def predict_to_folder(arguments: argparse.Namespace) -> int:
     from fcis_ros.cli.output import finished_folder, print_findings
     from fcis_ros.data.frame_sources import list_images
     from fcis_ros.evaluation.image_ground_truth import ImageGroundTruth
-    from fcis_ros.evaluation.image_set import ImageFile, predict_images
-    from fcis_ros.evaluation.prediction_folder import write_predictions
-    from fcis_ros.findings import Finding, Unusable, by_reason
+    from fcis_ros.evaluation.prediction_folder import ImageFile, predict_images, write_predictions
+    from fcis_ros.findings import Finding, Unusable, by_reason, source_of
     from fcis_ros.model.exported import load_predictor
 
     drawn_score = DRAWN if arguments.score is None else arguments.score
@@ -107,7 +106,7 @@ def predict_to_folder(arguments: argparse.Namespace) -> int:
             written = write_predictions(bar, drawn_score, categories, names, folder)
     total = "" if written.images == len(paths) else f" of {len(paths)}"
     print(f"{written.instances} instances in {written.images}{total} images -> {arguments.out}")
-    source = given[0].name if len(given) == 1 else "images"
+    source = source_of(given[0]) if len(given) == 1 else "images"
     return print_findings(findings + by_reason(source, "image", (*unusable, *written.unusable)))
 
 
@@ -127,7 +126,7 @@ def identified(truth: "ImageGroundTruth", paths: Sequence[Path]) -> tuple[list["
     Raises:
         InputError: none of the images is in the annotations.
     """
-    from fcis_ros.evaluation.image_set import ImageFile
+    from fcis_ros.evaluation.prediction_folder import ImageFile
     from fcis_ros.findings import Unusable
 
     files: dict[int, ImageFile] = {}

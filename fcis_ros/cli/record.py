@@ -32,7 +32,7 @@ def run(arguments: argparse.Namespace) -> int:
     from fcis_ros.cli.needing import needing
     from fcis_ros.cli.output import finished_bag, print_findings
     from fcis_ros.data.frame_sources import SYNTHETIC, is_live, open_source, without_secrets
-    from fcis_ros.findings import Finding, by_reason
+    from fcis_ros.findings import Finding, by_reason, source_of
 
     with needing("pip install rosbags"):
         from fcis_ros.bags.writer import record
@@ -56,5 +56,5 @@ def run(arguments: argparse.Namespace) -> int:
             crowds, findings = annotated.left_out(clip.frames.values())
     text = f"{len(clip.frames)} frames{' with ground truth' if synthetic or annotated else ''}"
     print(f"{text}{f', {crowds} crowd regions left out' if crowds else ''} -> {arguments.out}")
-    unusable = by_reason(Path(arguments.input).name, "frame", clip.unusable)
+    unusable = by_reason(source_of(Path(arguments.input)), "frame", clip.unusable)
     return print_findings(source.findings + findings + unusable)

@@ -11,7 +11,7 @@ from fcis_ros.data.coco import CocoFile, read_coco
 from fcis_ros.data.decoding_threads import in_threads
 from fcis_ros.data.image_names import ImageFolder
 from fcis_ros.data.labelled_images import LabelledImages, image_fault, left_out
-from fcis_ros.findings import Inspection, counted
+from fcis_ros.findings import Inspection, counted, source_of
 
 
 def inspect_annotations(path: Path, images: Path | None, class_names: Sequence[str] | None) -> Inspection:
@@ -32,7 +32,7 @@ def inspect_annotations(path: Path, images: Path | None, class_names: Sequence[s
     missing: dict[str, str] = {}
     if images is not None:
         missing = _unreadable(file, images)
-        findings += left_out(images.absolute().name, missing.items(), len(file.images))
+        findings += left_out(source_of(images), missing.items(), len(file.images))
     usable = sum(image.file_name not in unusable and image.file_name not in missing for image in file.images)
     damaged = any(finding.lost for finding in findings)
     return Inspection(str(path), "annotations", _facts(labelled), _uses(labelled, usable, damaged), findings)

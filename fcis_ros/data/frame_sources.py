@@ -17,7 +17,7 @@ import numpy as np
 
 from fcis_ros.data.synthetic.scenes import SyntheticScenes
 from fcis_ros.errors import InputError
-from fcis_ros.findings import Finding, Unusable, by_reason, counted, listing
+from fcis_ros.findings import Finding, Unusable, by_reason, counted, listing, source_of
 from fcis_ros.image_checks import check_image
 from fcis_ros.image_decoding import decode
 from fcis_ros.structures import Sample
@@ -134,10 +134,10 @@ def list_images(folder: Path) -> tuple[list[Path], tuple[Finding, ...]]:
     paths = [path for path in files if path.suffix.lower() in IMAGE_SUFFIXES]
     others = [path for path in files if path.suffix.lower() in OTHER_SUFFIXES]
     folders = [path.name for path in files if path.suffix.lower() not in IMAGE_SUFFIXES and path.is_dir()]
-    findings = by_reason(folder.name, "image", ((path.name, f"{path.suffix.lower()} is not read") for path in others))
+    findings = by_reason(source_of(folder), "image", ((path.name, f"{path.suffix.lower()} is not read") for path in others))
     if folders:
         text = f"{counted(len(folders), 'folder')} inside, of which no image is read: {listing(folders)}"
-        findings += (Finding(folder.name, text, lost=False),)
+        findings += (Finding(source_of(folder), text, lost=False),)
     if not paths:
         seen = "".join(f"; {finding.text}" for finding in findings)
         raise InputError(f"{folder}: no images in this folder (looked for {' '.join(IMAGE_SUFFIXES)}{seen})")

@@ -13,7 +13,7 @@ import numpy as np
 from fcis_ros.data.decoding_threads import in_threads
 from fcis_ros.data.frame_sources import list_images, read_file
 from fcis_ros.errors import InputError
-from fcis_ros.findings import Finding, Inspection, by_reason, counted, listing
+from fcis_ros.findings import Finding, Inspection, by_reason, counted, listing, source_of
 from fcis_ros.image_checks import check_image
 from fcis_ros.image_decoding import decode_stored, eight_bits, used_bits
 from fcis_ros.image_headers import UPRIGHT, read_header
@@ -76,7 +76,7 @@ def inspect_images(paths: Sequence[Path], title: str) -> Inspection:
         "record": f"writes {share} as frames of a recording",
         "evaluate, train": f"can use {share}, with annotations that name them",
     }
-    source = Path(title).name if len(paths) != 1 else paths[0].name
+    source = source_of(Path(title)) if len(paths) != 1 else paths[0].name
     unusable = by_reason(source, "image", ((image.path.name, image.problem) for image in images if image.problem is not None))
     return Inspection(title, "images", facts, uses, (*_remarks(source, usable), *unusable))
 

@@ -10,7 +10,7 @@ from fcis_ros.data.decoding_threads import in_threads
 from fcis_ros.data.labelled_images import left_out
 from fcis_ros.errors import InputError
 from fcis_ros.files import sha256
-from fcis_ros.findings import Finding, listing
+from fcis_ros.findings import Finding, listing, source_of
 from fcis_ros.training.distributed import Processes
 
 EXAMPLES = 3  # images that a refusal names
@@ -58,7 +58,7 @@ def check_images(
     if lost and not skip_damaged:
         advice = "`fcis check` lists everything; --skip-damaged leaves it out"
         raise InputError(f"{images.path}: {'; '.join(lost)} ({advice})")
-    findings = images.findings + left_out(images.image_dir.absolute().name, faults.items(), len(images))
+    findings = images.findings + left_out(source_of(images.image_dir), faults.items(), len(images))
     return CheckedImages(images.without(faults), digests, (*sorted({*excluded, *faults}),), findings)
 
 
