@@ -45,7 +45,8 @@ def test_counted_noun_has_the_number_of_its_count():
 
 def test_shortened_many_lines_end_with_their_number():
     lines = [str(number) for number in range(21)]
-    assert shortened(lines, ", in report.json") == [*lines[:20], "and 1 more, in report.json"] and shortened(lines[:20]) == lines[:20]
+    assert shortened(lines, ", in report.json") == [*lines[:20], "and 1 more, in report.json"]
+    assert shortened(lines[:20]) == lines[:20]
 
 
 def test_source_of_any_path_is_a_name_without_folders(tmp_path, monkeypatch):
