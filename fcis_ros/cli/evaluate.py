@@ -31,6 +31,7 @@ def run(arguments: argparse.Namespace) -> int:
     from tqdm import tqdm
 
     from fcis_ros.cli.output import finished_folder, print_findings
+    from fcis_ros.data.image_inspection import turned_images
     from fcis_ros.data.labelled_images import left_out
     from fcis_ros.evaluation.annotated_images import AnnotatedImages, evaluate_images, shown_images
     from fcis_ros.evaluation.image_ground_truth import ImageGroundTruth
@@ -64,12 +65,14 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     unusable = [result for result in results if isinstance(result, Unusable)]
     evaluated = [result for result in results if not isinstance(result, Unusable)]
-    lost = left_out(source_of(folder), unusable, len(results))
+    source = source_of(folder)
+    lost = left_out(source, unusable, len(results))
     if not evaluated:
         raise InputError(f"{folder}: {lost[0].text}")
-    findings = (*ground_truth.findings_of(images.entries), *lost)
+    turned = turned_images(source, map(images.path_of, images.entries))
+    findings = (*ground_truth.findings_of(images.entries), *turned, *lost)
     about: dict[str, Any] = {"device": str(predictor.device), "precision": predictor.precision, "model": predictor.name}
-    about["input"] = f"{len(images.entries)} images of {source_of(folder)}"
+    about["input"] = f"{len(images.entries)} images of {source}"
     about["truth"] = {"file": annotations.name, "sha256": sha256(annotations)}
     report = report_content(evaluated, predictor.config.class_names, score, about, findings)
     if arguments.out:

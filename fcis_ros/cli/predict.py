@@ -76,6 +76,7 @@ def predict_to_folder(arguments: argparse.Namespace) -> int:
 
     from fcis_ros.cli.output import finished_folder, print_findings
     from fcis_ros.data.frame_sources import list_images
+    from fcis_ros.data.image_inspection import turned_images
     from fcis_ros.evaluation.image_ground_truth import ImageGroundTruth
     from fcis_ros.evaluation.prediction_folder import ImageFile, predict_images, write_predictions
     from fcis_ros.findings import Finding, Unusable, by_reason, source_of
@@ -99,7 +100,10 @@ def predict_to_folder(arguments: argparse.Namespace) -> int:
     if arguments.annotations:
         truth = ImageGroundTruth.load(Path(arguments.annotations), names)
         files, unusable = identified(truth, paths)
-        categories = truth.category_ids
+        categories, findings = (
+            truth.category_ids,
+            findings + tuple(each for each in truth.findings_of(truth.images) if not each.lost),
+        )
     with finished_folder(Path(arguments.out), proof="results.json") as folder:
         predictions = predict_images(files, predictor, stored_score)
         with contextlib.closing(predictions), tqdm(predictions, total=len(files), unit="image") as bar:
@@ -107,6 +111,7 @@ def predict_to_folder(arguments: argparse.Namespace) -> int:
     total = "" if written.images == len(paths) else f" of {len(paths)}"
     print(f"{written.instances} instances in {written.images}{total} images -> {arguments.out}")
     source = source_of(given[0]) if len(given) == 1 else "images"
+    findings += turned_images(source, paths)
     return print_findings(findings + by_reason(source, "image", (*unusable, *written.unusable)))
 
 

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a folder of images holds, for ``fcis check``: every image is decoded by the code that the other commands use."""
 
+import contextlib
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -81,6 +82,21 @@ def inspect_images(paths: Sequence[Path], title: str) -> Inspection:
     return Inspection(title, "images", facts, uses, (*_remarks(source, usable), *unusable))
 
 
+def turned_images(source: str, paths: Iterable[Path]) -> tuple[Finding, ...]:
+    """Returns a remark if images have an EXIF rotation, which viewers and some labelling tools apply; reads headers only."""
+    turned = []
+    for path in paths:
+        with contextlib.suppress(OSError, ValueError):  # missing, empty; those who decode it say so
+            if read_header(np.memmap(path, np.uint8, "r")).orientation != UPRIGHT:
+                turned.append(path.name)
+    return (Finding(source, _turned_text(turned), lost=False),) if turned else ()
+
+
+def _turned_text(names: Sequence[str]) -> str:
+    text = "used as stored, without the rotation by EXIF that viewers show"
+    return f"{counted(len(names), 'image')}: {text}: {listing(names)}"
+
+
 def _inspected(path: Path) -> InspectedImage:
     image = InspectedImage(path)
     try:
@@ -106,10 +122,7 @@ def _remarks(source: str, images: Sequence[InspectedImage]) -> list[Finding]:
     for image in images:
         names.setdefault(unicodedata.normalize("NFC", image.path.stem).casefold(), []).append(image.path.name)
     alike = [name for group in names.values() if len(group) > 1 for name in group]
-    remarks = []
-    if turned:
-        text = "used as stored, without the rotation by EXIF that viewers show"
-        remarks.append(f"{counted(len(turned), 'image')}: {text}: {listing(turned)}")
+    remarks = [_turned_text(turned)] if turned else []
     if len(deep) > 1:
         bits = ", ".join(f"{text} in {counted(count, 'image')}" for text, count in sorted(deep.items()))
         remarks.append(f"{deep.total()} images: each reduced to 8 bits by its largest value: {bits}")

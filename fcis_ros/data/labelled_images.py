@@ -120,7 +120,9 @@ def read_annotated(path: Path, image: ImageEntry, file: CocoFile) -> np.ndarray:
     pixels = read_image(path)
     height, width = pixels.shape[:2]
     if (height, width) != (image.height, image.width):
-        raise InputError(f"{path}: {width}x{height} pixels, but {file.origin} says {image.width}x{image.height}")
+        turned = "; annotations must be of the pixels as stored, before a rotation by EXIF"
+        hint = turned if (height, width) == (image.width, image.height) else ""
+        raise InputError(f"{path}: {width}x{height} pixels, but {file.origin} says {image.width}x{image.height}{hint}")
     return pixels
 
 

@@ -59,9 +59,13 @@ class AnnotatedImages:
         self.ground_truth, self.entries = ground_truth, entries
         self._folder = ImageFolder(folder, (image.file_name for image in ground_truth.images))
 
+    def path_of(self, entry: ImageEntry) -> Path:
+        """Returns the path of an image file; see ``ImageFolder``."""
+        return self._folder.path_of(entry.file_name)
+
     def predict(self, entries: Sequence[ImageEntry], network: Network) -> Iterator[PredictedFrame[AnnotatedImage]]:
         """Yields images with their predictions, in order."""
-        images = (AnnotatedImage(entry, self._folder.path_of(entry.file_name), self.ground_truth) for entry in entries)
+        images = (AnnotatedImage(entry, self.path_of(entry), self.ground_truth) for entry in entries)
         return predicted_frames(images, functools.partial(network_predictions, network, 0.0))
 
 

@@ -4,7 +4,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -28,11 +28,13 @@ class FrameGroundTruth:
         key: number of the annotated image; of several frames with the same number only the first is measured.
         image_id: image id in the annotation file; None without a file.
         objects: COCO annotations: label as category id, compressed mask, box, area, crowd flag, track id where known.
+        other_classes: {class that the model does not have: number of its objects}, where only the frame tells.
     """
 
     key: int
     image_id: int | None
     objects: list[dict[str, Any]]
+    other_classes: Mapping[str, int] = field(default_factory=dict)
 
 
 class GroundTruth(Protocol):

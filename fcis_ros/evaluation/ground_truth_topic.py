@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Ground truth of the frames of a recording, from masks on another topic that match frames by the header's stamp."""
 
+from collections import Counter
 from collections.abc import Iterator
 
 import numpy as np
@@ -29,7 +30,7 @@ class GroundTruthTopic:
     Attributes:
         matched_by: ``topic``.
         category_ids: labels, from 1.
-        findings: none; what messages hold is known when they are read.
+        findings: none; what messages hold is known when they are read (``FrameGroundTruth.other_classes``).
 
     Args:
         recording: recording with the topic.
@@ -94,7 +95,8 @@ class GroundTruthTopic:
             area = float(coco_mask.area(entry["segmentation"]))
             annotation = {"category_id": labels[index], "segmentation": entry["segmentation"], "bbox": entry["bbox"]}
             objects.append({**annotation, "area": area, "iscrowd": 0, **({"track_id": ids[index]} if ids[index] else {})})
-        return FrameGroundTruth(record.stamp, None, objects)
+        names = (instances.class_names[label - 1] for label in instances.labels if by_class[label - 1] is None)
+        return FrameGroundTruth(record.stamp, None, objects, Counter(names))
 
     def _take(self, record: BagFrame) -> bytes | None:
         """Returns the first message with the stamp of a frame; keeps other messages until their frames come."""

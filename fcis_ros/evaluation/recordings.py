@@ -130,7 +130,7 @@ class FrameWriter:
             "bag": index, "index": frame.index, "name": frame.name, "stamp": frame.stamp, "log_time": frame.log_time,
             "problem": problem, "moment": frame.index * TIME_BINS // max(recording.count, 1),
             "height": 0, "width": 0, "truth": None, "listed": False, "tracked": False, "repeated": False,
-            "own_id": unique_id, "image_id": unique_id,
+            "other_classes": {}, "own_id": unique_id, "image_id": unique_id,
         }  # fmt: skip
         if instances is None or image is None or problem:
             self._run.add(with_matches(record, NO_MATCHES, self._score), {})
@@ -144,6 +144,7 @@ class FrameWriter:
             objects = annotated.objects
             record |= {"truth": annotated.key, "listed": True, "tracked": any("track_id" in entry for entry in objects)}
             record["image_id"] = unique_id if annotated.image_id is None else annotated.image_id
+            record["other_classes"] = dict(annotated.other_classes)
         results = to_results(instances, record["image_id"])
         record = with_matches(record, match_image(objects, results), self._score)
         self._gallery.add(record, image, instances, objects)

@@ -34,6 +34,10 @@ def is_frame_record(value: Any, bags: int, classes: int) -> bool:
     """
     if not fits(value, SHAPE) or not 0 <= value["bag"] < bags or len(value["rates"]) != len(fields(DetectionCounts)):
         return False
+    # Evaluations of earlier versions have no count of other classes.
+    other_classes = value.get("other_classes", {})
+    if not fits(other_classes, {}) or not fits([*other_classes.values()], [int]):
+        return False
     lengths = {*map(len, value["masks"])} <= {len(AREAS)} and {*map(len, value["objects"])} <= {4}
     labels = [*value["labels"], *(row[0] for row in value["objects"] if row)]
     known = 0 < min(labels, default=1) and max(labels, default=1) <= classes

@@ -147,7 +147,7 @@ def _without_ground_truth(frame: RawFrame, what: dict[str, Any]) -> RawFrame:
     labels = {category_id: label for label, category_id in enumerate(what["category_ids"], start=1)}
     labelled = [{**entry, "category_id": labels[entry["category_id"]], "bbox": [0, 0, 1, 1]} for entry in results]
     moved = ",\n".join(json.dumps({**entry, "image_id": image_id}, separators=(",", ":")) for entry in results)
-    changed = {"truth": None, "listed": False, "tracked": False, "repeated": True, "image_id": image_id}
+    changed = {"truth": None, "listed": False, "tracked": False, "repeated": True, "other_classes": {}, "image_id": image_id}
     record = with_matches({**frame.record, **changed}, match_image([], labelled), what["score"])
     return RawFrame(record, {"unannotated": moved.encode()})
 

@@ -37,6 +37,7 @@ class ObjectCounts:
         self._shown: dict[tuple[int, int], dict[str, Any]] = {}  # of the frames to show
         self._bins: dict[tuple[int, int], dict[str, Any]] = {}
         self._problems: Counter[tuple[str, str]] = Counter()  # unusable frames by source and reason
+        self._other_classes: Counter[tuple[str, str]] = Counter()  # objects by source and class that the model lacks
         self._selection = FrameSelection(score)
         self.frames = self.annotated = self.repeated = self.tracked = self.detections = 0
         self.unusable: str | None = None
@@ -58,6 +59,8 @@ class ObjectCounts:
         if frame["problem"]:
             self.leave_out(self._bag_names[frame["bag"]], [frame["problem"]])
             return
+        for name, count in frame.get("other_classes", {}).items():
+            self._other_classes[self._bag_names[frame["bag"]], name] += count
         counts, annotated = count_detections(frame, self._score), frame["truth"] is not None
         if not annotated:  # only the number of detections is known
             counts = DetectionCounts(counts.score, 0, 0, 0, 0.0, counts.detections)
@@ -87,7 +90,8 @@ class ObjectCounts:
         return dict(sorted(reasons.items()))
 
     def findings(self) -> Iterator[Finding]:
-        """Yields a finding for every reason of unusable frames, the most frequent first; rare ones are counted together."""
+        """Yields a finding for every reason of unusable frames, the most frequent first (rare ones are counted together), and a
+        remark for every class of the frames' ground truth that the model lacks."""
         by_source: dict[str, list[tuple[int, str]]] = {}
         for (source, reason), count in self._problems.items():
             by_source.setdefault(source, []).append((-count, reason))
@@ -96,8 +100,9 @@ class ObjectCounts:
             for count, reason in ordered[:LISTED]:
                 yield Finding(source, f"{counted(-count, 'frame')}: {reason}")
             if rare := ordered[LISTED:]:
-                frames = counted(-sum(count for count, _ in rare), "frame")
-                yield Finding(source, f"{frames}: {len(rare)} other reasons")
+                yield Finding(source, f"{counted(-sum(count for count, _ in rare), 'frame')}: {len(rare)} other reasons")
+        for (source, name), count in sorted(self._other_classes.items()):
+            yield Finding(source, f"{counted(count, 'object')} of class {name}, which the model does not have", lost=False)
 
     def gallery(self) -> dict[str, list[dict[str, Any]]]:
         """Returns the frames to show: best, worst and missed, highest rank first."""

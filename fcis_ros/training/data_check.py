@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from fcis_ros.data.coco_dataset import CocoDataset
 from fcis_ros.data.decoding_threads import in_threads
+from fcis_ros.data.image_inspection import turned_images
 from fcis_ros.data.labelled_images import left_out
 from fcis_ros.errors import InputError
 from fcis_ros.files import sha256
@@ -58,7 +59,8 @@ def check_images(
     if lost and not skip_damaged:
         advice = "`fcis check` lists everything; --skip-damaged leaves it out"
         raise InputError(f"{images.path}: {'; '.join(lost)} ({advice})")
-    findings = images.findings + left_out(source_of(images.image_dir), faults.items(), len(images))
+    folder = source_of(images.image_dir)
+    findings = images.findings + turned_images(folder, images.paths) + left_out(folder, faults.items(), len(images))
     return CheckedImages(images.without(faults), digests, (*sorted({*excluded, *faults}),), findings)
 
 

@@ -54,6 +54,8 @@ def ap(command, out):
 def test_evaluations_of_one_set_of_pictures_are_equal(streets, tmp_path):
     truth = ["--annotations", streets / "truth.json"]
     files = ap(["evaluate", "--images", streets / "images", *truth], tmp_path / "files")
+    remarks = json.loads((tmp_path / "files/report.json").read_text())["findings"]
+    assert "2 images: used as stored" in remarks[-1]["text"]
     assert files["segm"]["AP"] > 0.1  # the model sees streets, not black or turned pictures
     assert main(["record", str(streets / "images"), "--annotations", str(truth[1]), "--out", str(tmp_path / "raw")]) == 0
     bags, entries = Bags(tmp_path), []

@@ -86,7 +86,7 @@ def test_predict_images_without_annotations_are_left_out_and_named(model, images
     refused(capfd, command, "another image has the same file name")
     del command[1]
     assert main([str(argument) for argument in command]) == 2
-    lines = [line for line in capfd.readouterr().err.splitlines() if line.startswith("fcis: ")]
+    lines = [line for line in capfd.readouterr().err.splitlines() if line.startswith("fcis: images: ")]
     assert lines[1:] == ["fcis: images: 1 image: not among the images of the annotations: z.png"]
     assert "the same image of the annotations as a." in lines[0]
     listed = json.loads((tmp_path / "out/images.json").read_text())["images"]

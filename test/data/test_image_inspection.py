@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from pictures import encoded, gif, smooth, turned_jpeg
 
-from fcis_ros.data.image_inspection import inspect_folder, inspect_images
+from fcis_ros.data.image_inspection import inspect_folder, inspect_images, turned_images
 from fcis_ros.errors import InputError
 from fcis_ros.findings import exit_status
 
@@ -58,6 +58,14 @@ def test_inspect_images_orientation_depth_and_equal_names_are_remarks(tmp_path):
     assert deep.endswith("10 of 16 bits in 1 image, 12 of 16 bits in 1 image")
     assert found.facts["bits"] == {"8 bits": 2, "10 of 16 bits": 1, "12 of 16 bits": 1}
     assert alike.startswith("4 images: names that differ") and "A.png, a.jpg" in alike
+
+
+def test_turned_images_are_named_by_their_headers(tmp_path):
+    (tmp_path / "a.jpg").write_bytes(turned_jpeg(6))
+    (tmp_path / "b.png").write_bytes(encoded("png"))
+    (remark,) = turned_images("images", [tmp_path / name for name in ("a.jpg", "b.png", "missing.jpg")])
+    assert str(remark).startswith("images: 1 image: used as stored") and remark.text.endswith(": a.jpg") and not remark.lost
+    assert turned_images("images", [tmp_path / "b.png"]) == ()
 
 
 def test_inspect_folder_many_sizes_are_cut(tmp_path):

@@ -99,6 +99,9 @@ def test_read_annotated_other_size_is_refused(labelled, tmp_path):
     cv2.imwrite(str(tmp_path / "a.png"), np.zeros((HEIGHT, WIDTH + 1, 3), np.uint8))
     with pytest.raises(InputError, match="a.png: 33x24 pixels, but .*instances.json says 32x24"):
         read_annotated(tmp_path / "a.png", images.file.images[0], images.file)
+    cv2.imwrite(str(tmp_path / "a.png"), np.zeros((WIDTH, HEIGHT, 3), np.uint8))
+    with pytest.raises(InputError, match="says 32x24; annotations must be of the pixels as stored, before a rotation by EXIF"):
+        read_annotated(tmp_path / "a.png", images.file.images[0], images.file)
 
 
 def test_left_out_long_list_is_counted():

@@ -123,7 +123,7 @@ def test_topic_other_classes_or_sizes_are_refused(bags, image):
     ]
     recording = open_recording(bags.write(entries, store=message_types()))
     (annotated,) = found(recording, ("tram", "Pedestrian "))
-    assert [entry["category_id"] for entry in annotated.objects] == [2]
+    assert [entry["category_id"] for entry in annotated.objects] == [2] and annotated.other_classes == {"car": 1}
     said = "000000: unusable ground truth, the message of /truth is of 32x24 pixels, the frame of 64x48"
     with pytest.raises(UnusableGroundTruth, match=said):
         GroundTruthTopic(recording, "/truth", NAMES).find(next(recording.frames()), 48, 64)

@@ -50,5 +50,6 @@ def test_is_frame_record_changed_field_is_refused():
         {"bag": 1}, {"bag": -1}, {"truth": 0.5}, {"rates": record["rates"][1:]}, {"voc": record["voc"][1:]},
         {"masks": [codes[1:] for codes in record["masks"]]}, {"objects": [row[1:] for row in record["objects"]]},
         {"labels": [4] * len(record["labels"])}, {"labels": [0] * len(record["labels"])},
+        {"other_classes": {"dog": "two"}}, {"other_classes": ["dog"]},
     ):  # fmt: skip
         assert not is_frame_record({**record, **change}, 1, 3), change

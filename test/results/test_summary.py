@@ -55,6 +55,14 @@ def test_object_counts_rare_reasons_are_counted_together():
     assert findings[-1] == Finding("b", "5 frames: 5 other reasons") and sum(counts.reasons.values()) == LISTED + 6
 
 
+def test_object_counts_objects_of_other_classes_are_remarks():
+    counts = ObjectCounts(0.5, ["b"])
+    frame = {"scores": [], "repeated": False, "tracked": False, "log_time": 0, "bag": 0, "problem": None, "truth": None}
+    frame |= {"moment": 0, "masks": [], "objects": [], "index": 0, "name": "0", "stamp": 0}
+    list(counts.annotated_frames(iter([{**frame, "other_classes": {"dog": 2}}, {**frame, "other_classes": {"dog": 1}}, frame])))
+    assert list(counts.findings()) == [Finding("b", "3 objects of class dog, which the model does not have", lost=False)]
+
+
 def test_describe_recordings_are_named_without_their_folders():
     bags = [{"path": f"/home/me/{day}/drive", "topic": "/cam"} for day in ("mon", "tue", "wed", "thu")]
     named = ", ".join(f"bag {day}/drive, topic /cam" for day in ("mon", "tue", "wed"))
