@@ -10,6 +10,7 @@ import numpy as np
 
 from fcis_ros.data.instance_maps import VOC, InstanceMap, MapFolder, Region, read_lines, read_map, read_split
 from fcis_ros.errors import InputError
+from fcis_ros.image_headers import png_chunks
 
 VOID = 255  # outlines and difficult regions: neither object nor background
 BACKGROUND = ("_background_", "background")
@@ -157,13 +158,8 @@ def _codes(colours: np.ndarray) -> np.ndarray:
 
 def _stored_palette(png: bytes) -> np.ndarray | None:
     """Returns the palette [N, 3] of a PNG, None for one without."""
-    offset = 8
-    while (kind := png[offset + 4 : offset + 8]) not in (b"IDAT", b""):
-        length = int.from_bytes(png[offset : offset + 4], "big")
-        if kind == b"PLTE":
-            return np.frombuffer(png[offset + 8 : offset + 8 + length], np.uint8).reshape(-1, 3)
-        offset += 12 + length
-    return None
+    ranges = ((start, end) for kind, start, end in png_chunks(memoryview(png)) if kind == b"PLTE")
+    return next((np.frombuffer(png[start:end], np.uint8).reshape(-1, 3) for start, end in ranges), None)
 
 
 def voc_palette() -> np.ndarray:
