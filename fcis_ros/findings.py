@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What readers notice about their input: one line each, for the terminal, reports, provenance and ``fcis check``."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -87,6 +87,18 @@ def by_reason(source: str, unit: str, unusable: Iterable[tuple[str, str]]) -> tu
     return tuple(
         Finding(source, f"{counted(len(names), unit)}: {reason}: {listing(names)}") for reason, names in reasons.items()
     )
+
+
+def left_out(source: str, unusable: Collection[tuple[str, str]], total: int) -> tuple[Finding, ...]:
+    """Returns the finding for images that cannot be used.
+
+    Args:
+        source: folder or file of the images.
+        unusable: file name and reason of each.
+        total: number of images that are asked for.
+    """
+    names = listing(f"{name} ({reason})" for name, reason in unusable)
+    return (Finding(source, f"{len(unusable)} of {total} images cannot be used: {names}"),) if unusable else ()
 
 
 def source_of(path: Path) -> str:

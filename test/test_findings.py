@@ -7,7 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from fcis_ros.findings import Finding, by_reason, counted, exit_status, from_json, listing, shortened, source_of, to_json
+from fcis_ros.findings import (
+    Finding,
+    by_reason,
+    counted,
+    exit_status,
+    from_json,
+    left_out,
+    listing,
+    shortened,
+    source_of,
+    to_json,
+)
 
 LOST, REMARK = Finding("drive", "2 frames: no image"), Finding("drive.json", "3 objects of class dog", lost=False)
 
@@ -32,6 +43,13 @@ def test_by_reason_equal_reasons_are_one_finding():
     )  # fmt: skip
     (many,) = by_reason("frames", "frame", [(str(number), "cut off") for number in range(25)])
     assert many.text.startswith("25 frames: cut off: 0, 1") and many.text.endswith("and 5 more")
+
+
+def test_left_out_long_list_is_counted():
+    reasons = {f"{i}.png": "cut off" for i in range(30)}
+    (finding,) = left_out("images", reasons.items(), 40)
+    assert finding.lost and finding.text.startswith("30 of 40 images cannot be used: 0.png (cut off), ")
+    assert finding.text.endswith("and 10 more") and left_out("images", {}, 4) == ()
 
 
 def test_listing_many_names_ends_with_their_number():

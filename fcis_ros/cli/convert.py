@@ -33,10 +33,9 @@ def run(arguments: argparse.Namespace) -> int:
     from fcis_ros.cli.output import print_findings
     from fcis_ros.data.coco_writer import to_coco
     from fcis_ros.data.instance_maps import InstanceMap, cityscapes, sbd
-    from fcis_ros.data.labelled_images import left_out
     from fcis_ros.data.voc_maps import voc
     from fcis_ros.files import writable
-    from fcis_ros.findings import Unusable, source_of
+    from fcis_ros.findings import Unusable, left_out, source_of
     from fcis_ros.results.report_parts import write_json
 
     root, out = Path(arguments.root), Path(arguments.out)

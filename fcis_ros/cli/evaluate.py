@@ -32,11 +32,10 @@ def run(arguments: argparse.Namespace) -> int:
 
     from fcis_ros.cli.output import finished_folder, print_findings
     from fcis_ros.data.image_inspection import turned_images
-    from fcis_ros.data.labelled_images import left_out
     from fcis_ros.evaluation.annotated_images import AnnotatedImages, evaluate_images, shown_images
     from fcis_ros.evaluation.image_ground_truth import ImageGroundTruth
     from fcis_ros.files import sha256
-    from fcis_ros.findings import Unusable, source_of
+    from fcis_ros.findings import Unusable, left_out, source_of
     from fcis_ros.model.device import choose_device
     from fcis_ros.model.exported import load_predictor
     from fcis_ros.results.image_report import report_content, tables, write_image_report

@@ -10,8 +10,8 @@ from typing import Any
 from fcis_ros.data.coco import CocoFile, read_coco
 from fcis_ros.data.decoding_threads import in_threads
 from fcis_ros.data.image_names import ImageFolder
-from fcis_ros.data.labelled_images import LabelledImages, image_fault, left_out
-from fcis_ros.findings import Inspection, counted, source_of
+from fcis_ros.data.labelled_images import LabelledImages, image_fault
+from fcis_ros.findings import Inspection, counted, left_out, source_of
 
 
 def inspect_annotations(path: Path, images: Path | None, class_names: Sequence[str] | None) -> Inspection:

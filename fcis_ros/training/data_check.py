@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from fcis_ros.data.coco_dataset import CocoDataset
 from fcis_ros.data.decoding_threads import in_threads
 from fcis_ros.data.image_inspection import turned_images
-from fcis_ros.data.labelled_images import left_out
 from fcis_ros.errors import InputError
 from fcis_ros.files import sha256
-from fcis_ros.findings import Finding, listing, source_of
+from fcis_ros.findings import Finding, left_out, listing, source_of
 from fcis_ros.training.distributed import Processes
 
 EXAMPLES = 3  # images that a refusal names
