@@ -141,6 +141,7 @@ def test_node_missing_images_logs_each_reason_once(client, start, tiny_checkpoin
         wait_for(lambda name=name, text=text: text in client.status[f"camera {name}"][1], f"camera {name}")
         assert client.status[f"camera {name}"][0] == level
         assert process.output.count(text) == 1
+    wait_for(lambda: client.publisher("quiet/image").get_subscription_count() == 1, "the node in the publisher's view")
     client.send(topic="quiet/image")
     wait_for(lambda: "images arrive on /quiet/image" in process.output, "the good news")
     wait_for(lambda: "has stopped publishing" in client.status["camera quiet"][1], "silence again")
