@@ -11,5 +11,10 @@ class InputError(ValueError):
     """
 
 
+def reason_of(error: Exception) -> str:
+    """Returns what a library says in one line of at most 300 characters; the type of the error if it says nothing."""
+    return " ".join(str(error).split())[:300] or type(error).__name__
+
+
 class OperatorsError(ImportError):
     """The compiled operators are missing or stale; the message is one line with the command that builds them."""

@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What readers notice about their input: one line each, for the terminal, reports, provenance and ``fcis check``."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 USED, REGRESSION, UNUSABLE = 0, 1, 2  # exit statuses of commands; argparse and InputError end with UNUSABLE, too
 LISTED = 20  # maximum number of names in one line
@@ -27,6 +28,13 @@ class Finding:
 
     def __str__(self) -> str:
         return f"{self.source}: {self.text}"
+
+
+class Unusable(NamedTuple):
+    """The name of an image, frame or annotation that cannot be used, and the reason."""
+
+    name: str
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -65,20 +73,38 @@ def exit_status(findings: Iterable[Finding], regressed: bool = False) -> int:
     return REGRESSION if regressed else USED
 
 
-def by_reason(source: str, unit: str, problems: Iterable[tuple[str, str]]) -> tuple[Finding, ...]:
+def by_reason(source: str, unit: str, unusable: Iterable[tuple[str, str]]) -> tuple[Finding, ...]:
     """Returns what was left out and why: a finding per reason, with the number of names and the first of them.
 
     Args:
         source: folder, file or recording that they belong to.
         unit: what they are, in the singular: ``image``.
-        problems: name and reason of everything that was left out.
+        unusable: name and reason of everything that was left out.
     """
     reasons: dict[str, list[str]] = {}
-    for name, reason in problems:
+    for name, reason in unusable:
         reasons.setdefault(reason, []).append(name)
     return tuple(
         Finding(source, f"{counted(len(names), unit)}: {reason}: {listing(names)}") for reason, names in reasons.items()
     )
+
+
+def left_out(source: str, unusable: Collection[tuple[str, str]], total: int) -> tuple[Finding, ...]:
+    """Returns the finding for images that cannot be used.
+
+    Args:
+        source: folder or file of the images.
+        unusable: file name and reason of each.
+        total: number of images that are asked for.
+    """
+    names = listing(f"{name} ({reason})" for name, reason in unusable)
+    return (Finding(source, f"{len(unusable)} of {total} images cannot be used: {names}"),) if unusable else ()
+
+
+def source_of(path: Path) -> str:
+    """Returns the name of a file or folder as the source of a finding, also for ``.`` and ``..``: without folders around it."""
+    name = path.resolve().name if path.name in ("", "..") else path.name
+    return name or str(path)
 
 
 def counted(number: int, unit: str) -> str:
@@ -86,8 +112,14 @@ def counted(number: int, unit: str) -> str:
     return f"{number} {unit}{'' if number == 1 else 's'}"
 
 
-def listing(names: Iterable[str]) -> str:
-    """Returns names as one text, those behind the first ``LISTED`` as their number."""
+def listing(names: Iterable[str], most: int = LISTED) -> str:
+    """Returns names as one text, those behind the first ``most`` as their number."""
     names = list(names)
-    more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
-    return ", ".join(names[:LISTED]) + more
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
+def shortened(lines: Sequence[str], rest: str = "") -> list[str]:
+    """Returns lines, those behind the first ``LISTED`` as one with their number, and where the ``rest`` is."""
+    more = [f"and {len(lines) - LISTED} more{rest}"] if len(lines) > LISTED else []
+    return [*lines[:LISTED], *more]

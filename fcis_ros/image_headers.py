@@ -117,7 +117,7 @@ def _jpeg(view: memoryview) -> ImageHeader:
 
 def _png(view: memoryview) -> ImageHeader:
     size, bits, orientation, several = None, None, UPRIGHT, False
-    for kind, start, end in _chunks(view, 8, ">I4s", trailer=4):
+    for kind, start, end in png_chunks(view):
         if kind == b"IHDR" and end - start >= 9:
             width, height, bits = struct.unpack_from(">IIB", view, start)
             size = width, height
@@ -138,6 +138,11 @@ def _webp(view: memoryview) -> ImageHeader:
             exif = view[start:end]
             orientation = _tiff(exif[6:] if bytes(exif[:6]) == b"Exif\0\0" else exif).orientation
     return ImageHeader("WebP", orientation=orientation, several=frames > 1)
+
+
+def png_chunks(view: memoryview) -> Iterator[tuple[bytes, int, int]]:
+    """Yields name, start and end of the chunks of a PNG, as far as their heads are there."""
+    return _chunks(view, 8, ">I4s", trailer=4)
 
 
 def _chunks(view: memoryview, offset: int, layout: str, trailer: int = 0) -> Iterator[tuple[bytes, int, int]]:

@@ -10,8 +10,8 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from fcis_ros.data.frame_sources import BAG_SUFFIXES, COMPRESSED_SUFFIXES, bag_suffix, natural_key
-from fcis_ros.errors import InputError
-from fcis_ros.findings import Finding, listing
+from fcis_ros.errors import InputError, reason_of
+from fcis_ros.findings import Finding, listing, source_of
 
 METADATA = "metadata.yaml"
 
@@ -61,7 +61,7 @@ def bag_files(path: Path) -> tuple[list[BagFile], list[Finding]]:
     try:
         listed = _listed(metadata)
     except Exception as error:  # noqa: BLE001 (YAML's, and what odd values make of the rest)
-        reason = " ".join(str(error).split())[:300] or type(error).__name__
+        reason = reason_of(error)
         if not inside:
             raise InputError(f"{path}: not a readable rosbag2 folder ({METADATA}: {reason})") from None
         text = f"cannot be read ({reason}); the {len(inside)} files of the folder are read without it"
@@ -75,7 +75,7 @@ def bag_files(path: Path) -> tuple[list[BagFile], list[Finding]]:
 
 
 def _title(path: Path) -> str:
-    return f"{path.resolve().name}/{METADATA}"
+    return f"{source_of(path)}/{METADATA}"
 
 
 def _listed(metadata: Path) -> dict[str, int | None]:
@@ -92,7 +92,8 @@ def _listed(metadata: Path) -> dict[str, int | None]:
     if not names:
         raise InputError("it names no files")
     whole = about.get("message_count") if len(names) == 1 else None
-    return {name: _count(counts.get(name, whole)) for name in names}
+    known = {name: counts.get(name, whole) for name in names}
+    return {name: count if isinstance(count, int) else None for name, count in known.items()}
 
 
 def _name(path: Any) -> str:
@@ -101,10 +102,6 @@ def _name(path: Any) -> str:
     if "\0" in name or not name:
         raise InputError("it names a file without a name")
     return name
-
-
-def _count(value: Any) -> int | None:
-    return value if isinstance(value, int) else None
 
 
 def _as_stored(folder: Path, name: str, messages: int | None) -> BagFile:

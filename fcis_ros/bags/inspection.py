@@ -20,7 +20,7 @@ from fcis_ros.bags.remote import fetch
 from fcis_ros.bags.splits import IMAGES, Split, open_splits, title
 from fcis_ros.bags.stored import StoredMessage
 from fcis_ros.errors import InputError
-from fcis_ros.findings import Finding, Inspection, listing
+from fcis_ros.findings import Finding, Inspection, listing, source_of
 from fcis_ros.messages.typestore import IMAGE, MASKS, NAMES_TOPIC, STRING, header_stamp, message_types
 
 GAP = 5  # multiples of the usual interval between frames from which on frames seem to be missing
@@ -68,7 +68,7 @@ def inspect_recording(path: Path | str, full: bool) -> Inspection:
             findings += _checked(source.path, splits, list(images))
             facts["checksums"] = "compared"
         uses, refusal = _uses(source.path, splits, topics, first, findings)
-        findings += [Finding(source.path.resolve().name, refusal)] if refusal else []
+        findings += [Finding(source_of(source.path), refusal)] if refusal else []
     return Inspection(str(path), "recording", facts, uses, tuple(findings))
 
 
@@ -138,7 +138,7 @@ def _image_findings(path: Path, topic: str, times: np.ndarray, first: Mapping[Sp
             yield Finding(
                 title(path, split.file), f"the first image of {topic} cannot be used: {' '.join(image.problem.split())}"
             )
-    name = path.resolve().name
+    name = source_of(path)
     sizes = [size for size in dict.fromkeys(image.size for image in first.values()) if size]
     if len(sizes) > 1:
         yield Finding(name, f"{topic} has images of several sizes: {listing(sizes)}", lost=False)
@@ -172,7 +172,7 @@ def _checked(path: Path, splits: Sequence[Split], topics: Sequence[str]) -> Iter
             last[message.topic] = stamp
     for topic, count in sorted(backward.items()):
         if count:
-            yield Finding(path.resolve().name, f"{topic}: the stamps run backward {count} times", lost=False)
+            yield Finding(source_of(path), f"{topic}: the stamps run backward {count} times", lost=False)
 
 
 def _stamp(raw: bytes | memoryview) -> int | None:

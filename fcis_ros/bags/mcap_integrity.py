@@ -92,6 +92,15 @@ def records(file: BinaryIO, offset: int, end: int) -> Iterator[tuple[int, int, i
         offset += HEAD + length
 
 
+def records_in(content: memoryview) -> Iterator[tuple[int, int, int, memoryview]]:
+    """Yields (offset, opcode, length, content) of each record of a chunk or summary; the content of the last may be cut off."""
+    offset = 0
+    while offset + HEAD <= len(content):
+        opcode, length = content[offset], int.from_bytes(content[offset + 1 : offset + HEAD], "little")
+        yield offset, opcode, length, content[offset + HEAD : offset + HEAD + length]
+        offset += HEAD + length
+
+
 def record_problem(file: BinaryIO, offset: int, opcode: int, length: int) -> str | None:
     """Returns what is wrong with the structure of a record, or with the index's checksum; None if nothing is."""
     if opcode == 0:

@@ -36,6 +36,7 @@ from fcis_ros.bags.mcap_integrity import (
     Damage,
     record_problem,
     records,
+    records_in,
     text_at,
 )
 from fcis_ros.bags.mcap_summary import Summary
@@ -187,11 +188,7 @@ class McapReader:
 
     def _scan(self, file: BinaryIO, chunk: int, index: list[tuple[int, bytes]]) -> None:
         """Appends the messages of a chunk to an index, and notes its channels; raises Damage behind those before the damage."""
-        content = self._load(file, chunk)
-        offset = 0
-        while offset + HEAD <= len(content):
-            opcode, length = content[offset], int.from_bytes(content[offset + 1 : offset + HEAD], "little")
-            body = content[offset + HEAD : offset + HEAD + length]
+        for offset, opcode, length, body in records_in(self._load(file, chunk)):
             if len(body) < length or (opcode == MESSAGE and length < MESSAGE_HEAD):
                 raise Damage(chunk, "a chunk whose records do not fill it")
             if opcode == MESSAGE:
@@ -199,7 +196,6 @@ class McapReader:
                 index.append((channel, struct.pack("=QQQ", time, chunk, offset)))
             elif opcode in (SCHEMA, CHANNEL):
                 self._define(opcode, bytes(body))
-            offset += HEAD + length
 
     def _define(self, opcode: int, content: bytes) -> bool:
         """Notes a schema or channel record; returns False if it is damaged."""

@@ -6,7 +6,7 @@ import struct
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from fcis_ros.bags.mcap_integrity import CHANNEL, FOOTER, HEAD, MAGIC, SCHEMA, record_problem
+from fcis_ros.bags.mcap_integrity import CHANNEL, FOOTER, HEAD, MAGIC, SCHEMA, record_problem, records_in
 
 CHUNK_INDEX = 0x08
 FOOTER_SIZE = HEAD + 20
@@ -44,15 +44,12 @@ class Summary:
 
     @classmethod
     def _parse(cls, content: memoryview) -> "Summary":
-        definitions, chunks, offset = [], [], 0
-        while offset + HEAD <= len(content):
-            opcode, length = content[offset], int.from_bytes(content[offset + 1 : offset + HEAD], "little")
-            body = content[offset + HEAD : offset + HEAD + length]
+        definitions, chunks = [], []
+        for _, opcode, _, body in records_in(content):
             if opcode in (SCHEMA, CHANNEL):
                 definitions.append((opcode, bytes(body)))
             elif opcode == CHUNK_INDEX:
                 chunk, size, indexes = struct.unpack_from("<QQI", body, 16)
                 (index_size,) = struct.unpack_from("<Q", body, 36 + indexes)
                 chunks.append((chunk, size, index_size))
-            offset += HEAD + length
         return cls(tuple(definitions), tuple(sorted(chunks)))

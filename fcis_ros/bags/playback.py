@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from fcis_ros.bags.reader import open_recording
-from fcis_ros.data.frame_sources import FOLDER_RATE, Frame, FrameSource, UnusableFrame, some_usable
+from fcis_ros.data.frame_sources import FOLDER_RATE, Frame, FrameSource, some_usable
 from fcis_ros.errors import InputError
+from fcis_ros.findings import Unusable
 
 MAX_TIME = 2**31 * 1_000_000_000  # ns: a header's stamp has 31 bits of seconds
 MAX_DURATION = 86400.0  # seconds; longer recordings need a rate
@@ -53,14 +54,14 @@ def open_bag(
         raise InputError(f"{path}: {len(times)} frames in {seconds / 3600:.0f} hours; choose a rate (--rate)")
     recorded_rate = min((len(times) - 1) / max(seconds, 1e-3), 1000.0) if len(times) > 1 else FOLDER_RATE
 
-    def read() -> Iterator[Frame | UnusableFrame]:
+    def read() -> Iterator[Frame | Unusable]:
         remaining = iter(times)
         for record in itertools.islice(recording.frames(), frames):
             try:
                 time = next(remaining) if record.problem is None else 0  # that of an unreadable message is not known
-                frame: Frame | UnusableFrame = Frame(record.name, time, record.image())
+                frame: Frame | Unusable = Frame(record.name, time, record.image())
             except InputError as error:
-                frame = UnusableFrame(record.name, str(error).removeprefix(f"frame {record.name} of {record.topic}: "))
+                frame = Unusable(record.name, str(error).removeprefix(f"frame {record.name} of {record.topic}: "))
             yield frame
 
     description = f"bag {path}, topic {recording.topic}"

@@ -8,9 +8,8 @@ choice) is refused.
 """
 
 import contextlib
-import itertools
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +20,7 @@ from fcis_ros.bags.remote import RemoteFile, fetch
 from fcis_ros.bags.splits import IMAGES, Split, one_line, open_splits
 from fcis_ros.bags.stored import CDR, StoredMessage
 from fcis_ros.errors import InputError
-from fcis_ros.findings import Finding
+from fcis_ros.findings import Finding, listing
 from fcis_ros.image_checks import check_image
 from fcis_ros.messages import image_messages
 from fcis_ros.messages.typestore import IMAGE, NAMES_TOPIC, STRING, header_stamp, message_types
@@ -192,21 +191,21 @@ def choose_topic(
     filled = [name for name in wanted if images[name]]
     if filled:
         if len(filled) > 1:
-            choice = _join(listed[name] for name in filled)
+            choice = listing(listed[name] for name in filled)
             raise InputError(f"{path}: several topics with images, choose one (--topic): {choice}")
         return filled[0], images[filled[0]]
     foreign = [name for name in (sorted(encodings) if topic is None else [topic]) if name in encodings and topics[name][1]]
     if foreign and not images.keys() & {topic}:
-        text = _join(listed[name] for name in foreign)
+        text = listing(listed[name] for name in foreign)
         raise InputError(f"{path}: no images; messages must be encoded as {CDR}, as ROS 2 does: {text}")
     if lost := next((finding for finding in findings if finding.lost), None):
         raise InputError(f"{path}: no images can be read ({lost})")
     if topic is not None and topic not in images:
-        others = _join(listed[name] for name in sorted(images))
+        others = listing(listed[name] for name in sorted(images)) or "none"
         raise InputError(f"{path}: no images on topic {topic}; topics with images: {others}")
     if not images:
-        raise InputError(f"{path}: no topic with {' or '.join(IMAGES)}; its topics: {_join(listed.values())}")
-    raise InputError(f"{path}: no messages on {_join(wanted)}")
+        raise InputError(f"{path}: no topic with {' or '.join(IMAGES)}; its topics: {listing(listed.values()) or 'none'}")
+    raise InputError(f"{path}: no messages on {listing(wanted)}")
 
 
 def _text(raw: bytes | memoryview) -> str:
@@ -215,9 +214,3 @@ def _text(raw: bytes | memoryview) -> str:
         text: str = message_types().deserialize_cdr(raw, STRING).data  # type: ignore[attr-defined] # types are made at run time
         return text if text.isprintable() and len(text) < 256 else ""
     return ""
-
-
-def _join(topics: Iterable[str]) -> str:
-    """A list of at most 20 entries for a message."""
-    texts = list(itertools.islice(topics, 21))
-    return ", ".join(texts[:20]) + (" ..." if len(texts) > 20 else "") or "none"

@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 from fcis_ros.bags.bag_folder import METADATA
 from fcis_ros.bags.sqlite_reader import LOG_SUFFIXES
 from fcis_ros.data.frame_sources import bag_suffix
-from fcis_ros.errors import InputError
+from fcis_ros.errors import InputError, reason_of
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def fetch(given: Path | str, recording: bool) -> RemoteFile:
     except InputError:
         raise
     except Exception as error:  # noqa: BLE001 (every driver has different ones)
-        raise InputError(f"{given}: cannot be fetched ({' '.join(str(error).split())[:300] or type(error).__name__})") from None
+        raise InputError(f"{given}: cannot be fetched ({reason_of(error)})") from None
 
 
 def _download(url: str, recording: bool, folder: Path) -> Path:

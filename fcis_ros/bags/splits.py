@@ -15,8 +15,8 @@ from fcis_ros.bags.packed_files import is_packed, unpacked
 from fcis_ros.bags.sqlite_reader import SqliteReader, log_files
 from fcis_ros.bags.stored import StoredMessage, StoredTopic
 from fcis_ros.data.frame_sources import BAG_SUFFIXES, bag_suffix
-from fcis_ros.errors import InputError
-from fcis_ros.findings import Finding
+from fcis_ros.errors import InputError, reason_of
+from fcis_ros.findings import Finding, source_of
 from fcis_ros.messages.typestore import COMPRESSED, IMAGE
 
 IMAGES = (IMAGE, COMPRESSED)
@@ -161,7 +161,7 @@ def open_splits(path: Path) -> tuple[tuple[Split, ...], tuple[Finding, ...]]:
 
 def title(path: Path, file: BagFile) -> str:
     """Returns the name of a recording's file for findings: with its folder, if that was given."""
-    return file.path.name if file.path == path else f"{path.resolve().name}/{file.path.name}"
+    return file.path.name if file.path == path else f"{source_of(path)}/{file.path.name}"
 
 
 def _unreadable(path: Path, file: BagFile, reason: str, splits: Sequence[Split]) -> Finding:
@@ -228,4 +228,4 @@ def one_line(name: str = "") -> Iterator[None]:
     except OSError as error:
         raise InputError(f"{name}{error.strerror or error}") from None
     except Exception as error:  # noqa: BLE001 (SQLite, zstd, lz4, NumPy and rosbags have different ones)
-        raise InputError(f"{name}damaged ({' '.join(str(error).split())[:300] or type(error).__name__})") from None
+        raise InputError(f"{name}damaged ({reason_of(error)})") from None

@@ -18,8 +18,9 @@ from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys.store import Typestore
 
 from fcis_ros.bags.mcap_integrity import add_checksums
-from fcis_ros.data.frame_sources import Frame, UnusableFrame
+from fcis_ros.data.frame_sources import Frame
 from fcis_ros.errors import InputError
+from fcis_ros.findings import Unusable
 from fcis_ros.image_checks import check_image
 from fcis_ros.messages.mask_serialization import serialize_masks
 from fcis_ros.messages.typestore import IMAGE, IMAGE_TOPIC, MASKS, NAMES_TOPIC, STRING, TRUTH_TOPIC, message_types
@@ -75,14 +76,14 @@ class RecordedClip:
     """
 
     frames: dict[int, ClipFrame]
-    unusable: tuple[UnusableFrame, ...]
+    unusable: tuple[Unusable, ...]
 
 
 ObjectsOf = Callable[[Frame], tuple[Instances, Sequence[int]] | None]
 
 
 def record(
-    frames: Iterable[Frame | UnusableFrame], folder: Path, expected: int | None = None, ground_truth: ObjectsOf | None = None
+    frames: Iterable[Frame | Unusable], folder: Path, expected: int | None = None, ground_truth: ObjectsOf | None = None
 ) -> RecordedClip:
     """Writes a clip.
 
@@ -97,14 +98,14 @@ def record(
     """
     store = message_types()
     recorded: dict[int, ClipFrame] = {}
-    unusable: list[UnusableFrame] = []
+    unusable: list[Unusable] = []
     last = 0
     with mcap_writer(folder) as writer:
         images = writer.add_connection(IMAGE_TOPIC, IMAGE, typestore=store)
         names = writer.add_connection(NAMES_TOPIC, STRING, typestore=store)
         masks = writer.add_connection(TRUTH_TOPIC, MASKS, typestore=store) if ground_truth else None
         for frame in map(_checked, frames):
-            if isinstance(frame, UnusableFrame):
+            if isinstance(frame, Unusable):
                 unusable.append(frame)
                 continue
             if not recorded:
@@ -121,18 +122,18 @@ def record(
             recorded[frame.stamp] = ClipFrame(frame.name, *frame.image.shape[:2])
             last = frame.stamp
     if not recorded:
-        reason = f" that can be used; the first, {unusable[0].name}: {unusable[0].problem}" if unusable else ""
+        reason = f" that can be used; the first, {unusable[0].name}: {unusable[0].reason}" if unusable else ""
         raise InputError(f"the input holds no frames{reason}")
     return RecordedClip(recorded, tuple(unusable))
 
 
-def _checked(frame: Frame | UnusableFrame) -> Frame | UnusableFrame:
+def _checked(frame: Frame | Unusable) -> Frame | Unusable:
     """Returns the frame, as one that cannot be used if the network cannot use it."""
     if isinstance(frame, Frame):
         try:
             check_image(frame.image)
         except InputError as error:
-            return UnusableFrame(frame.name, str(error))
+            return Unusable(frame.name, str(error))
     return frame
 
 

@@ -23,7 +23,7 @@ from pathlib import Path
 
 from fcis_ros.cli.needing import needing
 from fcis_ros.errors import InputError
-from fcis_ros.findings import USED, Finding, Inspection, exit_status
+from fcis_ros.findings import USED, Finding, Inspection, exit_status, source_of
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -118,7 +118,7 @@ def class_names(inspections: Iterable[Inspection]) -> tuple[str, ...] | None:
 def refused(path: str, kind: str, error: InputError) -> Inspection:
     """Returns the inspection of an input of which nothing can be used."""
     text = str(error).removeprefix(f"{path}: ")
-    return Inspection(path, kind, findings=(Finding(Path(path).name or path, text),))
+    return Inspection(path, kind, findings=(Finding(source_of(Path(path)), text),))
 
 
 def inspect_one(

@@ -32,10 +32,10 @@ def run(arguments: argparse.Namespace) -> int:
 
     from fcis_ros.cli.output import print_findings
     from fcis_ros.data.coco_writer import to_coco
-    from fcis_ros.data.instance_maps import InstanceMap, UnusableMap, cityscapes, sbd
-    from fcis_ros.data.labelled_images import left_out
+    from fcis_ros.data.instance_maps import InstanceMap, cityscapes, sbd
     from fcis_ros.data.voc_maps import voc
     from fcis_ros.files import writable
+    from fcis_ros.findings import Unusable, left_out, source_of
     from fcis_ros.results.report_parts import write_json
 
     root, out = Path(arguments.root), Path(arguments.out)
@@ -46,17 +46,17 @@ def run(arguments: argparse.Namespace) -> int:
     if not out.absolute().parent.is_dir():
         raise InputError(f"{out}: no such folder {out.absolute().parent}")
     folder = {"cityscapes": cityscapes, "voc": voc, "sbd": sbd}[arguments.dataset](root, arguments.split)
-    unusable: dict[str, str] = {}
+    unusable: list[Unusable] = []
 
     def usable() -> Iterator[InstanceMap]:
         for entry in tqdm(folder.maps(), total=len(folder.names), unit="image", leave=False, disable=None):
-            if isinstance(entry, UnusableMap):
-                unusable[entry.name] = entry.reason
+            if isinstance(entry, Unusable):
+                unusable.append(entry)
             else:
                 yield entry
 
     content = to_coco(usable(), folder.categories)
-    lost = left_out(root.absolute().name, unusable, len(folder.names))
+    lost = left_out(source_of(root), unusable, len(folder.names))
     if not content["images"]:
         raise InputError(f"{root}: {lost[0].text}")
     with writable(out):

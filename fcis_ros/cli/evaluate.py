@@ -32,10 +32,10 @@ def run(arguments: argparse.Namespace) -> int:
 
     from fcis_ros.cli.output import finished_folder, print_findings
     from fcis_ros.data.image_inspection import turned_images
-    from fcis_ros.data.labelled_images import left_out
-    from fcis_ros.evaluation.annotated_images import AnnotatedImages, UnusableImage, evaluate_images, shown_images
+    from fcis_ros.evaluation.annotated_images import AnnotatedImages, evaluate_images, shown_images
     from fcis_ros.evaluation.image_ground_truth import ImageGroundTruth
     from fcis_ros.files import sha256
+    from fcis_ros.findings import Unusable, left_out, source_of
     from fcis_ros.model.device import choose_device
     from fcis_ros.model.exported import load_predictor
     from fcis_ros.results.image_report import report_content, tables, write_image_report
@@ -62,15 +62,16 @@ def run(arguments: argparse.Namespace) -> int:
         processes.leave()
     if results is None:
         return 0
-    unusable = {result.file_name: result.reason for result in results if isinstance(result, UnusableImage)}
-    evaluated = [result for result in results if not isinstance(result, UnusableImage)]
-    lost = left_out(folder.absolute().name, unusable, len(results))
+    unusable = [result for result in results if isinstance(result, Unusable)]
+    evaluated = [result for result in results if not isinstance(result, Unusable)]
+    source = source_of(folder)
+    lost = left_out(source, unusable, len(results))
     if not evaluated:
         raise InputError(f"{folder}: {lost[0].text}")
-    turned = turned_images(folder.absolute().name, map(images.path_of, images.entries))
+    turned = turned_images(source, map(images.path_of, images.entries))
     findings = (*ground_truth.findings_of(images.entries), *turned, *lost)
     about: dict[str, Any] = {"device": str(predictor.device), "precision": predictor.precision, "model": predictor.name}
-    about["input"] = f"{len(images.entries)} images of {folder.resolve().name}"
+    about["input"] = f"{len(images.entries)} images of {source}"
     about["truth"] = {"file": annotations.name, "sha256": sha256(annotations)}
     report = report_content(evaluated, predictor.config.class_names, score, about, findings)
     if arguments.out:

@@ -29,11 +29,10 @@ from typing import TYPE_CHECKING
 from fcis_ros.cli.arguments import add_baseline, add_model, check_baseline, count, positive, refuse, unit
 from fcis_ros.cli.report import conclude, print_report, report
 from fcis_ros.errors import InputError
+from fcis_ros.findings import shortened
 
 if TYPE_CHECKING:
     from fcis_ros.evaluation.spec import EvaluationSpec
-
-LISTED = 20  # shards that were not done
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -176,7 +175,7 @@ def run_fleet(arguments: argparse.Namespace) -> int:
     folder = Path(arguments.out)
     total, problems = evaluate_shards(evaluation_spec(arguments), folder, arguments.engine, arguments.parts)
     if problems:
-        print(*problems[:LISTED], *([f"and {len(problems) - LISTED} more"] if len(problems) > LISTED else []), sep="\n")
+        print(*shortened(problems), sep="\n")
         raise InputError(f"{folder}: {len(problems)} of {total} shards not done; run the same command again to resume")
     shards, spec = find_shards([folder])
     return write_merged(shards, spec, folder / "merged", arguments.baseline, arguments.tolerance)

@@ -3,11 +3,10 @@
 """What a path is: recording, pictures, annotations and so on. Folders by what they hold, files by suffix; JSON by its keys."""
 
 import json
-import mimetypes
 from pathlib import Path
 
 from fcis_ros.config import MAX_NESTING
-from fcis_ros.data.frame_sources import IMAGE_SUFFIXES, is_bag
+from fcis_ros.data.frame_sources import PICTURE_SUFFIXES, is_bag
 from fcis_ros.errors import InputError
 from fcis_ros.findings import listing
 
@@ -58,8 +57,7 @@ def _kind_of_path(path: str) -> str:
 
 def is_image(file: Path) -> bool:
     """Returns whether a name is that of an image, be it of a format that cannot be read."""
-    guess = mimetypes.guess_type(file.name)[0] or ""
-    return file.suffix.lower() in IMAGE_SUFFIXES or guess.startswith("image/")
+    return file.suffix.lower() in PICTURE_SUFFIXES
 
 
 def folders_in(folder: Path) -> list[Path]:
@@ -98,13 +96,14 @@ def _kind_of_json(file: Path) -> str:
         raise InputError(f"{file}: not JSON ({error})") from None
     except RecursionError:
         raise InputError(f"{file}: JSON that is nested more than {MAX_NESTING} deep") from None
-    for kind, keys in (
-        (ANNOTATIONS, {"annotations"}), (ANNOTATIONS, {"images"}), (TRAINING_CONFIG, {"model", "steps"}),
-        (MODEL_CONFIG, {"class_names"}),
-    ):  # fmt: skip
-        if isinstance(content, dict) and keys <= content.keys():
-            return kind
-    if isinstance(content, dict) and ({"what", "state"} <= content.keys() or "frames_in" in content):
+    keys = content.keys() if isinstance(content, dict) else set()
+    if keys & {"annotations", "images"}:
+        return ANNOTATIONS
+    if keys >= {"model", "steps"}:
+        return TRAINING_CONFIG
+    if "class_names" in keys:
+        return MODEL_CONFIG
+    if keys >= {"what", "state"} or "frames_in" in keys:
         raise InputError(f"{file}: part of an evaluation; check its folder, {file.parent}")
-    holds = listing(map(repr, content)) if isinstance(content, dict) else type(content).__name__
+    holds = listing(map(repr, keys)) if isinstance(content, dict) else type(content).__name__
     raise InputError(f"{file}: neither annotations (images, annotations) nor a configuration (model, steps); it has {holds}")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from fcis_ros.errors import InputError
 from fcis_ros.files import UNWRITABLE
-from fcis_ros.findings import LISTED, Finding, exit_status
+from fcis_ros.findings import Finding, exit_status, shortened
 
 
 def print_findings(findings: Iterable[Finding]) -> int:
@@ -27,11 +27,8 @@ def print_findings(findings: Iterable[Finding]) -> int:
     findings = list(findings)
     print(end="", flush=True)  # so that the lines come last where both outputs go to one file
     for lost, head in ((False, "fcis: remark: "), (True, "fcis: ")):
-        lines = [head + printable(str(finding)) for finding in findings if finding.lost == lost]
-        if len(lines) > LISTED:
-            lines[LISTED:] = [f"{head}and {len(lines) - LISTED} more"]
-        for line in lines:
-            print(line, file=sys.stderr)
+        for line in shortened([str(finding) for finding in findings if finding.lost == lost]):
+            print(head + printable(line), file=sys.stderr)
     return exit_status(findings)
 
 

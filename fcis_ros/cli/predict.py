@@ -23,7 +23,8 @@ from fcis_ros.files import atomic_path
 
 if TYPE_CHECKING:
     from fcis_ros.evaluation.image_ground_truth import ImageGroundTruth
-    from fcis_ros.evaluation.image_set import ImageFile
+    from fcis_ros.evaluation.prediction_folder import ImageFile
+    from fcis_ros.findings import Unusable
 
 DRAWN, STORED = 0.5, 0.001  # scores from which instances are drawn, and stored
 
@@ -77,9 +78,8 @@ def predict_to_folder(arguments: argparse.Namespace) -> int:
     from fcis_ros.data.frame_sources import list_images
     from fcis_ros.data.image_inspection import turned_images
     from fcis_ros.evaluation.image_ground_truth import ImageGroundTruth
-    from fcis_ros.evaluation.image_set import ImageFile, predict_images
-    from fcis_ros.evaluation.prediction_folder import write_predictions
-    from fcis_ros.findings import Finding, by_reason
+    from fcis_ros.evaluation.prediction_folder import ImageFile, predict_images, write_predictions
+    from fcis_ros.findings import Finding, Unusable, by_reason, source_of
     from fcis_ros.model.exported import load_predictor
 
     drawn_score = DRAWN if arguments.score is None else arguments.score
@@ -95,19 +95,22 @@ def predict_to_folder(arguments: argparse.Namespace) -> int:
     predictor = load_predictor(arguments.checkpoint, arguments.device, arguments.threads, arguments.precision)
     names = predictor.config.class_names
     files = [ImageFile(number, path) for number, path in enumerate(paths, 1)]
-    unusable: list[tuple[str, str]] = []
+    unusable: list[Unusable] = []
     categories: Sequence[int | None] = range(1, len(names) + 1)
     if arguments.annotations:
         truth = ImageGroundTruth.load(Path(arguments.annotations), names)
         files, unusable = identified(truth, paths)
-        categories, findings = truth.category_ids, findings + tuple(each for each in truth.findings if not each.lost)
+        categories, findings = (
+            truth.category_ids,
+            findings + tuple(each for each in truth.findings_of(truth.images) if not each.lost),
+        )
     with finished_folder(Path(arguments.out), proof="results.json") as folder:
         predictions = predict_images(files, predictor, stored_score)
         with contextlib.closing(predictions), tqdm(predictions, total=len(files), unit="image") as bar:
             written = write_predictions(bar, drawn_score, categories, names, folder)
     total = "" if written.images == len(paths) else f" of {len(paths)}"
     print(f"{written.instances} instances in {written.images}{total} images -> {arguments.out}")
-    source = given[0].name if len(given) == 1 else "images"
+    source = source_of(given[0]) if len(given) == 1 else "images"
     findings += turned_images(source, paths)
     return print_findings(findings + by_reason(source, "image", (*unusable, *written.unusable)))
 
@@ -122,13 +125,14 @@ def require_usable_names(paths: list[Path]) -> None:
             raise InputError(f"{path}: its name is too long for that of its overlay")
 
 
-def identified(truth: "ImageGroundTruth", paths: Sequence[Path]) -> tuple[list["ImageFile"], list[tuple[str, str]]]:
-    """Returns the images with their ids in the annotations, and name and reason of those that have none there.
+def identified(truth: "ImageGroundTruth", paths: Sequence[Path]) -> tuple[list["ImageFile"], list["Unusable"]]:
+    """Returns the images with their ids in the annotations, and those that have none there.
 
     Raises:
         InputError: none of the images is in the annotations.
     """
-    from fcis_ros.evaluation.image_set import ImageFile
+    from fcis_ros.evaluation.prediction_folder import ImageFile
+    from fcis_ros.findings import Unusable
 
     files: dict[int, ImageFile] = {}
     unknown = []
@@ -136,16 +140,16 @@ def identified(truth: "ImageGroundTruth", paths: Sequence[Path]) -> tuple[list["
         try:
             image = truth.find(path.as_posix())
         except InputError as error:  # it may be any of several
-            unknown.append((path.name, str(error)))
+            unknown.append(Unusable(path.name, str(error)))
             continue
         if image is None:
-            unknown.append((path.name, "not among the images of the annotations"))
+            unknown.append(Unusable(path.name, "not among the images of the annotations"))
         elif image.id in files:
-            unknown.append((path.name, f"the same image of the annotations as {files[image.id].path.name}"))
+            unknown.append(Unusable(path.name, f"the same image of the annotations as {files[image.id].path.name}"))
         else:
             files[image.id] = ImageFile(image.id, path)
     if not files:
         raise InputError(
-            f"{paths[0]}: {unknown[0][1]}" + (f"; none of the {len(paths)} images can be used" if len(paths) > 1 else "")
+            f"{paths[0]}: {unknown[0].reason}" + (f"; none of the {len(paths)} images can be used" if len(paths) > 1 else "")
         )
     return list(files.values()), unknown

@@ -32,7 +32,7 @@ def run(arguments: argparse.Namespace) -> int:
     from fcis_ros.cli.needing import needing
     from fcis_ros.cli.output import finished_bag, print_findings
     from fcis_ros.data.frame_sources import SYNTHETIC, is_live, open_source, without_secrets
-    from fcis_ros.findings import Finding, by_reason
+    from fcis_ros.findings import Finding, by_reason, source_of
 
     with needing("pip install rosbags"):
         from fcis_ros.bags.writer import record
@@ -53,9 +53,8 @@ def run(arguments: argparse.Namespace) -> int:
         frames = tqdm(source.frames(), "record", source.count, unit="frame", mininterval=0.5)
         clip = record(frames, bag, source.count, synthetic_ground_truth if synthetic else annotated)
         if annotated:
-            crowds = annotated.count_crowds(clip.frames.values())
-            findings = annotated.findings(clip.frames.values())
+            crowds, findings = annotated.left_out(clip.frames.values())
     text = f"{len(clip.frames)} frames{' with ground truth' if synthetic or annotated else ''}"
     print(f"{text}{f', {crowds} crowd regions left out' if crowds else ''} -> {arguments.out}")
-    unusable = by_reason(Path(arguments.input).name, "frame", ((frame.name, frame.problem) for frame in clip.unusable))
+    unusable = by_reason(source_of(Path(arguments.input)), "frame", clip.unusable)
     return print_findings(source.findings + findings + unusable)

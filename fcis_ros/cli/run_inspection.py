@@ -4,11 +4,13 @@
 
 from pathlib import Path
 
-from fcis_ros.findings import Finding, Inspection, from_json
+from fcis_ros.findings import Finding, Inspection, from_json, source_of
 from fcis_ros.results.merge import find_shards, progress
 from fcis_ros.results.run_reader import COMPLETE, INTERRUPTED, RUNNING
 from fcis_ros.results.summary import summarise
 from fcis_ros.training.run_log import read_log
+
+AGAIN = {COMPLETE: "reports it again", RUNNING: "resumes it", INTERRUPTED: "resumes it"}  # by state
 
 
 def inspect_evaluation(folder: Path) -> Inspection:
@@ -30,13 +32,8 @@ def inspect_evaluation(folder: Path) -> Inspection:
     }
     uses = {"report": "reports it again, with another score threshold or a baseline"}
     if report["mode"] != "live":
-        uses["evaluate-bag"] = f"with the same arguments: {_again(report['state'])}"
+        uses["evaluate-bag"] = f"with the same arguments: {AGAIN.get(report['state'], 'refuses the folder, choose another')}"
     return Inspection(str(folder), "evaluation", facts, uses, from_json(report["findings"]))
-
-
-def _again(state: str) -> str:
-    effects = {COMPLETE: "reports it again", RUNNING: "resumes it", INTERRUPTED: "resumes it"}
-    return effects.get(state, "refuses the folder, choose another")
 
 
 def inspect_shards(folder: Path) -> Inspection:
@@ -49,7 +46,7 @@ def inspect_shards(folder: Path) -> Inspection:
     title, *lines = progress(shards)
     complete = all(shard.state == COMPLETE for shard in shards)
     uses = {"evaluate-merge": "merges them" if complete else "merges those that are complete, with --partial"}
-    findings = (*from_json(spec.get("findings", ())), *(Finding(folder.name, line) for line in lines))
+    findings = (*from_json(spec.get("findings", ())), *(Finding(source_of(folder), line) for line in lines))
     return Inspection(str(folder), "shards of an evaluation", {"progress": title}, uses, findings)
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from fcis_ros.data.coco import CocoFile, read_coco
+from fcis_ros.data.decoding_threads import in_threads
 from fcis_ros.data.image_names import ImageFolder
-from fcis_ros.data.labelled_images import LabelledImages, left_out, read_annotated
-from fcis_ros.errors import InputError
-from fcis_ros.findings import Inspection, counted
+from fcis_ros.data.labelled_images import LabelledImages, image_fault
+from fcis_ros.findings import Inspection, counted, left_out, source_of
 
 
 def inspect_annotations(path: Path, images: Path | None, class_names: Sequence[str] | None) -> Inspection:
@@ -28,11 +28,11 @@ def inspect_annotations(path: Path, images: Path | None, class_names: Sequence[s
     file = read_coco(path)
     labelled = LabelledImages(file, file.class_names if class_names is None else class_names)
     unusable = {image.file_name: labelled.unusable[image.id] for image in file.images if image.id in labelled.unusable}
-    findings = labelled.findings(file.images) + left_out(path.name, unusable, len(file.images))
+    findings = labelled.findings(file.images) + left_out(path.name, unusable.items(), len(file.images))
     missing: dict[str, str] = {}
     if images is not None:
         missing = _unreadable(file, images)
-        findings += left_out(images.absolute().name, missing, len(file.images))
+        findings += left_out(source_of(images), missing.items(), len(file.images))
     usable = sum(image.file_name not in unusable and image.file_name not in missing for image in file.images)
     trainable = sum(
         image.file_name not in unusable and image.file_name not in missing and not labelled.without_mask(image)
@@ -44,17 +44,10 @@ def inspect_annotations(path: Path, images: Path | None, class_names: Sequence[s
 
 def _unreadable(file: CocoFile, folder: Path) -> dict[str, str]:
     """Returns {file name: reason} of the images that are missing, cannot be decoded, or have another size than in the file."""
-    from tqdm import tqdm
-
     files = ImageFolder(folder, (image.file_name for image in file.images))
-    reasons = {}
-    for image in tqdm(file.images, "check", unit="image", disable=len(file.images) < 2):
-        path = files.path_of(image.file_name)
-        try:
-            read_annotated(path, image, file)
-        except InputError as error:
-            reasons[image.file_name] = str(error).removeprefix(f"{path}: ")
-    return reasons
+
+    faults = in_threads(lambda image: image_fault(files.path_of(image.file_name), image, file), file.images, "check")
+    return {image.file_name: reason for image, reason in zip(file.images, faults, strict=True) if reason}
 
 
 def _facts(labelled: LabelledImages) -> dict[str, Any]:

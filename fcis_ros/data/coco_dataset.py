@@ -11,9 +11,8 @@ import numpy as np
 
 from fcis_ros.data.coco import read_coco
 from fcis_ros.data.image_names import ImageFolder
-from fcis_ros.data.labelled_images import LabelledImages, read_annotated
+from fcis_ros.data.labelled_images import LabelledImages, image_fault, read_annotated
 from fcis_ros.data.segmentation import decode_segmentation
-from fcis_ros.errors import InputError
 from fcis_ros.findings import Finding, counted
 from fcis_ros.structures import Sample
 
@@ -103,11 +102,8 @@ class CocoDataset(Sequence[Sample]):
         An object without a mask is a fault of its image, as its pixels would be taken for background.
         """
         entry, path = self._images[index]
-        try:
-            self.objects(index)
-            self.image(index)
-        except InputError as error:
-            return str(error).removeprefix(f"{path}: ").removeprefix(f"{self._labelled.file.origin}: {entry.file_name}: ")
+        if reason := self._labelled.unusable.get(entry.id) or image_fault(path, entry, self._labelled.file):
+            return reason
         count = self._labelled.without_mask(entry)
         return f"{counted(count, 'object')} without a mask" if count else None
 

@@ -18,7 +18,7 @@ import numpy as np
 
 from fcis_ros.data.synthetic.scenes import SyntheticScenes
 from fcis_ros.errors import InputError
-from fcis_ros.findings import Finding, by_reason, counted, listing
+from fcis_ros.findings import Finding, Unusable, by_reason, counted, listing, source_of
 from fcis_ros.image_checks import check_image
 from fcis_ros.image_decoding import decode
 from fcis_ros.structures import Sample
@@ -34,6 +34,7 @@ OTHER_SUFFIXES = (
     ".heic", ".heif", ".jxl", ".raw", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".raf", ".pef", ".srw", ".svg",
     ".psd", ".tga", ".pcx", ".ico", ".exr", ".hdr", ".pfm", ".jxr",
 )  # fmt: skip
+PICTURE_SUFFIXES = {*IMAGE_SUFFIXES, *OTHER_SUFFIXES}
 VIDEO_SUFFIXES = (".gif",)  # of a single file: an animation is a clip
 BAG_SUFFIXES = (".mcap", ".db3")
 COMPRESSED_SUFFIXES = (".zstd", ".zst")
@@ -61,14 +62,6 @@ class Frame:
     truth: Sample | None = None
 
 
-@dataclass(frozen=True)
-class UnusableFrame:
-    """A frame of a clip that cannot be used: its name, see ``Frame``, and the reason."""
-
-    name: str
-    problem: str
-
-
 @dataclass(frozen=True, eq=False)
 class FrameSource:
     """A sequence of frames that can be read repeatedly.
@@ -85,7 +78,7 @@ class FrameSource:
     description: str
     rate: float
     count: int | None
-    frames: Callable[[], Iterator[Frame | UnusableFrame]]
+    frames: Callable[[], Iterator[Frame | Unusable]]
     findings: tuple[Finding, ...] = ()
 
 
@@ -145,10 +138,10 @@ def list_images(folder: Path) -> tuple[list[Path], tuple[Finding, ...]]:
     paths = [path for path in files if path.suffix.lower() in IMAGE_SUFFIXES]
     others = [path for path in files if path.suffix.lower() in OTHER_SUFFIXES]
     folders = [path.name for path in files if path.suffix.lower() not in IMAGE_SUFFIXES and path.is_dir()]
-    findings = by_reason(folder.name, "image", ((path.name, f"{path.suffix.lower()} is not read") for path in others))
+    findings = by_reason(source_of(folder), "image", ((path.name, f"{path.suffix.lower()} is not read") for path in others))
     if folders:
         text = f"{counted(len(folders), 'folder')} inside, of which no image is read: {listing(folders)}"
-        findings += (Finding(folder.name, text, lost=False),)
+        findings += (Finding(source_of(folder), text, lost=False),)
     if not paths:
         seen = "".join(f"; {finding.text}" for finding in findings)
         raise InputError(f"{folder}: no images in this folder (looked for {' '.join(IMAGE_SUFFIXES)}{seen})")
@@ -219,7 +212,7 @@ def open_source(spec: str, rate: float | None = None, frames: int | None = None,
         return _images(f"images in {path}", paths[:frames], rate or FOLDER_RATE, findings)
     if not path.is_file():
         raise InputError(f"{spec}: no such file or folder, and neither a camera nor the URL of a stream")
-    if path.suffix.lower() in {*IMAGE_SUFFIXES, *OTHER_SUFFIXES} - {*VIDEO_SUFFIXES}:
+    if path.suffix.lower() in PICTURE_SUFFIXES - {*VIDEO_SUFFIXES}:
         return _images(f"image {path}", [path], rate or FOLDER_RATE)
     return _video(path, rate, frames)
 
@@ -240,32 +233,31 @@ def _synthetic(seed: int, rate: float, count: int) -> FrameSource:
 
 
 def _images(description: str, paths: list[Path], rate: float, findings: tuple[Finding, ...] = ()) -> FrameSource:
-    def read() -> Iterator[Frame | UnusableFrame]:
+    def read() -> Iterator[Frame | Unusable]:
         for path, stamp in zip(paths, _stamps(rate), strict=False):
             try:
-                frame: Frame | UnusableFrame = Frame(path.name, stamp, read_image(path))
+                frame: Frame | Unusable = Frame(path.name, stamp, read_image(path))
             except InputError as error:
-                frame = UnusableFrame(path.name, str(error).removeprefix(f"{path}: "))
+                frame = Unusable(path.name, str(error).removeprefix(f"{path}: "))
             yield frame
 
     return FrameSource(description, rate, len(paths), lambda: some_usable(read(), description), findings)
 
 
-def some_usable(frames: Iterator[Frame | UnusableFrame], origin: str) -> Iterator[Frame | UnusableFrame]:
+def some_usable(frames: Iterator[Frame | Unusable], origin: str) -> Iterator[Frame | Unusable]:
     """Yields frames; raises InputError at the end if none of them can be used."""
-    first, count = None, 0
+    unusable: list[Unusable] = []
+    usable = 0
     for frame in frames:
-        count += 1
-        if isinstance(frame, Frame):
-            yield frame
-            break
-        first = first or frame
+        if isinstance(frame, Unusable):
+            unusable.append(frame)
+        else:
+            usable += 1
         yield frame
-    else:
-        if first:
-            what = f"none of its {count} frames can be used; the first: {first.name}: " if count > 1 else ""
-            raise InputError(f"{origin}: {what}{first.problem}")
-    yield from frames
+    if unusable and not usable:
+        first, count = unusable[0], len(unusable)
+        what = f"none of its {count} frames can be used; the first: {first.name}: " if count > 1 else ""
+        raise InputError(f"{origin}: {what}{first.reason}")
 
 
 def _video(path: Path, rate: float | None, frames: int | None) -> FrameSource:

@@ -3,19 +3,18 @@
 """What a folder of images holds, for ``fcis check``: every image is decoded by the code that the other commands use."""
 
 import contextlib
-import os
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
+from fcis_ros.data.decoding_threads import in_threads
 from fcis_ros.data.frame_sources import list_images, read_file
 from fcis_ros.errors import InputError
-from fcis_ros.findings import Finding, Inspection, by_reason, counted, listing
+from fcis_ros.findings import Finding, Inspection, by_reason, counted, listing, source_of
 from fcis_ros.image_checks import check_image
 from fcis_ros.image_decoding import decode_stored, eight_bits, used_bits
 from fcis_ros.image_headers import UPRIGHT, read_header
@@ -62,13 +61,7 @@ def inspect_images(paths: Sequence[Path], title: str) -> Inspection:
         paths: image files.
         title: path, or description, of the inspection.
     """
-    from tqdm import tqdm
-
-    threads = ThreadPoolExecutor(os.cpu_count())  # OpenCV decodes without Python's lock
-    try:
-        images = list(tqdm(threads.map(_inspected, paths), "check", len(paths), unit="image", disable=len(paths) < 2))
-    finally:
-        threads.shutdown(cancel_futures=True)  # an interrupt waits for the images in work only
+    images = list(in_threads(_inspected, paths, "check"))
     usable = [image for image in images if image.problem is None]
     facts = {
         "images": len(images),
@@ -86,7 +79,7 @@ def inspect_images(paths: Sequence[Path], title: str) -> Inspection:
     }
     if not usable:
         uses = {"predict, record, evaluate, train": "refuse it: no image can be used"}
-    source = Path(title).name if len(paths) != 1 else paths[0].name
+    source = source_of(Path(title)) if len(paths) != 1 else paths[0].name
     unusable = by_reason(source, "image", ((image.path.name, image.problem) for image in images if image.problem is not None))
     return Inspection(title, "images", facts, uses, (*_remarks(source, usable), *unusable))
 

@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 
 from fcis_ros.errors import InputError
+from fcis_ros.findings import Unusable
 
 # The classes whose instances Cityscapes evaluates, by Cityscapes' label ids.
 CITYSCAPES = {
@@ -52,14 +53,6 @@ class InstanceMap:
 
 
 @dataclass(frozen=True)
-class UnusableMap:
-    """An annotation that cannot be read, or is without its image: its name, and the reason."""
-
-    name: str
-    reason: str
-
-
-@dataclass(frozen=True)
 class MapFolder:
     """The annotations of one split of a data set.
 
@@ -75,8 +68,8 @@ class MapFolder:
     names: Sequence[str]
     read: Callable[[str], InstanceMap]
 
-    def maps(self) -> Iterator[InstanceMap | UnusableMap]:
-        """Yields the annotations, those that cannot be used with the reason."""
+    def maps(self) -> Iterator[InstanceMap | Unusable]:
+        """Yields the annotations, and those that cannot be read or are without their image."""
         for name in self.names:
             try:
                 annotation = self.read(name)
@@ -85,7 +78,7 @@ class MapFolder:
                     raise InputError(f"{image}: no such image, although it is annotated")
                 yield annotation
             except InputError as error:
-                yield UnusableMap(name, str(error).replace(f"{self.root}/", ""))
+                yield Unusable(name, str(error).replace(f"{self.root}/", ""))
 
 
 def cityscapes(root: Path, split: str) -> MapFolder:
@@ -99,10 +92,8 @@ def cityscapes(root: Path, split: str) -> MapFolder:
     if not paths:
         raise InputError(f"{folder}: no CITY/*{CITYSCAPES_ENDING} in this folder")
 
-    def read(name: str) -> InstanceMap:
-        return _read_cityscapes(folder / name)
-
-    return MapFolder(root, CITYSCAPES, [path.relative_to(folder).as_posix() for path in paths], read)
+    names = [path.relative_to(folder).as_posix() for path in paths]
+    return MapFolder(root, CITYSCAPES, names, lambda name: _read_cityscapes(folder / name))
 
 
 def sbd(root: Path, split: str) -> MapFolder:
@@ -111,11 +102,8 @@ def sbd(root: Path, split: str) -> MapFolder:
     Raises:
         InputError: there is no such split.
     """
-
-    def read(name: str) -> InstanceMap:
-        return _read_sbd(root / "inst" / f"{name}.mat", name)
-
-    return MapFolder(root, VOC, read_split(root / f"{split}.txt", lambda name: (root / "inst" / f"{name}.mat").is_file()), read)
+    names = read_split(root / f"{split}.txt", lambda name: (root / "inst" / f"{name}.mat").is_file())
+    return MapFolder(root, VOC, names, lambda name: _read_sbd(root / "inst" / f"{name}.mat", name))
 
 
 def _read_cityscapes(path: Path) -> InstanceMap:
@@ -177,10 +165,15 @@ def read_split(path: Path, exists: Callable[[str], bool]) -> list[str]:
     if not path.is_file():
         splits = ", ".join(sorted(file.stem for file in path.parent.glob("*.txt"))) or "none"
         raise InputError(f"{path}: no such split (available: {splits})")
-    try:
-        lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
-    except (OSError, UnicodeDecodeError):
-        raise InputError(f"{path}: not a readable text file") from None
+    lines = read_lines(path)
     if not lines:
         raise InputError(f"{path}: no images are listed")
     return [line if exists(line) else re.sub(r"\s+(-1|0|1)$", "", line) for line in lines]
+
+
+def read_lines(path: Path) -> list[str]:
+    """Returns the lines of a text file that are not blank, without blanks around; raises InputError if it is none."""
+    try:
+        return [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
+    except (OSError, UnicodeDecodeError):
+        raise InputError(f"{path}: not a readable text file") from None

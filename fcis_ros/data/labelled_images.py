@@ -3,7 +3,7 @@
 """The images of an annotation file as a model sees them: labels of its classes, what can be used, what is left out."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -62,7 +62,7 @@ class LabelledImages:
         return sum(not entry.segmentation for entry in self.file.annotations[image.id] if entry.category_id in self.labels)
 
     def findings(self, images: Iterable[ImageEntry]) -> tuple[Finding, ...]:
-        """Returns what is lost of the file, and remarks; images that are left out are another finding, see ``left_out``.
+        """Returns what is lost of the file, and remarks; images that are left out are in ``findings.left_out``.
 
         Args:
             images: images that are asked for.
@@ -133,13 +133,10 @@ def read_annotated(path: Path, image: ImageEntry, file: CocoFile) -> np.ndarray:
     return pixels
 
 
-def left_out(source: str, reasons: Mapping[str, str], total: int) -> tuple[Finding, ...]:
-    """Returns the finding for images that cannot be used.
-
-    Args:
-        source: folder or file of the images.
-        reasons: {file name: reason}.
-        total: number of images that are asked for.
-    """
-    names = listing(f"{name} ({reason})" for name, reason in reasons.items())
-    return (Finding(source, f"{len(reasons)} of {total} images cannot be used: {names}"),) if reasons else ()
+def image_fault(path: Path, image: ImageEntry, file: CocoFile) -> str | None:
+    """Returns why ``read_annotated`` refuses an image; None if it does not."""
+    try:
+        read_annotated(path, image, file)
+    except InputError as error:
+        return str(error).removeprefix(f"{path}: ")
+    return None

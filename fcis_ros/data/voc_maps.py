@@ -8,8 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from fcis_ros.data.instance_maps import VOC, InstanceMap, MapFolder, Region, read_map, read_split
+from fcis_ros.data.instance_maps import VOC, InstanceMap, MapFolder, Region, read_lines, read_map, read_split
 from fcis_ros.errors import InputError
+from fcis_ros.image_headers import png_chunks
 
 VOID = 255  # outlines and difficult regions: neither object nor background
 BACKGROUND = ("_background_", "background")
@@ -88,11 +89,7 @@ def _labelmap(path: Path) -> Classes:
 
 
 def _lines(path: Path) -> list[str]:
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError):
-        raise InputError(f"{path}: not a readable text file") from None
-    return [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("#")]
+    return [line for line in read_lines(path) if not line.startswith("#")]
 
 
 def _read(root: Path, name: str, classes: Classes) -> InstanceMap:
@@ -161,13 +158,8 @@ def _codes(colours: np.ndarray) -> np.ndarray:
 
 def _stored_palette(png: bytes) -> np.ndarray | None:
     """Returns the palette [N, 3] of a PNG, None for one without."""
-    offset = 8
-    while (kind := png[offset + 4 : offset + 8]) not in (b"IDAT", b""):
-        length = int.from_bytes(png[offset : offset + 4], "big")
-        if kind == b"PLTE":
-            return np.frombuffer(png[offset + 8 : offset + 8 + length], np.uint8).reshape(-1, 3)
-        offset += 12 + length
-    return None
+    ranges = ((start, end) for kind, start, end in png_chunks(memoryview(png)) if kind == b"PLTE")
+    return next((np.frombuffer(png[start:end], np.uint8).reshape(-1, 3) for start, end in ranges), None)
 
 
 def voc_palette() -> np.ndarray:

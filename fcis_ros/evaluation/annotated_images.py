@@ -10,9 +10,11 @@ from pathlib import Path
 import numpy as np
 
 from fcis_ros.data.coco import ImageEntry
+from fcis_ros.data.image_names import ImageFolder
 from fcis_ros.errors import InputError
 from fcis_ros.evaluation.image_ground_truth import ImageGroundTruth
 from fcis_ros.evaluation.pipeline import Network, PredictedFrame, network_predictions, predicted_frames
+from fcis_ros.findings import Unusable
 from fcis_ros.metrics.coco_results import to_results
 from fcis_ros.metrics.matching import match_image
 from fcis_ros.results.gallery import picture
@@ -40,14 +42,6 @@ class AnnotatedImage:
         return self.ground_truth.read(self.entry, self.path)
 
 
-@dataclass(frozen=True)
-class UnusableImage:
-    """An image that cannot be evaluated: its file name in the annotation file, and the reason."""
-
-    file_name: str
-    reason: str
-
-
 class AnnotatedImages:
     """Images of a folder with their ground truth.
 
@@ -63,7 +57,7 @@ class AnnotatedImages:
 
     def __init__(self, ground_truth: ImageGroundTruth, entries: Sequence[ImageEntry], folder: Path):
         self.ground_truth, self.entries = ground_truth, entries
-        self._folder = ground_truth.folder(folder)
+        self._folder = ImageFolder(folder, (image.file_name for image in ground_truth.images))
 
     def path_of(self, entry: ImageEntry) -> Path:
         """Returns the path of an image file; see ``ImageFolder``."""
@@ -77,7 +71,7 @@ class AnnotatedImages:
 
 def evaluate_images(
     images: AnnotatedImages, entries: Sequence[ImageEntry], network: Network
-) -> Iterator[EvaluatedImage | UnusableImage]:
+) -> Iterator[EvaluatedImage | Unusable]:
     """Evaluates images one by one; those that cannot be used are left out whole: without some of its
     objects, right detections in an image would count as errors.
 
@@ -90,7 +84,7 @@ def evaluate_images(
         entry = predicted.decoded.frame.entry
         if predicted.instances is None or predicted.milliseconds is None:
             reason = predicted.decoded.problem or "no prediction"
-            yield UnusableImage(entry.file_name, reason.removeprefix(f"{predicted.decoded.frame.path}: "))
+            yield Unusable(entry.file_name, reason.removeprefix(f"{predicted.decoded.frame.path}: "))
             continue
         matches = match_image(images.ground_truth.objects(entry), to_results(predicted.instances, entry.id))
         yield EvaluatedImage(entry.id, entry.file_name, matches, predicted.milliseconds)

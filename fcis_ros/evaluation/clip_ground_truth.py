@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Ground truth of the frames of a clip that is being recorded: an annotation file, or the synthetic renderer's."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from fcis_ros.bags.writer import ClipFrame
@@ -54,25 +54,23 @@ class ClipGroundTruth:
         instances, kept = to_instances(objects, height, width, self._class_names)
         return instances, [entry.get("track_id", 0) for entry in kept]
 
-    def findings(self, frames: Iterable[ClipFrame]) -> tuple[Finding, ...]:
-        """Returns what recorded frames lack of their ground truth, and remarks."""
-        found = [(frame.name, *self._find(frame.name, frame.height, frame.width)) for frame in frames]
-        annotated = [image for _, image, _ in found if image]
-        reasons = [f"{name} ({fault})" for name, _, fault in found if fault]
-        text = f"{counted(len(reasons), 'annotated frame')} recorded without ground truth: {listing(reasons)}"
-        return self._images.findings_of(annotated) + ((Finding(self._name, text),) if reasons else ())
+    def left_out(self, frames: Collection[ClipFrame]) -> tuple[int, tuple[Finding, ...]]:
+        """Returns what recorded frames lack of their ground truth.
 
-    def count_crowds(self, frames: Iterable[ClipFrame]) -> int:
-        """Returns the number of crowd regions in frames, which a message cannot hold.
+        Returns:
+            The number of crowd regions, which a message cannot hold; and findings.
 
         Raises:
             InputError: none of the frames is annotated.
         """
-        frames = list(frames)
         self._images.require_match(frame.name for frame in frames)
-        found = [self._find(frame.name, frame.height, frame.width) for frame in frames]
-        images = [image for image, fault in found if image and not fault]
-        return sum(entry["iscrowd"] for image in images for entry in self._images.objects(image))
+        found = [(frame.name, *self._find(frame.name, frame.height, frame.width)) for frame in frames]
+        recorded = [image for _, image, fault in found if image and not fault]
+        crowds = sum(entry["iscrowd"] for image in recorded for entry in self._images.objects(image))
+        reasons = [f"{name} ({fault})" for name, _, fault in found if fault]
+        text = f"{counted(len(reasons), 'annotated frame')} recorded without ground truth: {listing(reasons)}"
+        findings = self._images.findings_of(image for _, image, _ in found if image)
+        return crowds, findings + ((Finding(self._name, text),) if reasons else ())
 
     def _find(self, name: str, height: int, width: int) -> tuple[ImageEntry | None, str | None]:
         """Returns the annotated image of a frame, if there is one, and why it cannot be used."""

@@ -80,7 +80,7 @@ def run_demo(
         "bags": [bag_entry(recording, CLIP, in_folder=True)],
         "input": f"{description}, {rate:g} frames/s", "truth": described, "seed": seed if synthetic else None,
         "findings": to_json((*source.findings, *inputs.findings)),
-        "left_out": {short: [f"frame {frame.name}: {frame.problem}" for frame in clip.unusable]},
+        "left_out": {short: [f"frame {frame.name}: {frame.reason}" for frame in clip.unusable]},
     }  # fmt: skip
     evaluate_answers(inputs, answers, spec, playback.rate, about, folder)
     _write_overlays(folder, list(answers.measured.sent), rate)

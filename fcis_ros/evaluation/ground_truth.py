@@ -95,7 +95,7 @@ class AnnotationFile:
     def _read(self, path: Path, class_names: tuple[str, ...], named: bool, count: int | None) -> None:
         file = read_coco(path)
         self._images = ImageGroundTruth(file, class_names)
-        self.findings = self._images.findings
+        self.findings = self._images.findings_of(file.images)
         stamped = [(image.stamp_ns, image) for image in file.images if image.stamp_ns is not None]
         self._by_stamp: Mapping[int, ImageEntry] = dict(stamped)
         self.category_ids = _complete(self._images.category_ids)

@@ -11,7 +11,7 @@ import numpy as np
 from pycocotools import mask as coco_mask
 
 from fcis_ros.data.coco import Annotation, CocoFile, ImageEntry, read_coco
-from fcis_ros.data.image_names import ImageFolder, Parts, variants
+from fcis_ros.data.image_names import Parts, variants
 from fcis_ros.data.labelled_images import LabelledImages, read_annotated
 from fcis_ros.data.segmentation import encode_segmentation
 from fcis_ros.errors import InputError
@@ -56,13 +56,8 @@ class ImageGroundTruth:
         """Reads a COCO instance file; see ``read_coco``."""
         return cls(read_coco(path), class_names)
 
-    @property
-    def findings(self) -> tuple[Finding, ...]:
-        """What is lost of the annotation file, and remarks; images that are ``unusable`` are not among them."""
-        return self.findings_of(self.images)
-
     def findings_of(self, images: Iterable[ImageEntry]) -> tuple[Finding, ...]:
-        """Returns the findings for some of the images."""
+        """Returns what is lost of the annotation file for some images, and remarks, without those that are ``unusable``."""
         return self._labelled.findings(images)
 
     def find(self, frame_name: str) -> ImageEntry | None:
@@ -91,10 +86,6 @@ class ImageGroundTruth:
             if matches := ends[0] if ends else by_name:
                 return matches
         return []
-
-    def folder(self, path: Path) -> ImageFolder:
-        """Returns the image files in a folder."""
-        return ImageFolder(path, (image.file_name for image in self.images))
 
     def read(self, image: ImageEntry, path: Path) -> np.ndarray:
         """Reads the file of an image, see ``read_annotated``."""

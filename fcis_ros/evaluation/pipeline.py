@@ -3,7 +3,7 @@
 """The pipeline of every evaluation: frames are decoded, read ahead, and predicted; each stage is a generator.
 
 Frames are messages of recordings or image files. Predictions come from a network (``network_predictions``) or were recorded
-(``live.answers_in_order``). What follows is the caller's: ``recordings`` and ``image_set`` match and write the predictions.
+(``live.answers_in_order``). What follows is the caller's: ``recordings`` and ``prediction_folder`` match and write them.
 """
 
 import time

@@ -1,22 +1,54 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""The folder of ``fcis predict``: overlays, results.json and images.json."""
+"""Image files through the pipeline into the folder of ``fcis predict``: overlays, results.json and images.json."""
 
 import contextlib
 import functools
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
+import numpy as np
 
 from fcis_ros import overlay
+from fcis_ros.data.frame_sources import read_image
 from fcis_ros.errors import InputError
-from fcis_ros.evaluation.image_set import ImageFile
-from fcis_ros.evaluation.pipeline import PredictedFrame
+from fcis_ros.evaluation.pipeline import Network, PredictedFrame, network_predictions, predicted_frames
 from fcis_ros.evaluation.threads import write_behind
+from fcis_ros.findings import Unusable
 from fcis_ros.metrics.coco_results import to_results
+
+
+@dataclass(frozen=True)
+class ImageFile:
+    """An image file as a frame of the pipeline.
+
+    Attributes:
+        id: id of the image in results.
+        path: path of the file.
+    """
+
+    id: int
+    path: Path
+
+    def image(self) -> np.ndarray:
+        """Reads the image as [H, W, 3] uint8, RGB; see ``read_image``."""
+        return read_image(self.path)
+
+
+def predict_images(
+    files: Iterable[ImageFile], network: Network, score_floor: float
+) -> Generator[PredictedFrame[ImageFile], None, None]:
+    """Yields images with their predictions, in order; those that cannot be read with the reason.
+
+    Args:
+        files: image files.
+        network: network to run.
+        score_floor: lowest score of predicted instances, 0 to 1.
+    """
+    yield from predicted_frames(files, functools.partial(network_predictions, network, score_floor))
 
 
 @dataclass(frozen=True)
@@ -26,12 +58,12 @@ class WrittenPredictions:
     Attributes:
         instances: number of instances in results.json.
         images: number of images in images.json.
-        unusable: file name and reason of each image that was left out.
+        unusable: images that were left out.
     """
 
     instances: int
     images: int
-    unusable: tuple[tuple[str, str], ...]
+    unusable: tuple[Unusable, ...]
 
 
 def write_predictions(
@@ -59,7 +91,7 @@ def write_predictions(
         for predicted in written:
             file, instances = predicted.decoded.frame, predicted.instances
             if instances is None:
-                unusable.append((file.path.name, str(predicted.decoded.problem).removeprefix(f"{file.path}: ")))
+                unusable.append(Unusable(file.path.name, str(predicted.decoded.problem).removeprefix(f"{file.path}: ")))
                 continue
             results += to_results(instances, file.id, category_ids)
             images.append({"id": file.id, "file_name": file.path.name, "height": instances.height, "width": instances.width})

@@ -17,18 +17,11 @@ from fcis_ros.messages.compressed_formats import codec_input, no_picture
 
 # 16-bit encodings are reduced to eight bits (see ``eight_bits``), then converted as the 8-bit one.
 _SIXTEEN = {
-    "mono16": "mono8",
-    "16UC1": "8UC1",
-    "rgb16": "rgb8",
-    "bgr16": "bgr8",
-    "16UC3": "8UC3",
-    "rgba16": "rgba8",
-    "bgra16": "bgra8",
-    "bayer_rggb16": "bayer_rggb8",
-    "bayer_bggr16": "bayer_bggr8",
-    "bayer_gbrg16": "bayer_gbrg8",
-    "bayer_grbg16": "bayer_grbg8",
-}
+    name.replace("8", "16"): name
+    for name in (
+        "mono8", "8UC1", "rgb8", "bgr8", "8UC3", "rgba8", "bgra8", "bayer_rggb8", "bayer_bggr8", "bayer_gbrg8", "bayer_grbg8",
+    )
+}  # fmt: skip
 ENCODINGS = tuple(EIGHT_BIT) + tuple(_SIXTEEN)
 
 

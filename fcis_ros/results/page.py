@@ -13,7 +13,7 @@ from typing import Any
 import jinja2
 
 from fcis_ros.files import atomic_path
-from fcis_ros.findings import LISTED, from_json
+from fcis_ros.findings import from_json, shortened
 from fcis_ros.results.report_parts import format_number
 from fcis_ros.results.short_names import short_names
 
@@ -110,8 +110,7 @@ def write_page(report: Mapping[str, Any], content: Content, path: Path) -> None:
 
 
 def _lines(findings: Sequence[Mapping[str, Any]], lost: bool) -> list[str]:
-    lines = [str(finding) for finding in from_json(findings) if finding.lost == lost]
-    return lines if len(lines) <= LISTED else [*lines[:LISTED], f"and {len(lines) - LISTED} more, in report.json"]
+    return shortened([str(finding) for finding in from_json(findings) if finding.lost == lost], ", in report.json")
 
 
 def _accuracy(report: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:

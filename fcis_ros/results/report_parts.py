@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from fcis_ros.files import atomic_path
+from fcis_ros.findings import counted
 
 
 def format_number(value: float | None, digits: int = 3) -> str:
@@ -22,7 +23,7 @@ def lost_row(findings: Sequence[Mapping[str, Any]]) -> tuple[str, str] | None:
         findings: findings of report.json.
     """
     lost = sum(finding["lost"] for finding in findings)
-    return ("NOT ALL USED", f"{lost} finding{'s' * (lost != 1)}, below and in report.json") if lost else None
+    return ("NOT ALL USED", f"{counted(lost, 'finding')}, below and in report.json") if lost else None
 
 
 def write_json(report: Mapping[str, Any], path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from fcis_ros.findings import LISTED, Finding, counted, from_json, to_json
+from fcis_ros.findings import LISTED, Finding, counted, from_json, listing, to_json
 from fcis_ros.metrics.average_precision import RECALLS, curves, measure, sweep
 from fcis_ros.results.frame_record import DetectionCounts, FrameRecord, count_detections, to_table
 from fcis_ros.results.frame_selection import FrameSelection, frame_key
@@ -229,7 +229,7 @@ def unfinished(run: Mapping[str, Any], names: Sequence[str]) -> Iterator[Finding
     if run["state"] != COMPLETE:
         reason = run["problem"] or "run the same command again to resume"
         text = without_folders(reason, [bag["path"] for bag in run["what"]["bags"]])
-        yield Finding(_first(names), f"not complete ({run['state']}): {text}")
+        yield Finding(listing(names, NAMED_BAGS), f"not complete ({run['state']}): {text}")
 
 
 def unmatched(run: Mapping[str, Any], annotated: int, usable: int) -> Iterator[Finding]:
@@ -249,12 +249,7 @@ def unmatched(run: Mapping[str, Any], annotated: int, usable: int) -> Iterator[F
 def describe(bags: list[Mapping[str, Any]]) -> str:
     """Returns the names and topics of the first recordings as text."""
     names = short_names([bag["path"] for bag in bags])
-    return _first([f"bag {name}, topic {bag['topic']}" for name, bag in zip(names, bags, strict=True)])
-
-
-def _first(texts: Sequence[str]) -> str:
-    more = f" and {len(texts) - NAMED_BAGS} more" if len(texts) > NAMED_BAGS else ""
-    return ", ".join(texts[:NAMED_BAGS]) + more
+    return listing((f"bag {name}, topic {bag['topic']}" for name, bag in zip(names, bags, strict=True)), NAMED_BAGS)
 
 
 def curve(joined: Any, names: list[str]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from rclpy.qos import QoSProfile
 from sensor_msgs.msg import CameraInfo, Image
 
 from fcis_ros.errors import InputError
+from fcis_ros.findings import Unusable
 from fcis_ros.messages.image_messages import fill_image
 from fcis_ros.ros import calibration, qos, run_node, usage
 from fcis_ros.ros.header_checks import nanoseconds
@@ -183,14 +184,12 @@ class CameraSource(ParameterNode):
         if self._live:
             frames = reconnecting(self._source.frames, self.get_logger().warning)
             yield from ((frame.image, 0.0) for frame in frames)
-        from fcis_ros.data.frame_sources import UnusableFrame
-
         period = 1 / self._source.rate
         while True:
             last = None
             for frame in self._source.frames():
-                if isinstance(frame, UnusableFrame):
-                    self._leave_out(f"frame {frame.name}: {frame.problem}")
+                if isinstance(frame, Unusable):
+                    self._leave_out(f"frame {frame.name}: {frame.reason}")
                     continue
                 yield frame.image, period if last is None or not self._recorded_time else (frame.stamp - last) / 1e9
                 last = frame.stamp

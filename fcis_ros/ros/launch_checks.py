@@ -229,6 +229,4 @@ def _wrong(row: params.Parameter, value: Any) -> str:
     if type(value) is not kind:
         # YAML has more ways to write a number than one: what looks like text may be one for rcl.
         return "" if isinstance(value, str) and kind in (int, float) else f"of type {kind.__name__}"
-    if row.limits and not row.limits[0] <= value <= row.limits[1]:
-        return f"within {row.constraint}"
-    return row.constraint if row.choices and value not in row.choices else ""
+    return params.violated(row, value)

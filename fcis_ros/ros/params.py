@@ -96,6 +96,13 @@ def text_of(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
+def violated(row: Parameter, value: Any) -> str:
+    """Returns what a value of the right type should be and is not, by limits and choices; empty if it may be right."""
+    if row.limits and not row.limits[0] <= value <= row.limits[1]:
+        return f"within {row.constraint}"
+    return row.constraint if row.choices and value not in row.choices else ""
+
+
 def from_text(row: Parameter, text: str) -> Any:
     """Returns the value of a command-line argument; lists may have brackets.
 
@@ -110,10 +117,8 @@ def from_text(row: Parameter, text: str) -> Any:
         value = words[text.lower()] if kind is bool else kind(text)
     except (KeyError, ValueError):
         raise InputError(f"argument {row.name}: {text!r} is not of type {kind.__name__}") from None
-    if row.limits and not row.limits[0] <= value <= row.limits[1]:
-        raise InputError(f"argument {row.name}: {text!r} is not within {row.constraint}")
-    if row.choices and value not in row.choices:
-        raise InputError(f"argument {row.name}: {text!r} is not {row.constraint}")
+    if wrong := violated(row, value):
+        raise InputError(f"argument {row.name}: {text!r} is not {wrong}")
     return value
 
 

@@ -8,8 +8,7 @@ from collections.abc import Sequence
 from fcis_ros.ros.params import Parameter, text_of
 
 WIDTH = 110
-EXAMPLE = """usage: ros2 run fcis_ros {name} [--ros-args [-p PARAMETER:=VALUE] [--params-file FILE] [-r TOPIC:=TOPIC] ...]
-"""
+ARGUMENTS = "[--ros-args [-p PARAMETER:=VALUE] [--params-file FILE] [-r TOPIC:=TOPIC] ...]"
 
 
 def asked(arguments: Sequence[str]) -> bool:
@@ -32,7 +31,7 @@ def usage(name: str, description: str, topics: str, rows: Sequence[Parameter]) -
         topics: lines about topics and services.
         rows: the parameters.
     """
-    lines = [EXAMPLE.format(name=name), description, "", "topics and services, before remapping:"]
+    lines = [f"usage: ros2 run fcis_ros {name} {ARGUMENTS}", "", description, "", "topics and services, before remapping:"]
     lines += [f"  {line}" for line in topics.strip().splitlines()]
     lines += ["", "parameters:"]
     for row in rows:

@@ -2,22 +2,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reads all annotated images once before the first step: whether they can be used, and what identifies them."""
 
-import os
 from collections.abc import Collection
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from tqdm import tqdm
-
 from fcis_ros.data.coco_dataset import CocoDataset
+from fcis_ros.data.decoding_threads import in_threads
 from fcis_ros.data.image_inspection import turned_images
-from fcis_ros.data.labelled_images import left_out
 from fcis_ros.errors import InputError
 from fcis_ros.files import sha256
-from fcis_ros.findings import Finding
+from fcis_ros.findings import Finding, left_out, listing, source_of
 from fcis_ros.training.distributed import Processes
 
-MOST_THREADS = 16
 EXAMPLES = 3  # images that a refusal names
 
 
@@ -56,16 +51,15 @@ def check_images(
     digests, faults = processes.from_first(lambda: _read(images))
     lost = [str(finding) for finding in images.findings if finding.lost]
     if faults:
-        names = [f"{name} ({fault})" for name, fault in faults.items()]
-        more = f" and {len(names) - EXAMPLES} more" if len(names) > EXAMPLES else ""
-        lost.append(f"{len(faults)} of {len(images)} images cannot be used: {', '.join(names[:EXAMPLES])}{more}")
+        names = listing((f"{name} ({fault})" for name, fault in faults.items()), EXAMPLES)
+        lost.append(f"{len(faults)} of {len(images)} images cannot be used: {names}")
     if len(faults) == len(images):
         raise InputError(f"{images.path}: no image can be used: {'; '.join(lost) or 'it lists none'}")
     if lost and not skip_damaged:
         advice = "`fcis check` lists everything; --skip-damaged leaves it out"
         raise InputError(f"{images.path}: {'; '.join(lost)} ({advice})")
-    folder = images.image_dir.absolute().name
-    findings = images.findings + turned_images(folder, images.paths) + left_out(folder, faults, len(images))
+    folder = source_of(images.image_dir)
+    findings = images.findings + turned_images(folder, images.paths) + left_out(folder, faults.items(), len(images))
     return CheckedImages(images.without(faults), digests, (*sorted({*excluded, *faults}),), findings)
 
 
@@ -73,17 +67,14 @@ def _read(images: CocoDataset) -> tuple[dict[str, str], dict[str, str]]:
     """Returns {file name: digest} of the images that can be used, and {file name: fault} of the others."""
     digests, faults = {}, {}
 
-    def check(index: int) -> tuple[str | None, str | None]:
-        fault = images.fault(index)
-        return fault, None if fault else sha256(images.paths[index])
+    def check(index: int) -> tuple[str, str]:
+        fault = images.fault(index) or ""
+        return "" if fault else sha256(images.paths[index]), fault
 
-    threads = min(MOST_THREADS, len(os.sched_getaffinity(0)))
-    with ThreadPoolExecutor(threads) as pool:
-        results = pool.map(check, range(len(images)))
-        bar = tqdm(results, "checking the images", len(images), unit="image", mininterval=0.5)
-        for name, (fault, digest) in zip(images.file_names, bar, strict=True):
-            if fault is None and digest is not None:
-                digests[name] = digest
-            else:
-                faults[name] = fault or "unreadable"
+    results = in_threads(check, range(len(images)), "checking the images")
+    for name, (digest, fault) in zip(images.file_names, results, strict=True):
+        if fault:
+            faults[name] = fault
+        else:
+            digests[name] = digest
     return digests, faults

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from fcis_ros.config import ModelConfig
 from fcis_ros.errors import InputError
+from fcis_ros.findings import listing
 from fcis_ros.model.checkpoint import SCORE_LAYER, in_order, open_tensors, read_metadata, stored_shape
 from fcis_ros.model.fcis import FCIS
 from fcis_ros.ops.layout import padded_classes
@@ -143,8 +144,7 @@ def _warnings(taken: dict[str, Tensor], theirs: ModelConfig | None, ours: ModelC
 
 def _some(names: list[str], most: int = LISTED) -> str:
     """Returns the first few names as one text; names that come from the file are escaped if they are unprintable or long."""
-    shown = ", ".join(name if name.isprintable() and len(name) <= 100 else ascii(name[:40]) for name in names[:most])
-    return shown + (f" and {len(names) - most} more" if len(names) > most else "")
+    return listing((name if name.isprintable() and len(name) <= 100 else ascii(name[:40]) for name in names), most)
 
 
 def _text(value: Any) -> str:

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from tqdm import tqdm
 
 from fcis_ros.files import atomic_path
-from fcis_ros.findings import Finding, listing
+from fcis_ros.findings import Finding, counted, listing
 
 
 class RunLog:
@@ -72,7 +72,7 @@ def read_log(path: Path) -> tuple[list[dict[str, Any]], tuple[Finding, ...]]:
             rows.append(row)
         elif number < len(lines):
             damaged.append(str(number))
-    text = f"{len(damaged)} damaged line{'s' * (len(damaged) != 1)}, left out: {listing(damaged)}"
+    text = f"{counted(len(damaged), 'damaged line')}, left out: {listing(damaged)}"
     return rows, (Finding(path.name, text),) if damaged else ()
 
 

@@ -9,8 +9,9 @@ import pytest
 
 from fcis_ros.bags import writer
 from fcis_ros.bags.playback import open_bag, playable
-from fcis_ros.data.frame_sources import Frame, UnusableFrame
+from fcis_ros.data.frame_sources import Frame
 from fcis_ros.errors import InputError
+from fcis_ros.findings import Unusable
 from fcis_ros.messages.typestore import IMAGE
 
 DAY = 86_400 * 1_000_000_000
@@ -83,8 +84,8 @@ def test_open_bag_unusable_messages_are_among_the_frames(bags):
     path = bags.write([("/c", IMAGE, message, i) for i, message in enumerate([good, wrong, small, good])])
     frames = list(open_bag(path).frames())
     assert [frame.name for frame in frames] == ["000000", "000001", "000002", "000003"]
-    assert [isinstance(frame, UnusableFrame) for frame in frames] == [False, True, True, False]
-    assert "no such" in frames[1].problem and frames[2].problem == "image: 1x1 is too small, each side needs at least 2 pixels"
+    assert [isinstance(frame, Unusable) for frame in frames] == [False, True, True, False]
+    assert "no such" in frames[1].reason and frames[2].reason == "image: 1x1 is too small, each side needs at least 2 pixels"
 
 
 def test_open_bag_no_usable_message_is_refused(bags):
@@ -108,4 +109,4 @@ def test_open_bag_damaged_recording_is_played_as_far_as_it_is_whole(bags):
     assert source.count == len(read) == 4000 and [finding.lost for finding in source.findings] == [True]
     used = [(int(frame.name), frame.stamp) for frame in read if isinstance(frame, Frame)]
     assert 2000 < len(used) < 4000 and all(stamp == frames[index].stamp for index, stamp in used)
-    assert all("a chunk does not have its checksum" in frame.problem for frame in read if isinstance(frame, UnusableFrame))
+    assert all("a chunk does not have its checksum" in frame.reason for frame in read if isinstance(frame, Unusable))

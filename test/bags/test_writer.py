@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from fcis_ros.bags import writer
-from fcis_ros.data.frame_sources import Frame, UnusableFrame
+from fcis_ros.data.frame_sources import Frame
 from fcis_ros.errors import InputError
+from fcis_ros.findings import Unusable
 
 
 @pytest.mark.parametrize(
@@ -25,10 +26,10 @@ def test_record_unusable_frames_is_refused(tmp_path, clip, problem):
 
 def test_record_some_unusable_frames_are_left_out(tmp_path):
     good, small = np.zeros((9, 9, 3), np.uint8), np.zeros((1, 1, 3), np.uint8)
-    frames = [Frame("a", 1, good), UnusableFrame("b", "cut off"), Frame("c", 3, small), Frame("d", 4, good)]
+    frames = [Frame("a", 1, good), Unusable("b", "cut off"), Frame("c", 3, small), Frame("d", 4, good)]
     clip = writer.record(frames, tmp_path / "bag")
     assert [frame.name for frame in clip.frames.values()] == ["a", "d"]
-    assert clip.unusable[0] == frames[1] and clip.unusable[1].name == "c" and "1x1" in clip.unusable[1].problem
+    assert clip.unusable[0] == frames[1] and clip.unusable[1].name == "c" and "1x1" in clip.unusable[1].reason
 
 
 def test_record_clip_larger_than_the_disk_is_refused(tmp_path):

@@ -13,8 +13,9 @@ from network_camera import BRIGHTNESS, network_camera
 from pictures import encoded, gif, smooth, tiff, turned_jpeg
 
 from fcis_ros.data import frame_sources
-from fcis_ros.data.frame_sources import UnusableFrame, is_live, list_images, open_source, read_image, without_secrets
+from fcis_ros.data.frame_sources import is_live, list_images, open_source, read_image, without_secrets
 from fcis_ros.errors import InputError
+from fcis_ros.findings import Unusable
 
 
 def picture(value, height=24, width=32):
@@ -235,8 +236,8 @@ def test_open_source_folder_with_unusable_images_yields_the_others(folder):
     source = open_source(str(folder))
     frames = list(source.frames())
     assert [frame.name for frame in frames] == ["f1.png", "f2.jpg", "f9.png", "f10.png", "f11.gif"] and source.count == 5
-    assert frames[1] == UnusableFrame("f2.jpg", "the data end before the picture does")
-    assert "GIF" in frames[4].problem and frames[3].stamp - frames[0].stamp == 600_000_000
+    assert frames[1] == Unusable("f2.jpg", "the data end before the picture does")
+    assert "GIF" in frames[4].reason and frames[3].stamp - frames[0].stamp == 600_000_000
 
 
 def test_open_source_folder_without_a_usable_image_is_refused(tmp_path):

@@ -6,9 +6,8 @@ import pytest
 from coco_files import HEIGHT, WIDTH, content, written
 
 from fcis_ros.data.coco import read_coco
-from fcis_ros.data.labelled_images import LabelledImages, left_out, read_annotated
+from fcis_ros.data.labelled_images import LabelledImages, read_annotated
 from fcis_ros.errors import InputError
-from fcis_ros.findings import listing
 
 
 @pytest.fixture
@@ -110,10 +109,3 @@ def test_read_annotated_other_size_is_refused(labelled, tmp_path):
     cv2.imwrite(str(tmp_path / "a.png"), np.zeros((WIDTH, HEIGHT, 3), np.uint8))
     with pytest.raises(InputError, match="says 32x24; annotations must be of the pixels as stored, before a rotation by EXIF"):
         read_annotated(tmp_path / "a.png", images.file.images[0], images.file)
-
-
-def test_left_out_long_list_is_counted():
-    reasons = {f"{i}.png": "cut off" for i in range(30)}
-    (finding,) = left_out("images", reasons, 40)
-    assert finding.lost and finding.text.startswith("30 of 40 images cannot be used: 0.png (cut off), ")
-    assert finding.text.endswith("and 10 more") and listing(reasons) and left_out("images", {}, 4) == ()

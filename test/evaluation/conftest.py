@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from recordings import annotations, bag, bags, evaluation, scenes  # noqa: F401 (fixtures)
 
-from fcis_ros.evaluation.image_set import ImageFile
+from fcis_ros.evaluation.prediction_folder import ImageFile
 
 
 @pytest.fixture

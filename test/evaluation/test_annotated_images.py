@@ -9,8 +9,9 @@ import pytest
 from bag_evaluations import NAMES, OBJECTS, instances
 
 from fcis_ros.evaluation import annotated_images
-from fcis_ros.evaluation.annotated_images import AnnotatedImages, UnusableImage, evaluate_images, shown_images
+from fcis_ros.evaluation.annotated_images import AnnotatedImages, evaluate_images, shown_images
 from fcis_ros.evaluation.image_ground_truth import ImageGroundTruth
+from fcis_ros.findings import Unusable
 from fcis_ros.structures import Prediction
 
 BOXES = [(x, y, x + w, y + h) for x, y, w, h in OBJECTS]
@@ -71,7 +72,7 @@ def test_evaluate_images_unusable_image_is_left_out_whole(images, tmp_path, cont
     put(tmp_path / "b.png", content)
     first, second = evaluate_images(images, images.entries, Network())
     assert (first.id, first.matches.objects.shape[0]) == (7, 4)
-    assert isinstance(second, UnusableImage) and second.file_name == "b.png" and re.match(reason, second.reason)
+    assert isinstance(second, Unusable) and second.name == "b.png" and re.match(reason, second.reason)
 
 
 def test_evaluate_images_broken_annotation_leaves_its_image_out(images, tmp_path):
@@ -81,4 +82,4 @@ def test_evaluate_images_broken_annotation_leaves_its_image_out(images, tmp_path
     ground_truth = ImageGroundTruth.load(tmp_path / "truth.json", NAMES)
     broken = AnnotatedImages(ground_truth, ground_truth.images, tmp_path)
     _, second = evaluate_images(broken, broken.entries, Network())
-    assert second == UnusableImage("b.png", "annotations[4]: a polygon is not a list of at least three x, y pairs")
+    assert second == Unusable("b.png", "annotations[4]: a polygon is not a list of at least three x, y pairs")

@@ -136,14 +136,6 @@ def test_find_name_in_two_folders_needs_the_folder(tmp_path):
         truth.find("a.jpg")
 
 
-def test_find_absolute_path_matches_relative_name(tmp_path):
-    """As the file says, or flat in the folder where only one image has that name."""
-    (truth, several) = load(tmp_path, annotations()), load(tmp_path, two_folders())
-    (tmp_path / "a.jpg").write_bytes(b"")
-    assert truth.folder(tmp_path).path_of("some/folder/a.jpg") == tmp_path / "a.jpg"
-    assert several.folder(tmp_path).path_of("y/a.jpg") == tmp_path / "y/a.jpg"
-
-
 @pytest.mark.parametrize("frame", ["some\\folder\\a.jpg", "/other/folder/a.jpg", "a.png"])
 @pytest.mark.parametrize("name", ["some\\folder\\a.jpg", "/data/folder/a.jpg", "https://host/folder/a.jpg"])
 def test_find_paths_of_other_tools_match(tmp_path, name, frame):
