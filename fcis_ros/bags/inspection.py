@@ -197,9 +197,9 @@ def _uses(
             text = str(error).removeprefix(f"{path}: ")
             return {"evaluate-bag, demo": "refuse it"}, text
         return {"evaluate-bag, demo": f"need --topic, one of {listing(first)}"}, None
-    images_of = f"the {count} images of {topic}"
+    images_of = f"the {count} images of {topic}, as far as they can be decoded"
     if all(image.problem for image in first[topic].values()):
-        images_of += " that can be used, if there are any"
+        images_of += " (the first cannot)"
     uses = {"evaluate-bag": f"evaluates {images_of}", "demo": f"plays to the node {images_of}"}
     if truth:
         uses["evaluate-bag --truth-topic"] = f"measures against {listing(truth)}"

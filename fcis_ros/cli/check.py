@@ -23,7 +23,7 @@ from pathlib import Path
 
 from fcis_ros.cli.needing import needing
 from fcis_ros.errors import InputError
-from fcis_ros.findings import USED, Finding, Inspection, exit_status, source_of
+from fcis_ros.findings import USED, Finding, Inspection, exit_status, listing, source_of
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -48,8 +48,8 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         print(table(inspections), flush=True)
     if status != USED:
-        lost = sum(of_one != USED for of_one in statuses)
-        print(f"fcis: {lost} of {len(statuses)} inputs cannot be used, or not as a whole", file=sys.stderr)
+        lost = listing(each.path for each, of_one in zip(inspections, statuses, strict=True) if of_one != USED)
+        print(f"fcis: cannot be used, or not as a whole: {lost}", file=sys.stderr)
     return status
 
 

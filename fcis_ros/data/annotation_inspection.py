@@ -39,7 +39,10 @@ def inspect_annotations(path: Path, images: Path | None, class_names: Sequence[s
         for image in file.images
     )
     damaged = any(finding.lost for finding in findings)
-    return Inspection(str(path), "annotations", _facts(labelled), _uses(labelled, usable, trainable, damaged), findings)
+    uses = _uses(labelled, usable, trainable, damaged)
+    if class_names is None and usable:
+        uses["evaluate"] += ", with a model of these classes"
+    return Inspection(str(path), "annotations", _facts(labelled), uses, findings)
 
 
 def _unreadable(file: CocoFile, folder: Path) -> dict[str, str]:

@@ -2,9 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reader of COCO instance files for every command: what a file holds, and what is wrong with it."""
 
+import contextlib
+import gc
+import itertools
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -55,6 +58,7 @@ class Annotation:
         area: area in pixels; None if the file has none.
         track_id: id of the object in all images of a clip; None if the file has none.
         fault: reason why the annotation cannot be used; None without.
+        hidden: whether its polygons lie outside the image or along a line, so that they have no pixel.
     """
 
     title: str
@@ -65,6 +69,7 @@ class Annotation:
     area: float | None
     track_id: int | None = None
     fault: str | None = None
+    hidden: bool = False
 
 
 @dataclass(frozen=True)
@@ -106,7 +111,23 @@ def read_coco(path: str | Path) -> CocoFile:
         InputError: the file is missing or not JSON, a key is missing or has a value of the wrong type, an id stands for two
             different images or classes, no image of an annotation is listed, or there are objects, but no masks in pixels.
     """
-    path = Path(path)
+    with _collecting_later():
+        return _read(Path(path))
+
+
+@contextlib.contextmanager
+def _collecting_later() -> Iterator[None]:
+    """Pauses the search for reference cycles, which would visit every list of a long file again and again."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def _read(path: Path) -> CocoFile:
     content = read_entries(path)
     categories = _categories(path, content["categories"])
     by_id, repeated = _images(path, content["images"])
@@ -168,7 +189,7 @@ def _images(path: Path, entries: list[dict[str, Any]]) -> tuple[dict[int, ImageE
 def _annotation(index: int, entry: Mapping[str, Any], categories: Mapping[int, str]) -> Annotation:
     title = f"annotation {entry['id']}" if whole(entry.get("id")) else f"annotations[{index}]"
     segmentation = entry.get("segmentation")
-    if segmentation is None or (isinstance(segmentation, list) and all(polygon == [] for polygon in segmentation)):
+    if segmentation is None or (isinstance(segmentation, list) and segmentation.count([]) == len(segmentation)):
         segmentation = []
     listed = entry["category_id"] in categories
     fault = None if listed else f"names category {entry['category_id']}, which is not listed"
@@ -217,18 +238,24 @@ def _checked(
         )
     scaled = zip(drawn, units, strict=True)
     faults |= {id(entry): f"its polygons are {known}, not in pixels" for (_, entry), known in scaled if known}
-    if not faults:
+    changed = {id(drawn[index][1]): replace(drawn[index][1], hidden=True) for index in np.flatnonzero(_hidden(extents, sizes))}
+    changed |= {id(entry): replace(entry, fault=faults[id(entry)]) for _, entry in entries if id(entry) in faults}
+    if not changed:
         return annotations
-    return {
-        image_id: [replace(entry, fault=faults.get(id(entry), entry.fault)) for entry in group]
-        for image_id, group in annotations.items()
-    }
+    return {image_id: [changed.get(id(entry), entry) for entry in group] for image_id, group in annotations.items()}
+
+
+def _hidden(extents: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    """Returns whether polygons lie outside the image or along a row or column."""
+    least, largest = extents[:, :2], extents[:, 2:]
+    return ((largest <= 0) | (least >= sizes) | (largest == least)).any(1)
 
 
 def _extent(polygons: Sequence[Sequence[float]]) -> tuple[float, float, float, float]:
     """Returns least x and y, and largest x and y."""
-    xs, ys = [polygon[0::2] for polygon in polygons], [polygon[1::2] for polygon in polygons]
-    return min(map(min, xs)), min(map(min, ys)), max(map(max, xs)), max(map(max, ys))
+    points = polygons[0] if len(polygons) == 1 else list(itertools.chain.from_iterable(polygons))
+    xs, ys = points[0::2], points[1::2]
+    return min(xs), min(ys), max(xs), max(ys)
 
 
 def _same_names(categories: Mapping[int, str]) -> list[list[tuple[int, str]]]:

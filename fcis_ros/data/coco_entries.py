@@ -85,9 +85,9 @@ def _printable(text: str) -> bool:
 
 def whole(value: Any) -> bool:
     """Returns whether a value is a whole number of at most 63 bits."""
-    return isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**63
+    return type(value) is int and -(2**63) < value < 2**63
 
 
 def finite(value: Any) -> bool:
     """Returns whether a value is a finite number."""
-    return whole(value) or (isinstance(value, float) and math.isfinite(value))
+    return (type(value) is float and math.isfinite(value)) or whole(value)

@@ -61,13 +61,14 @@ class LabelledImages:
         """Returns the number of objects of the model's classes that have no mask in the file."""
         return sum(not entry.segmentation for entry in self.file.annotations[image.id] if entry.category_id in self.labels)
 
-    def findings(self, images: Iterable[ImageEntry]) -> tuple[Finding, ...]:
+    def findings(self, images: Sequence[ImageEntry]) -> tuple[Finding, ...]:
         """Returns what is lost of the file, and remarks; images that are left out are in ``findings.left_out``.
 
         Args:
             images: images that are asked for.
         """
-        return self.file.findings + self._class_remarks() + self._no_objects() + self._missing_masks(images)
+        of_file = self.file.findings + self._class_remarks() + self._no_objects()
+        return of_file + self._missing_masks(images) + self._hidden(images)
 
     def _category_id(self, label: int, name: str) -> int | None:
         ids = [category_id for category_id, matched in self.labels.items() if matched == label]
@@ -93,6 +94,12 @@ class LabelledImages:
         counts = [count for image in images if (count := self.without_mask(image))]
         text = f"{counted(sum(counts), 'object')} without a mask in {counted(len(counts), 'image')}, which cannot be found"
         return (Finding(self.file.name, text),) if counts else ()
+
+    def _hidden(self, images: Iterable[ImageEntry]) -> tuple[Finding, ...]:
+        entries = (entry for image in images for entry in self.file.annotations[image.id])
+        count = sum(entry.hidden and not entry.fault and entry.category_id in self.labels for entry in entries)
+        text = f"{counted(count, 'object')} outside the image or without area, which cannot be found"
+        return (Finding(self.file.name, text, lost=False),) if count else ()
 
     def _class_remarks(self) -> tuple[Finding, ...]:
         others: Counter[str] = Counter()

@@ -69,7 +69,7 @@ class ClipGroundTruth:
         crowds = sum(entry["iscrowd"] for image in recorded for entry in self._images.objects(image))
         reasons = [f"{name} ({fault})" for name, _, fault in found if fault]
         text = f"{counted(len(reasons), 'annotated frame')} recorded without ground truth: {listing(reasons)}"
-        findings = self._images.findings_of(image for _, image, _ in found if image)
+        findings = self._images.findings_of([image for _, image, _ in found if image])
         return crowds, findings + ((Finding(self._name, text),) if reasons else ())
 
     def _find(self, name: str, height: int, width: int) -> tuple[ImageEntry | None, str | None]:

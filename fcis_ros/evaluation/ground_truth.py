@@ -81,18 +81,21 @@ class AnnotationFile:
         path: path or URL of the file.
         class_names: classes of the model.
         named: whether the recording names its frames.
-        count: number of frames of the recording; None for several recordings, which have no common order.
+        count: number of frames of the recording.
+        unordered: reason why the order of the frames is not that of the images; None if it is.
 
     Raises:
         InputError: the file cannot be used, or is of another recording.
     """
 
-    def __init__(self, path: Path | str, class_names: tuple[str, ...], named: bool, count: int | None):
+    def __init__(
+        self, path: Path | str, class_names: tuple[str, ...], named: bool, count: int, unordered: str | None = None
+    ):
         self.file = fetch(path, recording=False)
         with self.file.errors_with_url():
-            self._read(self.file.path, class_names, named, count)
+            self._read(self.file.path, class_names, named, count, unordered)
 
-    def _read(self, path: Path, class_names: tuple[str, ...], named: bool, count: int | None) -> None:
+    def _read(self, path: Path, class_names: tuple[str, ...], named: bool, count: int, unordered: str | None) -> None:
         file = read_coco(path)
         self._images = ImageGroundTruth(file, class_names)
         self.findings = self._images.findings_of(file.images)
@@ -110,8 +113,8 @@ class AnnotationFile:
             return
         self.matched_by = "name" if named else "order"
         if self.matched_by == "order":
-            if count is None:
-                raise InputError(f"{path}: its images need a stamp_ns each, as there are several recordings")
+            if unordered:
+                raise InputError(f"{path}: its images need a stamp_ns each, as {unordered}")
             if len(file.images) != count:
                 raise InputError(
                     f"{path}: {len(file.images)} images, but {count} frames in the recording; with a stamp_ns each they need "

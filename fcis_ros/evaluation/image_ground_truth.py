@@ -56,7 +56,7 @@ class ImageGroundTruth:
         """Reads a COCO instance file; see ``read_coco``."""
         return cls(read_coco(path), class_names)
 
-    def findings_of(self, images: Iterable[ImageEntry]) -> tuple[Finding, ...]:
+    def findings_of(self, images: Sequence[ImageEntry]) -> tuple[Finding, ...]:
         """Returns what is lost of the annotation file for some images, and remarks, without those that are ``unusable``."""
         return self._labelled.findings(images)
 

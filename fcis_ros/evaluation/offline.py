@@ -143,7 +143,9 @@ def open_ground_truth(
     """
     if annotations:
         named = all(recording.named for recording in recordings)
-        source = AnnotationFile(annotations, class_names, named, recordings[0].count if len(recordings) == 1 else None)
+        lost = (f"frames are lost ({finding})" for finding in recordings[0].findings if finding.lost)
+        unordered = "there are several recordings" if len(recordings) > 1 else next(lost, None)
+        source = AnnotationFile(annotations, class_names, named, recordings[0].count, unordered)
         file = source.file.path
         description = {"file": file.name, "sha256": sha256(file), "matched_by": source.matched_by}
         return OpenedGroundTruth([source] * len(recordings), description)

@@ -10,7 +10,7 @@ from fcis_ros.data.decoding_threads import in_threads
 from fcis_ros.data.image_inspection import turned_images
 from fcis_ros.errors import InputError
 from fcis_ros.files import sha256
-from fcis_ros.findings import Finding, left_out, listing, source_of
+from fcis_ros.findings import Finding, counted, left_out, listing, source_of
 from fcis_ros.training.distributed import Processes
 
 EXAMPLES = 3  # images that a refusal names
@@ -59,7 +59,9 @@ def check_images(
         advice = "`fcis check` lists everything; --skip-damaged leaves it out"
         raise InputError(f"{images.path}: {'; '.join(lost)} ({advice})")
     folder = source_of(images.image_dir)
-    findings = images.findings + turned_images(folder, images.paths) + left_out(folder, faults.items(), len(images))
+    earlier = Finding(folder, f"{counted(len(excluded), 'image')} left out by an earlier start: {listing(sorted(excluded))}")
+    remarks = images.findings + (earlier,) * bool(excluded) + turned_images(folder, images.paths)
+    findings = remarks + left_out(folder, faults.items(), len(images))
     return CheckedImages(images.without(faults), digests, (*sorted({*excluded, *faults}),), findings)
 
 

@@ -67,7 +67,7 @@ def test_check_everything_usable_gives_status_0(asked, tmp_path, images, annotat
 
 
 def test_check_every_path_is_described_in_order(asked, tmp_path, capfd):
-    """Also where others are refused; the last line says how many."""
+    """Also where others are refused; the last line names those."""
     paths = [recording(tmp_path / name) for name in ("bad", "part", "whole")]
     assert main(["check", *paths, str(tmp_path / "nowhere"), "--full", "--json"]) == 2
     captured = capfd.readouterr()
@@ -77,7 +77,8 @@ def test_check_every_path_is_described_in_order(asked, tmp_path, capfd):
     first, second, third, last = (each["findings"] for each in content["inspections"])
     assert first == [{"source": "bad", "text": "no images", "lost": True}] and not third
     assert second[0]["text"] == "damaged, 3 frames" and last[0]["text"] == "no such file or folder"
-    assert captured.err == "fcis: 3 of 4 inputs cannot be used, or not as a whole\n"
+    lost = ", ".join((*paths[:2], str(tmp_path / "nowhere")))
+    assert captured.err == f"fcis: cannot be used, or not as a whole: {lost}\n"
     assert all(full for _, _, full in asked)
     assert main(["check", *paths]) == 2
     assert "bad: recording\n  CANNOT BE USED    bad: no images\n" in capfd.readouterr().out
@@ -148,7 +149,8 @@ def test_check_says_what_the_commands_say(tmp_path, images, model, capfd):
     captured = capfd.readouterr()
     recording, folder, annotations, checkpoint = json.loads(captured.out)["inspections"]
     assert [each["status"] for each in (recording, folder, annotations, checkpoint)] == [2, 2, 2, 0]
-    assert captured.err.splitlines()[-1] == "fcis: 3 of 4 inputs cannot be used, or not as a whole"
+    lost = f"{whole}, {images}, {truth}"
+    assert captured.err.splitlines()[-1] == f"fcis: cannot be used, or not as a whole: {lost}"
 
     options = ["--checkpoint", str(model), "--device", "cpu", "--out"]
     assert main(["evaluate-bag", str(whole), *options, str(tmp_path / "bag")]) == 2

@@ -53,6 +53,21 @@ def test_evaluate_bag_unusable_frame_gives_status_2_each_time(command, tmp_path,
     assert json.loads((tmp_path / "shards/merged/report.json").read_text())["frames_out"] == 1
 
 
+def test_evaluate_bag_annotations_by_order_of_a_recording_with_a_lost_file_are_refused(model, tmp_path, capfd):
+    """The frames behind the loss would be measured against the images of earlier ones."""
+    bag = Bags(tmp_path).camera(3)
+    (bag / "metadata.yaml").unlink()
+    (bag / "bag_1.mcap").touch()
+    images = [{"id": index, "file_name": f"{index}.png", "height": 12, "width": 18} for index in range(3)]
+    category = {"id": 1, "name": "car"}
+    truth = tmp_path / "truth.json"
+    truth.write_text(json.dumps({"images": images, "annotations": [], "categories": [category]}))
+    command = ["evaluate-bag", bag, "--annotations", truth, "--checkpoint", model, "--out", tmp_path / "out"]
+    assert main([str(argument) for argument in command]) == 2
+    said = "its images need a stamp_ns each, as frames are lost (bag/bag_1.mcap: cannot be read (an empty file))"
+    assert said in capfd.readouterr().err
+
+
 def test_evaluate_bag_lost_file_gives_status_2_and_is_in_the_report_of_every_shard(command, tmp_path, capsys):
     (tmp_path / "bag/bag_1.mcap").write_bytes(b"")
     said = "fcis: bag/bag_1.mcap: cannot be read (an empty file)"

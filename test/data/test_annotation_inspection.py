@@ -65,7 +65,7 @@ def test_inspect_annotations_object_without_a_mask_is_measured_but_not_trained_o
     changed["annotations"].append({"image_id": 3, "category_id": 2, "segmentation": []})
     uses = inspect_annotations(written(tmp_path / "a.json", changed), folder, None).uses
     assert uses["train"] == "refuses it; with --skip-damaged takes 1 of 2 images"
-    assert uses["evaluate"] == "measures 2 of 2 images"
+    assert uses["evaluate"] == "measures 2 of 2 images, with a model of these classes"
 
 
 def test_inspect_annotations_without_a_usable_image_says_that_they_are_refused(tmp_path):

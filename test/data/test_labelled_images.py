@@ -93,6 +93,15 @@ def test_labelled_images_objects_without_mask_are_counted(labelled):
     assert all(not lost for lost, _ in texts(labelled(some, ("car",))))
 
 
+@pytest.mark.parametrize("polygon", [[900, 4, 920, 4, 920, 10], [-9, 4, -2, 4, -2, 10], [8, 4, 20, 4, 12, 4]])
+def test_labelled_images_polygons_without_a_pixel_are_remarked(labelled, polygon):
+    some = content()
+    some["annotations"][0]["segmentation"] = [polygon]
+    said = "1 object outside the image or without area, which cannot be found"
+    assert texts(labelled(some, ("dog", "car"))) == [(False, said)]
+    assert said not in str(texts(labelled(content(), ("dog", "car"))))
+
+
 def test_labelled_images_without_objects_are_remarked(labelled):
     crowd = content()
     crowd["annotations"] = crowd["annotations"][:2]
