@@ -226,7 +226,7 @@ def _checked(
     faults = {id(entry): fault for (_, entry), fault in zip(entries, found, strict=True) if fault}
     masks = [(image, entry) for image, entry in entries if entry.segmentation and id(entry) not in faults]
     drawn = [(image, entry) for image, entry in masks if isinstance(entry.segmentation, list)]
-    extents = np.array([_extent(entry.segmentation) for _, entry in drawn], np.float64).reshape(-1, 4)
+    extents = _extents([entry.segmentation for _, entry in drawn])
     sides = np.array([entry.bbox or 4 * (np.nan,) for _, entry in drawn], np.float64).reshape(-1, 4)
     boxes = np.concatenate([sides[:, :2], sides[:, :2] + sides[:, 2:]], axis=1)
     sizes = np.array([(image.width, image.height) for image, _ in drawn], np.float64).reshape(-1, 2)
@@ -251,11 +251,15 @@ def _hidden(extents: np.ndarray, sizes: np.ndarray) -> np.ndarray:
     return ((largest <= 0) | (least >= sizes) | (largest == least)).any(1)
 
 
-def _extent(polygons: Sequence[Sequence[float]]) -> tuple[float, float, float, float]:
-    """Returns least x and y, and largest x and y."""
-    points = polygons[0] if len(polygons) == 1 else list(itertools.chain.from_iterable(polygons))
-    xs, ys = points[0::2], points[1::2]
-    return min(xs), min(ys), max(xs), max(ys)
+def _extents(objects: Sequence[Sequence[Sequence[float]]]) -> np.ndarray:
+    """Returns [N, 4], least x and y and largest x and y of the polygons of N objects."""
+    if not objects:
+        return np.zeros((0, 4))
+    lengths = [sum(map(len, polygons)) for polygons in objects]
+    numbers = itertools.chain.from_iterable(itertools.chain.from_iterable(objects))
+    points = np.fromiter(numbers, np.float64, sum(lengths)).reshape(-1, 2)
+    starts = np.cumsum([0, *lengths[:-1]]) // 2
+    return np.concatenate([np.minimum.reduceat(points, starts), np.maximum.reduceat(points, starts)], axis=1)
 
 
 def _same_names(categories: Mapping[int, str]) -> list[list[tuple[int, str]]]:
