@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The files of a recording: those that its metadata.yaml lists, and those that lie in its folder."""
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PureWindowsPath
@@ -9,7 +10,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from fcis_ros.data.frame_sources import BAG_SUFFIXES, COMPRESSED_SUFFIXES, bag_suffix, natural_key
+from fcis_ros.data.frame_sources import BAG_SUFFIXES, COMPRESSED_SUFFIXES, bag_suffix, is_bag, natural_key
 from fcis_ros.errors import InputError, reason_of
 from fcis_ros.findings import Finding, listing, source_of
 
@@ -57,7 +58,7 @@ def bag_files(path: Path) -> tuple[list[BagFile], list[Finding]]:
     if not metadata.is_file():
         if not inside:
             raise InputError(f"{path}: not a rosbag2 folder, it has no {METADATA} and no {' or '.join(BAG_SUFFIXES)} file")
-        return [BagFile(file) for file in inside], []
+        return [BagFile(file) for file in inside], _unread_folders(path)
     try:
         listed = _listed(metadata)
     except Exception as error:  # noqa: BLE001 (YAML's, and what odd values make of the rest)
@@ -72,6 +73,16 @@ def bag_files(path: Path) -> tuple[list[BagFile], list[Finding]]:
         text = f"names {listing(listed)}, but the folder has {listing(file.path.name for file in others)}: these are read"
         return others, [Finding(_title(path), text, lost=len(others) < len(files))]
     return files + others, []
+
+
+def _unread_folders(path: Path) -> list[Finding]:
+    """Returns a remark if folders in a folder of loose files are recordings, too."""
+    names = []
+    for folder in sorted(path.iterdir()):
+        with contextlib.suppress(OSError):  # of a folder that cannot be listed
+            names += [folder.name] if folder.is_dir() and is_bag(folder) else []
+    text = f"its files are read as one recording; the recordings in its folders are not: {listing(names)}"
+    return [Finding(source_of(path), text, lost=False)] if names else []
 
 
 def _title(path: Path) -> str:

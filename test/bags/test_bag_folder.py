@@ -34,6 +34,15 @@ def test_bag_files_without_metadata_are_in_natural_order(tmp_path):
     assert [file.path.name for file in files] == ["s_8.db3.zst", "s_9.mcap.zstd", "s_10.mcap"] and not findings
 
 
+def test_bag_files_recordings_in_folders_beside_loose_files_are_remarked(tmp_path):
+    for name in ("a", "b", "notes"):
+        (tmp_path / name).mkdir()
+    folder_with(tmp_path, "loose.mcap", "a/a.db3", "b/metadata.yaml", "notes/readme.txt")
+    files, (remark,) = bag_files(tmp_path)
+    assert [file.path.name for file in files] == ["loose.mcap"] and not remark.lost
+    assert remark.text == "its files are read as one recording; the recordings in its folders are not: a, b"
+
+
 @pytest.mark.parametrize("content", ["", "\n", "a: [", "{}", "{}: 3", "&a [*a]", "- 1", listing(), "\0", listing("a/")[:-3]])
 def test_bag_files_unusable_metadata_is_one_line(tmp_path, content):
     content = content.format("rosbag2_bagfile_information") if content.startswith("{}") else content
