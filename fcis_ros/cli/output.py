@@ -5,6 +5,7 @@
 import contextlib
 import shutil
 import sys
+import unicodedata
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -33,8 +34,13 @@ def print_findings(findings: Iterable[Finding]) -> int:
 
 
 def printable(line: str) -> str:
-    """Escapes what would move the cursor, add lines or cannot be printed: anyone may have written the input."""
-    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in line)
+    """Escapes what would move the cursor, add lines or cannot be printed: anyone may have written the input.
+
+    Blanks of other scripts (category Zs), which names have, stay.
+    """
+    return "".join(
+        char if char.isprintable() or unicodedata.category(char) == "Zs" else repr(char)[1:-1] for char in line
+    )
 
 
 @contextlib.contextmanager

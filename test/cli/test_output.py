@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from fcis_ros.cli.output import finished_folder, print_findings
+from fcis_ros.cli.output import finished_folder, print_findings, printable
 from fcis_ros.errors import InputError
 from fcis_ros.findings import LISTED, Finding
 
@@ -119,3 +119,11 @@ def test_finished_folder_full_disk_is_named(tmp_path):
     with pytest.raises(PermissionError), finished_folder(tmp_path / "out", "report.json"):  # a mistake of ours stays one
         raise PermissionError(errno.EACCES, "Permission denied")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [("写真\u30001.jpg", "写真\u30001.jpg"), ("a\u00a0b", "a\u00a0b"), ("a\nb\x1b[2J", "a\\nb\\x1b[2J"), ("\u202ea", "\\u202ea")],
+)
+def test_printable_keeps_blanks_and_escapes_what_moves_the_cursor(text, shown):
+    assert printable(text) == shown
