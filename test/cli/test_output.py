@@ -123,7 +123,12 @@ def test_finished_folder_full_disk_is_named(tmp_path):
 
 @pytest.mark.parametrize(
     ("text", "shown"),
-    [("写真\u30001.jpg", "写真\u30001.jpg"), ("a\u00a0b", "a\u00a0b"), ("a\nb\x1b[2J", "a\\nb\\x1b[2J"), ("\u202ea", "\\u202ea")],
+    [
+        ("写真\u30001.jpg", "写真\u30001.jpg"),
+        ("a\u00a0b", "a\u00a0b"),
+        ("a\nb\x1b[2J", "a\\nb\\x1b[2J"),
+        ("\u202ea", "\\u202ea"),
+    ],
 )
 def test_printable_keeps_blanks_and_escapes_what_moves_the_cursor(text, shown):
     assert printable(text) == shown
