@@ -20,6 +20,7 @@ from fcis_ros.training.data_check import check_images
 from fcis_ros.training.distributed import ALONE
 from fcis_ros.training.train_config import TrainConfig
 
+NO_OBJECTS = "no objects of the model's classes, apart from crowd regions"
 MODEL = ModelConfig(class_names=("a",), backbone="resnet18", width=4, reduced_channels=8, rpn_channels=8, bins=3, grid=9)
 
 
@@ -57,7 +58,7 @@ def test_describe_data_digests_are_those_of_the_files(tmp_path):
         "images_sha256": sha256(pairs.encode()),
         "objects_sha256": sha256(b'["a.png", []]["b.png", []]'),
         "excluded": [],
-        "findings": [],
+        "findings": [{"source": "instances.json", "text": NO_OBJECTS, "lost": False}],
     }
 
 
@@ -83,7 +84,7 @@ def test_changes_same_images_and_objects_are_the_same_run(tmp_path):
 
     whole, damaged = identity("1", ("a.png",)), identity("2", ("b.png", "a.png"), skip_damaged=True)
     assert whole["data"] != damaged["data"] and provenance.changes(whole, damaged) == []
-    assert damaged["data"]["excluded"] == ["b.png"] and "b.png" in damaged["data"]["findings"][0]["text"]
+    assert damaged["data"]["excluded"] == ["b.png"] and "b.png" in damaged["data"]["findings"][-1]["text"]
     polygon = {"image_id": 0, "category_id": 1, "segmentation": [[0, 0, 4, 0, 4, 4]]}
     (difference,) = provenance.changes(whole, identity("3", ("a.png",), annotations=[polygon]))
     assert difference.startswith("data.objects_sha256 was")
