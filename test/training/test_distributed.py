@@ -4,6 +4,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -139,7 +140,7 @@ def test_train_two_processes_make_the_run_of_one(tmp_path, photos):
     done = run(2, *train_arguments(whole, tmp_path / "two", photos))
     said = done.stdout.splitlines()
     assert [line.split(":")[0] for line in said] == ["step 2", "step 3", str(tmp_path / "two/model.safetensors")]  # once each
-    assert done.stderr.count("digest of the images:   0%") == 1  # the images are read by one process
+    assert done.stderr.count("checking the images:   0%") == 2  # those to train and to evaluate on, by one process
     assert_same_run(tmp_path / "one", tmp_path / "two")
     starts = [checkpoint.read_metadata(tmp_path / name / "model.safetensors")[1]["starts"] for name in ("one", "two")]
     assert [[start["processes"] for start in entries] for entries in starts] == [[1], [2]]
@@ -149,7 +150,8 @@ def test_train_two_processes_make_the_run_of_one(tmp_path, photos):
 def test_evaluate_two_processes_give_the_same_report(tmp_path, photos, tiny_checkpoint):
     """To the last digit, but for times; five images, in unequal shares. Truth is some of what the model finds."""
     content = json.loads(photos[1].read_text())
-    content["images"].append({**content["images"][0], "id": 9})
+    shutil.copy(photos[3] / content["images"][0]["file_name"], photos[3] / "again.png")
+    content["images"].append({**content["images"][0], "id": 9, "file_name": "again.png"})
     predictor = Predictor.from_checkpoint(tiny_checkpoint, "cpu", 1, "fp32")
     content["categories"] = [{"id": i, "name": name} for i, name in enumerate(MODEL.class_names, 1)]
     content["annotations"] = []
