@@ -74,7 +74,10 @@ def test_path_of_a_name_with_a_backslash_is_found_as_it_is(folder):
     assert ImageFolder(folder, [r"a\b.jpg"]).path_of(r"a\b.jpg") == folder / r"a\b.jpg"
 
 
-@given(st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=30).filter(bool))
+PRINTED = st.characters().filter(lambda character: unicodedata.category(character) not in ("Cs", "Cc"))
+
+
+@given(st.text(PRINTED, min_size=1, max_size=30))
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_path_of_any_name_lies_in_the_folder(folder, name):
     path = ImageFolder(folder, [name]).path_of(name)
