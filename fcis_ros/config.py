@@ -13,7 +13,11 @@ from typing import Any
 
 from fcis_ros.errors import InputError
 
-BACKBONES = ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152")
+BACKBONES = {  # and their stages, which training can freeze one by one
+    **dict.fromkeys(("resnet18", "resnet34", "resnet50", "resnet101", "resnet152"), 5),
+    **dict.fromkeys(("efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2"), 8),
+}
+OF_RESNETS = ("width", "stride_in_1x1", "pool1")  # settings that an EfficientNet does not have
 MAX_SCORE_CHANNELS = 1 << 17  # 1200 classes with 7x7 bins; as maps of a 600x1000 image in float32, 1.3 GB
 MAX_NESTING = 32  # of JSON; ours has three levels
 
@@ -77,6 +81,10 @@ class ModelConfig:
         width: channels of the backbone's first stage (64 in the ResNet paper); later stages double it.
         stride_in_1x1: bottleneck blocks put the stride on the first 1x1 (MSRA, released FCIS) instead of the 3x3 (torchvision).
         pool1: ``pad0_ceil`` (Caffe, MXNet; released FCIS) or ``pad1_floor`` (torchvision): windows differ by one pixel.
+        stride: image pixels per cell of the score maps: 16 in the paper, or 8.
+        features: maps that the heads read: ``c5``, the paper's: conv4 for the RPN and conv5, dilated to the stride, for the
+            score maps; or ``pyramid``, for both a map of that stride that joins conv3 to conv5 top-down (``model/pyramid.py``).
+        pyramid_channels: channels of that map.
         short_side: the image is resized so that its short side has this many pixels ...
         max_side: ... unless its long side would exceed this.
         mean: RGB mean subtracted from the 0..255 image.
@@ -119,6 +127,9 @@ class ModelConfig:
     width: int = _setting(64, whole(1, 512))
     stride_in_1x1: bool = _setting(True, Rule("true or false", lambda value: isinstance(value, bool)))
     pool1: str = _setting("pad0_ceil", choice("pad0_ceil", "pad1_floor"))
+    stride: int = _setting(16, Rule("8 or 16", lambda value: type(value) is int and value in (8, 16)))
+    features: str = _setting("c5", choice("c5", "pyramid"))
+    pyramid_channels: int = _setting(128, whole(8, 1024))
     short_side: int = _setting(600, whole(3, 4096))  # of 3 pixels the first pooling leaves one
     max_side: int = _setting(1000, whole(3, 8192))
     mean: tuple[float, float, float] = _setting((123.15, 115.90, 103.06), numbers(3, 3, -1000, 1000))
@@ -159,6 +170,14 @@ class ModelConfig:
         for bins in self.all_bins:
             if self.grid % bins != 0:
                 raise InputError(f"model config: grid {self.grid} is not a multiple of bins {bins}")
+        efficientnet = self.backbone.startswith("efficientnet")
+        unused = (OF_RESNETS if efficientnet else ()) + (("pyramid_channels",) if self.features == "c5" else ())
+        for setting in dataclasses.fields(self):
+            if setting.name in unused and getattr(self, setting.name) != setting.default:
+                raise InputError(f"model config: {setting.name} has no effect with {self.backbone}, features {self.features}")
+        least = max(self.level_strides)
+        if self.short_side < least and (efficientnet or self.features == "pyramid"):
+            raise InputError(f"model config: short_side must be at least the largest stride, {least}, not {self.short_side}")
         ks = " and ".join(map(str, self.all_bins))
         if (channels := 2 * self.num_classes * self.bin_count) > MAX_SCORE_CHANNELS:
             raise InputError(
@@ -170,6 +189,11 @@ class ModelConfig:
     def num_classes(self) -> int:
         """C + 1: the foreground classes and background."""
         return len(self.class_names) + 1
+
+    @property
+    def level_strides(self) -> tuple[int, int, int]:
+        """Strides of conv3, conv4 and conv5."""
+        return (8, 16, 32) if self.features == "pyramid" else (8, self.stride, self.stride)
 
     @property
     def all_bins(self) -> tuple[int, ...]:

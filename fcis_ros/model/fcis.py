@@ -11,10 +11,11 @@ from torch import Tensor, nn
 
 from fcis_ros import ops
 from fcis_ros.config import ModelConfig
-from fcis_ros.model.backbone import STRIDE, ResNet
+from fcis_ros.model.backbones.choice import make_backbone
 from fcis_ros.model.packing import PaddedInstances, to_host
 from fcis_ros.model.preprocess import Original
 from fcis_ros.model.proposals import RPN, propose
+from fcis_ros.model.pyramid import Pyramid
 from fcis_ros.model.score_maps import FusedRois, ScoreMaps, fuse, operators
 from fcis_ros.model.sliding_windows import propose_windows
 from fcis_ros.model.stage_clock import stage
@@ -25,7 +26,7 @@ RUNS_PER_COLUMN = 8  # room for run lengths, per column of the image and instanc
 
 @dataclass(frozen=True)
 class DenseMaps:
-    """Outputs of the convolutions for a batch of N images, everything at stride 16.
+    """Outputs of the convolutions for a batch of N images, everything at the stride of the configuration.
 
     Attributes:
         logits: [N, 2A, h, w] of the RPN, A background, then A object.
@@ -63,9 +64,11 @@ class FCIS(nn.Module):
     def __init__(self, config: ModelConfig):
         super().__init__()
         self.config = config
-        self.backbone = ResNet(config)
-        self.rpn = RPN(self.backbone.c4_channels, config)
-        self.score_maps = ScoreMaps(self.backbone.c5_channels, config)
+        self.backbone = make_backbone(config)
+        self.pyramid = Pyramid(self.backbone.levels, config) if config.features == "pyramid" else None
+        _, c4, c5 = (level.channels for level in self.backbone.levels)
+        self.rpn = RPN(config.pyramid_channels if self.pyramid else c4, config)
+        self.score_maps = ScoreMaps(config.pyramid_channels if self.pyramid else c5, config)
 
     @torch.inference_mode()
     def forward(self, images: Tensor, originals: Sequence[Original], score_floor: float = 0.0) -> list[PaddedInstances]:
@@ -79,7 +82,7 @@ class FCIS(nn.Module):
         Returns:
             The instances of the N images, on the host.
         """
-        maps = self.dense(images)  # 4 maps [N, channels, h, w], h = H'/16
+        maps = self.dense(images)  # 4 maps [N, channels, h, w], h = H'/stride
         instances = to_host(self.detect_all(maps, originals, score_floor))  # N x W instances, padded
         for index, image in enumerate(instances):
             if image.truncated:
@@ -89,7 +92,10 @@ class FCIS(nn.Module):
     def dense(self, images: Tensor) -> DenseMaps:
         """Computes all convolutions of images [N, 3, H', W']; differentiable, the same for inference and training."""
         with stage("backbone"):
-            c4, c5 = self.backbone(images)  # [N, C4, h, w] and [N, C5, h, w]
+            levels = self.backbone(images)  # 3 maps, conv3 to conv5
+            _, c4, c5 = levels  # [N, C4, h, w] and [N, C5, h, w]
+            if self.pyramid is not None:
+                c4 = c5 = self.pyramid(levels)  # [N, pyramid_channels, h, w]
         with stage("rpn"):
             logits, deltas = self.rpn(c4)  # [N, 2A, h, w] and [N, 4A, h, w]
         with stage("score_maps"):
@@ -140,6 +146,6 @@ class FCIS(nn.Module):
         config = self.config
         rois = with_image_index(proposals)  # [R, 5]
         if config.rounds == 2:
-            deltas = operators(config).box_deltas(box_maps, rois, config.bins, config.grid, STRIDE)  # [R, 4]
+            deltas = operators(config).box_deltas(box_maps, rois, config.bins, config.grid, config.stride)  # [R, 4]
             rois = torch.cat([rois, ops.decode_rois(rois, deltas, config.box_stds, height, width)])  # [2R, 5]
         return fuse(score_maps, rois, config)

@@ -11,7 +11,6 @@ from torch import Tensor, nn
 
 from fcis_ros import ops
 from fcis_ros.config import ModelConfig
-from fcis_ros.model.backbone import STRIDE
 from fcis_ros.model.convolution import conv_relu, initialise_head
 
 
@@ -35,10 +34,10 @@ def base_anchors(config: ModelConfig) -> Tensor:
     Released ``generate_anchors.py``: sides of the ratio step are rounded half to even, so the sizes of section 4 of the
     paper come out to the pixel.
     """
-    centre = 0.5 * (STRIDE - 1)
+    centre = 0.5 * (config.stride - 1)
     anchors = []
     for ratio in config.anchor_ratios:
-        width = np.round(np.sqrt(STRIDE * STRIDE / ratio))
+        width = np.round(np.sqrt(config.stride * config.stride / ratio))
         height = np.round(width * ratio)
         for scale in config.anchor_scales:
             half_width, half_height = 0.5 * (width * scale - 1), 0.5 * (height * scale - 1)
@@ -79,9 +78,9 @@ def propose(logits: Tensor, deltas: Tensor, anchors: Tensor, height: int, width:
     Returns:
         At most ``rpn_post_nms`` proposals, then NaN. Only floor(height/16) x floor(width/16) cells propose, as released.
     """
-    rows, columns = max(height // STRIDE, 1), max(width // STRIDE, 1)
+    rows, columns = max(height // config.stride, 1), max(width // config.stride, 1)
     logits, deltas = logits[:, :rows, :columns].float(), deltas[:, :rows, :columns].float()
-    candidates, scores = ops.decode_anchors(logits, deltas, anchors, STRIDE, height, width, config.rpn_min_size)
+    candidates, scores = ops.decode_anchors(logits, deltas, anchors, config.stride, height, width, config.rpn_min_size)
     return best(candidates, scores, config)
 
 

@@ -11,7 +11,6 @@ from torch import Tensor, nn
 
 from fcis_ros import ops
 from fcis_ros.config import ModelConfig
-from fcis_ros.model.backbone import STRIDE
 from fcis_ros.model.convolution import conv_relu, initialise_head
 from fcis_ros.ops import patent
 from fcis_ros.ops.layout import padded_classes, padding_of
@@ -105,6 +104,6 @@ def fuse(score_maps: Tensor, rois: Tensor, config: ModelConfig) -> FusedRois:
     The class is decided by the softmax over classes of the mean of max(outside, inside); the mask is the softmax of the pair
     of the best class other than background, the lower label winning a tie.
     """
-    assembly, geometry = operators(config), (config.bins, config.grid, STRIDE)
+    assembly, geometry = operators(config), (config.bins, config.grid, config.stride)
     scores = torch.softmax(assembly.class_logits(score_maps, rois, config.num_classes, *geometry), dim=1)
     return FusedRois(rois[:, 1:], scores, assembly.best_class_masks(score_maps, rois, scores, *geometry))

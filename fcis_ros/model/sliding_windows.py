@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from fcis_ros.config import ModelConfig
-from fcis_ros.model.backbone import STRIDE
 from fcis_ros.model.proposals import Proposals, best
 from fcis_ros.model.score_maps import operators
 
@@ -28,7 +27,7 @@ def slide(height: int, width: int, config: ModelConfig, device: torch.device | N
     """
     levels = []
     for scale in config.window_scales:
-        side, step = config.window / scale, STRIDE / scale
+        side, step = config.window / scale, config.stride / scale
         x, y = (torch.arange(int(max(length - side, 0) / step) + 1, device=device) * step for length in (width, height))
         top, left = torch.meshgrid(y, x, indexing="ij")
         right, bottom = (left + side).clamp(max=width) - 1, (top + side).clamp(max=height) - 1
@@ -48,5 +47,5 @@ def propose_windows(score_maps: Tensor, height: int, width: int, config: ModelCo
     """
     windows = slide(height, width, config, score_maps.device)
     rois = torch.nn.functional.pad(windows, (1, 0))
-    logits = operators(config).class_logits(score_maps, rois, config.num_classes, config.bins, config.grid, STRIDE)
+    logits = operators(config).class_logits(score_maps, rois, config.num_classes, config.bins, config.grid, config.stride)
     return best(windows, 1 - torch.softmax(logits, dim=1)[:, 0], config)

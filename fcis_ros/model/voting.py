@@ -10,7 +10,6 @@ from torch import Tensor
 
 from fcis_ros import ops
 from fcis_ros.config import ModelConfig
-from fcis_ros.model.backbone import STRIDE
 from fcis_ros.model.packing import PaddedInstances
 from fcis_ros.model.preprocess import Original
 from fcis_ros.model.score_maps import FusedRois, operators
@@ -71,7 +70,7 @@ def category_masks(
         The assignment with the indices of these masks, and the masks, [V, S, S] probabilities.
     """
     winners, voters = torch.nonzero(votes.index >= 0, as_tuple=True)
-    geometry = (config.bins, config.grid, STRIDE)
+    geometry = (config.bins, config.grid, config.stride)
     pairs = operators(config).mask_logits(score_maps, rois[voters], votes.labels[winners], *geometry)
     index = torch.full_like(votes.index, -1)
     index[winners, voters] = torch.arange(len(pairs), dtype=torch.int32, device=pairs.device)

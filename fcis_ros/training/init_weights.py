@@ -1,12 +1,13 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""Initial weights from a file: a checkpoint of this project, or a ResNet under torchvision's names."""
+"""Initial weights: a checkpoint of this project, a ResNet under torchvision's names, or a package with ImageNet weights."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import safe_open
 from torch import Tensor
 
 from fcis_ros.config import ModelConfig
@@ -15,8 +16,9 @@ from fcis_ros.findings import listing
 from fcis_ros.model.checkpoint import SCORE_LAYER, in_order, open_tensors, read_metadata, stored_shape
 from fcis_ros.model.fcis import FCIS
 from fcis_ros.ops.layout import padded_classes
+from fcis_ros.training.pretrained import INPUT, PACKAGES, Pretrained, find_pretrained, read_pretrained
 
-FLOATS = ("F16", "BF16", "F32", "F64")  # as safetensors calls them
+FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 LISTED = 3  # maximum number of tensor names in a line
 COUNTER = "num_batches_tracked"  # BatchNorm's; nothing reads it, and older files lack it
 # Settings that must be equal for weights to keep their meaning. torchvision normalises to 0..1 first, which is folded in here.
@@ -26,16 +28,48 @@ TORCHVISION = {
 }  # fmt: skip
 
 
-def initialise(model: FCIS, path: str | Path) -> list[str]:
-    """Copies the tensors of a file that fit into a model; the rest of the model stays as it is.
+@dataclass(frozen=True)
+class _Stored:
+    """Tensors to choose from.
+
+    Attributes:
+        path: path of their file.
+        names: {name in the model: name in the file}.
+        shapes: {name in the model: shape in the file}.
+        tensor: function from a name in the file to the tensor.
+        settings: settings that they were trained with, of those that must be equal for them to keep their meaning.
+        config: configuration of a checkpoint's network; None for the weights of a backbone.
+        version: format version of a checkpoint.
+    """
+
+    path: Path
+    names: dict[str, str]
+    shapes: dict[str, tuple[int, ...]]
+    tensor: Callable[[str], Tensor]
+    settings: dict[str, Any]
+    config: ModelConfig | None = None
+    version: str = ""
+
+
+def find_weights(text: str) -> Path | Pretrained:
+    """Returns the weights that ``--init`` names: a backbone of ``pretrained.PACKAGES``, or the path of a file.
+
+    Raises:
+        InputError: the backbone's package is not installed.
+    """
+    return find_pretrained(text) if text in PACKAGES else Path(text)
+
+
+def initialise(model: FCIS, source: Path | Pretrained) -> list[str]:
+    """Copies the tensors of a source that fit into a model; the rest of the model stays as it is.
 
     Tensors are matched by name and shape, the classes of the score maps by class name. The RPN's last layers are taken if the
     anchors are equal, the box maps if bins and normalisation of the deltas are.
 
     Args:
         model: a new model, changed in place.
-        path: a checkpoint of this project; or a ``.safetensors`` file with torchvision's names, from torchvision itself or from
-            ``fcis import-weights``, which becomes the backbone.
+        source: a checkpoint of this project; or a ``.safetensors`` file with torchvision's names, from torchvision itself or
+            from ``fcis import-weights``, or a package's weights, which become the backbone.
 
     Returns:
         Lines to print: tensors taken, tensors that start fresh with the reason, tensors not used, and settings that differ
@@ -45,42 +79,59 @@ def initialise(model: FCIS, path: str | Path) -> list[str]:
         InputError: the file is missing, damaged or of another kind, no tensor fits, or a fitting tensor has values that are
             not finite floating-point numbers.
     """
-    with open_tensors(path) as file:
-        about, names = file.metadata() or {}, [name for name in file.keys() if not name.endswith(COUNTER)]
-        theirs = read_metadata(path)[0] if "format_version" in about else None
-        version = about.get("format_version", "")
-        if theirs is None and "conv1.weight" not in names:
-            raise InputError(f"{path}: neither an fcis_ros checkpoint nor a ResNet under torchvision's names")
-        stored = {name if theirs else f"backbone.{name}": name for name in names}
-        wanted = {name: value for name, value in model.state_dict().items() if not name.endswith(COUNTER)}
-        shapes = {name: tuple(file.get_slice(stored[name]).get_shape()) for name in stored}
-        fresh = _unfit(wanted, shapes, theirs, version, model.config)
-        taken = {}
-        for name, value in wanted.items():
-            if name in stored and name not in fresh:
-                tensor = _read(path, file, stored[name], value.dtype)
-                if theirs is not None and name.startswith(SCORE_LAYER):
-                    tensor = _copy_classes(value, model.config, in_order(name, tensor, theirs, version), theirs)
-                taken[name] = tensor
+    stored = _read_package(source, model.config) if isinstance(source, Pretrained) else _open_file(source, model.config)
+    wanted = {name: value for name, value in model.state_dict().items() if not name.endswith(COUNTER)}
+    theirs, fresh = stored.config, _unfit(wanted, stored, model.config)
+    taken = {}
+    for name, value in wanted.items():
+        if name in stored.names and name not in fresh:
+            tensor = _checked(stored, name, value.dtype)
+            if theirs is not None and name.startswith(SCORE_LAYER):
+                tensor = _copy_classes(value, model.config, in_order(name, tensor, theirs, stored.version), theirs)
+            taken[name] = tensor
     if not taken:
-        raise InputError(f"{path}: none of its {len(names)} tensors fits the model")
+        raise InputError(f"{stored.path}: none of its {len(stored.names)} tensors fits the model")
     model.load_state_dict(taken, strict=False)
-    lines = [f"{path}: {len(taken)} of the model's {len(wanted)} tensors taken"]
+    lines = [f"{stored.path}: {len(taken)} of the model's {len(wanted)} tensors taken"]
     if theirs and any(name.startswith(SCORE_LAYER) for name in taken):
         lines += _describe_classes(theirs.class_names, model.config.class_names)
     for reason in dict.fromkeys(fresh.values()):
         lines.append(f"  start fresh, {reason}: {_some([name for name, why in fresh.items() if why == reason])}")
-    if unused := [stored[name] for name in stored if name not in wanted]:
+    if unused := [stored.names[name] for name in stored.names if name not in wanted]:
         lines.append(f"  not used: {_some(unused)}")
-    return lines + _warnings(taken, theirs, model.config, about)
+    return lines + _warnings(taken, stored.settings, model.config)
 
 
-def _unfit(
-    wanted: dict[str, Tensor], shapes: dict[str, tuple[int, ...]], theirs: ModelConfig | None, version: str, ours: ModelConfig
-) -> dict[str, str]:
+def _open_file(path: Path, ours: ModelConfig) -> _Stored:
+    file = open_tensors(path)
+    about, names = file.metadata() or {}, [name for name in file.keys() if not name.endswith(COUNTER)]
+    theirs = read_metadata(path)[0] if "format_version" in about else None
+    if theirs is not None:
+        settings = {name: getattr(theirs, name) for name in (*INPUT_AND_STRIDES, "stride", "features", "assemble")}
+    elif "conv1.weight" not in names:
+        raise InputError(f"{path}: neither an fcis_ros checkpoint nor a ResNet under torchvision's names")
+    elif "imported_from" in about:  # by import-weights, with the released settings, which are the defaults of a configuration
+        settings = {name: getattr(ModelConfig(class_names=ours.class_names), name) for name in INPUT_AND_STRIDES}
+    else:
+        settings = TORCHVISION
+    by_ours = {name if theirs else f"backbone.{name}": name for name in names}
+    shapes = {name: tuple(file.get_slice(stored).get_shape()) for name, stored in by_ours.items()}
+    return _Stored(path, by_ours, shapes, file.get_tensor, settings, theirs, about.get("format_version", ""))
+
+
+def _read_package(source: Pretrained, ours: ModelConfig) -> _Stored:
+    if source.backbone != ours.backbone:  # many shapes of the others are equal
+        raise InputError(f"--init {source.backbone}: the model's backbone is {ours.backbone}")
+    tensors = read_pretrained(source)
+    shapes = {f"backbone.{name}": tuple(tensor.shape) for name, tensor in tensors.items()}
+    return _Stored(source.path, {f"backbone.{name}": name for name in tensors}, shapes, tensors.__getitem__, dict(INPUT))
+
+
+def _unfit(wanted: dict[str, Tensor], stored: _Stored, ours: ModelConfig) -> dict[str, str]:
     """Returns {name of a tensor that starts fresh: reason}; a layer's weight and bias go together."""
     layers: dict[str, str] = {}
-    if theirs and (theirs.anchor_scales, theirs.anchor_ratios) != (ours.anchor_scales, ours.anchor_ratios):
+    theirs, shapes = stored.config, stored.shapes
+    if theirs and _anchors(theirs) != _anchors(ours):
         layers |= dict.fromkeys(("rpn.score", "rpn.delta"), "the anchors differ")
     if theirs and theirs.all_bins != ours.all_bins:
         layers |= dict.fromkeys(("score_maps.score", "score_maps.box"), "bins differ")
@@ -90,10 +141,14 @@ def _unfit(
         shape = tuple(value.shape)
         if theirs and name.startswith(SCORE_LAYER):  # the classes are matched later
             channels = theirs.bin_count * padded_classes(theirs.num_classes) * 2
-            shape = tuple(stored_shape(name, (channels, *shape[1:]), theirs, version))
+            shape = tuple(stored_shape(name, (channels, *shape[1:]), theirs, stored.version))
         if shapes.get(name) != shape:
             layers.setdefault(name.rpartition(".")[0], "of another shape" if name in shapes else "not in the file")
     return {name: layers[layer] for name in wanted if (layer := name.rpartition(".")[0]) in layers}
+
+
+def _anchors(config: ModelConfig) -> tuple:
+    return config.stride, config.anchor_scales, config.anchor_ratios
 
 
 def _copy_classes(value: Tensor, ours: ModelConfig, tensor: Tensor, theirs: ModelConfig) -> Tensor:
@@ -108,13 +163,14 @@ def _copy_classes(value: Tensor, ours: ModelConfig, tensor: Tensor, theirs: Mode
     return result
 
 
-def _read(path: str | Path, file: safe_open, name: str, dtype: torch.dtype) -> Tensor:
-    stored = file.get_slice(name).get_dtype()
-    if dtype.is_floating_point and stored not in FLOATS:
-        raise InputError(f"{path}: {name} is of type {stored}, not one of {', '.join(FLOATS)}")
-    tensor = file.get_tensor(name).to(dtype)
+def _checked(stored: _Stored, name: str, dtype: torch.dtype) -> Tensor:
+    tensor, stored_name = stored.tensor(stored.names[name]), stored.names[name]
+    if dtype.is_floating_point and tensor.dtype not in FLOATS:
+        kinds = ", ".join(str(kind).removeprefix("torch.") for kind in (tensor.dtype, *FLOATS))
+        raise InputError(f"{stored.path}: {stored_name} is of type {kinds.replace(', ', ', not one of ', 1)}")
+    tensor = tensor.to(dtype)
     if not torch.isfinite(tensor).all():
-        raise InputError(f"{path}: {name} holds values that are not finite")
+        raise InputError(f"{stored.path}: {stored_name} holds values that are not finite")
     return tensor
 
 
@@ -127,14 +183,8 @@ def _describe_classes(theirs: tuple[str, ...], ours: tuple[str, ...]) -> list[st
     return [f"  {title}: {_some(names, 12)}" for title, names in classes.items() if names]
 
 
-def _warnings(taken: dict[str, Tensor], theirs: ModelConfig | None, ours: ModelConfig, about: dict[str, str]) -> list[str]:
+def _warnings(taken: dict[str, Tensor], settings: dict[str, Any], ours: ModelConfig) -> list[str]:
     """Returns a line for every setting that differs from that of the weights' training."""
-    if theirs:
-        settings = {name: getattr(theirs, name) for name in (*INPUT_AND_STRIDES, "assemble")}
-    elif "imported_from" in about:  # by import-weights, with the released settings, which are the defaults of a configuration
-        settings = {name: getattr(ModelConfig(class_names=ours.class_names), name) for name in INPUT_AND_STRIDES}
-    else:
-        settings = TORCHVISION
     lines = []
     for name, value in settings.items():
         if value != getattr(ours, name) and (name != "stride_in_1x1" or any(".conv3." in other for other in taken)):

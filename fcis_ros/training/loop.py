@@ -29,6 +29,7 @@ from fcis_ros.training.init_weights import initialise
 from fcis_ros.training.losses import LOSSES, compute_losses
 from fcis_ros.training.mixed_precision import training_precision
 from fcis_ros.training.optimiser import CLIP_NORM, rate_factor
+from fcis_ros.training.pretrained import Pretrained
 from fcis_ros.training.run_log import RunLog, plot_log
 from fcis_ros.training.state import RunState, load_state, new_state, read_identity, save_state
 from fcis_ros.training.train_config import TrainConfig
@@ -49,7 +50,7 @@ def train(
     device: torch.device,
     *,
     data: dict[str, Any] | None = None,
-    init: Path | None = None,
+    init: Path | Pretrained | None = None,
     held_out: Sequence[Sample] | None = None,
     resume: bool = False,
     workers: int = 1,
@@ -63,7 +64,7 @@ def train(
         out: folder for ``model.safetensors`` (averaged weights), ``log.jsonl``, ``curves.png`` and the state to resume from.
         device: device that computes.
         data: digests of the annotated images (``provenance.describe_data``); None if all are rendered.
-        init: file of the weights to start from (``init_weights.initialise``, whose lines are printed); None: random weights.
+        init: weights to start from (``init_weights.initialise``, whose lines are printed); None: random weights.
         held_out: annotated images on which the averaged model is evaluated every ``eval_every`` steps; None: no evaluation.
         resume: whether to continue from the state in ``out``. Configuration, data and ``init`` must be those of the run; only
             ``steps`` may have changed, and the milestones, fractions of it, move along.
@@ -202,7 +203,9 @@ def excluded_images(out: Path) -> list[str]:
     return [name for name in excluded if isinstance(name, str)]
 
 
-def _begin(config: TrainConfig, out: Path, device: torch.device, init: Path | None, processes: Processes) -> RunState:
+def _begin(
+    config: TrainConfig, out: Path, device: torch.device, init: Path | Pretrained | None, processes: Processes
+) -> RunState:
     torch.manual_seed(config.seed)
     model = FCIS(config.model)
     if init:

@@ -10,7 +10,6 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from fcis_ros import boxes
-from fcis_ros.model.backbone import STRIDE
 from fcis_ros.model.fcis import FCIS, with_image_index
 from fcis_ros.model.proposals import propose
 from fcis_ros.model.score_maps import operators
@@ -111,7 +110,7 @@ def compute_losses(
     with autocasting(precision, device, model.config.width):
         maps = model.dense(images)
     logits, deltas = maps.logits, maps.deltas
-    anchors = boxes.grid_anchors(model.rpn.anchors, logits.shape[2], logits.shape[3], STRIDE)
+    anchors = boxes.grid_anchors(model.rpn.anchors, logits.shape[2], logits.shape[3], model.config.stride)
     rpn, targets = [], []
     for i, (item, seed) in enumerate(zip(items, seeds, strict=True)):
         generator = torch.Generator().manual_seed(seed)
@@ -120,7 +119,7 @@ def compute_losses(
         proposals = propose(*raw, model.rpn.anchors, maps.height, maps.width, model.config).boxes
         targets.append(roi_targets(proposals[torch.isfinite(proposals).all(dim=1)], item, config, generator))
     # All images in one call of each operator: each makes one gradient as large as the maps.
-    assembling, geometry = operators(model.config), (model.config.bins, model.config.grid, STRIDE)
+    assembling, geometry = operators(model.config), (model.config.bins, model.config.grid, model.config.stride)
     rois = torch.cat([with_image_index(target.rois, i) for i, target in enumerate(targets)])
     labels = torch.cat([target.labels for target in targets])
     counts = [len(target.rois) for target in targets]

@@ -20,6 +20,7 @@ from fcis_ros.files import sha256
 from fcis_ros.findings import to_json
 from fcis_ros.model.checkpoint import open_tensors, read_metadata
 from fcis_ros.training.data_check import CheckedImages
+from fcis_ros.training.pretrained import Pretrained
 from fcis_ros.training.train_config import TrainConfig
 from fcis_ros.versions import versions
 
@@ -50,14 +51,19 @@ def describe_data(checked: CheckedImages) -> dict[str, Any]:
     }
 
 
-def describe_init(path: Path) -> list[dict[str, Any]]:
+def describe_init(source: Path | Pretrained) -> list[dict[str, Any]]:
     """Returns the chain of initial weights: the file that a run starts from, the file which that was trained from, and so on.
 
-    Each link has ``file`` (its name), ``sha256`` and ``provenance`` as recorded in the file; None if it has none.
+    Each link has ``file`` (its name), ``sha256`` and ``provenance`` as recorded in the file; None if it has none. That of a
+    package's weights is the package and its version.
 
     Raises:
         InputError: the file cannot be read, or its provenance is too long or too deeply nested to be copied.
     """
+    if isinstance(source, Pretrained):
+        about: dict[str, Any] = {"package": source.package, "version": source.version, "backbone": source.backbone}
+        return [{"file": source.path.name, "sha256": sha256(source.path), "provenance": about}]
+    path = source
     with open_tensors(path) as file:
         about = file.metadata() or {}
     recorded = dict(read_metadata(path)[1]) if "format_version" in about else {k: v for k, v in about.items() if k != "format"}

@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 from safetensors import safe_open
-from torch.optim import SGD
+from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
 from fcis_ros.errors import InputError
@@ -32,7 +32,7 @@ class RunState:
     Attributes:
         model: network in training mode.
         average: running average of its weights and statistics, in evaluation mode.
-        optimizer: optimiser with its momentum.
+        optimizer: optimiser with its averages of the gradients.
         schedule: schedule of the learning rates.
         step: number of optimiser steps done.
         seconds: wall time of these steps.
@@ -42,7 +42,7 @@ class RunState:
 
     model: FCIS
     average: Average
-    optimizer: SGD
+    optimizer: Optimizer
     schedule: LambdaLR
     step: int = 0
     seconds: float = 0.0
@@ -66,9 +66,12 @@ def save_state(path: Path, state: RunState, identity: dict[str, Any]) -> None:
         state: state of the run.
         identity: values that a run must share with this one to continue it (``provenance.identity``).
     """
-    buffers = {name: state.optimizer.state.get(p, {}).get("momentum_buffer") for name, p in state.model.named_parameters()}
-    momentum = {name: buffer for name, buffer in buffers.items() if buffer is not None}
-    parts = {"model": state.model.state_dict(), "average": state.average.module.state_dict(), "momentum": momentum}
+    buffers = {
+        f"{kind}.{name}": value
+        for name, parameter in state.model.named_parameters()
+        for kind, value in state.optimizer.state.get(parameter, {}).items()
+    }
+    parts = {"model": state.model.state_dict(), "average": state.average.module.state_dict(), "optimizer": buffers}
     tensors = {f"{part}.{name}": tensor for part, values in parts.items() for name, tensor in values.items()}
     about = {"step": state.step, "seconds": state.seconds, "losses": state.losses, "starts": state.starts}
     write(path, arrays(tensors), {"run": json.dumps({**about, "identity": identity, "format": FORMAT_VERSION})})
@@ -102,8 +105,10 @@ def load_state(path: Path, config: TrainConfig, device: torch.device) -> RunStat
         state.model.load_state_dict(part("model"))
         state.average.module.load_state_dict(part("average"))
         parameters = dict(state.model.named_parameters())
-        for name, value in part("momentum").items():
-            state.optimizer.state[parameters[name]]["momentum_buffer"] = torch.empty_like(parameters[name]).copy_(value)
+        for key, value in part("optimizer").items():
+            kind, name = key.split(".", 1)
+            like = parameters[name] if value.ndim else value  # AdamW counts its steps in scalars
+            state.optimizer.state[parameters[name]][kind] = torch.empty_like(like).copy_(value)
     except (RuntimeError, KeyError):
         raise InputError(f"{path}: its tensors do not fit the model that its configuration describes") from None
     state.average.n_averaged.fill_(about["step"])

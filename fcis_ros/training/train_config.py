@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fcis_ros.config import ModelConfig, read_json_object
+from fcis_ros.config import BACKBONES, ModelConfig, read_json_object
 from fcis_ros.errors import InputError
 
 PRECISIONS = ("auto", "fp32", "bf16")
+OPTIMIZERS = ("sgd", "adamw")
+SCHEDULES = ("steps", "cosine")
 MAX_SIDE = 1 << 15  # of a crop, pixels
-STAGES = 5  # of a ResNet: conv1 with its normalisation, then layer1 to layer4
 
 
 def _is_number(value: Any, low: float = 0, high: float = sys.float_info.max) -> bool:
@@ -32,14 +33,17 @@ def _are(holds: Callable[[Any], bool], values: Any, count: int | None = None) ->
 # {name of a field: condition after "must", predicate of a value of any type}
 _RULES: dict[str, tuple[str, Callable[[Any], bool]]] = {
     **dict.fromkeys(("steps", "batch", "accumulate", "ohem", "eval_every"), ("be a whole number above 0", _is_count)),
-    **dict.fromkeys(("seed", "roi_samples"), ("be a whole number from 0", lambda value: type(value) is int and value >= 0)),
-    **dict.fromkeys(("lr", "warmup", "weight_decay", "reduce_lr", "mask_weight"), ("be a number from 0", _is_number)),
+    **dict.fromkeys(
+        ("seed", "roi_samples", "frozen_stages"), ("be a whole number from 0", lambda value: type(value) is int and value >= 0)
+    ),
+    **dict.fromkeys(
+        ("lr", "warmup", "weight_decay", "reduce_lr", "backbone_lr", "mask_weight"), ("be a number from 0", _is_number)
+    ),
     **dict.fromkeys(
         ("momentum", "ema", "paste", "synthetic", "background_iou"), ("lie in 0..1", lambda value: _is_number(value, high=1))
     ),
     "warmup_rate": ("be null or lie in 0..1", lambda value: value is None or _is_number(value, high=1)),
     **dict.fromkeys(("decay_norm", "frozen_norm"), ("be true or false", lambda value: isinstance(value, bool))),
-    "frozen_stages": (f"be one of 0 to {STAGES}", lambda value: type(value) is int and 0 <= value <= STAGES),
     "milestones": ("be fractions of the steps", lambda value: _are(_is_number, value)),
     "crop": (
         f"be a height and a width of 1 to {MAX_SIDE} pixels",
@@ -65,18 +69,24 @@ class TrainConfig:
         steps: number of optimiser steps.
         batch: images per step, of all processes together.
         accumulate: number of parts in which a process takes its images through the network, one after the other, for memory.
-        lr: peak learning rate of SGD.
+        optimizer: ``sgd``, as released; or ``adamw``, whose steps do not depend on the scale of a layer's gradient: for
+            backbones of depthwise convolutions.
+        lr: peak learning rate.
         warmup: number of steps over which the rate rises linearly from 0.
         warmup_rate: constant fraction of ``lr`` during the warm-up (0.1 in the released COCO recipe); None: linear.
+        schedule: ``steps``, divisions by ten at the milestones, as released; or ``cosine``, half a cosine down to 0 at the last
+            step, which needs no milestones to be found.
         milestones: fractions of ``steps`` at which the rate is divided by ten.
-        momentum: momentum of SGD.
+        momentum: momentum of SGD, decay of AdamW's mean of the gradients.
         weight_decay: decay of the convolutions' weights; biases and normalisation have none.
         decay_norm: whether ``weight_decay`` also applies to the scales of BatchNorm, as released.
         reduce_lr: factor on the rate of the 1x1 reduction of conv5 (3 in the released code).
-        frozen_stages: number of backbone stages, from the image on, that are not trained: 1 is conv1, 2 adds layer1 (the
-            released code freezes these two), up to 5.
-        frozen_norm: whether BatchNorm keeps its initial statistics and learns only scale and shift, as released: for weights
-            from ImageNet or another run and batches too small to measure statistics.
+        backbone_lr: factor on the rate of the backbone: below 1, pretrained weights move less than the new layers.
+        frozen_stages: number of backbone stages, from the image on, that are not trained. Of a ResNet: 1 is conv1, 2 adds
+            layer1 (the released code freezes these two), up to 5; of an EfficientNet: 1 is the stem, then its 7 stages. Edges
+            and textures of ImageNet serve any street, and without their gradients a step is faster.
+        frozen_norm: whether BatchNorm of the backbone keeps its initial statistics and learns only scale and shift, as
+            released: for weights from ImageNet or another run and batches too small to measure statistics.
         ema: decay per step of the averaged weights that are evaluated and saved.
         precision: precision of the convolutions: ``fp32``, ``bf16`` (autocast; weights and their sums stay float32), or
             ``auto``, bf16 where the hardware has it.
@@ -97,14 +107,17 @@ class TrainConfig:
     steps: int
     batch: int = 4
     accumulate: int = 1
+    optimizer: str = "sgd"
     lr: float = 0.02
     warmup: int = 200
     warmup_rate: float | None = None
+    schedule: str = "steps"
     milestones: tuple[float, ...] = (0.7, 0.9)
     momentum: float = 0.9
     weight_decay: float = 5e-4
     decay_norm: bool = False
     reduce_lr: float = 1.0
+    backbone_lr: float = 1.0
     frozen_stages: int = 0
     frozen_norm: bool = False
     ema: float = 0.998
@@ -124,8 +137,13 @@ class TrainConfig:
         for name, (says, holds) in _RULES.items():
             if not holds(value := getattr(self, name)):
                 raise InputError(f"training config: {name} must {says}, not {value!r}")
-        if self.precision not in PRECISIONS:
-            raise InputError(f"training config: precision {self.precision!r} is not one of {', '.join(PRECISIONS)}")
+        for name, names in (("precision", PRECISIONS), ("optimizer", OPTIMIZERS), ("schedule", SCHEDULES)):
+            if (value := getattr(self, name)) not in names:
+                raise InputError(f"training config: {name} {value!r} is not one of {', '.join(names)}")
+        if self.frozen_stages > (stages := BACKBONES[self.model.backbone]):
+            raise InputError(f"training config: frozen_stages must be one of 0 to {stages}, not {self.frozen_stages}")
+        if min(self.crop) < self.model.stride:
+            raise InputError(f"training config: crop must be at least the model's stride, {self.model.stride}, not {self.crop}")
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "TrainConfig":

@@ -14,7 +14,7 @@ import numpy as np
 
 from fcis_ros.config import ModelConfig
 from fcis_ros.errors import InputError
-from fcis_ros.model.backbone import BLOCKS
+from fcis_ros.model.backbones.resnet import BLOCKS
 from fcis_ros.model.weights_import.stored_array import StoredArray, quoted
 from fcis_ros.ops.layout import padded_classes
 

@@ -9,19 +9,20 @@ import torch
 from torch import nn
 
 from fcis_ros.config import ModelConfig
-from fcis_ros.model.backbone import PointwiseConv2d, ResNet, fold_batch_norm
+from fcis_ros.model.backbones.backbone import fold_batch_norm
+from fcis_ros.model.backbones.resnet import PointwiseConv2d, ResNet
 
 # One image through a narrow network and back; glibc's checking allocator ends a process that wrote beyond the end of a block.
 TRAIN_NARROW = """
 import torch
 from fcis_ros.config import ModelConfig
-from fcis_ros.model.backbone import ResNet
+from fcis_ros.model.backbones.resnet import ResNet
 torch.manual_seed(0)
 model = ResNet(ModelConfig(class_names=("car",), backbone="resnet18", width=8)).train().to(memory_format=torch.channels_last)
 for dtype in (torch.float32, torch.bfloat16):
     for _ in range(5):
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=dtype == torch.bfloat16):
-            c5 = model(torch.randn(1, 3, 192, 256).contiguous(memory_format=torch.channels_last))[1]
+            c5 = model(torch.randn(1, 3, 192, 256).contiguous(memory_format=torch.channels_last))[2]
         c5.float().sum().backward()
 """
 

@@ -1,6 +1,6 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""ResNet up to conv5, dilated so that conv4 and conv5 share stride 16. Parameter names are torchvision's."""
+"""ResNet up to conv5; in the paper's networks conv5 is dilated to stride 16. Parameter names are torchvision's."""
 
 from collections import OrderedDict
 
@@ -9,9 +9,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fcis_ros.config import ModelConfig
+from fcis_ros.model.backbones.backbone import Backbone, FeatureLevel, dilations
 from fcis_ros.model.convolution import conv_relu
 
-STRIDE = 16
 BLOCKS = {
     "resnet18": (2, 2, 2, 2),
     "resnet34": (3, 4, 6, 3),
@@ -96,10 +96,11 @@ class Bottleneck(nn.Module):
         return conv_norm_relu(self.conv3, self.bn3, x, shortcut)
 
 
-class ResNet(nn.Module):
-    """Maps [N, 3, H, W] to conv4 [N, C4, h, w] and conv5 [N, C5, h, w], both at stride 16.
+class ResNet(Backbone):
+    """Maps [N, 3, H, W] to conv3, conv4 and conv5.
 
-    conv5 keeps the stride of conv4 and dilates all its 3x3 convolutions by two instead (section 3.1; [0032]).
+    A stage that keeps the resolution dilates all its 3x3 convolutions, the first one as well (section 3.1; [0032]). Padding is
+    symmetric, so the centre of cell 0 is pixel 0 at every stride.
     """
 
     def __init__(self, config: ModelConfig):
@@ -110,36 +111,27 @@ class ResNet(nn.Module):
         self.bn1 = nn.BatchNorm2d(channels)
         ceil = config.pool1 == "pad0_ceil"
         self.maxpool = nn.MaxPool2d(3, 2, padding=0 if ceil else 1, ceil_mode=ceil)
-        inputs, stages = channels, []
-        for depth, (blocks, stride, dilation) in enumerate(
-            zip(BLOCKS[config.backbone], (1, 2, 2, 1), (1, 1, 1, 2), strict=True)
-        ):
+        inputs, stride, stages, levels = channels, 4, [], []
+        counts = BLOCKS[config.backbone]
+        geometry = ((4, 1), *zip(config.level_strides, dilations(config.level_strides), strict=True))
+        for depth, (blocks, (wanted, dilation)) in enumerate(zip(counts, geometry, strict=True)):
             layers: OrderedDict[str, nn.Module] = OrderedDict()
             for i in range(blocks):
-                layers[str(i)] = block(inputs, channels << depth, stride if i == 0 else 1, dilation, config.stride_in_1x1)
-                inputs = (channels << depth) * block.expansion
+                layers[str(i)] = block(inputs, channels << depth, wanted // stride, dilation, config.stride_in_1x1)
+                inputs, stride = (channels << depth) * block.expansion, wanted
             stages.append(nn.Sequential(layers))
+            levels.append(FeatureLevel(stride, inputs, 0.0))
         self.layer1, self.layer2, self.layer3, self.layer4 = stages
-        self.c4_channels, self.c5_channels = inputs // 2, inputs
+        self.levels = levels[1], levels[2], levels[3]
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
-    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+    def stages(self) -> list[list[nn.Module]]:
+        return [[self.conv1, self.bn1], [self.layer1], [self.layer2], [self.layer3], [self.layer4]]
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         x = self.maxpool(conv_norm_relu(self.conv1, self.bn1, images))
-        c4 = self.layer3(self.layer2(self.layer1(x)))
-        return c4, self.layer4(c4)
-
-
-def fold_batch_norm(model: nn.Module) -> None:
-    """Folds every BatchNorm2d, with its running statistics, into the convolution before it; for inference only."""
-    for module in model.modules():
-        children = list(module.named_children())
-        for (_, conv), (name, norm) in zip(children, children[1:], strict=False):
-            if not (isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d)):
-                continue
-            assert norm.running_mean is not None and norm.running_var is not None  # every network here tracks them
-            factor = norm.weight.data / torch.sqrt(norm.running_var + norm.eps)
-            conv.weight.data *= factor[:, None, None, None]
-            conv.bias = nn.Parameter(norm.bias.data - norm.running_mean * factor)
-            setattr(module, name, nn.Identity())
+        c3 = self.layer2(self.layer1(x))
+        c4 = self.layer3(c3)
+        return c3, c4, self.layer4(c4)

@@ -1,0 +1,62 @@
+# Copyright 2026 fcis_ros maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""What the heads and the trainer need of a backbone. A new backbone is one file beside this one and a line in ``choice.py``."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+NOMINAL_STRIDES = (8, 16, 32)  # of conv3, conv4 and conv5 in a classifier
+
+
+@dataclass(frozen=True)
+class FeatureLevel:
+    """Geometry of a feature map.
+
+    Attributes:
+        stride: number of image pixels per cell, in both directions.
+        channels: number of channels.
+        centre: image row and column of the centre of cell 0, in pixels.
+    """
+
+    stride: int
+    channels: int
+    centre: float
+
+
+class Backbone(nn.Module):
+    """Maps images [N, 3, H, W] to three feature maps [N, C, h, w], finest first.
+
+    The last stages of a classifier have strides 8, 16 and 32. Where a stride of ``config.level_strides`` is smaller, the stage
+    keeps the resolution and dilates its convolutions instead ("hole algorithm": section 3.1; [0032]).
+
+    Attributes:
+        levels: geometry of the three feature maps.
+    """
+
+    levels: tuple[FeatureLevel, FeatureLevel, FeatureLevel]
+
+    def stages(self) -> list[list[nn.Module]]:
+        """Returns the modules of each stage, from the image on: what ``frozen_stages`` counts."""
+        raise NotImplementedError
+
+
+def dilations(strides: Sequence[int]) -> tuple[int, ...]:
+    """Returns the dilation of each level's convolutions that makes up for its stride."""
+    return tuple(nominal // stride for nominal, stride in zip(NOMINAL_STRIDES, strides, strict=True))
+
+
+def fold_batch_norm(model: nn.Module) -> None:
+    """Folds every BatchNorm2d, with its running statistics, into the convolution before it; for inference only."""
+    for module in model.modules():
+        children = list(module.named_children())
+        for (_, conv), (name, norm) in zip(children, children[1:], strict=False):
+            if not (isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d)):
+                continue
+            assert norm.running_mean is not None and norm.running_var is not None  # every network here tracks them
+            factor = norm.weight.data / torch.sqrt(norm.running_var + norm.eps)
+            conv.weight.data *= factor[:, None, None, None]
+            conv.bias = nn.Parameter(norm.bias.data - norm.running_mean * factor)
+            setattr(module, name, nn.Identity())
