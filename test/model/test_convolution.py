@@ -12,7 +12,7 @@ from torch import nn
 
 from fcis_ros.config import ModelConfig
 from fcis_ros.model import convolution
-from fcis_ros.model.backbone import fold_batch_norm
+from fcis_ros.model.backbones.backbone import fold_batch_norm
 from fcis_ros.model.fcis import FCIS
 
 
@@ -130,13 +130,13 @@ def test_conv_relu_cudnn_equals_the_parts(dtype, limit, monkeypatch, recwarn):
     monkeypatch.setattr(torch, "cudnn_convolution_add_relu", lambda *args: calls.append(1) or other(*args))
     model, image = network("resnet50").cuda(), IMAGE.to("cuda").to(memory_format=torch.channels_last)
     with torch.inference_mode(), torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
-        expected = model.backbone(image)[1]
+        expected = model.backbone(image)[2]
         calls.clear()
-        found = model.to(dtype).backbone(image.to(dtype))[1].float()
+        found = model.to(dtype).backbone(image.to(dtype))[2].float()
     assert len(calls) == 48
     assert dtype == torch.float32 or not [warning for warning in recwarn if "fused" in str(warning.message)]
     reference = copy.deepcopy(model).float().cpu()
     with torch.inference_mode():
-        exact = reference.backbone(IMAGE)[1]
+        exact = reference.backbone(IMAGE)[2]
     assert (expected.cpu() - exact).abs().max() <= 1e-3 * exact.abs().max()
     assert (found.cpu() - exact).abs().max() <= limit * exact.abs().max()

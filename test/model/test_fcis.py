@@ -134,7 +134,7 @@ def test_fuse_rounds_second_round_doubles_the_rois():
     model = FCIS(TINY).eval()
     proposals = torch.tensor([[0.0, 0, 30, 30], [20, 20, 90, 70]])
     with torch.inference_mode():
-        maps = model.score_maps(torch.randn(1, model.backbone.c5_channels, 6, 10))
+        maps = model.score_maps(torch.randn(1, model.backbone.levels[2].channels, 6, 10))
         fused = model.fuse_rounds(proposals, *maps, 96, 160)
     assert len(fused.boxes) == 4 and torch.equal(fused.boxes[:2], proposals)
     assert not torch.equal(fused.boxes[2:], proposals)
