@@ -170,13 +170,11 @@ class ModelConfig:
         for bins in self.all_bins:
             if self.grid % bins != 0:
                 raise InputError(f"model config: grid {self.grid} is not a multiple of bins {bins}")
-        efficientnet = self.backbone.startswith("efficientnet")
-        unused = (OF_RESNETS if efficientnet else ()) + (("pyramid_channels",) if self.features == "c5" else ())
         for setting in dataclasses.fields(self):
-            if setting.name in unused and getattr(self, setting.name) != setting.default:
+            if setting.name in self.without_effect and getattr(self, setting.name) != setting.default:
                 raise InputError(f"model config: {setting.name} has no effect with {self.backbone}, features {self.features}")
         least = max(self.level_strides)
-        if self.short_side < least and (efficientnet or self.features == "pyramid"):
+        if self.short_side < least and (self.is_efficientnet or self.features == "pyramid"):
             raise InputError(f"model config: short_side must be at least the largest stride, {least}, not {self.short_side}")
         ks = " and ".join(map(str, self.all_bins))
         if (channels := 2 * self.num_classes * self.bin_count) > MAX_SCORE_CHANNELS:
@@ -189,6 +187,16 @@ class ModelConfig:
     def num_classes(self) -> int:
         """C + 1: the foreground classes and background."""
         return len(self.class_names) + 1
+
+    @property
+    def is_efficientnet(self) -> bool:
+        """Whether the backbone is an EfficientNet-Lite; otherwise it is a ResNet."""
+        return self.backbone.startswith("efficientnet_lite")
+
+    @property
+    def without_effect(self) -> tuple[str, ...]:
+        """Settings that the network of this configuration does not have; they must have their default values."""
+        return (OF_RESNETS if self.is_efficientnet else ()) + (("pyramid_channels",) if self.features == "c5" else ())
 
     @property
     def level_strides(self) -> tuple[int, int, int]:

@@ -74,10 +74,13 @@ def test_same_conv2d_depthwise_trained_in_bf16_has_gradients_of_float32(stride):
 
 @pytest.mark.parametrize("groups", [1, 8])
 def test_same_conv2d_inference_stays_in_its_precision(groups, monkeypatch):
-    """Without gradients, and for frozen weights, nothing is computed in float32."""
+    """Whether gradients are on or off: with weights of bfloat16 nothing is computed in float32, nor with frozen ones."""
     conv, dtypes, convolve = SameConv2d(8, 8, 3, groups=groups).bfloat16(), [], F.conv2d
     monkeypatch.setattr(F, "conv2d", lambda x, *rest: dtypes.append(x.dtype) or convolve(x, *rest))
+    image = torch.ones(1, 8, 6, 6, dtype=torch.bfloat16)
+    conv(image)
     with torch.no_grad():
-        conv(torch.ones(1, 8, 6, 6, dtype=torch.bfloat16))
-    conv.requires_grad_(False)(torch.ones(1, 8, 6, 6, dtype=torch.bfloat16))
-    assert dtypes == [torch.bfloat16] * 2
+        conv(image)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        conv.float().requires_grad_(False)(image)
+    assert dtypes == [torch.bfloat16] * 3
