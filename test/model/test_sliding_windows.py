@@ -23,6 +23,11 @@ def test_slide_windows_by_hand():
     ]  # fmt: skip
 
 
+def test_slide_at_stride_8_steps_are_eight_pixels():
+    windows = slide(64, 80, dataclasses.replace(CONFIG, stride=8, window_scales=(1.0,)))
+    assert windows[:, 0].tolist() == [0, 8, 16]
+
+
 def test_slide_levels_scale_windows_and_steps():
     windows = slide(64, 64, CONFIG)
     assert windows[0].tolist() == [0, 0, 63, 63] and len(windows) == 1 + 5 * 5
