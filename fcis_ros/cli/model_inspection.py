@@ -118,7 +118,7 @@ def _config_facts(config: ModelConfig) -> dict[str, Any]:
 
 
 def _backbone(config: ModelConfig) -> str:
-    name = config.backbone if config.is_efficientnet else f"{config.backbone}, width {config.width}"
+    name = f"{config.backbone}, width {config.width}" if config.is_resnet else config.backbone
     features = "conv5" if config.features == "c5" else f"a pyramid of {config.pyramid_channels} channels"
     return f"{name}, {features} at stride {config.stride}"
 
