@@ -217,6 +217,7 @@ PUBLISHED = {  # classes with background, anchors: tables 1.4 and 1.9 of the rel
     "resnet50_cityscapes": (9, 12),
     "resnet18_road": (4, 12),
     "resnet18_coco_driving": (8, 12),
+    "efficientnet_lite0_road": (4, 12),
 }
 
 
@@ -242,4 +243,4 @@ def test_released_configs_differ_in_classes_and_anchors():
 def test_default_checkpoint_has_the_published_road_config():
     road = ModelConfig.read(MODELS / "resnet18_road.json")
     assert checkpoint.read_metadata(checkpoint.default_checkpoint())[0] == road
-    assert TrainConfig.read(MODELS.parent / "train_road.json").model == road
+    assert TrainConfig.read(MODELS.parent / "train_road_r18.json").model == road

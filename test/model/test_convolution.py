@@ -14,6 +14,7 @@ from fcis_ros.config import ModelConfig
 from fcis_ros.model import convolution
 from fcis_ros.model.backbones.backbone import fold_batch_norm
 from fcis_ros.model.fcis import FCIS
+from fcis_ros.model.same_convolution import SameConv2d
 
 
 class Played:
@@ -118,6 +119,22 @@ def test_conv_relu_failing_gpu_is_an_error_and_not_remembered(played, monkeypatc
     with torch.inference_mode(), pytest.raises(type(error), match=str(error)):
         convolution.conv_relu(nn.Conv2d(8, 8, 1), torch.zeros(1, 8, 4, 4))
     assert not convolution._not_fused
+
+
+@pytest.mark.parametrize("length", [9, 12])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+def test_conv_relu6_of_same_convolutions_equals_the_parts(dtype, length):
+    """In one call of oneDNN where the CPU can, of an odd and an even length with stride 2, depthwise and not."""
+    torch.manual_seed(0)
+    x = (torch.randn(2, 8, length, length) * 9).to(dtype).contiguous(memory_format=torch.channels_last)
+    for groups, stride in ((1, 1), (1, 2), (8, 1), (8, 2)):
+        conv = SameConv2d(8, 8, 3, stride, groups=groups)
+        conv.bias = nn.Parameter(torch.randn(8))
+        conv = conv.to(dtype)
+        with torch.inference_mode():
+            found, expected = convolution.conv_relu6(conv, x), F.relu6(conv(x))
+        assert found.dtype == dtype and (found.min(), found.max()) == (0, 6)
+        torch.testing.assert_close(found, expected)
 
 
 @pytest.mark.cuda
