@@ -198,6 +198,23 @@ def test_forward_non_finite_rois_are_ignored_and_counted():
     assert len(found) == 0 and ignored == 2 * proposals
 
 
+@pytest.mark.parametrize("assemble", ["grid", "native"])
+def test_fuse_rounds_at_stride_8_equals_stride_16_at_twice_the_size(assemble):
+    """Pixels 2a to 2c + 1 at stride 16 are the same part of the maps as pixels a to c at stride 8."""
+    proposals = torch.tensor([[0.0, 0, 30, 30], [20, 17, 70, 40]])
+    fused = []
+    for stride, boxes, size in ((8, proposals, (48, 80)), (16, proposals * 2 + torch.tensor([0, 0, 1, 1]), (96, 160))):
+        torch.manual_seed(0)
+        model = FCIS(dataclasses.replace(TINY, stride=stride, assemble=assemble)).eval()
+        with torch.inference_mode():
+            maps = model.score_maps(torch.randn(1, model.backbone.levels[2].channels, 6, 10) * 9)
+            fused.append(model.fuse_rounds(boxes, *maps, *size))
+    small, large = fused
+    assert torch.equal(small.scores[:2], large.scores[:2]) and torch.equal(small.masks[:2], large.masks[:2])
+    assert not torch.allclose(small.boxes[2:], small.boxes[:2], atol=0.5)
+    torch.testing.assert_close(small.boxes * 2 + torch.tensor([0, 0, 1, 1]), large.boxes, rtol=0, atol=1e-3)
+
+
 def test_fuse_rounds_second_round_doubles_the_rois():
     torch.manual_seed(0)
     model = FCIS(TINY).eval()

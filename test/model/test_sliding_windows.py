@@ -41,6 +41,14 @@ def test_slide_windows_larger_than_the_level_are_cut_off(size):
     assert (windows[:, 2] < size[1]).all() and (windows[:, 3] < size[0]).all() and (windows[:, 2:] >= windows[:, :2]).all()
 
 
+def test_propose_windows_at_stride_8_equal_those_at_stride_16_at_twice_the_size():
+    maps = torch.randn(1, 4 * 4 * 2, 6, 8, generator=torch.Generator().manual_seed(0))
+    small = propose_windows(maps, 48, 64, dataclasses.replace(CONFIG, stride=8, window=32))
+    large = propose_windows(maps, 96, 128, CONFIG)
+    assert torch.equal(small.scores, large.scores) and small.scores.unique().numel() > 3
+    assert torch.equal(small.boxes * 2 + torch.tensor([0, 0, 1, 1]), large.boxes)
+
+
 @pytest.mark.parametrize("assemble", ["grid", "native"])
 def test_propose_windows_window_over_the_object_is_first(assemble):
     """Score maps that know cars in four cells, of which the upper left is at (16, 32)."""
