@@ -114,7 +114,7 @@ def test_frame_program_other_encodings_equal_rgb(predictor, image, encoding):
 
 
 def test_frame_program_pyramid_traced_for_export_answers_equal_the_networks(pyramid_checkpoint, image):
-    """What a package is compiled from; that compilation changes no answer, the other tests show."""
+    """What a package is compiled from; that compilation changes no answer, the next test shows."""
     predictor = Predictor.from_checkpoint(pyramid_checkpoint, device="cpu", precision="fp32")
     frames, data = FrameLayout(HEIGHT, WIDTH, "rgb8"), torch.from_numpy(image).reshape(-1)
     with torch.no_grad():
@@ -124,6 +124,17 @@ def test_frame_program_pyramid_traced_for_export_answers_equal_the_networks(pyra
     keep = (boxes[:, 2] > boxes[:, 0]).numpy() & (labels > 0).numpy()
     assert np.array_equal(boxes.numpy()[keep], expected.boxes) and len(expected) > 3
     np.testing.assert_allclose(scores.numpy()[keep], expected.scores, atol=1e-5)
+
+
+@pytest.mark.slow
+def test_exported_predictor_pyramid_answers_equal_the_networks(pyramid_checkpoint, image, tmp_path):
+    predictor = Predictor.from_checkpoint(pyramid_checkpoint, device="cpu", precision="fp32")
+    export(predictor, FrameLayout(HEIGHT, WIDTH, "rgb8"), tmp_path / "pyramid.pt2")
+    found, expected = ExportedPredictor(tmp_path / "pyramid.pt2")(image), predictor(image)
+    assert len(found) == len(expected) > 3
+    for box, label, score in zip(expected.boxes, expected.labels, expected.scores, strict=True):  # near scores may change order
+        same = (found.boxes == box).all(axis=1) & (found.labels == label)
+        assert same.any() and np.abs(found.scores[same] - score).min() < 1e-4
 
 
 def test_exported_predictor_image_of_another_size_is_refused(package):

@@ -61,6 +61,8 @@ def recognise(path: str | Path, config: ModelConfig | None = None) -> Recognised
     config = config or released_config(path, stored)
     if config.backbone not in released.BOTTLENECKS:
         raise InputError(f"{path}: {config.backbone} has no released names; use one of {', '.join(released.BOTTLENECKS)}")
+    if config.features != "c5" or config.more_bins:
+        raise InputError(f"{path}: the released network has neither a pyramid nor more_bins")
     expected = released.parameters(config)
     tensors = released.convert(path, stored, expected, lambda name: name.removesuffix("_test") in expected)
     return Recognised(f"FCIS, {form}", config, tensors, count(expected))

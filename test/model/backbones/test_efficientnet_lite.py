@@ -148,6 +148,14 @@ def test_efficientnet_lite_folded_keeps_the_function_and_its_limit_of_six(precis
         assert (a - b.float()).abs().max() <= limit * a.abs().max()
 
 
+def test_efficientnet_lite_new_weights_keep_the_size_of_values():
+    """Without BatchNorm's help: its statistics are those of a new network, zero and one."""
+    torch.manual_seed(0)
+    model = EfficientNetLite(ModelConfig(class_names=("car",), backbone="efficientnet_lite0")).eval()
+    with torch.no_grad():
+        assert all(0.1 < found.std() < 10 for found in model(torch.randn(1, 3, 64, 64)))
+
+
 def test_efficientnet_lite_stages_hold_every_parameter_once():
     model = narrow()
     listed = [id(parameter) for stage in model.stages() for module in stage for parameter in module.parameters()]

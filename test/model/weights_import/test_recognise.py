@@ -48,6 +48,9 @@ def test_recognise_fcis_network(tmp_path):
         recognise(path)
     with pytest.raises(InputError, match="resnet18 has no released names"):
         recognise(path, dataclasses.replace(SMALL, backbone="resnet18"))
+    for changes in ({"features": "pyramid"}, {"more_bins": (1,)}):
+        with pytest.raises(InputError, match="small.params: the released network has neither a pyramid nor more_bins"):
+            recognise(path, dataclasses.replace(SMALL, **changes))
 
 
 def test_recognise_imagenet_classifier(tmp_path):
