@@ -37,10 +37,11 @@ demo: setup
 	@$(RUN) -m fcis_ros demo $${ANNOTATIONS:+--annotations="$$ANNOTATIONS"} $${RATE:+--rate="$$RATE"} --out="$$OUT" \
 		-- $${INPUT:+"$$INPUT"}
 
-# A test of ROS or Ray that cannot run is a failure here, because set-up has installed both.
+# A test of ROS, Ray or pretrained weights that cannot run is a failure here, because set-up has installed all three.
 # One worker per core, at most four; the tests of a file stay together, because they share costly fixtures.
 export FCIS_REQUIRE_ROS := 1
 export FCIS_REQUIRE_FLEET := 1
+export FCIS_REQUIRE_PRETRAINED := 1
 PARALLEL := -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 # Six minutes on two cores. Tests marked `slow` are left out and counted in the last line.
