@@ -123,10 +123,14 @@ def _size(config: ModelConfig) -> dict[str, int]:
 
 def _provenance_facts(provenance: Mapping[str, Any]) -> dict[str, Any]:
     """What a checkpoint says of its origin, shortened; `fcis info` prints all of it."""
-    data = provenance.get("data")
+    data, init = provenance.get("data"), provenance.get("init")
     facts = {"trained for steps": provenance.get("steps"), "imported from": provenance.get("imported_from")}
     if isinstance(data, dict):
         facts["trained on"] = f"{data.get('images')} images of {data.get('annotations')}"
         if isinstance(data.get("findings"), list) and data["findings"]:
             facts["findings of its training"] = len(data["findings"])
+    if isinstance(init, list) and init and isinstance(init[0], dict):
+        about = init[0].get("provenance")
+        package = isinstance(about, dict) and "package" in about
+        facts["initial weights"] = f"{about['package']} {about.get('version')}" if package else init[0].get("file")
     return {name: value for name, value in facts.items() if isinstance(value, str | int | float)}

@@ -70,6 +70,7 @@ def save_state(path: Path, state: RunState, identity: dict[str, Any]) -> None:
         f"{kind}.{name}": value
         for name, parameter in state.model.named_parameters()
         for kind, value in state.optimizer.state.get(parameter, {}).items()
+        if value is not None  # SGD's without momentum
     }
     parts = {"model": state.model.state_dict(), "average": state.average.module.state_dict(), "optimizer": buffers}
     tensors = {f"{part}.{name}": tensor for part, values in parts.items() for name, tensor in values.items()}
@@ -106,7 +107,7 @@ def load_state(path: Path, config: TrainConfig, device: torch.device) -> RunStat
         state.average.module.load_state_dict(part("average"))
         parameters = dict(state.model.named_parameters())
         for key, value in part("optimizer").items():
-            kind, name = key.split(".", 1)
+            kind, _, name = key.partition(".")
             like = parameters[name] if value.ndim else value  # AdamW counts its steps in scalars
             state.optimizer.state[parameters[name]][kind] = torch.empty_like(like).copy_(value)
     except (RuntimeError, KeyError):
@@ -123,6 +124,7 @@ def _about(path: Path, file: safe_open) -> dict[str, Any]:
             raise ValueError
     except (KeyError, TypeError, ValueError):
         raise InputError(f"{path}: not the state of a training run of this version") from None
-    if about.get("format") != FORMAT_VERSION:
-        raise InputError(f"{path}: of an earlier release, whose weights have another order; --init takes the run's checkpoint")
+    momentum_alone = any(name.startswith("momentum.") for name in file.keys())  # before there was another optimiser than SGD
+    if about.get("format") != FORMAT_VERSION or momentum_alone:
+        raise InputError(f"{path}: of an earlier release, whose states differ; --init takes the run's checkpoint")
     return about

@@ -25,8 +25,8 @@ MODEL = ModelConfig(
     anchor_scales=(2.0, 4.0),
 )  # fmt: skip
 LITE = ModelConfig(
-    class_names=("car",), backbone="efficientnet_lite0", mean=(127.0,) * 3, std=(128.0,) * 3, reduced_channels=8, rpn_channels=8,
-    bins=3, grid=9,
+    class_names=("car",), backbone="efficientnet_lite0", mean=(127.0,) * 3, std=(128.0,) * 3, reduced_channels=8,
+    rpn_channels=8, bins=3, grid=9,
 )  # fmt: skip
 
 
@@ -267,7 +267,7 @@ def test_find_weights_name_is_the_package_and_a_path_is_a_file(tmp_path, package
         (b"\x80\x02 a pickle", {}, "not a readable safetensors file"),
         ({"embedding.weight": torch.zeros(3)}, {}, "neither an fcis_ros checkpoint nor a ResNet under torchvision's names"),
         ({"conv1.weight": torch.zeros(64, 3, 7, 7)}, {}, "none of its 1 tensors fits the model"),
-        ({"conv1.weight": torch.zeros(4, 3, 7, 7, dtype=torch.int32)}, {}, "conv1.weight is of type int32, not one of float16, b"),
+        ({"conv1.weight": torch.zeros(4, 3, 7, 7, dtype=torch.int32)}, {}, "conv1.weight is of type int32, not one of float16"),
         ({"conv1.weight": torch.full((4, 3, 7, 7), float("nan"))}, {}, "conv1.weight holds values that are not finite"),
         ({"rpn.conv.bias": torch.zeros(8)}, {"format_version": "1", "config": "{}"}, "format version 1, this release reads"),
         ({"rpn.conv.bias": torch.zeros(8)}, {"format_version": "2", "config": '{"class_names": []}'}, "class_names must be"),
