@@ -103,10 +103,11 @@ lint: setup
 	find csrc include examples test benchmarks -name '*.h' -o -name '*.hpp' -o -name '*.cpp' -o -name '*.cu' | \
 		xargs .venv/bin/clang-format --dry-run --Werror
 
-# CAMVID: a folder with train/, val/ and their instances_*.json. Resumes an interrupted run.
+# CAMVID: a folder with train/, val/ and their instances_*.json. Starts from ImageNet weights, which set-up has installed; resumes an
+# interrupted run.
 CAMVID ?= ../shared/data/camvid
 train-road: setup
-	$(RUN) -m fcis_ros train --config config/train_road.json --out runs/train-road \
+	$(RUN) -m fcis_ros train --config config/train_road.json --init efficientnet_lite0 --out runs/train-road \
 		--annotations $(CAMVID)/instances_train.json --images $(CAMVID)/train \
 		--eval-annotations $(CAMVID)/instances_val.json --eval-images $(CAMVID)/val --eval-limit 101 --resume auto
 
