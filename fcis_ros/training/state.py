@@ -70,7 +70,6 @@ def save_state(path: Path, state: RunState, identity: dict[str, Any]) -> None:
         f"{kind}.{name}": value
         for name, parameter in state.model.named_parameters()
         for kind, value in state.optimizer.state.get(parameter, {}).items()
-        if value is not None  # SGD's without momentum
     }
     parts = {"model": state.model.state_dict(), "average": state.average.module.state_dict(), "optimizer": buffers}
     tensors = {f"{part}.{name}": tensor for part, values in parts.items() for name, tensor in values.items()}
