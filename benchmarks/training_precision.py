@@ -3,7 +3,7 @@
 """Time of a training step in bfloat16 and in float32, in turns, on the same batches of rendered images.
 
 ``python -m benchmarks.training_precision [--device cuda]`` prints the medians and their ratio for the road recipe
-(``config/train_road.json``): batch 4, crops of 448x576.
+(``config/train_road_r18.json``): batch 4, crops of 448x576.
 """
 
 import argparse
@@ -30,7 +30,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=120.0, help="duration of the measurement (default: %(default)s)")
     arguments = parser.parse_args()
     device = torch.device(arguments.device)
-    config = dataclasses.replace(TrainConfig.read("config/train_road.json"), steps=10_000, synthetic=1.0)
+    config = dataclasses.replace(TrainConfig.read("config/train_road_r18.json"), steps=10_000, synthetic=1.0)
     torch.manual_seed(config.seed)
     model = FCIS(config.model)
     batches = list(itertools.islice(Batches(config, (), SyntheticScenes(config.seed).sample).load(0, 1), BATCHES))

@@ -3,13 +3,17 @@
 """Commands, options and files that documentation and comments name exist."""
 
 import argparse
+import dataclasses
 import fnmatch
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
 from fcis_ros.cli.main import parser
+from fcis_ros.config import ModelConfig
+from fcis_ros.training.train_config import TrainConfig
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE_FOLDERS = (".", "docs", "weights", "examples/*", "experiments")
@@ -28,6 +32,9 @@ FILE = r"[\w.*-]+\.(?:py|h|hpp|cpp|cu|cuh|md|json|yaml|msg|srv|sh|xml|png|jpg|sa
 PATH = re.compile(rf"(?<![\w./~$}}>-])(?:{'|'.join(map(re.escape, FOLDERS))})/(?:[\w.*-]+/)*{FILE}")
 LINK = re.compile(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)")
 SPAN = re.compile(r"`([\w./*-]+\.(?:py|h|hpp|cpp|cu|cuh))`")
+DEFINED = re.compile(r"`([\w./-]+\.py): (\w+(?:, \w+)*)`")  # names of a file
+TEST = re.compile(r"`(test_\w+)`")
+SETTING = re.compile(r"`(\w+)(?:: (\w+))?`")
 FOREIGN = {"psroi_pooling.cu"}  # of the released FCIS
 CPP_FILE = re.compile(r"(?<![\w./<*-])(?:\w+/)*[\w*]+\.(?:h|hpp|cpp|cu|cuh)\b")
 CALL = re.compile(r"(?:(?<![\w./-])fcis|-m fcis_ros)\s+(?P<command>[a-z][a-z-]*)(?P<rest>[^|;&`\n]*)")
@@ -48,10 +55,19 @@ def calls(text: str) -> list[tuple[str, list[str]]]:
     return [(call["command"], FLAG.findall(call["rest"])) for line in lines for call in CALL.finditer(line)]
 
 
+def files(name: str, folder: Path) -> list[Path]:
+    """Files to which a path, maybe with ``*``, leads from a folder, the repository's root, the package, or the headers."""
+    return [path for parent in (ROOT, folder, ROOT / "include", ROOT / "fcis_ros") for path in parent.glob(name)]
+
+
 def exists(name: str, folder: Path) -> bool:
-    """Whether a path, maybe with ``*``, leads to a file from a folder, the repository's root, the package, or the headers."""
     made = re.fullmatch(r"fcis_ros/(?:msg|srv)/[a-z_]+\.hpp", name)  # of the messages, by the build
-    return bool(made) or any(any(parent.glob(name)) for parent in (ROOT, folder, ROOT / "include", ROOT / "fcis_ros"))
+    return bool(made) or bool(files(name, folder))
+
+
+def defined(paths: Iterable[Path]) -> set[str]:
+    """Functions and classes that files define."""
+    return {name for path in paths for name in re.findall(r"^ *(?:def|class) (\w+)", path.read_text("utf-8"), re.MULTILINE)}
 
 
 def relative(path: Path) -> str:
@@ -84,6 +100,31 @@ def test_page_named_and_linked_files_exist(page):
     names = {*PATH.findall(text), *LINK.findall(text), *SPAN.findall(text)} - FOREIGN
     known = {path.name for path in SOURCES}
     assert not [name for name in names if not exists(name, page.parent) and ("/" in name or name not in known)]
+
+
+def test_pages_named_functions_and_tests_exist():
+    tests = defined(path for folder in ("test", "experiments") for path in (ROOT / folder).rglob("test_*.py"))
+    wrong = []
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        wrong += [f"{relative(page)}: {name}" for name in TEST.findall(text) if name not in tests]
+        for file, names in DEFINED.findall(text):
+            missing = set(names.split(", ")) - defined(files(file, page.parent))
+            wrong += [f"{relative(page)}: {file}: {name}" for name in sorted(missing)]
+    assert not wrong
+
+
+def test_patent_map_named_settings_exist():
+    """The last but one column of every table names files, and settings, alone or with a value that they can have."""
+    model = ModelConfig(class_names=("car",))
+    training = TrainConfig(model, steps=1)
+    rows = [line.split(" | ") for line in (ROOT / "docs/patent-map.md").read_text(encoding="utf-8").splitlines()]
+    settings = [setting for row in rows if len(row) > 2 for setting in SETTING.findall(row[-2])]
+    assert len(settings) > 30
+    for name, value in settings:
+        config = model if hasattr(model, name) else training
+        value = int(value) if value.isdecimal() else value or getattr(config, name)
+        dataclasses.replace(config, **{name: value})
 
 
 def test_sources_named_files_exist():

@@ -33,7 +33,7 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--only", choices=STEPS, nargs="+", default=list(STEPS), help="some of these (default: all)")
     parser.add_argument("--heads", choices=NAMES, nargs="+", default=list(NAMES), help="train these (default: all)")
     parser.add_argument("--data", type=Path, default=Path("../shared/data/camvid"), help="CamVid (default: %(default)s)")
-    parser.add_argument("--config", default="config/train_road.json", help="model and recipe (default: %(default)s)")
+    parser.add_argument("--config", default="config/train_road_r18.json", help="model and recipe (default: %(default)s)")
     parser.add_argument("--init", default="default", help="checkpoint whose backbone and RPN all start from, default, or none")
     parser.add_argument("--steps", type=int, default=1000, help="of the optimiser (default: %(default)s)")
     parser.add_argument("--batch", type=int, default=2, help="images per step (default: %(default)s)")

@@ -29,7 +29,7 @@ from fcis_ros.training.train_config import TrainConfig
 
 LOSSES = ("proposal_class", "proposal_box", "roi_class", "roi_mask", "roi_box")
 LOG_EVERY = 50  # steps
-RATE = 0.005  # per image of a batch, as in config/train_road.json
+RATE = 0.005  # per image of a batch, as in config/train_road_r18.json
 
 
 def budget(path: str | Path, steps: int, batch: int, crop: tuple[int, int]) -> TrainConfig:

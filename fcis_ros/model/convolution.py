@@ -1,6 +1,6 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""A convolution with bias, sum and ReLU in one call of cuDNN on a GPU, where each would read and write the result again.
+"""A convolution with bias, sum and ReLU in one call of cuDNN or oneDNN, where each would read and write the result again.
 
 Which convolutions are fused, and by which algorithm, follows from the rules below and from cuDNN's heuristics. Timing the
 candidates (``torch.backends.cudnn.benchmark``) could choose others at the next start, whose sums round differently: equal input
@@ -14,6 +14,8 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from fcis_ros.model.same_convolution import SameConv2d
 
 MULTIPLE = 8  # of channels, for tensor cores; with three, cuDNN's fused 7x7 is slower than its parts (PyTorch issue 68506)
 _not_fused: set[tuple] = set()  # kinds of convolutions for which this process's cuDNN has no fused algorithm
@@ -50,6 +52,23 @@ def conv_relu(conv: nn.Conv2d, x: Tensor, shortcut: Tensor | None = None) -> Ten
         return result
 
 
+def conv_norm_relu(conv: nn.Conv2d, norm: nn.Module, x: Tensor, shortcut: Tensor | None = None) -> Tensor:
+    """Computes relu(norm(conv(x)) + shortcut); ``norm`` is BatchNorm, or Identity once it is folded."""
+    if isinstance(norm, nn.Identity):
+        return conv_relu(conv, x, shortcut)
+    x = norm(conv(x))
+    return F.relu(x if shortcut is None else x + shortcut, inplace=True)
+
+
+def conv_relu6(conv: nn.Conv2d, x: Tensor) -> Tensor:
+    """Computes min(relu(conv(x)), 6), [N, C', H', W'], of x [N, C, H, W]; on a CPU in one call."""
+    if not may_fuse_on_cpu(conv, x):
+        return F.relu6(conv(x), inplace=True)
+    weight = conv.kernel(x) if isinstance(conv, SameConv2d) else conv.weight
+    geometry = (conv.padding, conv.stride, conv.dilation, conv.groups)
+    return torch.ops.mkldnn._convolution_pointwise(x, weight, conv.bias, *geometry, "hardtanh", [0.0, 6.0], "")
+
+
 def _in_parts(conv: nn.Conv2d, x: Tensor, shortcut: Tensor | None) -> Tensor:
     result = conv(x)
     return F.relu(result if shortcut is None else result + shortcut, inplace=True)
@@ -68,6 +87,16 @@ def initialise_head(hidden: nn.Conv2d, *outputs: nn.Conv2d) -> None:
 def may_fuse(conv: nn.Conv2d, x: Tensor) -> bool:
     """Returns whether to fuse: on a GPU, for inference; where a frame is exported its compiler fuses."""
     return x.is_cuda and fits(conv) and torch.backends.cudnn.enabled and torch.backends.cudnn.is_available()
+
+
+def may_fuse_on_cpu(conv: nn.Conv2d, x: Tensor) -> bool:
+    """Returns whether to fuse with ReLU6 on a CPU, for inference; its bounds commute with rounding: they cost no accuracy."""
+    if x.device.type != "cpu" or torch.is_grad_enabled() or torch.compiler.is_compiling() or conv.bias is None:
+        return False
+    mkldnn = torch.backends.mkldnn
+    if not (mkldnn.is_available() and mkldnn.enabled):
+        return False
+    return x.dtype == torch.float32 or (x.dtype == torch.bfloat16 and torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
 def fits(conv: nn.Conv2d) -> bool:

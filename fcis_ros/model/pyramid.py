@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from fcis_ros.config import ModelConfig
 from fcis_ros.model.backbones.backbone import FeatureLevel
+from fcis_ros.model.convolution import conv_norm_relu
 from fcis_ros.model.same_convolution import SameConv2d
 
 BLOCKS = 3  # behind the join
@@ -28,8 +29,7 @@ class SeparableBlock(nn.Module):
         self.norm2 = nn.BatchNorm2d(channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        wide = F.relu(self.norm1(self.depthwise(x)), inplace=True)
-        return F.relu(self.norm2(self.pointwise(wide)) + x, inplace=True)
+        return conv_norm_relu(self.pointwise, self.norm2, conv_norm_relu(self.depthwise, self.norm1, x), x)
 
 
 def enlarge(coarse: Tensor, like: Tensor, centre_first: bool) -> Tensor:

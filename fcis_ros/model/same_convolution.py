@@ -23,11 +23,15 @@ class SameConv2d(nn.Conv2d):
         padding = dilation * (side - 1) // 2
         super().__init__(inputs, outputs, side, stride, padding, dilation, groups, bias=False)
 
+    def kernel(self, input: Tensor) -> Tensor:
+        """Returns the weights for an input of this size: ``F.conv2d`` with symmetric padding then pads as "SAME"."""
+        if self.stride[0] == 1:
+            return self.weight
+        height, width = input.shape[2:]
+        return F.pad(self.weight, (1 - width % 2, 0, 1 - height % 2, 0))
+
     def forward(self, input: Tensor) -> Tensor:
-        weight = self.weight
-        if self.stride[0] > 1:
-            height, width = input.shape[2:]
-            weight = F.pad(weight, (1 - width % 2, 0, 1 - height % 2, 0))
+        weight = self.kernel(input)
         geometry: Any = (self.stride, self.padding, self.dilation, self.groups)  # numbers: the padding is none by name
         if self.groups == 1 or input.is_cuda or not (torch.is_grad_enabled() and self.weight.requires_grad):
             return F.conv2d(input, weight, self.bias, *geometry)

@@ -5,6 +5,7 @@
 import numpy as np
 import pytest
 import torch
+from torch import nn
 from torch._subclasses.fake_tensor import DynamicOutputShapeException, FakeTensorMode
 from torch.fx.experimental.symbolic_shapes import ShapeEnv
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -48,6 +49,16 @@ def test_detect_shapes_depend_on_no_value(assemble):
     assert votes.boxes.shape == (TINY.max_instances, 4)
     with pytest.raises(DynamicOutputShapeException):
         fake(voting="category")  # needs to know the number of votes, as its docstring says
+
+
+@pytest.mark.parametrize("features", ["c5", "pyramid"])
+@pytest.mark.parametrize("backbone", ["resnet18", "efficientnet_lite0"])
+def test_fcis_any_backbone_and_features_has_no_parameters_per_roi(backbone, features):
+    """Every parameter is of a convolution over the whole image or of its normalisation."""
+    with torch.device("meta"):
+        model = FCIS(ModelConfig(class_names=("car",), backbone=backbone, features=features, stride=8))
+    parts = [module for module in model.modules() if next(module.parameters(recurse=False), None) is not None]
+    assert len(parts) > 40 and all(isinstance(part, nn.Conv2d | nn.BatchNorm2d) for part in parts)
 
 
 class OnOneDevice(TorchDispatchMode):

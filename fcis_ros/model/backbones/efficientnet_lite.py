@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from fcis_ros.config import ModelConfig
 from fcis_ros.model.backbones.backbone import Backbone, FeatureLevel, dilations
+from fcis_ros.model.convolution import conv_relu6
 from fcis_ros.model.same_convolution import SameConv2d
 
 # Blocks, kernel side, stride, expansion of the channels and output channels of each stage; scaled by WIDTH_AND_DEPTH.
@@ -51,6 +52,8 @@ class ConvNorm(nn.Module):
         self.relu = relu
 
     def forward(self, x: Tensor) -> Tensor:
+        if self.relu and isinstance(self.norm, nn.Identity):
+            return conv_relu6(self.conv, x)
         x = self.norm(self.conv(x))
         return F.relu6(x, inplace=True) if self.relu else x
 

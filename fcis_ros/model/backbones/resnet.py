@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from fcis_ros.config import ModelConfig
 from fcis_ros.model.backbones.backbone import Backbone, FeatureLevel, dilations
-from fcis_ros.model.convolution import conv_relu
+from fcis_ros.model.convolution import conv_norm_relu
 
 BLOCKS = {
     "resnet18": (2, 2, 2, 2),
@@ -44,14 +44,6 @@ def projection(inputs: int, outputs: int, stride: int) -> nn.Sequential | None:
     if stride == 1 and inputs == outputs:
         return None
     return nn.Sequential(PointwiseConv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs))
-
-
-def conv_norm_relu(conv: nn.Conv2d, norm: nn.Module, x: Tensor, shortcut: Tensor | None = None) -> Tensor:
-    """Computes relu(norm(conv(x)) + shortcut); ``norm`` is BatchNorm, or Identity once it is folded."""
-    if isinstance(norm, nn.Identity):
-        return conv_relu(conv, x, shortcut)
-    x = norm(conv(x))
-    return F.relu(x if shortcut is None else x + shortcut, inplace=True)
 
 
 class BasicBlock(nn.Module):
