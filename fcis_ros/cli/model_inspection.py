@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from fcis_ros.cli.train import FROZEN
 from fcis_ros.config import ModelConfig, json_object
 from fcis_ros.data.synthetic.scenes import CLASS_NAMES
 from fcis_ros.files import sha256
@@ -93,6 +94,8 @@ def inspect_training_config(path: Path) -> Inspection:
     }
     precision = training_precision(config.precision, device, config.model.width)
     uses = {"train": f"computes on {device.type} in {precision}"}
+    if config.frozen_stages:
+        uses["train"] += f"; {FROZEN.format(config.frozen_stages)}"
     if config.synthetic and config.model.class_names != CLASS_NAMES:
         uses["train"] = f"needs --annotations and --synthetic 0: rendered images have the classes {', '.join(CLASS_NAMES)}"
     return Inspection(str(path), "training configuration", facts, uses)
@@ -130,7 +133,7 @@ def _provenance_facts(provenance: Mapping[str, Any]) -> dict[str, Any]:
         if isinstance(data.get("findings"), list) and data["findings"]:
             facts["findings of its training"] = len(data["findings"])
     if isinstance(init, list) and init and isinstance(init[0], dict):
-        about = init[0].get("provenance")
-        package = isinstance(about, dict) and "package" in about
-        facts["initial weights"] = f"{about['package']} {about.get('version')}" if package else init[0].get("file")
+        facts["initial weights"], about = init[0].get("file"), init[0].get("provenance")
+        if isinstance(about, dict) and "package" in about:
+            facts["initial weights"] = f"{about['package']} {about.get('version')}"
     return {name: value for name, value in facts.items() if isinstance(value, str | int | float)}

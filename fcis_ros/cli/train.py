@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from fcis_ros.data.coco_dataset import CocoDataset
 
 EVAL_LIMIT = 100
+FROZEN = "frozen_stages {} needs --init: random weights would stay as they are"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -87,6 +88,8 @@ def run(arguments: argparse.Namespace) -> None:
     config = TrainConfig.read(arguments.config)
     overrides = {name: getattr(arguments, name) for name in ("steps", "batch", "synthetic", "seed", "precision")}
     config = dataclasses.replace(config, **{name: value for name, value in overrides.items() if value is not None})
+    if config.frozen_stages and arguments.init is None:
+        raise InputError(f"training config {arguments.config}: {FROZEN.format(config.frozen_stages)}")
     names = config.model.class_names
     images = _dataset("", arguments.annotations, arguments.images, names)
     if images is None:

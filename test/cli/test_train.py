@@ -184,6 +184,7 @@ def test_train_with_a_package_records_it_and_refuses_another_version(tmp_path, c
         ({}, ["--resume"], "no run to resume"),
         ({}, ["--init", "missing.safetensors"], "missing.safetensors: no such file"),
         ({}, ["--init", "efficientnet_lite0"], "--init efficientnet_lite0: the model's backbone is resnet18"),
+        ({"frozen_stages": 2}, [], "run.json: frozen_stages 2 needs --init: random weights would stay as they are"),
         ({"crop": [8, 96]}, [], "crop must be at least the largest stride, 16, not (8, 96)"),
     ],
 )
