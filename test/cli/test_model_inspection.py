@@ -28,7 +28,7 @@ def test_inspect_checkpoint_facts_are_those_of_the_file(model, tmp_path):
     assert inspection.uses["predict, evaluate, evaluate-bag, demo, node"].startswith("runs on ")
 
 
-@pytest.mark.parametrize("provenance", ["{}", '{"data": 3, "steps": [1]}', '{"data": {"findings": 3}, "init": {}}', '{"init": [3]}'])
+@pytest.mark.parametrize("provenance", ["{}", '{"data": 3, "steps": [1], "init": [3]}', '{"data": {"findings": 3}, "init": 7}'])
 def test_inspect_checkpoint_any_provenance_is_described(model, tmp_path, provenance):
     json.dumps(dict(inspect_checkpoint(damaged(model, tmp_path / "odd.safetensors", provenance=provenance)).facts))
 
