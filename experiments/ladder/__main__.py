@@ -31,7 +31,7 @@ def main() -> None:
         "--rungs", nargs="+", choices=list(RUNGS), default=list(RUNGS), metavar="NAME", help=f"of {list(RUNGS)}"
     )
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1], help="one run each (default: %(default)s)")
-    parser.add_argument("--steps", type=int, default=1000, help="optimiser steps of a run (default: %(default)s)")
+    parser.add_argument("--steps", type=int, default=400, help="optimiser steps of a run (default: %(default)s)")
     parser.add_argument("--config", type=Path, default=Path("config/train_road.json"), help="the recipe (default: %(default)s)")
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder of camvid/ and coco100/")
     parser.add_argument("--out", type=Path, default=Path("out/ladder"), help="folder (default: %(default)s)")
