@@ -17,7 +17,7 @@ BACKBONES = {  # and their stages, which training can freeze one by one
     **dict.fromkeys(("resnet18", "resnet34", "resnet50", "resnet101", "resnet152"), 5),
     **dict.fromkeys(("efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2"), 8),
 }
-OF_RESNETS = ("width", "stride_in_1x1", "pool1")  # settings that an EfficientNet does not have
+OF_RESNETS = ("width", "stride_in_1x1", "pool1")  # settings that other backbones do not have
 MAX_SCORE_CHANNELS = 1 << 17  # 1200 classes with 7x7 bins; as maps of a 600x1000 image in float32, 1.3 GB
 MAX_NESTING = 32  # of JSON; ours has three levels
 
@@ -170,13 +170,11 @@ class ModelConfig:
         for bins in self.all_bins:
             if self.grid % bins != 0:
                 raise InputError(f"model config: grid {self.grid} is not a multiple of bins {bins}")
-        efficientnet = self.backbone.startswith("efficientnet")
-        unused = (OF_RESNETS if efficientnet else ()) + (("pyramid_channels",) if self.features == "c5" else ())
         for setting in dataclasses.fields(self):
-            if setting.name in unused and getattr(self, setting.name) != setting.default:
+            if setting.name in self.without_effect and getattr(self, setting.name) != setting.default:
                 raise InputError(f"model config: {setting.name} has no effect with {self.backbone}, features {self.features}")
         least = max(self.level_strides)
-        if self.short_side < least and (efficientnet or self.features == "pyramid"):
+        if self.short_side < least and (not self.is_resnet or self.features == "pyramid"):
             raise InputError(f"model config: short_side must be at least the largest stride, {least}, not {self.short_side}")
         ks = " and ".join(map(str, self.all_bins))
         if (channels := 2 * self.num_classes * self.bin_count) > MAX_SCORE_CHANNELS:
@@ -189,6 +187,16 @@ class ModelConfig:
     def num_classes(self) -> int:
         """C + 1: the foreground classes and background."""
         return len(self.class_names) + 1
+
+    @property
+    def is_resnet(self) -> bool:
+        """Whether the backbone is a ResNet, which has settings that others do not have."""
+        return self.backbone.startswith("resnet")
+
+    @property
+    def without_effect(self) -> tuple[str, ...]:
+        """Settings that the network of this configuration does not have; they must have their default values."""
+        return (() if self.is_resnet else OF_RESNETS) + (("pyramid_channels",) if self.features == "c5" else ())
 
     @property
     def level_strides(self) -> tuple[int, int, int]:

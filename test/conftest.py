@@ -183,3 +183,23 @@ def tiny_checkpoint(tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("model") / "tiny.safetensors"
     checkpoint.save(path, FCIS(config), {})
     return path
+
+
+@pytest.fixture(scope="session")
+def pyramid_checkpoint(tmp_path_factory) -> Path:
+    """An untrained EfficientNet-Lite with a pyramid at stride 8, for smaller images; finds something in every image."""
+    import torch
+
+    from fcis_ros.config import ModelConfig
+    from fcis_ros.model import checkpoint
+    from fcis_ros.model.fcis import FCIS
+
+    config = ModelConfig(
+        class_names=("car", "pedestrian", "bicyclist"), backbone="efficientnet_lite0", stride=8, features="pyramid",
+        pyramid_channels=16, mean=(127.0, 127.0, 127.0), std=(128.0, 128.0, 128.0), reduced_channels=16, rpn_channels=16,
+        short_side=33, max_side=56, anchor_scales=(1.0, 2.0, 4.0), rpn_post_nms=30, max_instances=20,
+    )  # fmt: skip
+    torch.manual_seed(3)
+    path = tmp_path_factory.mktemp("model") / "pyramid.safetensors"
+    checkpoint.save(path, FCIS(config), {})
+    return path

@@ -28,7 +28,7 @@ def test_model_config_defaults_are_the_released_model():
 @pytest.mark.parametrize(
     ("field", "value", "wanted"),
     [
-        ("backbone", "vgg16", "one of resnet18, resnet34, resnet50, resnet101, resnet152, not 'vgg16'"),
+        ("backbone", "vgg16", "one of resnet18, resnet34, .*, efficientnet_lite1, efficientnet_lite2, not 'vgg16'"),
         ("backbone", ["resnet18"], "one of .*, not \\('resnet18',\\)"),
         ("assemble", "warp", "one of grid, native, not 'warp'"),
         ("more_bins", (0,), "at most 4 whole numbers in 1..32, not \\(0,\\)"),
@@ -38,6 +38,11 @@ def test_model_config_defaults_are_the_released_model():
         ("bins", True, "a whole number in 1..32, not True"),
         ("width", 0, "a whole number in 1..512, not 0"),
         ("width", 64.0, "a whole number in 1..512, not 64.0"),
+        ("stride", 32, "8 or 16, not 32"),
+        ("stride", 16.0, "8 or 16, not 16.0"),
+        ("stride", True, "8 or 16, not True"),
+        ("features", "fpn", "one of c5, pyramid, not 'fpn'"),
+        ("pyramid_channels", 4, "a whole number in 8..1024, not 4"),
         ("short_side", 10**9, "a whole number in 3..4096, not 1000000000"),
         ("stride_in_1x1", 1, "true or false, not 1"),
         ("nms", 1.5, "a number in 0..1, not 1.5"),
@@ -76,6 +81,38 @@ def test_model_config_contradicting_values_are_refused():
         ModelConfig(tuple(str(i) for i in range(200)), bins=32, grid=32)
 
 
+@pytest.mark.parametrize(
+    ("changes", "wanted"),
+    [
+        ({"pyramid_channels": 64}, "pyramid_channels has no effect with resnet101, features c5"),
+        ({"backbone": "efficientnet_lite0", "width": 32}, "width has no effect with efficientnet_lite0, features c5"),
+        ({"backbone": "efficientnet_lite1", "pool1": "pad1_floor"}, "pool1 has no effect with efficientnet_lite1"),
+        ({"backbone": "efficientnet_lite2", "stride_in_1x1": False}, "stride_in_1x1 has no effect with efficientnet_lite2"),
+        ({"features": "pyramid", "short_side": 31}, "short_side must be at least the largest stride, 32, not 31"),
+        ({"backbone": "efficientnet_lite0", "short_side": 15}, "short_side must be at least the largest stride, 16, not 15"),
+        ({"backbone": "efficientnet_lite0", "stride": 8, "short_side": 7}, "at least the largest stride, 8, not 7"),
+    ],
+)
+def test_model_config_settings_that_do_not_go_together_are_named_in_one_line(changes, wanted):
+    with pytest.raises(InputError, match=f"^model config: .*{wanted}") as refusal:
+        dataclasses.replace(ROAD, **changes)
+    assert str(refusal.value).isprintable()
+
+
+@pytest.mark.parametrize(
+    ("stride", "features", "strides"),
+    [(16, "c5", (8, 16, 16)), (8, "c5", (8, 8, 8)), (16, "pyramid", (8, 16, 32)), (8, "pyramid", (8, 16, 32))],
+)
+def test_model_config_level_strides_follow_from_stride_and_features(stride, features, strides):
+    assert dataclasses.replace(ROAD, stride=stride, features=features).level_strides == strides
+
+
+def test_model_config_of_an_earlier_release_is_a_dilated_resnet_at_stride_16():
+    values = {name: value for name, value in ROAD.to_dict().items() if name not in ("stride", "features", "pyramid_channels")}
+    assert ModelConfig.from_dict(json.loads(json.dumps(values))) == ROAD
+    assert (ROAD.stride, ROAD.features, ROAD.level_strides) == (16, "c5", (8, 16, 16))
+
+
 def test_model_config_unknown_and_missing_keys_are_named():
     with pytest.raises(InputError, match="unknown key 'colour'"):
         ModelConfig.from_dict({"class_names": ["car"], "colour": 1})
@@ -110,9 +147,12 @@ def test_model_config_any_json_is_refused_or_round_trips(values):
 
 SHAPING = {  # what decides the network's shapes, up to the largest values that are allowed
     "class_names": st.integers(1, 4095).map(lambda count: tuple(map(str, range(count)))),
-    "backbone": st.sampled_from(BACKBONES),
+    "backbone": st.sampled_from([*BACKBONES]),
     "width": st.sampled_from([1, 3, 64, 512]),
     "stride_in_1x1": st.booleans(),
+    "stride": st.sampled_from([8, 16]),
+    "features": st.sampled_from(["c5", "pyramid"]),
+    "pyramid_channels": st.sampled_from([8, 128, 1024]),
     "reduced_channels": st.sampled_from([1, 1024, 8192]),
     "rpn_channels": st.sampled_from([1, 512, 8192]),
     "bins": st.integers(1, 32),
@@ -128,7 +168,7 @@ def test_model_config_accepted_one_is_a_network(values):
     try:
         config = dataclasses.replace(ROAD, **values)
     except InputError as error:
-        assert "multiple" in str(error) or "channels" in str(error)  # each value alone is allowed
+        assert any(word in str(error) for word in ("multiple", "channels", "no effect"))  # each value alone is allowed
         return
     model = checkpoint.blueprint(config)
     assert model.score_maps.score.out_channels == config.bin_count * padded_classes(config.num_classes) * 2
@@ -177,6 +217,7 @@ PUBLISHED = {  # classes with background, anchors: tables 1.4 and 1.9 of the rel
     "resnet50_cityscapes": (9, 12),
     "resnet18_road": (4, 12),
     "resnet18_coco_driving": (8, 12),
+    "efficientnet_lite0_road": (4, 12),
 }
 
 
@@ -184,7 +225,7 @@ PUBLISHED = {  # classes with background, anchors: tables 1.4 and 1.9 of the rel
 def test_published_config_is_complete_and_runs(name):
     path = MODELS / f"{name}.json"
     config = ModelConfig.read(path)
-    assert set(json.loads(path.read_text())) == {field.name for field in dataclasses.fields(ModelConfig)}
+    assert set(json.loads(path.read_text())) == set(SETTINGS) - set(config.without_effect)
     assert (config.num_classes, config.num_anchors) == PUBLISHED[name]
     torch.manual_seed(0)
     (found,) = FCIS(config).eval()(torch.randn(1, 3, 70, 90), [Original(140, 180, 0.5)])
@@ -202,4 +243,4 @@ def test_released_configs_differ_in_classes_and_anchors():
 def test_default_checkpoint_has_the_published_road_config():
     road = ModelConfig.read(MODELS / "resnet18_road.json")
     assert checkpoint.read_metadata(checkpoint.default_checkpoint())[0] == road
-    assert TrainConfig.read(MODELS.parent / "train_road.json").model == road
+    assert TrainConfig.read(MODELS.parent / "train_road_r18.json").model == road

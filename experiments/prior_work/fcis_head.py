@@ -6,7 +6,6 @@ from torch import Tensor
 
 from experiments.prior_work.network import Answers
 from fcis_ros.config import ModelConfig
-from fcis_ros.model.backbone import STRIDE
 from fcis_ros.model.score_maps import ScoreMaps, operators
 from fcis_ros.ops import patent
 
@@ -24,7 +23,7 @@ class FcisHead(ScoreMaps):
 
     def forward(self, maps: tuple[Tensor, Tensor], rois: Tensor, labels: Tensor | None = None) -> Answers:
         score_maps, box_maps = maps
-        single, geometry = operators(self.config), (self.config.bins, self.config.grid, STRIDE)
+        single, geometry = operators(self.config), (self.config.bins, self.config.grid, self.config.stride)
         class_logits = single.class_logits(score_maps, rois, self.config.num_classes, *geometry)
         labels = patent.best_labels(class_logits) if labels is None else labels
         mask_logits = single.mask_logits(score_maps, rois, labels, *geometry)

@@ -20,7 +20,6 @@ from experiments.prior_work.warping import sample_points, warp
 from experiments.prior_work.windows import BINS, CELLS, assemble, mask_targets, tight_boxes, window_targets, windows
 from fcis_ros import boxes, ops
 from fcis_ros.config import ModelConfig
-from fcis_ros.model.backbone import STRIDE
 from fcis_ros.model.score_maps import FusedRois
 from fcis_ros.training.augment import TrainItem
 from fcis_ros.training.losses import roi_losses
@@ -110,11 +109,11 @@ class InstanceFcn(Network):
         """conv5 of the images in one level of the pyramid."""
         if scale != 1:
             images = F.interpolate(images, scale_factor=scale, mode="bilinear", antialias=scale < 1)
-        return self.backbone(images)[1]
+        return self.backbone(images)[2]
 
     def pyramid(self, image: Tensor) -> list[WindowMaps]:
         """All that is computed once per image [1, 3, H', W']."""
-        return [self.head.maps(self.level(image, scale), STRIDE / scale, *image.shape[2:]) for scale in self.levels]
+        return [self.head.maps(self.level(image, scale), self.config.stride / scale, *image.shape[2:]) for scale in self.levels]
 
     def propose(self, level: WindowMaps) -> tuple[Tensor, Tensor, Tensor]:
         """The best windows of a level that have a mask: boxes [W, 4], objectness logits [W], mask logits [W, 1, S, S]."""
@@ -149,7 +148,7 @@ class InstanceFcn(Network):
         c5, total = self.level(images, scale), images.new_zeros(5)
         for i, (item, seed) in enumerate(zip(items, seeds, strict=True)):
             generator = torch.Generator().manual_seed(seed)
-            maps = self.head.maps(c5[i : i + 1], STRIDE / scale, *images.shape[2:])
+            maps = self.head.maps(c5[i : i + 1], self.config.stride / scale, *images.shape[2:])
             objectness, mask = window_losses(maps, item, generator)
             class_loss, box_loss = self.recognition_losses(maps, item, config, generator)
             total = total + torch.stack([objectness, torch.zeros_like(mask), class_loss, mask, box_loss])

@@ -19,7 +19,8 @@ from benchmarks.operators import resident_peak
 from benchmarks.patent import processor_medians
 from experiments.prior_work.heads import NAMES, Scale, make_head
 from experiments.prior_work.instance_fcn import InstanceFcn
-from fcis_ros.model.backbone import STRIDE, ResNet, fold_batch_norm
+from fcis_ros.model.backbones.backbone import fold_batch_norm
+from fcis_ros.model.backbones.resnet import ResNet
 from fcis_ros.model.precision import convolving
 
 ROIS = (100, 300, 1000, 2000)
@@ -72,9 +73,9 @@ def prepare(name: str, scale: Scale, counts: tuple[int, ...], device: torch.devi
     """A head with random weights on random conv5 maps; for InstanceFCN conv5 of the image itself is not counted, either."""
     generator = torch.Generator().manual_seed(0)
     torch.manual_seed(0)
-    height, width = scale.height, scale.width
+    height, width, stride = scale.height, scale.width, scale.config.stride
     head = make_head(name, scale).eval().to(device)
-    c5 = torch.rand(1, scale.c5, -(-height // STRIDE), -(-width // STRIDE), generator=generator)
+    c5 = torch.rand(1, scale.c5, -(-height // stride), -(-width // stride), generator=generator)
     c5 = c5.to(device, memory_format=torch.channels_last)
     if name == "instance_fcn":
         network = InstanceFcn(scale.config, head, scale.levels)
@@ -82,11 +83,11 @@ def prepare(name: str, scale: Scale, counts: tuple[int, ...], device: torch.devi
 
         def dense():
             return [
-                head.maps(c5 if level == 1 else network.level(image, level), STRIDE / level, height, width)
+                head.maps(c5 if level == 1 else network.level(image, level), stride / level, height, width)
                 for level in scale.levels
             ]
 
-        maps = head.maps(c5, STRIDE, height, width)
+        maps = head.maps(c5, stride, height, width)
         cells = maps.objectness.numel()
         rois = [torch.randint(cells, (count,), generator=generator).to(device) for count in counts]
     else:

@@ -15,7 +15,6 @@ from torch import Tensor, nn
 from experiments.prior_work.network import Answers
 from experiments.prior_work.warping import warp
 from fcis_ros.config import ModelConfig
-from fcis_ros.model.backbone import STRIDE
 
 WARPED, POOLED = 14, 7  # cells a side: of the features that are warped, and of those behind the pooling; as in the paper
 
@@ -68,7 +67,7 @@ class MncHead(nn.Module):
 
     def __init__(self, inputs: int, config: ModelConfig, widths: Widths):
         super().__init__()
-        self.grid = config.grid
+        self.grid, self.stride = config.grid, config.stride
         self.reduce = nn.Conv2d(inputs, widths.channels, 1)
         self.mask = nn.Sequential(
             nn.Flatten(), nn.Linear(widths.channels * WARPED**2, widths.mask), nn.ReLU(), nn.Linear(widths.mask, config.grid**2)
@@ -82,7 +81,7 @@ class MncHead(nn.Module):
 
     def forward(self, features: Tensor, rois: Tensor, labels: Tensor | None = None) -> Answers:
         """The mask is of no class: ``labels`` are not looked at."""
-        warped = warp(features, rois[:, 1:], WARPED, STRIDE)
+        warped = warp(features, rois[:, 1:], WARPED, self.stride)
         inside = self.mask(warped).reshape(-1, 1, self.grid, self.grid)
         class_logits, deltas = self.recognition(warped, torch.sigmoid(inside))
         return Answers(class_logits, torch.cat([torch.zeros_like(inside), inside], dim=1), deltas)

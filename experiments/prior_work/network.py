@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from fcis_ros import boxes, ops
 from fcis_ros.config import ModelConfig
-from fcis_ros.model.backbone import STRIDE, ResNet
+from fcis_ros.model.backbones.resnet import ResNet
 from fcis_ros.model.fcis import FCIS, with_image_index
 from fcis_ros.model.packing import PaddedInstances, pack, unpack
 from fcis_ros.model.preprocess import Original
@@ -111,7 +111,7 @@ class RoiNetwork(Network):
 
     def __init__(self, config: ModelConfig, head: nn.Module):
         super().__init__(config, head)
-        self.rpn = RPN(self.backbone.c4_channels, config)
+        self.rpn = RPN(self.backbone.levels[1].channels, config)
 
     def start_from(self, model: FCIS) -> None:
         super().start_from(model)
@@ -119,7 +119,7 @@ class RoiNetwork(Network):
 
     def fuse(self, image: Tensor) -> FusedRois:
         config, (height, width) = self.config, image.shape[2:]
-        c4, c5 = self.backbone(image)
+        _, c4, c5 = self.backbone(image)
         logits, deltas = self.rpn(c4)
         rois = with_image_index(propose(logits[0], deltas[0], self.rpn.anchors, height, width, config).boxes)
         maps, rounds = self.head.maps(c5), []
@@ -130,9 +130,9 @@ class RoiNetwork(Network):
         return join(rounds)
 
     def losses(self, images: Tensor, items: Sequence[TrainItem], config: TrainConfig, seeds: Sequence[int]) -> Tensor:
-        c4, c5 = self.backbone(images)
+        _, c4, c5 = self.backbone(images)
         logits, deltas = self.rpn(c4)
-        anchors = boxes.grid_anchors(self.rpn.anchors, *logits.shape[2:], STRIDE)
+        anchors = boxes.grid_anchors(self.rpn.anchors, *logits.shape[2:], self.config.stride)
         total = images.new_zeros(5)
         for i, (item, seed) in enumerate(zip(items, seeds, strict=True)):
             generator = torch.Generator().manual_seed(seed)

@@ -26,7 +26,7 @@ def run(arguments: argparse.Namespace) -> None:
     precision = auto_precision(torch.device(device.value))
     about = {
         "checkpoint": {"file": str(path), "bytes": path.stat().st_size, "format_version": read_version(path)},
-        "config": config.to_dict(),
+        "config": {name: value for name, value in config.to_dict().items() if name not in config.without_effect},
         "provenance": provenance,
         "versions": versions(),
         "device": device.value,

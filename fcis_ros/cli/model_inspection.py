@@ -115,9 +115,15 @@ def inspect_model_config(path: Path) -> Inspection:
 def _config_facts(config: ModelConfig) -> dict[str, Any]:
     return {
         "classes": list(config.class_names),
-        "network": f"{config.backbone}, width {config.width}, {config.assemble} assembly, {config.voting} voting",
+        "network": f"{_backbone(config)}, {config.assemble} assembly, {config.voting} voting",
         "image sides": f"short side {config.short_side}, at most {config.max_side} pixels",
     }
+
+
+def _backbone(config: ModelConfig) -> str:
+    name = f"{config.backbone}, width {config.width}" if config.is_resnet else config.backbone
+    features = "conv5" if config.features == "c5" else f"a pyramid of {config.pyramid_channels} channels"
+    return f"{name}, {features} at stride {config.stride}"
 
 
 def _size(config: ModelConfig) -> dict[str, int]:

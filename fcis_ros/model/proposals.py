@@ -76,7 +76,7 @@ def propose(logits: Tensor, deltas: Tensor, anchors: Tensor, height: int, width:
         config: limits and thresholds.
 
     Returns:
-        At most ``rpn_post_nms`` proposals, then NaN. Only floor(height/16) x floor(width/16) cells propose, as released.
+        At most ``rpn_post_nms`` proposals, then NaN. As released, floor(height/stride) x floor(width/stride) cells propose.
     """
     rows, columns = max(height // config.stride, 1), max(width // config.stride, 1)
     logits, deltas = logits[:, :rows, :columns].float(), deltas[:, :rows, :columns].float()

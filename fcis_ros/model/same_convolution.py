@@ -12,6 +12,8 @@ from torch import Tensor, nn
 class SameConv2d(nn.Conv2d):
     """A convolution without bias and with TensorFlow's "SAME" padding: ceil(n / stride) outputs, the odd pixel at the end.
 
+    Its side is 3, 5 or so; its stride is 1, or 2 without dilation.
+
     With stride 2 and an even length the padding at the end is one longer than that at the start. The kernel gets a row or
     column of zeros in front instead: symmetric padding then gives the same sums, without a copy of the image.
 
@@ -33,7 +35,8 @@ class SameConv2d(nn.Conv2d):
     def forward(self, input: Tensor) -> Tensor:
         weight = self.kernel(input)
         geometry: Any = (self.stride, self.padding, self.dilation, self.groups)  # numbers: the padding is none by name
-        if self.groups == 1 or input.is_cuda or not (torch.is_grad_enabled() and self.weight.requires_grad):
+        trained = torch.is_grad_enabled() and self.weight.requires_grad and self.weight.dtype == torch.float32
+        if self.groups == 1 or input.is_cuda or not trained:
             return F.conv2d(input, weight, self.bias, *geometry)
         with torch.autocast("cpu", enabled=False):
             return F.conv2d(input.float(), weight, self.bias, *geometry).to(input.dtype)

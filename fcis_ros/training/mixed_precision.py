@@ -20,7 +20,7 @@ from fcis_ros.errors import InputError
 from fcis_ros.model.device import cpu_bf16_unit
 
 # A bfloat16 unit multiplies 16 channels at a time: a narrower model gains nothing, and oneDNN's kernels for it are little
-# tested (``model.backbone.PointwiseConv2d``).
+# tested (``model.backbones.resnet.PointwiseConv2d``).
 LEAST_WIDTH = 16
 
 

@@ -9,6 +9,7 @@ import torch
 from cli_inputs import damaged, refused
 
 from fcis_ros.cli.main import main
+from fcis_ros.config import ModelConfig
 
 
 def test_info_describes_the_checkpoint(model, capsys):
@@ -19,6 +20,16 @@ def test_info_describes_the_checkpoint(model, capsys):
     assert main(["info", str(model), "--json"]) == 0
     about = json.loads(capsys.readouterr().out)
     assert about["config"]["width"] == 8
+
+
+def test_info_names_the_settings_that_the_network_has(model, tmp_path, capsys):
+    config = ModelConfig(("car",), backbone="efficientnet_lite0", features="pyramid", stride=8, pyramid_channels=96)
+    path = damaged(model, tmp_path / "lite.safetensors", config=json.dumps(config.to_dict()))
+    assert main(["info", str(path)]) == 0
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    for shown in (["backbone", "efficientnet_lite0"], ["stride", "8"], ["features", "pyramid"], ["pyramid_channels", "96"]):
+        assert shown in lines
+    assert not {"width", "pool1", "stride_in_1x1"} & {line[0] for line in lines if line}
 
 
 @pytest.mark.parametrize("value", [0, -1.5, True, None, "", "a\nb\x1b[2J\ud800", [], [1, [2]], {"a": {"b": []}}, "x" * 10000])

@@ -69,6 +69,22 @@ def test_inspect_training_config_says_what_train_would_do(tmp_path):
         inspect_training_config(path)
 
 
+@pytest.mark.parametrize(
+    ("changes", "network"),
+    [
+        ({"backbone": "resnet18", "width": 8}, "resnet18, width 8, conv5 at stride 16"),
+        (
+            {"backbone": "efficientnet_lite0", "features": "pyramid", "stride": 8, "pyramid_channels": 96},
+            "efficientnet_lite0, a pyramid of 96 channels at stride 8",
+        ),
+    ],
+)
+def test_inspect_model_config_names_backbone_features_and_stride(tmp_path, changes, network):
+    path = tmp_path / "model.json"
+    path.write_text(json.dumps({"class_names": ["car"], **changes}))
+    assert inspect_model_config(path).facts["network"] == f"{network}, grid assembly, released voting"
+
+
 def test_inspect_model_config_counts_the_parameters(tmp_path, model):
     path = tmp_path / "model.json"
     path.write_text(json.dumps(CONFIG.to_dict()))

@@ -12,8 +12,9 @@ from torch import nn
 
 from fcis_ros.config import ModelConfig
 from fcis_ros.model import convolution
-from fcis_ros.model.backbone import fold_batch_norm
+from fcis_ros.model.backbones.backbone import fold_batch_norm
 from fcis_ros.model.fcis import FCIS
+from fcis_ros.model.same_convolution import SameConv2d
 
 
 class Played:
@@ -120,6 +121,22 @@ def test_conv_relu_failing_gpu_is_an_error_and_not_remembered(played, monkeypatc
     assert not convolution._not_fused
 
 
+@pytest.mark.parametrize("length", [9, 12])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+def test_conv_relu6_of_same_convolutions_equals_the_parts(dtype, length):
+    """In one call of oneDNN where the CPU can, of an odd and an even length with stride 2, depthwise and not."""
+    torch.manual_seed(0)
+    x = (torch.randn(2, 8, length, length) * 9).to(dtype).contiguous(memory_format=torch.channels_last)
+    for groups, stride in ((1, 1), (1, 2), (8, 1), (8, 2)):
+        conv = SameConv2d(8, 8, 3, stride, groups=groups)
+        conv.bias = nn.Parameter(torch.randn(8))
+        conv = conv.to(dtype)
+        with torch.inference_mode():
+            found, expected = convolution.conv_relu6(conv, x), F.relu6(conv(x))
+        assert found.dtype == dtype and (found.min(), found.max()) == (0, 6)
+        torch.testing.assert_close(found, expected)
+
+
 @pytest.mark.cuda
 @pytest.mark.parametrize(("dtype", "limit"), [(torch.float32, 1e-4), (torch.float16, 1e-2), (torch.bfloat16, 6e-2)])
 def test_conv_relu_cudnn_equals_the_parts(dtype, limit, monkeypatch, recwarn):
@@ -130,13 +147,13 @@ def test_conv_relu_cudnn_equals_the_parts(dtype, limit, monkeypatch, recwarn):
     monkeypatch.setattr(torch, "cudnn_convolution_add_relu", lambda *args: calls.append(1) or other(*args))
     model, image = network("resnet50").cuda(), IMAGE.to("cuda").to(memory_format=torch.channels_last)
     with torch.inference_mode(), torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
-        expected = model.backbone(image)[1]
+        expected = model.backbone(image)[2]
         calls.clear()
-        found = model.to(dtype).backbone(image.to(dtype))[1].float()
+        found = model.to(dtype).backbone(image.to(dtype))[2].float()
     assert len(calls) == 48
     assert dtype == torch.float32 or not [warning for warning in recwarn if "fused" in str(warning.message)]
     reference = copy.deepcopy(model).float().cpu()
     with torch.inference_mode():
-        exact = reference.backbone(IMAGE)[1]
+        exact = reference.backbone(IMAGE)[2]
     assert (expected.cpu() - exact).abs().max() <= 1e-3 * exact.abs().max()
     assert (found.cpu() - exact).abs().max() <= limit * exact.abs().max()

@@ -113,6 +113,19 @@ def test_frame_program_other_encodings_equal_rgb(predictor, image, encoding):
     np.testing.assert_allclose(scores.numpy()[keep], expected.scores, atol=1e-6)
 
 
+def test_frame_program_pyramid_traced_for_export_answers_equal_the_networks(pyramid_checkpoint, image):
+    """What a package is compiled from; that compilation changes no answer, the other tests show."""
+    predictor = Predictor.from_checkpoint(pyramid_checkpoint, device="cpu", precision="fp32")
+    frames, data = FrameLayout(HEIGHT, WIDTH, "rgb8"), torch.from_numpy(image).reshape(-1)
+    with torch.no_grad():
+        program = torch.export.export(FrameProgram(predictor, frames), (torch.zeros_like(data),), strict=False)
+        scores, labels, boxes, *_ = program.module()(data)
+    expected = predictor(image)
+    keep = (boxes[:, 2] > boxes[:, 0]).numpy() & (labels > 0).numpy()
+    assert np.array_equal(boxes.numpy()[keep], expected.boxes) and len(expected) > 3
+    np.testing.assert_allclose(scores.numpy()[keep], expected.scores, atol=1e-5)
+
+
 def test_exported_predictor_image_of_another_size_is_refused(package):
     exported = ExportedPredictor(package)
     exported(exported.example())

@@ -2,9 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The path of an image as a whole: fixed sizes, nothing that waits, and what is ignored is counted."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import nn
 from torch._subclasses.fake_tensor import DynamicOutputShapeException, FakeTensorMode
 from torch.fx.experimental.symbolic_shapes import ShapeEnv
@@ -12,7 +15,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from fcis_ros.config import ModelConfig
-from fcis_ros.model import fcis
+from fcis_ros.model import checkpoint, fcis
 from fcis_ros.model.fcis import FCIS, DenseMaps
 from fcis_ros.model.packing import to_instances
 from fcis_ros.model.preprocess import Original
@@ -22,6 +25,14 @@ TINY = ModelConfig(
     max_side=160, anchor_scales=(1.0, 2.0, 4.0), rpn_post_nms=30,
 )  # fmt: skip
 ORIGINAL = Original(60, 100, 1.6)
+PYRAMID = dataclasses.replace(
+    TINY, backbone="efficientnet_lite0", width=64, stride=8, features="pyramid", pyramid_channels=16, short_side=48, max_side=80
+)
+
+
+KINDS = pytest.mark.parametrize(
+    "config", [TINY, dataclasses.replace(TINY, assemble="native"), PYRAMID], ids=["grid", "native", "pyramid"]
+)
 
 
 def compute(model: FCIS, image: torch.Tensor):
@@ -35,20 +46,76 @@ def find(model: FCIS, image: torch.Tensor):
     return to_instances(found, 60, 100, TINY.class_names), int(found.ignored)
 
 
-def fake(**changes):
+def fake(config: ModelConfig):
     """Runs a model without any values: whatever had to know one raises."""
     with FakeTensorMode(shape_env=ShapeEnv(allow_dynamic_output_shape_ops=False)):
-        return compute(FCIS(ModelConfig(**{**TINY.to_dict(), **changes})).eval(), torch.zeros(1, 3, 96, 160))
+        return compute(FCIS(config).eval(), torch.zeros(1, 3, 96, 160))
 
 
-@pytest.mark.parametrize("assemble", ["grid", "native"])
-def test_detect_shapes_depend_on_no_value(assemble):
-    votes = fake(assemble=assemble)
+def papers_network(model: FCIS, image: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    """Dense maps of the paper's network, written from its description with the weights alone: conv5 dilated, at stride 16."""
+    weights = model.state_dict()
+
+    def conv(name: str, x: torch.Tensor, stride: int = 1, padding: int = 0, dilation: int = 1) -> torch.Tensor:
+        return F.conv2d(x, weights[f"{name}.weight"], weights.get(f"{name}.bias"), stride, padding, dilation)
+
+    def norm(name: str, x: torch.Tensor) -> torch.Tensor:
+        statistics = (weights[f"{name}.{part}"] for part in ("running_mean", "running_var", "weight", "bias"))
+        return F.batch_norm(x, *statistics, eps=1e-5)
+
+    x = norm("backbone.bn1", conv("backbone.conv1", image, 2, 3)).relu()
+    x = F.max_pool2d(x, 3, 2, 0, ceil_mode=True) if model.config.pool1 == "pad0_ceil" else F.max_pool2d(x, 3, 2, 1)
+    maps = []
+    for stage, stride, hole in ((1, 1, 1), (2, 2, 1), (3, 2, 1), (4, 1, 2)):
+        for index in range(1000):
+            block, stride = f"backbone.layer{stage}.{index}", stride if index == 0 else 1
+            if f"{block}.conv1.weight" not in weights:
+                break
+            shortcut, down = x, f"{block}.downsample"
+            if f"{down}.0.weight" in weights:
+                shortcut = norm(f"{down}.1", conv(f"{down}.0", x, stride))
+            if f"{block}.conv3.weight" in weights:
+                first, second = (stride, 1) if model.config.stride_in_1x1 else (1, stride)
+                y = norm(f"{block}.bn1", conv(f"{block}.conv1", x, first)).relu()
+                y = norm(f"{block}.bn2", conv(f"{block}.conv2", y, second, hole, hole)).relu()
+                y = norm(f"{block}.bn3", conv(f"{block}.conv3", y))
+            else:
+                y = norm(f"{block}.bn1", conv(f"{block}.conv1", x, stride, hole, hole)).relu()
+                y = norm(f"{block}.bn2", conv(f"{block}.conv2", y, 1, hole, hole))
+            x = (y + shortcut).relu()
+        maps.append(x)
+    rpn, reduced = conv("rpn.conv", maps[2], 1, 1).relu(), conv("score_maps.reduce", maps[3]).relu()
+    return conv("rpn.score", rpn), conv("rpn.delta", rpn), conv("score_maps.score", reduced), conv("score_maps.box", reduced)
+
+
+@pytest.mark.parametrize(
+    "changes", [{}, {"backbone": "resnet50"}, {"pool1": "pad1_floor", "backbone": "resnet50", "stride_in_1x1": False}]
+)
+def test_dense_defaults_are_the_papers_network_to_the_bit(changes):
+    torch.manual_seed(0)
+    model = FCIS(dataclasses.replace(TINY, **changes)).eval()
+    assert_papers_network(model, torch.randn(2, 3, 97, 133))
+
+
+def test_dense_default_checkpoint_is_the_papers_network_to_the_bit():
+    assert_papers_network(checkpoint.load(checkpoint.default_checkpoint()), torch.randn(1, 3, 97, 133))
+
+
+def assert_papers_network(model: FCIS, image: torch.Tensor) -> None:
+    with torch.no_grad():
+        found, expected = model.dense(image), papers_network(model, image)
+    for maps, name in zip(expected, ("logits", "deltas", "score_maps", "box_maps"), strict=True):
+        assert torch.equal(getattr(found, name), maps), name
+
+
+@KINDS
+def test_detect_shapes_depend_on_no_value(config):
+    votes = fake(config)
     assert votes.runs.shape == (99,)
     assert votes.scores.shape == votes.labels.shape == (TINY.max_instances,)
     assert votes.boxes.shape == (TINY.max_instances, 4)
     with pytest.raises(DynamicOutputShapeException):
-        fake(voting="category")  # needs to know the number of votes, as its docstring says
+        fake(dataclasses.replace(TINY, voting="category"))  # needs to know the number of votes, as its docstring says
 
 
 @pytest.mark.parametrize("features", ["c5", "pyramid"])
@@ -71,11 +138,13 @@ class OnOneDevice(TorchDispatchMode):
         return result
 
 
-def test_forward_batch_equals_its_images():
+@pytest.mark.parametrize("config", [TINY, PYRAMID], ids=["resnet", "pyramid"])
+def test_forward_batch_equals_its_images(config):
     """The maps of an image do not depend on the others; the rest is computed per image, in its original size."""
     torch.manual_seed(0)
-    model, images = FCIS(TINY).eval(), torch.randn(2, 3, 96, 160)
-    originals = [ORIGINAL, Original(30, 50, 3.2)]
+    height, width = config.short_side, config.max_side
+    model, images = FCIS(config).eval(), torch.randn(2, 3, height, width)
+    originals = [Original(60, 100, height / 60), Original(30, 50, height / 30)]
     with torch.inference_mode():
         together = model.dense(images)
     maps = ("logits", "deltas", "score_maps", "box_maps")
@@ -86,16 +155,16 @@ def test_forward_batch_equals_its_images():
         for name, value in single.items():
             torch.testing.assert_close(value, getattr(alone, name), rtol=1e-4, atol=1e-4)
         with torch.inference_mode():
-            expected = model.detect(DenseMaps(**single, height=96, width=160), 0, original, 0.0, None)
+            expected = model.detect(DenseMaps(**single, height=height, width=width), 0, original, 0.0, None)
         assert int(expected.ends[-1]) > 0
         for name, value in vars(expected).items():
             assert torch.equal(getattr(found, name), value), name
 
 
-@pytest.mark.parametrize("assemble", ["grid", "native"])
-def test_detect_computes_on_one_device(assemble):
+@KINDS
+def test_detect_computes_on_one_device(config):
     """A copy from the host's memory waits for the device, and cannot be captured in a graph."""
-    model = FCIS(ModelConfig(**{**TINY.to_dict(), "voting": "released", "assemble": assemble})).eval().to("meta")
+    model = FCIS(config).eval().to("meta")
     image = torch.zeros(1, 3, 96, 160, device="meta")
     with OnOneDevice():
         votes = compute(model, image)
@@ -129,12 +198,29 @@ def test_forward_non_finite_rois_are_ignored_and_counted():
     assert len(found) == 0 and ignored == 2 * proposals
 
 
+@pytest.mark.parametrize("assemble", ["grid", "native"])
+def test_fuse_rounds_at_stride_8_equals_stride_16_at_twice_the_size(assemble):
+    """Pixels 2a to 2c + 1 at stride 16 are the same part of the maps as pixels a to c at stride 8."""
+    proposals = torch.tensor([[0.0, 0, 30, 30], [20, 17, 70, 40]])
+    fused = []
+    for stride, boxes, size in ((8, proposals, (48, 80)), (16, proposals * 2 + torch.tensor([0, 0, 1, 1]), (96, 160))):
+        torch.manual_seed(0)
+        model = FCIS(dataclasses.replace(TINY, stride=stride, assemble=assemble)).eval()
+        with torch.inference_mode():
+            maps = model.score_maps(torch.randn(1, model.backbone.levels[2].channels, 6, 10) * 9)
+            fused.append(model.fuse_rounds(boxes, *maps, *size))
+    small, large = fused
+    assert torch.equal(small.scores[:2], large.scores[:2]) and torch.equal(small.masks[:2], large.masks[:2])
+    assert not torch.allclose(small.boxes[2:], small.boxes[:2], atol=0.5)
+    torch.testing.assert_close(small.boxes * 2 + torch.tensor([0, 0, 1, 1]), large.boxes, rtol=0, atol=1e-3)
+
+
 def test_fuse_rounds_second_round_doubles_the_rois():
     torch.manual_seed(0)
     model = FCIS(TINY).eval()
     proposals = torch.tensor([[0.0, 0, 30, 30], [20, 20, 90, 70]])
     with torch.inference_mode():
-        maps = model.score_maps(torch.randn(1, model.backbone.c5_channels, 6, 10))
+        maps = model.score_maps(torch.randn(1, model.backbone.levels[2].channels, 6, 10))
         fused = model.fuse_rounds(proposals, *maps, 96, 160)
     assert len(fused.boxes) == 4 and torch.equal(fused.boxes[:2], proposals)
     assert not torch.equal(fused.boxes[2:], proposals)

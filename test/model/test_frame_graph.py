@@ -5,6 +5,7 @@
 import dataclasses
 import itertools
 import time
+from pathlib import Path
 from unittest.mock import Mock
 
 import numpy as np
@@ -48,13 +49,17 @@ def played() -> Played:
     return Played()
 
 
-@pytest.fixture
-def predictor(tiny_checkpoint, played, monkeypatch) -> Predictor:
+def with_graphs(checkpoint: Path, played: Played, monkeypatch) -> Predictor:
     """With graphs, as on a GPU, and room for run lengths."""
     monkeypatch.setattr(fcis, "run_capacity", lambda device, width, instances: 8 * width * instances)
-    predictor = Predictor.from_checkpoint(tiny_checkpoint, device="cpu", precision="fp32")
+    predictor = Predictor.from_checkpoint(checkpoint, device="cpu", precision="fp32")
     predictor.graphs = FrameGraphs(predictor.model, "fp32", CPU, played)
     return predictor
+
+
+@pytest.fixture
+def predictor(tiny_checkpoint, played, monkeypatch) -> Predictor:
+    return with_graphs(tiny_checkpoint, played, monkeypatch)
 
 
 @pytest.fixture(scope="module")
@@ -89,6 +94,12 @@ def test_frame_graphs_second_frame_of_a_shape_is_captured(predictor, plain, play
         counts.append((played.captured, played.replayed))
     assert counts == [(0, 0), (1, 1), (1, 2), (1, 3)]
     assert_served(predictor, plain)
+
+
+def test_frame_graphs_pyramid_frames_are_captured(pyramid_checkpoint, played, monkeypatch):
+    plain = Predictor.from_checkpoint(pyramid_checkpoint, device="cpu", precision="fp32")
+    assert_served(with_graphs(pyramid_checkpoint, played, monkeypatch), plain)
+    assert (played.captured, played.replayed) == (1, 2)
 
 
 def test_predict_captured_frame_has_stage_times_and_the_rest_is_frame(predictor, plain, monkeypatch):

@@ -10,11 +10,18 @@ import fcis_ros
 from fcis_ros.data.synthetic.scenes import SyntheticScenes
 from fcis_ros.errors import InputError
 from fcis_ros.model import checkpoint
+from fcis_ros.model.preprocess import preprocess
 
 
 @pytest.fixture
 def predictor(tiny_checkpoint):
     return fcis_ros.Predictor.from_checkpoint(tiny_checkpoint, device="cpu", precision="fp32")
+
+
+@pytest.fixture(scope="module")
+def pyramid(pyramid_checkpoint):
+    """An EfficientNet-Lite with a pyramid at stride 8."""
+    return fcis_ros.Predictor.from_checkpoint(pyramid_checkpoint, device="cpu", precision="fp32")
 
 
 def test_predictor_instances_fit_the_image(predictor):
@@ -101,6 +108,40 @@ def test_predictor_same_image_gives_equal_bits(tiny_checkpoint, precision):
 def test_predictor_odd_sizes_are_taken(predictor, size):
     found = predictor(np.zeros((*size, 3), np.uint8))
     assert (found.height, found.width) == size
+
+
+@pytest.mark.parametrize("size", [(2, 2), (2, 40), (3, 57), (5, 100), (300, 17), (101, 63)])
+def test_predictor_pyramid_odd_sizes_are_taken(pyramid, size):
+    """Sides below the stride once they are resized as well: a 100x5 image has three rows then."""
+    image = np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8)
+    found = pyramid(image)
+    assert (found.height, found.width) == size
+    assert found.masks.shape[1:] == size and np.isfinite(found.scores).all()
+
+
+def test_predictor_pyramid_batch_equals_single_images(pyramid):
+    """Up to the rounding of the convolutions: mirrored images are another batch."""
+    images = [SyntheticScenes(0).sample(n).image[:99, :130] for n in range(2)]
+    for together, image in zip(pyramid.predict(images, 0.2), images, strict=True):
+        alone = pyramid(image, 0.2)
+        assert len(alone) > 3 and np.array_equal(together.instances.labels, alone.labels)
+        np.testing.assert_allclose(together.instances.scores, alone.scores, atol=1e-4)
+        assert (together.instances.masks != alone.masks).mean() < 1e-3
+
+
+@pytest.mark.parametrize("precision", ["bf16", "fp16"])
+def test_predictor_pyramid_computes_in_its_precision(pyramid_checkpoint, pyramid, precision):
+    rounded = fcis_ros.Predictor.from_checkpoint(pyramid_checkpoint, device="cpu", precision=precision)
+    dtypes = {parameter.dtype for parameter in rounded.model.parameters()}
+    assert dtypes == {{"bf16": torch.bfloat16, "fp16": torch.float16}[precision]}
+    image = SyntheticScenes(0).sample(3).image[:99, :130]
+    with torch.inference_mode():
+        image_tensor = preprocess(image, pyramid.config)[0]
+        exact, found = pyramid.model.dense(image_tensor), rounded.model.dense(image_tensor.to(*dtypes))
+    for name in ("logits", "deltas", "score_maps", "box_maps"):
+        a, b = getattr(exact, name), getattr(found, name).float()
+        assert (a - b).abs().max() <= 0.1 * a.abs().max(), name
+    assert len(rounded(image)) > 0
 
 
 def test_predict_no_image_or_a_bad_one_computes_nothing(predictor):

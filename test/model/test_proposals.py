@@ -26,6 +26,12 @@ def test_base_anchors_equal_the_released_models(scales, expected):
     assert base_anchors(config(anchor_scales=scales)).tolist() == expected
 
 
+def test_base_anchors_at_stride_8_are_in_its_units_around_its_cell():
+    """Scale 4 is 32 pixels here, around 3.5; the sides of the other ratios are rounded as for stride 16."""
+    anchors = base_anchors(config(stride=8, anchor_scales=(4,))).tolist()
+    assert anchors == [[-18, -8, 25, 15], [-12, -12, 19, 19], [-8, -20, 15, 27]]  # 44x24, 32x32 and 24x48
+
+
 def outputs(anchors: int, height: int, width: int):
     return torch.zeros(2 * anchors, height, width), torch.zeros(4 * anchors, height, width)
 
@@ -46,6 +52,15 @@ def test_propose_best_anchor_is_first_and_clipped():
     # The 64x64 anchor around cell (0, 2) is centred at x = 39.5, y = 7.5.
     assert proposals.boxes[0].tolist() == [8, 0, 63, 39]
     assert proposals.scores[0] == torch.sigmoid(torch.tensor(5.0))
+
+
+def test_propose_at_stride_8_has_a_proposal_every_eight_pixels():
+    settings = config(stride=8, anchor_scales=(4,), anchor_ratios=(1.0,), rpn_nms=1.0)
+    logits, deltas = outputs(1, 3, 4)
+    logits[1, 0, 2] = 5
+    # 23x31 pixels: 2x3 of the 3x4 cells propose; the best anchor, of 32x32, is around x = 19.5, y = 3.5.
+    proposals = propose(logits, deltas, base_anchors(settings), 23, 31, settings)
+    assert count(proposals) == 6 and proposals.boxes[0].tolist() == [4, 0, 30, 19]
 
 
 def test_propose_partial_last_row_and_column_are_left_out():

@@ -23,6 +23,11 @@ def test_slide_windows_by_hand():
     ]  # fmt: skip
 
 
+def test_slide_at_stride_8_steps_are_eight_pixels():
+    windows = slide(64, 80, dataclasses.replace(CONFIG, stride=8, window_scales=(1.0,)))
+    assert windows[:, 0].tolist() == [0, 8, 16]
+
+
 def test_slide_levels_scale_windows_and_steps():
     windows = slide(64, 64, CONFIG)
     assert windows[0].tolist() == [0, 0, 63, 63] and len(windows) == 1 + 5 * 5
@@ -34,6 +39,14 @@ def test_slide_windows_larger_than_the_level_are_cut_off(size):
     windows = slide(*size, dataclasses.replace(CONFIG, window_scales=(0.25, 1.0)))
     assert windows[0].tolist() == [0, 0, min(size[1], 256) - 1, min(size[0], 256) - 1]
     assert (windows[:, 2] < size[1]).all() and (windows[:, 3] < size[0]).all() and (windows[:, 2:] >= windows[:, :2]).all()
+
+
+def test_propose_windows_at_stride_8_equal_those_at_stride_16_at_twice_the_size():
+    maps = torch.randn(1, 4 * 4 * 2, 6, 8, generator=torch.Generator().manual_seed(0))
+    small = propose_windows(maps, 48, 64, dataclasses.replace(CONFIG, stride=8, window=32))
+    large = propose_windows(maps, 96, 128, CONFIG)
+    assert torch.equal(small.scores, large.scores) and small.scores.unique().numel() > 3
+    assert torch.equal(small.boxes * 2 + torch.tensor([0, 0, 1, 1]), large.boxes)
 
 
 @pytest.mark.parametrize("assemble", ["grid", "native"])

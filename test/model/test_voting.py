@@ -58,6 +58,19 @@ def test_category_masks_average_probabilities_of_the_voted_class():
     assert found.labels.tolist() == [1, 1] and found.boxes.tolist() == [[10, 10, 14, 14], [0, 0, 4, 3]]
 
 
+def test_category_masks_at_stride_8_equal_those_at_stride_16_at_twice_the_size():
+    """Pixels 2a to 2c + 1 at stride 16 are the same part of the maps as pixels a to c at stride 8."""
+    rois = torch.tensor([[0.0, 0, 0, 13, 13], [0, 3, 0, 17, 9], [0, 10, 10, 13, 13]])
+    twice = rois * 2 + torch.tensor([0, 0, 0, 1, 1])
+    score_maps = torch.randn(1, 8, 2, 3, generator=torch.Generator().manual_seed(0))
+    masks = []
+    for stride, boxes in ((8, rois), (16, twice)):
+        config = dataclasses.replace(CONFIG, voting="category", stride=stride)
+        votes = assign_votes(FusedRois(BOXES, SCORES, torch.ones(3, 4, 4)), ORIGINAL, config, 0.5)
+        masks.append(category_masks(votes, boxes, score_maps, config)[1])
+    assert torch.equal(*masks) and masks[0].unique().numel() > 5
+
+
 def test_vote_boxes_are_in_the_original_image():
     found = run(scale=2.0, size=(10, 10))
     assert found.boxes[0].tolist() == [5, 5, 7, 7]  # last pixel 13/2 = 6.5, rounded half to even

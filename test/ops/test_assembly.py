@@ -62,8 +62,22 @@ def test_box_deltas_counting_maps_are_mean_over_bins(module):
     assert deltas.tolist() == [[6, 7, 8, 9]]  # channels 0, 4, 8 and 12 are the bins of dx
 
 
-def geometry_of(operator: str, bins: int, size: int) -> tuple[int, ...]:
-    return (bins, 16) if operator in ("patent_class_logits", "patent_box_deltas") else (bins, size, 16)
+def geometry_of(operator: str, bins: int, size: int, stride: int = 16) -> tuple[int, ...]:
+    return (bins, stride) if operator in ("patent_class_logits", "patent_box_deltas") else (bins, size, stride)
+
+
+@EACH_OPERATOR
+def test_operators_at_stride_8_give_those_of_stride_16_for_rois_of_half_the_size(kernels, operator):
+    """Pixels 2a to 2c + 1 at stride 16 are the same part of the maps as pixels a to c at stride 8."""
+    maps, rois = random_maps(operator), random_rois()
+    rois[:, 1:] = (rois[:, 1:] / 2).round()  # of the 56x72 image that the maps are of at stride 8
+    twice = torch.cat([rois[:, :1], 2 * rois[:, 1:3], 2 * rois[:, 3:] + 1], dim=1)
+    arguments = arguments_of(operator, 4, len(rois))
+    halves, wholes = (
+        getattr(kernels, operator)(maps, boxes, *arguments, *geometry_of(operator, 3, 9, stride))
+        for boxes, stride in ((rois, 8), (twice, 16))
+    )
+    assert torch.equal(halves, wholes) and halves.count_nonzero() > len(halves)
 
 
 def value_and_gradient(kernels, operator, maps, rois, arguments, bins, size):

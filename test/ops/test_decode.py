@@ -32,6 +32,13 @@ def test_decode_anchors_two_cells_match_hand_calculation(module):
 
 
 @BOTH
+def test_decode_anchors_at_stride_8_are_eight_pixels_apart(module):
+    deltas, logits, anchors = torch.zeros(4, 2, 2), torch.zeros(2, 2, 2), torch.tensor([[2.0, 2, 5, 5]])
+    boxes, _ = module.decode_anchors(logits, deltas, anchors, 8, 16, 16, 1.0)
+    assert boxes.tolist() == [[2, 2, 5, 5], [10, 2, 13, 5], [2, 10, 5, 13], [10, 10, 13, 13]]
+
+
+@BOTH
 def test_decode_rois_one_roi_matches_hand_calculation(module):
     rois, deltas = torch.tensor([[1.0, 4, 4, 11, 11]]), torch.tensor([[5.0, -5.0, 0, 0]])
     # 5 * 0.1 sides of 8 pixels to the right and up, where the image ends.

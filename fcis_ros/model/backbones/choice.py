@@ -10,4 +10,4 @@ from fcis_ros.model.backbones.resnet import ResNet
 
 def make_backbone(config: ModelConfig) -> Backbone:
     """Makes the backbone of a configuration, with random weights."""
-    return EfficientNetLite(config) if config.backbone.startswith("efficientnet_lite") else ResNet(config)
+    return ResNet(config) if config.is_resnet else EfficientNetLite(config)

@@ -92,7 +92,7 @@ class ResNet(Backbone):
     """Maps [N, 3, H, W] to conv3, conv4 and conv5.
 
     A stage that keeps the resolution dilates all its 3x3 convolutions, the first one as well (section 3.1; [0032]). Padding is
-    symmetric, so the centre of cell 0 is pixel 0 at every stride.
+    symmetric, so the centre of cell 0 is pixel 0 at every stride, or pixel 2 where the pooling has no padding.
     """
 
     def __init__(self, config: ModelConfig):
@@ -112,7 +112,7 @@ class ResNet(Backbone):
                 layers[str(i)] = block(inputs, channels << depth, wanted // stride, dilation, config.stride_in_1x1)
                 inputs, stride = (channels << depth) * block.expansion, wanted
             stages.append(nn.Sequential(layers))
-            levels.append(FeatureLevel(stride, inputs, 0.0))
+            levels.append(FeatureLevel(stride, inputs, 2.0 if ceil else 0.0))
         self.layer1, self.layer2, self.layer3, self.layer4 = stages
         self.levels = levels[1], levels[2], levels[3]
         for module in self.modules():

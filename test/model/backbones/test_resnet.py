@@ -9,7 +9,6 @@ import torch
 from torch import nn
 
 from fcis_ros.config import ModelConfig
-from fcis_ros.model.backbones.backbone import fold_batch_norm
 from fcis_ros.model.backbones.resnet import PointwiseConv2d, ResNet
 
 # One image through a narrow network and back; glibc's checking allocator ends a process that wrote beyond the end of a block.
@@ -43,14 +42,14 @@ def test_resnet_parameters_equal_torchvisions(name, parameters):
     assert sum(p.numel() for p in model.parameters()) == parameters
 
 
-def test_resnet_strides_are_16_and_pool1_conventions_differ():
+def test_resnet_strides_are_8_and_16_and_pool1_conventions_differ():
     image = torch.randn(1, 3, 600, 1000, generator=torch.Generator().manual_seed(0))
     a, b = resnet(backbone="resnet18", pool1="pad0_ceil"), resnet(backbone="resnet18", pool1="pad1_floor")
     b.load_state_dict(a.state_dict())
     with torch.no_grad():
         maps = [model(image) for model in (a, b)]
-    assert [(c4.shape, c5.shape) for c4, c5 in maps] == [((1, 32, 38, 63), (1, 64, 38, 63))] * 2
-    assert not torch.allclose(maps[0][0], maps[1][0])
+    assert [[level.shape for level in found] for found in maps] == [[(1, 16, 75, 125), (1, 32, 38, 63), (1, 64, 38, 63)]] * 2
+    assert not torch.allclose(maps[0][1], maps[1][1])
 
 
 def test_resnet_bottlenecks_have_strides_and_dilations_of_the_configuration():
@@ -60,23 +59,51 @@ def test_resnet_bottlenecks_have_strides_and_dilations_of_the_configuration():
         assert [block.conv2.dilation for block in model.layer4] == [(2, 2)] * 3
 
 
-@pytest.mark.parametrize("name", ["resnet18", "resnet50"])
-def test_fold_batch_norm_keeps_the_function(name):
-    generator = torch.Generator().manual_seed(0)
-    model = resnet(backbone=name)
-    for module in model.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            module.running_mean.normal_(generator=generator)
-            module.running_var.uniform_(0.5, 2, generator=generator)
-            module.weight.data.uniform_(0.5, 1.5, generator=generator)
-    image = torch.randn(1, 3, 64, 96, generator=generator)
+@pytest.mark.parametrize(("backbone", "stride_in_1x1"), [("resnet18", True), ("resnet50", True), ("resnet50", False)])
+def test_resnet_stride_8_has_the_values_of_stride_16_between_others(backbone, stride_in_1x1):
+    """The hole algorithm, for odd sizes as well: every second cell sees what a cell of the strided network sees.
+
+    But for the 3x3 convolution that had the stride: it is dilated like those behind it, so that here its middle alone is read.
+    """
+    torch.manual_seed(0)
+    few, many = (resnet(backbone=backbone, stride_in_1x1=stride_in_1x1, stride=stride) for stride in (16, 8))
+    weights = few.state_dict()
+    if backbone == "resnet18" or not stride_in_1x1:
+        strided = weights["layer3.0.conv1.weight" if backbone == "resnet18" else "layer3.0.conv2.weight"]
+        strided[:, :, [0, 0, 0, 1, 1, 2, 2, 2], [0, 1, 2, 0, 2, 0, 1, 2]] = 0
+    many.load_state_dict(weights)
+    image = torch.randn(1, 3, 70, 100)
     with torch.no_grad():
-        before = model(image)
-        fold_batch_norm(model)
-        after = model(image)
-    assert not any(isinstance(m, nn.BatchNorm2d) for m in model.modules())
-    for a, b in zip(before, after, strict=True):
-        assert torch.allclose(a, b, rtol=1e-3, atol=1e-3 * float(a.abs().max()))
+        (few3, *strided_maps), (many3, *dilated_maps) = few(image), many(image)
+    assert torch.equal(few3, many3)
+    for strided_map, dilated_map in zip(strided_maps, dilated_maps, strict=True):
+        assert dilated_map.shape[2:] == many3.shape[2:]
+        torch.testing.assert_close(dilated_map[:, :, ::2, ::2], strided_map, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("pool1", ["pad0_ceil", "pad1_floor"])
+@pytest.mark.parametrize(("stride", "features"), [(16, "c5"), (8, "c5"), (16, "pyramid")])
+def test_resnet_centres_of_cells_are_where_levels_say(pool1, stride, features):
+    """Convolutions pass on the middle of what they see, the pooling the mean, so a column of a slope shows a cell's centre."""
+    model = resnet(backbone="resnet18", pool1=pool1, stride=stride, features=features)
+    model.maxpool = nn.AvgPool2d(3, 2, model.maxpool.padding, model.maxpool.ceil_mode)
+    slope = torch.arange(100.0, dtype=torch.float64).expand(1, 3, 70, 100)
+    with torch.no_grad():
+        for module in model.double().modules():
+            if isinstance(module, nn.Conv2d):
+                middle = module.kernel_size[0] // 2
+                module.weight.zero_()[..., middle, middle] = 1 / module.in_channels
+        for level, cells, unit in zip(model.levels, model(slope), model(torch.ones_like(slope)), strict=True):
+            columns = (cells / unit)[0, 0, 2, 1:-1]
+            expected = level.centre + level.stride * torch.arange(1.0, len(columns) + 1, dtype=torch.float64)
+            assert len(columns) and level.channels == cells.shape[1]
+            torch.testing.assert_close(columns, expected)
+
+
+def test_resnet_stages_hold_every_parameter_once():
+    model = resnet(backbone="resnet50")
+    listed = [id(parameter) for stage in model.stages() for module in stage for parameter in module.parameters()]
+    assert len(model.stages()) == 5 and sorted(listed) == sorted(map(id, model.parameters()))
 
 
 @pytest.mark.parametrize("stride", [1, 2])

@@ -7,7 +7,7 @@ from params_writer import SMALL, small_released, write_params
 
 from fcis_ros.config import ModelConfig
 from fcis_ros.errors import InputError
-from fcis_ros.model.backbone import ResNet
+from fcis_ros.model.backbones.resnet import ResNet
 from fcis_ros.model.fcis import FCIS
 from fcis_ros.model.weights_import import mxnet_params, released
 
