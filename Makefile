@@ -37,10 +37,11 @@ demo: setup
 	@$(RUN) -m fcis_ros demo $${ANNOTATIONS:+--annotations="$$ANNOTATIONS"} $${RATE:+--rate="$$RATE"} --out="$$OUT" \
 		-- $${INPUT:+"$$INPUT"}
 
-# A test of ROS or Ray that cannot run is a failure here, because set-up has installed both.
+# A test of ROS, Ray or pretrained weights that cannot run is a failure here, because set-up has installed all three.
 # One worker per core, at most four; the tests of a file stay together, because they share costly fixtures.
 export FCIS_REQUIRE_ROS := 1
 export FCIS_REQUIRE_FLEET := 1
+export FCIS_REQUIRE_PRETRAINED := 1
 PARALLEL := -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 # Six minutes on two cores. Tests marked `slow` are left out and counted in the last line.
@@ -102,10 +103,11 @@ lint: setup
 	find csrc include examples test benchmarks -name '*.h' -o -name '*.hpp' -o -name '*.cpp' -o -name '*.cu' | \
 		xargs .venv/bin/clang-format --dry-run --Werror
 
-# CAMVID: a folder with train/, val/ and their instances_*.json. Resumes an interrupted run.
+# CAMVID: a folder with train/, val/ and their instances_*.json. Starts from ImageNet weights, which set-up has installed; resumes an
+# interrupted run.
 CAMVID ?= ../shared/data/camvid
 train-road: setup
-	$(RUN) -m fcis_ros train --config config/train_road.json --out runs/train-road \
+	$(RUN) -m fcis_ros train --config config/train_road.json --init efficientnet_lite0 --out runs/train-road \
 		--annotations $(CAMVID)/instances_train.json --images $(CAMVID)/train \
 		--eval-annotations $(CAMVID)/instances_val.json --eval-images $(CAMVID)/val --eval-limit 101 --resume auto
 

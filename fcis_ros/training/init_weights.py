@@ -16,13 +16,14 @@ from fcis_ros.findings import listing
 from fcis_ros.model.checkpoint import SCORE_LAYER, in_order, open_tensors, read_metadata, stored_shape
 from fcis_ros.model.fcis import FCIS
 from fcis_ros.ops.layout import padded_classes
-from fcis_ros.training.pretrained import INPUT, PACKAGES, Pretrained, find_pretrained, read_pretrained
+from fcis_ros.training.pretrained import INPUT, PACKAGES, Pretrained, find_pretrained, original_names, read_pretrained
 
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 LISTED = 3  # maximum number of tensor names in a line
 COUNTER = "num_batches_tracked"  # BatchNorm's; nothing reads it, and older files lack it
 # Settings that must be equal for weights to keep their meaning. torchvision normalises to 0..1 first, which is folded in here.
 INPUT_AND_STRIDES = ("mean", "std", "pool1", "stride_in_1x1")
+LAYERS_OF = {"pool1": "backbone.layer1.", "stride_in_1x1": ".conv3."}  # only these have their meaning from the setting
 TORCHVISION = {
     "mean": (123.675, 116.28, 103.53), "std": (58.395, 57.12, 57.375), "pool1": "pad1_floor", "stride_in_1x1": False,
 }  # fmt: skip
@@ -51,13 +52,21 @@ class _Stored:
     version: str = ""
 
 
-def find_weights(text: str) -> Path | Pretrained:
-    """Returns the weights that ``--init`` names: a backbone of ``pretrained.PACKAGES``, or the path of a file.
+def find_weights(text: str, config: ModelConfig) -> Path | Pretrained:
+    """Returns the weights that ``--init`` names.
+
+    Args:
+        text: name of a backbone of ``pretrained.PACKAGES``, or the path of a file.
+        config: configuration of the model that is initialised.
 
     Raises:
-        InputError: the backbone's package is not installed.
+        InputError: the backbone is not the model's, or its package is not installed.
     """
-    return find_pretrained(text) if text in PACKAGES else Path(text)
+    if text not in PACKAGES:
+        return Path(text)
+    if text != config.backbone:  # many shapes of the others are equal
+        raise InputError(f"--init {text}: the model's backbone is {config.backbone}")
+    return find_pretrained(text)
 
 
 def initialise(model: FCIS, source: Path | Pretrained) -> list[str]:
@@ -69,7 +78,7 @@ def initialise(model: FCIS, source: Path | Pretrained) -> list[str]:
     Args:
         model: a new model, changed in place.
         source: a checkpoint of this project; or a ``.safetensors`` file with torchvision's names, from torchvision itself or
-            from ``fcis import-weights``, or a package's weights, which become the backbone.
+            from ``fcis import-weights``, or a package's weights of the model's backbone, which become the backbone.
 
     Returns:
         Lines to print: tensors taken, tensors that start fresh with the reason, tensors not used, and settings that differ
@@ -79,7 +88,7 @@ def initialise(model: FCIS, source: Path | Pretrained) -> list[str]:
         InputError: the file is missing, damaged or of another kind, no tensor fits, or a fitting tensor has values that are
             not finite floating-point numbers.
     """
-    stored = _read_package(source, model.config) if isinstance(source, Pretrained) else _open_file(source, model.config)
+    stored = _read_package(source) if isinstance(source, Pretrained) else _open_file(source, model.config)
     wanted = {name: value for name, value in model.state_dict().items() if not name.endswith(COUNTER)}
     theirs, fresh = stored.config, _unfit(wanted, stored, model.config)
     taken = {}
@@ -119,12 +128,12 @@ def _open_file(path: Path, ours: ModelConfig) -> _Stored:
     return _Stored(path, by_ours, shapes, file.get_tensor, settings, theirs, about.get("format_version", ""))
 
 
-def _read_package(source: Pretrained, ours: ModelConfig) -> _Stored:
-    if source.backbone != ours.backbone:  # many shapes of the others are equal
-        raise InputError(f"--init {source.backbone}: the model's backbone is {ours.backbone}")
-    tensors = read_pretrained(source)
+def _read_package(source: Pretrained) -> _Stored:
+    names, tensors = original_names(source.backbone), read_pretrained(source)
+    by_ours = {f"backbone.{name}": names[name] for name in tensors}
     shapes = {f"backbone.{name}": tuple(tensor.shape) for name, tensor in tensors.items()}
-    return _Stored(source.path, {f"backbone.{name}": name for name in tensors}, shapes, tensors.__getitem__, dict(INPUT))
+    stored = {names[name]: tensor for name, tensor in tensors.items()}
+    return _Stored(source.path, by_ours, shapes, stored.__getitem__, dict(INPUT))
 
 
 def _unfit(wanted: dict[str, Tensor], stored: _Stored, ours: ModelConfig) -> dict[str, str]:
@@ -166,8 +175,8 @@ def _copy_classes(value: Tensor, ours: ModelConfig, tensor: Tensor, theirs: Mode
 def _checked(stored: _Stored, name: str, dtype: torch.dtype) -> Tensor:
     tensor, stored_name = stored.tensor(stored.names[name]), stored.names[name]
     if dtype.is_floating_point and tensor.dtype not in FLOATS:
-        kinds = ", ".join(str(kind).removeprefix("torch.") for kind in (tensor.dtype, *FLOATS))
-        raise InputError(f"{stored.path}: {stored_name} is of type {kinds.replace(', ', ', not one of ', 1)}")
+        kind, *floats = (str(kind).removeprefix("torch.") for kind in (tensor.dtype, *FLOATS))
+        raise InputError(f"{stored.path}: {stored_name} is of type {kind}, not one of {', '.join(floats)}")
     tensor = tensor.to(dtype)
     if not torch.isfinite(tensor).all():
         raise InputError(f"{stored.path}: {stored_name} holds values that are not finite")
@@ -187,7 +196,7 @@ def _warnings(taken: dict[str, Tensor], settings: dict[str, Any], ours: ModelCon
     """Returns a line for every setting that differs from that of the weights' training."""
     lines = []
     for name, value in settings.items():
-        if value != getattr(ours, name) and (name != "stride_in_1x1" or any(".conv3." in other for other in taken)):
+        if value != getattr(ours, name) and any(LAYERS_OF.get(name, "") in other for other in taken):
             lines.append(f"  warning: trained with {name} {_text(value)}, the model has {_text(getattr(ours, name))}")
     return lines
 

@@ -67,7 +67,7 @@ def train(
         init: weights to start from (``init_weights.initialise``, whose lines are printed); None: random weights.
         held_out: annotated images on which the averaged model is evaluated every ``eval_every`` steps; None: no evaluation.
         resume: whether to continue from the state in ``out``. Configuration, data and ``init`` must be those of the run; only
-            ``steps`` may have changed, and the milestones, fractions of it, move along.
+            ``steps`` may have changed, and the schedule, fractions of it, moves along.
         workers: number of processes that make the batches, which do not depend on it; 0: this process makes them.
         processes: processes that train together, each with different ``batches`` and the same ``out``; the first one writes.
 

@@ -115,15 +115,23 @@ def changes(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
     """Returns the differences between two identities in what a run uses, as ``differences`` does.
 
     A file of annotations that was repaired, or written anew, describes the same run if the images that are used, and their
-    objects, are the same.
+    objects, are the same. Of the chain of initial weights the first link is compared, whose digest covers the others.
     """
-    old, new = ({**part, "data": _used(part.get("data"))} for part in (before, now))
+    old, new = ({**part, "data": _used(part.get("data")), "init": _first_link(part.get("init"))} for part in (before, now))
     return differences(old, new)
 
 
 def _used(data: Any) -> Any:
     described = ("annotations", "annotations_sha256", "excluded", "findings")
     return {key: value for key, value in data.items() if key not in described} if isinstance(data, dict) else data
+
+
+def _first_link(init: Any) -> Any:
+    if not isinstance(init, list) or not init or not isinstance(init[0], dict):
+        return init
+    link = dict(init[0])
+    about = link.pop("provenance", None)
+    return {**link, **about} if isinstance(about, dict) and "package" in about else link
 
 
 def differences(before: Any, now: Any, name: str = "") -> list[str]:

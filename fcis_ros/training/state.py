@@ -106,7 +106,7 @@ def load_state(path: Path, config: TrainConfig, device: torch.device) -> RunStat
         state.average.module.load_state_dict(part("average"))
         parameters = dict(state.model.named_parameters())
         for key, value in part("optimizer").items():
-            kind, name = key.split(".", 1)
+            kind, _, name = key.partition(".")
             like = parameters[name] if value.ndim else value  # AdamW counts its steps in scalars
             state.optimizer.state[parameters[name]][kind] = torch.empty_like(like).copy_(value)
     except (RuntimeError, KeyError):
@@ -123,6 +123,7 @@ def _about(path: Path, file: safe_open) -> dict[str, Any]:
             raise ValueError
     except (KeyError, TypeError, ValueError):
         raise InputError(f"{path}: not the state of a training run of this version") from None
-    if about.get("format") != FORMAT_VERSION:
-        raise InputError(f"{path}: of an earlier release, whose weights have another order; --init takes the run's checkpoint")
+    momentum_alone = any(name.startswith("momentum.") for name in file.keys())  # before there was another optimiser than SGD
+    if about.get("format") != FORMAT_VERSION or momentum_alone:
+        raise InputError(f"{path}: of an earlier release, whose states differ; --init takes the run's checkpoint")
     return about

@@ -74,8 +74,8 @@ class TrainConfig:
         lr: peak learning rate.
         warmup: number of steps over which the rate rises linearly from 0.
         warmup_rate: constant fraction of ``lr`` during the warm-up (0.1 in the released COCO recipe); None: linear.
-        schedule: ``steps``, divisions by ten at the milestones, as released; or ``cosine``, half a cosine down to 0 at the last
-            step, which needs no milestones to be found.
+        schedule: ``steps``, divisions by ten at the milestones, as released; or ``cosine``, half a cosine that reaches 0 after
+            the last step: for another number of steps there are no milestones to be found.
         milestones: fractions of ``steps`` at which the rate is divided by ten.
         momentum: momentum of SGD, decay of AdamW's mean of the gradients.
         weight_decay: decay of the convolutions' weights; biases and normalisation have none.
@@ -142,8 +142,12 @@ class TrainConfig:
                 raise InputError(f"training config: {name} {value!r} is not one of {', '.join(names)}")
         if self.frozen_stages > (stages := BACKBONES[self.model.backbone]):
             raise InputError(f"training config: frozen_stages must be one of 0 to {stages}, not {self.frozen_stages}")
-        if min(self.crop) < self.model.stride:
-            raise InputError(f"training config: crop must be at least the model's stride, {self.model.stride}, not {self.crop}")
+        if self.optimizer == "adamw" and self.momentum == 1:
+            raise InputError("training config: momentum must be below 1 for adamw, not 1")
+        if self.schedule == "cosine" and self.milestones != TrainConfig.milestones:
+            raise InputError("training config: milestones have no effect with schedule cosine")
+        if min(self.crop) < (least := max(self.model.level_strides)):
+            raise InputError(f"training config: crop must be at least the largest stride, {least}, not {self.crop}")
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "TrainConfig":

@@ -16,17 +16,19 @@ from fcis_ros.files import sha256
 
 def test_inspect_checkpoint_facts_are_those_of_the_file(model, tmp_path):
     data = {"annotations": "road.json", "images": 3, "findings": [{"source": "a", "text": "b", "lost": True}]}
-    path = damaged(model, tmp_path / "trained.safetensors", provenance=json.dumps({"steps": 7, "data": data, "init": []}))
+    about = {"steps": 7, "data": data, "init": [{"file": "first.safetensors", "sha256": "0", "provenance": None}]}
+    path = damaged(model, tmp_path / "trained.safetensors", provenance=json.dumps(about))
     inspection = inspect_checkpoint(path)
     tensors = safetensors.torch.load_file(path)
     assert inspection.facts["classes"] == ["car", "pedestrian", "bicyclist"]
     assert (inspection.facts["sha256"], inspection.facts["trained for steps"]) == (sha256(path), 7)
+    assert inspection.facts["initial weights"] == "first.safetensors"
     assert inspection.facts["trained on"] == "3 images of road.json" and inspection.facts["findings of its training"] == 1
     assert 0.9 * sum(tensor.numel() for tensor in tensors.values()) < inspection.facts["parameters"]
     assert inspection.uses["predict, evaluate, evaluate-bag, demo, node"].startswith("runs on ")
 
 
-@pytest.mark.parametrize("provenance", ["{}", '{"data": 3, "steps": [1]}', '{"data": {"findings": 3}, "init": {}}'])
+@pytest.mark.parametrize("provenance", ["{}", '{"data": 3, "steps": [1], "init": [3]}', '{"data": {"findings": 3}, "init": 7}'])
 def test_inspect_checkpoint_any_provenance_is_described(model, tmp_path, provenance):
     json.dumps(dict(inspect_checkpoint(damaged(model, tmp_path / "odd.safetensors", provenance=provenance)).facts))
 
@@ -57,6 +59,8 @@ def test_inspect_training_config_says_what_train_would_do(tmp_path):
     inspection = inspect_training_config(path)
     assert inspection.facts["images in all"] == 60 and inspection.facts["rendered images"] == "50%"
     assert inspection.uses["train"].startswith("computes on ")
+    path.write_text(json.dumps({"model": CONFIG.to_dict(), "steps": 30, "frozen_stages": 1}))
+    assert "; frozen_stages 1 needs --init: random weights would" in inspect_training_config(path).uses["train"]
     others = {**CONFIG.to_dict(), "class_names": ["forklift"]}
     path.write_text(json.dumps({"model": others, "steps": 30}))
     assert "needs --annotations and --synthetic 0" in inspect_training_config(path).uses["train"]

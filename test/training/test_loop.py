@@ -136,11 +136,15 @@ def test_train_same_seed_gives_equal_bits_with_and_without_workers(tmp_path):
     assert not torch.equal(*(tensors(path)["backbone.conv1.weight"] for path in (paths[0], paths[2])))
 
 
-@pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_train_killed_and_resumed_equals_an_uninterrupted_run(tmp_path, monkeypatch, precision):
-    """To the bit: weights, average, momentum; and no row of the log is missing or duplicated."""
+@pytest.mark.parametrize(
+    ("precision", "changes"),
+    [("fp32", {}), ("bf16", {"optimizer": "adamw", "schedule": "cosine", "lr": 0.001, "backbone_lr": 0.2, "frozen_stages": 1})],
+    ids=["sgd", "adamw"],
+)
+def test_train_killed_and_resumed_equals_an_uninterrupted_run(tmp_path, monkeypatch, precision, changes):
+    """To the bit: weights, average, the optimiser's averages; and no row of the log is missing or duplicated."""
     monkeypatch.setattr(loop, "LOG_EVERY", 1)
-    settings = config(steps=9, precision=precision)
+    settings = config(steps=9, precision=precision, **changes)
     start(tmp_path / "straight", settings)
     start_and_kill(tmp_path / "killed", settings, 5, monkeypatch)
     assert [row["step"] for row in rows(tmp_path / "killed")] == [1, 2, 3, 4, 5]

