@@ -102,4 +102,5 @@ def may_fuse_on_cpu(conv: nn.Conv2d, x: Tensor) -> bool:
 def fits(conv: nn.Conv2d) -> bool:
     """Returns whether a convolution can be fused in the current mode of PyTorch."""
     inference = not torch.is_grad_enabled() and not torch.compiler.is_compiling()
-    return inference and conv.bias is not None and conv.in_channels % MULTIPLE == conv.out_channels % MULTIPLE == 0
+    channels_fit = conv.groups == 1 and conv.in_channels % MULTIPLE == conv.out_channels % MULTIPLE == 0
+    return inference and conv.bias is not None and channels_fit

@@ -111,8 +111,8 @@ class EfficientNetLite(Backbone):
         self.levels = fine, middle, coarse
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
-                mode = "fan_out" if module.groups == 1 else "fan_in"  # PyTorch multiplies the former by the number of groups
-                nn.init.kaiming_normal_(module.weight, mode=mode, nonlinearity="relu")
+                # PyTorch multiplies the outgoing connections of a channel by the number of groups.
+                nn.init.kaiming_normal_(module.weight, mode="fan_out" if module.groups == 1 else "fan_in", nonlinearity="relu")
 
     def stages(self) -> list[list[nn.Module]]:
         return [[self.stem], *([stage] for stage in self.blocks)]
