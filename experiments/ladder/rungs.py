@@ -43,11 +43,11 @@ RUNGS = {
     "rendered 25 %": Rung(recipe={"synthetic": 0.25}),
     "rendered 50 %": Rung(recipe={"synthetic": 0.5}),
     "COCO photos": Rung(photos=True),
-    "512 px": Rung(
-        model={"short_side": 512, "max_side": 910, "anchor_scales": [2.4, 4.8, 9.6, 19.2]}, recipe={"crop": (356, 462)}
+    "572 px": Rung(
+        model={"short_side": 572, "max_side": 1017, "anchor_scales": [2.65, 5.3, 10.6, 21.2]}, recipe={"crop": (412, 508)}
     ),
     "640 px": Rung(
-        model={"short_side": 640, "max_side": 1138, "anchor_scales": [3.0, 6.0, 12.0, 24.0]}, recipe={"crop": (444, 576)}
+        model={"short_side": 640, "max_side": 1138, "anchor_scales": [3.0, 6.0, 12.0, 24.0]}, recipe={"crop": (444, 572)}
     ),
 }
 
