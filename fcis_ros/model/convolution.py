@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fcis_ros.model.same_convolution import SameConv2d
+from fcis_ros.model.same_convolution import convolve, padded_kernel
 
 MULTIPLE = 8  # of channels, for tensor cores; with three, cuDNN's fused 7x7 is slower than its parts (PyTorch issue 68506)
 _not_fused: set[tuple] = set()  # kinds of convolutions for which this process's cuDNN has no fused algorithm
@@ -60,13 +60,32 @@ def conv_norm_relu(conv: nn.Conv2d, norm: nn.Module, x: Tensor, shortcut: Tensor
     return F.relu(x if shortcut is None else x + shortcut, inplace=True)
 
 
-def conv_relu6(conv: nn.Conv2d, x: Tensor) -> Tensor:
-    """Computes min(relu(conv(x)), 6), [N, C', H', W'], of x [N, C, H, W]; on a CPU in one call."""
-    if not may_fuse_on_cpu(conv, x):
-        return F.relu6(conv(x), inplace=True)
-    weight = conv.kernel(x) if isinstance(conv, SameConv2d) else conv.weight
+def folded(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
+    """Returns weight and bias with which ``conv`` alone computes norm(conv(x)) with the stored statistics; differentiable."""
+    assert norm.running_mean is not None and norm.running_var is not None  # every network here tracks them
+    factor = norm.weight / torch.sqrt(norm.running_var + norm.eps)
+    return conv.weight * factor[:, None, None, None], norm.bias - norm.running_mean * factor
+
+
+def conv_relu6(conv: nn.Conv2d, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """Computes min(relu(conv(x)), 6) with a weight and a bias; on a CPU in one call where no gradient is needed.
+
+    Args:
+        conv: convolution whose geometry is used.
+        x: [N, C, H, W].
+        weight: weight in place of the convolution's.
+        bias: bias in place of the convolution's.
+
+    Returns:
+        [N, C', H', W'].
+    """
+    dtype = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else x.dtype
+    if not may_fuse_on_cpu(x, weight, bias, dtype):
+        return F.relu6(convolve(conv, x, weight, bias), inplace=True)
+    tensors = (tensor.to(dtype) for tensor in (x, padded_kernel(conv, weight, x), bias))
     geometry = (conv.padding, conv.stride, conv.dilation, conv.groups)
-    return torch.ops.mkldnn._convolution_pointwise(x, weight, conv.bias, *geometry, "hardtanh", [0.0, 6.0], "")
+    with torch.no_grad():
+        return torch.ops.mkldnn._convolution_pointwise(*tensors, *geometry, "hardtanh", [0.0, 6.0], "")
 
 
 def _in_parts(conv: nn.Conv2d, x: Tensor, shortcut: Tensor | None) -> Tensor:
@@ -89,14 +108,15 @@ def may_fuse(conv: nn.Conv2d, x: Tensor) -> bool:
     return x.is_cuda and fits(conv) and torch.backends.cudnn.enabled and torch.backends.cudnn.is_available()
 
 
-def may_fuse_on_cpu(conv: nn.Conv2d, x: Tensor) -> bool:
-    """Returns whether to fuse with ReLU6 on a CPU, for inference; its bounds commute with rounding: they cost no accuracy."""
-    if x.device.type != "cpu" or torch.is_grad_enabled() or torch.compiler.is_compiling() or conv.bias is None:
+def may_fuse_on_cpu(x: Tensor, weight: Tensor, bias: Tensor, dtype: torch.dtype) -> bool:
+    """Returns whether to fuse with ReLU6 on a CPU in a dtype; its bounds commute with rounding: they cost no accuracy."""
+    trained = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in (x, weight, bias))
+    if x.device.type != "cpu" or trained or torch.compiler.is_compiling():
         return False
     mkldnn = torch.backends.mkldnn
     if not (mkldnn.is_available() and mkldnn.enabled):
         return False
-    return x.dtype == torch.float32 or (x.dtype == torch.bfloat16 and torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    return dtype == torch.float32 or (dtype == torch.bfloat16 and torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
 def fits(conv: nn.Conv2d) -> bool:

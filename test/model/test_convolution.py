@@ -132,7 +132,7 @@ def test_conv_relu6_of_same_convolutions_equals_the_parts(dtype, length):
         conv.bias = nn.Parameter(torch.randn(8))
         conv = conv.to(dtype)
         with torch.inference_mode():
-            found, expected = convolution.conv_relu6(conv, x), F.relu6(conv(x))
+            found, expected = convolution.conv_relu6(conv, x, conv.weight, conv.bias), F.relu6(conv(x))
         assert found.dtype == dtype and (found.min(), found.max()) == (0, 6)
         torch.testing.assert_close(found, expected)
 

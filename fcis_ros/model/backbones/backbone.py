@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from fcis_ros.model.convolution import folded
+
 NOMINAL_STRIDES = (8, 16, 32)  # of conv3, conv4 and conv5 in a classifier
 
 
@@ -55,8 +57,7 @@ def fold_batch_norm(model: nn.Module) -> None:
         for (_, conv), (name, norm) in zip(children, children[1:], strict=False):
             if not (isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d)):
                 continue
-            assert norm.running_mean is not None and norm.running_var is not None  # every network here tracks them
-            factor = norm.weight.data / torch.sqrt(norm.running_var + norm.eps)
-            conv.weight.data *= factor[:, None, None, None]
-            conv.bias = nn.Parameter(norm.bias.data - norm.running_mean * factor)
+            with torch.no_grad():
+                weight, bias = folded(conv, norm)
+            conv.weight, conv.bias = nn.Parameter(weight), nn.Parameter(bias)
             setattr(module, name, nn.Identity())

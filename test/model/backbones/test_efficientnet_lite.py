@@ -20,6 +20,7 @@ from fcis_ros.model.backbones.backbone import fold_batch_norm
 from fcis_ros.model.backbones.efficientnet_lite import STAGES, ConvNorm, EfficientNetLite, InvertedBottleneck, scaled_channels
 from fcis_ros.model.checkpoint import blueprint
 from fcis_ros.model.precision import cast
+from fcis_ros.model.same_convolution import SameConv2d
 from fcis_ros.training.pretrained import find_pretrained, read_pretrained
 
 # Eight channels more in each stage: with equal ones a first block that keeps the resolution would have a shortcut.
@@ -162,3 +163,38 @@ def test_efficientnet_lite_stages_hold_every_parameter_once():
     model = narrow()
     listed = [id(parameter) for stage in model.stages() for module in stage for parameter in module.parameters()]
     assert len(model.stages()) == 8 and sorted(listed) == sorted(map(id, model.parameters()))
+
+
+@pytest.mark.parametrize("relu", [True, False])
+def test_conv_norm_kept_statistics_give_batch_norms_results_and_gradients(relu):
+    """Folded in each step: results and gradients of weight, scale and shift are those of the two layers, seed 0, fp32."""
+    torch.manual_seed(0)
+    for conv in (nn.Conv2d(8, 16, 1, bias=False), SameConv2d(8, 8, 5, stride=2, groups=8)):
+        layer = ConvNorm(conv, relu).train()
+        layer.norm.eval()
+        for tensor in (layer.norm.running_var, layer.norm.weight.data):
+            tensor.uniform_(0.5, 2)
+        layer.norm.running_mean.normal_()
+        x = torch.randn(2, 8, 9, 12).contiguous(memory_format=torch.channels_last)
+        expected = layer.norm(layer.conv(x))
+        expected = expected.clamp(0, 6) if relu else expected
+        found = layer(x)
+        torch.testing.assert_close(found, expected)
+        parameters = list(layer.parameters())
+        for one, other in zip(
+            torch.autograd.grad((found * found).sum(), parameters),
+            torch.autograd.grad((expected * expected).sum(), parameters),
+            strict=True,
+        ):
+            torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-4)
+
+
+def test_conv_norm_frozen_under_autocast_is_computed_in_bfloat16():
+    """Frozen layers of a network in training take the fused call where the CPU has it; they ask for no gradient."""
+    torch.manual_seed(0)
+    layer = ConvNorm(nn.Conv2d(8, 16, 1, bias=False)).requires_grad_(False).eval()
+    x = torch.randn(1, 8, 9, 12)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found = layer(x)
+    assert found.dtype == torch.bfloat16 and not found.requires_grad
+    torch.testing.assert_close(found.float(), layer(x), rtol=0.02, atol=0.02)
