@@ -6,6 +6,7 @@ After feature pyramid networks (Lin et al., CVPR 2017), but with one output map:
 It is beyond the patent, which reads the last convolution; what the heads compute from the map is the same.
 """
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -41,8 +42,10 @@ def enlarge(coarse: Tensor, like: Tensor, centre_first: bool) -> Tensor:
         centre_first: whether the centre of coarse cell i is that of fine cell 2i; otherwise it is that of cell 2i + 1.
     """
     height, width = coarse.shape[2:]
-    pad = (0, 1, 0, 1) if centre_first else (1, 0, 1, 0)
-    padded = F.pad(coarse, pad, mode="replicate")
+    edge = slice(-1, None) if centre_first else slice(0, 1)
+    order = 1 if centre_first else -1
+    padded = torch.cat([coarse, coarse[:, :, edge]][::order], dim=2)  # PyTorch 2.4 has no replicating pad of float16 on CPUs
+    padded = torch.cat([padded, padded[:, :, :, edge]][::order], dim=3)
     between = F.interpolate(padded, size=(2 * height + 1, 2 * width + 1), mode="bilinear", align_corners=True)
     between = between.to(like.dtype)  # CPU autocast interpolates in float32
     start = 0 if centre_first else 1
