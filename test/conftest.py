@@ -166,9 +166,8 @@ def shared_data() -> Path:
     return SHARED_DATA
 
 
-@pytest.fixture(scope="session")
-def tiny_checkpoint(tmp_path_factory) -> Path:
-    """An untrained model that is small and fast, and finds something in every image."""
+def save_untrained(path: Path, **settings) -> Path:
+    """Writes a checkpoint of random weights (seed 3) with small heads; returns its path."""
     import torch
 
     from fcis_ros.config import ModelConfig
@@ -176,30 +175,25 @@ def tiny_checkpoint(tmp_path_factory) -> Path:
     from fcis_ros.model.fcis import FCIS
 
     config = ModelConfig(
-        class_names=("car", "pedestrian", "bicyclist"), backbone="resnet18", width=8, reduced_channels=16, rpn_channels=16,
-        short_side=96, max_side=160, anchor_scales=(1.0, 2.0, 4.0), rpn_post_nms=30, max_instances=20,
+        class_names=("car", "pedestrian", "bicyclist"), reduced_channels=16, rpn_channels=16, anchor_scales=(1.0, 2.0, 4.0),
+        rpn_post_nms=30, max_instances=20, **settings,
     )  # fmt: skip
     torch.manual_seed(3)
-    path = tmp_path_factory.mktemp("model") / "tiny.safetensors"
     checkpoint.save(path, FCIS(config), {})
     return path
+
+
+@pytest.fixture(scope="session")
+def tiny_checkpoint(tmp_path_factory) -> Path:
+    """An untrained model that is small and fast, and finds something in every image."""
+    path = tmp_path_factory.mktemp("model") / "tiny.safetensors"
+    return save_untrained(path, backbone="resnet18", width=8, short_side=96, max_side=160)
 
 
 @pytest.fixture(scope="session")
 def pyramid_checkpoint(tmp_path_factory) -> Path:
     """An untrained EfficientNet-Lite with a pyramid at stride 8, for smaller images; finds something in every image."""
-    import torch
-
-    from fcis_ros.config import ModelConfig
-    from fcis_ros.model import checkpoint
-    from fcis_ros.model.fcis import FCIS
-
-    config = ModelConfig(
-        class_names=("car", "pedestrian", "bicyclist"), backbone="efficientnet_lite0", stride=8, features="pyramid",
-        pyramid_channels=16, mean=(127.0, 127.0, 127.0), std=(128.0, 128.0, 128.0), reduced_channels=16, rpn_channels=16,
-        short_side=33, max_side=56, anchor_scales=(1.0, 2.0, 4.0), rpn_post_nms=30, max_instances=20,
-    )  # fmt: skip
-    torch.manual_seed(3)
+    settings = {"backbone": "efficientnet_lite0", "stride": 8, "features": "pyramid", "pyramid_channels": 16}
+    normalisation = {"mean": (127.0, 127.0, 127.0), "std": (128.0, 128.0, 128.0)}
     path = tmp_path_factory.mktemp("model") / "pyramid.safetensors"
-    checkpoint.save(path, FCIS(config), {})
-    return path
+    return save_untrained(path, short_side=33, max_side=56, **settings, **normalisation)

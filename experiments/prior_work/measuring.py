@@ -19,8 +19,8 @@ from benchmarks.operators import resident_peak
 from benchmarks.patent import processor_medians
 from experiments.prior_work.heads import NAMES, Scale, make_head
 from experiments.prior_work.instance_fcn import InstanceFcn
-from fcis_ros.model.backbones.backbone import fold_batch_norm
 from fcis_ros.model.backbones.resnet import ResNet
+from fcis_ros.model.convolution import fold_batch_norm
 from fcis_ros.model.precision import convolving
 
 ROIS = (100, 300, 1000, 2000)

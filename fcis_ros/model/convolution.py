@@ -67,6 +67,19 @@ def folded(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
     return conv.weight * factor[:, None, None, None], norm.bias - norm.running_mean * factor
 
 
+def fold_batch_norm(model: nn.Module) -> None:
+    """Folds every BatchNorm2d, with its running statistics, into the convolution before it; for inference only."""
+    for module in model.modules():
+        children = list(module.named_children())
+        for (_, conv), (name, norm) in zip(children, children[1:], strict=False):
+            if not (isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d)):
+                continue
+            with torch.no_grad():
+                weight, bias = folded(conv, norm)
+            conv.weight, conv.bias = nn.Parameter(weight), nn.Parameter(bias)
+            setattr(module, name, nn.Identity())
+
+
 def conv_relu6(conv: nn.Conv2d, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """Computes min(relu(conv(x)), 6) with a weight and a bias; on a CPU in one call where no gradient is needed.
 

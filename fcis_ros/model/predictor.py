@@ -12,7 +12,7 @@ import torch
 from fcis_ros.config import ModelConfig
 from fcis_ros.image_checks import check_image
 from fcis_ros.model import checkpoint
-from fcis_ros.model.backbones.backbone import fold_batch_norm
+from fcis_ros.model.convolution import fold_batch_norm
 from fcis_ros.model.device import choose_device
 from fcis_ros.model.fcis import FCIS
 from fcis_ros.model.frame_graph import FrameGraphs

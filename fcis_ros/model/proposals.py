@@ -87,7 +87,7 @@ def propose(logits: Tensor, deltas: Tensor, anchors: Tensor, height: int, width:
 def best(candidates: Tensor, scores: Tensor, config: ModelConfig) -> Proposals:
     """Returns the proposals that NMS keeps of candidates [n, 4] with scores [n]; a score of -inf marks an invalid one."""
     if scores.device.type == "cpu" and len(scores) > config.rpn_pre_nms and not torch.compiler.is_compiling():
-        # The same candidates in the same order, in a fifth of the time; a GPU would wait for the number of those that are left.
+        # The same candidates in the same order, in a fifth of the time. A GPU would have to wait for their number.
         scores = torch.where(scores.isnan(), -torch.inf, scores)  # NaN would count as the highest
         least = torch.topk(scores, config.rpn_pre_nms, sorted=False).values.min()
         chosen = torch.nonzero(scores >= least)[:, 0]

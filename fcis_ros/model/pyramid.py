@@ -20,7 +20,7 @@ SIDE = 5  # of their depthwise convolutions: three blocks see 12 cells around a 
 
 
 class SeparableBlock(nn.Module):
-    """A depthwise and a 1x1 convolution beside a shortcut: context at the fine stride for a tenth of a full 3x3's sums."""
+    """A depthwise and a 1x1 convolution beside a shortcut: context for a tenth of the multiplications of a full 3x3."""
 
     def __init__(self, channels: int):
         super().__init__()

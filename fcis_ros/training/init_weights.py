@@ -38,7 +38,7 @@ class _Stored:
         names: {name in the model: name in the file}.
         shapes: {name in the model: shape in the file}.
         tensor: function from a name in the file to the tensor.
-        settings: settings that they were trained with, of those that must be equal for them to keep their meaning.
+        settings: settings of their training that the model should share.
         config: configuration of a checkpoint's network; None for the weights of a backbone.
         version: format version of a checkpoint.
     """

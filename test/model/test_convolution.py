@@ -12,7 +12,7 @@ from torch import nn
 
 from fcis_ros.config import ModelConfig
 from fcis_ros.model import convolution
-from fcis_ros.model.backbones.backbone import fold_batch_norm
+from fcis_ros.model.convolution import fold_batch_norm
 from fcis_ros.model.fcis import FCIS
 from fcis_ros.model.same_convolution import SameConv2d
 

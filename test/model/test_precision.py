@@ -7,7 +7,7 @@ from torch import nn
 import fcis_ros
 from fcis_ros.errors import InputError
 from fcis_ros.model import checkpoint, device
-from fcis_ros.model.backbones.backbone import fold_batch_norm
+from fcis_ros.model.convolution import fold_batch_norm
 from fcis_ros.model.precision import DTYPES, cast, choose_precision, convolving
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from torch import nn
 
 from fcis_ros.config import ModelConfig
-from fcis_ros.model.backbones.backbone import FeatureLevel, fold_batch_norm
+from fcis_ros.model.backbones.backbone import FeatureLevel
 from fcis_ros.model.backbones.choice import make_backbone
+from fcis_ros.model.convolution import fold_batch_norm
 from fcis_ros.model.precision import cast
 from fcis_ros.model.pyramid import Pyramid, enlarge
 

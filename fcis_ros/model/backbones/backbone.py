@@ -2,13 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the heads and the trainer need of a backbone. A new backbone is one file beside this one and a line in ``choice.py``."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import torch
 from torch import nn
-
-from fcis_ros.model.convolution import folded
 
 NOMINAL_STRIDES = (8, 16, 32)  # of conv3, conv4 and conv5 in a classifier
 
@@ -28,7 +26,7 @@ class FeatureLevel:
     centre: float
 
 
-class Backbone(nn.Module):
+class Backbone(nn.Module, ABC):
     """Maps images [N, 3, H, W] to three feature maps [N, C, h, w], finest first.
 
     The last stages of a classifier have strides 8, 16 and 32. Where a stride of ``config.level_strides`` is smaller, the stage
@@ -40,24 +38,11 @@ class Backbone(nn.Module):
 
     levels: tuple[FeatureLevel, FeatureLevel, FeatureLevel]
 
+    @abstractmethod
     def stages(self) -> list[list[nn.Module]]:
         """Returns the modules of each stage, from the image on: what ``frozen_stages`` counts."""
-        raise NotImplementedError
 
 
 def dilations(strides: Sequence[int]) -> tuple[int, ...]:
     """Returns the dilation of each level's convolutions that makes up for its stride."""
     return tuple(nominal // stride for nominal, stride in zip(NOMINAL_STRIDES, strides, strict=True))
-
-
-def fold_batch_norm(model: nn.Module) -> None:
-    """Folds every BatchNorm2d, with its running statistics, into the convolution before it; for inference only."""
-    for module in model.modules():
-        children = list(module.named_children())
-        for (_, conv), (name, norm) in zip(children, children[1:], strict=False):
-            if not (isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d)):
-                continue
-            with torch.no_grad():
-                weight, bias = folded(conv, norm)
-            conv.weight, conv.bias = nn.Parameter(weight), nn.Parameter(bias)
-            setattr(module, name, nn.Identity())

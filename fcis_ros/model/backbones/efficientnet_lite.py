@@ -104,8 +104,8 @@ class EfficientNetLite(Backbone):
             layers = []
             for block in range(scaled_blocks(blocks, index, depth)):
                 first = block == 0 and step > 1  # takes the dilation of the stage before: stride times dilation is kept
-                hole = dilation * wanted // (stride * step) if first else dilation
-                layers.append(InvertedBottleneck(inputs, outputs, side, wanted // stride, hole, expansion))
+                block_dilation = dilation * wanted // (stride * step) if first else dilation
+                layers.append(InvertedBottleneck(inputs, outputs, side, wanted // stride, block_dilation, expansion))
                 inputs, stride = outputs, wanted
             stages.append(nn.Sequential(*layers))
             channels[level] = outputs

@@ -5,8 +5,9 @@ import torch
 from torch import nn
 
 from fcis_ros.config import ModelConfig
-from fcis_ros.model.backbones.backbone import dilations, fold_batch_norm
+from fcis_ros.model.backbones.backbone import dilations
 from fcis_ros.model.backbones.resnet import ResNet
+from fcis_ros.model.convolution import fold_batch_norm
 
 
 @pytest.mark.parametrize(("strides", "expected"), [((8, 16, 32), (1, 1, 1)), ((8, 16, 16), (1, 1, 2)), ((8, 8, 8), (1, 2, 4))])

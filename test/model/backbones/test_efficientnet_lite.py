@@ -16,9 +16,9 @@ from torch import nn
 from fcis_ros.config import ModelConfig
 from fcis_ros.errors import InputError
 from fcis_ros.model.backbones import efficientnet_lite
-from fcis_ros.model.backbones.backbone import fold_batch_norm
 from fcis_ros.model.backbones.efficientnet_lite import STAGES, ConvNorm, EfficientNetLite, InvertedBottleneck, scaled_channels
 from fcis_ros.model.checkpoint import blueprint
+from fcis_ros.model.convolution import fold_batch_norm
 from fcis_ros.model.precision import cast
 from fcis_ros.model.same_convolution import SameConv2d
 from fcis_ros.training.pretrained import find_pretrained, read_pretrained
