@@ -35,7 +35,7 @@ def main() -> None:
     parser.add_argument("--config", type=Path, default=Path("config/train_road.json"), help="the recipe (default: %(default)s)")
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder of camvid/ and coco100/")
     parser.add_argument("--out", type=Path, default=Path("out/ladder"), help="folder (default: %(default)s)")
-    parser.add_argument("--threads", type=int, default=2, help="CPU threads of training (default: %(default)s)")
+    parser.add_argument("--threads", type=int, default=1, help="CPU threads of training (default: %(default)s)")
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
     write_splits(arguments.data / "camvid", arguments.data / "coco100", arguments.out)

@@ -5,7 +5,7 @@ import pytest
 
 from fcis_ros.config import ModelConfig
 from fcis_ros.structures import Sample
-from fcis_ros.training.augment import make_item, paste_objects
+from fcis_ros.training.augment import make_item, paste_objects, warp_mask
 
 CONFIG = ModelConfig(class_names=("car", "pedestrian"), short_side=100, max_side=200)
 
@@ -49,6 +49,26 @@ def test_make_item_crowds_and_tiny_objects_are_ignored():
     assert len(crowd.boxes) == 0 and crowd.ignore.sum() == 1600
     crumb = make_item(sample((40, 30, 44, 34)), CONFIG, (100, 120), (1, 1), generator())
     assert len(crumb.boxes) == 0 and crumb.ignore.sum() == 16
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_warp_mask_equals_bilinear_interpolation_of_the_whole_mask(seed):
+    """The reference interpolates at every pixel of the crop; pixels near the threshold may differ by rounding."""
+    rng = generator(seed)
+    (top, bottom), (left, right) = (np.sort(rng.choice(n + 1, 2, replace=False)) for n in (30, 40))
+    mask = np.zeros((30, 40), bool)
+    mask[top:bottom, left:right] = rng.random((bottom - top, right - left)) < 0.8
+    mask[top, left] = True
+    scale, flip = rng.uniform(0.4, 2.5), rng.choice([-1, 1])
+    matrix = np.array([[flip * scale, 0, rng.uniform(-20, 60)], [0, scale, rng.uniform(-30, 30)]])
+    padded = np.pad(mask, 200).astype(float)
+    y, x = (np.arange(36) - matrix[1, 2]) / scale + 200, (np.arange(52) - matrix[0, 2]) / (flip * scale) + 200
+    (y0, fy), (x0, fx) = ((np.floor(v).astype(int), v % 1) for v in (y, x))
+    rows = padded[y0] * (1 - fy)[:, None] + padded[y0 + 1] * fy[:, None]
+    expected = rows[:, x0] * (1 - fx) + rows[:, x0 + 1] * fx
+    clear = abs(expected - 0.5) > 0.05  # coordinates are rounded to 1/32 pixel
+    found = warp_mask(mask, matrix, (36, 52))
+    assert clear.mean() > 0.5 and np.array_equal(found[clear], (expected > 0.5)[clear])
 
 
 @pytest.mark.parametrize("seed", range(8))
