@@ -103,20 +103,21 @@ lint: setup
 	find csrc include examples test benchmarks -name '*.h' -o -name '*.hpp' -o -name '*.cpp' -o -name '*.cu' | \
 		xargs .venv/bin/clang-format --dry-run --Werror
 
-# CAMVID: a folder with train/, val/ and their instances_*.json. Starts from ImageNet weights, which set-up has installed; resumes an
-# interrupted run.
-CAMVID ?= ../shared/data/camvid
+# DATA: a folder of camvid/ (train/, val/ and their instances_*.json) and coco100/. Starts from ImageNet weights, which set-up has
+# installed; resumes an interrupted run.
+DATA ?= ../shared/data
 train-road: setup
+	$(RUN) -m experiments.ladder.data $(DATA) out/road
 	$(RUN) -m fcis_ros train --config config/train_road.json --init efficientnet_lite0 --out runs/train-road \
-		--annotations $(CAMVID)/instances_train.json --images $(CAMVID)/train \
-		--eval-annotations $(CAMVID)/instances_val.json --eval-images $(CAMVID)/val --eval-limit 101 --resume auto
+		--annotations out/road/road.json --images $(DATA) \
+		--eval-annotations $(DATA)/camvid/instances_val.json --eval-images $(DATA)/camvid/val --eval-limit 101 --resume auto
 
 # Prints a table and writes out/bench/*.json; uses the GPU if there is one.
 bench: setup
 	$(RUN) -m benchmarks
 	$(RUN) -m benchmarks.convolutions
 	$(RUN) -m benchmarks.patent
-	$(RUN) -m benchmarks.node $(addprefix --annotations ,$(wildcard $(CAMVID)/instances_train.json))
+	$(RUN) -m benchmarks.node $(addprefix --annotations ,$(wildcard $(DATA)/camvid/instances_train.json))
 	$(RUN) -m benchmarks.bags
 	$(RUN) -m benchmarks.overlay
 	$(RUN) -m benchmarks.node_load

@@ -56,7 +56,7 @@ def run(name: str, rung: Rung, seed: int, recipe: dict[str, Any], arguments: arg
     config = folder / "config.json"
     chosen = settings(recipe, rung, arguments.steps, seed)
     config.write_text(json.dumps(chosen, indent=1))
-    annotations = arguments.out / ("train_with_photos.json" if rung.photos else "train.json")
+    annotations = arguments.out / f"{rung.train}.json"
     backbone = chosen["model"]["backbone"]
     command = [sys.executable, "-m", "fcis_ros", "train", "--config", config, "--out", folder, "--resume", "auto"]
     command += ["--annotations", annotations, "--images", arguments.data, "--threads", str(arguments.threads)]

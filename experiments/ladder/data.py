@@ -1,7 +1,8 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""The ladder's data: CamVid's train frames without one drive, that drive, and COCO's photos of streets and people."""
+"""Writes the training data of the default checkpoint and of the ladder: CamVid's train frames and COCO's photos."""
 
+import argparse
 import json
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,11 @@ TOO_SMALL = 100  # square pixels; such objects of a photo are neither objects no
 
 
 def write_splits(camvid: Path, photos: Path, out: Path) -> None:
-    """Writes ``train.json``, ``held_out.json`` and ``train_with_photos.json`` to ``out``.
+    """Writes annotation files to ``out``; their file names are relative to the folder that holds ``camvid`` and ``photos``.
 
-    File names are relative to the folder that holds ``camvid`` and ``photos``.
+    ``held_out.json`` has the drive ``HELD_OUT``, ``train.json`` the others. ``train_with_photos.json`` adds the photos of cars
+    and persons, ``train_with_all_photos.json`` all photos. ``road.json`` has all drives and all photos, for the default
+    checkpoint.
     """
     frames = _prefixed(json.loads((camvid / "instances_train.json").read_text()), f"{camvid.name}/train")
     held = {image["id"] for image in frames["images"] if HELD_OUT in image["file_name"]}
@@ -24,7 +27,11 @@ def write_splits(camvid: Path, photos: Path, out: Path) -> None:
     _write(out / "train.json", train)
     _write(out / "held_out.json", _chosen(frames, lambda identifier: identifier in held))
     if photos.is_dir():
-        _write(out / "train_with_photos.json", _joined(train, _photos(photos)))
+        every = _photos(photos)
+        used = {annotation["image_id"] for annotation in every["annotations"] if not annotation["iscrowd"]}
+        _write(out / "train_with_photos.json", _joined(train, _chosen(every, used.__contains__)))
+        _write(out / "train_with_all_photos.json", _joined(train, every))
+        _write(out / "road.json", _joined(frames, every))
 
 
 def _prefixed(coco: dict[str, Any], folder: str) -> dict[str, Any]:
@@ -38,7 +45,7 @@ def _chosen(coco: dict[str, Any], holds: Any) -> dict[str, Any]:
 
 
 def _photos(photos: Path) -> dict[str, Any]:
-    """Returns the photos with at least one object of ``PHOTO_CLASSES``; bicycles and small objects become crowd regions."""
+    """Returns the photos with their objects of ``PHOTO_CLASSES``; small ones, and other vehicles, become crowd regions."""
     coco = _prefixed(json.loads((photos / "instances_train.json").read_text()), f"{photos.name}/train")
     names = {category["id"]: category["name"] for category in coco["categories"]}
     annotations = []
@@ -49,8 +56,7 @@ def _photos(photos: Path) -> dict[str, Any]:
             annotations.append({**annotation, "name": PHOTO_CLASSES[name], "iscrowd": crowd})
         elif name in ("bicycle", "motorcycle", "bus", "truck"):
             annotations.append({**annotation, "name": "car", "iscrowd": 1})
-    used = {annotation["image_id"] for annotation in annotations if not annotation["iscrowd"]}
-    return _chosen({**coco, "annotations": annotations}, used.__contains__)
+    return {**coco, "annotations": annotations}
 
 
 def _joined(frames: dict[str, Any], photos: dict[str, Any]) -> dict[str, Any]:
@@ -70,3 +76,16 @@ def _joined(frames: dict[str, Any], photos: dict[str, Any]) -> dict[str, Any]:
 def _write(path: Path, coco: dict[str, Any]) -> None:
     with atomic_path(path) as partial:
         partial.write_text(json.dumps(coco))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m experiments.ladder.data", description=__doc__)
+    parser.add_argument("data", type=Path, help="folder of camvid/ and coco100/")
+    parser.add_argument("out", type=Path, help="folder for the annotation files")
+    arguments = parser.parse_args()
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    write_splits(arguments.data / "camvid", arguments.data / "coco100", arguments.out)
+
+
+if __name__ == "__main__":
+    main()

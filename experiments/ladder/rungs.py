@@ -19,13 +19,13 @@ class Rung:
         model: settings of the model that differ from the recipe's.
         recipe: settings of training that differ.
         pretrained: whether an EfficientNet starts from its ImageNet weights.
-        photos: whether COCO's photos with persons and cars are trained on as well.
+        train: name of the annotation file, see ``data.write_splits``.
     """
 
     model: dict[str, Any] = field(default_factory=dict)
     recipe: dict[str, Any] = field(default_factory=dict)
     pretrained: bool = True
-    photos: bool = False
+    train: str = "train"
 
 
 RUNGS = {
@@ -42,7 +42,9 @@ RUNGS = {
     "no pasting": Rung(recipe={"paste": 0.0}),
     "rendered 25 %": Rung(recipe={"synthetic": 0.25}),
     "rendered 50 %": Rung(recipe={"synthetic": 0.5}),
-    "COCO photos": Rung(photos=True),
+    "COCO photos": Rung(train="train_with_photos"),
+    "COCO photos, background too": Rung(train="train_with_all_photos"),
+    "COCO photos, background too, rendered 10 %": Rung(train="train_with_all_photos", recipe={"synthetic": 0.1}),
     "572 px": Rung(
         model={"short_side": 572, "max_side": 1017, "anchor_scales": [2.65, 5.3, 10.6, 21.2]}, recipe={"crop": (412, 508)}
     ),

@@ -46,14 +46,16 @@ def test_write_splits_holds_one_drive_out_and_adds_photos_of_persons(tmp_path):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "instances_train.json").write_text(json.dumps(content))
     write_splits(tmp_path / "camvid", tmp_path / "coco100", tmp_path)
-    held, train, joined = (
-        json.loads((tmp_path / f"{name}.json").read_text()) for name in ("held_out", "train", "train_with_photos")
-    )
+    written = ("held_out", "train", "train_with_photos", "train_with_all_photos", "road")
+    held, train, joined, every, road = (json.loads((tmp_path / f"{name}.json").read_text()) for name in written)
     assert [image["file_name"] for image in held["images"]] == ["camvid/train/0006R0_2.jpg"]
     assert [image["file_name"] for image in train["images"]] == [f"camvid/train/{names[0]}", f"camvid/train/{names[2]}"]
     assert [image["file_name"] for image in joined["images"][2:]] == ["coco100/train/7.jpg"]
     added = [(a["category_id"], a["iscrowd"]) for a in joined["annotations"] if a["image_id"] == joined["images"][2]["id"]]
     assert added == [(2, 0), (2, 1), (1, 1)]  # the small person and the bicycle are neither object nor background
+    assert [image["file_name"] for image in every["images"][2:]] == ["coco100/train/7.jpg", "coco100/train/8.jpg"]
+    assert len(every["annotations"]) == len(joined["annotations"]) == 5 and len(road["annotations"]) == 6
+    assert [image["file_name"] for image in road["images"]][1::2] == [f"camvid/train/{names[1]}", "coco100/train/7.jpg"]
 
 
 def test_matched_needs_the_class_or_a_crowd_region():
