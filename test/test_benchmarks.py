@@ -18,7 +18,7 @@ CPU = torch.device("cpu")
 
 
 def test_plain_pytorch_frame_equals_the_operators_frame():
-    predictor, image = Predictor.from_checkpoint(device="cpu", precision="fp32"), SyntheticScenes(0).sample(3).image
+    predictor, image = Predictor.from_checkpoint(device="cpu", precision="fp32"), SyntheticScenes(0).sample(7).image
     ours = predictor(image, 0.3)
     with frame.plain_pytorch():
         theirs = predictor(image, 0.3)
@@ -52,7 +52,7 @@ def test_in_turn_runs_the_stage_on_every_copy(monkeypatch):
 
 def test_frame_variants_change_only_the_named_settings(tiny_checkpoint):
     predictor = Predictor.from_checkpoint(tiny_checkpoint, device="cpu", precision="fp32")
-    image = SyntheticScenes(0).sample(3).image
+    image = SyntheticScenes(0).sample(7).image
     assert len(frame.changed(predictor, max_instances=2)(image)) == 2 < len(predictor(image))
     assert frame.changed(predictor, rpn_post_nms=30).model.rpn is predictor.model.rpn
     rows = frame.varied(predictor, "tiny", image, {"few": {"max_instances": 1}, "many": {"max_instances": 100}}, CPU)

@@ -240,7 +240,14 @@ def test_released_configs_differ_in_classes_and_anchors():
     assert (voc.anchor_scales, voc.rpn_min_size) == ((8, 16, 32), 16)
 
 
-def test_default_checkpoint_has_the_published_road_config():
-    road = ModelConfig.read(MODELS / "resnet18_road.json")
-    assert checkpoint.read_metadata(checkpoint.default_checkpoint())[0] == road
-    assert TrainConfig.read(MODELS.parent / "train_road_r18.json").model == road
+@pytest.mark.parametrize(
+    ("weights", "model", "recipe"),
+    [
+        (checkpoint.default_checkpoint().name, "efficientnet_lite0_road", "train_road"),
+        ("fcis_road_r18.safetensors", "resnet18_road", "train_road_r18"),
+    ],
+)
+def test_packaged_checkpoint_has_the_published_config(weights, model, recipe):
+    road = ModelConfig.read(MODELS / f"{model}.json")
+    assert checkpoint.read_metadata(MODELS.parents[1] / "weights" / weights)[0] == road
+    assert TrainConfig.read(MODELS.parent / f"{recipe}.json").model == road

@@ -25,7 +25,7 @@ class Rung:
     model: dict[str, Any] = field(default_factory=dict)
     recipe: dict[str, Any] = field(default_factory=dict)
     pretrained: bool = True
-    train: str = "train"
+    train: str = "train_with_all_photos"
 
 
 RUNGS = {
@@ -40,11 +40,11 @@ RUNGS = {
     "trained statistics": Rung(recipe={"frozen_norm": False}),
     "wide scales": Rung(recipe={"scale_jitter": (0.6, 1.8)}),
     "no pasting": Rung(recipe={"paste": 0.0}),
+    "rendered 10 %": Rung(recipe={"synthetic": 0.1}),
     "rendered 25 %": Rung(recipe={"synthetic": 0.25}),
     "rendered 50 %": Rung(recipe={"synthetic": 0.5}),
-    "COCO photos": Rung(train="train_with_photos"),
-    "COCO photos, background too": Rung(train="train_with_all_photos"),
-    "COCO photos, background too, rendered 10 %": Rung(train="train_with_all_photos", recipe={"synthetic": 0.1}),
+    "without photos": Rung(train="train"),
+    "photos of cars and persons only": Rung(train="train_with_photos"),
     "572 px": Rung(
         model={"short_side": 572, "max_side": 1017, "anchor_scales": [2.65, 5.3, 10.6, 21.2]}, recipe={"crop": (412, 508)}
     ),

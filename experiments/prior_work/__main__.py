@@ -34,7 +34,8 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--heads", choices=NAMES, nargs="+", default=list(NAMES), help="train these (default: all)")
     parser.add_argument("--data", type=Path, default=Path("../shared/data/camvid"), help="CamVid (default: %(default)s)")
     parser.add_argument("--config", default="config/train_road_r18.json", help="model and recipe (default: %(default)s)")
-    parser.add_argument("--init", default="default", help="checkpoint whose backbone and RPN all start from, default, or none")
+    start = "checkpoint whose backbone and RPN all start from, or none (default: %(default)s)"
+    parser.add_argument("--init", default="weights/fcis_road_r18.safetensors", help=start)
     parser.add_argument("--steps", type=int, default=1000, help="of the optimiser (default: %(default)s)")
     parser.add_argument("--batch", type=int, default=2, help="images per step (default: %(default)s)")
     parser.add_argument("--crop", type=int, nargs=2, default=(288, 384), help="height and width (default: 288 384)")
@@ -74,7 +75,7 @@ def train_all(args: argparse.Namespace, config, device: torch.device) -> None:
     """Trains what has no checkpoint yet, evaluates what has no figures; all start from the same seed."""
     names = config.model.class_names
     photos, held_out = (CocoDataset(args.data / f"instances_{part}.json", args.data / part, names) for part in ("train", "val"))
-    init = None if args.init == "none" else checkpoint.default_checkpoint() if args.init == "default" else Path(args.init)
+    init = None if args.init == "none" else Path(args.init)
     parts = {"train": photos, "val": held_out}
     data = {part: provenance.describe_data(check_images(images, False, ALONE)) for part, images in parts.items()}
     for name in args.heads:

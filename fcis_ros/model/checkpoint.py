@@ -27,7 +27,7 @@ from fcis_ros.package_data import package_file
 FORMAT_VERSION = "3"
 OLDER_VERSION = "2"  # its score maps have no padding and another order: channel ((i*k + j)*2 + side)*(C+1) + class
 SCORE_LAYER = "score_maps.score."
-DEFAULT_NAME = "fcis_road_r18.safetensors"
+DEFAULT_NAME = "fcis_road_lite0.safetensors"
 MAX_HEADER = 4 << 20  # bytes; 1000 tensors and a configuration take 0.1 MB
 DTYPES = {torch.float32: "F32", torch.int64: "I64"}  # as safetensors calls them; the counters of BatchNorm are int64
 

@@ -10,7 +10,7 @@ import pytest
 from fcis_ros.cli.main import main
 
 ROOT = Path(__file__).resolve().parents[2]
-PROMISED = json.loads((ROOT / "weights" / "fcis_road_r18.camvid_val.json").read_text())["ap"]
+PROMISED = json.loads((ROOT / "weights" / "fcis_road_lite0.camvid_val.json").read_text())["ap"]
 
 
 def test_default_model_on_val_frames_has_the_documented_accuracy(shared_data, tmp_path):

@@ -97,8 +97,9 @@ def test_dense_defaults_are_the_papers_network_to_the_bit(changes):
     assert_papers_network(model, torch.randn(2, 3, 97, 133))
 
 
-def test_dense_default_checkpoint_is_the_papers_network_to_the_bit():
-    assert_papers_network(checkpoint.load(checkpoint.default_checkpoint()), torch.randn(1, 3, 97, 133))
+def test_dense_resnet_checkpoint_is_the_papers_network_to_the_bit():
+    weights = checkpoint.default_checkpoint().with_name("fcis_road_r18.safetensors")
+    assert_papers_network(checkpoint.load(weights), torch.randn(1, 3, 97, 133))
 
 
 def assert_papers_network(model: FCIS, image: torch.Tensor) -> None:

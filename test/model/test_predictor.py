@@ -63,7 +63,7 @@ def default(precision: str) -> fcis_ros.Predictor:
 
 def test_predictor_bf16_finds_the_instances_of_fp32():
     """The default model on a synthetic frame, in software where the CPU has no bfloat16."""
-    image = SyntheticScenes(0).sample(3).image
+    image = SyntheticScenes(0).sample(7).image
     exact, rounded = default("fp32")(image, 0.5), default("bf16")(image, 0.4)
     assert len(exact) > 2
     for box, label, score in zip(exact.boxes, exact.labels, exact.scores, strict=True):
@@ -134,7 +134,7 @@ def test_predictor_pyramid_computes_in_its_precision(pyramid_checkpoint, pyramid
     rounded = fcis_ros.Predictor.from_checkpoint(pyramid_checkpoint, device="cpu", precision=precision)
     dtypes = {parameter.dtype for parameter in rounded.model.parameters()}
     assert dtypes == {{"bf16": torch.bfloat16, "fp16": torch.float16}[precision]}
-    image = SyntheticScenes(0).sample(3).image[:99, :130]
+    image = SyntheticScenes(0).sample(7).image[:99, :130]
     with torch.inference_mode():
         image_tensor = preprocess(image, pyramid.config)[0]
         exact, found = pyramid.model.dense(image_tensor), rounded.model.dense(image_tensor.to(*dtypes))

@@ -203,7 +203,7 @@ def test_predictor_on_gpu_finds_instances_of_cpu():
     from fcis_ros import Predictor
     from fcis_ros.data.synthetic.scenes import SyntheticScenes
 
-    image = SyntheticScenes(0).sample(3).image
+    image = SyntheticScenes(0).sample(7).image
     cpu = Predictor.from_checkpoint(device="cpu", precision="fp32")(image, 0.3)
     gpu = Predictor.from_checkpoint(device="cuda", precision="fp32")(image, 0.25)
     for box, score in zip(cpu.boxes, cpu.scores, strict=True):

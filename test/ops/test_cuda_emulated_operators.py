@@ -24,7 +24,7 @@ def predictor() -> Predictor:
 @pytest.mark.parametrize("room", [None, 10**5, 100], ids=["no capacity", "room enough", "too little room"])
 def test_frame_through_cuda_bindings_equals_cpu(emulated_operators, predictor, monkeypatch, room):
     """As on a GPU: run lengths have a capacity, and where it does not suffice everything is computed again."""
-    image = SyntheticScenes(0).sample(3).image
+    image = SyntheticScenes(0).sample(7).image
     expected = predictor(image, 0.3)
     assert len(expected) > 3 and sum(map(len, expected.runs)) > 100
     called = []

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from fcis_ros import rle
 from fcis_ros.data.synthetic.scenes import CLASS_NAMES, SyntheticScenes
 from fcis_ros.metrics.track_scores import TrackEvaluation, TrackScores, mask_overlaps, true_instances
+from fcis_ros.model.checkpoint import default_checkpoint
 from fcis_ros.model.predictor import Predictor
 from fcis_ros.structures import Instances, Sample
 from fcis_ros.tracking.tracker import MAX_GAP, MAX_OCCLUDED, Tracker
@@ -188,8 +189,9 @@ def test_update_true_masks_of_clip_switch_at_most_once(seed, minimum_area, blind
 
 
 @pytest.mark.slow
-def test_update_default_model_on_clip_keeps_scores():
-    predictor = Predictor.from_checkpoint(device="cpu", precision="fp32")
+def test_update_of_a_model_that_knows_rendered_streets_keeps_scores():
+    weights = default_checkpoint().with_name("fcis_road_r18.safetensors")
+    predictor = Predictor.from_checkpoint(weights, "cpu", precision="fp32")
     scores = follow(clip(1, 60), lambda sample: predictor(sample.image, 0.25), 300)
     assert scores.matched > 200 and scores.switches <= 3 and scores.idf1 > 0.65  # measured: 262, 3 and 0.78
 

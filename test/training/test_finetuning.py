@@ -1,6 +1,6 @@
 # Copyright 2026 fcis_ros maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""The example of docs/training.md in small: the default checkpoint, the driving classes of 100 COCO photos; seed 0, fp32."""
+"""The example of docs/training.md in small: a packaged checkpoint, the driving classes of 100 COCO photos; seed 0, fp32."""
 
 import dataclasses
 import json
@@ -18,7 +18,9 @@ from fcis_ros.training.losses import LOSSES, compute_losses
 from fcis_ros.training.optimiser import set_training
 from fcis_ros.training.train_config import TrainConfig
 
-EXAMPLE = Path(__file__).resolve().parents[2] / "config" / "train_coco_driving.json"
+ROOT = Path(__file__).resolve().parents[2]
+EXAMPLE = ROOT / "config" / "train_coco_driving.json"
+WEIGHTS = ROOT / "weights" / "fcis_road_r18.safetensors"
 
 
 def losses(model: FCIS, config: TrainConfig, photos: CocoDataset) -> dict[str, float]:
@@ -30,7 +32,7 @@ def losses(model: FCIS, config: TrainConfig, photos: CocoDataset) -> dict[str, f
     return {name: sum(batch[name].item() for batch in losses) / 2 for name in LOSSES}
 
 
-def test_train_from_default_checkpoint_learns_new_classes(shared_data, tmp_path, capsys):
+def test_train_from_packaged_checkpoint_learns_new_classes(shared_data, tmp_path, capsys):
     """Half the example's resolution, so that it takes seconds."""
     example = TrainConfig.read(EXAMPLE)
     model = dataclasses.replace(example.model, short_side=320, max_side=570)
@@ -38,7 +40,7 @@ def test_train_from_default_checkpoint_learns_new_classes(shared_data, tmp_path,
     (tmp_path / "run.json").write_text(json.dumps(config.to_dict()))
     annotations, images = shared_data / "coco100/instances_train.json", shared_data / "coco100/train"
     arguments = ["train", "--config", tmp_path / "run.json", "--out", tmp_path / "run", "--annotations", annotations]
-    arguments += ["--images", images, "--init", checkpoint.default_checkpoint(), "--precision", "fp32", "--device", "cpu"]
+    arguments += ["--images", images, "--init", WEIGHTS, "--precision", "fp32", "--device", "cpu"]
     assert main([*map(str, arguments)]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert "  classes taken: background, car" in lines
@@ -46,7 +48,7 @@ def test_train_from_default_checkpoint_learns_new_classes(shared_data, tmp_path,
     photos = CocoDataset(annotations, images, model.class_names)
     torch.manual_seed(0)
     fresh, begun = FCIS(model), FCIS(model)
-    initialise(begun, checkpoint.default_checkpoint())
+    initialise(begun, WEIGHTS)
     trained = checkpoint.load(tmp_path / "run/model.safetensors")
     at_random, at_start, at_end = (losses(each, config, photos) for each in (fresh, begun, trained))
     assert sum(at_start.values()) < 0.9 * sum(at_random.values())
