@@ -90,7 +90,7 @@ def paste_objects(target: Sample, source: Sample, rng: np.random.Generator, most
 def jitter_colour(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Varies gain per channel, contrast, saturation, brightness, sometimes noise; from uint8 to float32 0..255."""
     values = image.astype(np.float32)
-    grey = cv2.transform(values, np.full((1, 3), 1 / 3, dtype=np.float32))[..., None]
+    grey: np.ndarray = cv2.transform(values, np.full((1, 3), 1 / 3, dtype=np.float32))[..., None]
     values -= grey
     values *= rng.uniform(0.5, 1.5)
     values += grey
