@@ -20,7 +20,7 @@ SIDE = 5  # of their depthwise convolutions: three blocks see 12 cells around a 
 
 
 class SeparableBlock(nn.Module):
-    """A depthwise and a 1x1 convolution beside a shortcut: context for a tenth of the multiplications of a full 3x3."""
+    """A residual block of a depthwise and a 1x1 convolution, with a tenth of the multiplications of a full 3x3."""
 
     def __init__(self, channels: int):
         super().__init__()
